@@ -1,0 +1,183 @@
+"""What one server protocol has to say to the rest of the harness. No URL of a server stands outside an adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from tailproof.history.records import Neutral, Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """The capability sheet of one release: what it promises, so that nothing else is judged."""
+
+    parameters: Mapping[str, float]
+    """Default T per guarantee, in seconds."""
+    facts: Mapping[str, bool | str | int]
+    """`crash_policy` (error, interrupted, run-again), `ends_with_snapshot`, `deferred_init`, `page_size`, ..."""
+    vocabulary: tuple[str, ...]
+    """The status words that this release knows, where the server publishes no list itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One event in neutral words, decoded from a frame, a page or a file. Fields as in `history.records.Event`."""
+
+    id: str
+    name: str
+    role: Role
+    durable: bool
+    call: str = ""
+    status: str = ""
+    ts: str = ""
+    source: str = ""
+    text: str = ""
+    body: Any = None
+    raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the server said to one request. `code` 0 means that it said nothing, and `error` why."""
+
+    verb: str
+    method: str
+    path: str
+    code: int
+    began_ns: int
+    ended_ns: int
+    error: str = ""
+    body: Any = None
+    text: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """The request was accepted (2xx)."""
+        return 200 <= self.code < 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of the log. `cursor` is opaque; empty when there is no further page."""
+
+    answer: Answer
+    events: Sequence[Seen] = ()
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How one server is started, wherever it runs: as a process or in a container."""
+
+    arguments: Sequence[str]
+    """What follows the interpreter: `-m openhands.agent_server --host ... --port ...`."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a server keeps what it writes, as paths inside its own file system."""
+
+    root: str
+    """Everything the server writes is below it and survives its restarts."""
+    workspace: str
+    """The working directory of the agent's tools."""
+    conversations: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationPlan:
+    """What a conversation is created with."""
+
+    conversation: str
+    """The id, a UUID with hyphens, chosen by us."""
+    model_url: str
+    """The OpenAI-compatible base URL of the scripted model for this conversation, ending in `/v1`."""
+    workspace: str
+    max_iterations: int = 100
+    model_retries: int = 1
+
+
+class Api(Protocol):
+    """The verbs of one running server, over one base URL (direct, or through the wire). Never raises for an answer of the
+    server; a server that says nothing gives an `Answer` with code 0."""
+
+    def ready(self) -> Answer:
+        """Ask whether the server takes requests."""
+
+    def version(self) -> str:
+        """The release that the server says it is; empty when it does not say."""
+
+    def vocabulary(self) -> tuple[tuple[str, ...], str]:
+        """The status words that the server publishes, and where; empty when it publishes none."""
+
+    def create(self, plan: ConversationPlan) -> Answer:
+        """Create a conversation without running it."""
+
+    def send(self, conversation: str, text: str, *, run: bool) -> Answer:
+        """Post a user message, and start a run with it when asked to."""
+
+    def run(self, conversation: str) -> Answer:
+        """Start a run."""
+
+    def pause(self, conversation: str) -> Answer:
+        """Pause the run between two steps."""
+
+    def delete(self, conversation: str) -> Answer:
+        """Delete the conversation."""
+
+    def status(self, conversation: str) -> tuple[Answer, str]:
+        """Read the status without loading the conversation: the answer and the raw word (empty when there is none)."""
+
+    def page(self, conversation: str, *, cursor: str = "", size: int = 100, ascending: bool = True) -> Page:
+        """Read one page of the log. May load the conversation: a `load`, never a `status`."""
+
+    def count(self, conversation: str) -> tuple[Answer, int]:
+        """The server's own count of events; -1 when it does not say."""
+
+    def init(self, *, key: str) -> Answer:
+        """Initialise a dormant server, giving it the session key that it shall ask for from then on."""
+
+    def probes(self, conversation: str) -> Sequence[tuple[str, str]]:
+        """API routes (method, path) that a dormant server must refuse."""
+
+    def probe(self, method: str, path: str) -> Answer:
+        """Try one route for its code."""
+
+    def stream_url(self, conversation: str) -> str:
+        """Where a subscriber connects (`ws://...`), without a secret in it."""
+
+    def stream_headers(self) -> Mapping[str, str]:
+        """Headers of a subscription: how this release takes its key; may be empty when the key goes into the URL."""
+
+    def close(self) -> None:
+        """Give the connections back."""
+
+
+class Adapter(Protocol):
+    """One protocol. Adapters are values without state; `Api` objects hold connections."""
+
+    name: str
+
+    def sheet(self, version: str) -> Sheet:
+        """What the release promises. An unknown (`""`) version gets the sheet of the newest release."""
+
+    def api(self, base_url: str, *, key: str, version: str, timeout: float = 30.0) -> Api:
+        """The verbs over one base URL."""
+
+    def launch(
+        self, *, version: str, port: int, host: str, key: str, secret: str, places: Places, extra: Mapping[str, str]
+    ) -> Launch:
+        """Arguments and environment of a server. `extra` (from the scenario) wins over the adapter's own variables."""
+
+    def decode(self, raw: bytes) -> Seen | None:
+        """One event from a frame, an item of a page or a file; None when it is not an event."""
+
+    def neutral(self, raw_status: str) -> Neutral:
+        """A raw status in neutral words."""
+
+    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Sequence[Seen], Sequence[str]]]:
+        """Per conversation below `conversations` on this host: id, raw status, events in log order, unreadable files."""

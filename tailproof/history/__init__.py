@@ -1,0 +1,1 @@
+"""The append-only record of one trial, by all witnesses, on one monotonic clock."""

@@ -1,0 +1,350 @@
+"""What may stand in a history: one struct per kind of record.
+
+A history is a directory: `header.json`, one JSON Lines file per witness and `payloads/`, a store by hash. Each line is one
+of the structs below; its `kind` is the struct's tag. The words are neutral: an adapter has translated the protocol's own
+before anything is written, so a guarantee never needs to know which server it judges.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+Role = Literal["message", "action", "observation", "rejection", "error", "status", "snapshot", "bookkeeping", "other"]
+"""What an event is in the loop. `observation`, `rejection` and `error` (with a `call`) close an `action`; `status` carries a
+status; `snapshot` is a whole state pushed to subscribers; `bookkeeping` (statistics, titles) may follow the end of a run."""
+
+Neutral = Literal["queued", "active", "waiting", "idle", "done", "interrupted", "failed", "stuck", "none", "unknown"]
+"""A status in neutral words. `active` runs; `done`, `failed` and `stuck` are terminal; `waiting` and `interrupted` wait for
+someone; `none` means that the server shows no status; `unknown` that the adapter does not know the word."""
+
+TERMINAL: frozenset[str] = frozenset({"done", "failed", "stuck"})
+RESTING: frozenset[str] = TERMINAL | {"waiting", "interrupted", "idle"}
+
+
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="kind"):
+    """What every record carries. The recorder fills these four fields in.
+
+    `t_ns` is CLOCK_MONOTONIC of the host, in nanoseconds; `wall` is the time of day in seconds since 1970; `seq` counts the
+    records of one witness from 0.
+    """
+
+    t_ns: int = 0
+    wall: float = 0.0
+    witness: str = ""
+    seq: int = -1
+
+
+class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """`header.json`: who met whom, where, and what was decided up front."""
+
+    schema: int = SCHEMA_VERSION
+    trial: str
+    scenario: str
+    seed: int
+    target: str
+    """The target as it was asked for, for example `pypi:1.58.0`."""
+    client: str
+    """The client as it was asked for, for example `sdk:1.58.0` or `plain`."""
+    versions: dict[str, str] = {}
+    """harness, server, client, engine, python and image digest, where they are known."""
+    machine: dict[str, str | int] = {}
+    parameters: dict[str, float] = {}
+    """Every T and N in force (`status.crash`: seconds, ...): the adapter's defaults overridden by the scenario."""
+    facts: dict[str, bool | str | int] = {}
+    """What the protocol promises, from the adapter's sheet: `crash_policy`, `ends_with_snapshot`, `deferred_init`,
+    `page_size`, ..."""
+    plan: dict[str, Any] = {}
+    """The scenario as it was loaded, with the random choices already made."""
+    started: float = 0.0
+
+
+class Phase(Record, tag="phase"):
+    """The trial enters a phase: preparing, starting, driving, healing, recovering, reading, stopping, removing, ended."""
+
+    name: str
+    detail: str = ""
+
+
+class Rendezvous(Record, tag="rendezvous"):
+    """A named point of the loop was reached (and is held), or was let go."""
+
+    point: str
+    stage: Literal["reached", "released", "missed"]
+    detail: str = ""
+
+
+class Fault(Record, tag="fault"):
+    """One step in the life of one fault. `intent` is on disk before anything is done."""
+
+    fault: str
+    """The id within the trial, for example `lag`."""
+    name: str
+    """The kind, for example `wire.delay`, `process.kill`, `memory.server`."""
+    stage: Literal["intent", "injected", "proven", "unproven", "healed"]
+    says: str = ""
+    """What is done, in a sentence a user understands."""
+    scope: str = ""
+    proof: dict[str, Any] = {}
+    """For `proven` and `unproven`: the counters that are not the fault's own, before and after."""
+
+
+class Life(Record, tag="life"):
+    """The server process or container starts, gets ready, dies or is stopped. One life is one epoch, counted from 0."""
+
+    stage: Literal["started", "ready", "died", "stopped", "paused", "resumed", "removed"]
+    epoch: int
+    host: str = ""
+    pid: int = 0
+    exit_code: int | None = None
+    oom_killed: bool = False
+    by_us: bool = False
+    """The death was caused by the harness (a signal of ours, a stop), not by the kernel or the server itself."""
+    place: str = ""
+    """How this life follows the last: `first`, `in-place`, `new-container`, `new-process`."""
+    survivors: list[str] = []
+    """Command lines of processes of the trial that outlived the server."""
+    detail: str = ""
+
+
+class Counter(Record, tag="counter"):
+    """A reading of the engine or the kernel: `memory.oom_kill`, `memory.peak`, ..."""
+
+    name: str
+    value: float
+    epoch: int = 0
+
+
+class Request(Record, tag="request"):
+    """The harness or the client under test asked the server for something, and what it got.
+
+    Every read of a witness stands here too, because reads act: a page of events may load a conversation from disk.
+    `t_ns` is the moment of the answer and `began_ns` that of the question.
+    """
+
+    verb: Literal[
+        "create", "send", "run", "pause", "interrupt", "resume", "delete", "init", "status", "load", "probe", "ready"
+    ]
+    """`status` reads a status without loading; `load` reads events and may load; `probe` is a route tried for its code."""
+    method: str = ""
+    path: str = ""
+    code: int = 0
+    """The HTTP status; 0 when there was none."""
+    error: str = ""
+    """Why there was none: refused, reset, timeout, ..."""
+    began_ns: int = 0
+    conversation: str = ""
+    epoch: int = 0
+    text: str = ""
+    """The first 200 characters of a message that was sent, or of an unexpected answer."""
+
+
+class Event(Record, tag="event"):
+    """One event of the server, as one witness saw it on one occasion.
+
+    `reading` names the list it stands in (see `Reading` and `Stream`): the order of the records of one reading is the order
+    in which the witness saw them.
+    """
+
+    reading: str
+    """`stream:1`, `page:3`, `disk:0`, `callback:0`, `held:0`: unique within the witness."""
+    id: str
+    name: str
+    """The protocol's own word for the kind, for example `ActionEvent`."""
+    conversation: str = ""
+    role: Role = "other"
+    durable: bool = True
+    """False for what the server never persists: snapshots, deltas, transient errors."""
+    call: str = ""
+    """Pairs an action with what closes it (OpenHands: the tool call id)."""
+    status: str = ""
+    """The raw status that a `status` or `snapshot` event carries."""
+    ts: str = ""
+    """The event's own time stamp, as written by the server. It never orders witnesses."""
+    source: str = ""
+    text: str = ""
+    """The first 200 characters of what a person would read."""
+    digest: str = ""
+    """Hash of the canonical JSON body; equal digests mean equal events."""
+    size: int = 0
+    """Bytes of the body as it was received."""
+    epoch: int = 0
+    """The life of the server in which it was seen."""
+    body: Any = None
+    """The event itself when it is small; large ones are in the store under `digest`. Guarantees do not read it."""
+
+
+class Stream(Record, tag="stream"):
+    """A subscription: opened, accepted, or closed."""
+
+    reading: str
+    stage: Literal["opened", "subscribed", "closed"]
+    conversation: str = ""
+    path: str = ""
+    """`direct` (past the wire) or `wire`."""
+    code: int = 0
+    reason: str = ""
+    epoch: int = 0
+
+
+class Reading(Record, tag="reading"):
+    """A list was read: all pages of the log, the disk, what a client holds. `begin`, then its events, then `end`."""
+
+    reading: str
+    stage: Literal["begin", "end"]
+    reader: Literal["rest", "disk", "client"]
+    conversation: str = ""
+    final: bool = False
+    """The last reading of this reader in the trial: what the guarantees call the log."""
+    order: Literal["ascending", "descending", "as-held"] = "ascending"
+    page_size: int = 0
+    count: int = -1
+    """What the server's own counter said at the end of the reading; -1 when it was not asked."""
+    pages: int = 0
+    complete: bool = True
+    """False when a page failed or the reading was cut short; `error` says why."""
+    error: str = ""
+    epoch: int = 0
+
+
+class Status(Record, tag="status"):
+    """A status that somebody saw. `after_load` tells a read behind a load of the conversation from a plain one."""
+
+    conversation: str
+    via: Literal["rest", "stream", "disk", "client"]
+    raw: str
+    neutral: Neutral
+    epoch: int = 0
+    after_load: bool = False
+
+
+class Vocabulary(Record, tag="vocabulary"):
+    """The status words that the server publishes, and where; `waited_for` holds those that a client waits for."""
+
+    words: list[str]
+    source: str
+    waited_for: list[str] = []
+
+
+class ModelCall(Record, tag="model-call"):
+    """The scripted model was asked, or answered. `turn` counts the replies of the script from 0; -1 for a side request."""
+
+    stage: Literal["asked", "held", "answered", "broken"]
+    conversation: str = ""
+    request: int = 0
+    """Counts the requests of the trial from 0; joins `asked` with `answered`."""
+    turn: int = -1
+    messages: int = 0
+    results: dict[str, str] = {}
+    """Tool call id -> the first 200 characters of its result, as the loop told the model."""
+    reply: str = ""
+    calls: list[str] = []
+    """Tool call ids in the reply."""
+    code: int = 200
+
+
+class Effect(Record, tag="effect"):
+    """A tool command ran: it appended its token to the journal. Counted at `begin`; `end` tells that it ran through."""
+
+    token: str
+    stage: Literal["begin", "end"]
+    pid: int = 0
+    host: str = ""
+    after_ns: int = 0
+
+
+class Frame(Record, tag="frame"):
+    """A frame of a stream at the wire. Written once when it came in and once more when a rule did something to it."""
+
+    conn: int
+    direction: Literal["up", "down"]
+    index: int
+    """Counts the data frames of this connection and direction from 0."""
+    size: int
+    done: Literal["passed", "delayed", "held", "dropped", "duplicated", "reordered", "cut", "control"] = "passed"
+    rule: str = ""
+    id: str = ""
+    name: str = ""
+
+
+class Exchange(Record, tag="exchange"):
+    """One HTTP exchange or upgrade at the wire. `t_ns` is its end."""
+
+    conn: int
+    method: str
+    path: str
+    code: int = 0
+    up_bytes: int = 0
+    down_bytes: int = 0
+    began_ns: int = 0
+    done: Literal["passed", "delayed", "refused", "reset-before", "reset-after", "truncated", "upgraded", "broken"] = (
+        "passed"
+    )
+    rule: str = ""
+
+
+class WireCount(Record, tag="wire-count"):
+    """The wire's own counters, read around a fault: frames and bytes in and out, and what each rule matched."""
+
+    counters: dict[str, int]
+
+
+class Run(Record, tag="run"):
+    """The client under test called its `run()` or poll loop, or got back from it."""
+
+    stage: Literal["called", "returned", "raised"]
+    number: int = 0
+    conversation: str = ""
+    status: str = ""
+    neutral: Neutral = "none"
+    error: str = ""
+    error_type: str = ""
+    reading: str = ""
+    """The reading that lists what the client held at this moment."""
+
+
+class Stall(Record, tag="stall"):
+    """The supervisor itself was late by `late_ns`: what rests on time around here is not to be trusted."""
+
+    late_ns: int
+
+
+class Missed(Record, tag="missed"):
+    """A wait ended without what it waited for."""
+
+    waited_for: str
+    seconds: float
+    saw: str = ""
+
+
+class Note(Record, tag="note"):
+    """Something worth reading that no guarantee stands on."""
+
+    text: str
+
+
+AnyRecord = (
+    Phase
+    | Rendezvous
+    | Fault
+    | Life
+    | Counter
+    | Request
+    | Event
+    | Stream
+    | Reading
+    | Status
+    | Vocabulary
+    | ModelCall
+    | Effect
+    | Frame
+    | Exchange
+    | WireCount
+    | Run
+    | Stall
+    | Missed
+    | Note
+)

@@ -1,0 +1,127 @@
+"""A server under test with its lifecycle. A `Target` is what was asked for; a `Server` is one started for one trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from tailproof.history.recorder import Witness
+from tailproof.waiting import Budget
+
+Scope = Literal["server", "group", "container"]
+"""What a kill reaches: the server process alone, all its descendants, or the whole container."""
+
+Place = Literal["in-place", "new-container"]
+"""How a server comes back: the same container (same host name, same pids) or a new one on the same volume; a plain process
+always has a new pid and the same host name."""
+
+Capability = Literal[
+    "restart", "kill", "pause", "oom", "new-container", "disk", "model", "deferred-init", "tool-journal"
+]
+
+
+class TargetError(Exception):
+    """The target cannot be had or does not do what it must; the message says what is missing and how to get it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who owns what a trial starts. Every container, network, volume and process carries both."""
+
+    trial: str
+    owner: str
+    """`<pid>:<start time of the pid in clock ticks>:<boot id>` of the supervisor, so that `clean` can tell whether it lives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a server is started with."""
+
+    owner: Owner
+    directory: Path
+    """A scratch directory of the trial on this host, removed by the trial."""
+    journal: Path
+    """The tool journal directory on this host: writable by the server's tools, seen by them under `Server.journal`."""
+    key: str
+    secret: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    memory_bytes: int = 0
+    """The limit of the container; 0 for none. Needs the capability `oom`."""
+    engine: Witness
+    """Where lives, deaths and counters are written: the engine witness."""
+
+
+class Server(Protocol):
+    """One server of one trial. Methods are called by the trial's thread only; each records what it did as `Life`/`Counter`."""
+
+    url: str
+    """Base URL on loopback; valid once started, stable across restarts."""
+    epoch: int
+    workspace: str
+    """The working directory for tools, as the server sees it."""
+    journal: str
+    """The tool journal directory, as the tools see it."""
+
+    def start(self, budget: Budget) -> None:
+        """Start and wait until a process runs. Readiness over HTTP is the trial's own wait. Raises TargetError."""
+
+    def alive(self) -> bool:
+        """The server process (not only its container) runs."""
+
+    def kill(self, *, scope: Scope, signal: str) -> None:
+        """Send a signal and return; `wait_dead` proves the effect."""
+
+    def wait_dead(self, budget: Budget) -> None:
+        """Until the death is seen by the engine (the `die` event, the exit of the process) and recorded as `Life(died)`."""
+
+    def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
+        """Ask it to end (SIGTERM), then make it. Recorded as `Life(stopped)`. Idempotent."""
+
+    def pause(self) -> None:
+        """Freeze every process of the server."""
+
+    def resume(self) -> None:
+        """Undo `pause`. Idempotent."""
+
+    def restart(self, budget: Budget, *, place: Place) -> None:
+        """Start a dead or stopped server again on the same disk: a new epoch."""
+
+    def counters(self) -> Mapping[str, float]:
+        """Kernel counters: `memory.oom_kill`, `memory.peak_bytes`, `pids`; empty where the target has none."""
+
+    def server_pid(self) -> int:
+        """The pid of the server process on the host; 0 when it is not alive."""
+
+    def survivors(self) -> Sequence[str]:
+        """Command lines of processes of this trial that live although the server does not."""
+
+    def end_survivors(self) -> None:
+        """Kill them, by the trial's marker."""
+
+    def disk(self, into: Path) -> Path:
+        """Copy what the server persisted; returns the conversations directory below `into`. Raises TargetError."""
+
+    def log_tail(self, lines: int = 40) -> str:
+        """The end of the server's own output, for a message about why it did not start."""
+
+    def remove(self) -> None:
+        """Remove everything that was created. Idempotent; never raises for what is already gone."""
+
+
+class Target(Protocol):
+    """What was asked for with `docker:IMAGE`, `pypi:VERSION`, `src:DIR` or `url:URL`."""
+
+    spec: str
+    version: str
+    """The release, where it can be known before a start; else empty."""
+    facts: Mapping[str, str]
+    """What goes into the header's `versions`: image digest, python, engine."""
+    capabilities: frozenset[str]
+
+    def prepare(self, budget: Budget) -> None:
+        """Build or fetch what is needed, once per check; safe to call from several processes. Raises TargetError."""
+
+    def server(self, plan: Plan) -> Server:
+        """A server for one trial, not yet started."""
