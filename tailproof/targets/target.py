@@ -53,6 +53,17 @@ class Plan:
     """Where lives, deaths and counters are written: the engine witness."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """How the last life of a server ended, as the engine or the kernel tells it."""
+
+    exit_code: int | None
+    oom_killed: bool
+    oom_events: int
+    """How many `oom` events the engine sent in that life."""
+    by_us: bool
+
+
 class Server(Protocol):
     """One server of one trial. Methods are called by the trial's thread only; each records what it did as `Life`/`Counter`."""
 
@@ -90,6 +101,12 @@ class Server(Protocol):
 
     def counters(self) -> Mapping[str, float]:
         """Kernel counters: `memory.oom_kill`, `memory.peak_bytes`, `pids`; empty where the target has none."""
+
+    def last_death(self) -> Death:
+        """The death that `wait_dead` saw last. Raises TargetError when none was seen."""
+
+    def state(self) -> Literal["running", "paused", "dead"]:
+        """What the kernel or the engine says of the server process."""
 
     def server_pid(self) -> int:
         """The pid of the server process on the host; 0 when it is not alive."""
