@@ -63,9 +63,9 @@ ROWS = {
         "limits.x.kindd: unknown key (did you mean 'kind'?); known are kind, seconds",
     ),
     "unknown tag": (
-        "name: a\nfaults:\n  - kind: delai\n",
-        3,
-        "'delai' is not one of 'delay', 'kill' (did you mean 'del",
+        "name: a\nfaults:\n  - seconds: 1\n    kind: delai\n",
+        4,
+        "faults[0].kind: 'delai' is not one of 'delay', 'kill' (did you mean 'delay'?)",
     ),
     "unknown word": (
         "name: a\nfaults:\n- kind: kill\n  scope: servr\n",
