@@ -1,0 +1,244 @@
+"""From histories and verdicts to a `Result`. Nothing is judged here: what the history says is put into the result's words."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TypeVar
+
+import msgspec
+
+from tailproof import __version__
+from tailproof.guarantees.verdict import Guarantee, Verdict
+from tailproof.history.reader import History
+from tailproof.history.records import Fault, Header, Life, Record
+from tailproof.reports.baseline import Baseline
+from tailproof.reports.gate import decide
+from tailproof.reports.result import (
+    Environment,
+    EvidenceResult,
+    FaultResult,
+    LifeResult,
+    NotRunResult,
+    PhaseResult,
+    Result,
+    TrialResult,
+    VerdictResult,
+)
+
+V = TypeVar("V")
+
+
+def trial_result(
+    history: History,
+    verdicts: Iterable[tuple[Guarantee, Verdict]],
+    *,
+    history_path: str,
+    repro_path: str | None = None,
+    baseline: Baseline | None = None,
+    error: str | None = None,
+) -> TrialResult:
+    """One trial as its history and its verdicts tell it.
+
+    `history_path` is relative to the file of the result; `repro_path` is what a person types, where that differs. Summary,
+    family and tier come from the scenario in the header.
+    """
+    header = history.header
+    clock = Clock(history)
+    return TrialResult(
+        trial=header.trial,
+        scenario=header.scenario,
+        summary=str(header.plan.get("summary", "")),
+        family=str(header.plan.get("family", "")),
+        tier=str(header.plan.get("tier", "")),
+        client=header.client,
+        target=header.target,
+        seed=header.seed,
+        duration_s=clock.duration_s,
+        history=history_path,
+        phases=_phases(history, clock),
+        faults=_faults(history, clock),
+        lives=_lives(history, clock),
+        verdicts=tuple(
+            _verdict(guarantee, verdict, header, clock, baseline or Baseline(), repro_path or history_path)
+            for guarantee, verdict in verdicts
+        ),
+        error=error,
+    )
+
+
+def check_result(
+    trials: Sequence[TrialResult],
+    *,
+    target: str,
+    client: str,
+    seed: int,
+    started: float,
+    duration_s: float,
+    environment: Environment,
+    not_run: Sequence[NotRunResult] = (),
+    baseline: Baseline | None = None,
+    errors: Sequence[str] = (),
+    strict: bool = False,
+    interrupted: bool = False,
+) -> Result:
+    """A whole check with its gate. `started` is in seconds since 1970; `errors` are those that belong to no trial."""
+    stale = (baseline or Baseline()).stale(trials)
+    return Result(
+        tailproof=__version__,
+        started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        duration_s=round(duration_s, 3),
+        target=target,
+        client=client,
+        seed=seed,
+        environment=environment,
+        trials=tuple(trials),
+        not_run=tuple(not_run),
+        errors=tuple(errors),
+        gate=decide(trials, not_run=not_run, stale=stale, errors=errors, strict=strict, interrupted=interrupted),
+    )
+
+
+def environment_of(headers: Iterable[Header]) -> Environment:
+    """Versions and machine of all trials of a check; what differs between trials is shown side by side."""
+    versions: dict[str, list[str]] = {}
+    machine: dict[str, list[str | int]] = {}
+    for header in headers:
+        _gather(versions, header.versions)
+        _gather(machine, header.machine)
+    return Environment(
+        versions={name: ", ".join(found) for name, found in sorted(versions.items())},
+        machine={
+            name: found[0] if len(found) == 1 else ", ".join(map(str, found)) for name, found in sorted(machine.items())
+        },
+    )
+
+
+class Clock:
+    """Seconds since the first record of a trial, to the millisecond."""
+
+    def __init__(self, history: History) -> None:
+        shelves: Sequence[Sequence[Record]] = (
+            history.phases,
+            history.lives,
+            history.faults,
+            history.requests,
+            history.events,
+            history.model_calls,
+            history.frames,
+        )
+        stamps = [stamp for shelf in shelves if shelf for stamp in (shelf[0].t_ns, shelf[-1].t_ns)]
+        self._first = min(stamps, default=0)
+        self._last = max(stamps, default=0)
+
+    def at(self, t_ns: int) -> float:
+        """Negative for what a witness saw before the first record."""
+        return round((t_ns - self._first) / 1e9, 3)
+
+    @property
+    def duration_s(self) -> float:
+        """From the first record to the last."""
+        return self.at(self._last)
+
+
+def _phases(history: History, clock: Clock) -> tuple[PhaseResult, ...]:
+    starts = [clock.at(phase.t_ns) for phase in history.phases] + [clock.duration_s]
+    return tuple(
+        PhaseResult(name=phase.name, at_s=begin, seconds=round(end - begin, 3))
+        for phase, (begin, end) in zip(history.phases, pairwise(starts), strict=True)
+    )
+
+
+def _faults(history: History, clock: Clock) -> tuple[FaultResult, ...]:
+    by_id: dict[str, list[Fault]] = {}
+    for fault in history.faults:
+        by_id.setdefault(fault.fault, []).append(fault)
+    return tuple(_fault(steps, clock) for steps in by_id.values())
+
+
+def _fault(steps: Sequence[Fault], clock: Clock) -> FaultResult:
+    injected = [clock.at(step.t_ns) for step in steps if step.stage == "injected"]
+    healed = [clock.at(step.t_ns) for step in steps if step.stage == "healed"]
+    verified = [step for step in steps if step.stage in ("proven", "unproven")]
+    return FaultResult(
+        fault=steps[0].fault,
+        name=steps[0].name,
+        says=next((step.says for step in steps if step.says), ""),
+        scope=next((step.scope for step in steps if step.scope), ""),
+        injected_at_s=injected[0] if injected else None,
+        healed_at_s=healed[-1] if healed else None,
+        proven=bool(verified) and verified[-1].stage == "proven",
+        proof=dict(verified[-1].proof) if verified else {},
+    )
+
+
+def _lives(history: History, clock: Clock) -> tuple[LifeResult, ...]:
+    by_epoch: dict[int, list[Life]] = {}
+    for life in history.lives:
+        by_epoch.setdefault(life.epoch, []).append(life)
+    lives = [_life(steps, clock) for _, steps in sorted(by_epoch.items())]
+    following = [life.ready_at_s for life in lives[1:]] + [None]
+    return tuple(_with_downtime(life, ready) for life, ready in zip(lives, following, strict=True))
+
+
+def _life(steps: Sequence[Life], clock: Clock) -> LifeResult:
+    first = {step.stage: step for step in reversed(steps)}
+    end = first.get("died") or first.get("stopped")
+    return LifeResult(
+        epoch=steps[0].epoch,
+        place=next((step.place for step in steps if step.place), ""),
+        host=next((step.host for step in steps if step.host), ""),
+        pid=next((step.pid for step in steps if step.pid), 0),
+        started_at_s=clock.at(first["started"].t_ns) if "started" in first else None,
+        ready_at_s=clock.at(first["ready"].t_ns) if "ready" in first else None,
+        ended_at_s=clock.at(end.t_ns) if end else None,
+        end="" if end is None else "died" if end.stage == "died" else "stopped",
+        exit_code=end.exit_code if end else None,
+        oom_killed=any(step.oom_killed for step in steps),
+        by_us=end.by_us if end else False,
+        survivors=tuple(dict.fromkeys(command for step in steps for command in step.survivors)),
+    )
+
+
+def _with_downtime(life: LifeResult, next_ready_at_s: float | None) -> LifeResult:
+    if life.ended_at_s is None or next_ready_at_s is None:
+        return life
+    return msgspec.structs.replace(life, downtime_s=round(next_ready_at_s - life.ended_at_s, 3))
+
+
+def _verdict(
+    guarantee: Guarantee, verdict: Verdict, header: Header, clock: Clock, baseline: Baseline, repro_path: str
+) -> VerdictResult:
+    return VerdictResult(
+        guarantee=guarantee.id,
+        level=guarantee.level,
+        promise=guarantee.promise,
+        source=guarantee.source,
+        outcome=verdict.outcome,
+        says=verdict.says,
+        signature=verdict.signature,
+        expected=verdict.expected,
+        seen=verdict.seen,
+        measured=dict(verdict.measured),
+        evidence=tuple(
+            EvidenceResult(witness=pointer.witness, seq=pointer.seq, at_s=clock.at(pointer.t_ns), says=pointer.says)
+            for pointer in verdict.evidence
+        ),
+        known=baseline.known(
+            verdict,
+            target=header.target,
+            client=header.client,
+            guarantee=guarantee.id,
+            scenario=header.scenario,
+        ),
+        repro=f"tailproof repro {shlex.quote(repro_path)}",
+    )
+
+
+def _gather(into: dict[str, list[V]], facts: Mapping[str, V]) -> None:
+    for name, value in facts.items():
+        found = into.setdefault(name, [])
+        if value not in found:
+            found.append(value)

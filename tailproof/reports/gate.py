@@ -1,0 +1,146 @@
+"""Opens or closes the gate. Pure: from verdicts to one state, one exit code, one line and the reasons.
+
+What closes it (exit 1): a MUST that is violated and not listed in the baseline; an entry of the baseline that is stale.
+What leaves it unknown (exit 2), unless something closes it: a MUST that is inconclusive; a fault without proof; an error of
+the harness or the environment; no trial at all; no verdict that decides anything. A check that was interrupted is always
+unknown. Known violations, what does not apply and what was not run decide nothing.
+
+`strict` holds a SHOULD to the standard of a MUST. A MAY never decides: it is a promise to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from tailproof.guarantees.verdict import Level, Outcome
+from tailproof.reports.result import (
+    Counts,
+    GateResult,
+    GateState,
+    NotRunResult,
+    StaleResult,
+    TrialResult,
+    VerdictResult,
+)
+
+EXIT: dict[GateState, int] = {"open": 0, "closed": 1, "unknown": 2}
+EXIT_USAGE = 64
+"""Wrong usage or bad input: nothing was judged."""
+
+DECIDES: dict[bool, frozenset[Level]] = {
+    False: frozenset({Level.MUST}),
+    True: frozenset({Level.MUST, Level.SHOULD}),
+}
+"""The levels that decide, by `strict`."""
+
+
+def decide(
+    trials: Sequence[TrialResult],
+    *,
+    not_run: Sequence[NotRunResult] = (),
+    stale: Sequence[StaleResult] = (),
+    errors: Sequence[str] = (),
+    strict: bool = False,
+    interrupted: bool = False,
+) -> GateResult:
+    """The gate over all trials of a check. `errors` are those that belong to no trial."""
+    deciding = DECIDES[strict]
+    closing = [*_violations(trials, deciding), *_stale(stale)]
+    doubts = [*_interruption(interrupted), *errors, *_doubts(trials, deciding)]
+    state: GateState = "unknown" if interrupted else "closed" if closing else "unknown" if doubts else "open"
+    counts = _count(trials, deciding, not_run=len(not_run), stale=len(stale), errors=len(errors))
+    return GateResult(
+        state=state,
+        exit_code=EXIT[state],
+        says=verdict_line(state, counts),
+        reasons=(*closing, *doubts),
+        strict=strict,
+        counts=counts,
+        stale=tuple(stale),
+    )
+
+
+def verdict_line(state: GateState, counts: Counts) -> str:
+    """`GATE CLOSED  2 violated · 41 hold · 1 inconclusive · 3 not run`, then what else there is to count.
+
+    `advisory` are violations of a level that does not decide.
+    """
+    always = (
+        (counts.violated, "violated"),
+        (counts.holds, "hold"),
+        (counts.inconclusive, "inconclusive"),
+        (counts.not_run, "not run"),
+    )
+    sometimes = (
+        (counts.known, "known"),
+        (counts.advisory, "advisory"),
+        (counts.stale, "stale"),
+        (counts.errors, "failed"),
+    )
+    shown = [*always, *((number, word) for number, word in sometimes if number)]
+    return f"GATE {state.upper()}  " + " · ".join(f"{number} {word}" for number, word in shown)
+
+
+def cell(guarantee: str, scenario: str) -> str:
+    """How a verdict is named everywhere: `events.tail[stream-lag]`, as its test is."""
+    return f"{guarantee}[{scenario}]"
+
+
+def _violations(trials: Iterable[TrialResult], deciding: frozenset[Level]) -> Iterator[str]:
+    for trial in trials:
+        for verdict in trial.verdicts:
+            if verdict.violated and verdict.level in deciding:
+                yield f"{cell(verdict.guarantee, trial.scenario)} is violated: {verdict.says}"
+
+
+def _stale(stale: Iterable[StaleResult]) -> Iterator[str]:
+    for entry in stale:
+        where = cell(entry.guarantee, entry.scenario)
+        yield f"{entry.entry} lists {where} {entry.signature} as known, but it holds: remove the entry"
+
+
+def _interruption(interrupted: bool) -> Iterator[str]:
+    if interrupted:
+        yield "the check was interrupted"
+
+
+def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterator[str]:
+    if not trials:
+        yield "no trial was run"
+        return
+    for trial in trials:
+        if trial.error is not None:
+            yield f"the trial of {trial.scenario} failed: {trial.error}"
+        for fault in trial.faults:
+            if not fault.proven:
+                yield f"the fault {fault.fault} ({fault.name}) of {trial.scenario} is not proven"
+        for verdict in trial.verdicts:
+            if verdict.outcome is Outcome.INCONCLUSIVE and verdict.level in deciding:
+                yield f"{cell(verdict.guarantee, trial.scenario)} is inconclusive: {verdict.says}"
+    if not any(_conclusive(verdict) for trial in trials for verdict in trial.verdicts):
+        yield "nothing was proven: no guarantee came to a conclusive verdict"
+
+
+def _conclusive(verdict: VerdictResult) -> bool:
+    return verdict.outcome in (Outcome.HOLDS, Outcome.VIOLATED)
+
+
+def _count(
+    trials: Sequence[TrialResult], deciding: frozenset[Level], *, not_run: int, stale: int, errors: int
+) -> Counts:
+    verdicts = [verdict for trial in trials for verdict in trial.verdicts]
+    violated = [verdict for verdict in verdicts if verdict.violated]
+    closing = [verdict for verdict in violated if verdict.level in deciding]
+    outcomes = [verdict.outcome for verdict in verdicts]
+    return Counts(
+        trials=len(trials),
+        violated=len(closing),
+        advisory=len(violated) - len(closing),
+        holds=outcomes.count(Outcome.HOLDS),
+        inconclusive=outcomes.count(Outcome.INCONCLUSIVE),
+        not_applicable=outcomes.count(Outcome.NOT_APPLICABLE),
+        known=sum(1 for verdict in verdicts if verdict.known is not None),
+        stale=stale,
+        not_run=not_run,
+        errors=errors + sum(1 for trial in trials if trial.error is not None),
+    )

@@ -1,0 +1,206 @@
+"""What a check found, as data: every writer reads a `Result`, and nothing else.
+
+The model is published as JSON Schema in `reports/result.schema.json`. Times named `_s` are seconds; those named `at_s` count
+from the first record of their trial. A reader ignores fields that it does not know; a change that breaks readers raises
+`SCHEMA_VERSION`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from tailproof.guarantees.verdict import Level, Outcome
+
+SCHEMA_VERSION = 1
+
+GateState = Literal["open", "closed", "unknown"]
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a result: never changed once it is written."""
+
+
+class PhaseResult(Facts, frozen=True, kw_only=True):
+    """One phase of a trial and how long it took."""
+
+    name: str
+    at_s: float
+    seconds: float
+
+
+class FaultResult(Facts, frozen=True, kw_only=True):
+    """What was done to the target, when, and the counters that prove it. `injected_at_s` is null when it never landed,
+    `healed_at_s` when there was nothing to heal."""
+
+    fault: str
+    name: str
+    says: str
+    scope: str
+    injected_at_s: float | None
+    healed_at_s: float | None
+    proven: bool
+    proof: dict[str, Any] = {}
+
+
+class LifeResult(Facts, frozen=True, kw_only=True):
+    """One life (epoch) of the server. `end` is empty when it was never seen to end; `downtime_s` is the time from that end
+    to the readiness of the next life."""
+
+    epoch: int
+    place: str = ""
+    host: str = ""
+    pid: int = 0
+    started_at_s: float | None = None
+    ready_at_s: float | None = None
+    ended_at_s: float | None = None
+    end: Literal["", "died", "stopped"] = ""
+    exit_code: int | None = None
+    oom_killed: bool = False
+    by_us: bool = False
+    survivors: tuple[str, ...] = ()
+    downtime_s: float | None = None
+
+
+class EvidenceResult(Facts, frozen=True, kw_only=True):
+    """A record of the history that a verdict stands on: line `seq`, counted from 0, of `<witness>.jsonl`."""
+
+    witness: str
+    seq: int
+    at_s: float
+    says: str
+
+
+class KnownResult(Facts, frozen=True, kw_only=True):
+    """Why a violation does not close the gate: the entry of the baseline (`file:line`) that lists it."""
+
+    reason: str
+    link: str
+    entry: str
+
+
+class VerdictResult(Facts, frozen=True, kw_only=True):
+    """One guarantee judged on one trial. `repro` is the command that runs the trial again."""
+
+    guarantee: str
+    level: Level
+    promise: str
+    source: str
+    outcome: Outcome
+    says: str
+    signature: str = ""
+    expected: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    measured: dict[str, float | int | str] = {}
+    evidence: tuple[EvidenceResult, ...] = ()
+    known: KnownResult | None = None
+    repro: str = ""
+
+    @property
+    def violated(self) -> bool:
+        """Violated, and not listed as known."""
+        return self.outcome is Outcome.VIOLATED and self.known is None
+
+
+class TrialResult(Facts, frozen=True, kw_only=True):
+    """One execution of one scenario. `history` is relative to the file of the result; `error` tells that the harness or the
+    environment failed, so that missing verdicts mean nothing."""
+
+    trial: str
+    scenario: str
+    summary: str
+    family: str
+    tier: str
+    client: str
+    target: str
+    seed: int
+    duration_s: float
+    history: str
+    phases: tuple[PhaseResult, ...] = ()
+    faults: tuple[FaultResult, ...] = ()
+    lives: tuple[LifeResult, ...] = ()
+    verdicts: tuple[VerdictResult, ...] = ()
+    error: str | None = None
+
+
+class NotRunResult(Facts, frozen=True, kw_only=True):
+    """What was not run, and why. Without a guarantee the whole scenario was not."""
+
+    scenario: str
+    guarantee: str | None
+    reason: str
+
+
+class StaleResult(Facts, frozen=True, kw_only=True):
+    """An entry of the baseline (`file:line`) whose violation no longer occurs."""
+
+    entry: str
+    guarantee: str
+    scenario: str
+    signature: str
+
+
+class Counts(Facts, frozen=True, kw_only=True):
+    """How many. `violated` are the violations that close the gate, `advisory` those that do not because of their level."""
+
+    trials: int = 0
+    violated: int = 0
+    advisory: int = 0
+    holds: int = 0
+    inconclusive: int = 0
+    not_applicable: int = 0
+    known: int = 0
+    stale: int = 0
+    not_run: int = 0
+    errors: int = 0
+
+
+class GateResult(Facts, frozen=True, kw_only=True):
+    """The one answer. `says` is the verdict line; `reasons` tell, one sentence each, why the gate is not open."""
+
+    state: GateState
+    exit_code: int
+    says: str
+    reasons: tuple[str, ...] = ()
+    strict: bool = False
+    counts: Counts = Counts()
+    stale: tuple[StaleResult, ...] = ()
+
+
+class Environment(Facts, frozen=True, kw_only=True):
+    """Where it ran: versions of harness, server, client, engine and python, image digests, and the machine."""
+
+    versions: dict[str, str] = {}
+    machine: dict[str, str | int] = {}
+
+
+class Result(Facts, frozen=True, kw_only=True):
+    """One check of one target. `started` is ISO 8601 in UTC; `tailproof` is the version of the harness; `errors` are those
+    that belong to no trial."""
+
+    schema: int = SCHEMA_VERSION
+    tailproof: str
+    started: str
+    duration_s: float
+    target: str
+    client: str
+    seed: int
+    environment: Environment = Environment()
+    trials: tuple[TrialResult, ...] = ()
+    not_run: tuple[NotRunResult, ...] = ()
+    errors: tuple[str, ...] = ()
+    gate: GateResult
+
+    def judged(self) -> Iterator[tuple[TrialResult, VerdictResult]]:
+        """Every verdict with its trial, in the order in which they were run and judged."""
+        for trial in self.trials:
+            for verdict in trial.verdicts:
+                yield trial, verdict
+
+    def frequency(self, scenario: str, guarantee: str, signature: str) -> tuple[int, int]:
+        """In how many trials of the scenario that judged the guarantee it was violated in this way: k of n."""
+        same = [v for t, v in self.judged() if t.scenario == scenario and v.guarantee == guarantee]
+        hits = [v for v in same if v.outcome is Outcome.VIOLATED and v.signature == signature]
+        return len(hits), len(same)
