@@ -69,6 +69,16 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """How a subscription is opened. Holds the session key in whatever place the release wants it: never written down."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    frames: Sequence[str] = ()
+    """Text frames to send first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """How one server is started, wherever it runs: as a process or in a container."""
 
@@ -153,6 +163,9 @@ class Api(Protocol):
     def stream_headers(self) -> Mapping[str, str]:
         """Headers of a subscription: how this release takes its key; may be empty when the key goes into the URL."""
 
+    def stream_opening(self, conversation: str) -> Opening:
+        """Everything that opens a subscription on this release, the key included."""
+
     def close(self) -> None:
         """Give the connections back."""
 
@@ -165,8 +178,8 @@ class Adapter(Protocol):
     def sheet(self, version: str) -> Sheet:
         """What the release promises. An unknown (`""`) version gets the sheet of the newest release."""
 
-    def api(self, base_url: str, *, key: str, version: str, timeout: float = 30.0) -> Api:
-        """The verbs over one base URL."""
+    def api(self, base_url: str, *, key: str, version: str, timeout: float = 30.0, secret: str = "") -> Api:
+        """The verbs over one base URL. `secret` is what a dormant server is initialised with."""
 
     def launch(
         self, *, version: str, port: int, host: str, key: str, secret: str, places: Places, extra: Mapping[str, str]

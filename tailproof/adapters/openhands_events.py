@@ -1,0 +1,136 @@
+"""Translates events of the OpenHands agent-server into neutral words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from tailproof.adapters.adapter import Seen
+from tailproof.history.records import Neutral, Role
+
+TEXT_CHARS = 200
+STATE_UPDATE = "ConversationStateUpdateEvent"
+WHOLE_STATE = "full_state"
+
+NEUTRAL: Mapping[str, Neutral] = {
+    "": "none",
+    "idle": "idle",
+    "running": "active",
+    "paused": "interrupted",
+    "waiting_for_confirmation": "waiting",
+    "finished": "done",
+    "error": "failed",
+    "stuck": "stuck",
+    "deleting": "none",
+}
+"""`ConversationExecutionStatus` (the same words since 1.6.0). `deleting` is shown to webhooks only, when nothing is left to
+have a status."""
+
+ROLES: Mapping[str, Role] = {
+    "MessageEvent": "message",
+    "ActionEvent": "action",
+    "ObservationEvent": "observation",
+    "UserRejectObservation": "rejection",
+    "AgentErrorEvent": "error",
+    "ConversationErrorEvent": "error",
+    "ServerErrorEvent": "error",
+    "Condensation": "bookkeeping",
+    "CondensationRequest": "bookkeeping",
+    "CondensationSummaryEvent": "bookkeeping",
+    "LLMCompletionLogEvent": "bookkeeping",
+    "HookExecutionEvent": "bookkeeping",
+    "SecurityAnalysisEvent": "bookkeeping",
+    "TokenEvent": "bookkeeping",
+}
+"""Kinds that are not here are `other`: system prompts, pauses, interrupts, deltas, and whatever a later release adds."""
+
+NEVER_STORED = frozenset({"ServerErrorEvent", "StreamingDeltaEvent"})
+
+
+def decode(raw: bytes) -> Seen | None:
+    """One event from a frame, an item of a page or a file; None when it is not an event.
+
+    A null field and an absent one mean the same in this protocol, and readers differ in which they write; the body comes
+    without nulls, so that one event has one digest whoever read it.
+    """
+    try:
+        body = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        return None
+    if not isinstance(body, dict) or not isinstance(body.get("id"), str) or not isinstance(body.get("kind"), str):
+        return None
+    name = body["kind"]
+    role = ROLES.get(name, "other")
+    durable = name not in NEVER_STORED
+    status = ""
+    if name == STATE_UPDATE:
+        role, durable, status = _state_update(body)
+    return Seen(
+        id=body["id"],
+        name=name,
+        role=role,
+        durable=durable,
+        call=_text(body.get("tool_call_id")),
+        status=status,
+        ts=_text(body.get("timestamp")),
+        source=_text(body.get("source")),
+        text=_READABLE.get(name, _no_text)(body)[:TEXT_CHARS],
+        body=_without_nulls(body),
+        raw=raw,
+    )
+
+
+def _state_update(body: dict[str, Any]) -> tuple[Role, bool, str]:
+    key, value = body.get("key"), body.get("value")
+    if key == WHOLE_STATE:
+        return "snapshot", False, _text(value.get("execution_status")) if isinstance(value, dict) else ""
+    if key == "execution_status":
+        return "status", True, _text(value)
+    return "bookkeeping", True, ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _no_text(body: dict[str, Any]) -> str:
+    return ""
+
+
+def _content(body: dict[str, Any], *path: str) -> str:
+    here: Any = body
+    for key in path:
+        here = here.get(key) if isinstance(here, dict) else None
+    if isinstance(here, str):
+        return here
+    parts = here if isinstance(here, list) else []
+    return " ".join(_text(part.get("text")) for part in parts if isinstance(part, dict)).strip()
+
+
+def _action(body: dict[str, Any]) -> str:
+    action = body.get("action")
+    words = action if isinstance(action, dict) else {}
+    return _text(words.get("command")) or _text(words.get("message")) or _text(body.get("tool_name"))
+
+
+_READABLE: Mapping[str, Callable[[dict[str, Any]], str]] = {
+    "MessageEvent": lambda body: _content(body, "llm_message", "content"),
+    "SystemPromptEvent": lambda body: _content(body, "system_prompt", "text"),
+    "ActionEvent": _action,
+    "ObservationEvent": lambda body: _content(body, "observation", "content"),
+    "UserRejectObservation": lambda body: _text(body.get("rejection_reason")),
+    "AgentErrorEvent": lambda body: _text(body.get("error")),
+    "ConversationErrorEvent": lambda body: f"{_text(body.get('code'))}: {_text(body.get('detail'))}",
+    "ServerErrorEvent": lambda body: f"{_text(body.get('code'))}: {_text(body.get('detail'))}",
+    STATE_UPDATE: lambda body: _text(body.get("key")),
+}
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value

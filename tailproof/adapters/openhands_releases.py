@@ -1,0 +1,48 @@
+"""What differs between the releases of the OpenHands agent-server, as data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+StreamKey = Literal["query", "header", "first-frame"]
+"""How a subscription proves that it knows the session key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What one release does. The defaults are those of 1.6.0, the oldest release that is supported."""
+
+    stream_key: StreamKey = "query"
+    lease_s: int = 0
+    """How long another server may believe that a dead one still owns a conversation (`OH_LEASE_TTL_SECONDS`)."""
+    deferred_init: bool = False
+    lazy_load: bool = False
+    """Conversations are loaded when something needs them, not all at the start."""
+    stores_before_publishing: bool = False
+
+
+_CHANGES: tuple[tuple[tuple[int, int, int], dict[str, Any]], ...] = (
+    ((1, 12, 0), {"stream_key": "header"}),
+    ((1, 18, 1), {"stream_key": "first-frame"}),
+    ((1, 19, 0), {"lease_s": 45}),
+    ((1, 29, 0), {"deferred_init": True}),
+    ((1, 37, 0), {"lazy_load": True}),
+    ((1, 45, 0), {"stores_before_publishing": True}),
+)
+"""From which release on, in rising order. Sources: the released packages; pull requests 3184 (lease), 2523 (deferred
+initialisation), 4806 (stored first)."""
+
+_NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
+
+def release(version: str) -> Release:
+    """What the release `version` does; the newest release for a version that does not start with three numbers."""
+    match = _NUMBERS.match(version)
+    asked = tuple(int(number) for number in match.groups()) if match else None
+    known = Release()
+    for since, change in _CHANGES:
+        if asked is None or asked >= since:
+            known = replace(known, **change)
+    return known
