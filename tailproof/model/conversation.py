@@ -1,0 +1,187 @@
+"""The script of one conversation while it is played: what is held, what was asked, what comes next."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tailproof.history.recorder import Witness
+from tailproof.history.records import ModelCall
+from tailproof.model.journal import command_of
+from tailproof.model.position import call_id, position_of, results_of
+from tailproof.model.reply import FINISH_TOOL, TERMINAL_TOOL, Call, Reply
+from tailproof.model.script import Step, Turn, steps_of
+from tailproof.waiting import Budget
+
+SIDE_REPLY = "A scripted side answer"
+AFTER_THE_END = "The script is over."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What the model decided to answer to one request."""
+
+    turn: int
+    reply: Reply | None
+    """None for an HTTP error."""
+    code: int = 200
+    delay_s: float = 0.0
+
+
+@dataclass(slots=True)
+class PlayedScript:
+    """One conversation of the scripted model. `name` is the conversation's id in the history; it may be told later."""
+
+    name: str
+    url: str
+    """The base URL that the server is given for this conversation, ending in `/v1`."""
+    script: Sequence[Turn]
+    journal: str
+    """The tool journal directory, as the tools see it."""
+    witness: Witness
+    _replies: list[Step] = field(init=False)
+    _errors: dict[int, list[Step]] = field(init=False)
+    _held: set[int] = field(init=False)
+    _asked: Counter[int] = field(init=False, default_factory=Counter)
+    _answered: Counter[int] = field(init=False, default_factory=Counter)
+    _errors_given: Counter[int] = field(init=False, default_factory=Counter)
+    _last: int = field(init=False, default=-1)
+    _changed: threading.Condition = field(init=False, default_factory=threading.Condition)
+    _closing: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self._replies, self._errors = steps_of(self.script)
+        self._held = {number for number, turn in enumerate(self.script) if turn.hold}
+
+    def hold(self, turn: int) -> None:
+        """Keep the reply of turn `turn` (from 0) back until it is released."""
+        with self._changed:
+            self._held.add(turn)
+
+    def release(self, turn: int) -> None:
+        """Let the reply of turn `turn` go, now and later. Idempotent."""
+        with self._changed:
+            self._held.discard(turn)
+            self._changed.notify_all()
+
+    def release_all(self) -> None:
+        """Hold nothing any more."""
+        with self._changed:
+            self._held.clear()
+            self._changed.notify_all()
+
+    def wait_called(self, turn: int, budget: Budget, *, times: int = 1) -> None:
+        """Until the model was asked for turn `turn` (from 0) `times` times. Raises as `Budget.wait_for` does."""
+        budget.wait_for(
+            f"the model to be asked for turn {turn + 1} of the script",
+            lambda: self._asked[turn] >= times,
+            saw=self._progress,
+        )
+
+    def wait_answered(self, turn: int, budget: Budget, *, times: int = 1) -> None:
+        """Until turn `turn` (from 0) was answered `times` times. Raises as `Budget.wait_for` does."""
+        budget.wait_for(
+            f"the model to answer turn {turn + 1} of the script",
+            lambda: self._answered[turn] >= times,
+            saw=self._progress,
+        )
+
+    def asked(self, turn: int) -> int:
+        """How often the model was asked for turn `turn` (from 0)."""
+        return self._asked[turn]
+
+    def close(self) -> None:
+        """Nothing is held or delayed any more."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    def ask(self, request: int, body: Mapping[str, Any]) -> Answered:
+        """Decide the answer to a request, and record the question. Side requests (no tools) never move the script."""
+        messages = [message for message in body.get("messages") or () if isinstance(message, dict)]
+        with self._changed:
+            answer = self._decide(request, messages) if body.get("tools") else _side(request)
+            self._asked[answer.turn] += 1
+            self._last = answer.turn
+        self._write("asked", request, answer, messages=len(messages), results=results_of(messages))
+        return answer
+
+    def wait_to_go(self, request: int, answer: Answered) -> None:
+        """Sit out the delay of the turn and its hold."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing, timeout=answer.delay_s)
+            held = answer.turn in self._held
+        if held:
+            self._write("held", request, answer)
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing or answer.turn not in self._held)
+
+    def told(self, request: int, answer: Answered) -> None:
+        """The answer has left."""
+        self._write("answered", request, answer)
+        with self._changed:
+            self._answered[answer.turn] += 1
+
+    def broke(self, request: int, answer: Answered) -> None:
+        """Nobody was there any more to hear the answer."""
+        self._write("broken", request, answer)
+
+    def _decide(self, request: int, messages: Sequence[Mapping[str, Any]]) -> Answered:
+        position = position_of(messages)
+        # An HTTP error leaves no trace in the messages: this is the one thing that has to be counted.
+        for step in self._errors.get(position, ()):
+            if step.plan.times is None or self._errors_given[step.turn] < step.plan.times:
+                self._errors_given[step.turn] += 1
+                return Answered(turn=step.turn, reply=None, code=step.plan.status or 500, delay_s=step.plan.delay_s)
+        identity = f"reply-{request}"
+        if position >= len(self._replies):
+            over = len(self.script) + position - len(self._replies)
+            return Answered(turn=over, reply=Reply(id=identity, text=AFTER_THE_END))
+        step = self._replies[position]
+        return Answered(turn=step.turn, reply=self._reply(identity, step), delay_s=step.plan.delay_s)
+
+    def _reply(self, identity: str, step: Step) -> Reply:
+        plan = step.plan
+        if plan.say is not None:
+            return Reply(id=identity, text=plan.say)
+        if plan.finish is not None:
+            finish = Call(id=call_id(step.position, 0), tool=FINISH_TOOL, arguments={"message": plan.finish})
+            return Reply(id=identity, text=plan.thought, calls=(finish,))
+        # Old releases reject arguments that they do not know: only the tool's own.
+        calls = tuple(
+            Call(
+                id=call_id(step.position, index),
+                tool=TERMINAL_TOOL,
+                arguments={"command": command_of(command, self.journal)},
+            )
+            for index, command in enumerate(step.commands)
+        )
+        return Reply(id=identity, text=plan.thought, calls=calls)
+
+    def _write(
+        self, stage: Any, request: int, answer: Answered, *, messages: int = 0, results: dict[str, str] | None = None
+    ) -> None:
+        told = stage in ("answered", "broken") and answer.reply is not None
+        self.witness.write(
+            ModelCall(
+                stage=stage,
+                conversation=self.name,
+                request=request,
+                turn=answer.turn,
+                messages=messages,
+                results=results or {},
+                reply=answer.reply.text[:200] if told and answer.reply else "",
+                calls=[call.id for call in answer.reply.calls] if answer.reply else [],
+                code=answer.code,
+            )
+        )
+
+    def _progress(self) -> str:
+        return f"turn {self._last + 1} was asked for last" if self._asked else "the model was not asked at all"
+
+
+def _side(request: int) -> Answered:
+    return Answered(turn=-1, reply=Reply(id=f"reply-{request}", text=SIDE_REPLY))

@@ -1,0 +1,51 @@
+"""Which reply of the script a request asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+RESULT_CHARS = 200
+_CALL_ID = re.compile(r"^call-(\d+)-(\d+)$")
+
+
+def call_id(position: int, index: int) -> str:
+    """The id of tool call `index` of the reply at `position`."""
+    return f"call-{position}-{index}"
+
+
+def position_of(messages: Sequence[Mapping[str, Any]]) -> int:
+    """The position of the reply that comes next, from the replies that the request already holds.
+
+    Not from a counter: a request that is sent twice (a retry, a server that died before it stored the reply and asks again
+    after its restart) then gets the same answer twice, and a reply that nobody kept is not skipped. Tool calls carry their
+    position in their id, so a server that leaves older replies out of the request does not go back in the script.
+    """
+    position = 0
+    for message in messages:
+        if message.get("role") != "assistant":
+            continue
+        told = [int(match[1]) for call in message.get("tool_calls") or () if (match := _CALL_ID.match(_id(call)))]
+        position = max([position, *(number + 1 for number in told)]) if told else position + 1
+    return position
+
+
+def results_of(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Tool call id -> the first 200 characters of the (last) result that the request holds for it."""
+    return {
+        str(message.get("tool_call_id", "")): _readable(message.get("content"))[:RESULT_CHARS]
+        for message in messages
+        if message.get("role") == "tool"
+    }
+
+
+def _id(call: Any) -> str:
+    return str(call.get("id", "")) if isinstance(call, dict) else ""
+
+
+def _readable(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return " ".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))

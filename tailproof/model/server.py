@@ -1,0 +1,218 @@
+"""The scripted model: an OpenAI-compatible HTTP server, one per trial."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from tailproof.history.recorder import Witness
+from tailproof.history.records import Note
+from tailproof.model.conversation import Answered, PlayedScript
+from tailproof.model.reply import error_body, models_body
+from tailproof.model.script import Turn
+
+JOIN_S = 2.0
+_ROUTE = re.compile(r"^/c/(?P<key>[^/]+)/v1(?P<rest>/chat/completions|/models)$")
+
+
+class ScriptedModel:
+    """Answers every conversation from its script. Threads: one per connection of a server.
+
+    `url` is the address without a path; each conversation has its own base URL below it, so that several conversations of
+    one server never mix. Raises OSError when `host` and `port` cannot be had.
+    """
+
+    def __init__(self, witness: Witness, *, host: str = "127.0.0.1", port: int = 0, public_url: str = "") -> None:
+        self._witness = witness
+        self._conversations: dict[str, PlayedScript] = {}
+        self._requests = itertools.count()
+        self._server = _Server((host, port), _Handler, self)
+        self.port: int = self._server.server_address[1]
+        self.url = public_url.rstrip("/") or f"http://{host}:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="model", daemon=True)
+
+    def start(self) -> None:
+        """Take connections from now on."""
+        self._thread.start()
+
+    def serve(self, conversation: str, script: Sequence[Turn], *, journal: str) -> PlayedScript:
+        """Play `script` for one conversation; `journal` is the tool journal directory as the tools see it."""
+        played = PlayedScript(
+            name=conversation,
+            url=f"{self.url}/c/{conversation}/v1",
+            script=script,
+            journal=journal,
+            witness=self._witness,
+        )
+        self._conversations[conversation] = played
+        return played
+
+    def release_all(self) -> None:
+        """Hold nothing any more, in any conversation."""
+        for played in self._conversations.values():
+            played.release_all()
+
+    def close(self) -> None:
+        """Release what is held, close every connection, end. Idempotent."""
+        for played in self._conversations.values():
+            played.close()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.close_connections()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def played(self, key: str) -> PlayedScript | None:
+        """The conversation that a base URL was made for."""
+        return self._conversations.get(key)
+
+    def next_request(self) -> int:
+        """Counts the requests of the trial from 0."""
+        return next(self._requests)
+
+    def failed(self, error: BaseException) -> None:
+        """The model itself broke: that belongs into the history."""
+        self._witness.write(Note(text=f"the scripted model failed: {type(error).__name__}: {error}"))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[_Handler], model: ScriptedModel) -> None:
+        self.model = model
+        self._open: dict[threading.Thread, socket.socket] = {}
+        self._lock = threading.Lock()
+        super().__init__(address, handler)
+
+    def opened(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open[threading.current_thread()] = connection
+
+    def closed(self) -> None:
+        with self._lock:
+            self._open.pop(threading.current_thread(), None)
+
+    def close_connections(self) -> None:
+        with self._lock:
+            left = dict(self._open)
+        for connection in left.values():
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in left:
+            thread.join(JOIN_S)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # Called in an `except` block of socketserver. A server that is killed resets its connections: no failure of ours.
+        error = _current_error()
+        if not isinstance(error, ConnectionError):
+            self.model.failed(error)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.opened(self.connection)
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            self.server.closed()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The journal of the model is the log."""
+
+    def do_GET(self) -> None:
+        route = _ROUTE.match(self.path)
+        if route and route["rest"] == "/models":
+            self._answer(200, models_body())
+        else:
+            self._answer(404, error_body(404))
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+        route = _ROUTE.match(self.path)
+        played = self.server.model.played(route["key"]) if route and route["rest"] == "/chat/completions" else None
+        if played is None:
+            self._answer(404, error_body(404))
+            return
+        try:
+            body = msgspec.json.decode(raw, type=dict[str, Any])
+        except msgspec.MsgspecError:
+            self._answer(400, error_body(400))
+            return
+        request = self.server.model.next_request()
+        answer = played.ask(request, body)
+        played.wait_to_go(request, answer)
+        try:
+            if self._hung_up():
+                raise ConnectionResetError("nobody waits for the answer any more")
+            self._tell(answer, body)
+            self.wfile.flush()
+        except ConnectionError:
+            played.broke(request, answer)
+            self.close_connection = True
+        else:
+            played.told(request, answer)
+
+    def _tell(self, answer: Answered, body: Mapping[str, Any]) -> None:
+        if answer.reply is None:
+            self._answer(answer.code, error_body(answer.code))
+        elif body.get("stream"):
+            self._stream(answer.reply.chunks())
+        else:
+            self._answer(200, answer.reply.whole())
+
+    def _answer(self, code: int, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _stream(self, chunks: Iterator[bytes]) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for chunk in chunks:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _hung_up(self) -> bool:
+        """The asking side has closed its end: its server died while the answer was held."""
+        try:
+            return bool(self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"")
+        except BlockingIOError:
+            return False
+
+
+def _current_error() -> BaseException:
+    error = sys.exc_info()[1]
+    return error if error is not None else RuntimeError("unknown")

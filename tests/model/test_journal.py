@@ -1,0 +1,104 @@
+"""Tool commands run in real shells; their journal is read by the real watcher."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tailproof.history.reader import History
+from tailproof.history.recorder import Recorder
+from tailproof.history.records import Header
+from tailproof.model.journal import TOKENS, command_of, parse
+from tailproof.model.script import Command
+from tailproof.model.tool import ToolJournal
+from tailproof.waiting import Budget, DeadlineMissed
+
+SHELLS = ("sh", "bash")
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Recorder]:
+    header = Header(trial="t", scenario="s", seed=0, target="none", client="none")
+    with Recorder(tmp_path / "history", header) as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    path = tmp_path / "the journal"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def journal(directory: Path, recorder: Recorder) -> Iterator[ToolJournal]:
+    journal = ToolJournal(directory, recorder.witness("tools"))
+    journal.start()
+    yield journal
+    journal.close()
+
+
+def command(token: str, run: str = "", gate: bool = False) -> Command:
+    return Command(token=token, run=run, gate=gate, journal=True)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_command_is_journaled_at_its_begin_and_end(
+    shell: str, directory: Path, journal: ToolJournal, recorder: Recorder
+) -> None:
+    done = subprocess.run(
+        [shell, "-c", command_of(command("t1", "echo inside"), str(directory))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    journal.wait_token("t1", "end", Budget(10))
+    assert done.stdout == "inside\ndone t1\n"
+    recorder.close()
+    effects = History.load(recorder.directory).effects
+    assert [(effect.token, effect.stage) for effect in effects] == [("t1", "begin"), ("t1", "end")]
+    assert effects[0].pid == effects[1].pid > 1
+    assert effects[1].after_ns == effects[1].t_ns - effects[0].t_ns > 0
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_gated_command_waits_and_then_runs_what_the_gate_says(
+    shell: str, directory: Path, journal: ToolJournal
+) -> None:
+    tool = subprocess.Popen([shell, "-c", command_of(command("t1", gate=True), str(directory))])
+    journal.wait_token("t1", "begin", Budget(10))
+    assert journal.seen("t1", "end") == 0
+    journal.open_gate("t1", f"touch '{directory}/harm'")
+    assert tool.wait(10) == 0
+    assert (directory / "harm").exists()
+    assert journal.seen("t1", "end") == 1
+
+
+def test_an_exit_of_the_scenarios_command_does_not_end_the_tools_shell(directory: Path, journal: ToolJournal) -> None:
+    subprocess.run(["sh", "-c", command_of(command("t1", "exit 3"), str(directory))], check=True, capture_output=True)
+    assert journal.seen("t1", "end") == 1
+
+
+def test_many_tools_at_once_never_mix_their_lines(directory: Path, journal: ToolJournal) -> None:
+    tools = [subprocess.Popen(["sh", "-c", command_of(command(f"t{n}"), str(directory))]) for n in range(20)]
+    assert [tool.wait(30) for tool in tools] == [0] * 20
+    lines = [parse(line) for line in (directory / TOKENS).read_text().splitlines()]
+    assert None not in lines
+    assert all(journal.seen(f"t{n}", "end") == 1 for n in range(20))
+
+
+def test_half_a_line_is_left_for_the_next_look(directory: Path, journal: ToolJournal) -> None:
+    with (directory / TOKENS).open("ab", buffering=0) as file:
+        file.write(b"1000 t1 be")
+        assert journal.seen("t1") == 0
+        file.write(b"gin 7 host\n")
+    assert journal.seen("t1") == 1
+
+
+def test_a_token_that_never_comes_says_what_was_written_instead(directory: Path, journal: ToolJournal) -> None:
+    (directory / TOKENS).write_text("1000 t1 begin 7 host\n")
+    with pytest.raises(DeadlineMissed, match=r"for a tool to write t2 begin; last seen: t1 begin"):
+        journal.wait_token("t2", "begin", Budget(0.1))

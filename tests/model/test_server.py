@@ -1,0 +1,161 @@
+"""The scripted model over real HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tailproof.history.reader import History
+from tailproof.history.recorder import Recorder
+from tailproof.history.records import Header
+from tailproof.model.conversation import AFTER_THE_END, SIDE_REPLY, PlayedScript
+from tailproof.model.script import Turn
+from tailproof.model.server import ScriptedModel
+from tailproof.waiting import Budget, DeadlineMissed
+
+TOOLS = [{"type": "function", "function": {"name": "terminal"}}]
+GO = {"role": "user", "content": "go"}
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Recorder]:
+    header = Header(trial="t", scenario="s", seed=0, target="none", client="none")
+    with Recorder(tmp_path / "history", header) as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def model(recorder: Recorder) -> Iterator[ScriptedModel]:
+    with ScriptedModel(recorder.witness("model")) as model:
+        yield model
+
+
+def play(model: ScriptedModel, *plans: dict[str, Any]) -> PlayedScript:
+    return model.serve("c1", [Turn.model_validate(plan) for plan in plans], journal="/journal")
+
+
+def ask(played: PlayedScript, *messages: dict[str, Any], **more: Any) -> httpx.Response:
+    body = {"model": "mock", "messages": [GO, *messages], "tools": TOOLS, **more}
+    with httpx.Client(trust_env=False, timeout=20) as client:
+        return client.post(f"{played.url}/chat/completions", json=body)
+
+
+def message(answer: httpx.Response) -> dict[str, Any]:
+    assert answer.status_code == 200
+    return dict(answer.json()["choices"][0]["message"])
+
+
+def calls(recorder: Recorder, *stages: str) -> list[tuple[str, int]]:
+    recorder.close()
+    return [(call.stage, call.turn) for call in History.load(recorder.directory).model_calls if call.stage in stages]
+
+
+def test_a_whole_script_is_played_turn_by_turn(model: ScriptedModel) -> None:
+    played = play(model, {"tools": [{}, {"run": "true"}], "thought": "hm"}, {"finish": "all done"})
+    first = message(ask(played))
+    assert [call["function"]["name"] for call in first["tool_calls"]] == ["terminal", "terminal"]
+    assert first["content"] == "hm"
+    assert json.loads(first["tool_calls"][1]["function"]["arguments"]).keys() == {"command"}
+    second = message(ask(played, first))
+    assert [call["function"]["name"] for call in second["tool_calls"]] == ["finish"]
+    assert message(ask(played, first, second))["content"] == AFTER_THE_END
+
+
+def test_the_same_request_twice_gets_the_same_calls_under_a_new_reply_id(model: ScriptedModel) -> None:
+    played = play(model, {"tools": [{}]}, {"finish": "all done"})
+    one, two = ask(played), ask(played)
+    assert message(one)["tool_calls"] == message(two)["tool_calls"]
+    assert one.json()["id"] != two.json()["id"]
+
+
+def test_a_request_without_tools_does_not_advance(model: ScriptedModel, recorder: Recorder) -> None:
+    played = play(model, {"say": "hello"})
+    assert message(ask(played, tools=None))["content"] == SIDE_REPLY
+    assert message(ask(played))["content"] == "hello"
+    assert calls(recorder, "asked") == [("asked", -1), ("asked", 0)]
+
+
+def test_a_held_reply_waits_until_it_is_released(model: ScriptedModel, recorder: Recorder) -> None:
+    played = play(model, {"say": "hello", "hold": True})
+    answers: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: answers.append(ask(played)))
+    asking.start()
+    played.wait_called(0, Budget(10))
+    assert answers == []
+    played.release(0)
+    asking.join(10)
+    assert message(answers[0])["content"] == "hello"
+    assert calls(recorder, "asked", "held", "answered") == [("asked", 0), ("held", 0), ("answered", 0)]
+
+
+def test_a_reply_that_nobody_waits_for_is_recorded_as_broken(model: ScriptedModel, recorder: Recorder) -> None:
+    played = play(model, {"say": "hello", "hold": True})
+    body = json.dumps({"messages": [GO], "tools": TOOLS})
+    connection = http.client.HTTPConnection("127.0.0.1", model.port, timeout=10)
+    connection.request("POST", f"{played.url.removeprefix(model.url)}/chat/completions", body)
+    played.wait_called(0, Budget(10))
+    assert connection.sock is not None
+    connection.sock.shutdown(socket.SHUT_RDWR)
+    connection.close()
+    played.release(0)
+    model.close()
+    assert calls(recorder, "answered", "broken") == [("broken", 0)]
+
+
+def test_an_error_is_given_so_many_times_and_then_the_next_turn(model: ScriptedModel, recorder: Recorder) -> None:
+    played = play(model, {"status": 500, "times": 2}, {"say": "hello"})
+    assert [ask(played).status_code for _ in range(3)] == [500, 500, 200]
+    recorder.close()
+    answered = [call for call in History.load(recorder.directory).model_calls if call.stage == "answered"]
+    assert [(call.turn, call.code) for call in answered] == [(0, 500), (0, 500), (1, 200)]
+
+
+def test_an_error_without_a_number_lasts(model: ScriptedModel) -> None:
+    played = play(model, {"status": 401}, {"say": "hello"})
+    assert {ask(played).status_code for _ in range(4)} == {401}
+
+
+def test_a_stream_carries_the_same_reply_in_chunks(model: ScriptedModel) -> None:
+    played = play(model, {"tools": [{}], "thought": "let me see"})
+    lines = [line for line in ask(played, stream=True).text.splitlines() if line]
+    assert lines[-1] == "data: [DONE]"
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
+    assert "".join(delta.get("content", "") for delta in deltas) == "let me see"
+    assert [delta["tool_calls"][0]["id"] for delta in deltas if "tool_calls" in delta] == ["call-0-0"]
+    assert chunks[-2]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_the_results_of_tools_are_journaled(model: ScriptedModel, recorder: Recorder) -> None:
+    played = play(model, {"tools": [{}]}, {"finish": "ok"})
+    first = message(ask(played))
+    ask(played, first, {"role": "tool", "tool_call_id": "call-0-0", "content": "it broke"})
+    recorder.close()
+    asked = [call for call in History.load(recorder.directory).model_calls if call.stage == "asked"]
+    assert [call.results for call in asked] == [{}, {"call-0-0": "it broke"}]
+
+
+@pytest.mark.parametrize("path", ["/c/unknown/v1/chat/completions", "/v1/chat/completions", "/c/c1/v1/responses"])
+def test_an_unknown_route_is_not_found(model: ScriptedModel, path: str) -> None:
+    play(model, {"say": "hello"})
+    assert httpx.post(f"{model.url}{path}", json={}, trust_env=False).status_code == 404
+
+
+def test_the_models_are_listed(model: ScriptedModel) -> None:
+    played = play(model, {"say": "hello"})
+    assert [entry["id"] for entry in httpx.get(f"{played.url}/models", trust_env=False).json()["data"]] == ["mock"]
+
+
+def test_a_turn_that_is_never_asked_for_says_how_far_the_loop_came(model: ScriptedModel) -> None:
+    played = play(model, {"tools": [{}]}, {"finish": "ok"})
+    ask(played)
+    with pytest.raises(DeadlineMissed, match="turn 2 of the script; last seen: turn 1 was asked for last"):
+        played.wait_called(1, Budget(0.1))
