@@ -1,0 +1,105 @@
+"""Which Python a release can be run with. The harness' own may be too old: releases ask for 3.12."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uv as uv_package
+
+from tailproof.targets.target import TargetError
+
+LOWEST = (3, 12)
+PREFERRED = ("3.13", "3.12")
+"""What the releases were built for; anything newer is taken only when neither is there."""
+
+_ASK = (
+    "import json, platform, sys, sysconfig;"
+    "print(json.dumps([sys.executable, list(sys.version_info[:3]), sysconfig.get_platform(), platform.libc_ver()[0],"
+    " sys.implementation.cache_tag]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Python:
+    """An interpreter, as it describes itself."""
+
+    path: Path
+    version: tuple[int, int, int]
+    platform: str
+    """Operating system, machine and C library: what compiled wheels depend on."""
+
+    @property
+    def release(self) -> str:
+        """For example `3.13.0`."""
+        return ".".join(map(str, self.version))
+
+
+def find_python() -> Python:
+    """A Python of at least 3.12: `TAILPROOF_PYTHON`, then PATH, `~/.pyenv/versions` and those that uv manages.
+
+    Raises:
+        TargetError: there is none, or the one in TAILPROOF_PYTHON is too old; the message says what to do.
+    """
+    told = os.environ.get("TAILPROOF_PYTHON")
+    if told:
+        python = probe(Path(shutil.which(told) or told).expanduser())
+        if python is None or python.version < LOWEST:
+            fault = f"is Python {python.release}" if python else "is not a Python that runs"
+            raise TargetError(f"TAILPROOF_PYTHON={told} {fault}; releases need Python 3.12 or newer")
+        return python
+    found = list(pythons())
+    for wanted in PREFERRED:
+        for python in found:
+            if python.release.startswith(f"{wanted}."):
+                return python
+    if found:
+        return found[0]
+    raise TargetError(
+        "releases run on Python 3.12 or newer and there is none on PATH, in ~/.pyenv/versions or managed by uv: "
+        "`uv python install 3.13`, or a package python3.13, or set TAILPROOF_PYTHON"
+    )
+
+
+def pythons() -> Iterator[Python]:
+    """Every usable Python of at least 3.12 on this machine, each once."""
+    seen = set()
+    for path in _candidates():
+        python = probe(path)
+        if python is None or python.version < LOWEST or python.path.resolve() in seen:
+            continue
+        seen.add(python.path.resolve())
+        yield python
+
+
+def probe(path: Path) -> Python | None:
+    """What an interpreter says of itself; None when it does not run (a shim without its Python, another architecture)."""
+    try:
+        answer = subprocess.run(
+            [path, "-I", "-c", _ASK], capture_output=True, timeout=20, check=True, stdin=subprocess.DEVNULL
+        ).stdout
+        executable, version, platform, libc, tag = json.loads(answer)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return Python(Path(executable), (version[0], version[1], version[2]), f"{platform}-{libc or 'libc'}-{tag}")
+
+
+def _candidates() -> Iterator[Path]:
+    for name in (*(f"python{wanted}" for wanted in PREFERRED), "python3"):
+        found = shutil.which(name)
+        if found:
+            yield Path(found)
+    home = Path.home()
+    yield from sorted((home / ".pyenv" / "versions").glob("3.*/bin/python3"), reverse=True)
+    try:
+        managed = subprocess.run(
+            [uv_package.find_uv_bin(), "python", "dir"], capture_output=True, text=True, timeout=20, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return
+    yield from sorted(Path(managed).glob("cpython-3.*/bin/python3"), reverse=True)
