@@ -1,0 +1,279 @@
+"""The clean-room observer: what a healthy subscriber and reader get, on a direct connection past the wire."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tailproof.adapters.adapter import Adapter, Answer, Seen
+from tailproof.adapters.recording import event_of, request_of, status_of
+from tailproof.adapters.subscription import Subscription
+from tailproof.history.recorder import Recorder
+from tailproof.history.records import TERMINAL, Reading, Status
+from tailproof.waiting import Budget
+
+POLL_EVERY_S = 0.5
+PAGES_AT_MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """One reading of the log through the pages of the server. The events are without their bodies, which are recorded."""
+
+    reading: str
+    events: Sequence[Seen]
+    count: int
+    complete: bool
+    error: str = ""
+
+
+class Observer:
+    """Everything it asks and gets is recorded, because reads act. Used by the trial's thread; streams and polls have their own.
+
+    `epoch` is set by the trial at every new life of the server, before anything else is asked.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        recorder: Recorder,
+        *,
+        url: str,
+        key: str,
+        version: str,
+        secret: str = "",
+        witness: str = "observer",
+    ) -> None:
+        self.epoch = 0
+        self.api = adapter.api(url, key=key, version=version, secret=secret)
+        self._adapter = adapter
+        self._recorder = recorder
+        self._witness = recorder.witness(witness)
+        self._streams: list[Subscription] = []
+        self._readings = 0
+        self._statuses: list[Status] = []
+        self._events: list[tuple[int, Seen]] = []
+        self._lock = threading.Lock()
+        self._poller: threading.Thread | None = None
+        self._stop_polling = threading.Event()
+
+    # -- readiness ------------------------------------------------------------------------------------------------
+
+    def ready(self, budget: Budget) -> Answer:
+        """Ask until the server says that it takes requests. Only the first refusal of a kind and the last answer are recorded.
+
+        Raises as `Budget.wait_for` does.
+        """
+        last: list[Answer] = []
+
+        def look() -> Answer | None:
+            answer = self.api.ready()
+            if not last or (answer.code, answer.error) != (last[-1].code, last[-1].error):
+                self._record(answer, "")
+            last.append(answer)
+            return answer if answer.ok else None
+
+        return budget.wait_for("the server to be ready", look, saw=lambda: _brief(last[-1]), every=0.1)
+
+    # -- streams --------------------------------------------------------------------------------------------------
+
+    def subscribe(self, conversation: str, budget: Budget) -> str:
+        """Subscribe and return the name of the reading once the server has accepted.
+
+        Raises:
+            SubscriptionRefused: the server did not accept.
+            DeadlineMissed, Cancelled: as `Budget.wait_for`.
+        """
+        stream = Subscription(
+            self._adapter,
+            self.api,
+            self._recorder,
+            self._witness,
+            conversation=conversation,
+            reading=f"stream:{len(self._streams)}",
+            path="direct",
+            epoch=self.epoch,
+            on_seen=lambda seen: self._noticed(conversation, seen),
+        )
+        self._streams.append(stream)
+        stream.open(budget)
+        return stream.reading
+
+    @property
+    def subscribed(self) -> bool:
+        """The newest subscription is alive."""
+        return bool(self._streams) and self._streams[-1].alive
+
+    def unsubscribe(self) -> None:
+        """Close every subscription. Idempotent."""
+        for stream in self._streams:
+            stream.close()
+
+    # -- statuses -------------------------------------------------------------------------------------------------
+
+    def read_status(self, conversation: str, *, after_load: bool = False) -> str:
+        """Read the status without loading the conversation; the raw word, empty when the server shows none.
+
+        `after_load` is set by a caller that has loaded the conversation before, in this life of the server.
+        """
+        answer, raw = self.api.status(conversation)
+        self._record(answer, conversation)
+        if answer.ok:
+            status = status_of(
+                raw,
+                self._adapter,
+                conversation=conversation,
+                via="rest",
+                epoch=self.epoch,
+                t_ns=answer.ended_ns,
+                after_load=after_load,
+            )
+            self._witness.write(status)
+            self._saw_status(status)
+        return raw
+
+    def poll(self, conversation: str) -> None:
+        """Read the status every half second, in a thread, until `stop_polling`."""
+        self.stop_polling()
+        self._stop_polling = stop = threading.Event()
+        self._poller = threading.Thread(target=self._poll, args=(conversation, stop), name="status-poll", daemon=True)
+        self._poller.start()
+
+    def stop_polling(self) -> None:
+        """Idempotent; when it returns, no poll is under way."""
+        self._stop_polling.set()
+        if self._poller is not None:
+            self._poller.join()
+            self._poller = None
+
+    def last_status(self) -> str:
+        """The status seen last, raw; empty when none was seen."""
+        with self._lock:
+            return self._statuses[-1].raw if self._statuses else ""
+
+    def wait_status(
+        self, waited_for: str, wanted: Callable[[Status], bool], budget: Budget, *, since_ns: int = 0
+    ) -> Status:
+        """Until a status that `wanted` accepts was seen (stream or poll) after `since_ns`. Raises as `Budget.wait_for` does."""
+        return budget.wait_for(
+            waited_for,
+            lambda: next((status for status in self._statuses_since(since_ns) if wanted(status)), None),
+            saw=lambda: f"status {self.last_status() or 'none'}",
+        )
+
+    def wait_terminal(self, budget: Budget, *, since_ns: int = 0) -> Status:
+        """Until a terminal status was seen after `since_ns`."""
+        return self.wait_status(
+            "a terminal status", lambda status: status.neutral in TERMINAL, budget, since_ns=since_ns
+        )
+
+    def wait_event(
+        self, waited_for: str, wanted: Callable[[Seen], bool], budget: Budget, *, n: int = 1, since_ns: int = 0
+    ) -> Seen:
+        """Until the stream brought `n` events that `wanted` accepts; the n-th. Raises as `Budget.wait_for` does."""
+
+        def look() -> Seen | None:
+            with self._lock:
+                found = [seen for t_ns, seen in self._events if t_ns >= since_ns and wanted(seen)]
+            return found[n - 1] if len(found) >= n else None
+
+        return budget.wait_for(waited_for, look, saw=self._last_event)
+
+    # -- the log --------------------------------------------------------------------------------------------------
+
+    def read_log(self, conversation: str, *, page_size: int = 100, ascending: bool = True, final: bool = False) -> Log:
+        """Read the whole log, page by page, and the server's own count behind it. A page that fails ends the reading."""
+        name = f"page:{self._readings}"
+        self._readings += 1
+        place = {"reading": name, "conversation": conversation, "epoch": self.epoch}
+        order = "ascending" if ascending else "descending"
+        begin = Reading(stage="begin", reader="rest", final=final, page_size=page_size, **place)  # type: ignore[arg-type]
+        begin.order = order  # type: ignore[assignment]
+        self._witness.write(begin)
+        events, pages, error = self._read_pages(conversation, name, page_size, ascending)
+        answer, count = self.api.count(conversation)
+        self._record(answer, conversation)
+        end = Reading(stage="end", reader="rest", final=final, page_size=page_size, **place)  # type: ignore[arg-type]
+        end.order = order  # type: ignore[assignment]
+        end.count, end.pages, end.complete, end.error = count, pages, not error, error
+        self._witness.write(end)
+        return Log(reading=name, events=events, count=count, complete=not error, error=error)
+
+    def close(self) -> None:
+        """Stop polling, end the subscriptions, give the connections back. Idempotent."""
+        self.stop_polling()
+        self.unsubscribe()
+        self.api.close()
+
+    def _read_pages(
+        self, conversation: str, reading: str, page_size: int, ascending: bool
+    ) -> tuple[list[Seen], int, str]:
+        events: list[Seen] = []
+        cursor, cursors = "", {""}
+        for pages in range(1, PAGES_AT_MOST + 1):
+            page = self.api.page(conversation, cursor=cursor, size=page_size, ascending=ascending)
+            self._record(page.answer, conversation)
+            for seen in page.events:
+                event = event_of(
+                    seen,
+                    self._recorder,
+                    reading=reading,
+                    conversation=conversation,
+                    epoch=self.epoch,
+                    t_ns=page.answer.ended_ns,
+                )
+                self._witness.write(event)
+            events.extend(_light(seen) for seen in page.events)
+            if not page.answer.ok or page.answer.error:
+                return events, pages, f"page {pages}: {_brief(page.answer)}"
+            if not page.cursor:
+                return events, pages, ""
+            if page.cursor in cursors:
+                return events, pages, f"page {pages}: the cursor {page.cursor} came a second time"
+            cursor = page.cursor
+            cursors.add(cursor)
+        return events, PAGES_AT_MOST, f"more than {PAGES_AT_MOST} pages"
+
+    # -- what was seen --------------------------------------------------------------------------------------------
+
+    def _poll(self, conversation: str, stop: threading.Event) -> None:
+        while not stop.is_set():
+            self.read_status(conversation)
+            stop.wait(POLL_EVERY_S)
+
+    def _noticed(self, conversation: str, seen: Seen) -> None:
+        t_ns = time.monotonic_ns()
+        with self._lock:
+            self._events.append((t_ns, _light(seen)))
+        if seen.status:
+            self._saw_status(
+                status_of(
+                    seen.status, self._adapter, conversation=conversation, via="stream", epoch=self.epoch, t_ns=t_ns
+                )
+            )
+
+    def _saw_status(self, status: Status) -> None:
+        with self._lock:
+            self._statuses.append(status)
+
+    def _statuses_since(self, since_ns: int) -> list[Status]:
+        with self._lock:
+            return [status for status in self._statuses if status.t_ns >= since_ns]
+
+    def _last_event(self) -> str:
+        with self._lock:
+            last = self._events[-1][1] if self._events else None
+        return f"{last.name} {last.id}" if last else "no event"
+
+    def _record(self, answer: Answer, conversation: str) -> None:
+        self._witness.write(request_of(answer, conversation=conversation, epoch=self.epoch))
+
+
+def _light(seen: Seen) -> Seen:
+    return replace(seen, body=None, raw=b"")
+
+
+def _brief(answer: Answer) -> str:
+    return f"{answer.code} {answer.error or answer.text}".strip()
