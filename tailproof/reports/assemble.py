@@ -179,8 +179,7 @@ def _lives(history: History, clock: Clock) -> tuple[LifeResult, ...]:
     for life in history.lives:
         by_epoch.setdefault(life.epoch, []).append(life)
     lives = [_life(steps, clock) for _, steps in sorted(by_epoch.items())]
-    following = [life.ready_at_s for life in lives[1:]] + [None]
-    return tuple(_with_downtime(life, ready) for life, ready in zip(lives, following, strict=True))
+    return tuple(_with_downtime(life, lives[index + 1 : index + 2]) for index, life in enumerate(lives))
 
 
 def _life(steps: Sequence[Life], clock: Clock) -> LifeResult:
@@ -202,10 +201,11 @@ def _life(steps: Sequence[Life], clock: Clock) -> LifeResult:
     )
 
 
-def _with_downtime(life: LifeResult, next_ready_at_s: float | None) -> LifeResult:
-    if life.ended_at_s is None or next_ready_at_s is None:
+def _with_downtime(life: LifeResult, following: Sequence[LifeResult]) -> LifeResult:
+    ready = following[0].ready_at_s if following else None
+    if life.ended_at_s is None or ready is None:
         return life
-    return msgspec.structs.replace(life, downtime_s=round(next_ready_at_s - life.ended_at_s, 3))
+    return msgspec.structs.replace(life, downtime_s=round(ready - life.ended_at_s, 3))
 
 
 def _verdict(

@@ -158,12 +158,14 @@ class Counts(Facts, frozen=True, kw_only=True):
 
 
 class GateResult(Facts, frozen=True, kw_only=True):
-    """The one answer. `says` is the verdict line; `reasons` tell, one sentence each, why the gate is not open."""
+    """The one answer. `says` is the verdict line; `closed_by` and `doubts` tell, one sentence each, what closed it and
+    what could not be told."""
 
     state: GateState
     exit_code: int
     says: str
-    reasons: tuple[str, ...] = ()
+    closed_by: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     strict: bool = False
     counts: Counts = Counts()
     stale: tuple[StaleResult, ...] = ()

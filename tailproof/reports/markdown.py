@@ -1,0 +1,288 @@
+"""The QA report of a check, for a pull request: verdict, what was asked, faults with their proof, a card per violation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tailproof.guarantees.verdict import Outcome
+from tailproof.history.recorder import write_atomically
+from tailproof.reports.fitting import Section, fit
+from tailproof.reports.gate import DECIDES, cell
+from tailproof.reports.markup import FOLD_END, block, code, fold, link, prose, table_head, table_row
+from tailproof.reports.result import KnownResult, Result, TrialResult, VerdictResult
+from tailproof.reports.words import (
+    STANDINGS,
+    clip,
+    death,
+    ends,
+    facts,
+    failures,
+    frequency,
+    grid,
+    proof,
+    span,
+    tally,
+    window,
+)
+
+PR_COMMENT = 65_536
+STEP_SUMMARY = 1_048_576
+"""What GitHub takes, in bytes at most."""
+
+_PHASES = ("preparing", "starting", "driving", "healing", "recovering", "reading", "stopping", "removing", "ended")
+_SENTENCE = 800
+_ITEM = 160
+_ITEMS = 12
+
+
+def render(result: Result, *, base: Result | None = None, limit: int = PR_COMMENT) -> str:
+    """The report in at most `limit` bytes; with `base`, an earlier result, also what changed since. Raises ValueError for a
+    limit that is too small for any report."""
+    sections = [
+        Section(head=f"## {prose(result.gate.says)}", importance=0),
+        _asked(result),
+        *_compared(result, base),
+        _faults(result),
+        *_violations(result, base),
+        *_doubts(result),
+        *_stale(result),
+        *_known(result),
+        *_not_run(result),
+        _details(result),
+    ]
+    return fit(sections, limit)
+
+
+def write(result: Result, path: Path, *, base: Result | None = None, limit: int = PR_COMMENT) -> None:
+    """Write the report so that nobody ever sees half of it. Raises OSError, and ValueError as `render` does."""
+    write_atomically(path, render(result, base=base, limit=limit).encode())
+
+
+def _asked(result: Result) -> Section:
+    rows = {
+        "target": code(clip(result.target, _ITEM), cell=True),
+        "client": code(clip(result.client, _ITEM), cell=True),
+        "trials": f"{len(result.trials)} in {span(result.duration_s)}, seed {result.seed}",
+        "started": prose(clip(result.started, _ITEM)),
+        "tailproof": prose(clip(result.tailproof, _ITEM)),
+    }
+    rows |= {prose(name): prose(clip(said, _ITEM)) for name, said in list(result.environment.versions.items())[:20]}
+    return Section(
+        head=table_head(("asked", "")),
+        items=[table_row((name, said)) for name, said in rows.items()],
+        between="\n",
+        noun="lines of the environment",
+        importance=1,
+    )
+
+
+def _compared(result: Result, base: Result | None) -> Iterator[Section]:
+    if base is None:
+        return
+    before, after = _signatures(base), _signatures(result)
+    changed = [key for key in dict.fromkeys((*after, *before)) if before.get(key) != after.get(key)]
+    rows = [table_row((code(cell(*key), cell=True), _called(base, key), _called(result, key))) for key in changed]
+    columns = ("changed", f"before: {code(base.target, cell=True)}", f"after: {code(result.target, cell=True)}")
+    head = f"### Before and after\n\n{len({*after, *before}) - len(rows)} verdicts are the same, {len(rows)} differ."
+    yield Section(
+        head=f"{head}\n\n{table_head(columns)}" if rows else head,
+        items=rows,
+        between="\n",
+        noun="changed verdicts",
+        importance=3,
+    )
+
+
+def _signatures(result: Result) -> dict[tuple[str, str], set[tuple[str, str]]]:
+    """What was found per guarantee and scenario. That a violation is known changes how it counts, not what was found."""
+    found: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for trial, verdict in result.judged():
+        found.setdefault((verdict.guarantee, trial.scenario), set()).add((verdict.outcome, verdict.signature))
+    return found
+
+
+def _called(result: Result, key: tuple[str, str]) -> str:
+    _, _, cells = grid(result)
+    if key not in cells:
+        return "not judged"
+    signatures = sorted({signature for _, signature in _signatures(result)[key] if signature})
+    return " ".join((STANDINGS[cells[key]][2], *(code(signature, cell=True) for signature in signatures)))
+
+
+def _faults(result: Result) -> Section:
+    return Section(
+        head="### Scenarios and faults\n\n"
+        + table_head(("scenario", "verdicts", "fault", "window", "proof", "server deaths")),
+        items=[table_row(row) for trial in result.trials for row in _fault_rows(trial, strict=result.gate.strict)],
+        between="\n",
+        noun="faults",
+        importance=4,
+    )
+
+
+def _fault_rows(trial: TrialResult, *, strict: bool) -> Iterator[tuple[str, ...]]:
+    name = code(trial.scenario, cell=True)
+    said = "**failed**" if trial.error is not None else tally(trial.verdicts, strict=strict)
+    deaths = "<br>".join(prose(clip(ended, _SENTENCE)) for life in trial.lives if (ended := death(life)))
+    if not trial.faults:
+        yield name, said, "none", "", "", deaths
+    for index, fault in enumerate(trial.faults):
+        scope = f" ({prose(fault.scope)})" if fault.scope else ""
+        what = f"{code(fault.name, cell=True)}{scope} {prose(clip(fault.says, _ITEM))}".strip()
+        first = index == 0
+        proven = prose(clip(proof(fault), 300))
+        proven = proven if fault.proven else f"**{proven}**"
+        yield name if first else "", said if first else "", what, window(fault), proven, deaths if first else ""
+
+
+def _violations(result: Result, base: Result | None) -> Iterator[Section]:
+    for wanted, title in (("violated", "Violated"), ("advisory", "Violated, but not deciding")):
+        cards = [_card(result, trial, verdict, base) for trial, verdict in failures(result, wanted)]
+        if cards:
+            yield Section(head=f"### {title}", items=cards, noun="violations", importance=2)
+
+
+def _card(result: Result, trial: TrialResult, verdict: VerdictResult, base: Result | None) -> str:
+    name = code(cell(verdict.guarantee, trial.scenario))
+    parts = [
+        f"#### {name} {verdict.level}",
+        f"> {prose(clip(verdict.promise, _SENTENCE))} ({_source(verdict.source)})",
+        f"**Found:** {prose(clip(verdict.says, _SENTENCE))}",
+        "\n".join(f"- {line}" for line in _card_facts(result, trial, verdict, base)),
+    ]
+    if verdict.expected or verdict.seen:
+        parts.append(block(_expected_and_seen(verdict)))
+    if verdict.evidence:
+        rows = [
+            table_row((code(f"{e.witness}:{e.seq}", cell=True), f"{e.at_s:.2f} s", prose(clip(e.says, _ITEM))))
+            for e in verdict.evidence[:_ITEMS]
+        ]
+        more = len(verdict.evidence) - len(rows)
+        rows += [table_row(("", "", f"and {more} more in `result.json`"))] if more else []
+        parts.append("\n".join((table_head(("record", "at", "evidence")), *rows)))
+    if verdict.repro:
+        parts.append(block([verdict.repro], "sh"))
+    return "\n\n".join(parts)
+
+
+def _source(source: str) -> str:
+    return link(clip(source, _ITEM), source) if source.startswith("http") else prose(clip(source, _ITEM))
+
+
+def _card_facts(result: Result, trial: TrialResult, verdict: VerdictResult, base: Result | None) -> Iterator[str]:
+    if verdict.signature:
+        yield f"how: {code(clip(verdict.signature, _ITEM))}, in {frequency(result, trial, verdict)}"
+    for fault in trial.faults:
+        yield f"fault: {code(fault.name)} {window(fault)}, {prose(clip(proof(fault), 300))}"
+    for life in trial.lives:
+        if ended := death(life):
+            yield f"server: life {life.epoch} {prose(clip(ended, _SENTENCE))}"
+    if verdict.measured:
+        yield f"measured: {prose(clip(facts(verdict.measured), _SENTENCE))}"
+    if base is not None:
+        yield f"before ({code(base.target)}): {_called(base, (verdict.guarantee, trial.scenario))}"
+    yield f"history: {code(clip(trial.history, 300))}"
+
+
+def _expected_and_seen(verdict: VerdictResult) -> Iterator[str]:
+    for title, items in (("expected", verdict.expected), ("seen", verdict.seen)):
+        yield f"{title}:"
+        yield from (f"  {item}" for item in ends(items, _ITEMS, width=_ITEM) or ["nothing"])
+
+
+def _doubts(result: Result) -> Iterator[Section]:
+    advisory = [
+        f"{cell(verdict.guarantee, trial.scenario)} is inconclusive ({verdict.level}): {verdict.says}"
+        for trial, verdict in result.judged()
+        if verdict.outcome is Outcome.INCONCLUSIVE and verdict.level not in DECIDES[result.gate.strict]
+    ]
+    said = (*result.gate.doubts, *advisory)
+    if said:
+        yield Section(
+            head="### Could not tell\n",
+            items=[f"- {prose(clip(doubt, _SENTENCE))}" for doubt in said],
+            between="\n",
+            noun="reasons",
+            importance=3,
+        )
+
+
+def _stale(result: Result) -> Iterator[Section]:
+    if result.gate.stale:
+        yield Section(
+            head="### Stale entries of the baseline\n\nListed as known, but they hold now: remove them.\n",
+            items=[
+                f"- {code(entry.entry)}: {code(cell(entry.guarantee, entry.scenario))} {code(entry.signature)}"
+                for entry in result.gate.stale
+            ],
+            between="\n",
+            noun="entries",
+            importance=3,
+        )
+
+
+def _known(result: Result) -> Iterator[Section]:
+    lines = [
+        _known_line(cell(verdict.guarantee, trial.scenario), verdict.signature, verdict.known)
+        for trial, verdict in failures(result, "known")
+        if verdict.known is not None
+    ]
+    if lines:
+        yield Section(
+            head=fold(f"Known violations: {len(lines)}"),
+            items=lines,
+            foot=FOLD_END,
+            between="\n",
+            noun="known violations",
+            importance=5,
+        )
+
+
+def _known_line(name: str, signature: str, known: KnownResult) -> str:
+    reason = prose(clip(known.reason, _SENTENCE))
+    return f"- {code(name)} {code(signature)}: {reason} ({link(clip(known.link, 300), known.link)})"
+
+
+def _not_run(result: Result) -> Iterator[Section]:
+    if result.not_run:
+        yield Section(
+            head=f"### Not run\n\n{table_head(('what', 'why'))}",
+            items=[
+                table_row(
+                    (code(_what(missing.scenario, missing.guarantee), cell=True), prose(clip(missing.reason, 300)))
+                )
+                for missing in result.not_run
+            ],
+            between="\n",
+            noun="reasons",
+            importance=5,
+        )
+
+
+def _what(scenario: str, guarantee: str | None) -> str:
+    return cell(guarantee, scenario) if guarantee else scenario
+
+
+def _details(result: Result) -> Section:
+    entered = {phase.name for trial in result.trials for phase in trial.phases}
+    names = [*(name for name in _PHASES if name in entered), *sorted(entered.difference(_PHASES))]
+    rows = [
+        table_row((code(trial.scenario, cell=True), span(trial.duration_s), *_phases(trial, names)))
+        for trial in result.trials
+    ]
+    machine = prose(clip(facts(result.environment.machine), _SENTENCE))
+    return Section(
+        head=f"{fold('Phases and machine')}\n{machine}\n\n{table_head(('scenario', 'took', *map(prose, names)))}",
+        items=rows,
+        foot=FOLD_END,
+        between="\n",
+        noun="trials",
+        importance=6,
+    )
+
+
+def _phases(trial: TrialResult, names: list[str]) -> Iterator[str]:
+    for name in names:
+        took = [phase.seconds for phase in trial.phases if phase.name == name]
+        yield f"{sum(took):.2f} s" if took else ""

@@ -1,0 +1,193 @@
+"""What a person sees in a terminal: a live line while it runs; at the end the verdict line first, then what it stands on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tailproof.reports.gate import cell
+from tailproof.reports.result import Result, TrialResult, VerdictResult
+from tailproof.reports.words import (
+    STANDINGS,
+    asked,
+    clip,
+    death,
+    ends,
+    failures,
+    frequency,
+    grid,
+    proof,
+    some,
+    span,
+    standing,
+    tally,
+    visible,
+    window,
+)
+
+STYLES: Mapping[str, str] = {
+    "open": "bold green",
+    "closed": "bold red",
+    "unknown": "bold yellow",
+    "violated": "bold red",
+    "advisory": "yellow",
+    "inconclusive": "yellow",
+    "known": "cyan",
+    "holds": "green",
+    "not-applicable": "dim",
+}
+_CARDS = 20
+_LINES = 20
+_LABEL = 10
+"""Width of the column of labels on a card."""
+
+
+def live_line(
+    *, done: int, total: int, scenario: str, phase: str, seconds: float, detail: str = "", width: int = 80
+) -> str:
+    """One line of progress of a trial that runs: `[ 3/12] stream-lag  recovering  12.3 s  wire.delay is on`."""
+    line = f"{_progress(done, total)} {scenario}  {phase}  {span(seconds)}  {detail}".rstrip()
+    return clip(line, width)
+
+
+def finished_line(trial: TrialResult, *, done: int, total: int, strict: bool = False, width: int = 80) -> str:
+    """One line for a trial that ended: what it gave, and which guarantees were violated."""
+    said = "failed: " + trial.error if trial.error is not None else tally(trial.verdicts, strict=strict)
+    loud = [v.guarantee for v in trial.verdicts if standing(v, strict=strict) in ("violated", "advisory")]
+    names = f" ({', '.join(loud)})" if loud else ""
+    return clip(f"{_progress(done, total)} {trial.scenario}  {span(trial.duration_s)}  {said}{names}", width)
+
+
+def render(result: Result, *, files: Mapping[str, str] | None = None, width: int = 80, color: bool = False) -> str:
+    """The end of a check. `files` names what was written and where. All fits `width` but the verdict line and commands, which are
+    never broken."""
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=color, no_color=not color, color_system="standard" if color else None,
+        highlight=False, markup=False, emoji=False, legacy_windows=False,
+    )  # fmt: skip
+    gate, _, counts = result.gate.says.partition("  ")
+    console.print(Text.assemble((gate, STYLES[result.gate.state]), f"  {counts}"), soft_wrap=True)
+    console.print(Text(visible(asked(result))))
+    for wanted in ("violated", "advisory"):
+        _cards(console, result, wanted)
+    _list(console, "could not tell", result.gate.doubts, "inconclusive")
+    _list(console, "stale in the baseline", list(_stale(result)), "violated")
+    _list(console, "known", list(_known(result)), "known")
+    _matrix(console, result)
+    _not_run(console, result)
+    if files:
+        console.print()
+        _pairs(console, {name: [path] for name, path in files.items()}, width=max(map(len, files)) + 2)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def _cards(console: Console, result: Result, wanted: str) -> None:
+    found = failures(result, wanted)
+    for trial, verdict in found[:_CARDS]:
+        console.print()
+        name = cell(verdict.guarantee, trial.scenario)
+        level = f"{verdict.level}, does not close the gate" if wanted == "advisory" else str(verdict.level)
+        console.print(Text.assemble((f"VIOLATED  {visible(name)}", STYLES[wanted]), f"  {level}"))
+        _pairs(console, dict(_card(result, trial, verdict)), width=_LABEL)
+        if verdict.repro:
+            console.print(Text(f"  {'repro':<{_LABEL}}{visible(verdict.repro)}"), soft_wrap=True)
+    if len(found) > _CARDS:
+        console.print(Text(f"\nand {len(found) - _CARDS} more violations: see the report"))
+
+
+def _card(result: Result, trial: TrialResult, verdict: VerdictResult) -> Iterator[tuple[str, list[str]]]:
+    yield "promise", [clip(verdict.promise, 400)]
+    yield "found", [f"{clip(verdict.says, 400)} ({frequency(result, trial, verdict)})"]
+    if verdict.expected or verdict.seen:
+        yield "expected", [", ".join(ends(verdict.expected, 4, width=60)) or "nothing"]
+        yield "seen", [", ".join(ends(verdict.seen, 4, width=60)) or "nothing"]
+    if trial.faults:
+        yield "fault", [f"{visible(f.name)} {window(f)}, {clip(proof(f), 200)}" for f in trial.faults]
+    if deaths := [ended for life in trial.lives if (ended := death(life))]:
+        yield "server", [clip(ended, 300) for ended in deaths]
+    if verdict.evidence:
+        shown = [f"{e.witness}:{e.seq} at {e.at_s:.2f} s: {e.says}" for e in verdict.evidence]
+        yield "evidence", some(shown, 3, width=150)
+
+
+def _stale(result: Result) -> Iterator[str]:
+    for entry in result.gate.stale:
+        yield f"{entry.entry} {cell(entry.guarantee, entry.scenario)} {entry.signature} holds now: remove the entry"
+
+
+def _known(result: Result) -> Iterator[str]:
+    for trial, verdict in failures(result, "known"):
+        if verdict.known is not None:
+            yield f"{cell(verdict.guarantee, trial.scenario)} {verdict.known.reason} ({verdict.known.link})"
+
+
+def _list(console: Console, title: str, lines: Sequence[str], style: str) -> None:
+    if not lines:
+        return
+    console.print()
+    console.print(Text(title.upper(), STYLES[style]))
+    for line in some(lines, _LINES, width=400):
+        _pairs(console, {"": [line]}, width=0)
+
+
+def _matrix(console: Console, result: Result) -> None:
+    guarantees, scenarios, cells = grid(result)
+    if not scenarios:
+        return
+    console.print()
+    legend = ", ".join(f"{mark} {called}" for name, (mark, _, called) in STANDINGS.items() if name in cells.values())
+    console.print(Text(legend or "nothing was judged", "dim"))
+    names = max((len(name) for name in guarantees), default=0)
+    at_once = max(1, (console.width - names) // 4)
+    for start in range(0, len(scenarios), at_once):
+        part = list(enumerate(scenarios, 1))[start : start + at_once]
+        if guarantees:
+            console.print(Text(" " * names + "".join(f"{number:>4}" for number, _ in part)))
+        for guarantee in guarantees:
+            row = Text(guarantee.ljust(names))
+            for _, scenario in part:
+                kind = cells.get((guarantee, scenario), "")
+                row.append(f"{STANDINGS[kind][0] if kind else '':>4}", STYLES.get(kind, ""))
+            console.print(row)
+    console.print()
+    for number, scenario in enumerate(scenarios, 1):
+        trials = [trial for trial in result.trials if trial.scenario == scenario]
+        took = span(sum(trial.duration_s for trial in trials))
+        said = tally((v for trial in trials for v in trial.verdicts), strict=result.gate.strict)
+        failed = ", failed" if any(trial.error is not None for trial in trials) else ""
+        _pairs(console, {f"{number:>2} {visible(scenario)}": [f"{took}, {said}{failed}"]}, width=28)
+
+
+def _not_run(console: Console, result: Result) -> None:
+    if not result.not_run:
+        return
+    console.print()
+    console.print(Text("NOT RUN", "bold"))
+    for missing in result.not_run[:_LINES]:
+        name = cell(missing.guarantee, missing.scenario) if missing.guarantee else missing.scenario
+        _pairs(console, {visible(name): [clip(missing.reason, 300)]}, width=28)
+    if len(result.not_run) > _LINES:
+        console.print(Text(f"  and {len(result.not_run) - _LINES} more: see the report"))
+
+
+def _pairs(console: Console, pairs: Mapping[str, Sequence[str]], *, width: int) -> None:
+    """A column of labels of `width` and a column of text that wraps beside it."""
+    table = Table.grid(padding=0, expand=True)
+    table.add_column(width=2)
+    if width:
+        table.add_column(width=width, overflow="fold")
+    table.add_column(ratio=1, overflow="fold")
+    for label, lines in pairs.items():
+        for index, line in enumerate(lines):
+            labels = [Text(label if index == 0 else "")] if width else []
+            table.add_row(Text(""), *labels, Text(visible(line)))
+    console.print(table)
+
+
+def _progress(done: int, total: int) -> str:
+    return f"[{done:>{len(str(total))}}/{total}]"

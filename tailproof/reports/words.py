@@ -1,0 +1,173 @@
+"""How facts are put into words, the same in every writer."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from tailproof.guarantees.verdict import Outcome
+from tailproof.reports.gate import DECIDES
+from tailproof.reports.result import FaultResult, LifeResult, Result, TrialResult, VerdictResult
+
+_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories that move a cursor, turn text around or cannot be encoded."""
+
+
+def visible(text: str) -> str:
+    """One line in which every control character can be seen: an escape sequence in evidence must not act."""
+    return "".join(_escape(char) if unicodedata.category(char) in _ESCAPED else char for char in text)
+
+
+def clip(text: str, limit: int) -> str:
+    """At most `limit` characters of visible text; what is cut off is marked."""
+    text = visible(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def some(items: Sequence[str], limit: int, *, width: int = 80) -> list[str]:
+    """The first `limit` items, and how many there are besides."""
+    shown = [clip(item, width) for item in items[:limit]]
+    return [*shown, f"and {len(items) - limit} more"] if len(items) > limit else shown
+
+
+def ends(items: Sequence[str], limit: int, *, width: int = 80) -> list[str]:
+    """The first and the last items, `limit` in all, and how many stand between them: what is lost is lost at an end."""
+    first, last = limit - limit // 2, limit // 2
+    if len(items) <= limit:
+        return some(items, limit, width=width)
+    between = f"({len(items) - limit} more)"
+    return [*some(items[:first], first, width=width), between, *some(items[-last:], last, width=width)]
+
+
+def span(seconds: float) -> str:
+    """`0.42 s`, `12.3 s`, `3 min 20 s`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def window(fault: FaultResult) -> str:
+    """When a fault was on, in seconds since the start of the trial."""
+    if fault.injected_at_s is None:
+        return "never injected"
+    if fault.healed_at_s is None:
+        return f"at {fault.injected_at_s:.2f} s"
+    return f"{fault.injected_at_s:.2f} s to {fault.healed_at_s:.2f} s"
+
+
+def facts(values: Mapping[str, object]) -> str:
+    """`exit code 137, memory.oom_kill 0 → 1`: a pair of `... before` and `... after` becomes one."""
+    said = []
+    for name, value in values.items():
+        stem = name.removesuffix(" before")
+        if stem != name and f"{stem} after" in values:
+            said.append(f"{stem} {_value(value)} → {_value(values[f'{stem} after'])}")
+        elif not (name.endswith(" after") and f"{name.removesuffix(' after')} before" in values):
+            said.append(f"{name} {_value(value)}")
+    return ", ".join(said)
+
+
+def proof(fault: FaultResult) -> str:
+    """`proven: ...` or `not proven: ...`, with the counters."""
+    said = "proven" if fault.proven else "not proven"
+    return f"{said}: {facts(fault.proof)}" if fault.proof else said
+
+
+def death(life: LifeResult) -> str:
+    """How a life of the server ended, and how long nobody answered. Empty for one that ended with its trial."""
+    if not life.end or (life.end == "stopped" and life.downtime_s is None):
+        return ""
+    when = f" at {life.ended_at_s:.2f} s" if life.ended_at_s is not None else ""
+    parts: list[str] = [f"{life.end}{when}"]
+    if life.exit_code is not None:
+        parts.append(f"exit code {life.exit_code}")
+    if life.oom_killed:
+        parts.append("OOM-killed by the kernel")
+    if life.by_us:
+        parts.append("killed by the trial" if life.end == "died" else "stopped by the trial")
+    if life.survivors:
+        parts.append(f"{len(life.survivors)} processes outlived it")
+    parts.append(f"down for {span(life.downtime_s)}" if life.downtime_s is not None else "not ready again")
+    return ", ".join(parts)
+
+
+def tally(verdicts: Iterable[VerdictResult], *, strict: bool = False) -> str:
+    """`1 violated · 19 hold`: the loud ones first."""
+    counts = Counter(standing(verdict, strict=strict) for verdict in verdicts)
+    return (
+        " · ".join(f"{counts[name]} {word}" for name, (_, word, _) in STANDINGS.items() if counts[name]) or "not judged"
+    )
+
+
+STANDINGS: Mapping[str, tuple[str, str, str]] = {
+    "violated": ("X", "violated", "violated"),
+    "advisory": ("x", "advisory", "violated (advisory)"),
+    "inconclusive": ("?", "inconclusive", "inconclusive"),
+    "known": ("k", "known", "violated (known)"),
+    "holds": (".", "hold", "holds"),
+    "not-applicable": ("-", "not applicable", "not applicable"),
+}
+"""Outcome, level and baseline in one word -> its mark, how many are counted, and how one is called; the worst first."""
+
+
+def standing(verdict: VerdictResult, *, strict: bool = False) -> str:
+    """A key of `STANDINGS`: what the verdict means for a gate that is `strict` or not."""
+    if verdict.outcome is not Outcome.VIOLATED:
+        return str(verdict.outcome)
+    if verdict.known is not None:
+        return "known"
+    return "violated" if verdict.level in DECIDES[strict] else "advisory"
+
+
+def failures(result: Result, wanted: str) -> list[tuple[TrialResult, VerdictResult]]:
+    """What stands as `wanted`, once per guarantee, scenario and signature: the same defect in ten trials is one."""
+    found: dict[tuple[str, str, str], tuple[TrialResult, VerdictResult]] = {}
+    for trial, verdict in result.judged():
+        if standing(verdict, strict=result.gate.strict) == wanted:
+            found.setdefault((verdict.guarantee, trial.scenario, verdict.signature), (trial, verdict))
+    return list(found.values())
+
+
+def grid(result: Result) -> tuple[list[str], list[str], dict[tuple[str, str], str]]:
+    """Guarantees, scenarios, and the worst standing of each pair that was judged."""
+    scenarios = list(dict.fromkeys(trial.scenario for trial in result.trials))
+    guarantees = list(dict.fromkeys(verdict.guarantee for _, verdict in result.judged()))
+    ranks = list(STANDINGS)
+    cells: dict[tuple[str, str], str] = {}
+    for trial, verdict in result.judged():
+        key = (verdict.guarantee, trial.scenario)
+        cells[key] = min(cells.get(key, ranks[-1]), standing(verdict, strict=result.gate.strict), key=ranks.index)
+    return guarantees, scenarios, cells
+
+
+def asked(result: Result) -> str:
+    """Who met whom, in one line."""
+    trials = f"{len(result.trials)} trial" + ("s" if len(result.trials) != 1 else "")
+    return (
+        f"target {result.target} · client {result.client} · seed {result.seed} · {trials} in {span(result.duration_s)}"
+    )
+
+
+def frequency(result: Result, trial: TrialResult, verdict: VerdictResult) -> str:
+    """`1 of 1 trials`: how often it happened in this check."""
+    hits, judged = result.frequency(trial.scenario, verdict.guarantee, verdict.signature)
+    return f"{hits} of {judged} trials"
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _value(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.6g}"
+        case list() | tuple():
+            return "[" + ", ".join(map(str, value)) + "]"
+        case _:
+            return str(value)
