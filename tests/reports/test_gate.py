@@ -1,0 +1,98 @@
+"""The gate: what closes it, what leaves it unknown, what decides nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from small_check import check, trial, verdict
+
+from tailproof.guarantees.verdict import Level, Outcome
+from tailproof.reports.gate import EXIT_USAGE, decide
+from tailproof.reports.result import (
+    Counts,
+    FaultResult,
+    GateState,
+    KnownResult,
+    NotRunResult,
+    StaleResult,
+    TrialResult,
+)
+
+HOLDS = verdict()
+VIOLATED = verdict(Outcome.VIOLATED, guarantee="events.middle", signature="s")
+KNOWN = verdict(Outcome.VIOLATED, signature="s", known=KnownResult(reason="r", link="l", entry="b.yaml:3"))
+UNSURE = verdict(Outcome.INCONCLUSIVE, guarantee="loop.once")
+NOT_APPLICABLE = verdict(Outcome.NOT_APPLICABLE)
+SHOULD = {
+    outcome: verdict(outcome, guarantee="cost.reconcile", level=Level.SHOULD, signature="s") for outcome in Outcome
+}
+MAY = verdict(Outcome.VIOLATED, level=Level.MAY, signature="s")
+STALE = [StaleResult(entry="b.yaml:3", guarantee="events.tail", scenario="calm", signature="s")]
+NOT_RUN = [NotRunResult(scenario="oom-server", guarantee=None, reason="no engine")]
+FAULT = FaultResult(fault="lag", name="wire.delay", says="", scope="", injected_at_s=1.0, healed_at_s=2.0, proven=False)
+
+ROWS: dict[str, tuple[list[TrialResult], dict[str, Any], GateState]] = {
+    "all holds": ([trial(HOLDS)], {}, "open"),
+    "a MUST violated": ([trial(HOLDS, VIOLATED)], {}, "closed"),
+    "a known violation": ([trial(HOLDS, KNOWN)], {}, "open"),
+    "nothing but a known violation": ([trial(KNOWN)], {}, "open"),
+    "a known and an unknown violation": ([trial(KNOWN, VIOLATED)], {}, "closed"),
+    "a SHOULD violated": ([trial(HOLDS, SHOULD[Outcome.VIOLATED])], {}, "open"),
+    "a SHOULD violated, strict": ([trial(HOLDS, SHOULD[Outcome.VIOLATED])], {"strict": True}, "closed"),
+    "a MAY violated, strict": ([trial(HOLDS, MAY)], {"strict": True}, "open"),
+    "a MUST inconclusive": ([trial(HOLDS, UNSURE)], {}, "unknown"),
+    "a MUST inconclusive, another violated": ([trial(UNSURE, VIOLATED)], {}, "closed"),
+    "a MUST inconclusive, another known": ([trial(UNSURE, KNOWN)], {}, "unknown"),
+    "a SHOULD inconclusive": ([trial(HOLDS, SHOULD[Outcome.INCONCLUSIVE])], {}, "open"),
+    "a SHOULD inconclusive, strict": ([trial(HOLDS, SHOULD[Outcome.INCONCLUSIVE])], {"strict": True}, "unknown"),
+    "a trial failed": ([trial(HOLDS), trial(scenario="lag", error="no port")], {}, "unknown"),
+    "a trial failed, another convicts": ([trial(VIOLATED), trial(error="no port")], {}, "closed"),
+    "a failure that belongs to no trial": ([trial(HOLDS)], {"errors": ["the engine died"]}, "unknown"),
+    "a fault is not proven": ([trial(HOLDS, faults=(FAULT,))], {}, "unknown"),
+    "no trial at all": ([], {}, "unknown"),
+    "everything not run": ([], {"not_run": NOT_RUN}, "unknown"),
+    "something not run": ([trial(HOLDS)], {"not_run": NOT_RUN}, "open"),
+    "nothing applies": ([trial(NOT_APPLICABLE)], {}, "unknown"),
+    "a trial without verdicts": ([trial()], {}, "unknown"),
+    "a stale entry": ([trial(HOLDS)], {"stale": STALE}, "closed"),
+    "interrupted": ([trial(HOLDS)], {"interrupted": True}, "unknown"),
+    "interrupted after a violation": ([trial(VIOLATED)], {"interrupted": True}, "unknown"),
+}
+
+
+@pytest.mark.parametrize(("trials", "more", "state"), ROWS.values(), ids=ROWS.keys())
+def test_gate(trials: list[TrialResult], more: dict[str, Any], state: GateState) -> None:
+    gate = decide(trials, **more)
+    assert (gate.state, gate.exit_code) == (state, {"open": 0, "closed": 1, "unknown": 2}[state])
+    assert bool(gate.closed_by or gate.doubts) == (state != "open")
+
+
+def test_wrong_usage_has_its_own_exit_code() -> None:
+    assert EXIT_USAGE == 64
+
+
+def test_the_verdict_line_counts_what_there_is() -> None:
+    assert decide([trial(HOLDS)]).says == "GATE OPEN  0 violated · 1 hold · 0 inconclusive · 0 not run"
+    assert check().gate.says == ("GATE CLOSED  1 violated · 4 hold · 1 inconclusive · 2 not run · 1 known · 1 advisory")
+    assert decide([trial(HOLDS, error="x")], stale=STALE, errors=["y"]).says == (
+        "GATE CLOSED  0 violated · 1 hold · 0 inconclusive · 0 not run · 1 stale · 2 failed"
+    )
+
+
+def test_every_count_is_there() -> None:
+    assert check().gate.counts == Counts(
+        trials=3, violated=1, advisory=1, holds=4, inconclusive=1, not_applicable=2, known=1, not_run=2
+    )
+
+
+def test_reasons_name_the_verdict_and_what_was_found() -> None:
+    gate = decide([trial(VIOLATED, UNSURE, faults=(FAULT,))], stale=STALE)
+    assert gate.closed_by == (
+        "events.middle[calm] is violated: it is so",
+        "b.yaml:3 lists events.tail[calm] s as known, but it holds: remove the entry",
+    )
+    assert gate.doubts == (
+        "the fault lag (wire.delay) of calm is not proven",
+        "loop.once[calm] is inconclusive: it is so",
+    )

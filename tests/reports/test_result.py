@@ -1,0 +1,65 @@
+"""The result is data that a stranger can read: a published schema, examples that are what the writers give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from small_check import check
+
+from tailproof.data import folder
+from tailproof.reports import json
+from tailproof.reports.__main__ import published
+from tailproof.reports.gate import decide
+
+REPORTS = folder("reports")
+
+
+def test_what_is_published_is_what_the_writers_give() -> None:
+    stale = [path.name for path, content in published(REPORTS).items() if path.read_bytes() != content]
+    assert not stale, "run: python -m tailproof.reports"
+
+
+def test_the_gate_of_the_example_follows_from_its_verdicts() -> None:
+    example = json.read(REPORTS / "examples" / "result.json")
+    gate = example.gate
+    assert gate == decide(
+        example.trials, not_run=example.not_run, stale=gate.stale, errors=example.errors, strict=gate.strict
+    )
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
+    json.write(check(), tmp_path / "result.json")
+    assert json.read(tmp_path / "result.json") == check()
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_reader_ignores_fields_it_does_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_bytes(json.encode(check()).replace(b'"schema": 1,', b'"schema": 1, "weather": "fair",'))
+    assert json.read(path) == check()
+
+
+BAD = {
+    "absent": (None, "cannot be read: No such file"),
+    "not JSON": (b"GATE OPEN", "is not a result: JSON is malformed"),
+    "another document": (b'{"name": "x"}', "is not a result: Object missing required field `schema`"),
+    "newer schema": (b'{"schema": 2}', "has schema 2; this tailproof reads up to 1: use a newer release"),
+    "wrong type": (json.encode(check()).replace(b'"seed": 7', b'"seed": "7"'), r"Expected `int`, got `str` - at `\$"),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), BAD.values(), ids=BAD.keys())
+def test_a_bad_result_is_named(tmp_path: Path, content: bytes | None, says: str) -> None:
+    path = tmp_path / "result.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(json.BadResult, match=says) as caught:
+        json.read(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_every_object_of_the_schema_says_what_it_is() -> None:
+    schema = msgspec.json.decode(json.schema())
+    assert [name for name, part in schema["$defs"].items() if not part.get("description")] == []
