@@ -1,4 +1,4 @@
-"""Where built things are kept between checks, and where the recipes that they are built from stand."""
+"""Where built things are kept between checks, and how processes take turns at building them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,6 @@ def cache() -> Path:
     """`$TAILPROOF_CACHE`, or `~/.cache/tailproof`."""
     told = os.environ.get("TAILPROOF_CACHE")
     return Path(told).expanduser().absolute() if told else Path.home() / ".cache" / "tailproof"
-
-
-def recipes() -> Path:
-    """The `docker/` directory: image recipes and lock files. Shipped inside the wheel, beside the package in a checkout."""
-    package = Path(__file__).parent.parent
-    shipped = package / "_data" / "docker"
-    return shipped if shipped.is_dir() else package.parent / "docker"
 
 
 @contextmanager

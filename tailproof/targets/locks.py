@@ -9,8 +9,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tailproof import data
 from tailproof.history.recorder import write_atomically
-from tailproof.targets.cache import cache, recipes
+from tailproof.targets.cache import cache
 from tailproof.targets.target import TargetError
 from tailproof.targets.uv import UvFailed, uv
 from tailproof.waiting import Budget
@@ -34,7 +35,7 @@ class Lock:
 
 def known_releases() -> list[str]:
     """Releases with a committed lock file, oldest first."""
-    return sorted((path.stem for path in (recipes() / "locks").glob("*.txt")), key=_order)
+    return sorted((path.stem for path in (data.folder("docker") / "locks").glob("*.txt")), key=_order)
 
 
 def lock_for(version: str, budget: Budget) -> Lock:
@@ -43,7 +44,7 @@ def lock_for(version: str, budget: Budget) -> Lock:
     Raises:
         TargetError: there is no such release, or it cannot be resolved.
     """
-    committed = recipes() / "locks" / f"{version}.txt"
+    committed = data.folder("docker") / "locks" / f"{version}.txt"
     if committed.is_file():
         return Lock(version, committed)
     resolved = cache() / "locks" / f"{version}.txt"

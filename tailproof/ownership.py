@@ -1,0 +1,259 @@
+"""Who owns what a trial started, and the removal of what a dead owner left.
+
+Processes carry two environment variables that all their descendants inherit, containers, networks and volumes two labels,
+scratch directories a file. Nothing without such a mark is ever touched, and nothing whose owner lives.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import docker
+import msgspec
+
+from tailproof.targets.target import Owner
+from tailproof.waiting import Budget
+
+TRIAL = "TAILPROOF_TRIAL"
+OWNER = "TAILPROOF_OWNER"
+PART = "TAILPROOF_PART"
+TRIAL_LABEL = "tailproof.trial"
+OWNER_LABEL = "tailproof.owner"
+OWNER_FILE = ".tailproof-owner"
+SCRATCH = "tailproof-"
+"""How the names of scratch directories begin."""
+
+Kind = Literal["process", "container", "network", "volume", "scratch directory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A living process with our mark."""
+
+    pid: int
+    began: int
+    """Clock ticks after boot: with the pid it names one process for ever, and parents have begun before their children."""
+    owner: Owner
+    part: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something with our mark."""
+
+    kind: Kind
+    name: str
+    owner: Owner
+    remove: Callable[[], None]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} (trial {self.owner.trial})"
+
+
+def owner_id(pid: int | None = None) -> str:
+    """`<pid>:<start time of the pid in clock ticks>:<boot id>` of this process, or of another one that lives."""
+    pid = os.getpid() if pid is None else pid
+    return f"{pid}:{_began(pid)}:{_boot()}"
+
+
+def owner_lives(owner: str) -> bool:
+    """The very process that `owner` names still runs (not another one with its number)."""
+    pid, _, rest = owner.partition(":")
+    began, _, boot = rest.partition(":")
+    if not pid.isdigit() or not began.isdigit() or boot != _boot():
+        return False
+    try:
+        return _began(int(pid)) == int(began)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def marks(owner: Owner, part: str) -> dict[str, str]:
+    """Environment variables for a process of a trial. `part` tells the server from the other processes of the trial."""
+    return {TRIAL: owner.trial, OWNER: owner.owner, PART: part}
+
+
+def labels(owner: Owner) -> dict[str, str]:
+    """Labels for a container, network or volume of a trial."""
+    return {TRIAL_LABEL: owner.trial, OWNER_LABEL: owner.owner}
+
+
+def mark_directory(directory: Path, owner: Owner) -> None:
+    """Make the scratch directory that `directory` is in findable for `clean`.
+
+    That is the one of its ancestors (or itself) that stands in the temporary directory and whose name begins with
+    `tailproof-`; a directory elsewhere is its maker's own business and gets no mark.
+    """
+    home = Path(tempfile.gettempdir()).resolve()
+    for place in (directory.resolve(), *directory.resolve().parents):
+        if place.parent == home and place.name.startswith(SCRATCH):
+            (place / OWNER_FILE).write_bytes(msgspec.json.encode({"trial": owner.trial, "owner": owner.owner}))
+
+
+def scratch(owner: Owner) -> Path:
+    """A new marked directory with a short path (sockets in it have 108 bytes for theirs)."""
+    directory = Path(tempfile.mkdtemp(prefix=SCRATCH))
+    mark_directory(directory, owner)
+    return directory
+
+
+def processes(*, trial: str = "", part: str = "") -> list[Process]:
+    """Living processes with our mark, oldest first; those of one trial and part when given. Zombies do not count."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        process = _process(int(entry.name))
+        if process and trial in ("", process.owner.trial) and part in ("", process.part):
+            found.append(process)
+    return sorted(found, key=lambda process: process.began)
+
+
+def end(process: Process, number: int = signal.SIGKILL) -> None:
+    """Send a signal to this very process; nothing happens when it is gone or another one has its pid."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    try:
+        if _began(process.pid) == process.began:
+            signal.pidfd_send_signal(handle, number)
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    finally:
+        os.close(handle)
+
+
+def end_all(budget: Budget, *, trial: str, part: str = "") -> None:
+    """SIGKILL every process of a trial (or of one part of it) until none is left, also those born meanwhile.
+
+    Raises:
+        DeadlineMissed: some are still there; it says which.
+    """
+
+    def none_left() -> bool:
+        for process in (living := processes(trial=trial, part=part)):
+            end(process)
+        return not living
+
+    budget.wait_for(
+        f"the processes of trial {trial} to end",
+        none_left,
+        saw=lambda: "; ".join(process.command for process in processes(trial=trial, part=part)),
+    )
+
+
+def leftovers() -> list[Leftover]:
+    """Everything on this machine with our mark, in the order in which it has to be removed. Works without an engine."""
+    found = [
+        Leftover("process", f"{process.pid} {process.command[:80]}", process.owner, lambda it=process: end(it))  # type: ignore[misc]
+        for process in processes()
+        if process.pid != os.getpid()
+    ]
+    found += _engine_leftovers()
+    for directory in sorted(Path(tempfile.gettempdir()).glob(f"{SCRATCH}*")):
+        owner = _owner_of(directory)
+        if owner:
+            found.append(Leftover("scratch directory", str(directory), owner, lambda it=directory: shutil.rmtree(it)))  # type: ignore[misc]
+    return found
+
+
+def clean(*, spare_living: bool = True) -> list[str]:
+    """Remove what dead owners left; with `spare_living=False` everything with our mark. Says what it removed, line by line.
+
+    What cannot be removed is said, too, and why.
+    """
+    said = []
+    for leftover in leftovers():
+        if spare_living and owner_lives(leftover.owner.owner):
+            continue
+        try:
+            leftover.remove()
+        except (OSError, docker.errors.DockerException) as error:
+            said.append(f"could not remove {leftover}: {error}")
+        else:
+            said.append(f"removed {leftover}")
+    return said
+
+
+def _engine_leftovers() -> list[Leftover]:
+    try:
+        engine = docker.from_env(timeout=20)
+    except docker.errors.DockerException:
+        return []
+    with engine:
+        return list(_labelled(engine))
+
+
+def _labelled(engine: docker.DockerClient) -> Iterator[Leftover]:
+    ours = {"label": OWNER_LABEL}
+    for it in engine.api.containers(all=True, filters=ours):
+        yield Leftover("container", it["Names"][0].lstrip("/"), _labels_owner(it), _remover("remove_container", it["Id"]))
+    for it in engine.api.networks(filters=ours):
+        yield Leftover("network", it["Name"], _labels_owner(it), _remover("remove_network", it["Id"]))
+    for it in engine.api.volumes(filters=ours)["Volumes"] or []:
+        yield Leftover("volume", it["Name"], _labels_owner(it), _remover("remove_volume", it["Name"]))
+
+
+def _remover(method: str, identity: str) -> Callable[[], None]:
+    options = {"force": True, "v": True} if method == "remove_container" else {}
+
+    def remove() -> None:
+        with docker.from_env(timeout=60) as engine:
+            try:
+                getattr(engine.api, method)(identity, **options)
+            except docker.errors.NotFound:
+                return
+
+    return remove
+
+
+def _labels_owner(described: dict[str, dict[str, str]]) -> Owner:
+    worn = described.get("Labels") or {}
+    return Owner(trial=worn.get(TRIAL_LABEL, ""), owner=worn.get(OWNER_LABEL, ""))
+
+
+def _owner_of(directory: Path) -> Owner | None:
+    try:
+        told = msgspec.json.decode((directory / OWNER_FILE).read_bytes(), type=dict[str, str])
+        return Owner(trial=told["trial"], owner=told["owner"])
+    except (OSError, msgspec.MsgspecError, KeyError):
+        return None
+
+
+def _process(pid: int) -> Process | None:
+    """None when it has no mark, is gone or a zombie, or belongs to somebody else."""
+    place = Path(f"/proc/{pid}")
+    try:
+        worn = dict(
+            pair.split("=", 1)
+            for pair in (place / "environ").read_bytes().decode("utf-8", "replace").split("\0")
+            if pair.startswith("TAILPROOF_") and "=" in pair
+        )
+        if OWNER not in worn:
+            return None
+        began = _began(pid)
+        command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    return Process(pid, began, Owner(trial=worn.get(TRIAL, ""), owner=worn[OWNER]), worn.get(PART, ""), command)
+
+
+def _began(pid: int) -> int:
+    """Field 22 of `/proc/PID/stat`, counted behind the command's closing bracket. FileNotFoundError for a zombie, too."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    if fields[0] in "ZX":
+        raise FileNotFoundError(pid)
+    return int(fields[19])
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

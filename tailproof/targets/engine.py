@@ -1,0 +1,50 @@
+"""The Docker engine: reached here, and its failures turned into sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import docker
+import requests
+from docker.errors import APIError, DockerException
+
+from tailproof.targets.target import TargetError
+
+TIMEOUT_S = 120
+HOW_TO_GET_ONE = "start one with docker/engine.sh (needs root), or install Docker and add yourself to its group"
+
+
+class EngineError(TargetError):
+    """The engine is not there, has gone, or refuses."""
+
+
+def connect() -> docker.DockerClient:
+    """A client of the engine that DOCKER_HOST or the usual socket names. Raises EngineError when none answers."""
+    client = None
+    try:
+        client = docker.from_env(timeout=TIMEOUT_S)
+        client.ping()
+    except (DockerException, requests.RequestException) as error:
+        if client is not None:
+            client.close()
+        raise EngineError(f"no Docker engine answers ({_reason(error)}): {HOW_TO_GET_ONE}") from error
+    return client
+
+
+@contextmanager
+def engine_does(doing: str) -> Iterator[None]:
+    """Turn whatever the engine throws while it is `doing` something into one sentence (EngineError)."""
+    try:
+        yield
+    except APIError as error:
+        raise EngineError(f"{doing}: the Docker engine refused: {error.explanation or error}") from error
+    except (DockerException, requests.RequestException, OSError) as error:
+        raise EngineError(f"{doing}: the Docker engine is gone ({_reason(error)})") from error
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, which is the one that says something."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(getattr(error, "strerror", None) or error)[:200]

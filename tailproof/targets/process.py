@@ -1,0 +1,70 @@
+"""A server as a plain process on this machine: `pypi:VERSION` and `src:DIR`, and any program that an adapter can launch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tailproof.adapters.adapter import Adapter
+from tailproof.targets.process_server import ProcessServer
+from tailproof.targets.target import Plan, TargetError
+from tailproof.waiting import Budget
+
+CAPABILITIES = frozenset({"restart", "kill", "pause", "disk", "model", "deferred-init", "tool-journal"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """A server that is installed and can be started."""
+
+    interpreter: Path
+    version: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+class ProcessTarget:
+    """Starts servers with an interpreter and the arguments of the adapter.
+
+    `provide` finds or builds the installation, once per check. `program` replaces the module that the adapter launches, for
+    another server of the same protocol: `("/path/to/server.py",)`.
+    """
+
+    capabilities: frozenset[str] = CAPABILITIES
+
+    def __init__(
+        self,
+        spec: str,
+        *,
+        adapter: Adapter,
+        provide: Callable[[Budget], Installation],
+        version: str = "",
+        program: Sequence[str] = (),
+    ) -> None:
+        self.spec = spec
+        self.version = version
+        self.facts: Mapping[str, str] = {}
+        self._adapter = adapter
+        self._provide = provide
+        self._program = tuple(program)
+        self._installation: Installation | None = None
+
+    def prepare(self, budget: Budget) -> None:
+        """Find or build the installation. Raises TargetError."""
+        self._installation = self._provide(budget)
+        self.version = self._installation.version
+        self.facts = self._installation.facts
+
+    def server(self, plan: Plan) -> ProcessServer:
+        """A server for one trial. Raises TargetError when the target was not prepared."""
+        if self._installation is None:
+            raise TargetError(f"{self.spec} was not prepared")
+        if plan.memory_bytes:
+            raise TargetError(f"{self.spec} is a plain process and takes no memory limit: use docker:IMAGE")
+        return ProcessServer(
+            plan,
+            adapter=self._adapter,
+            interpreter=self._installation.interpreter,
+            version=self.version,
+            program=self._program,
+        )

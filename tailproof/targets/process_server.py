@@ -1,0 +1,316 @@
+"""One server process of one trial, and everything that descends from it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal as signals
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from tailproof import ownership
+from tailproof.adapters.adapter import Adapter, Places
+from tailproof.history.records import Life
+from tailproof.targets.port import HOST, Port
+from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
+from tailproof.waiting import Budget, DeadlineMissed
+
+PART = "server"
+"""The mark of the server and its descendants, which tells them from the wire and the client of the same trial."""
+
+_END_S = 10.0
+
+
+class ProcessServer:
+    """See `targets.target.Server`. Its environment is built from scratch, so that no secret of the harness reaches a tool."""
+
+    def __init__(
+        self, plan: Plan, *, adapter: Adapter, interpreter: Path, version: str, program: Sequence[str] = ()
+    ) -> None:
+        self._plan = plan
+        self._adapter = adapter
+        self._interpreter = interpreter
+        self._version = version
+        self._program = tuple(program)
+        self._port = Port()
+        self._scratch: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: threading.Thread | None = None
+        self._seen_dead = threading.Event()
+        self._death: Death | None = None
+        self._by_us = False
+        self._stopping = False
+        self._paused = False
+        root = plan.directory / "server"
+        self._places = Places(
+            root=str(root), workspace=str(root / "workspace"), conversations=str(root / "conversations")
+        )
+        self._log = plan.directory / "server.log"
+        self.url = f"http://{HOST}:{self._port.number}"
+        self.epoch = -1
+        self.workspace = self._places.workspace
+        self.journal = str(plan.journal)
+
+    def start(self, budget: Budget) -> None:
+        """Start the first life. Raises TargetError when the interpreter does not run."""
+        self._plan.directory.mkdir(parents=True, exist_ok=True)
+        ownership.mark_directory(self._plan.directory, self._plan.owner)
+        self._launch("first")
+
+    def restart(self, budget: Budget, *, place: Place) -> None:
+        """A new process on the same disk, port and host name; what outlived the last one is left alone."""
+        if place != "in-place":
+            raise TargetError("a plain process cannot restart as a new container: use docker:IMAGE")
+        if self.alive():
+            raise TargetError("the server is still alive and cannot be started again")
+        self._join()
+        self._launch("new-process")
+
+    def alive(self) -> bool:
+        """The process runs (a frozen one does, too)."""
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self, *, scope: Scope, signal: str) -> None:
+        """`server`: the process alone. `group`: with all its descendants, found by their mark."""
+        number = signals.Signals[f"SIG{signal}"]
+        match scope:
+            case "server":
+                self._by_us = True
+                self._signal(number)
+            case "group":
+                self._by_us = True
+                for process in self._marked():
+                    ownership.end(process, number)
+                if number == signals.SIGKILL:
+                    ownership.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
+            case "container":
+                raise TargetError("a plain process has no container to kill: kill its group, or use docker:IMAGE")
+
+    def wait_dead(self, budget: Budget) -> None:
+        """Until the exit of the process is seen and recorded."""
+        budget.wait_event("the server process to end", self._seen_dead)
+
+    def last_death(self) -> Death:
+        """A signal n counts as exit code 128 + n, as in a container."""
+        if self._death is None:
+            raise TargetError("no death of the server was seen yet")
+        return self._death
+
+    def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
+        """SIGTERM, then SIGKILL to the process; its descendants may live on until `remove`."""
+        if not self.alive():
+            self._join()
+            return
+        self._stopping = self._by_us = True
+        self.resume()
+        self._signal(signals.SIGTERM)
+        try:
+            budget.wait_event("the server to end after SIGTERM", self._seen_dead, within=grace_s)
+        except DeadlineMissed:
+            self._signal(signals.SIGKILL)
+            self._seen_dead.wait(_END_S)
+        self._join()
+
+    def pause(self) -> None:
+        """SIGSTOP for the server and its descendants, parents first: a shell must not see its child stop."""
+        for process in self._marked():
+            ownership.end(process, signals.SIGSTOP)
+        self._paused = True
+        self._record("paused")
+
+    def resume(self) -> None:
+        """SIGCONT, children first."""
+        if not self._paused:
+            return
+        self._paused = False
+        for process in reversed(self._marked()):
+            ownership.end(process, signals.SIGCONT)
+        self._record("resumed")
+
+    def state(self) -> Literal["running", "paused", "dead"]:
+        """What the kernel says."""
+        word = _status(self.server_pid(), "State")
+        if not self.alive() or not word:
+            return "dead"
+        return "paused" if word[0] in "Tt" else "running"
+
+    def server_pid(self) -> int:
+        """0 when it is not alive."""
+        return self._process.pid if self._process is not None and self.alive() else 0
+
+    def counters(self) -> Mapping[str, float]:
+        """Of the server process alone, as long as it lives."""
+        peak = _status(self.server_pid(), "VmHWM")
+        if not peak:
+            return {}
+        return {"memory.peak_bytes": float(peak.split()[0]) * 1024, "pids": float(len(self._marked()))}
+
+    def survivors(self) -> Sequence[str]:
+        """Command lines of what lives although the server does not."""
+        return [] if self.alive() else [process.command for process in self._marked()]
+
+    def end_survivors(self) -> None:
+        """Raises DeadlineMissed when one of them does not end."""
+        if not self.alive():
+            ownership.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
+
+    def disk(self, into: Path) -> Path:
+        """Raises TargetError when the server's directory cannot be copied."""
+        try:
+            shutil.copytree(
+                self._places.root, into, symlinks=True, dirs_exist_ok=True, ignore=_sockets, copy_function=shutil.copyfile
+            )
+        except (OSError, shutil.Error) as error:
+            raise TargetError(f"the server's disk cannot be read: {error}") from error
+        return into / Path(self._places.conversations).name
+
+    def log_tail(self, lines: int = 40) -> str:
+        """The end of what all its lives wrote."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(0, self._log.stat().st_size - 200 * lines * 4))
+                return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+        except FileNotFoundError:
+            return ""
+
+    def remove(self) -> None:
+        """End every process with the mark of this server, tmux and the shells in it included."""
+        existed = self._process is not None
+        self._stopping = self._by_us = True
+        ownership.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
+        self._join()
+        self._process = None
+        self._port.release()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = None
+        if existed:
+            self._record("removed")
+
+    def _launch(self, place: str) -> None:
+        self.epoch += 1
+        for needed in (self._places.workspace, self._places.conversations, self.journal):
+            Path(needed).mkdir(parents=True, exist_ok=True)
+        launch = self._adapter.launch(
+            version=self._version,
+            port=self._port.number,
+            host=HOST,
+            key=self._plan.key,
+            secret=self._plan.secret,
+            places=self._places,
+            extra=self._plan.environment,
+        )
+        program, rest = split(launch.arguments)
+        self._by_us = self._stopping = self._paused = False
+        self._seen_dead.clear()
+        with self._log.open("ab") as output:
+            try:
+                self._process = subprocess.Popen(
+                    [self._interpreter, *(self._program or program), *rest],
+                    env={**self._surroundings(), **launch.environment, **ownership.marks(self._plan.owner, PART)},
+                    cwd=self._places.root,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise TargetError(f"{self._interpreter} does not run: {error.strerror or error}") from error
+        self._record("started", place=place)
+        self._watcher = threading.Thread(target=self._watch, args=(self._process,), name="server-watcher", daemon=True)
+        self._watcher.start()
+
+    def _surroundings(self) -> dict[str, str]:
+        if self._scratch is None:
+            self._scratch = ownership.scratch(self._plan.owner)
+            for name in ("home", "tmp", "tmux"):
+                (self._scratch / name).mkdir(mode=0o700)
+        return {
+            "PATH": f"{self._interpreter.parent}:{os.environ.get('PATH', os.defpath)}",
+            "HOME": str(self._scratch / "home"),
+            "TMPDIR": str(self._scratch / "tmp"),
+            "TMUX_TMPDIR": str(self._scratch / "tmux"),
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "SHELL": "/bin/bash",
+            "TERM": "xterm-256color",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        code = process.wait()
+        seen = time.monotonic_ns()
+        code = 128 - code if code < 0 else code
+        self._death = Death(exit_code=code, oom_killed=False, oom_events=0, by_us=self._by_us)
+        # Death comes before its record: survivors are what is still there afterwards.
+        self._record(
+            "stopped" if self._stopping else "died",
+            t_ns=seen,
+            pid=process.pid,
+            exit_code=code,
+            survivors=[survivor.command for survivor in self._marked()],
+        )
+        self._seen_dead.set()
+
+    def _record(
+        self,
+        stage: Literal["started", "died", "stopped", "paused", "resumed", "removed"],
+        *,
+        t_ns: int = 0,
+        pid: int | None = None,
+        place: str = "",
+        exit_code: int | None = None,
+        survivors: Sequence[str] = (),
+    ) -> None:
+        self._plan.engine.write(
+            Life(
+                t_ns=t_ns,
+                stage=stage,
+                epoch=self.epoch,
+                host=socket.gethostname(),
+                pid=self.server_pid() if pid is None else pid,
+                exit_code=exit_code,
+                by_us=self._by_us and stage in ("died", "stopped"),
+                place=place,
+                survivors=list(survivors),
+            )
+        )
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def _join(self) -> None:
+        """Until the watcher has recorded the death of a process that is known to be dead."""
+        if self._watcher is not None:
+            self._watcher.join(_END_S)
+
+    def _marked(self) -> list[ownership.Process]:
+        return ownership.processes(trial=self._plan.owner.trial, part=PART)
+
+
+def split(arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is launched (`-m module`, or a script) and the arguments that it gets."""
+    length = 2 if arguments[0] == "-m" else 1
+    return tuple(arguments[:length]), tuple(arguments[length:])
+
+
+def _status(pid: int, field: str) -> str:
+    """One field of `/proc/PID/status`; empty when the process is gone or the kernel does not tell."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(f"{field}:")), "")
+
+
+def _sockets(directory: str, names: list[str]) -> list[str]:
+    """What cannot be copied: sockets and FIFOs, and files that vanished since the directory was listed."""
+    places = ((name, Path(directory) / name) for name in names)
+    return [name for name, place in places if not (place.is_file() or place.is_dir() or place.is_symlink())]

@@ -1,0 +1,119 @@
+"""Where the software of a process target comes from: a release from the package index, or a directory of the user."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tailproof.adapters.adapter import Adapter
+from tailproof.targets.cache import cache, only_one
+from tailproof.targets.environments import environment
+from tailproof.targets.locks import PACKAGES
+from tailproof.targets.process import Installation, ProcessTarget
+from tailproof.targets.pythons import find_python, probe
+from tailproof.targets.target import TargetError
+from tailproof.targets.uv import uv
+from tailproof.waiting import Budget, DeadlineMissed
+
+_ASK_VERSION = (
+    "import importlib.metadata as m, importlib.util as u, json;"
+    f"print(json.dumps(m.version('{PACKAGES[0]}') if u.find_spec('openhands.agent_server') else ''))"
+)
+
+
+def pypi_target(spec: str, version: str, *, adapter: Adapter) -> ProcessTarget:
+    """`pypi:VERSION`: a release in an environment of its own, with the dependencies of its day."""
+
+    def provide(budget: Budget) -> Installation:
+        built = environment(version, budget)
+        return Installation(
+            interpreter=built.interpreter, version=version, facts={"python": built.python.release, "lock": built.directory.name}
+        )
+
+    return ProcessTarget(spec, adapter=adapter, provide=provide, version=version)
+
+
+def src_target(spec: str, directory: Path, *, adapter: Adapter) -> ProcessTarget:
+    """`src:DIR`: a checkout of the server's repository, or a virtual environment that holds the server."""
+    find: Callable[[Budget], Path]
+    if (directory / "pyvenv.cfg").is_file():
+        find = lambda budget: directory / "bin" / "python"  # noqa: E731
+    else:
+        find = lambda budget: _of_checkout(directory, budget)  # noqa: E731
+
+    def provide(budget: Budget) -> Installation:
+        interpreter = find(budget)
+        version = _version_in(interpreter, directory)
+        python = probe(interpreter)
+        facts = {"python": python.release if python else "", "source": _commit(directory)}
+        return Installation(interpreter=interpreter, version=version, facts={k: v for k, v in facts.items() if v})
+
+    return ProcessTarget(spec, adapter=adapter, provide=provide)
+
+
+def _of_checkout(directory: Path, budget: Budget) -> Path:
+    """An environment in our cache in which the checkout is installed as it stands, editable: nothing is written into it but
+    what its build backend writes."""
+    packages = [directory / name for name in PACKAGES if (directory / name / "pyproject.toml").is_file()]
+    if directory / PACKAGES[0] not in packages:
+        raise TargetError(
+            f"{directory} is neither a virtual environment (no pyvenv.cfg) nor a checkout of the server's repository "
+            f"(no {PACKAGES[0]}/pyproject.toml)"
+        )
+    python = find_python()
+    place = cache() / "checkouts" / hashlib.sha256(f"{directory}\0{python.path}".encode()).hexdigest()[:12]
+    try:
+        with only_one(place.with_suffix(".lock"), budget, doing=f"installing {directory}"):
+            if (directory / "uv.lock").is_file():
+                uv(
+                    [
+                        *("sync", "--quiet", "--frozen", "--all-packages", "--no-dev", "--compile-bytecode"),
+                        *("--project", str(directory), "--python", str(python.path)),
+                    ],
+                    doing=f"installing the checkout {directory}",
+                    budget=budget,
+                    environment={**os.environ, "UV_PROJECT_ENVIRONMENT": str(place)},
+                )
+            else:
+                if not (place / "pyvenv.cfg").is_file():
+                    uv(
+                        ["venv", "--quiet", "--no-project", "--python", str(python.path), str(place)],
+                        doing="making an environment",
+                        budget=budget,
+                    )
+                editable = [word for package in packages for word in ("--editable", str(package))]
+                uv(
+                    ["pip", "install", "--quiet", "--compile-bytecode", "--python", str(place / "bin" / "python"), *editable],
+                    doing=f"installing the checkout {directory}",
+                    budget=budget,
+                )
+    except DeadlineMissed as missed:
+        raise TargetError(f"{directory} could not be installed: {missed}") from missed
+    return place / "bin" / "python"
+
+
+def _version_in(interpreter: Path, directory: Path) -> str:
+    """The release that an environment holds. Raises TargetError when it holds none."""
+    try:
+        done = subprocess.run(
+            [interpreter, "-I", "-c", _ASK_VERSION], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise TargetError(f"the environment of {directory} does not run: {error}") from error
+    version: str = json.loads(done.stdout) if done.returncode == 0 else ""
+    if not version:
+        raise TargetError(f"{directory} holds no {PACKAGES[0]}: install it there, or name another directory")
+    return version
+
+
+def _commit(directory: Path) -> str:
+    """What a checkout stands at, with a mark when files were changed; empty when that cannot be told."""
+    command = ["git", "-C", str(directory), "describe", "--always", "--dirty", "--tags"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

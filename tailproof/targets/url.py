@@ -1,0 +1,131 @@
+"""A server that somebody else runs: `url:URL`. Nothing can be done to it but on the wire."""
+
+from __future__ import annotations
+
+import socket
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from tailproof.history.records import Life
+from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
+from tailproof.waiting import Budget
+
+_CONNECT_S = 10.0
+
+
+class UrlTarget:
+    """Without `model_url`, an address of the scripted model that the server can reach, it takes only what needs no model."""
+
+    def __init__(self, url: str, *, model_url: str | None = None) -> None:
+        self.spec = f"url:{url}"
+        self.version = ""
+        self.facts: Mapping[str, str] = {}
+        self.capabilities = frozenset({"model"}) if model_url else frozenset()
+        self._url = url.rstrip("/")
+
+    def prepare(self, budget: Budget) -> None:
+        """Raises TargetError when nobody listens there."""
+        _knock(self._url)
+
+    def server(self, plan: Plan) -> UrlServer:
+        """The running server, as a trial sees it."""
+        return UrlServer(plan, self._url)
+
+
+class UrlServer:
+    """See `targets.target.Server`. What needs hands on the server raises TargetError."""
+
+    epoch = 0
+
+    def __init__(self, plan: Plan, url: str) -> None:
+        self.url = url
+        self.workspace = f"/tmp/tailproof-{plan.owner.trial}"
+        self.journal = f"{self.workspace}/journal"
+        self._engine = plan.engine
+        self._removed = False
+
+    def start(self, budget: Budget) -> None:
+        """It runs already. Raises TargetError when nobody listens."""
+        _knock(self.url)
+        self._engine.write(Life("started", self.epoch, place="first", detail=f"{self.url} is run by somebody else"))
+
+    def alive(self) -> bool:
+        """Somebody listens."""
+        return self.state() == "running"
+
+    def kill(self, *, scope: Scope, signal: str) -> None:
+        """Raises TargetError."""
+        self._refuse("killed")
+
+    def wait_dead(self, budget: Budget) -> None:
+        """Raises TargetError."""
+        self._refuse("watched for its death")
+
+    def last_death(self) -> Death:
+        """Raises TargetError."""
+        self._refuse("watched for its death")
+
+    def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
+        """Left running: it is not ours."""
+
+    def pause(self) -> None:
+        """Raises TargetError."""
+        self._refuse("paused")
+
+    def resume(self) -> None:
+        """It was never paused."""
+
+    def restart(self, budget: Budget, *, place: Place) -> None:
+        """Raises TargetError."""
+        self._refuse("restarted")
+
+    def counters(self) -> Mapping[str, float]:
+        """None."""
+        return {}
+
+    def state(self) -> Literal["running", "paused", "dead"]:
+        """Whether somebody listens."""
+        try:
+            _knock(self.url)
+        except TargetError:
+            return "dead"
+        return "running"
+
+    def server_pid(self) -> int:
+        """Unknown."""
+        return 0
+
+    def survivors(self) -> Sequence[str]:
+        """Unknown."""
+        return ()
+
+    def end_survivors(self) -> None:
+        """There are none of ours."""
+
+    def disk(self, into: Path) -> Path:
+        """Raises TargetError."""
+        self._refuse("asked for its disk")
+
+    def log_tail(self, lines: int = 40) -> str:
+        """Out of reach."""
+        return ""
+
+    def remove(self) -> None:
+        """Left as it is."""
+        if not self._removed:
+            self._removed = True
+            self._engine.write(Life("removed", self.epoch, detail="left running"))
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise TargetError(f"{self.url} is run by somebody else and cannot be {what}: use pypi:VERSION, src:DIR or docker:IMAGE")
+
+
+def _knock(url: str) -> None:
+    parts = urllib.parse.urlsplit(url)
+    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    try:
+        socket.create_connection(address, timeout=_CONNECT_S).close()
+    except OSError as error:
+        raise TargetError(f"nobody answers at {address[0]}:{address[1]}: {error.strerror or error}") from error
