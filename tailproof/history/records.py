@@ -142,10 +142,10 @@ class Request(Record, tag="request"):
     """The first 200 characters of a message that was sent, or of an unexpected answer."""
 
 
-class Event(Record, tag="event"):
-    """One event of the server, as one witness saw it on one occasion.
+class Sighting(Record, tag="event"):
+    """One event of the server, as one witness saw it on one occasion: all of it but its body.
 
-    `reading` names the list it stands in (see `Reading` and `Stream`): the order of the records of one reading is the order
+    This is what a history holds once it is read back; what is written is an `Event`. `reading` names the list it stands in (see `Reading` and `Stream`): the order of the records of one reading is the order
     in which the witness saw them.
     """
 
@@ -173,6 +173,11 @@ class Event(Record, tag="event"):
     """Bytes of the body as it was received."""
     epoch: int = 0
     """The life of the server in which it was seen."""
+
+
+class Event(Sighting, tag="event"):
+    """A sighting with its body, as it is written down."""
+
     body: Any = None
     """The event itself when it is small; large ones are in the store under `digest`. Guarantees do not read it."""
 
@@ -280,9 +285,10 @@ class Exchange(Record, tag="exchange"):
     up_bytes: int = 0
     down_bytes: int = 0
     began_ns: int = 0
-    done: Literal["passed", "delayed", "refused", "reset-before", "reset-after", "truncated", "upgraded", "broken"] = (
-        "passed"
-    )
+    done: Literal[
+        "passed", "delayed", "held", "refused", "reset-before", "reset-after", "truncated", "black-hole", "upgraded", "broken"
+    ] = "passed"
+    """`refused` was answered by a rule, `broken` ended before it was complete (or the server could not be reached)."""
     rule: str = ""
 
 

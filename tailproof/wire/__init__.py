@@ -1,0 +1,1 @@
+"""The event-aware proxy between client and target (its own process), and the driver of Toxiproxy."""

@@ -1,0 +1,93 @@
+"""`python -m tailproof.wire`: the wire as its own process. Exit 0 when told to end, 2 when it cannot listen, 64 for bad input."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tailproof.wire.control import Control
+from tailproof.wire.journal import Journal
+from tailproof.wire.proxy import Address, CannotListen, Proxy
+from tailproof.wire.rules import Rule, RuleError, load_rules
+
+EXIT_CANNOT = 2
+EXIT_USAGE = 64
+
+
+class _Arguments(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(EXIT_USAGE, f"tailproof wire: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the wire until it is told to end; returns the exit code."""
+    parser = _Arguments(prog="tailproof wire", description="An event-aware proxy for HTTP and WebSocket.")
+    parser.add_argument("--upstream", required=True, metavar="HOST:PORT", type=_address)
+    parser.add_argument("--listen", required=True, metavar="HOST:PORT", type=_address, help="port 0 lets it choose")
+    parser.add_argument("--rules", type=Path, metavar="FILE", help="a YAML or JSON list of rules")
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="where the JSON lines of the witness `wire` go")
+    parser.add_argument("--control", action="store_true", help="take commands on stdin and end with it")
+    asked = parser.parse_args(arguments)
+    try:
+        rules = load_rules(asked.rules) if asked.rules else []
+    except RuleError as error:
+        return _sorry(str(error), EXIT_USAGE)
+    loop = asyncio.new_event_loop()
+    try:
+        return _run(loop, asked, rules)
+    finally:
+        loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop, asked: argparse.Namespace, rules: Sequence[Rule]) -> int:
+    control = Control(loop, loop.stop)
+    try:
+        journal = Journal(asked.journal, loop)
+    except OSError as error:
+        return _sorry(f"the journal {asked.journal} cannot be written: {error.strerror}", EXIT_CANNOT)
+    try:
+        proxy = Proxy(loop, asked.upstream, journal, fired=control.fired if asked.control else lambda armed: None)
+        for rule in rules:
+            proxy.add(rule)
+        address = proxy.listen(asked.listen)
+    except CannotListen as error:
+        journal.close()
+        return _sorry(str(error), EXIT_CANNOT)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, loop.stop)
+    if asked.control:
+        control.say({"listening": str(address)})
+        control.serve(proxy)
+    else:
+        sys.stdout.write(f"the wire listens on {address} and passes on to {asked.upstream}\n")
+        sys.stdout.flush()
+    # What is there now stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+    try:
+        loop.run_forever()
+    finally:
+        proxy.close()
+    return 0
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _sorry(sentence: str, code: int) -> int:
+    sys.stderr.write(f"tailproof wire: {sentence}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

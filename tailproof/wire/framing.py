@@ -1,0 +1,215 @@
+"""Where does a WebSocket message end? A parser that reads frame headers only and never copies what it forwards.
+
+RFC 6455, section 5.2. Messages are counted whole: the fragments of one message, and control frames between them, are one unit.
+"""
+
+from __future__ import annotations
+
+from tailproof.wire.peek import HEAD_BYTES, TAIL_BYTES, match_id, name_at_end, peek
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+CONTROL_NAMES = {CLOSE: b"close", PING: b"ping", PONG: b"pong"}
+KEPT_HEAD = 16384
+"""A message that arrives in several chunks is decoded for its name only up to this size."""
+
+Unit = tuple[int, int, int, bytes, bytes]
+"""`(end, opcode, size, id, name)` of one message or control frame: `end` is the offset in the chunk behind its last byte, or -1
+for a control frame inside a fragmented message; `size` is the payload without headers."""
+
+
+class Scanner:
+    """Follows one direction of one stream from chunk to chunk. Memory is bounded by `KEPT_HEAD`."""
+
+    __slots__ = (
+        "_fin", "_head", "_inside", "_last", "_left", "_mask", "_message_opcode", "_offset", "_opcode", "_parts",
+        "_plain", "_size", "_taken", "close_code", "close_reason", "frames",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.frames = 0
+        """Data frames seen, each fragment counted."""
+        self.close_code = 0
+        self.close_reason = ""
+        self._head = b""
+        self._left = -1
+        self._inside = False
+        self._message_opcode = 0
+        self._fin = True
+        self._opcode = 0
+        self._mask = b""
+        self._offset = 0
+        self._plain = True
+        self._size = 0
+        self._parts = bytearray()
+        self._last = b""
+        self._taken = bytearray()
+
+    @property
+    def between(self) -> bool:
+        """The last chunk ended with a whole message: nothing of a further one has been seen."""
+        return self._left < 0 and not self._inside and not self._head
+
+    def scan(self, chunk: bytes) -> list[Unit]:
+        """The messages and control frames that end in `chunk`, in order."""
+        units: list[Unit] = []
+        found = units.append
+        end_of_chunk = len(chunk)
+        rfind = chunk.rfind
+        position = 0
+        ready = self._left < 0 and not self._inside and not self._head
+        while position < end_of_chunk:
+            # The loop for what makes up nearly all traffic: whole, final, unmasked text frames shorter than 64 KiB.
+            if ready and end_of_chunk - position > 3 and chunk[position] == 0x81:
+                length = chunk[position + 1]
+                if length == 126:
+                    start = position + 4
+                    end = start + (chunk[position + 2] << 8 | chunk[position + 3])
+                elif length < 126:
+                    start = position + 2
+                    end = start + length
+                else:
+                    end = end_of_chunk + 1
+                if end <= end_of_chunk:
+                    self.frames += 1
+                    identity = match_id(chunk, start, end)
+                    at = rfind(b'"kind"', max(start, end - TAIL_BYTES), end)
+                    name = name_at_end(chunk[at:end]) if at >= 0 else b""
+                    if identity and name:
+                        found((end, TEXT, end - start, identity[1], name))
+                    else:
+                        payload = chunk[start:end]
+                        found((end, TEXT, end - start, *peek(payload, payload[-TAIL_BYTES:], whole=True)))
+                    position = end
+                    continue
+            position = self._frame(chunk, position, units)
+            ready = self._left < 0 and not self._inside and not self._head
+        return units
+
+    def _frame(self, chunk: bytes, position: int, units: list[Unit]) -> int:
+        """Take one frame, or what there is of it, and return the offset behind it."""
+        if self._left < 0:
+            position = self._header(chunk, position)
+            if self._left < 0:
+                return position
+        end = min(len(chunk), position + self._left)
+        self._take(chunk, position, end)
+        self._left -= end - position
+        if self._left == 0:
+            self._left = -1
+            self._finish(end, units)
+        return end
+
+    def _header(self, chunk: bytes, position: int) -> int:
+        had = len(self._head)
+        head = self._head + chunk[position : position + 14 - had]
+        need = header_bytes(head)
+        if len(head) < need:
+            self._head = head
+            return len(chunk)
+        self._head = b""
+        self._opcode = head[0] & 15
+        self._fin = head[0] >= 0x80
+        length = head[1] & 127
+        at = 2
+        if length > 125:
+            at = 4 if length == 126 else 10
+            length = int.from_bytes(head[2:at], "big")
+        self._mask = head[at : at + 4] if head[1] & 128 else b""
+        self._offset = 0
+        self._left = length
+        if self._opcode < 8:
+            self.frames += 1
+            if not self._inside:
+                self._inside = True
+                self._message_opcode = self._opcode
+                self._plain = not head[0] & 0x70  # an extension is in use: the payload is not ours to read
+                self._size = 0
+                self._parts.clear()
+                self._last = b""
+        else:
+            self._taken.clear()
+        return position + need - had
+
+    def _take(self, chunk: bytes, start: int, end: int) -> None:
+        if self._opcode >= 8:
+            self._taken += unmask(chunk[start:end], self._mask, self._offset)
+        else:
+            self._size += end - start
+            if self._plain:
+                room = KEPT_HEAD + 1 - len(self._parts)
+                if room > 0:
+                    self._parts += unmask(chunk[start : min(end, start + room)], self._mask, self._offset)
+                near = max(start, end - TAIL_BYTES)
+                last = unmask(chunk[near:end], self._mask, self._offset + near - start)
+                self._last = last if len(last) == TAIL_BYTES else (self._last + last)[-TAIL_BYTES:]
+        self._offset += end - start
+
+    def _finish(self, end: int, units: list[Unit]) -> None:
+        if self._opcode >= 8:
+            if self._opcode == CLOSE and len(self._taken) >= 2 and not self.close_code:
+                self.close_code = int.from_bytes(self._taken[:2], "big")
+                self.close_reason = self._taken[2:].decode("utf-8", "replace")
+            name = CONTROL_NAMES.get(self._opcode, b"control")
+            units.append((-1 if self._inside else end, self._opcode, len(self._taken), b"", name))
+        elif self._fin:
+            self._inside = False
+            identity = name = b""
+            if self._plain:
+                whole = len(self._parts) <= KEPT_HEAD
+                head = bytes(self._parts) if whole else bytes(self._parts[: HEAD_BYTES * 2])
+                identity, name = peek(head, self._last, whole=whole)
+            units.append((end, self._message_opcode, self._size, identity, name))
+
+
+def header_bytes(head: bytes) -> int:
+    """How long the frame header that begins with `head` is; at least 2."""
+    if len(head) < 2:
+        return 2
+    length = head[1] & 127
+    return 2 + (8 if length == 127 else 2 if length == 126 else 0) + (4 if head[1] & 128 else 0)
+
+
+def unmask(data: bytes, mask: bytes, offset: int = 0) -> bytes:
+    """Undo (or apply) the mask of a client's frame; `offset` is the place of `data` in the payload."""
+    if not mask or not data:
+        return data
+    turned = mask[offset % 4 :] + mask[: offset % 4]
+    pad = (turned * (len(data) // 4 + 1))[: len(data)]
+    return (int.from_bytes(data, "big") ^ int.from_bytes(pad, "big")).to_bytes(len(data), "big")
+
+
+def frame(opcode: int, payload: bytes, *, mask: bytes = b"", fin: bool = True) -> bytes:
+    """One frame as it stands on the wire."""
+    size = len(payload)
+    masked = 128 if mask else 0
+    first = bytes([(0x80 if fin else 0) | opcode])
+    if size < 126:
+        head = first + bytes([masked | size])
+    elif size < 1 << 16:
+        head = first + bytes([masked | 126]) + size.to_bytes(2, "big")
+    else:
+        head = first + bytes([masked | 127]) + size.to_bytes(8, "big")
+    return head + mask + unmask(payload, mask)
+
+
+def split(raw: bytes) -> tuple[bytes, bytes, bytes]:
+    """One whole message as `(its data frames, control frames that stood between them, its payload)`."""
+    data: list[bytes] = []
+    control: list[bytes] = []
+    payload: list[bytes] = []
+    position = 0
+    while position < len(raw):
+        head = raw[position : position + 14]
+        need = header_bytes(head)
+        masked = 4 if head[1] & 128 else 0
+        length = head[1] & 127
+        if length > 125:
+            length = int.from_bytes(head[2 : need - masked], "big")
+        end = position + need + length
+        if head[0] & 15 >= 8:
+            control.append(raw[position:end])
+        else:
+            data.append(raw[position:end])
+            payload.append(unmask(raw[position + need : end], head[need - masked : need] if masked else b""))
+        position = end
+    return b"".join(data), b"".join(control), b"".join(payload)

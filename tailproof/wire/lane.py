@@ -1,0 +1,396 @@
+"""One direction of one stream: passes what no rule means, and does to the rest what the rules say, in order.
+
+While no rule can match, a chunk is scanned for the journal and written as it came. Otherwise whole messages go one by one
+through the rules, and whatever may not leave yet waits in one queue: nothing overtakes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic, monotonic_ns
+
+from tailproof.wire.armed import Armed
+from tailproof.wire.end import End
+from tailproof.wire.framing import CLOSE, Scanner, Unit, split
+from tailproof.wire.journal import Journal, frame_prefix
+
+QUEUE_BYTES = 16 << 20
+"""The most bytes that wait in one lane; then its source is not read any further."""
+_NOTHING: Unit = (0, 0, 0, b"", b"")
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """Something that waits in a lane. It leaves when it is first, its time has come and no rule keeps it."""
+
+    raw: bytes
+    index: int = -1
+    unit: Unit = _NOTHING
+    due: float = 0.0
+    keeper: Armed | None = None
+    did: str = ""
+    by: str = ""
+    """What is written in the journal when it leaves, and the rule that caused it."""
+    cut: Armed | None = None
+    end: str = ""
+    """Not a message: the source has ended (`fin` or `rst`)."""
+
+
+class Lane:
+    """From `source` to `sink`. `finished` is called when the end of the source has come through; `cut` to cut the stream."""
+
+    __slots__ = (
+        "_bare", "_carry", "_carry_bytes", "_cut", "_direction", "_finished", "_journal", "_loop", "_note", "_out", "_over", "_prefix",
+        "_queue", "_rules", "_silencer", "_sink", "_source", "_timer", "bytes_in", "counts", "index", "queued_bytes", "scanner",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        journal: Journal,
+        connection: int,
+        direction: str,
+        source: End,
+        sink: End,
+        *,
+        finished: Callable[[str], None],
+        cut: Callable[[Armed], None],
+        note: Callable[[str], None],
+    ) -> None:
+        self._loop = loop
+        self._journal = journal
+        self._direction = direction
+        self._prefix = frame_prefix(connection, direction)
+        self._source = source
+        self._sink = sink
+        self._finished = finished
+        self._cut = cut
+        self._note = note
+        self._rules: list[Armed] = []
+        self._silencer: Armed | None = None
+        self._queue: deque[Item] = deque()
+        self._out: list[bytes] = []
+        self._carry: list[bytes] = []
+        self._carry_bytes = 0
+        self._bare = False
+        self._over = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.scanner = Scanner()
+        self.index = 0
+        """Messages that came in: the number of the next one."""
+        self.bytes_in = 0
+        self.queued_bytes = 0
+        self.counts: Counter[str] = Counter()
+        """Messages that will not go out (`lost`) and copies that did besides (`extra`), each with its bytes."""
+
+    @property
+    def frames_out(self) -> int:
+        """Messages handed to the sink, copies included."""
+        waiting = sum(1 for item in self._queue if item.index >= 0)
+        return self.index - self.counts["lost"] + self.counts["extra"] - waiting
+
+    def arm(self, rules: Sequence[Armed]) -> None:
+        """The rules that can mean this lane, in order. Takes effect with the next whole message."""
+        self._rules = list(rules)
+        if self._silencer is not None and self._silencer.removed:
+            self._silencer = None
+
+    def receive(self, chunk: bytes) -> None:
+        """A chunk has come from the source."""
+        self.bytes_in += len(chunk)
+        units = self.scanner.scan(chunk)
+        first = self.index
+        if units:
+            self.index = self._journal.frames(self._prefix, first, units, monotonic_ns())
+        if not (self._rules or self._queue or self._silencer or self._carry):
+            self._bare = not self.scanner.between
+            self._sink.send(chunk)
+        else:
+            self._judge(chunk, units, first)
+        if self._sink.blocked:
+            self._source.pause(self._direction)
+
+    def drained(self) -> None:
+        """The sink takes bytes again."""
+        self._source.resume(self._direction)
+
+    def ended(self, how: str) -> None:
+        """The source sends no more: what a window keeps back is passed on, then the end itself."""
+        if self._carry:
+            self._leave(b"".join(self._carry))
+            self._drop_carry()
+        self._free_windows()
+        self._flush_out()
+        if self._queue:
+            self._queue.append(Item(b"", end=how))
+            self._pump()
+        else:
+            self._finished(how)
+
+    def let_go(self, armed: Armed) -> None:
+        """What this rule keeps back goes on, in order."""
+        for item in self._queue:
+            if item.keeper is armed:
+                item.keeper = None
+            if item.by == armed.id:
+                item.due = 0.0
+        self._pump()
+
+    def close(self) -> None:
+        """The stream is gone; what still waits is lost with it."""
+        for item in self._queue:
+            if item.index >= 0:
+                self._lose(item.raw)
+        self._queue.clear()
+        self.queued_bytes = 0
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # Messages, one by one
+
+    def _judge(self, chunk: bytes, units: Sequence[Unit], index: int) -> None:
+        start = 0
+        for unit in units:
+            end, opcode = unit[0], unit[1]
+            if end < 0:
+                continue
+            raw = chunk[start:end]
+            start = end
+            if self._bare:  # its beginning has left already: a rule means whole messages
+                self._bare = False
+                self._leave(raw)
+            else:
+                if self._carry:
+                    raw = b"".join((*self._carry, raw))
+                    self._drop_carry()
+                if opcode < 8:
+                    self._message(index, unit, raw)
+                else:
+                    self._control(unit, raw)
+            index += opcode < 8
+        if start < len(chunk):
+            self._keep_rest(chunk[start:])
+        self._flush_out()
+
+    def _keep_rest(self, rest: bytes) -> None:
+        if self._bare:
+            self._leave(rest)
+            return
+        self._carry.append(rest)
+        self._carry_bytes += len(rest)
+        if self._carry_bytes > QUEUE_BYTES:
+            self._note(f"a message of more than {QUEUE_BYTES} bytes is passed on past the rules ({self._direction})")
+            self.counts["oversized"] += 1
+            self._leave(b"".join(self._carry))
+            self._drop_carry()
+            self._bare = True
+
+    def _drop_carry(self) -> None:
+        self._carry.clear()
+        self._carry_bytes = 0
+
+    def _control(self, unit: Unit, raw: bytes) -> None:
+        if unit[1] == CLOSE:
+            self._free_windows()
+        elif self._silencer is not None and self._silencer.rule.control:
+            return
+        self._leave(raw)
+
+    def _message(self, index: int, unit: Unit, raw: bytes) -> None:
+        if self._over:
+            self._lose(raw)
+            return
+        if self._silencer is not None:
+            self._drop(self._silencer, index, unit, raw, "silenced")
+            return
+        for armed in self._rules:
+            if armed.removed:
+                continue
+            if armed.until is not None and not armed.spent and armed.until.meets(index, unit, raw):
+                self._drop_window(armed)
+                break
+            if not armed.spent and armed.takes_message(index, unit, raw):
+                _ACTS[armed.rule.do](self, armed, index, unit, raw)
+                return
+        self._leave(raw, index, unit)
+
+    # What rules do
+
+    def _hold(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
+        armed.counts["held"] += 1
+        self._journal.effect(self._prefix, index, unit, "held", armed.id)
+        self._wait(Item(raw, index, unit, keeper=armed, did="passed", by=armed.id))
+        armed.fired()
+
+    def _delay(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
+        armed.counts["delayed"] += 1
+        due = monotonic() + (armed.rule.seconds or 0.0)
+        self._wait(Item(raw, index, unit, due=due, did="delayed", by=armed.id))
+        armed.fired()
+
+    def _dropping(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
+        self._drop(armed, index, unit, raw, "dropped")
+        armed.fired()
+
+    def _duplicate(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
+        copies = armed.rule.count or 1
+        armed.counts["duplicated"] += copies
+        self._leave(raw, index, unit)
+        data = split(raw)[0]
+        for _ in range(copies):
+            self.counts["extra"] += 1
+            self.counts["extra_bytes"] += len(data)
+            self._journal.effect(self._prefix, index, unit, "duplicated", armed.id)
+            self._leave(data)
+        armed.fired()
+
+    def _reorder(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
+        self._wait(Item(raw, index, unit, keeper=armed))
+        gathered = [item for item in self._queue if item.keeper is armed]
+        if len(gathered) < (armed.rule.count or 2):
+            return
+        turned = [(item.raw, item.index, item.unit) for item in reversed(gathered)]
+        for place, message in zip(gathered, turned, strict=True):
+            place.raw, place.index, place.unit = message
+            place.keeper, place.did, place.by = None, "reordered", armed.id
+        armed.counts["reordered"] += len(gathered)
+        armed.fired()
+        self._pump()
+
+    def _keep_window(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
+        self._wait(Item(raw, index, unit, keeper=armed, did="delayed", by=armed.id))
+        kept = [item for item in self._queue if item.keeper is armed]
+        if len(kept) > (armed.rule.count or 1):
+            kept[0].keeper = None
+            self._pump()
+
+    def _drop_window(self, armed: Armed) -> None:
+        kept = [item for item in self._queue if item.keeper is armed]
+        if not kept:
+            return
+        for item in kept:
+            self._queue.remove(item)
+            self.queued_bytes -= len(item.raw)
+            self._drop(armed, item.index, item.unit, item.raw, "dropped")
+        armed.fired()
+        self._pump()
+
+    def _cutting(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
+        armed.counts["cut"] += 1
+        item = Item(raw, index, unit, did="cut", by=armed.id, cut=armed)
+        if self._queue:
+            self._wait(item)
+        else:
+            self._go(item)
+        armed.fired()
+
+    def _silence(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
+        self._silencer = armed
+        armed.fired()
+        self._drop(armed, index, unit, raw, "silenced")
+
+    def _drop(self, armed: Armed, index: int, unit: Unit, raw: bytes, counted: str) -> None:
+        armed.counts[counted] += 1
+        armed.counts[f"{counted}_bytes"] += len(raw)
+        self._journal.effect(self._prefix, index, unit, "dropped", armed.id)
+        between = split(raw)[1] if unit[2] + 14 < len(raw) else b""
+        self._lose(raw)
+        if between:
+            self.counts["lost_bytes"] -= len(between)
+            self._leave(between)
+
+    # The queue
+
+    def _leave(self, raw: bytes, index: int = -1, unit: Unit = _NOTHING) -> None:
+        if self._queue:
+            self._wait(Item(raw, index, unit, did="delayed" if index >= 0 else "", by=self._queue[-1].by))
+        else:
+            self._out.append(raw)
+
+    def _wait(self, item: Item) -> None:
+        self._flush_out()
+        self._queue.append(item)
+        self.queued_bytes += len(item.raw)
+        while self.queued_bytes > QUEUE_BYTES and self._queue[0].keeper is not None:
+            keeper = self._queue[0].keeper
+            if keeper.rule.do == "hold":
+                break
+            # A window that waited for more bytes than a lane may keep would wait for ever: its source is not read.
+            keeper.counts["overflowed"] += 1
+            self._queue[0].keeper = None
+            self._pump()
+        self._mind_the_queue()
+        if self._queue and self._timer is None and self._queue[0].keeper is None:
+            self._pump()
+
+    def _pump(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = monotonic()
+        while self._queue:
+            item = self._queue[0]
+            if item.keeper is not None:
+                break
+            if item.due > now:
+                self._timer = self._loop.call_later(item.due - now, self._pump)
+                break
+            self._queue.popleft()
+            self.queued_bytes -= len(item.raw)
+            self._go(item)
+        self._flush_out()
+        self._mind_the_queue()
+
+    def _go(self, item: Item) -> None:
+        if item.end:
+            self._flush_out()
+            self._finished(item.end)
+            return
+        if item.did:
+            self._journal.effect(self._prefix, item.index, item.unit, item.did, item.by, urgent=False)
+        if item.cut is None:
+            self._out.append(item.raw)
+            return
+        if item.cut.rule.when == "after":
+            self._out.append(item.raw)
+        else:
+            self._lose(item.raw)
+        self._flush_out()
+        self._over = True
+        self._cut(item.cut)
+
+    def _lose(self, raw: bytes) -> None:
+        self.counts["lost"] += 1
+        self.counts["lost_bytes"] += len(raw)
+
+    def _free_windows(self) -> None:
+        for item in self._queue:
+            if item.keeper is not None and item.keeper.rule.do != "hold":
+                item.keeper = None
+        self._pump()
+
+    def _flush_out(self) -> None:
+        if self._out:
+            self._sink.send(self._out[0] if len(self._out) == 1 else b"".join(self._out))
+            self._out.clear()
+
+    def _mind_the_queue(self) -> None:
+        if self.queued_bytes > QUEUE_BYTES:
+            self._source.pause("queue")
+        else:
+            self._source.resume("queue")
+
+
+_ACTS: dict[str, Callable[[Lane, Armed, int, Unit, bytes], None]] = {
+    "hold": Lane._hold,
+    "delay": Lane._delay,
+    "drop": Lane._dropping,
+    "drop-last": Lane._keep_window,
+    "duplicate": Lane._duplicate,
+    "reorder": Lane._reorder,
+    "cut": Lane._cutting,
+    "silence": Lane._silence,
+}

@@ -1,0 +1,79 @@
+"""What is this message called? Finds `id` and kind of a JSON event without decoding it."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+HEAD_BYTES = 128
+TAIL_BYTES = 96
+
+_PLAIN = rb"[ !#-\[\]-~]"  # printable ASCII that stands in JSON as it is
+match_id = re.compile(rb'\s*\{\s*"id"\s*:\s*"(' + _PLAIN + rb'{1,128})"').match
+_tail = re.compile(rb'"kind"\s*:\s*"(' + _PLAIN + rb'{1,64})"\s*\}\s*').fullmatch
+_pair = re.compile(
+    rb'\s*[{,]\s*"(' + _PLAIN + rb'{1,64})"\s*:\s*(?:"(' + _PLAIN + rb'{0,128})"|[-+.\deE]+|true|false|null)(?=\s*[,}])'
+).match
+_known_tails: dict[bytes, bytes] = {}
+_MOST_TAILS = 1024
+
+
+class _Named(msgspec.Struct):
+    id: object = ""
+    kind: object = ""
+    type: object = ""
+    event: object = ""
+
+
+_decode = msgspec.json.Decoder(_Named).decode
+
+
+def escaped(text: object) -> bytes:
+    """A string as it stands between the quotes of a JSON text; empty for what is no string."""
+    return msgspec.json.encode(text[:128])[1:-1] if isinstance(text, str) else b""
+
+
+def name_at_end(tail: bytes) -> bytes:
+    """The kind in a tail such as `"kind":"MessageEvent"}`; empty when the end of the payload says nothing certain.
+
+    Only the last brace may follow, so the pair belongs to the outermost object and never to something inside it.
+    """
+    name = _known_tails.get(tail)
+    if name is None:
+        found = _tail(tail)
+        name = found[1] if found else b""
+        if len(_known_tails) >= _MOST_TAILS:
+            _known_tails.clear()
+        _known_tails[tail] = name
+    return name
+
+
+def peek(head: bytes, tail: bytes, *, whole: bool) -> tuple[bytes, bytes]:
+    """`(id, name)` of a message, both as they stand in JSON; empty when unknown.
+
+    `head` and `tail` are the beginning and the end of the payload. With `whole`, `head` is all of it, and it is decoded
+    as a last resort. Keys that name a message: `kind`, else `type`, else `event`.
+    """
+    if head[:1] not in (b"{", b" ", b"\n", b"\r", b"\t"):
+        return b"", b""
+    start = tail.rfind(b'"kind"')
+    name = name_at_end(tail[start:]) if start >= 0 else b""
+    found = match_id(head)
+    if found and name:
+        return found[1], name
+    pairs: dict[bytes, bytes] = {}
+    at = 0
+    while pair := _pair(head, at):
+        pairs.setdefault(pair[1], pair[2] or b"")
+        at = pair.end()
+    identity = found[1] if found else pairs.get(b"id", b"")
+    name = name or pairs.get(b"kind", b"") or (b"" if whole else pairs.get(b"type", b"") or pairs.get(b"event", b""))
+    if whole and not (identity and name):
+        try:
+            named = _decode(head)
+        except msgspec.MsgspecError:
+            return identity, name
+        identity = identity or escaped(named.id)
+        name = name or escaped(named.kind) or escaped(named.type) or escaped(named.event)
+    return identity, name

@@ -1,0 +1,169 @@
+"""What a rule of the wire may say, and one sentence with its place for what it may not.
+
+A rule is flat: `{id, on, direction, match, times, do, <what do needs>}`. It knows frames, routes and JSON fields, no protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+StreamDo = Literal["hold", "delay", "drop", "drop-last", "duplicate", "reorder", "cut", "silence"]
+HttpDo = Literal[
+    "delay-request", "delay-response", "status", "reset-before", "reset-after", "truncate", "black-hole", "hold"
+]
+Seconds = Annotated[float, Meta(ge=0, le=86400)]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
+Index = Annotated[int, Meta(ge=0)]
+Identity = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$", max_length=120)]
+
+NEEDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "hold": (frozenset(), frozenset()),
+    "delay": (frozenset({"seconds"}), frozenset()),
+    "drop": (frozenset(), frozenset()),
+    "drop-last": (frozenset({"until"}), frozenset({"count"})),
+    "duplicate": (frozenset(), frozenset({"count"})),
+    "reorder": (frozenset({"count"}), frozenset()),
+    "cut": (frozenset(), frozenset({"how", "when", "code", "reason"})),
+    "silence": (frozenset(), frozenset({"control"})),
+    "delay-request": (frozenset({"seconds"}), frozenset()),
+    "delay-response": (frozenset({"seconds"}), frozenset()),
+    "status": (frozenset({"code"}), frozenset({"body"})),
+    "reset-before": (frozenset(), frozenset()),
+    "reset-after": (frozenset(), frozenset()),
+    "truncate": (frozenset({"bytes"}), frozenset()),
+    "black-hole": (frozenset(), frozenset()),
+}
+"""What each `do` must have, and what it may have besides."""
+
+_STREAM_ONLY = frozenset({"name", "field", "from", "to"})
+_EXTRAS = frozenset().union(*(must | may for must, may in NEEDS.values()))
+
+
+class RuleError(ValueError):
+    """A rule that cannot be carried out; the message names the rule, the field and, from a file, the line."""
+
+
+class Match(
+    msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, rename={"first": "from", "last": "to"}
+):
+    """Which frames or requests a rule means; all that is given must hold."""
+
+    name: str | list[str] | None = None
+    """The kind of the event, or several."""
+    field: dict[str, Any] = {}
+    """Dotted path in the JSON payload -> the value, or a list of values of which one must be there."""
+    first: Index | None = None
+    """`from`: the first data frame (whole message) within the connection and direction, counted from 0."""
+    last: Index | None = None
+    """`to`: the last one, included."""
+    nth: Count | None = None
+    """Only the n-th frame or request that meets everything else, counted from 1 over all connections."""
+    route: str | None = None
+    """A glob on the path of the request or upgrade, without the query."""
+    method: str | None = None
+    connection: Count | None = None
+    """For streams: the n-th stream on this route; for HTTP: the n-th connection of the wire; counted from 1."""
+
+
+class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """One thing the wire does to what matches. Rules are tried in the order of their addition; the first that matches acts."""
+
+    id: Identity
+    do: StreamDo | HttpDo
+    on: Literal["stream", "http"] | None = None
+    """Follows from `do`; `hold` means streams unless it says `http`."""
+    direction: Literal["up", "down"] = "down"
+    """Streams: `up` from client to server, `down` from server to client."""
+    match: Match = Match()
+    times: Annotated[int, Meta(ge=0)] = 0
+    """The most firings; 0 for no limit."""
+    seconds: Seconds | None = None
+    count: Count | None = None
+    until: Match | None = None
+    """`drop-last`: the frame at which the window is dropped."""
+    how: Literal["rst", "fin", "close"] = "rst"
+    when: Literal["before", "after"] = "before"
+    """`cut`: instead of the frame (`before`), or once it has been passed on (`after`)."""
+    code: Annotated[int, Meta(ge=100, le=4999)] | None = None
+    reason: Annotated[str, Meta(max_length=100)] = ""
+    body: str = ""
+    bytes: Annotated[int, Meta(ge=0)] | None = None
+    control: bool = False
+    """`silence`: swallow pings and pongs, too."""
+
+    @classmethod
+    def from_options(cls, identity: str, does: str, options: Mapping[str, Any]) -> Rule:
+        """A rule from the options of a fault. Raises RuleError."""
+        return rule_from({**options, "id": identity, "do": does})
+
+
+def rule_from(said: Mapping[str, Any]) -> Rule:
+    """A checked rule from plain data. Raises RuleError."""
+    name = f"rule {said['id']}" if isinstance(said.get("id"), str) else "the rule"
+    try:
+        rule = msgspec.convert(dict(said), Rule)
+    except msgspec.ValidationError as error:
+        raise RuleError(f"{name}: {error}") from error
+    on = "http" if rule.do not in get_args(StreamDo) else "stream"
+    if rule.on is None:
+        rule = msgspec.structs.replace(rule, on=on)
+    elif rule.on != on and rule.do != "hold":
+        raise RuleError(f"{name}: `{rule.do}` works on: {on}, not on: {rule.on}")
+    _check_extras(name, rule, said)
+    given = set(msgspec.to_builtins(rule.match))
+    wrong = given & (_STREAM_ONLY if rule.on == "http" else {"method"})
+    if wrong:
+        raise RuleError(f"{name}: match.{sorted(wrong)[0]} means nothing on: {rule.on}")
+    if rule.on == "http" and "direction" in said:
+        raise RuleError(f"{name}: direction means nothing on: http")
+    if rule.do == "cut" and rule.code is not None and not (rule.how == "close" and rule.code >= 1000):
+        raise RuleError(f"{name}: code goes with how: close and is 1000 to 4999")
+    if rule.do == "status" and rule.code is not None and not 200 <= rule.code <= 599:
+        raise RuleError(f"{name}: code is an HTTP status from 200 to 599, got {rule.code}")
+    return rule
+
+
+def _check_extras(name: str, rule: Rule, said: Mapping[str, Any]) -> None:
+    must, may = NEEDS[rule.do]
+    missing = must - said.keys()
+    if missing:
+        raise RuleError(f"{name}: `{rule.do}` needs {', '.join(sorted(missing))}")
+    extra = (_EXTRAS & said.keys()) - must - may
+    if extra:
+        raise RuleError(f"{name}: `{rule.do}` knows no {', '.join(sorted(extra))}")
+
+
+def load_rules(path: Path) -> list[Rule]:
+    """Rules from a YAML or JSON file: a list of rules. Raises RuleError with `file:line`."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        said = YAML(typ="rt").load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RuleError(f"{path}: cannot be read: {error}") from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RuleError(f"{path}:{line}: no YAML: {error.problem}") from error
+    except YAMLError as error:
+        raise RuleError(f"{path}: no YAML: {error}") from error
+    if not isinstance(said, list):
+        raise RuleError(f"{path}:1: a rules file is a list of rules")
+    rules: list[Rule] = []
+    for place, item in enumerate(said):
+        line = said.lc.item(place)[0] + 1  # type: ignore[attr-defined]
+        if not isinstance(item, dict):
+            raise RuleError(f"{path}:{line}: a rule is a mapping with id and do")
+        try:
+            rule = rule_from(msgspec.json.decode(msgspec.json.encode(item)))
+        except RuleError as error:
+            raise RuleError(f"{path}:{line}: {error}") from error
+        if any(rule.id == other.id for other in rules):
+            raise RuleError(f"{path}:{line}: there are two rules {rule.id}")
+        rules.append(rule)
+    return rules

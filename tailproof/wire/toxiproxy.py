@@ -1,0 +1,300 @@
+"""Drives Toxiproxy: byte-level faults in the same path as the wire. The one module that knows the package `toxiproxy`.
+
+What the package leaves open is closed here: it has one process-wide server address, no timeouts and ignores 5xx, so every
+call takes a lock that sets the address, waits at most `CALL_S`, and what was set is read back. A proxy that does not answer
+is given up with its server instead of waiting for a toxic's removal, which can hang.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import requests
+from toxiproxy import Toxiproxy as Package
+from toxiproxy.api import APIConsumer
+
+from tailproof.waiting import Budget
+
+RELEASE = "v2.12.0"
+MODULE = f"github.com/Shopify/toxiproxy/v2/cmd/server@{RELEASE}"
+CALL_S = 10.0
+VARIABLE = "TAILPROOF_TOXIPROXY"
+
+Stream = Literal["upstream", "downstream"]
+ToxicType = Literal["latency", "bandwidth", "slicer", "reset_peer", "timeout", "limit_data"]
+TOXICS: Mapping[str, frozenset[str]] = {
+    "latency": frozenset({"latency", "jitter"}),
+    "bandwidth": frozenset({"rate"}),
+    "slicer": frozenset({"average_size", "size_variation", "delay"}),
+    "reset_peer": frozenset({"timeout"}),
+    "timeout": frozenset({"timeout"}),
+    "limit_data": frozenset({"bytes"}),
+}
+"""The attributes of each toxic: milliseconds, KB/s, bytes; microseconds for the slicer's delay."""
+
+_address = threading.Lock()
+T = TypeVar("T")
+
+
+class ToxiproxyError(Exception):
+    """Toxiproxy is missing, does not start, or did not do what it was told; one sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toxic:
+    """One byte-level fault. `stream` is `downstream` for server to client; toxicity is always 1: chance is not repeatable."""
+
+    name: str
+    type: ToxicType
+    stream: Stream = "downstream"
+    attributes: Mapping[str, int]
+
+    def check(self) -> None:
+        """Raises ToxiproxyError for an unknown type or attribute."""
+        known = TOXICS.get(self.type)
+        if known is None:
+            raise ToxiproxyError(f"toxic {self.name}: no type {self.type!r}; there are {', '.join(TOXICS)}")
+        unknown = self.attributes.keys() - known
+        if unknown:
+            raise ToxiproxyError(f"toxic {self.name}: {self.type} knows no {', '.join(sorted(unknown))}")
+
+
+def cache_directory() -> Path:
+    """Where a built server is kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tailproof" / "toxiproxy" / RELEASE
+
+
+def find() -> Path | None:
+    """The server's binary: `TAILPROOF_TOXIPROXY`, PATH, `~/go/bin`, our cache; None when there is none."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named) if os.access(named, os.X_OK) else None
+    for name in ("toxiproxy-server", "toxiproxy"):
+        if found := shutil.which(name):
+            return Path(found)
+    places = (
+        Path.home() / "go" / "bin" / "toxiproxy-server",
+        Path.home() / "go" / "bin" / "server",
+        cache_directory() / "server",
+    )
+    return next((place for place in places if os.access(place, os.X_OK) and _is_toxiproxy(place)), None)
+
+
+def available() -> str | None:
+    """None when Toxiproxy can be used, else one sentence: what is missing and how to get it."""
+    named = os.environ.get(VARIABLE)
+    if find() is not None:
+        return None
+    if named:
+        return f"{VARIABLE} names {named}, which cannot be executed"
+    how = f"`go install {MODULE}` builds it (as ~/go/bin/server)"
+    if shutil.which("go") is None:
+        how += ", which needs a Go toolchain; or put a release's toxiproxy-server into the PATH"
+    return f"no Toxiproxy server was found: {how}, or name one with {VARIABLE}"
+
+
+def build(*, seconds: float = 600.0) -> Path:
+    """Build the server with the Go toolchain into our cache, unless it is there. Raises ToxiproxyError."""
+    place = cache_directory() / "server"
+    if os.access(place, os.X_OK):
+        return place
+    go = shutil.which("go")
+    if go is None:
+        raise ToxiproxyError(f"building Toxiproxy needs a Go toolchain; {available()}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as aside:
+        try:
+            built = subprocess.run(
+                [go, "install", MODULE],
+                env={**os.environ, "GOBIN": aside, "GOFLAGS": "-mod=mod"},
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ToxiproxyError(f"`go install {MODULE}` took longer than {seconds:.0f} s") from error
+        if built.returncode:
+            said = built.stderr.strip().splitlines()
+            raise ToxiproxyError(f"`go install {MODULE}` failed: {said[-1] if said else built.returncode}")
+        (Path(aside) / "server").replace(place)
+    return place
+
+
+@functools.cache
+def _is_toxiproxy(place: Path) -> bool:
+    """`~/go/bin/server` is a common name: ask it who it is."""
+    try:
+        said = subprocess.run([place, "-version"], capture_output=True, text=True, timeout=CALL_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return "toxiproxy" in (said.stdout + said.stderr).lower()
+
+
+class Toxiproxy:
+    """A Toxiproxy server of ours with the one proxy of a trial in it. Safe from several threads."""
+
+    def __init__(self, process: subprocess.Popen[bytes], api_port: int) -> None:
+        self._process = process
+        self._api_port = api_port
+        self._name = ""
+        self._upstream = ""
+        self.port = 0
+        """Where the proxy listens on 127.0.0.1, once `proxy` was called; it stays through `recreate`."""
+
+    @classmethod
+    def start(cls, budget: Budget, *, environment: Mapping[str, str] | None = None) -> Toxiproxy:
+        """Start a server on a free port of loopback. Raises ToxiproxyError, DeadlineMissed, Cancelled."""
+        binary = find()
+        if binary is None:
+            raise ToxiproxyError(str(available()))
+        port = _free_port()
+        process = subprocess.Popen(
+            [binary, "-host", "127.0.0.1", "-port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+        server = cls(process, port)
+        try:
+            budget.wait_for("Toxiproxy to answer", server._answers, within=CALL_S)
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    def proxy(self, name: str, upstream: str, toxics: tuple[Toxic, ...] = ()) -> int:
+        """Create the proxy: disabled, then its toxics, then enabled; all read back. Returns its port. Raises ToxiproxyError."""
+        for toxic in toxics:
+            toxic.check()
+        self._name, self._upstream = name, upstream
+        self.port = self.port or _free_port()
+        made = self._call(
+            "create", lambda: Package().create(upstream, name, listen=f"127.0.0.1:{self.port}", enabled=False)
+        )
+        for toxic in toxics:
+            self._add(toxic)
+        self._call("enable", made.enable)
+        seen = self._proxy()
+        if not seen.enabled or seen.upstream != upstream or not seen.listen.endswith(f":{self.port}"):
+            raise ToxiproxyError(f"Toxiproxy did not enable the proxy {name} as asked")
+        return self.port
+
+    def add(self, name: str, type: ToxicType, stream: Stream, attributes: Mapping[str, int]) -> None:
+        """Add a toxic and read it back. Raises ToxiproxyError."""
+        self._add(Toxic(name=name, type=type, stream=stream, attributes=attributes))
+
+    def _add(self, toxic: Toxic) -> None:
+        toxic.check()
+        proxy = self._proxy()
+        said = {"name": toxic.name, "type": toxic.type, "stream": toxic.stream, "attributes": dict(toxic.attributes)}
+        self._call(f"add toxic {toxic.name}", lambda: proxy.add_toxic(**said, toxicity=1.0))
+        seen = self.toxics().get(toxic.name)
+        if seen is None or seen.type != toxic.type or seen.attributes != {**seen.attributes, **toxic.attributes}:
+            raise ToxiproxyError(f"Toxiproxy does not have the toxic {toxic.name} as asked: {seen}")
+
+    def remove(self, name: str) -> bool:
+        """Heal: remove a toxic, or recreate the proxy when the removal does not come back (its connections are then cut,
+        and the return is False). What a `reset_peer` or `timeout` has marked is always recreated. Raises ToxiproxyError."""
+        toxic = self.toxics().get(name)
+        if toxic is None:
+            return True
+        if toxic.type in ("reset_peer", "timeout"):
+            self.recreate(without=name)
+            return False
+        proxy = self._proxy()
+        try:
+            self._call(f"remove toxic {name}", lambda: proxy.destroy_toxic(name))
+        except ToxiproxyError:
+            self.recreate(without=name)
+            return False
+        if name in self.toxics():
+            raise ToxiproxyError(f"Toxiproxy still has the toxic {name}")
+        return True
+
+    def recreate(self, *, without: str = "") -> None:
+        """The same proxy on the same port with its toxics, `without` one; connections are cut. Raises ToxiproxyError."""
+        kept = tuple(toxic for toxic in self.toxics().values() if toxic.name != without)
+        proxy = self._proxy()
+        self._call("delete", proxy.destroy)
+        self.proxy(self._name, self._upstream, kept)
+
+    def toxics(self) -> dict[str, Toxic]:
+        """The toxics in force, as the server says. Raises ToxiproxyError."""
+        proxy = self._proxy()
+        found = self._call("list toxics", proxy.toxics)
+        return {
+            name: Toxic(name=name, type=seen.type, stream=seen.stream, attributes=dict(seen.attributes))
+            for name, seen in found.items()
+        }
+
+    def stop(self) -> None:
+        """End the server. Idempotent."""
+        for end in (self._process.terminate, self._process.kill):
+            if self._process.poll() is None:
+                end()
+                try:
+                    self._process.wait(5.0)
+                except subprocess.TimeoutExpired:
+                    continue
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def _answers(self) -> bool:
+        if self._process.poll() is not None:
+            raise ToxiproxyError(f"the Toxiproxy server ended at once (exit code {self._process.returncode})")
+        with socket.socket() as knock:
+            knock.settimeout(CALL_S)
+            return knock.connect_ex(("127.0.0.1", self._api_port)) == 0
+
+    def _proxy(self) -> Any:
+        found = self._call("look up", lambda: Package().get_proxy(self._name))
+        if found is None:
+            raise ToxiproxyError(f"Toxiproxy has no proxy {self._name!r}")
+        return found
+
+    def _call(self, what: str, act: Callable[[], T]) -> T:
+        with _address:
+            Package().update_api_consumer("127.0.0.1", self._api_port)
+            try:
+                return act()
+            except ToxiproxyError:
+                raise
+            except Exception as error:
+                # The package raises what it likes: its own three, those of requests, and KeyError for an unexpected answer.
+                raise ToxiproxyError(f"Toxiproxy did not {what} ({self._name}): {error!r}") from error
+
+
+def _checked(call: Callable[..., requests.Response], *arguments: Any, **more: Any) -> requests.Response:
+    answer = call(*arguments, timeout=CALL_S, **more)
+    if answer.status_code >= 500:
+        raise ToxiproxyError(f"Toxiproxy answered {answer.status_code}: {answer.text[:200]}")
+    return answer
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# The package passes no timeout and looks at no 5xx; this is the only place that uses it.
+for _verb in ("get", "post", "delete"):
+    setattr(APIConsumer, _verb, functools.partial(_checked, getattr(APIConsumer, _verb)))
