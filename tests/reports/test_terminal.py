@@ -1,0 +1,149 @@
+"""What a person sees in a terminal of 80 columns, with and without colour."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+from small_check import check, trial, verdict
+
+from tailproof.guarantees.verdict import Outcome
+from tailproof.reports import terminal
+from tailproof.reports.gate import decide
+from tailproof.reports.result import NotRunResult, Result, StaleResult, TrialResult
+
+OPEN = """\
+GATE OPEN  0 violated · 2 hold · 0 inconclusive · 0 not run
+target docker:openhands:1.58.0 · client sdk:1.58.0 · seed 7 · 1 trial in 49.8 s
+
+. holds
+              1
+events.tail   .
+loop.once     .
+
+   1 calm                     1.50 s, 2 hold
+"""
+
+UNKNOWN = """\
+GATE UNKNOWN  0 violated · 0 hold · 0 inconclusive · 0 not run · 1 failed
+target docker:openhands:1.58.0 · client sdk:1.58.0 · seed 7 · 1 trial in 49.8 s
+
+COULD NOT TELL
+  the trial of calm failed: the image is not there; build it with: tailproof
+  image build 1.58.0
+  nothing was proven: no guarantee came to a conclusive verdict
+
+nothing was judged
+
+   1 calm                     1.50 s, not judged, failed
+"""
+
+STALE = """\
+GATE CLOSED  0 violated · 1 hold · 0 inconclusive · 0 not run · 1 stale
+target docker:openhands:1.58.0 · client sdk:1.58.0 · seed 7 · 1 trial in 49.8 s
+
+STALE IN THE BASELINE
+  suites/baseline.yaml:9 events.tail[calm] missing-tail holds now: remove the
+  entry
+
+. holds
+              1
+events.tail   .
+
+   1 calm                     1.50 s, 1 hold
+"""
+
+
+def result_of(*trials: TrialResult, stale: tuple[StaleResult, ...] = ()) -> Result:
+    return msgspec.structs.replace(check(), trials=trials, not_run=(), gate=decide(trials, stale=stale))
+
+
+SNAPSHOTS = {
+    "open": (result_of(trial(verdict(), verdict(guarantee="loop.once"))), OPEN),
+    "unknown": (
+        result_of(trial(error="the image is not there; build it with: tailproof image build 1.58.0")),
+        UNKNOWN,
+    ),
+    "stale": (
+        result_of(
+            trial(verdict()),
+            stale=(
+                StaleResult(
+                    entry="suites/baseline.yaml:9", guarantee="events.tail", scenario="calm", signature="missing-tail"
+                ),
+            ),
+        ),
+        STALE,
+    ),
+}
+
+
+@pytest.mark.parametrize(("result", "shown"), SNAPSHOTS.values(), ids=SNAPSHOTS.keys())
+def test_snapshot(result: Result, shown: str) -> None:
+    assert terminal.render(result) == shown
+
+
+def test_all_fits_but_the_verdict_line_and_commands() -> None:
+    lines = terminal.render(check()).splitlines()
+    assert [line for line in lines[1:] if len(line) > 80 and "tailproof repro" not in line] == []
+    assert lines[0] == check().gate.says
+
+
+def test_a_command_is_never_broken() -> None:
+    command = "tailproof repro " + "x" * 200
+    shown = terminal.render(result_of(trial(verdict(Outcome.VIOLATED, signature="s", repro=command))))
+    assert f"  repro     {command}\n" in shown
+
+
+def test_colour_changes_nothing_but_colour() -> None:
+    coloured = terminal.render(check(), color=True)
+    assert "\x1b[1;31mGATE CLOSED\x1b[0m" in coloured
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in plain.splitlines()] == terminal.render(check()).splitlines()
+
+
+def test_a_narrow_terminal_still_shows_every_scenario() -> None:
+    trials = [trial(verdict(), scenario=f"scenario-{number}") for number in range(40)]
+    shown = terminal.render(result_of(*trials), width=60)
+    assert max(len(line) for line in shown.splitlines()[2:]) <= 60
+    assert shown.count("events.tail ") == 4, "40 columns of the matrix in parts"
+    assert "  40 scenario-39" in shown
+
+
+def test_control_characters_of_evidence_do_not_act() -> None:
+    bad = "\x1b[2J\x07\r\n[red]x[/red]"
+    said = verdict(Outcome.VIOLATED, says=bad, signature=bad, expected=(bad,), seen=(bad,), repro=bad)
+    shown = terminal.render(result_of(trial(said, scenario=bad, error=bad)))
+    assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f]", shown) == []
+    assert "\\x1b[2J\\x07\\r\\n[red]x[/red]" in shown
+
+
+def test_long_lists_end_with_how_much_is_missing() -> None:
+    cards = [verdict(Outcome.VIOLATED, guarantee=f"events.x{n}", signature="s") for n in range(25)]
+    missing = tuple(NotRunResult(scenario=f"s{n}", guarantee=None, reason="no engine") for n in range(23))
+    shown = terminal.render(msgspec.structs.replace(result_of(trial(*cards)), not_run=missing))
+    assert "and 5 more violations: see the report" in shown
+    assert "and 3 more: see the report" in shown
+
+
+def test_a_live_line_fits_and_says_where_the_trial_is() -> None:
+    assert terminal.live_line(
+        done=3, total=12, scenario="stream-lag", phase="recovering", seconds=12.34, detail="wire.delay is on"
+    ) == "[ 3/12] stream-lag  recovering  12.3 s  wire.delay is on"  # fmt: skip
+    assert len(terminal.live_line(done=1, total=2, scenario="x" * 99, phase="p", seconds=0)) == 80
+
+
+FINISHED = {
+    "holds": (trial(verdict()), "[1/9] calm  1.50 s  1 hold"),
+    "violated": (
+        trial(verdict(), verdict(Outcome.VIOLATED, guarantee="loop.once")),
+        "[1/9] calm  1.50 s  1 violated · 1 hold (loop.once)",
+    ),
+    "failed": (trial(error="port 1 is in use"), "[1/9] calm  1.50 s  failed: port 1 is in use"),
+}
+
+
+@pytest.mark.parametrize(("ended", "line"), FINISHED.values(), ids=FINISHED.keys())
+def test_a_finished_line_tells_what_a_trial_gave(ended: TrialResult, line: str) -> None:
+    assert terminal.finished_line(ended, done=1, total=9) == line
