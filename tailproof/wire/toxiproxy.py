@@ -175,6 +175,11 @@ class Toxiproxy:
             raise
         return server
 
+    @property
+    def pid(self) -> int:
+        """The process of the server."""
+        return self._process.pid
+
     def proxy(self, name: str, upstream: str, toxics: tuple[Toxic, ...] = ()) -> int:
         """Create the proxy: disabled, then its toxics, then enabled; all read back. Returns its port. Raises ToxiproxyError."""
         for toxic in toxics:
