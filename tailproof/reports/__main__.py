@@ -1,7 +1,6 @@
-"""`python -m tailproof.reports [DIRECTORY]` writes the published schema and the examples of each report anew.
+"""`python -m tailproof.reports [DIRECTORY]` writes the examples of each report anew, below `DIRECTORY/examples`.
 
-The examples come from `examples/result.json`, compared with `examples/before.json`; a test keeps them equal to what the
-writers give today.
+They come from `result.json`, compared with `before.json`; a test keeps them equal to what the writers give today.
 """
 
 from __future__ import annotations
@@ -13,23 +12,20 @@ from tailproof.data import folder
 from tailproof.history.recorder import write_atomically
 from tailproof.reports import json, markdown, terminal
 
-SCHEMA = "result.schema.json"
 
-
-def published(directory: Path) -> dict[Path, bytes]:
+def examples(directory: Path) -> dict[Path, bytes]:
     """What stands in `directory`, as the writers give it today. Raises BadResult for a bad example."""
-    examples = directory / "examples"
-    result, before = json.read(examples / "result.json"), json.read(examples / "before.json")
+    result, before = json.read(directory / "result.json"), json.read(directory / "before.json")
     files = {"report": "out/report.md", "result": "out/result.json", "histories": "out/histories/"}
     return {
-        directory / SCHEMA: json.schema(),
-        examples / "result.json": json.encode(result),
-        examples / "before.json": json.encode(before),
-        examples / "report.md": markdown.render(result, base=before).encode(),
-        examples / "terminal.txt": terminal.render(result, files=files).encode(),
+        directory / "result.json": json.encode(result),
+        directory / "before.json": json.encode(before),
+        directory / "report.md": markdown.render(result, base=before).encode(),
+        directory / "terminal.txt": terminal.render(result, files=files).encode(),
     }
 
 
 if __name__ == "__main__":
-    for path, content in published(Path(sys.argv[1]) if sys.argv[1:] else folder("reports")).items():
+    reports = Path(sys.argv[1]) if sys.argv[1:] else folder("reports")
+    for path, content in examples(reports / "examples").items():
         write_atomically(path, content)

@@ -64,7 +64,7 @@ class BaselineFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The entries of a file, each with its place (`file:line`)."""
+    """The entries of a file, each with its place (`file:line`, as seen from the working directory)."""
 
     entries: tuple[tuple[str, Entry], ...] = ()
 
@@ -94,7 +94,8 @@ class Baseline:
         if mistakes:
             (line, message), *also = sorted(mistakes)
             raise BadFile(path, line, message, also=also)
-        return cls(tuple((f"{path}:{document.line('known', index)}", entry) for index, entry in enumerate(entries)))
+        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        return cls(tuple((f"{shown}:{document.line('known', index)}", entry) for index, entry in enumerate(entries)))
 
     def known(self, verdict: Verdict, *, target: str, client: str, guarantee: str, scenario: str) -> KnownResult | None:
         """The entry that lists this violation; None for what is not violated or not listed."""

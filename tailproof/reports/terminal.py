@@ -17,6 +17,7 @@ from tailproof.reports.words import (
     clip,
     death,
     ends,
+    facts,
     failures,
     frequency,
     grid,
@@ -65,11 +66,7 @@ def finished_line(trial: TrialResult, *, done: int, total: int, strict: bool = F
 def render(result: Result, *, files: Mapping[str, str] | None = None, width: int = 80, color: bool = False) -> str:
     """The end of a check. `files` names what was written and where. All fits `width` but the verdict line and commands, which are
     never broken."""
-    out = io.StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=color, no_color=not color, color_system="standard" if color else None,
-        highlight=False, markup=False, emoji=False, legacy_windows=False,
-    )  # fmt: skip
+    console = _console(width=width, color=color)
     gate, _, counts = result.gate.says.partition("  ")
     console.print(Text.assemble((gate, STYLES[result.gate.state]), f"  {counts}"), soft_wrap=True)
     console.print(Text(visible(asked(result))))
@@ -83,7 +80,35 @@ def render(result: Result, *, files: Mapping[str, str] | None = None, width: int
     if files:
         console.print()
         _pairs(console, {name: [path] for name, path in files.items()}, width=max(map(len, files)) + 2)
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+    return _written(console)
+
+
+def violation_card(verdict: VerdictResult, trial: TrialResult | None = None, *, width: int = 80) -> str:
+    """One violation as plain text, for a failing test: promise, expected and seen, evidence, and the command that repeats
+    it; with its trial also the faults and deaths around it."""
+    console = _console(width=width, color=False)
+    _pairs(console, dict(_card(verdict, trial)), width=_LABEL)
+    _repro(console, verdict)
+    return _written(console)
+
+
+def _console(*, width: int, color: bool) -> Console:
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=color,
+        no_color=not color,
+        color_system="standard" if color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+
+
+def _written(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
 def _cards(console: Console, result: Result, wanted: str) -> None:
@@ -93,26 +118,33 @@ def _cards(console: Console, result: Result, wanted: str) -> None:
         name = cell(verdict.guarantee, trial.scenario)
         level = f"{verdict.level}, does not close the gate" if wanted == "advisory" else str(verdict.level)
         console.print(Text.assemble((f"VIOLATED  {visible(name)}", STYLES[wanted]), f"  {level}"))
-        _pairs(console, dict(_card(result, trial, verdict)), width=_LABEL)
-        if verdict.repro:
-            console.print(Text(f"  {'repro':<{_LABEL}}{visible(verdict.repro)}"), soft_wrap=True)
+        often = f" ({frequency(result, trial, verdict)})"
+        _pairs(console, dict(_card(verdict, trial, often=often)), width=_LABEL)
+        _repro(console, verdict)
     if len(found) > _CARDS:
         console.print(Text(f"\nand {len(found) - _CARDS} more violations: see the report"))
 
 
-def _card(result: Result, trial: TrialResult, verdict: VerdictResult) -> Iterator[tuple[str, list[str]]]:
-    yield "promise", [clip(verdict.promise, 400)]
-    yield "found", [f"{clip(verdict.says, 400)} ({frequency(result, trial, verdict)})"]
+def _card(verdict: VerdictResult, trial: TrialResult | None, *, often: str = "") -> Iterator[tuple[str, list[str]]]:
+    yield "promise", [f"{clip(verdict.promise, 400)} ({clip(verdict.source, 100)})"]
+    yield "found", [f"{clip(verdict.says, 400)}{often}"]
+    if verdict.measured:
+        yield "measured", [clip(facts(verdict.measured), 300)]
     if verdict.expected or verdict.seen:
         yield "expected", [", ".join(ends(verdict.expected, 4, width=60)) or "nothing"]
         yield "seen", [", ".join(ends(verdict.seen, 4, width=60)) or "nothing"]
-    if trial.faults:
+    if trial and trial.faults:
         yield "fault", [f"{visible(f.name)} {window(f)}, {clip(proof(f), 200)}" for f in trial.faults]
-    if deaths := [ended for life in trial.lives if (ended := death(life))]:
+    if deaths := [ended for life in (trial.lives if trial else ()) if (ended := death(life))]:
         yield "server", [clip(ended, 300) for ended in deaths]
     if verdict.evidence:
         shown = [f"{e.witness}:{e.seq} at {e.at_s:.2f} s: {e.says}" for e in verdict.evidence]
         yield "evidence", some(shown, 3, width=150)
+
+
+def _repro(console: Console, verdict: VerdictResult) -> None:
+    if verdict.repro:
+        console.print(Text(f"  {'repro':<{_LABEL}}{visible(verdict.repro)}"), soft_wrap=True)
 
 
 def _stale(result: Result) -> Iterator[str]:

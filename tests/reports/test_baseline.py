@@ -56,6 +56,11 @@ def test_who_an_entry_is_about(tmp_path: Path, target: str, more: str, known: bo
         assert found.entry == f"{tmp_path / 'baseline.yaml'}:2"
 
 
+def test_an_entry_is_named_as_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [where for where, _ in baseline(tmp_path).entries] == ["baseline.yaml:2"]
+
+
 OTHERS = {
     "another signature": {"signature": "missing-middle"},
     "another guarantee": {"guarantee": "events.middle"},

@@ -10,14 +10,18 @@ from small_check import check
 
 from tailproof.data import folder
 from tailproof.reports import json
-from tailproof.reports.__main__ import published
+from tailproof.reports.__main__ import examples
 from tailproof.reports.gate import decide
 
 REPORTS = folder("reports")
 
 
-def test_what_is_published_is_what_the_writers_give() -> None:
-    stale = [path.name for path, content in published(REPORTS).items() if path.read_bytes() != content]
+def test_the_published_schema_is_that_of_the_model() -> None:
+    assert (REPORTS / "result.schema.json").read_bytes() == json.schema(), "run: python -m tailproof.schemas"
+
+
+def test_the_examples_are_what_the_writers_give() -> None:
+    stale = [path.name for path, content in examples(REPORTS / "examples").items() if path.read_bytes() != content]
     assert not stale, "run: python -m tailproof.reports"
 
 

@@ -103,6 +103,20 @@ def test_colour_changes_nothing_but_colour() -> None:
     assert [line.rstrip() for line in plain.splitlines()] == terminal.render(check()).splitlines()
 
 
+def test_a_card_for_a_failing_test_is_the_one_of_the_summary() -> None:
+    tried = check().trials[1]
+    card = terminal.violation_card(tried.verdicts[0], tried)
+    for label in ("promise", "found", "measured", "expected", "seen", "fault", "evidence", "repro"):
+        assert f"\n  {label:<10}" in f"\n{card}"
+    summary = terminal.render(check()).replace(" (1 of 1\n            trials)", "")
+    assert card in summary
+
+
+def test_a_card_needs_no_trial() -> None:
+    card = terminal.violation_card(verdict(Outcome.VIOLATED, says="two were lost", repro="tailproof repro x"))
+    assert card == "  promise   It is so. (a spec)\n  found     two were lost\n  repro     tailproof repro x\n"
+
+
 def test_a_narrow_terminal_still_shows_every_scenario() -> None:
     trials = [trial(verdict(), scenario=f"scenario-{number}") for number in range(40)]
     shown = terminal.render(result_of(*trials), width=60)
