@@ -153,13 +153,18 @@ class Observer:
         with self._lock:
             return self._statuses[-1].raw if self._statuses else ""
 
+    def statuses(self, since_ns: int = 0) -> list[Status]:
+        """All statuses that were seen (stream or poll) from `since_ns` on, in the order in which they were seen."""
+        with self._lock:
+            return [status for status in self._statuses if status.t_ns >= since_ns]
+
     def wait_status(
         self, waited_for: str, wanted: Callable[[Status], bool], budget: Budget, *, since_ns: int = 0
     ) -> Status:
         """Until a status that `wanted` accepts was seen (stream or poll) after `since_ns`. Raises as `Budget.wait_for` does."""
         return budget.wait_for(
             waited_for,
-            lambda: next((status for status in self._statuses_since(since_ns) if wanted(status)), None),
+            lambda: next((status for status in self.statuses(since_ns) if wanted(status)), None),
             saw=lambda: f"status {self.last_status() or 'none'}",
         )
 
@@ -257,10 +262,6 @@ class Observer:
     def _saw_status(self, status: Status) -> None:
         with self._lock:
             self._statuses.append(status)
-
-    def _statuses_since(self, since_ns: int) -> list[Status]:
-        with self._lock:
-            return [status for status in self._statuses if status.t_ns >= since_ns]
 
     def _last_event(self) -> str:
         with self._lock:

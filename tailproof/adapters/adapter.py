@@ -186,6 +186,9 @@ class Adapter(Protocol):
     ) -> Launch:
         """Arguments and environment of a server. `extra` (from the scenario) wins over the adapter's own variables."""
 
+    def dormant_environment(self) -> Mapping[str, str]:
+        """What makes a server start dormant, for `extra` of `launch`; empty when the protocol has no such thing."""
+
     def decode(self, raw: bytes) -> Seen | None:
         """One event from a frame, an item of a page or a file; None when it is not an event."""
 

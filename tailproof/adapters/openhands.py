@@ -52,6 +52,7 @@ class OpenHands:
                 "lease_s": known.lease_s,
                 "stores_before_publishing": known.stores_before_publishing,
                 "stream_replay": "snapshot",
+                "reads_wait_for_steps": known.reads_wait_for_steps,
             },
             vocabulary=STATUS_WORDS,
         )
@@ -88,6 +89,10 @@ class OpenHands:
         environment.update(extra)
         arguments = ("-m", "openhands.agent_server", "--host", host, "--port", str(port))
         return Launch(arguments=arguments, environment=environment)
+
+    def dormant_environment(self) -> Mapping[str, str]:
+        """Deferred initialisation (pull request 2523, from 1.29.0)."""
+        return {DEFERRED: "true"}
 
     def decode(self, raw: bytes) -> Seen | None:
         """One event from a frame, an item of a page or a file; None when it is not an event."""

@@ -21,17 +21,19 @@ class Release:
     lazy_load: bool = False
     """Conversations are loaded when something needs them, not all at the start."""
     stores_before_publishing: bool = False
+    reads_wait_for_steps: bool = True
+    """Listing events, and subscribing, hang until the step that is under way ends: never do it while a tool is held."""
 
 
 _CHANGES: tuple[tuple[tuple[int, int, int], dict[str, Any]], ...] = (
-    ((1, 12, 0), {"stream_key": "header"}),
+    ((1, 12, 0), {"stream_key": "header", "reads_wait_for_steps": False}),
     ((1, 18, 1), {"stream_key": "first-frame"}),
     ((1, 19, 0), {"lease_s": 45}),
     ((1, 29, 0), {"deferred_init": True}),
     ((1, 37, 0), {"lazy_load": True}),
     ((1, 45, 0), {"stores_before_publishing": True}),
 )
-"""From which release on, in rising order. Sources: the released packages; pull requests 3184 (lease), 2523 (deferred
+"""From which release on, in rising order. Sources: the released packages; pull requests 2296 (reads), 3184 (lease), 2523 (deferred
 initialisation), 4806 (stored first)."""
 
 _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")

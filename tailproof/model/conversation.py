@@ -93,6 +93,14 @@ class PlayedScript:
         """How often the model was asked for turn `turn` (from 0)."""
         return self._asked[turn]
 
+    def answered(self, turn: int) -> int:
+        """How often turn `turn` (from 0) was answered."""
+        return self._answered[turn]
+
+    def total(self) -> int:
+        """How many requests of the loop there were; side requests are not counted."""
+        return sum(times for turn, times in self._asked.items() if turn >= 0)
+
     def close(self) -> None:
         """Nothing is held or delayed any more."""
         with self._changed:

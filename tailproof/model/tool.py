@@ -44,6 +44,12 @@ class ToolJournal:
         with self._lock:
             return sum(effect.token == token and effect.stage == stage for effect in self._effects)
 
+    def total(self) -> int:
+        """How many lines the journal holds."""
+        self.look()
+        with self._lock:
+            return len(self._effects)
+
     def wait_token(self, token: str, stage: Literal["begin", "end"], budget: Budget, *, times: int = 1) -> None:
         """Until a tool wrote `token` `times` times. Raises as `Budget.wait_for` does."""
         budget.wait_for(

@@ -1,0 +1,13 @@
+"""Every protocol that the harness speaks, by name."""
+
+from __future__ import annotations
+
+from tailproof.adapters.adapter import Adapter
+from tailproof.adapters.openhands import OpenHands
+
+CATALOGUE: dict[str, Adapter] = {"openhands": OpenHands()}
+
+
+def adapter_for(name: str) -> Adapter:
+    """Raises KeyError for a protocol that nobody has written yet."""
+    return CATALOGUE[name]
