@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from small_check import MISSING_TAIL, TAIL, at, calm, header, lag, oom, phases
 
 from tailproof.history.reader import History
+from tailproof.history.recorder import Recorder
 from tailproof.history.records import AnyRecord, Fault, Life
 from tailproof.reports.assemble import environment_of, trial_result
 from tailproof.reports.result import FaultResult, LifeResult, PhaseResult, TrialResult
@@ -130,3 +133,11 @@ def test_what_differs_between_trials_stands_side_by_side() -> None:
 def test_a_result_holds_no_monotonic_clock() -> None:
     late = History(header("calm"), phases(("preparing", 10_000), ("ended", 10_001)))
     assert b"10001" not in msgspec.json.encode(assembled(late))
+
+
+def test_a_history_from_disk_gives_the_same_trial_as_one_in_memory(tmp_path: Path) -> None:
+    recorded = oom()
+    with Recorder(tmp_path / "oom", recorded.header) as recorder:
+        for record in (*recorded.phases, *recorded.lives, *recorded.faults):
+            recorder.witness("engine" if isinstance(record, Life) else "trial").write(record)
+    assert assembled(History.load(tmp_path / "oom")) == assembled(oom())
