@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tailproof.history.reader import History
+from tailproof.history.records import Record
 
 
 class Outcome(StrEnum):
@@ -51,6 +52,8 @@ class Verdict:
     measured: dict[str, float | int | str] = field(default_factory=dict)
     """Parameters in force beside the measured values, in the units that the keys name (`limit_s`, `took_s`, `missing`)."""
     evidence: tuple[Pointer, ...] = ()
+    timed: bool = False
+    """A clock decided: `took_s` was more than `limit_s`. A stall of the supervisor can take such a violation back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +71,50 @@ class Guarantee:
     """A stall of the supervisor or of the machine makes a violation of it inconclusive."""
 
 
+MOST = 30
+"""How many ids and pointers a verdict carries at most of each."""
+
+
+def at(record: Record, says: str) -> Pointer:
+    """A pointer to a record."""
+    return Pointer(witness=record.witness, seq=record.seq, t_ns=record.t_ns, says=says)
+
+
+_WEIGHT = {Outcome.VIOLATED: 3, Outcome.INCONCLUSIVE: 2, Outcome.HOLDS: 1, Outcome.NOT_APPLICABLE: 0}
+
+
+def all_of(verdicts: Iterable[Verdict], *, nothing: str) -> Verdict:
+    """One verdict for several of the same promise (per conversation, run or death): the first of the worst; `nothing` says
+    why there was none."""
+    return max(verdicts, key=lambda verdict: _WEIGHT[verdict.outcome], default=not_applicable(nothing))
+
+
 def holds(says: str, **measured: float | int | str) -> Verdict:
     """The promise was kept, and the history shows it."""
     return Verdict(outcome=Outcome.HOLDS, says=says, measured=measured)
+
+
+def violated(
+    says: str,
+    *,
+    signature: str,
+    expected: Iterable[str] = (),
+    seen: Iterable[str] = (),
+    evidence: Iterable[Pointer] = (),
+    timed: bool = False,
+    **measured: float | int | str,
+) -> Verdict:
+    """The promise was broken, and the history shows where. Long lists are cut to `MOST` entries; `measured` has the counts."""
+    return Verdict(
+        outcome=Outcome.VIOLATED,
+        says=says,
+        signature=signature,
+        expected=_cut(expected),
+        seen=_cut(seen),
+        evidence=tuple(evidence)[:MOST],
+        timed=timed,
+        measured=measured,
+    )
 
 
 def inconclusive(says: str, **measured: float | int | str) -> Verdict:
@@ -81,3 +125,8 @@ def inconclusive(says: str, **measured: float | int | str) -> Verdict:
 def not_applicable(says: str) -> Verdict:
     """The situation, the server or the client does not have what the promise is about."""
     return Verdict(outcome=Outcome.NOT_APPLICABLE, says=says)
+
+
+def _cut(ids: Iterable[str]) -> tuple[str, ...]:
+    every = tuple(ids)
+    return every if len(every) <= MOST else (*every[:MOST], f"... and {len(every) - MOST} more")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, Union, cast, get_args
 
 import msgspec
 
@@ -26,12 +28,19 @@ from tailproof.history.records import (
     Rendezvous,
     Request,
     Run,
+    Sighting,
     Stall,
     Status,
     Stream,
     Vocabulary,
     WireCount,
 )
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CHUNK_BYTES = 1 << 18
+"""How much of a file is held at once while it is read."""
 
 
 class HistoryError(Exception):
@@ -54,7 +63,7 @@ class History:
         self.lives: list[Life] = []
         self.counters: list[Counter] = []
         self.requests: list[Request] = []
-        self.events: list[Event] = []
+        self.events: list[Sighting] = []
         self.streams: list[Stream] = []
         self.readings: list[Reading] = []
         self.statuses: list[Status] = []
@@ -68,43 +77,75 @@ class History:
         self.stalls: list[Stall] = []
         self.missed: list[Missed] = []
         self.notes: list[Note] = []
-        shelves: dict[type, list[AnyRecord]] = {
-            Phase: self.phases,  # type: ignore[dict-item]
-            Rendezvous: self.rendezvous,  # type: ignore[dict-item]
-            Fault: self.faults,  # type: ignore[dict-item]
-            Life: self.lives,  # type: ignore[dict-item]
-            Counter: self.counters,  # type: ignore[dict-item]
-            Request: self.requests,  # type: ignore[dict-item]
-            Event: self.events,  # type: ignore[dict-item]
-            Stream: self.streams,  # type: ignore[dict-item]
-            Reading: self.readings,  # type: ignore[dict-item]
-            Status: self.statuses,  # type: ignore[dict-item]
-            Vocabulary: self.vocabularies,  # type: ignore[dict-item]
-            ModelCall: self.model_calls,  # type: ignore[dict-item]
-            Effect: self.effects,  # type: ignore[dict-item]
-            Frame: self.frames,  # type: ignore[dict-item]
-            Exchange: self.exchanges,  # type: ignore[dict-item]
-            WireCount: self.wire_counts,  # type: ignore[dict-item]
-            Run: self.runs,  # type: ignore[dict-item]
-            Stall: self.stalls,  # type: ignore[dict-item]
-            Missed: self.missed,  # type: ignore[dict-item]
-            Note: self.notes,  # type: ignore[dict-item]
+        self._shelves: dict[type, list[Any]] = {
+            Phase: self.phases,
+            Rendezvous: self.rendezvous,
+            Fault: self.faults,
+            Life: self.lives,
+            Counter: self.counters,
+            Request: self.requests,
+            Sighting: self.events,
+            Event: self.events,
+            Stream: self.streams,
+            Reading: self.readings,
+            Status: self.statuses,
+            Vocabulary: self.vocabularies,
+            ModelCall: self.model_calls,
+            Effect: self.effects,
+            Frame: self.frames,
+            Exchange: self.exchanges,
+            WireCount: self.wire_counts,
+            Run: self.runs,
+            Stall: self.stalls,
+            Missed: self.missed,
+            Note: self.notes,
         }
-        for record in records:
-            shelves[type(record)].append(record)
-        for shelf in shelves.values():
-            shelf.sort(key=_clock)
+        self._derived: dict[tuple[Any, ...], Any] = {}
+        self._shelve([sorted(records, key=attrgetter("witness", "seq"))])
 
     @classmethod
     def load(cls, directory: Path) -> History:
         """Read a history directory. A line cut off by a crash is skipped and named in `damaged`.
 
+        The bodies of events are passed over: the events of the history are `Sighting`s.
+
         Raises:
             HistoryError: no `header.json`, an unreadable one, or a schema newer than this version.
         """
-        header = read_header(directory)
+        history = cls(read_header(directory))
         damaged: list[str] = []
-        return cls(header, _records(directory, damaged), damaged=damaged)
+        history._shelve(_batches(directory, damaged))
+        history.damaged = tuple(damaged)
+        return history
+
+    def records(self) -> Iterator[AnyRecord]:
+        """Every record, kind by kind."""
+        for kind, shelf in self._shelves.items():
+            if kind is not Sighting:
+                yield from shelf
+
+    def _shelve(self, batches: Iterable[Sequence[Any]]) -> None:
+        """Put records, ordered by witness and number, on their shelves, and order each by the common clock."""
+        shelves = self._shelves
+        for batch in batches:
+            for record in batch:
+                shelves[type(record)].append(record)
+        for shelf in shelves.values():
+            shelf.sort(key=_clock)
+
+
+def derived(view: Callable[Concatenate[History, P], T]) -> Callable[Concatenate[History, P], T]:
+    """A view is a pure function of a history (and hashable arguments): it is computed once per history and kept with it."""
+
+    def once(history: History, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        known = history._derived
+        key = (view, *args)
+        if key not in known:
+            known[key] = view(history, *args, **kwargs)
+        return cast(T, known[key])
+
+    once.__doc__, once.__name__ = view.__doc__, view.__name__
+    return once
 
 
 def read_header(directory: Path) -> Header:
@@ -123,16 +164,74 @@ def read_header(directory: Path) -> Header:
     return header
 
 
-def _clock(record: AnyRecord) -> int:
-    return record.t_ns
+_clock = attrgetter("t_ns")
+
+_LINES = msgspec.json.Decoder(Union[tuple(Sighting if kind is Event else kind for kind in get_args(AnyRecord))])  # noqa: UP007
 
 
-def _records(directory: Path, damaged: list[str]) -> Iterator[AnyRecord]:
-    decode = msgspec.json.Decoder(AnyRecord).decode
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError)
+
+
+def _batches(directory: Path, damaged: list[str]) -> Iterator[Sequence[Any]]:
+    known: dict[str, Sighting] = {}
     for path in sorted(directory.glob("*.jsonl")):
-        with path.open("rb", buffering=1 << 20) as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    yield decode(line)
-                except msgspec.MsgspecError:
-                    damaged.append(f"{path.name}:{number}")
+        number = 1
+        for chunk in _chunks(path):
+            torn = len(damaged)
+            try:
+                batch = _LINES.decode_lines(chunk)
+            except _BROKEN:
+                batch = list(_one_by_one(bytes(chunk), f"{path.name}:", number, damaged))
+            _share(batch, known)
+            yield batch
+            number += len(batch) + len(damaged) - torn
+
+
+def _chunks(path: Path) -> Iterator[memoryview]:
+    """Whole lines, about `CHUNK_BYTES` at once; what follows the last line break is the last chunk.
+
+    A chunk is only good until the next one is asked for: all of them stand in one buffer, since a fresh one for each costs
+    more than decoding it.
+    """
+    with path.open("rb", buffering=0) as file:
+        buffer, filled = bytearray(CHUNK_BYTES), 0
+        while read := file.readinto(memoryview(buffer)[filled:]):
+            filled += read
+            end = buffer.rfind(b"\n", 0, filled) + 1
+            if end:
+                yield memoryview(buffer)[:end]
+                buffer[: filled - end] = buffer[end:filled]
+                filled -= end
+            elif filled == len(buffer):
+                buffer = buffer + bytearray(len(buffer))
+        if filled:
+            yield memoryview(buffer)[:filled]
+
+
+def _one_by_one(chunk: bytes, name: str, first: int, damaged: list[str]) -> Iterator[Any]:
+    for number, line in enumerate(chunk.removesuffix(b"\n").split(b"\n"), first):
+        try:
+            yield _LINES.decode(line)
+        except _BROKEN:
+            damaged.append(f"{name}{number}")
+
+
+def _share(batch: Sequence[Any], known: dict[str, Sighting]) -> None:
+    """Let equal strings of sightings be one object: an event is seen by several witnesses, and memory counts."""
+    witness = reading = conversation = name = ""
+    for record in batch:
+        if type(record) is Sighting:
+            if record.reading != reading or record.witness != witness or record.conversation != conversation:
+                witness, reading, conversation = record.witness, record.reading, record.conversation
+            record.witness, record.reading, record.conversation = witness, reading, conversation
+            if record.name != name:
+                name = record.name
+            first = known.setdefault(record.id, record)
+            if first is not record:
+                record.id, record.name = first.id, first.name
+                if record.digest == first.digest:
+                    record.digest = first.digest
+                if record.ts == first.ts and record.text == first.text and record.call == first.call:
+                    record.ts, record.text, record.call = first.ts, first.text, first.call
+            else:
+                record.name = name

@@ -145,8 +145,8 @@ class Request(Record, tag="request"):
 class Sighting(Record, tag="event"):
     """One event of the server, as one witness saw it on one occasion: all of it but its body.
 
-    This is what a history holds once it is read back; what is written is an `Event`. `reading` names the list it stands in (see `Reading` and `Stream`): the order of the records of one reading is the order
-    in which the witness saw them.
+    This is what a history holds once it is read back; what is written is an `Event`. `reading` names the list it stands in
+    (see `Reading` and `Stream`): the order of the records of one reading is the order in which the witness saw them.
     """
 
     reading: str

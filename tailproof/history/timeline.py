@@ -1,0 +1,188 @@
+"""What happened when: statuses, runs, deaths, and what may have caused a change of status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tailproof.history.reader import History, derived
+from tailproof.history.records import TERMINAL, Fault, Life, Neutral, Request, Run, Status
+from tailproof.history.views import belongs
+
+SECOND = 1_000_000_000
+CLIENT = "client"
+"""The name of the witness that reports what the client under test saw."""
+SETTLED: frozenset[Neutral] = frozenset({"done", "failed", "stuck", "waiting", "interrupted"})
+"""A run that shows one of these has ended, or waits for someone."""
+STARTERS = frozenset({"create", "send", "run", "resume", "init"})
+"""Requests that may set a conversation going; `pause`, `interrupt` and `delete` change a status, too."""
+CHANGERS = STARTERS | {"pause", "interrupt", "delete"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """A life of the server that ended without being asked to, and the life after it."""
+
+    epoch: int
+    died: Life
+    restarted: Life | None
+    ready: Life | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunRun:
+    """A run of a conversation that the server accepted (or that a client believes to have begun)."""
+
+    conversation: str
+    began_ns: int
+    """When it was asked for."""
+    record: Request | Run
+    until_ns: int
+    """When the next run was asked for, or the end of the history."""
+
+
+def seconds(nanoseconds: int) -> float:
+    """For people: two places are enough."""
+    return round(nanoseconds / SECOND, 2)
+
+
+def accepted(request: Request) -> bool:
+    """The server said yes."""
+    return 200 <= request.code < 300
+
+
+@derived
+def last_ns(history: History) -> int:
+    """The last moment of the history: nothing is known of what came later."""
+    return max((record.t_ns for record in history.records()), default=0)
+
+
+@derived
+def statuses_of(history: History, conversation: str) -> tuple[Status, ...]:
+    """What showed a status, in the order of the common clock; `none` is the absence of one and left out."""
+    return tuple(
+        status
+        for status in history.statuses
+        if status.neutral != "none" and belongs(history, conversation, status.conversation)
+    )
+
+
+@derived
+def clean_statuses(history: History, conversation: str) -> tuple[Status, ...]:
+    """Statuses that a healthy reader saw on the API: pages and streams past the wire, nothing of the client under test."""
+    return tuple(
+        status
+        for status in statuses_of(history, conversation)
+        if status.witness != CLIENT and status.via in ("rest", "stream")
+    )
+
+
+@derived
+def changers(history: History, conversation: str) -> tuple[tuple[int, int], ...]:
+    """(asked, answered) of everything that may change a status: requests whatever their answer, runs of a client, and what
+    went through the wire that was not a plain read."""
+    causes = [
+        (request.began_ns or request.t_ns, request.t_ns)
+        for request in history.requests
+        if request.verb in CHANGERS and belongs(history, conversation, request.conversation)
+    ]
+    causes += [(run.t_ns, run.t_ns) for run in history.runs if run.stage == "called"]
+    causes += [
+        (exchange.began_ns or exchange.t_ns, exchange.t_ns)
+        for exchange in history.exchanges
+        if exchange.method.upper() not in ("GET", "HEAD", "OPTIONS")
+    ]
+    return tuple(sorted(causes))
+
+
+def changed_between(history: History, conversation: str, after_ns: int, before_ns: int) -> bool:
+    """Whether anything that may change a status was under way in this span."""
+    return any(asked < before_ns and answered > after_ns for asked, answered in changers(history, conversation))
+
+
+@derived
+def runs_of(history: History, conversation: str) -> tuple[BegunRun, ...]:
+    """The runs that were accepted, oldest first; those of a client that nobody saw asking the server count, too."""
+    begun: list[tuple[int, Request | Run]] = [
+        (request.began_ns or request.t_ns, request)
+        for request in history.requests
+        if request.verb == "run" and accepted(request) and belongs(history, conversation, request.conversation)
+    ]
+    for called, back in client_runs(history, conversation):
+        end = back.t_ns if back else last_ns(history)
+        if not any(called.t_ns <= began <= end for began, _ in begun):
+            begun.append((called.t_ns, called))
+    begun.sort(key=lambda one: one[0])
+    ends = [began for began, _ in begun[1:]] + [last_ns(history)]
+    return tuple(
+        BegunRun(conversation=conversation, began_ns=began, record=record, until_ns=until)
+        for (began, record), until in zip(begun, ends, strict=True)
+    )
+
+
+@derived
+def client_runs(history: History, conversation: str) -> tuple[tuple[Run, Run | None], ...]:
+    """Each call of the client's `run()` with its return or exception, None when it never came back."""
+    mine = [run for run in history.runs if belongs(history, conversation, run.conversation)]
+    called = [run for run in mine if run.stage == "called"]
+    backs = {(run.witness, run.number): run for run in mine if run.stage != "called"}
+    return tuple((run, backs.get((run.witness, run.number))) for run in called)
+
+
+@derived
+def deaths(history: History) -> tuple[Death, ...]:
+    """Every death of the server. An orderly stop is none."""
+    return tuple(
+        Death(
+            epoch=life.epoch,
+            died=life,
+            restarted=_first(history.lives, life.epoch + 1, "started"),
+            ready=_first(history.lives, life.epoch + 1, "ready"),
+        )
+        for life in history.lives
+        if life.stage == "died"
+    )
+
+
+@derived
+def lives_end(history: History) -> dict[int, int]:
+    """epoch -> when that life ended, for those that did."""
+    ends: dict[int, int] = {}
+    for life in history.lives:
+        if life.stage in ("died", "stopped", "removed"):
+            ends.setdefault(life.epoch, life.t_ns)
+    return ends
+
+
+@derived
+def settled_at(history: History, conversation: str, began_ns: int, until_ns: int) -> Status | None:
+    """The status with which a run came to rest for good: the first of the last unbroken row of settled ones in this span."""
+    found: Status | None = None
+    for status in clean_statuses(history, conversation):
+        if not began_ns <= status.t_ns <= until_ns:
+            continue
+        if status.neutral not in SETTLED:
+            found = None
+        elif found is None:
+            found = status
+    return found
+
+
+@derived
+def wire_faults(history: History) -> tuple[Fault, ...]:
+    """Faults that were put on the client's path."""
+    return tuple(fault for fault in history.faults if fault.stage == "injected" and is_of_the_path(fault))
+
+
+def is_of_the_path(fault: Fault) -> bool:
+    """A fault between client and server, not one of the server."""
+    return fault.name.startswith(("wire.", "network.", "toxiproxy."))
+
+
+def terminal(status: Status) -> bool:
+    """The status ends a run."""
+    return status.neutral in TERMINAL
+
+
+def _first(lives: Sequence[Life], epoch: int, stage: str) -> Life | None:
+    return next((life for life in lives if life.epoch == epoch and life.stage == stage), None)
