@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tailproof.guarantees.verdict import Outcome
@@ -31,6 +31,7 @@ STEP_SUMMARY = 1_048_576
 """What GitHub takes, in bytes at most."""
 
 _PHASES = ("preparing", "starting", "driving", "healing", "recovering", "reading", "stopping", "removing", "ended")
+_UNJUDGED = "not judged"
 _SENTENCE = 800
 _ITEM = 160
 _ITEMS = 12
@@ -82,7 +83,11 @@ def _compared(result: Result, base: Result | None) -> Iterator[Section]:
         return
     before, after = _signatures(base), _signatures(result)
     changed = [key for key in dict.fromkeys((*after, *before)) if before.get(key) != after.get(key)]
-    rows = [table_row((code(cell(*key), cell=True), _called(base, key), _called(result, key))) for key in changed]
+    earlier, now = _called(base), _called(result)
+    rows = [
+        table_row((code(cell(*key), cell=True), earlier.get(key, _UNJUDGED), now.get(key, _UNJUDGED)))
+        for key in changed
+    ]
     columns = ("changed", f"before: {code(base.target, cell=True)}", f"after: {code(result.target, cell=True)}")
     head = f"### Before and after\n\n{len({*after, *before}) - len(rows)} verdicts are the same, {len(rows)} differ."
     yield Section(
@@ -102,12 +107,14 @@ def _signatures(result: Result) -> dict[tuple[str, str], set[tuple[str, str]]]:
     return found
 
 
-def _called(result: Result, key: tuple[str, str]) -> str:
+def _called(result: Result) -> dict[tuple[str, str], str]:
+    """How each guarantee came out in each scenario, as Markdown for a cell of a table."""
     _, _, cells = grid(result)
-    if key not in cells:
-        return "not judged"
-    signatures = sorted({signature for _, signature in _signatures(result)[key] if signature})
-    return " ".join((STANDINGS[cells[key]][2], *(code(signature, cell=True) for signature in signatures)))
+    signatures = {key: sorted({name for _, name in found if name}) for key, found in _signatures(result).items()}
+    return {
+        key: " ".join((STANDINGS[name][2], *(code(said, cell=True) for said in signatures[key])))
+        for key, name in cells.items()
+    }
 
 
 def _faults(result: Result) -> Section:
@@ -137,20 +144,25 @@ def _fault_rows(trial: TrialResult, *, strict: bool) -> Iterator[tuple[str, ...]
 
 
 def _violations(result: Result, base: Result | None) -> Iterator[Section]:
+    earlier = _called(base) if base is not None else None
     for wanted, title in (("violated", "Violated"), ("advisory", "Violated, but not deciding")):
-        cards = [_card(result, trial, verdict, base) for trial, verdict in failures(result, wanted)]
+        cards = [_card(result, trial, verdict, earlier) for trial, verdict in failures(result, wanted)]
         if cards:
             yield Section(head=f"### {title}", items=cards, noun="violations", importance=2)
 
 
-def _card(result: Result, trial: TrialResult, verdict: VerdictResult, base: Result | None) -> str:
+def _card(
+    result: Result, trial: TrialResult, verdict: VerdictResult, earlier: Mapping[tuple[str, str], str] | None
+) -> str:
     name = code(cell(verdict.guarantee, trial.scenario))
     parts = [
         f"#### {name} {verdict.level}",
         f"> {prose(clip(verdict.promise, _SENTENCE))} ({_source(verdict.source)})",
         f"**Found:** {prose(clip(verdict.says, _SENTENCE))}",
-        "\n".join(f"- {line}" for line in _card_facts(result, trial, verdict, base)),
+        "\n".join(f"- {line}" for line in _card_facts(result, trial, verdict)),
     ]
+    if earlier is not None:
+        parts.append(f"**Before:** {earlier.get((verdict.guarantee, trial.scenario), _UNJUDGED)}")
     if verdict.expected or verdict.seen:
         parts.append(block(_expected_and_seen(verdict)))
     if verdict.evidence:
@@ -170,7 +182,7 @@ def _source(source: str) -> str:
     return link(clip(source, _ITEM), source) if source.startswith("http") else prose(clip(source, _ITEM))
 
 
-def _card_facts(result: Result, trial: TrialResult, verdict: VerdictResult, base: Result | None) -> Iterator[str]:
+def _card_facts(result: Result, trial: TrialResult, verdict: VerdictResult) -> Iterator[str]:
     if verdict.signature:
         yield f"how: {code(clip(verdict.signature, _ITEM))}, in {frequency(result, trial, verdict)}"
     for fault in trial.faults:
@@ -180,8 +192,6 @@ def _card_facts(result: Result, trial: TrialResult, verdict: VerdictResult, base
             yield f"server: life {life.epoch} {prose(clip(ended, _SENTENCE))}"
     if verdict.measured:
         yield f"measured: {prose(clip(facts(verdict.measured), _SENTENCE))}"
-    if base is not None:
-        yield f"before ({code(base.target)}): {_called(base, (verdict.guarantee, trial.scenario))}"
     yield f"history: {code(clip(trial.history, 300))}"
 
 

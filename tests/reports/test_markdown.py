@@ -93,7 +93,7 @@ def test_before_and_after_show_only_what_changed() -> None:
     report = markdown.render(check(), base=check(tail=holds("all held")))
     assert "9 verdicts are the same, 1 differ." in report
     assert "| `events.tail[stream-lag]` | holds | violated `missing-tail` |" in report
-    assert "- before (`docker:openhands:1.58.0`): holds" in report
+    assert "**Before:** holds" in report
 
 
 def test_what_is_gone_is_a_change_too() -> None:
