@@ -1,0 +1,15 @@
+"""Where the shipped folders are: in a checkout beside the package, in a wheel below it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def folder(name: str) -> Path:
+    """`suites`, `scenarios`, `fixtures`, `reports` or `docker`. Raises FileNotFoundError for a broken installation."""
+    for place in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
+        if place.is_dir():
+            return place
+    raise FileNotFoundError(f"this installation of tailproof lacks its folder {name!r}; install it again")

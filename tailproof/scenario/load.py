@@ -1,0 +1,50 @@
+"""Reads scenario files, and finds those that a check asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tailproof.scenario.schema import TIERS, FaultPlan, Scenario, Tier
+from tailproof.yamlfile import BadFile, Document
+
+
+def load_scenario(path: Path, check_fault: Callable[[FaultPlan], object]) -> Scenario:
+    """One scenario. `check_fault` raises ValueError for a fault kind or options that do not exist.
+
+    Raises:
+        BadFile: with file and line of every mistake; also when the file is not named like its scenario.
+    """
+    document = Document.read(path)
+    scenario = document.parse(Scenario)
+    if scenario.name != path.stem:
+        raise BadFile(path, document.line("name"), f"name is {scenario.name!r} but the file is called {path.name}")
+    for index, plan in enumerate(scenario.faults):
+        try:
+            check_fault(plan)
+        except ValueError as error:
+            raise BadFile(path, document.line("faults", index, "with"), f"fault {plan.id}: {error}") from error
+    return scenario
+
+
+def load_all(folder: Path, check_fault: Callable[[FaultPlan], object]) -> list[Scenario]:
+    """Every scenario below `folder`, by family and name. Raises BadFile as above, also for a name given twice."""
+    found: dict[str, Path] = {}
+    scenarios = []
+    for path in sorted(folder.rglob("*.yaml")):
+        scenario = load_scenario(path, check_fault)
+        if scenario.name in found:
+            raise BadFile(path, 1, f"there is a scenario {scenario.name!r} already in {found[scenario.name]}")
+        found[scenario.name] = path
+        scenarios.append(scenario)
+    return scenarios
+
+
+def chosen(scenarios: Iterable[Scenario], *, tier: Tier, globs: Iterable[str] = ()) -> list[Scenario]:
+    """The scenarios of a tier and of the tiers before it; with globs those that match, whatever their tier."""
+    globs = tuple(globs)
+    if globs:
+        return [scenario for scenario in scenarios if any(fnmatchcase(scenario.name, glob) for glob in globs)]
+    tiers = TIERS[: TIERS.index(tier) + 1]
+    return [scenario for scenario in scenarios if scenario.tier in tiers]

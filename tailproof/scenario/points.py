@@ -1,0 +1,65 @@
+"""The named points of the loop at which a fault can land, and their order within one trial."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_POINT = re.compile(r"^(created|model-called|tool-running|final-reply|terminal|returned|end)(?::(\d+))?$")
+_OF_A_TURN = frozenset({"model-called", "tool-running"})
+_OF_A_RUN = {"final-reply": 0, "terminal": 2, "returned": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point: `created`, `model-called:K`, `tool-running:K`, `final-reply`, `terminal`, `returned`, `end`.
+
+    K counts the turns of the script from 1, as a person reads it. `final-reply` is the model's last reply of a run (held),
+    `terminal` the server's terminal status and `returned` the return of the client's run; they mean the last run unless a
+    run is named (`terminal:1`). `end` is the end of driving.
+    """
+
+    name: str
+    number: int = 0
+    """The turn, or the run; 0 for the last run."""
+
+    @classmethod
+    def parse(cls, text: str) -> Point:
+        """Raises ValueError with the list of what there is."""
+        match = _POINT.match(text)
+        name, number = (match[1], match[2]) if match else ("", None)
+        wrong_number = number is not None and (name in ("created", "end") or int(number) < 1)
+        if not name or wrong_number or (name in _OF_A_TURN and number is None):
+            raise ValueError(
+                f"{text!r} is no point of the loop; there are created, model-called:K, tool-running:K, final-reply, "
+                "terminal, returned and end (K counts the turns of the script from 1)"
+            )
+        return cls(name, int(number or 0))
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.number}" if self.number else self.name
+
+    @property
+    def of_a_turn(self) -> bool:
+        """The number counts turns, not runs."""
+        return self.name in _OF_A_TURN
+
+    def order(self, last_turns: Sequence[int]) -> tuple[int, int]:
+        """Sorts points by the moment at which the loop reaches them.
+
+        `last_turns` holds, for each run, the number of the script's turn that ends it (from 1).
+        """
+        if self.name == "created":
+            return (0, 0)
+        if self.name == "end":
+            return (last_turns[-1] + 1, 0)
+        if self.of_a_turn:
+            return (self.number, 0 if self.name == "model-called" else 1)
+        return (last_turns[self.run(last_turns) - 1], _OF_A_RUN[self.name])
+
+    def run(self, last_turns: Sequence[int]) -> int:
+        """The run (from 1) in which the loop reaches this point."""
+        if self.of_a_turn:
+            return next(run for run, last in enumerate(last_turns, 1) if self.number <= last)
+        return self.number or len(last_turns)

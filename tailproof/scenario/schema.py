@@ -1,0 +1,104 @@
+"""What a scenario file may say. The JSON Schema of these models is published as `scenarios/scenario.schema.json`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from tailproof.model.script import Turn
+from tailproof.scenario.points import Point
+
+Tier = Literal["quick", "gate", "deep"]
+TIERS: tuple[Tier, ...] = ("quick", "gate", "deep")
+"""A tier holds all scenarios of the ones before it."""
+
+_BYTES = re.compile(r"^(\d+)([kmg]?)$")
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def parse_bytes(text: str) -> int:
+    """`512m` -> bytes. Raises ValueError for anything else."""
+    match = _BYTES.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no amount of memory; write a number with k, m or g, for example 1g")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _check_point(text: str) -> str:
+    return str(Point.parse(text))
+
+
+def _check_bytes(text: str) -> str:
+    parse_bytes(text)
+    return text
+
+
+PointText = Annotated[str, AfterValidator(_check_point)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FaultPlan(_Strict):
+    """One fault, where it lands and when it is healed."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    fault: str
+    """The kind: `wire.delay`, `process.kill`, `memory.server`, ... (`tailproof list --faults`)."""
+    at: PointText
+    until: PointText | None = None
+    """Where it is healed. A fault that ends a life of the server is healed (the server is started again) at once."""
+    options: Annotated[dict[str, Any], Field(alias="with")] = {}
+    """What the kind needs to know; checked when the scenario is loaded."""
+
+
+class ServerPlan(_Strict):
+    """How the server is started."""
+
+    environment: dict[str, str] = {}
+    memory: Annotated[str, AfterValidator(_check_bytes)] | None = None
+    """The limit of the container, for example `1g`. Needs a target that can limit memory."""
+    dormant: bool = False
+    """Start it with deferred initialisation: it must refuse all work until it is initialised."""
+
+
+class Scenario(_Strict):
+    """One situation: a script, the faults, where they land."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    family: Literal["calm", "stream", "crash", "memory", "restart", "init"]
+    summary: str
+    """One sentence: what happens, and what must be true afterwards."""
+    tier: Tier = "gate"
+    client: Literal["chosen", "plain"] = "chosen"
+    """`chosen` is the client under test (`--client`); `plain` when the server alone is judged."""
+    server: ServerPlan = ServerPlan()
+    script: Annotated[list[Turn], Field(min_length=1)]
+    messages: Annotated[list[str], Field(min_length=1)] = ["go"]
+    """What the user says; each message starts one run, the next one is sent when the run has ended."""
+    max_iterations: Annotated[int, Field(ge=1)] = 100
+    faults: list[FaultPlan] = []
+    parameters: dict[str, float] = {}
+    """T and N that differ from the adapter's defaults."""
+    guarantees: list[str] = ["*"]
+    """Which guarantees are judged (globs)."""
+    seconds: Annotated[float, Field(gt=0, le=3600)] = 180
+    """The budget of the whole trial, its end included."""
+
+    @model_validator(mode="after")
+    def _points_exist(self) -> Scenario:
+        for plan in self.faults:
+            for text in (plan.at, plan.until):
+                point = Point.parse(text) if text else Point("end")
+                most = len(self.script) if point.of_a_turn else len(self.messages)
+                if point.number > most:
+                    counted = "turns" if point.of_a_turn else "messages"
+                    raise ValueError(f"fault {plan.id}: {text}, but there are {most} {counted}")
+                if point.name == "tool-running" and not self.script[point.number - 1].gated:
+                    raise ValueError(f"fault {plan.id}: {text} needs `gate: true` on a tool of turn {point.number}")
+        if len({plan.id for plan in self.faults}) < len(self.faults):
+            raise ValueError("two faults have the same id")
+        return self

@@ -1,0 +1,26 @@
+"""Writes the published schemas: `python -m tailproof.schemas` (or `make schemas`) in a checkout."""
+
+from __future__ import annotations
+
+import json
+
+from tailproof import data
+from tailproof.history.recorder import write_atomically
+from tailproof.reports.json import schema as result_schema
+from tailproof.scenario.schema import Scenario
+
+
+def scenario_schema() -> bytes:
+    """The JSON Schema of a scenario file."""
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Scenario.model_json_schema(by_alias=True)}
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def main() -> None:
+    """Write both schemas where they are published."""
+    write_atomically(data.folder("scenarios") / "scenario.schema.json", scenario_schema())
+    write_atomically(data.folder("reports") / "result.schema.json", result_schema())
+
+
+if __name__ == "__main__":
+    main()

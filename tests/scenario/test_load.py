@@ -1,0 +1,125 @@
+"""Scenario files: what is accepted, and how a mistake is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tailproof import data
+from tailproof.check import catalogue, check_fault
+from tailproof.scenario.load import chosen, load_all, load_scenario
+from tailproof.scenario.schedule import last_turns, of_run, schedule
+from tailproof.schemas import scenario_schema
+from tailproof.yamlfile import BadFile
+
+GOOD = """\
+name: lag
+family: stream
+summary: Frames come late.
+script:
+  - tools: [{token: one, gate: true}]
+  - finish: done
+faults:
+  - id: lag
+    fault: wire.delay
+    at: created
+    until: returned
+    with: {seconds: 2}
+"""
+
+
+def write(tmp_path: Path, text: str, name: str = "lag") -> Path:
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_good_scenario_is_loaded(tmp_path: Path) -> None:
+    scenario = load_scenario(write(tmp_path, GOOD), check_fault)
+    assert (scenario.name, scenario.tier, scenario.client) == ("lag", "gate", "chosen")
+    assert scenario.faults[0].options == {"seconds": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "says"),
+    [
+        (("summary:", "sumary:"), 3, "sumary: unknown key (did you mean 'summary'?)"),
+        (("family: stream", "family: steam"), 2, "did you mean 'stream'?"),
+        (("fault: wire.delay", "fault: wire.dely"), 9, "there is no fault 'wire.dely' (did you mean 'wire.delay'?)"),
+        (("{seconds: 2}", "{seconds: two}"), 12, "seconds"),
+        (("{seconds: 2}", "{secs: 2}"), 12, "secs"),
+        (("at: created", "at: creation"), 10, "'creation' is no point of the loop"),
+        (("at: created", "at: tool-running:2"), 1, "needs `gate: true`"),
+        (("at: created", "at: model-called:7"), 1, "model-called:7, but there are 2 turns"),
+        (("until: returned", "until: returned:3"), 1, "returned:3, but there are 1 messages"),
+        (("finish: done", "finnish: done"), 6, "did you mean 'finish'?"),
+        (("name: lag", "name: [lag"), 2, "is not YAML"),
+        (("name: lag", "name: lagg"), 1, "the file is called lag.yaml"),
+    ],
+    ids=lambda value: value[1].replace(" ", "-") if isinstance(value, tuple) else None,
+)
+def test_a_mistake_is_said_with_file_and_line(tmp_path: Path, change: tuple[str, str], line: int, says: str) -> None:
+    assert change[0] in GOOD
+    path = write(tmp_path, GOOD.replace(*change))
+    with pytest.raises(BadFile) as caught:
+        load_scenario(path, check_fault)
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert says in str(caught.value)
+
+
+def test_two_scenarios_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+    write(tmp_path, GOOD)
+    write(tmp_path / "again", GOOD)
+    with pytest.raises(BadFile, match="there is a scenario 'lag' already"):
+        load_all(tmp_path, check_fault)
+
+
+def test_the_shipped_scenarios_stand_in_the_folder_of_their_family() -> None:
+    for path in data.folder("scenarios").rglob("*.yaml"):
+        assert load_scenario(path, check_fault).family == path.parent.name
+
+
+def test_a_tier_holds_the_tiers_before_it() -> None:
+    everything = catalogue()
+    quick, gate, deep = (chosen(everything, tier=tier) for tier in ("quick", "gate", "deep"))
+    assert {scenario.name for scenario in quick} < {scenario.name for scenario in gate}
+    assert (
+        {scenario.name for scenario in gate}
+        <= {scenario.name for scenario in deep}
+        == {scenario.name for scenario in everything}
+    )
+
+
+def test_a_glob_finds_scenarios_of_every_tier() -> None:
+    assert [scenario.name for scenario in chosen(catalogue(), tier="quick", globs=["oom-*"])] == [
+        "oom-child",
+        "oom-server",
+    ]
+
+
+def test_the_schedule_injects_and_heals_in_the_order_of_the_loop(tmp_path: Path) -> None:
+    text = GOOD.replace("until: returned", "until: terminal") + (
+        "  - {id: pause, fault: process.pause, at: 'tool-running:1', until: 'model-called:2'}\n"
+    )
+    scenario = load_scenario(write(tmp_path, text), check_fault)
+    moments = [(str(moment.point), moment.does, moment.fault, moment.run) for moment in schedule(scenario)]
+    assert moments == [
+        ("created", "inject", "lag", 0),
+        ("tool-running:1", "inject", "pause", 1),
+        ("model-called:2", "heal", "pause", 1),
+        ("terminal", "heal", "lag", 1),
+    ]
+    assert [moment.fault for moment in of_run(schedule(scenario), 1)] == ["pause", "pause", "lag"]
+
+
+def test_each_message_has_the_turn_that_ends_its_run() -> None:
+    by_name = {scenario.name: scenario for scenario in catalogue()}
+    assert last_turns(by_name["restart-idle"]) == [2, 4]
+    assert last_turns(by_name["calm"]) == [4]
+
+
+def test_the_published_schema_is_the_one_of_the_code() -> None:
+    published = data.folder("scenarios") / "scenario.schema.json"
+    assert published.read_bytes() == scenario_schema(), "run `make schemas`"
