@@ -1,0 +1,160 @@
+"""Faults that end or freeze the server: kill, graceful restart, pause."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tailproof.faults.fault import Proof, Stage
+from tailproof.targets.target import Place, Scope
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KillOptions(_Options):
+    """`with:` of `process.kill`."""
+
+    scope: Scope | Literal["default"] = "default"
+    """`default`: the server alone for a plain process, the whole container for a container."""
+    signal: Literal["KILL", "TERM", "ABRT"] = "KILL"
+    restart: Place = "in-place"
+    survivors: Literal["keep", "end"] = "keep"
+    """Whether tools that outlive the server are ended before it is started again."""
+
+
+class Kill:
+    """SIGKILL (or another signal), then a start on the same disk."""
+
+    name = "process.kill"
+    ends_a_life = True
+    proves: Literal["at-once", "before-healing"] = "at-once"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        self.id = identity
+        self.options = KillOptions.model_validate(options)
+        self.scope: str = self.options.scope
+        self._pid = 0
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        if "kill" not in capabilities:
+            return "this target cannot be killed: use pypi:VERSION, src:DIR or docker:IMAGE"
+        if self.options.scope == "container" and "new-container" not in capabilities:
+            return "kill scope container needs a target docker:IMAGE"
+        if self.options.restart == "new-container" and "new-container" not in capabilities:
+            return "a restart as a new container needs a target docker:IMAGE"
+        return None
+
+    def describe(self) -> str:
+        return f"the server gets SIG{self.options.signal} (scope {self.scope}) and is started again ({self.options.restart})"
+
+    def inject(self, stage: Stage) -> None:
+        if self.scope == "default":
+            self.scope = "container" if "new-container" in stage.capabilities else "server"
+        self._pid = stage.server.server_pid()
+        stage.server.kill(scope=_scope(self.scope), signal=self.options.signal)
+
+    def verify(self, stage: Stage) -> Proof:
+        stage.server.wait_dead(stage.budget.part(15))
+        survivors = list(stage.server.survivors())
+        dead = not stage.server.alive()
+        return Proof(dead, {"pid before": self._pid, "alive after": int(not dead), "survivors": survivors})
+
+    def heal(self, stage: Stage) -> None:
+        if stage.server.alive():
+            return
+        if self.options.survivors == "end":
+            stage.server.end_survivors()
+        stage.server.restart(stage.budget, place=self.options.restart)
+        stage.ready()
+
+
+class RestartOptions(_Options):
+    """`with:` of `process.restart`."""
+
+    restart: Place = "in-place"
+    grace: float = 10.0
+
+
+class Restart:
+    """SIGTERM, time to end, then a start on the same disk."""
+
+    name = "process.restart"
+    scope = "server"
+    ends_a_life = True
+    proves: Literal["at-once", "before-healing"] = "at-once"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        self.id = identity
+        self.options = RestartOptions.model_validate(options)
+        self._pid = 0
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        if "restart" not in capabilities:
+            return "this target cannot be restarted: use pypi:VERSION, src:DIR or docker:IMAGE"
+        if self.options.restart == "new-container" and "new-container" not in capabilities:
+            return "a restart as a new container needs a target docker:IMAGE"
+        return None
+
+    def describe(self) -> str:
+        return (
+            f"the server is asked to end (SIGTERM, {self.options.grace:g} s) and started again ({self.options.restart})"
+        )
+
+    def inject(self, stage: Stage) -> None:
+        self._pid = stage.server.server_pid()
+        stage.server.stop(stage.budget, grace_s=self.options.grace)
+
+    def verify(self, stage: Stage) -> Proof:
+        return Proof(not stage.server.alive(), {"pid before": self._pid, "alive after": int(stage.server.alive())})
+
+    def heal(self, stage: Stage) -> None:
+        if stage.server.alive():
+            return
+        stage.server.restart(stage.budget, place=self.options.restart)
+        stage.ready()
+
+
+class Pause:
+    """SIGSTOP, and SIGCONT when healed: the server is there and says nothing."""
+
+    name = "process.pause"
+    scope = "group"
+    ends_a_life = False
+    proves: Literal["at-once", "before-healing"] = "at-once"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        self.id = identity
+        _Options.model_validate(options)
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        return (
+            None
+            if "pause" in capabilities
+            else "this target cannot be paused: use pypi:VERSION, src:DIR or docker:IMAGE"
+        )
+
+    def describe(self) -> str:
+        return "the server is frozen"
+
+    def inject(self, stage: Stage) -> None:
+        stage.server.pause()
+
+    def verify(self, stage: Stage) -> Proof:
+        state = stage.server.state()
+        return Proof(state == "paused", {"state of the process": state})
+
+    def heal(self, stage: Stage) -> None:
+        stage.server.resume()
+
+
+def _scope(text: str) -> Scope:
+    match text:
+        case "group":
+            return "group"
+        case "container":
+            return "container"
+        case _:
+            return "server"

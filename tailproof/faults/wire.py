@@ -1,0 +1,66 @@
+"""Faults at the wire: a rule is put into the proxy, and the proxy's frame counters prove it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from tailproof.faults.fault import Proof, Stage
+from tailproof.wire.rules import Rule
+
+_SAYS = {
+    "hold": "frames stand still at the wire until they are let go",
+    "delay": "frames arrive late by {seconds} s",
+    "drop": "frames are dropped at the wire",
+    "drop-last": "the last {count} frames before the end of the run are dropped at the wire",
+    "duplicate": "frames arrive {count} times more",
+    "reorder": "{count} frames in a row arrive in reverse order",
+    "cut": "the connection is cut ({how})",
+    "silence": "the connection stays open and nothing comes through any more",
+    "delay-request": "requests reach the server late by {seconds} s",
+    "delay-response": "answers reach the client late by {seconds} s",
+    "status": "requests are answered {code} without asking the server",
+    "reset-before": "the connection is reset before the server is asked",
+    "reset-after": "the server is asked and the connection is reset instead of its answer",
+    "truncate": "answers break off after {bytes} bytes",
+    "black-hole": "requests are accepted and never answered",
+}
+
+
+DOES = tuple(_SAYS)
+"""What `wire.<...>` there is."""
+
+
+class WireFault:
+    """`wire.<what a rule does>`: the options are those of a rule."""
+
+    scope = "network"
+    ends_a_life = False
+    proves: Literal["at-once", "before-healing"] = "before-healing"
+
+    def __init__(self, identity: str, does: str, options: dict[str, Any]) -> None:
+        self.id = identity
+        self.name = f"wire.{does}"
+        self.rule = Rule.from_options(identity, does, options)
+        self._options = options
+        self._before: dict[str, int] = {}
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        return None
+
+    def describe(self) -> str:
+        defaults = {"seconds": 0, "count": 1, "how": "rst", "code": 500, "bytes": 0}
+        where = "stream" if self.rule.on == "stream" else f"requests {self.rule.match.route or '*'}"
+        return f"{where}: " + _SAYS[self.rule.do].format(**{**defaults, **self._options})
+
+    def inject(self, stage: Stage) -> None:
+        self._before = stage.wire.counters()
+        stage.wire.add(self.rule)
+
+    def verify(self, stage: Stage) -> Proof:
+        after = stage.wire.counters()
+        grown = {name: value - self._before.get(name, 0) for name, value in after.items()}
+        done = grown.get(f"rule.{self.id}.done", 0)
+        return Proof(done > 0, {name: value for name, value in sorted(grown.items()) if value})
+
+    def heal(self, stage: Stage) -> None:
+        stage.wire.remove(self.rule.id)
