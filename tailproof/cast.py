@@ -1,0 +1,431 @@
+"""Everyone who plays in a trial: target, model, tools, wire, client and observer, and what they do together.
+
+The trial decides when; the cast knows how. Whatever is started here is put on the trial's removal stack at once.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import tailproof
+from tailproof import machine
+from tailproof.adapters.adapter import Answer, ConversationPlan
+from tailproof.adapters.catalogue import adapter_for
+from tailproof.adapters.recording import event_of, request_of, status_of
+from tailproof.clients.catalogue import client_for
+from tailproof.faults.fault import Stage
+from tailproof.history import records
+from tailproof.history.recorder import Recorder
+from tailproof.history.records import RESTING, Header
+from tailproof.model.script import tokens_of
+from tailproof.model.server import ScriptedModel
+from tailproof.model.tool import ToolJournal
+from tailproof.observer import Observer
+from tailproof.orders import Order
+from tailproof.ownership import owner_id
+from tailproof.scenario.points import Point
+from tailproof.scenario.schema import Scenario, parse_bytes
+from tailproof.targets.resolve import resolve
+from tailproof.targets.target import Owner, Plan
+from tailproof.waiting import Budget, DeadlineMissed
+from tailproof.wire.handle import Wire
+from tailproof.wire.toxiproxy import Toxiproxy
+
+PROTOCOL = "openhands"
+PAGINGS = ((3, True), (10, True), (7, False))
+"""Page sizes and directions (ascending) in which the log is read once more at the end."""
+_SCRIPT = "main"
+_PREPARE_S = 900.0
+_AFTER_LOAD_S = 5.0
+
+
+def header_of(order: Order, scenario: Scenario) -> Header:
+    """The header of the trial's history, as far as it is known before anything is started."""
+    lag = sum(
+        float(plan.options.get("seconds", 0.0)) for plan in scenario.faults if plan.fault in ("wire.delay", "wire.hold")
+    )
+    return Header(
+        trial=f"{uuid.uuid4().hex[:12]}",
+        scenario=scenario.name,
+        seed=order.seed,
+        target=order.target,
+        client=order.client,
+        versions={"harness": tailproof.__version__},
+        machine=machine.facts(),
+        parameters={"lag": lag, "scripted": sum(turn.delay_s * turn.repeat for turn in scenario.script)},
+        facts={"model_url": order.model_url} if order.model_url else {},
+        plan=order.scenario,
+        started=time.time(),
+    )
+
+
+class Cast:
+    """Assembles everyone; `start` lets them on stage. Raises TargetError for what cannot be had."""
+
+    def __init__(
+        self,
+        order: Order,
+        scenario: Scenario,
+        recorder: Recorder,
+        scratch: Path,
+        keys: Mapping[str, str],
+        budget: Budget,
+        removal: ExitStack,
+    ) -> None:
+        self.scenario = scenario
+        self.budget = budget
+        self.conversation = ""
+        self._recorder = recorder
+        self._removal = removal
+        self._log = recorder.witness("trial")
+        self._scratch = scratch
+        self._keys = keys
+        self._since_ns = 0
+        self._gave_up = False
+        self._ready_ns = 0
+        self.adapter = adapter_for(PROTOCOL)
+        target = resolve(order.target, adapter=self.adapter, model_url=order.model_url or None)
+        target.prepare(Budget(_PREPARE_S, cancel=budget.cancel))
+        self.capabilities = target.capabilities
+        sheet = self.adapter.sheet(target.version)
+        header = recorder.header
+        header.parameters = {**sheet.parameters, **header.parameters, **scenario.parameters}
+        header.facts = {**sheet.facts, **header.facts}
+        header.versions = {**header.versions, **target.facts, "server": target.version}
+        recorder.write_header()
+
+        journal = scratch / "journal"
+        journal.mkdir()
+        journal.chmod(0o777)
+        owner = Owner(trial=header.trial, owner=owner_id())
+        self.tools = ToolJournal(journal, recorder.witness("tool"))
+        self.server = target.server(
+            Plan(
+                owner=owner,
+                directory=scratch / "server",
+                journal=journal,
+                key=keys["session key"],
+                secret=keys["server secret"],
+                environment={
+                    **scenario.server.environment,
+                    **(self.adapter.dormant_environment() if scenario.server.dormant else {}),
+                },
+                memory_bytes=parse_bytes(scenario.server.memory) if scenario.server.memory else 0,
+                engine=recorder.witness("engine"),
+            )
+        )
+        removal.callback(self.server.remove)
+        self.model = ScriptedModel(recorder.witness("model"), public_url=order.model_url)
+        removal.callback(self.model.close)
+        removal.callback(self.tools.close)
+        self.played = self.model.serve(_SCRIPT, scenario.script, journal=self.server.journal)
+        self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner)
+        removal.callback(self.client.close)
+        self._version = target.version
+
+    # -- on stage -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Until the server is ready and everyone is connected. Raises DeadlineMissed, TargetError."""
+        self.model.start()
+        self.tools.start()
+        self.client.start()
+        self.server.start(self.budget)
+        self.observer = Observer(
+            self.adapter,
+            self._recorder,
+            url=self.server.url,
+            key=self._keys["session key"],
+            version=self._version,
+            secret=self._keys["server secret"],
+        )
+        self._removal.callback(self.observer.close)
+        self.wait_ready()
+        if self.scenario.server.dormant:
+            self._wake()
+        header = self._recorder.header
+        header.versions["server"] = self.observer.api.version() or self._version
+        self._recorder.write_header()
+        words, source = self.observer.api.vocabulary()
+        self._recorder.witness("observer").write(
+            records.Vocabulary(list(words or self.adapter.sheet(self._version).vocabulary), source or "adapter")
+        )
+        self.wire = Wire.start(
+            urlsplit(self.server.url).netloc,
+            self._recorder.directory / "wire.jsonl",
+            environment=self.client.environment,
+        )
+        self._removal.callback(self.wire.stop)
+        toxiproxy = None
+        url = self.wire.url
+        if any(plan.fault.startswith("network.") for plan in self.scenario.faults):
+            toxiproxy = Toxiproxy.start(self.budget, environment=self.client.environment)
+            self._removal.callback(toxiproxy.stop)
+            port = toxiproxy.proxy(self._recorder.header.trial, urlsplit(self.wire.url).netloc)
+            url = f"http://127.0.0.1:{port}"
+        self.client.connect(url, key=self._keys["session key"], version=self._version, budget=self.budget)
+        self.stage = Stage(
+            server=self.server,
+            wire=self.wire,
+            model=self.played,
+            tools=self.tools,
+            budget=self.budget,
+            ready=self.wait_ready,
+            capabilities=self.capabilities,
+            toxiproxy=toxiproxy,
+        )
+
+    def wait_ready(self) -> None:
+        """The server answers as ready: a `Life(ready)` of its epoch. Raises DeadlineMissed."""
+        limit = self._recorder.header.parameters["server.ready"]
+        self.observer.epoch = self.server.epoch
+        self.observer.ready(self.budget.part(limit + 5))
+        self._ready_ns = time.monotonic_ns()
+        self._recorder.witness("engine").write(
+            records.Life("ready", self.server.epoch, pid=self.server.server_pid(), t_ns=self._ready_ns)
+        )
+
+    def create(self) -> None:
+        """Create the conversation through the client, and subscribe to it past the wire."""
+        plan = ConversationPlan(
+            conversation=str(uuid.uuid4()),
+            model_url=self.played.url,
+            workspace=self.server.workspace,
+            max_iterations=self.scenario.max_iterations,
+        )
+        self.conversation = self.client.create(plan, self.budget)
+        self.played.name = self.conversation
+        self.observer.subscribe(self.conversation, self.budget.part(30))
+
+    def say(self, message: str) -> None:
+        """Send a user message and run."""
+        self._since_ns = time.monotonic_ns()
+        self.observer.poll(self.conversation)
+        self.client.send(message, self.budget)
+        self.client.run()
+
+    # -- points of the loop -------------------------------------------------------------------------------------------
+
+    def hold_for(self, point: Point, last_turns: Sequence[int]) -> None:
+        """Let the loop stand still when it gets to `point`, where only the model can hold it."""
+        turn = _held_turn(point, last_turns)
+        if turn is not None:
+            self.played.hold(turn)
+
+    def reach(self, point: Point, last_turns: Sequence[int]) -> bool:
+        """Wait for the loop to get to `point`; False when the run ended without getting there."""
+        if point.name in ("created", "end"):
+            return True
+        turn = _held_turn(point, last_turns)
+        token = self.held_token(point)
+        last_turn = last_turns[point.run(last_turns) - 1]
+
+        def there() -> bool:
+            if turn is not None:
+                return self.played.asked(turn) > 0
+            if token:
+                return self.tools.seen(token) > 0
+            return self.run_ended(last_turn)
+
+        self.budget.wait_for(
+            f"the loop to reach {point}",
+            lambda: there() or self.run_ended(last_turn),
+            within=self.patience(),
+            saw=self.last_status,
+        )
+        if point.name == "returned":
+            self.wait_returned()
+        return there()
+
+    def release(self, point: Point, last_turns: Sequence[int]) -> None:
+        """Let the loop go on from `point`. Idempotent."""
+        turn = _held_turn(point, last_turns)
+        if turn is not None:
+            self.played.release(turn)
+        token = self.held_token(point)
+        if token:
+            self.tools.open_gate(token)
+
+    def held_token(self, point: Point) -> str:
+        """The token of the tool that stands at its gate at this point; empty when the point is none of a running tool."""
+        if point.name != "tool-running":
+            return ""
+        return tokens_of(self.scenario.script, point.number - 1)[0]
+
+    # -- the course of a run ------------------------------------------------------------------------------------------
+
+    def patience(self) -> float:
+        """Seconds that a promise gives a run: scripted time, slack, and the lag that was put on the path."""
+        limits = self._recorder.header.parameters
+        return limits["scripted"] + limits["loop.terminates"] + limits["lag"]
+
+    def run_ended(self, last_turn: int) -> bool:
+        """The run of the last message (or push) is over: a resting status behind an active one or behind its last reply."""
+        if self._gave_up:
+            return True
+        statuses = self.observer.statuses(self._since_ns)
+        if not statuses or statuses[-1].neutral not in RESTING:
+            return False
+        was_active = any(status.neutral == "active" for status in statuses)
+        if statuses[-1].neutral == "idle":
+            return False
+        return was_active or self.played.answered(last_turn - 1) > 0
+
+    def wait_returned(self) -> None:
+        """Until the client's run has returned, or had the time that `loop.returns` gives it. Raises DeadlineMissed."""
+        limits = self._recorder.header.parameters
+        self.client.wait_returned(self.budget.part(limits["loop.returns"] + limits["lag"] + 2.0))
+
+    def active(self) -> bool:
+        """A run is under way, as far as the observer saw."""
+        return self.adapter.neutral(self.observer.last_status()) == "active"
+
+    def last_status(self) -> str:
+        """The raw status seen last."""
+        return f"status {self.observer.last_status() or 'none'}"
+
+    # -- death and return ---------------------------------------------------------------------------------------------
+
+    def lost_life(self) -> None:
+        """The server is dead: stop asking it, read what it left on the disk."""
+        self.observer.stop_polling()
+        self.observer.unsubscribe()
+        self.read_disk(final=False)
+
+    def come_back(self, *, was_active: bool) -> None:
+        """The server is ready again. Observers act, so: GET alone first, then a load, then one push of the broken run."""
+        if not was_active:
+            self.observer.subscribe(self.conversation, self.budget.part(30))
+            return
+        self._wait_not_active()
+        self.observer.read_log(self.conversation)
+        self._wait_not_active_after_load()
+        self.observer.subscribe(self.conversation, self.budget.part(30))
+        self._since_ns = time.monotonic_ns()
+        push = self.observer.api.run(self.conversation)
+        self._tell(push)
+        self._gave_up = not push.ok
+        if push.ok:
+            self.observer.poll(self.conversation)
+
+    def _wait_not_active(self) -> None:
+        limit = self._recorder.header.parameters["status.crash"]
+        left = limit - (time.monotonic_ns() - self._ready_ns) / 1e9
+        try:
+            self.budget.wait_for(
+                "a status that is not active after the restart, by GET alone",
+                lambda: self._shows_rest(after_load=False),
+                within=left + 0.5,
+                saw=self.last_status,
+                every=0.5,
+            )
+        except DeadlineMissed as missed:
+            self._log.write(records.Missed(missed.waited_for, missed.seconds, missed.saw))
+
+    def _wait_not_active_after_load(self) -> None:
+        try:
+            self.budget.wait_for(
+                "a status that is not active after the conversation was loaded",
+                lambda: self._shows_rest(after_load=True),
+                within=_AFTER_LOAD_S,
+                saw=self.last_status,
+                every=0.5,
+            )
+        except DeadlineMissed as missed:
+            self._log.write(records.Missed(missed.waited_for, missed.seconds, missed.saw))
+
+    def _shows_rest(self, *, after_load: bool) -> bool:
+        raw = self.observer.read_status(self.conversation, after_load=after_load)
+        return bool(raw) and self.adapter.neutral(raw) != "active"
+
+    # -- the end --------------------------------------------------------------------------------------------------------
+
+    def settle(self, budget: Budget, quiet_s: float) -> None:
+        """Watch for model calls and tool effects that must not come: until there were none for `quiet_s` seconds."""
+        seen = (-1, -1)
+        since = time.monotonic()
+
+        def quiet() -> bool:
+            nonlocal seen, since
+            now = (self.played.total(), self.tools.total())
+            if now != seen:
+                seen, since = now, time.monotonic()
+            return time.monotonic() - since >= quiet_s
+
+        budget.wait_for(f"{quiet_s:g} s without a model call or tool effect", quiet, every=0.05)
+
+    def final_reading(self, budget: Budget) -> None:
+        """Status, the whole log, and the log in other pages and directions, past the wire."""
+        if not self.conversation or not self.server.alive():
+            return
+        self.observer.stop_polling()
+        self.observer.read_status(self.conversation)
+        self.observer.read_log(self.conversation, final=True)
+        for size, ascending in PAGINGS:
+            if budget.left:
+                self.observer.read_log(self.conversation, page_size=size, ascending=ascending)
+        self.observer.read_status(self.conversation, after_load=True)
+
+    def stop(self, budget: Budget) -> None:
+        """Client and subscriptions go first, so that the server ends in peace."""
+        self.client.close()
+        self.observer.close()
+        self.server.stop(budget)
+
+    def read_disk(self, *, final: bool) -> None:
+        """Every conversation that the server persisted, as the disk shows it. Raises TargetError."""
+        if "disk" not in self.capabilities or not self.conversation:
+            return
+        witness = self._recorder.witness("disk")
+        epoch = self.server.epoch
+        copy = self.server.disk(self._scratch / f"disk-{epoch}-{int(final)}")
+        for conversation, status, events, unreadable in self.adapter.disk(copy):
+            name = f"disk:{epoch}{'-final' if final else ''}"
+            reading = records.Reading(name, "begin", "disk", conversation=conversation, final=final, epoch=epoch)
+            witness.write(reading)
+            for seen in events:
+                witness.write(event_of(seen, self._recorder, reading=name, conversation=conversation, epoch=epoch))
+            witness.write(
+                records.Reading(
+                    name,
+                    "end",
+                    "disk",
+                    conversation=conversation,
+                    final=final,
+                    epoch=epoch,
+                    complete=not unreadable,
+                    error=", ".join(unreadable),
+                )
+            )
+            if status:
+                witness.write(status_of(status, self.adapter, conversation=conversation, via="disk", epoch=epoch))
+
+    # -- dormant servers --------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Try routes that must be refused, initialise, and try them again."""
+        api = self.observer.api
+        somewhere = str(uuid.uuid4())
+        for method, path in api.probes(somewhere):
+            self._tell(api.probe(method, path))
+        self._tell(api.init(key=self._keys["session key"]))
+        self.wait_ready()
+        for method, path in api.probes(somewhere):
+            self._tell(api.probe(method, path))
+
+    def _tell(self, answer: Answer) -> None:
+        self._log.write(request_of(answer, conversation=self.conversation, epoch=self.server.epoch))
+
+
+def _held_turn(point: Point, last_turns: Sequence[int]) -> int | None:
+    """The turn (from 0) whose reply the model keeps back to hold the loop at `point`."""
+    if point.name == "model-called":
+        return point.number - 1
+    if point.name == "final-reply":
+        return last_turns[point.run(last_turns) - 1] - 1
+    return None

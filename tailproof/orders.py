@@ -1,0 +1,76 @@
+"""What the tests ask of the supervisor, and how: one JSON line there, one JSON line back, over a unix socket."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One trial that somebody wants. Orders with the same `key` are one trial, whoever asks and how often."""
+
+    scenario: dict[str, Any]
+    """The scenario as it was loaded."""
+    target: str
+    client: str
+    """`sdk:VERSION` or `plain`; already resolved, never `sdk` alone."""
+    seed: int
+    out: str
+    """The directory below which histories are kept."""
+    repetition: int = 0
+    model_url: str = ""
+
+    @property
+    def name(self) -> str:
+        """The scenario's name, with the repetition from the second on."""
+        name = str(self.scenario["name"])
+        return f"{name}.{self.repetition + 1}" if self.repetition else name
+
+    @property
+    def directory(self) -> Path:
+        """Where the history of this trial is kept."""
+        return Path(self.out) / "trials" / self.name
+
+    @property
+    def key(self) -> str:
+        """Identifies the trial within one supervisor."""
+        return str(self.directory)
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """A trial has ended, one way or another."""
+
+    directory: str
+    error: str = ""
+    """Why the harness or the environment failed; empty when the history is whole."""
+    seconds: float = 0.0
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """A line to the supervisor: queue these orders; then, if `wait` is given, answer when that trial is done."""
+
+    submit: list[Order] = []
+    wait: str = ""
+
+
+class SupervisorGone(Exception):
+    """The supervisor does not answer any more."""
+
+
+def ask(address: str, question: Ask) -> Done | None:
+    """Put a question; blocks until the trial is done when `question.wait` is set. Raises SupervisorGone."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.connect(address)
+            with line.makefile("rwb") as talk:
+                talk.write(msgspec.json.encode(question) + b"\n")
+                talk.flush()
+                answer = talk.readline()
+    except OSError as error:
+        raise SupervisorGone(f"the supervisor of the trials is gone: {error}") from error
+    if not answer:
+        raise SupervisorGone("the supervisor of the trials ended while a trial was awaited")
+    return msgspec.json.decode(answer, type=Done | None)

@@ -1,0 +1,219 @@
+"""The process that owns trials: it runs each one once, and takes everything down again.
+
+It lives outside the test runner (own session), because a runner's worker is cut off seconds after Ctrl-C and a trial needs
+longer to heal, read and remove. It ends when its standard input ends, that is, when whoever started it is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socketserver
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import msgspec
+
+from tailproof.orders import Ask, Done, Order
+from tailproof.trial import Trial, TrialFailed
+from tailproof.waiting import Cancelled
+
+STALL_S = 1.0
+"""A supervisor that is late by more than this says so in the histories of the trials under way."""
+TAKE_DOWN_S = 90.0
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """One line on the supervisor's standard output: a trial entered a phase, or ended."""
+
+    trial: str
+    phase: str
+    seconds: float
+    detail: str = ""
+
+
+class Supervisor:
+    """Runs orders on `parallel` threads, in the order in which they came."""
+
+    def __init__(self, *, parallel: int, report: IO[bytes]) -> None:
+        self.cancel = threading.Event()
+        self._report = report
+        self._lock = threading.Lock()
+        self._done: dict[str, threading.Event] = {}
+        self._results: dict[str, Done] = {}
+        self._trials: dict[str, Trial] = {}
+        self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="trial")
+
+    def submit(self, order: Order) -> None:
+        """Queue an order unless a trial of its key was queued before."""
+        with self._lock:
+            if order.key in self._done or self.cancel.is_set():
+                return
+            self._done[order.key] = threading.Event()
+        self._pool.submit(self._run, order)
+
+    def wait(self, key: str) -> Done:
+        """Until that trial has ended. An unknown key, or one that was never begun, gives an error at once."""
+        with self._lock:
+            done = self._done.get(key)
+        if done is None:
+            return Done(directory=key, error="cancelled before it began")
+        done.wait()
+        return self._results[key]
+
+    def witness_stalls(self) -> None:
+        """Measure how late this process is, until cancelled; write it into every history under way."""
+        while not self.cancel.is_set():
+            due = time.monotonic() + 0.1
+            self.cancel.wait(0.1)
+            late = time.monotonic() - due
+            if late > STALL_S:
+                with self._lock:
+                    trials = list(self._trials.values())
+                for trial in trials:
+                    trial.stalled(int(late * 1e9))
+
+    def take_down(self) -> None:
+        """Cancel what runs, drop what waits, and return when every trial has cleaned up."""
+        self.cancel.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            for key, done in self._done.items():
+                self._results.setdefault(key, Done(directory=key, error="cancelled before it began"))
+                done.set()
+
+    def _run(self, order: Order) -> None:
+        began = time.monotonic()
+        error = ""
+        trial = Trial(order, cancel=self.cancel, tell=lambda phase, detail: self._tell(order, phase, began, detail))
+        with self._lock:
+            self._trials[order.key] = trial
+        try:
+            trial.run()
+        except Cancelled:
+            error = "cancelled"
+        except TrialFailed as failure:
+            error = str(failure)
+        except Exception as failure:  # noqa: BLE001 - a defect of ours must reach the report, not kill the thread
+            error = f"defect of the harness: {type(failure).__name__}: {failure}"
+            sys.excepthook(type(failure), failure, failure.__traceback__)
+        seconds = time.monotonic() - began
+        with self._lock:
+            del self._trials[order.key]
+            self._results[order.key] = Done(directory=str(order.directory), error=error, seconds=seconds)
+        self._tell(order, "failed" if error else "done", began, error)
+        self._done[order.key].set()
+
+    def _tell(self, order: Order, phase: str, began: float, detail: str) -> None:
+        line = Progress(trial=order.name, phase=phase, seconds=time.monotonic() - began, detail=detail)
+        with self._lock:
+            try:
+                self._report.write(msgspec.json.encode(line) + b"\n")
+                self._report.flush()
+            except (BrokenPipeError, ValueError):
+                self.cancel.set()
+
+
+class _Talk(socketserver.StreamRequestHandler):
+    """One connection: one question, one answer."""
+
+    def handle(self) -> None:
+        supervisor: Supervisor = self.server.supervisor  # type: ignore[attr-defined]
+        question = msgspec.json.decode(self.rfile.readline(), type=Ask)
+        for order in question.submit:
+            supervisor.submit(order)
+        answer = supervisor.wait(question.wait) if question.wait else None
+        try:
+            self.wfile.write(msgspec.json.encode(answer) + b"\n")
+        except BrokenPipeError:
+            return
+
+
+class _Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, address: str, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        super().__init__(address, _Talk)
+
+
+class SupervisorProcess:
+    """A supervisor, seen from the one that started it. Leaving the `with` block takes every trial down and waits for it."""
+
+    def __init__(self, *, parallel: int, log: Path) -> None:
+        self._place = tempfile.TemporaryDirectory(prefix="tailproof-")
+        self.address = str(Path(self._place.name) / "supervisor")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tailproof.supervisor", "--address", self.address, "--parallel", str(parallel)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        self.progress: IO[bytes] = self._process.stdout
+        first = self.progress.readline()
+        if first.strip() != b"ready":
+            raise RuntimeError(f"the supervisor did not start; see {log}")
+
+    def end(self) -> bool:
+        """Let it take down; False when it did not end in time (it goes on by itself, and `clean` finds what it leaves)."""
+        assert self._process.stdin is not None
+        if not self._process.stdin.closed:
+            self._process.stdin.close()
+        try:
+            self._process.wait(TAKE_DOWN_S)
+        except subprocess.TimeoutExpired:
+            return False
+        self._place.cleanup()
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+
+def main() -> None:
+    """The supervisor process: serve until standard input ends, then take down."""
+    parser = argparse.ArgumentParser(prog="tailproof.supervisor")
+    parser.add_argument("--address", required=True)
+    parser.add_argument("--parallel", type=int, required=True)
+    arguments = parser.parse_args()
+    # Ctrl-C is for the one that started us: it closes our standard input when it wants us to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    supervisor = Supervisor(parallel=arguments.parallel, report=sys.stdout.buffer)
+    listener = _Listener(arguments.address, supervisor)
+    threading.Thread(target=listener.serve_forever, name="listener", daemon=True).start()
+    threading.Thread(target=supervisor.witness_stalls, name="stalls", daemon=True).start()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threading.Thread(target=_watch_owner, args=(stop,), name="owner", daemon=True).start()
+    sys.stdout.buffer.write(b"ready\n")
+    sys.stdout.buffer.flush()
+    stop.wait()
+    supervisor.take_down()
+    listener.shutdown()
+
+
+def _watch_owner(stop: threading.Event) -> None:
+    while os.read(0, 4096):
+        continue
+    stop.set()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Turns `docker:IMAGE`, `pypi:VERSION`, `src:DIR` or `url:URL` into a target."""
+
+from __future__ import annotations
+
+import re
+import sys
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+
+from tailproof import data
+from tailproof.adapters.adapter import Adapter
+from tailproof.targets.container import ContainerTarget
+from tailproof.targets.locks import known_releases
+from tailproof.targets.process import Installation, ProcessTarget
+from tailproof.targets.releases import pypi_target, src_target
+from tailproof.targets.target import Target, TargetError
+from tailproof.targets.url import UrlTarget
+
+FORMS = "docker:IMAGE, pypi:VERSION, pypi:newest, src:DIR, url:URL or reference[:VARIANT]"
+
+REFERENCE = "reference"
+"""The small honest server in `fixtures/`, or a variant of it that breaks one promise."""
+
+_RELEASE = re.compile(r"\d+\.\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)?")
+_REFERENCE = re.compile(r"[a-z0-9]+([._/:@-]+[A-Za-z0-9_]+)*")
+
+
+class BadTarget(TargetError):
+    """What was asked for is not a target; the message says what would be."""
+
+
+def resolve(spec: str, *, adapter: Adapter, model_url: str | None = None) -> Target:
+    """The target that `spec` names; nothing is built, fetched or started yet.
+
+    Raises:
+        BadTarget: `spec` is malformed, or names a directory that does not exist.
+    """
+    kind, colon, what = spec.partition(":")
+    make = _KINDS.get(kind)
+    if make is None or not (colon or kind == REFERENCE):
+        raise BadTarget(f"target {spec!r} is none of {FORMS}{_hint(spec)}")
+    if colon and not what:
+        raise BadTarget(f"target {spec!r} names nothing behind the colon: {FORMS}")
+    if model_url and kind != "url":
+        raise BadTarget(f"a model address is for url: targets only; {spec} is started here and finds the model by itself")
+    return make(spec, what, adapter, model_url)
+
+
+def _docker(spec: str, image: str, adapter: Adapter, model_url: str | None) -> Target:
+    if not _REFERENCE.fullmatch(image):
+        raise BadTarget(f"{image!r} is not an image reference: docker:NAME[:TAG], for example docker:tailproof/agent-server:1.58.0")
+    return ContainerTarget(image, adapter=adapter)
+
+
+def _pypi(spec: str, version: str, adapter: Adapter, model_url: str | None) -> Target:
+    if version == "newest":
+        version = known_releases()[-1]
+    if not _RELEASE.fullmatch(version):
+        raise BadTarget(f"{version!r} is not a release: pypi:VERSION, for example pypi:{known_releases()[-1]}")
+    return pypi_target(f"pypi:{version}", version, adapter=adapter)
+
+
+def _src(spec: str, place: str, adapter: Adapter, model_url: str | None) -> Target:
+    directory = Path(place).expanduser().absolute()
+    if not directory.is_dir():
+        raise BadTarget(f"{directory} is not a directory: src:DIR takes a checkout of the server or a virtual environment")
+    return src_target(spec, directory, adapter=adapter)
+
+
+def _url(spec: str, url: str, adapter: Adapter, model_url: str | None) -> Target:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise BadTarget(f"{url!r} is not the address of a server: url:http://HOST:PORT")
+    return UrlTarget(url, model_url=model_url)
+
+
+def _reference(spec: str, variant: str, adapter: Adapter, model_url: str | None) -> Target:
+    program = str(data.folder("fixtures") / "reference_server.py")
+    installed = Installation(interpreter=Path(sys.executable), version=known_releases()[-1])
+    return ProcessTarget(
+        spec,
+        adapter=adapter,
+        provide=lambda budget: installed,
+        version=installed.version,
+        program=(program, *(("--broken", variant) if variant else ())),
+    )
+
+
+_KINDS: dict[str, Callable[[str, str, Adapter, str | None], Target]] = {
+    "docker": _docker,
+    "pypi": _pypi,
+    "src": _src,
+    "url": _url,
+    REFERENCE: _reference,
+}
+
+
+def _hint(spec: str) -> str:
+    if _RELEASE.fullmatch(spec):
+        return f"; did you mean pypi:{spec}?"
+    if spec.startswith(("http:", "https:")):
+        return f"; did you mean url:{spec}?"
+    if Path(spec).is_dir():
+        return f"; did you mean src:{spec}?"
+    if "/" in spec:
+        return f"; did you mean docker:{spec}?"
+    return ""

@@ -1,0 +1,240 @@
+"""One trial: the only place where target, model, wire, client, observer and faults meet.
+
+The trial never judges. It ends in one order, also after an error or a cancellation: heal every fault, wait (bounded) for
+recovery, take the final reading of every witness, stop the target, read its disk, remove what was created.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from tailproof.cast import Cast, header_of
+from tailproof.faults.catalogue import fault_for
+from tailproof.faults.fault import Fault, Proof
+from tailproof.history import records
+from tailproof.history.recorder import Recorder
+from tailproof.orders import Order
+from tailproof.scenario.schedule import Moment, last_turns, of_run, schedule
+from tailproof.scenario.schema import Scenario
+from tailproof.targets.target import TargetError
+from tailproof.waiting import Budget, DeadlineMissed
+
+END_S = 60.0
+"""What the end of a trial may take beyond the scenario's budget."""
+QUIET_S = 1.0
+"""How long the end of the last run is watched for model calls and tool effects that must not come."""
+
+
+class TrialFailed(Exception):
+    """The harness or the environment failed: the history, if there is one, decides nothing."""
+
+
+class Trial:
+    """Executes one order and leaves its history in `order.directory`."""
+
+    def __init__(self, order: Order, *, cancel: threading.Event, tell: Callable[[str, str], None]) -> None:
+        self.order = order
+        self.scenario = Scenario.model_validate(order.scenario)
+        self._moments = schedule(self.scenario)
+        self._last_turns = last_turns(self.scenario)
+        self._faults = {plan.id: fault_for(plan.id, plan.fault, plan.options) for plan in self.scenario.faults}
+        self._unhealed: list[Fault] = []
+        self._broken_off = False
+        self._cancel = cancel
+        self._tell = tell
+        self._recorder: Recorder | None = None
+
+    def stalled(self, late_ns: int) -> None:
+        """The supervisor was late by this much; the history must know."""
+        if self._recorder is not None:
+            self._recorder.witness("trial").write(records.Stall(late_ns))
+
+    def run(self) -> None:
+        """Raises TrialFailed (environment), Cancelled. Whatever happens, nothing is left running."""
+        shutil.rmtree(self.order.directory, ignore_errors=True)
+        keys = {"session key": secrets.token_hex(16), "server secret": secrets.token_hex(16)}
+        with Recorder(self.order.directory, header_of(self.order, self.scenario), secrets=keys) as recorder:
+            self._recorder = recorder
+            with ExitStack() as removal:
+                scratch = Path(tempfile.mkdtemp(prefix="tailproof-trial-"))
+                removal.callback(shutil.rmtree, scratch, ignore_errors=True)
+                removal.callback(self._enter, "removing")
+                budget = Budget(self.scenario.seconds, cancel=self._cancel)
+                self._enter("preparing")
+                cast = _environment(Cast, self.order, self.scenario, recorder, scratch, keys, budget, removal)
+                try:
+                    self._enter("starting")
+                    self._start(cast)
+                    self._enter("driving")
+                    self._drive(cast)
+                except DeadlineMissed as missed:
+                    self._miss(missed)
+                except TargetError as error:
+                    raise TrialFailed(str(error)) from error
+                finally:
+                    self._finish(cast)
+            self._enter("ended")
+            self._recorder = None
+
+    # -- the stages -------------------------------------------------------------------------------------------------
+
+    def _start(self, cast: Cast) -> None:
+        try:
+            cast.start()
+        except DeadlineMissed as missed:
+            self._miss(missed)
+            raise TrialFailed(f"{missed}\n{cast.server.log_tail()}") from missed
+
+    def _drive(self, cast: Cast) -> None:
+        cast.create()
+        for moment in of_run(self._moments, 0):
+            self._land(cast, moment)
+        for run, message in enumerate(self.scenario.messages, 1):
+            moments = of_run(self._moments, run)
+            for moment in moments:
+                cast.hold_for(moment.point, self._last_turns)
+            cast.say(message)
+            for moment in moments:
+                self._land(cast, moment)
+            self._await_end(cast, run)
+        for moment in of_run(self._moments, len(self.scenario.messages) + 1):
+            self._land(cast, moment)
+
+    def _finish(self, cast: Cast) -> None:
+        budget = Budget(END_S)
+        steps: list[tuple[str, Callable[[], None]]] = [
+            ("healing", lambda: self._heal_all(cast)),
+            ("recovering", lambda: cast.settle(budget.part(15), QUIET_S)),
+            ("reading", lambda: cast.final_reading(budget.part(20))),
+            ("stopping", lambda: cast.stop(budget.part(20))),
+            ("reading the disk", lambda: cast.read_disk(final=True)),
+        ]
+        for name, step in steps:
+            self._enter(name)
+            try:
+                step()
+            except DeadlineMissed as missed:
+                self._miss(missed)
+            except (TargetError, OSError) as error:
+                self._note(f"{name}: {error}")
+
+    def _await_end(self, cast: Cast, run: int) -> None:
+        """Until the run has ended for the server and for the client, or it had all the time that a promise gives it."""
+        last_turn = self._last_turns[run - 1]
+        cast.budget.wait_for(
+            f"run {run} to end", lambda: cast.run_ended(last_turn), within=cast.patience(), saw=cast.last_status
+        )
+        if not self._broken_off:
+            cast.wait_returned()
+        cast.observer.stop_polling()
+
+    # -- faults -----------------------------------------------------------------------------------------------------
+
+    def _land(self, cast: Cast, moment: Moment) -> None:
+        fault = self._faults[moment.fault]
+        if moment.does == "heal" and fault not in self._unhealed:
+            return
+        point = str(moment.point)
+        if not cast.reach(moment.point, self._last_turns):
+            self._witness(records.Rendezvous(point, "missed", detail=f"last status: {cast.last_status()}"))
+            if moment.does == "inject":
+                self._record(fault, "unproven", {"reason": f"the loop never reached {point}"})
+                return
+        else:
+            self._witness(records.Rendezvous(point, "reached"))
+        if moment.does == "heal":
+            self._heal(cast, fault)
+        else:
+            self._inject(cast, fault, moment)
+        cast.release(moment.point, self._last_turns)
+        self._witness(records.Rendezvous(point, "released"))
+
+    def _inject(self, cast: Cast, fault: Fault, moment: Moment) -> None:
+        was_active = cast.active()
+        cast.stage.token = cast.held_token(moment.point)
+        self._record(fault, "intent")
+        self._recorder_of().sync()
+        self._tell("fault", fault.describe())
+        self._unhealed.append(fault)
+        fault.inject(cast.stage)
+        self._record(fault, "injected")
+        if fault.proves == "at-once":
+            self._prove(cast, fault)
+        if fault.ends_a_life:
+            cast.lost_life()
+            self._broken_off = self._broken_off or was_active
+            self._enter("recovering")
+            self._heal(cast, fault)
+            cast.release(moment.point, self._last_turns)
+            cast.come_back(was_active=was_active)
+            self._enter("driving")
+
+    def _prove(self, cast: Cast, fault: Fault) -> None:
+        try:
+            proof = fault.verify(cast.stage)
+        except DeadlineMissed as missed:
+            self._miss(missed)
+            proof = Proof(False, {"reason": str(missed)})
+        self._record(fault, "proven" if proof.proven else "unproven", dict(proof.counters))
+
+    def _heal(self, cast: Cast, fault: Fault) -> None:
+        if fault.proves == "before-healing":
+            self._prove(cast, fault)
+        fault.heal(cast.stage)
+        self._unhealed.remove(fault)
+        self._record(fault, "healed")
+
+    def _heal_all(self, cast: Cast) -> None:
+        # A cancelled trial starts nothing again: what a dead server would be healed with is a start.
+        cast.stage.budget = Budget(END_S / 2)
+        for fault in reversed(list(self._unhealed)):
+            if fault.ends_a_life and self._cancel.is_set():
+                continue
+            try:
+                self._heal(cast, fault)
+            except (DeadlineMissed, TargetError, OSError) as error:
+                self._note(f"healing {fault.id}: {error}")
+
+    # -- the trial's own witness --------------------------------------------------------------------------------------
+
+    def _recorder_of(self) -> Recorder:
+        assert self._recorder is not None, "a trial records only while it runs"
+        return self._recorder
+
+    def _witness(self, record: records.AnyRecord) -> None:
+        self._recorder_of().witness("trial").write(record)
+
+    def _enter(self, phase: str) -> None:
+        self._witness(records.Phase(phase))
+        self._tell(phase, "")
+
+    def _miss(self, missed: DeadlineMissed) -> None:
+        self._witness(records.Missed(missed.waited_for, missed.seconds, missed.saw))
+
+    def _note(self, text: str) -> None:
+        self._witness(records.Note(text))
+
+    def _record(self, fault: Fault, stage: str, proof: dict[str, object] | None = None) -> None:
+        self._witness(
+            records.Fault(
+                fault.id,
+                fault.name,
+                stage,  # type: ignore[arg-type]
+                says=fault.describe(),
+                scope=fault.scope,
+                proof=proof or {},
+            )
+        )
+
+
+def _environment(make: Callable[..., Cast], *arguments: object) -> Cast:
+    try:
+        return make(*arguments)
+    except (TargetError, DeadlineMissed) as error:
+        raise TrialFailed(str(error)) from error
