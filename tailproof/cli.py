@@ -1,0 +1,221 @@
+"""The command line. Exit codes: 0 gate open, 1 gate closed, 2 could not tell, 64 wrong usage or bad input."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+import tailproof
+from tailproof.reports.gate import EXIT_USAGE
+
+EXIT_CANNOT_TELL = 2
+
+
+class _Commands(click.Group):
+    """Click's own usage errors end with 64, as ours do."""
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        try:
+            super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+        except click.ClickException as error:
+            error.show()
+            sys.exit(EXIT_USAGE)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(EXIT_CANNOT_TELL)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(tailproof.__version__, prog_name="tailproof")
+def main() -> None:
+    """Can an agent server be trusted when the network lags, the process dies and the container restarts?"""
+
+
+@main.command()
+@click.argument("target")
+@click.option("--client", default="", help="sdk:VERSION, sdk (the release of the target, the default) or plain.")
+@click.option(
+    "--scenario", "scenarios", multiple=True, metavar="GLOB", help="Only these (repeatable); FILE.yaml works, too."
+)
+@click.option("--tier", type=click.Choice(["quick", "gate", "deep"]), default="gate", show_default=True)
+@click.option("-n", "workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Trials side by side.")
+@click.option("--out", default="tailproof-results", show_default=True, metavar="DIR", help="Histories and reports.")
+@click.option(
+    "--baseline", type=click.Path(exists=True, dir_okay=False), help="Known violations [default: the shipped list]."
+)
+@click.option("--seed", type=int, help="Decides all random choices [default: drawn].")
+@click.option("--model-url", default="", metavar="URL", help="For url: targets, the model as the server reaches it.")
+@click.option("--repetitions", type=click.IntRange(1, 1000), default=1, show_default=True, help="Trials per scenario.")
+@click.option("--strict", is_flag=True, help="A violated SHOULD closes the gate, too.")
+@click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML.")
+@click.option("--alluredir", type=click.Path(file_okay=False), help="Write Allure results.")
+def check(target: str, **asked: Any) -> NoReturn:
+    """Run the scenarios against TARGET and judge them: pypi:VERSION, pypi:newest, docker:IMAGE, src:DIR or url:URL."""
+    import pytest
+
+    from tailproof import data
+
+    options = {
+        "--target": target,
+        "--client": asked["client"],
+        "--tier": asked["tier"],
+        "--out": asked["out"],
+        "--baseline": asked["baseline"],
+        "--seed": asked["seed"],
+        "--model-url": asked["model_url"],
+        "--repetitions": asked["repetitions"],
+        "--junit-xml": asked["junit"],
+        "--alluredir": asked["alluredir"],
+    }
+    arguments = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]
+    arguments += [f"--scenario={word}" for word in asked["scenarios"]]
+    arguments += ["--should-closes"] if asked["strict"] else []
+    arguments += ["-n", str(asked["workers"])] if asked["workers"] > 1 else []
+    quiet = [
+        "-qq",
+        "--no-header",
+        "--no-summary",
+        "--tb=no",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "console_output_style=classic",
+    ]
+    suites = data.folder("suites")
+    code = pytest.main([str(suites), f"--rootdir={suites}", "-c", os.devnull, "--live", *quiet, *arguments])
+    sys.exit(EXIT_USAGE if code == pytest.ExitCode.USAGE_ERROR else int(code))
+
+
+def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turns the errors that a user can act on into one sentence and the documented exit code."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        from tailproof.check import CheckError
+        from tailproof.history.reader import HistoryError
+        from tailproof.reports.json import BadResult
+        from tailproof.targets.target import TargetError
+        from tailproof.yamlfile import BadFile
+
+        try:
+            return command(*args, **kwargs)
+        except (BadFile, BadResult, CheckError, HistoryError) as error:
+            raise click.UsageError(str(error)) from error
+        except TargetError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(EXIT_CANNOT_TELL)
+
+    return run
+
+
+@main.command()
+@click.argument("history", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--guarantee", "globs", multiple=True, metavar="GLOB", help="Only these guarantees (repeatable).")
+@click.option("--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_acts_on_errors
+def judge(history: Path, globs: Sequence[str], baseline: Path | None) -> NoReturn:
+    """Judge a saved HISTORY (a directory) again."""
+    from tailproof.rejudge import judge_again
+
+    text, code = judge_again(history, globs=globs, baseline=baseline)
+    click.echo(text)
+    sys.exit(code)
+
+
+@main.command()
+@click.argument("what", type=click.Path(exists=True, path_type=Path), metavar="RESULT|HISTORY")
+@click.option("--trials", type=click.IntRange(1, 1000), default=3, show_default=True, help="How often to try.")
+@click.option("-n", "workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Trials side by side.")
+@click.option("--out", default="tailproof-results/repro", show_default=True, metavar="DIR")
+@_acts_on_errors
+def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
+    """Run the trial of RESULT (result.json) or HISTORY again: same scenario, seed, target and client; k of n."""
+    from tailproof.repro import reproduce
+
+    sys.exit(reproduce(what, trials=trials, parallel=workers, out=Path(out).resolve(), echo=click.echo))
+
+
+@main.command("list")
+@_acts_on_errors
+def list_() -> None:
+    """List scenarios, guarantees and faults."""
+    from tailproof.check import catalogue
+    from tailproof.faults.catalogue import CATALOGUE as FAULTS
+    from tailproof.guarantees.catalogue import CATALOGUE
+
+    width = shutil.get_terminal_size().columns
+
+    def row(name: str, mark: str, text: str) -> None:
+        click.echo(f"  {name:<24} {mark:<7} {' '.join(text.split())}"[: max(width, 80)])
+
+    click.echo("scenarios")
+    for scenario in catalogue():
+        row(scenario.name, scenario.tier, scenario.summary)
+    click.echo("\nguarantees")
+    for guarantee in CATALOGUE.values():
+        row(guarantee.id, guarantee.level, guarantee.promise)
+    click.echo("\nfaults\n  " + "  ".join(FAULTS))
+
+
+@main.command()
+def doctor() -> NoReturn:
+    """Say what this machine can and cannot run, and why."""
+    from tailproof.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        click.echo(f"{'ok     ' if finding.ok else 'MISSING'} {finding.name:<18} {finding.says}")
+        if not finding.ok:
+            click.echo(f"        needed for {finding.needed_for}; {finding.remedy}")
+    sys.exit(0 if all(finding.ok or not finding.required for finding in findings) else EXIT_CANNOT_TELL)
+
+
+@main.group()
+def image() -> None:
+    """Images of the server under test."""
+
+
+@image.command("build")
+@click.argument("version")
+@_acts_on_errors
+def image_build(version: str) -> None:
+    """Build the image of one release from its lock file."""
+    from tailproof.targets.images import build_image
+
+    click.echo(build_image(version, say=lambda line: click.echo(line, err=True)))
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def wire(arguments: Sequence[str]) -> NoReturn:
+    """Run the wire alone: --upstream HOST:PORT --listen HOST:PORT [--rules FILE] [--journal FILE]."""
+    from tailproof.wire.__main__ import main as run_wire
+
+    sys.exit(run_wire(list(arguments)))
+
+
+@main.command()
+@click.option("--all", "everything", is_flag=True, help="Also what belongs to a living owner.")
+def clean(everything: bool) -> None:
+    """Remove what a killed trial left: containers, networks, volumes, processes, scratch directories."""
+    from tailproof.ownership import clean as clean_up
+
+    removed = clean_up(spare_living=not everything)
+    for line in removed:
+        click.echo(line)
+    click.echo(f"{len(removed)} removed" if removed else "nothing was left")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Judges a saved history once, whoever needs the verdicts first, and keeps them beside it."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from tailproof.guarantees.catalogue import CATALOGUE, judge
+from tailproof.history.reader import History
+from tailproof.history.recorder import write_atomically
+from tailproof.reports.assemble import trial_result
+from tailproof.reports.baseline import Baseline
+from tailproof.reports.result import TrialResult
+
+VERDICTS = "verdicts.json"
+
+
+def judge_directory(
+    directory: Path, *, baseline: Baseline, history_path: str, error: str = "", globs: Sequence[str] = ("*",)
+) -> TrialResult:
+    """Judge the history in `directory` with the guarantees that match. Raises HistoryError when there is none."""
+    history = History.load(directory)
+    wanted = [name for name in CATALOGUE if any(fnmatchcase(name, glob) for glob in globs)]
+    verdicts = [(CATALOGUE[name], verdict) for name, verdict in judge(history, wanted).items()]
+    return trial_result(
+        history,
+        verdicts,
+        history_path=history_path,
+        repro_path=str(directory),
+        baseline=baseline,
+        error=error or None,
+    )
+
+
+def judged_once(directory: Path, *, baseline: Baseline, out: Path, error: str) -> TrialResult:
+    """The verdicts on a trial of this check; judged by the first caller, read by all others, also across processes."""
+    kept = directory / VERDICTS
+    with _locked(directory):
+        if kept.exists():
+            return msgspec.json.decode(kept.read_bytes(), type=TrialResult)
+        result = judge_directory(
+            directory, baseline=baseline, history_path=str(directory.relative_to(out)), error=error
+        )
+        write_atomically(kept, msgspec.json.encode(result))
+    return result
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    with (directory.parent / f".{directory.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

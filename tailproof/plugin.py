@@ -1,0 +1,48 @@
+"""The pytest plugin's options. What judges servers (`pytest_checks`) is loaded only when a target is given."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+SUITE_SUFFIX = ".suite.yaml"
+DEFAULT_OUT = "tailproof-results"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of `pytest suites/`; `tailproof check` passes the same ones."""
+    group = parser.getgroup("tailproof", "conformance and chaos tests of an agent server")
+    group.addoption("--target", default="", help="pypi:VERSION, docker:IMAGE, src:DIR or url:URL")
+    group.addoption("--client", default="", help="sdk:VERSION, sdk (the release of the target) or plain")
+    group.addoption("--scenario", action="append", default=[], metavar="GLOB", help="only these scenarios (repeatable)")
+    group.addoption("--tier", choices=("quick", "gate", "deep"), default="gate", help="how much is run (default: gate)")
+    group.addoption("--out", default=DEFAULT_OUT, metavar="DIR", help=f"histories and reports (default: {DEFAULT_OUT})")
+    group.addoption("--baseline", default="", metavar="FILE", help="known violations (default: the shipped list)")
+    group.addoption("--seed", type=int, default=None, help="decides all random choices (default: drawn, and printed)")
+    group.addoption("--model-url", default="", metavar="URL", help="for url: the model as the server reaches it")
+    group.addoption("--repetitions", type=int, default=1, metavar="N", help="trials per scenario (default: 1)")
+    group.addoption("--should-closes", action="store_true", help="a violated SHOULD closes the gate, too")
+    group.addoption("--live", action="store_true", help="show the phases of trials instead of pytest's own progress")
+    group.addoption("--supervisor", default="", help="address of the supervisor; set by the session itself")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the seed before workers inherit the options."""
+    if not config.option.target:
+        return
+    from tailproof import pytest_checks
+
+    if config.option.seed is None:
+        config.option.seed = random.SystemRandom().randrange(1 << 32)
+    config.option.out = str(Path(config.option.out).resolve())
+    config.pluginmanager.register(pytest_checks, "tailproof-checks")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Suite files cannot be judged without a server."""
+    if file_path.name.endswith(SUITE_SUFFIX) and not parent.config.option.target:
+        raise pytest.UsageError(f"{file_path.name} needs a server to judge: --target pypi:VERSION or docker:IMAGE")
+    return None

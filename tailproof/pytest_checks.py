@@ -1,0 +1,208 @@
+"""One test per guarantee and scenario, one trial per scenario, one report per session.
+
+Tests only judge. Trials are run by a supervisor process that the session's controller starts; a test, in whatever worker it
+runs, asks it for a history. So a trial runs once under any scheduler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tailproof.check import Cell, Check, CheckError, CheckOptions
+from tailproof.guarantees.verdict import Outcome
+from tailproof.history.reader import HistoryError
+from tailproof.judging import judged_once
+from tailproof.orders import Ask, SupervisorGone, ask
+from tailproof.reports.terminal import violation_card
+from tailproof.reports.result import TrialResult, VerdictResult
+from tailproof.session import CheckSession
+from tailproof.plugin import SUITE_SUFFIX
+from tailproof.suite import Suite
+from tailproof.targets.target import TargetError
+from tailproof.yamlfile import BadFile
+
+_CHECK = pytest.StashKey[Check]()
+_SESSION = pytest.StashKey[CheckSession]()
+
+
+class Violated(Exception):
+    """A guarantee is violated; the text is the evidence."""
+
+
+class CouldNotTell(Exception):
+    """The trial failed or its history does not decide the question."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Plan the check and start its supervisor, once, before xdist starts its workers."""
+    config = session.config
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    check = _plan(config)
+    parallel = getattr(config.option, "numprocesses", None) or 1
+    config.stash[_SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
+    config.option.supervisor = config.stash[_SESSION].address
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Suite files hold tests."""
+    if file_path.name.endswith(SUITE_SUFFIX):
+        return SuiteFile.from_parent(parent, path=file_path)
+    return None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The checks of one trial stand together, in the order in which trials are begun."""
+    first: dict[str, int] = {}
+    for position, item in enumerate(items):
+        if isinstance(item, GuaranteeItem):
+            first.setdefault(item.trial, position)
+    items.sort(key=lambda item: first[item.trial] if isinstance(item, GuaranteeItem) else -1)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Queue every trial that a test will ask for, so that the next one starts while the last one is judged."""
+    address = session.config.option.supervisor
+    orders = {
+        item.cell.order.key: item.cell.order
+        for item in session.items
+        if isinstance(item, GuaranteeItem) and item.cell.order is not None
+    }
+    if address and orders:
+        ask(address, Ask(submit=list(orders.values())))
+
+
+def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
+    """With `--live` the phases of the trials are shown, and no letter per test."""
+    if not config.option.live:
+        return None
+    return (report.outcome if report.when == "call" or not report.passed else "", "", "")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Take the trials down, write the reports and decide the exit code."""
+    running = session.config.stash.get(_SESSION, None)
+    if running is None:
+        return
+    interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    usage = exitstatus in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
+    result = running.finish(interrupted=interrupted)
+    if not usage:
+        session.exitstatus = result.gate.exit_code
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The verdict line first, then what a person needs to believe it."""
+    running = config.stash.get(_SESSION, None)
+    if running is None or running.result is None:
+        return
+    writer = terminalreporter._tw
+    if not config.option.live:
+        terminalreporter.section("tailproof")
+    terminalreporter.write(running.summary(width=max(80, writer.fullwidth), color=writer.hasmarkup))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """However the session ended, no trial outlives it."""
+    running = config.stash.get(_SESSION, None)
+    if running is not None:
+        running.take_down()
+
+
+class SuiteFile(pytest.File):
+    """A suite file as a collector."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One item per cell. Starts no target."""
+        try:
+            suite = Suite.read(self.path)
+        except BadFile as error:
+            raise self.CollectError(str(error)) from error
+        for cell in suite.cells(_plan(self.config).cells):
+            yield GuaranteeItem.from_parent(self, name=cell.name, cell=cell)
+
+
+class GuaranteeItem(pytest.Item):
+    """One guarantee on one trial: violated fails, inconclusive is an error, known is an expected failure."""
+
+    def __init__(self, *, cell: Cell, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self.cell = cell
+        self._judged: tuple[TrialResult, VerdictResult] | None = None
+
+    @property
+    def trial(self) -> str:
+        """Identifies the trial that this item judges."""
+        return self.cell.order.key if self.cell.order else self.cell.scenario.name
+
+    def setup(self) -> None:
+        """Obtain the verdict; what cannot be told is an error of the setup."""
+        order = self.cell.order
+        if order is None:
+            pytest.skip(f"not run: {self.cell.not_run}")
+        try:
+            done = ask(self.config.option.supervisor, Ask(wait=order.key))
+        except SupervisorGone as error:
+            raise CouldNotTell(str(error)) from error
+        error_text = done.error if done else "the supervisor does not know this trial"
+        check = _plan(self.config)
+        try:
+            trial = judged_once(order.directory, baseline=check.baseline, out=Path(order.out), error=error_text)
+        except HistoryError as error:
+            raise CouldNotTell(error_text or str(error)) from error
+        if trial.error:
+            raise CouldNotTell(trial.error)
+        verdict = next(verdict for verdict in trial.verdicts if verdict.guarantee == self.cell.guarantee)
+        self._judged = trial, verdict
+        if verdict.outcome is Outcome.INCONCLUSIVE:
+            raise CouldNotTell(verdict.says)
+
+    def runtest(self) -> None:
+        """Fail with the evidence."""
+        assert self._judged is not None, "setup obtains the verdict"
+        trial, verdict = self._judged
+        if verdict.known is not None:
+            pytest.xfail(f"known: {verdict.known.reason} ({verdict.known.link})")
+        if verdict.outcome is Outcome.VIOLATED:
+            raise Violated(violation_card(verdict, trial))
+        if verdict.outcome is Outcome.NOT_APPLICABLE:
+            pytest.skip(f"not applicable: {verdict.says}")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        """The evidence, not a traceback of ours."""
+        if isinstance(excinfo.value, Violated | CouldNotTell):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo))
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the item stands."""
+        return self.path, 0, self.name
+
+
+def _plan(config: pytest.Config) -> Check:
+    if _CHECK not in config.stash:
+        option = config.option
+        options = CheckOptions(
+            target=option.target,
+            client=option.client,
+            scenarios=tuple(option.scenario),
+            tier=option.tier,
+            out=option.out,
+            baseline=option.baseline,
+            seed=option.seed,
+            model_url=option.model_url,
+            repetitions=option.repetitions,
+            strict=option.should_closes,
+        )
+        try:
+            config.stash[_CHECK] = Check.plan(options)
+        except (CheckError, BadFile, TargetError) as error:
+            raise pytest.UsageError(str(error)) from error
+    return config.stash[_CHECK]

@@ -1,0 +1,35 @@
+"""Judges a saved history again, with the guarantees of this version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tailproof import data
+from tailproof.guarantees.verdict import Outcome
+from tailproof.history.reader import read_header
+from tailproof.judging import judge_directory
+from tailproof.reports.assemble import check_result, environment_of
+from tailproof.reports.baseline import Baseline
+from tailproof.reports.terminal import render
+
+
+def judge_again(directory: Path, *, globs: Sequence[str], baseline: Path | None) -> tuple[str, int]:
+    """What a check of this one trial would have said, and its exit code. Raises HistoryError, BadFile."""
+    known = Baseline.load(baseline or data.folder("suites") / "baseline.yaml")
+    header = read_header(directory)
+    trial = judge_directory(directory, baseline=known, history_path=str(directory), globs=globs or ("*",))
+    result = check_result(
+        [trial],
+        target=header.target,
+        client=header.client,
+        seed=header.seed,
+        started=header.started,
+        duration_s=trial.duration_s,
+        environment=environment_of([header]),
+    )
+    lines = [render(result)]
+    for verdict in trial.verdicts:
+        if verdict.outcome is not Outcome.VIOLATED:
+            lines.append(f"{verdict.outcome:<15} {verdict.guarantee:<18} {verdict.says}")
+    return "\n".join(lines), result.gate.exit_code

@@ -1,0 +1,82 @@
+"""Runs trials of a result or a history again and counts how often each violation came back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tailproof.guarantees.verdict import Outcome
+from tailproof.history.reader import read_header
+from tailproof.judging import judge_directory, judged_once
+from tailproof.orders import Ask, Order, ask
+from tailproof.reports import json
+from tailproof.reports.baseline import Baseline
+from tailproof.supervisor import SupervisorProcess
+
+Violation = tuple[str, str, str]
+"""(scenario, guarantee, signature)"""
+
+
+def reproduce(what: Path, *, trials: int, parallel: int, out: Path, echo: Callable[[str], object]) -> int:
+    """Run every violated trial of `what` again, `trials` times each, and say k of n for each violation.
+
+    Returns 1 when a violation came back, 0 when none did, 2 when a trial could not be run. Raises HistoryError, BadResult.
+    """
+    directories = [what] if what.is_dir() else _violated(what)
+    if not directories:
+        echo(f"{what} holds no violation: nothing to reproduce")
+        return 0
+    sought = {violation for directory in directories for violation in _violations(directory)}
+    orders = [order_of(directory, out=out, repetition=number) for directory in directories for number in range(trials)]
+    found: Counter[Violation] = Counter()
+    failures: list[str] = []
+    with SupervisorProcess(parallel=parallel, log=out / "supervisor.log") as supervisor:
+        ask(supervisor.address, Ask(submit=orders))
+        for order in orders:
+            done = ask(supervisor.address, Ask(wait=order.key))
+            if done is not None and done.error:
+                failures.append(f"{order.name}: {done.error}")
+                continue
+            trial = judged_once(order.directory, baseline=Baseline(), out=out, error="")
+            seen = [v for v in trial.verdicts if v.outcome is Outcome.VIOLATED]
+            found.update((trial.scenario, v.guarantee, v.signature) for v in seen)
+            echo(f"{order.name}: " + (", ".join(f"{v.guarantee} {v.signature}" for v in seen) or "no violation"))
+    for violation in sorted(sought | set(found)):
+        scenario, guarantee, signature = violation
+        new = "" if violation in sought else "  (was not in the original)"
+        echo(f"{found[violation]}/{trials}  {guarantee}[{scenario}]  {signature}{new}")
+    for failure in failures:
+        echo(f"could not tell: {failure}")
+    if any(found[violation] for violation in sought):
+        return 1
+    return 2 if failures else 0
+
+
+def order_of(directory: Path, *, out: Path, repetition: int) -> Order:
+    """The order that a history came from, as repetition `repetition` of it. Raises HistoryError."""
+    header = read_header(directory)
+    return Order(
+        scenario=header.plan,
+        target=header.target,
+        client=header.client,
+        seed=header.seed,
+        out=str(out),
+        repetition=repetition,
+        model_url=str(header.facts.get("model_url", "")),
+    )
+
+
+def _violated(result: Path) -> list[Path]:
+    return [
+        result.parent / trial.history
+        for trial in json.read(result).trials
+        if any(verdict.outcome is Outcome.VIOLATED for verdict in trial.verdicts)
+    ]
+
+
+def _violations(directory: Path) -> Iterable[Violation]:
+    trial = judge_directory(directory, baseline=Baseline(), history_path=str(directory))
+    for verdict in trial.verdicts:
+        if verdict.outcome is Outcome.VIOLATED:
+            yield trial.scenario, verdict.guarantee, verdict.signature

@@ -1,0 +1,123 @@
+"""A check while it runs, seen from the process that started it: its supervisor, its progress, its reports."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+from tailproof.check import Check
+from tailproof.history.reader import HistoryError, read_header
+from tailproof.judging import VERDICTS, judged_once
+from tailproof.reports import json, markdown, terminal
+from tailproof.reports.assemble import check_result, environment_of
+from tailproof.reports.result import Result, TrialResult
+from tailproof.supervisor import Progress, SupervisorProcess
+
+
+class CheckSession:
+    """Started once per check; `finish` gives the result, `take_down` is idempotent."""
+
+    def __init__(self, check: Check, supervisor: SupervisorProcess, *, live: bool) -> None:
+        self.check = check
+        self.out = Path(check.options.out)
+        self.result: Result | None = None
+        self._supervisor = supervisor
+        self._live = live
+        self._started = time.time()
+        self._began = time.monotonic()
+        self._failures: dict[str, str] = {}
+        self._reader = threading.Thread(target=self._follow, name="progress", daemon=True)
+        self._reader.start()
+
+    @classmethod
+    def start(cls, check: Check, *, parallel: int, live: bool) -> CheckSession:
+        """Make room below `--out` and start the supervisor. Histories of an earlier check in the same place are removed."""
+        out = Path(check.options.out)
+        shutil.rmtree(out / "trials", ignore_errors=True)
+        for name in ("result.json", "report.md"):
+            (out / name).unlink(missing_ok=True)
+        return cls(check, SupervisorProcess(parallel=parallel, log=out / "supervisor.log"), live=live)
+
+    @property
+    def address(self) -> str:
+        """Where workers ask for histories."""
+        return self._supervisor.address
+
+    def finish(self, *, interrupted: bool) -> Result:
+        """Take the trials down, gather the verdicts, write `result.json` and `report.md`."""
+        taken_down = self.take_down()
+        trials, errors = self._gather()
+        if not taken_down:
+            errors.append("the supervisor still takes trials down; `tailproof clean` removes what it leaves")
+        options = self.check.options
+        result = check_result(
+            trials,
+            target=options.target,
+            client=self.check.client,
+            seed=options.seed,
+            started=self._started,
+            duration_s=time.monotonic() - self._began,
+            environment=environment_of(read_header(self.out / trial.history) for trial in trials),
+            not_run=self.check.not_run,
+            baseline=self.check.baseline,
+            errors=errors,
+            strict=options.strict,
+            interrupted=interrupted,
+        )
+        json.write(result, self.out / "result.json")
+        markdown.write(result, self.out / "report.md")
+        self.result = result
+        return result
+
+    def take_down(self) -> bool:
+        """No trial is under way when this returns True."""
+        ended = self._supervisor.end()
+        self._reader.join(timeout=5)
+        return ended
+
+    def summary(self, *, width: int, color: bool) -> str:
+        """The end of a check, for a person: the verdict line first."""
+        assert self.result is not None, "a summary follows a result"
+        files = {"report": str(self.out / "report.md"), "result": str(self.out / "result.json")}
+        return terminal.render(self.result, files=files, width=width, color=color)
+
+    def _gather(self) -> tuple[list[TrialResult], list[str]]:
+        """The judged trials, and the failures of those that left no history."""
+        trials: list[TrialResult] = []
+        errors: list[str] = []
+        for order in self.check.orders:
+            failure = self._failures.get(order.name, "")
+            if not (order.directory / VERDICTS).exists() and not failure:
+                continue
+            try:
+                trials.append(judged_once(order.directory, baseline=self.check.baseline, out=self.out, error=failure))
+            except HistoryError:
+                errors.append(f"{order.name}: {failure}")
+        return trials, errors
+
+    def _follow(self) -> None:
+        decode = msgspec.json.Decoder(Progress).decode
+        total = len(self.check.orders)
+        done = 0
+        for line in self._supervisor.progress:
+            progress = decode(line)
+            done += progress.phase in ("done", "failed")
+            if progress.phase == "failed":
+                self._failures[progress.trial] = progress.detail
+            if self._live:
+                said = terminal.live_line(
+                    done=done,
+                    total=total,
+                    scenario=progress.trial,
+                    phase=progress.phase,
+                    seconds=progress.seconds,
+                    detail=progress.detail,
+                    width=shutil.get_terminal_size().columns,
+                )
+                sys.stderr.write(said + "\n")
+                sys.stderr.flush()
