@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import docker
 import requests
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, BuildError, DockerException
 
 from tailproof.targets.target import TargetError
 
@@ -37,10 +38,38 @@ def engine_does(doing: str) -> Iterator[None]:
     """Turn whatever the engine throws while it is `doing` something into one sentence (EngineError)."""
     try:
         yield
+    except EngineError:
+        raise
     except APIError as error:
         raise EngineError(f"{doing}: the Docker engine refused: {error.explanation or error}") from error
     except (DockerException, requests.RequestException, OSError) as error:
         raise EngineError(f"{doing}: the Docker engine is gone ({_reason(error)})") from error
+
+
+def build(
+    engine: docker.DockerClient,
+    context: Path,
+    tag: str,
+    *,
+    arguments: Mapping[str, str],
+    labels: Mapping[str, str],
+    network: str,
+) -> None:
+    """Build the Dockerfile in `context`. Raises EngineError with the end of what the step that failed has written."""
+    with engine_does(f"building {tag}"):
+        try:
+            engine.images.build(
+                path=str(context),
+                tag=tag,
+                buildargs=dict(arguments),
+                labels=dict(labels),
+                network_mode=network,
+                rm=True,
+                forcerm=True,
+            )
+        except BuildError as error:
+            told = "".join(part.get("stream", "") for part in error.build_log)
+            raise EngineError(f"building {tag} failed: {error.msg}: {' '.join(told.split())[-400:]}") from error
 
 
 def _reason(error: BaseException) -> str:

@@ -1,0 +1,64 @@
+"""The kernel's own counters of a container: control groups of version 1 and 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+Read = Callable[[str], str]
+"""A file of the control group by its name -> its text, empty when there is none."""
+
+ROOT = Path("/sys/fs/cgroup")
+
+_FILES: tuple[tuple[str, str, str], ...] = (
+    # file, key within it ("" when it is one number), our name
+    ("memory.oom_control", "oom_kill", "memory.oom_kill"),
+    ("memory.events", "oom_kill", "memory.oom_kill"),
+    ("memory.failcnt", "", "memory.failcnt"),
+    ("memory.events", "max", "memory.failcnt"),
+    ("memory.max_usage_in_bytes", "", "memory.peak_bytes"),
+    ("memory.peak", "", "memory.peak_bytes"),
+    ("memory.usage_in_bytes", "", "memory.used_bytes"),
+    ("memory.current", "", "memory.used_bytes"),
+)
+"""Version 1 first, then the file of version 2 that says the same."""
+
+
+def counters(read: Read) -> Mapping[str, float]:
+    """`memory.oom_kill` (processes killed), `memory.failcnt` (how often the limit was met), `memory.peak_bytes`,
+    `memory.used_bytes`: what this kernel tells."""
+    found: dict[str, float] = {}
+    for file, key, name in _FILES:
+        if name in found:
+            continue
+        text = read(file)
+        words = dict(line.split(None, 1) for line in text.splitlines() if " " in line) if key else {"": text}
+        number = words.get(key, "").strip()
+        if number.isdigit():
+            found[name] = float(number)
+    return found
+
+
+def on_host(pid: int) -> Read | None:
+    """Reads the control group of a process of this host; None when its files cannot be seen from here."""
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    groups = {line.split(":", 2)[1]: line.split(":", 2)[2].lstrip("/") for line in lines}
+    for controllers, path in groups.items():
+        if "memory" in controllers.split(","):
+            place = ROOT / "memory" / path
+            break
+    else:
+        place = ROOT / groups.get("", "")
+    if not (place / "cgroup.procs").exists() or place in (ROOT, ROOT / "memory"):
+        return None
+    return lambda name: _text(place / name)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,75 @@
+"""A server in a container: `docker:IMAGE`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from docker.errors import ImageNotFound
+
+from tailproof.adapters.adapter import Adapter
+from tailproof.targets.base_image import pull
+from tailproof.targets.container_server import ContainerServer
+from tailproof.targets.engine import connect, engine_does
+from tailproof.targets.images import REPOSITORY, VERSION_LABEL
+from tailproof.targets.target import Plan, TargetError
+from tailproof.waiting import Budget
+
+CAPABILITIES = frozenset(
+    {"restart", "kill", "pause", "oom", "new-container", "disk", "model", "deferred-init", "tool-journal"}
+)
+
+
+class ContainerTarget:
+    """Starts containers on the host's network: no published port, no firewall, and the model is reached on loopback.
+
+    Every trial has its own port there, and the container gets a host name of its own all the same.
+    """
+
+    capabilities: frozenset[str] = CAPABILITIES
+
+    def __init__(self, image: str, *, adapter: Adapter) -> None:
+        self.spec = f"docker:{image}"
+        self.version = ""
+        self.facts: Mapping[str, str] = {}
+        self._image = image
+        self._identity = ""
+        self._adapter = adapter
+
+    def prepare(self, budget: Budget) -> None:
+        """Find the image, or pull it when a registry may have it. Raises TargetError that says how to get it."""
+        engine = connect()
+        try:
+            with engine_does(f"looking for the image {self._image}"):
+                try:
+                    image = engine.images.get(self._image)
+                except ImageNotFound:
+                    self._pull(engine)
+                    image = engine.images.get(self._image)
+                release = engine.version()["Version"]
+        finally:
+            engine.close()
+        if not image.attrs["Config"].get("Entrypoint"):
+            raise TargetError(f"the image {self._image} has no entrypoint to which `--host` and `--port` could be given")
+        self._identity = image.id
+        self.version = image.labels.get(VERSION_LABEL) or image.labels.get("org.opencontainers.image.version", "")
+        digests = image.attrs.get("RepoDigests") or [image.id]
+        self.facts = {"image": digests[0], "engine": release}
+
+    def server(self, plan: Plan) -> ContainerServer:
+        """A server for one trial. Raises TargetError when the target was not prepared."""
+        if not self._identity:
+            raise TargetError(f"{self.spec} was not prepared")
+        return ContainerServer(plan, adapter=self._adapter, image=self._identity, version=self.version)
+
+    def _pull(self, engine: object) -> None:
+        own, _, version = self._image.partition(f"{REPOSITORY}:")
+        if not own and version:
+            raise TargetError(f"the engine has no image {self._image}: build it with `tailproof image build {version}`")
+        if self._image.startswith("sha256:"):
+            raise TargetError(f"the engine has no image {self._image}")
+        refused = pull(engine, self._image)
+        if refused:
+            raise TargetError(
+                f"the engine has no image {self._image} and {refused}; "
+                f"an image of a release can be built here: `tailproof image build VERSION`"
+            )

@@ -1,0 +1,78 @@
+"""Which processes run in a container, seen from the host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+INITS = frozenset({"tini", "docker-init", "dumb-init", "catatonit", "s6-svscan"})
+
+
+@dataclass(frozen=True, slots=True)
+class Inmate:
+    """One process of a container."""
+
+    pid: int
+    """As the host numbers it."""
+    inner_pid: int
+    """As the container numbers it."""
+    parent: int
+    began: int
+    name: str
+    command: str
+
+    def lives(self) -> bool:
+        """This very process runs and is no zombie."""
+        now = _inmate(self.pid)
+        return now is not None and now.began == self.began
+
+
+def inmates(init: int) -> list[Inmate]:
+    """Every descendant of the container's first process `init`, parents before children; empty when there is none."""
+    if not init:
+        return []
+    living = (_inmate(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    inside = {init}
+    found = []
+    for process in sorted((process for process in living if process), key=lambda process: process.began):
+        if process.parent in inside:
+            inside.add(process.pid)
+            found.append(process)
+    return found
+
+
+def server_of(init: int) -> Inmate | None:
+    """The server: what the container's init started, or the first process itself when that is no init.
+
+    A server packed into one file has a parent of the same name that only unpacks it and waits; the child is the server. (The
+    same picture under Python is a server that is about to start something, and the parent is the server.)
+    """
+    first = _inmate(init) if init else None
+    if first is None:
+        return None
+    below = inmates(init)
+    server = first
+    if first.name in INITS:
+        children = [process for process in below if process.parent == init]
+        if not children:
+            return None
+        server = children[0]
+    if not server.name.startswith("python"):
+        twins = [process for process in below if process.parent == server.pid and process.command == server.command]
+        return twins[0] if twins else server
+    return server
+
+
+def _inmate(pid: int) -> Inmate | None:
+    place = Path(f"/proc/{pid}")
+    try:
+        name, _, rest = (place / "stat").read_text().partition("(")[2].rpartition(")")
+        fields = rest.split()
+        command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        status = (place / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    if fields[0] in "ZX":
+        return None
+    inner = next((line.split()[-1] for line in status.splitlines() if line.startswith("NSpid:")), str(pid))
+    return Inmate(pid, int(inner), int(fields[1]), int(fields[19]), name, command)

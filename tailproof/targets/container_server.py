@@ -1,0 +1,435 @@
+"""One server of one trial in containers: the same volume through all its lives."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal as signals
+import tarfile
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import docker
+from docker.errors import NotFound
+from docker.types import Mount
+
+from tailproof import ownership
+from tailproof.adapters.adapter import Adapter, Places
+from tailproof.history.records import Counter, Life, Note
+from tailproof.targets import cgroup
+from tailproof.targets.container_processes import Inmate, inmates, server_of
+from tailproof.targets.engine import EngineError, connect, engine_does
+from tailproof.targets.engine_events import EngineEvents, Heard
+from tailproof.targets.port import HOST, Port
+from tailproof.targets.process_server import split
+from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
+from tailproof.waiting import Budget, DeadlineMissed
+
+PLACES = Places(root="/workspace", workspace="/workspace/project", conversations="/workspace/conversations")
+JOURNAL = "/tailproof-journal"
+_SEEN_S = 10.0
+"""How long the engine may take to tell of what it has done."""
+
+
+class ContainerServer:
+    """See `targets.target.Server`. Deaths are recorded as the engine tells them, on its listening thread."""
+
+    def __init__(self, plan: Plan, *, adapter: Adapter, image: str, version: str) -> None:
+        self._plan = plan
+        self._adapter = adapter
+        self._image = image
+        self._version = version
+        self._port = Port()
+        self._engine: docker.DockerClient | None = None
+        self._events: EngineEvents | None = None
+        self._volume = f"tailproof-{plan.owner.trial}"
+        self._containers: list[Any] = []
+        self._server: Inmate | None = None
+        self._lock = threading.Lock()
+        self._dead = threading.Event()
+        self._death: Death | None = None
+        self._ooms = 0
+        self._by_us = False
+        self._stopping = False
+        self._told: dict[str, float] = {}
+        self.url = f"http://{HOST}:{self._port.number}"
+        self.epoch = -1
+        self.workspace = PLACES.workspace
+        self.journal = JOURNAL
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self, budget: Budget) -> None:
+        """Create volume and container and start it; returns when the server process runs. Raises TargetError."""
+        self._plan.directory.mkdir(parents=True, exist_ok=True)
+        ownership.mark_directory(self._plan.directory, self._plan.owner)
+        self._engine = connect()
+        self._events = EngineEvents(self._plan.owner.trial, self._hear)
+        with engine_does("making a volume"):
+            self._engine.volumes.create(self._volume, labels=ownership.labels(self._plan.owner))
+        self._create()
+        self._run(budget, "first")
+
+    def restart(self, budget: Budget, *, place: Place) -> None:
+        """`in-place`: the same container. `new-container`: another one with another host name on the same volume."""
+        if self.alive():
+            raise TargetError("the server is still alive and cannot be started again")
+        if place == "new-container":
+            self._create()
+        self._run(budget, place)
+
+    def alive(self) -> bool:
+        """The server process runs; its container may run without it for a moment."""
+        return self._server is not None and self._server.lives()
+
+    def server_pid(self) -> int:
+        """On the host; 0 when it is not alive."""
+        return self._server.pid if self._server is not None and self._server.lives() else 0
+
+    def state(self) -> Literal["running", "paused", "dead"]:
+        """What the engine says of the container, and the kernel of the process in it."""
+        if not self.alive():
+            return "dead"
+        with engine_does("looking at the container"):
+            self._container.reload()
+        return "paused" if self._container.status == "paused" else "running"
+
+    def kill(self, *, scope: Scope, signal: str) -> None:
+        """`server`: the process, after which its init ends the container. `group`: every process but the init.
+        `container`: `docker kill`."""
+        number = signals.Signals[f"SIG{signal}"]
+        self._by_us = True
+        match scope:
+            case "container":
+                with engine_does("killing the container"):
+                    self._container.kill(signal=int(number))
+            case "group":
+                for inmate in inmates(self._init()):
+                    self._signal(inmate, number)
+            case "server":
+                if self._server is not None:
+                    self._signal(self._server, number)
+
+    def wait_dead(self, budget: Budget) -> None:
+        """Until the engine has told of the death of the container. Raises DeadlineMissed; TargetError without an engine."""
+        budget.wait_for("the engine to tell of the death", self._dead_or_lost, saw=lambda: f"server is {self.state()}")
+        # On some engines the `oom` event of the death follows it; nothing else tells that there is none.
+        self._settle_oom(budget)
+
+    def last_death(self) -> Death:
+        """Raises TargetError when no death was seen yet."""
+        if self._death is None:
+            raise TargetError("no death of the server was seen yet")
+        return Death(
+            exit_code=self._death.exit_code,
+            oom_killed=self._death.oom_killed,
+            oom_events=self._ooms,
+            by_us=self._death.by_us,
+        )
+
+    def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
+        """`docker stop`: SIGTERM, then SIGKILL after the grace."""
+        if self._dead.is_set() or not self._containers:
+            return
+        self._stopping = self._by_us = True
+        with engine_does("stopping the container"):
+            self._container.reload()
+            if self._container.status == "paused":
+                self.resume()
+            self._container.stop(timeout=max(1, round(grace_s)))
+        budget.wait_for("the engine to tell of the stop", self._dead_or_lost, within=_SEEN_S)
+
+    def pause(self) -> None:
+        """`docker pause`: the kernel freezes every process of the container."""
+        with engine_does("pausing the container"):
+            self._container.pause()
+        self._record("paused")
+
+    def resume(self) -> None:
+        """`docker unpause`."""
+        with engine_does("resuming the container"):
+            self._container.reload()
+            if self._container.status != "paused":
+                return
+            self._container.unpause()
+        self._record("resumed")
+
+    # -- witnesses ----------------------------------------------------------------------------------------------------
+
+    def counters(self) -> Mapping[str, float]:
+        """Of the container's control group, as long as it lives; each new value is recorded."""
+        init = self._init() if self.alive() else 0
+        read = (cgroup.on_host(init) or self._exec_read) if init else None
+        if read is None:
+            return {}
+        found = {**cgroup.counters(read), "pids": float(len(inmates(init)))}
+        for name, value in found.items():
+            if self._told.get(name) != value and name in ("memory.oom_kill", "memory.failcnt"):
+                self._plan.engine.write(Counter(name, value, self.epoch))
+        self._told = dict(found)
+        return found
+
+    def survivors(self) -> Sequence[str]:
+        """What runs in the container although the server does not; nothing once the container is dead."""
+        return [] if self.alive() or self._dead.is_set() else [inmate.command for inmate in inmates(self._init())]
+
+    def end_survivors(self) -> None:
+        """Kill the container, if it still lives."""
+        if self._containers and not self.alive() and not self._dead.is_set():
+            self.kill(scope="container", signal="KILL")
+
+    def disk(self, into: Path) -> Path:
+        """Copy the conversations out of the volume; works on a dead container, too. Raises TargetError."""
+        into.mkdir(parents=True, exist_ok=True)
+        name = Path(PLACES.conversations).name
+        with engine_does("reading the server's disk"):
+            try:
+                chunks, _ = self._container.get_archive(PLACES.conversations)
+                with tarfile.open(fileobj=cast("io.BufferedReader", _Stream(chunks)), mode="r|") as archive:
+                    archive.extractall(into, filter="data")
+            except NotFound:
+                (into / name).mkdir(exist_ok=True)
+            except tarfile.TarError as error:
+                raise TargetError(f"the server's disk cannot be read: {error}") from error
+        return into / name
+
+    def log_tail(self, lines: int = 40) -> str:
+        """The end of what the container wrote; empty when there is none or no engine."""
+        if not self._containers:
+            return ""
+        try:
+            with engine_does("reading the log"):
+                return str(self._container.logs(tail=lines).decode("utf-8", "replace"))
+        except EngineError:
+            return ""
+
+    def remove(self) -> None:
+        """Containers, then the volume. When the engine is gone, that is recorded and `tailproof clean` does it later."""
+        self._stopping = self._by_us = True
+        existed = bool(self._containers)
+        if self._engine is not None:
+            try:
+                self._remove_all(self._engine)
+            except EngineError as error:
+                self._plan.engine.write(Note(f"{error}; `tailproof clean` removes what is left of {self._volume}"))
+            self._engine.close()
+            self._engine = None
+        if self._events is not None:
+            self._events.close()
+        self._port.release()
+        if existed:
+            self._containers = []
+            self._record("removed")
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _container(self) -> Any:
+        if not self._containers:
+            raise TargetError("the server was not started")
+        return self._containers[-1]
+
+    def _create(self) -> None:
+        assert self._engine is not None, "start() comes before restart()"
+        launch = self._adapter.launch(
+            version=self._version,
+            port=self._port.number,
+            host=HOST,
+            key=self._plan.key,
+            secret=self._plan.secret,
+            places=PLACES,
+            extra=self._plan.environment,
+        )
+        _, arguments = split(launch.arguments)
+        name = f"{self._volume}-{len(self._containers)}"
+        limit = {"mem_limit": self._plan.memory_bytes, "memswap_limit": self._plan.memory_bytes}
+        _open_to_all(self._plan.journal)
+        with engine_does("creating the container"):
+            container = self._engine.containers.create(
+                self._image,
+                command=list(arguments),
+                name=name,
+                hostname=name[-63:],
+                network_mode="host",
+                environment=dict(launch.environment),
+                labels=ownership.labels(self._plan.owner),
+                mounts=[
+                    Mount(PLACES.root, self._volume, type="volume"),
+                    Mount(JOURNAL, str(self._plan.journal.resolve()), type="bind"),
+                ],
+                **(limit if self._plan.memory_bytes else {}),
+            )
+            self._containers.append(container)
+            if len(self._containers) == 1:
+                container.put_archive(PLACES.root, _directories(PLACES.workspace, PLACES.conversations))
+
+    def _run(self, budget: Budget, place: str) -> None:
+        self.epoch += 1
+        self._by_us = self._stopping = False
+        self._ooms = 0
+        self._told = {}
+        self._server = None
+        self._dead.clear()
+        with engine_does("starting the container"):
+            self._container.start()
+            began = time.monotonic_ns()
+        try:
+            budget.wait_for("the server process in the container", self._find_server, within=_SEEN_S)
+        except DeadlineMissed as missed:
+            raise TargetError(f"the container runs no server: {missed}\n{self.log_tail()}") from missed
+        self._record("started", place=place, t_ns=began)
+
+    def _find_server(self) -> bool:
+        self._server = server_of(self._init())
+        return self._server is not None or self._dead_or_lost()
+
+    def _init(self) -> int:
+        """The first process of the container, as the host numbers it; 0 when there is none."""
+        with engine_does("looking at the container"):
+            self._container.reload()
+        return int(self._container.attrs["State"]["Pid"])
+
+    def _signal(self, inmate: Inmate, number: signals.Signals) -> None:
+        try:
+            os.kill(inmate.pid, number)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            # Not our user's process: the engine may, inside.
+            with engine_does("sending a signal"):
+                self._container.exec_run(["sh", "-c", f"kill -{int(number)} {inmate.inner_pid}"], user="0")
+
+    def _hear(self, heard: Heard) -> None:
+        if not self._containers or heard.container != self._containers[-1].id:
+            return
+        if heard.name == "die":
+            self._hear_death(heard)
+        elif heard.name == "oom":
+            with self._lock:
+                self._ooms += 1
+                count = self._ooms
+            self._plan.engine.write(Counter("engine.oom_events", count, self.epoch, t_ns=heard.t_ns))
+        elif heard.name == "kill":
+            number = heard.attributes.get("signal", "?")
+            self._plan.engine.write(Note(f"engine: kill with signal {number}", t_ns=heard.t_ns))
+
+    def _hear_death(self, heard: Heard) -> None:
+        code = int(heard.attributes.get("exitCode", "-1"))
+        detail = ""
+        oom_killed = False
+        try:
+            with engine_does("looking at the dead container"):
+                container = self._containers[-1]
+                container.reload()
+                oom_killed = bool(container.attrs["State"]["OOMKilled"])
+        except EngineError as error:
+            detail = str(error)
+        self._death = Death(exit_code=code, oom_killed=oom_killed, oom_events=self._ooms, by_us=self._by_us)
+        self._record(
+            "stopped" if self._stopping else "died",
+            t_ns=heard.t_ns,
+            exit_code=code,
+            oom_killed=oom_killed,
+            detail=detail,
+        )
+        self._dead.set()
+
+    def _dead_or_lost(self) -> bool:
+        if self._events is not None and self._events.lost:
+            raise EngineError(f"the Docker engine is gone while a trial runs ({self._events.lost})")
+        return self._dead.is_set()
+
+    def _settle_oom(self, budget: Budget) -> None:
+        death = self._death
+        if death is None or not death.oom_killed or self._ooms:
+            return
+        try:
+            budget.wait_for("the engine's oom event", lambda: self._ooms > 0, within=1.0)
+        except DeadlineMissed as missed:
+            self._plan.engine.write(Note(str(missed)))
+
+    def _exec_read(self, name: str) -> str:
+        for place in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup"):
+            with engine_does("reading the container's counters"):
+                done = self._container.exec_run(["cat", f"{place}/{name}"], user="0")
+            if done.exit_code == 0:
+                return str(done.output.decode())
+        return ""
+
+    def _remove_all(self, engine: docker.DockerClient) -> None:
+        for container in self._containers:
+            with engine_does("removing a container"):
+                try:
+                    container.remove(force=True, v=True)
+                except NotFound:
+                    continue
+        with engine_does("removing a volume"):
+            try:
+                engine.volumes.get(self._volume).remove(force=True)
+            except NotFound:
+                return
+
+    def _record(
+        self,
+        stage: Literal["started", "died", "stopped", "paused", "resumed", "removed"],
+        *,
+        t_ns: int = 0,
+        place: str = "",
+        exit_code: int | None = None,
+        oom_killed: bool = False,
+        detail: str = "",
+    ) -> None:
+        ended = stage in ("died", "stopped")
+        self._plan.engine.write(
+            Life(
+                stage,
+                self.epoch,
+                t_ns=t_ns,
+                host=self._containers[-1].attrs["Config"]["Hostname"] if self._containers else "",
+                pid=self._server.pid if self._server is not None else 0,
+                exit_code=exit_code,
+                oom_killed=oom_killed,
+                by_us=self._by_us and ended,
+                place=place,
+                detail=detail,
+            )
+        )
+
+
+class _Stream:
+    """The chunks of an archive as a file to read from."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._left = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._left) < size:
+            chunk = next(self._chunks, b"")
+            if not chunk:
+                break
+            self._left += chunk
+        part, self._left = self._left[:size], self._left[size:]
+        return part
+
+
+def _directories(*paths: str) -> bytes:
+    """An archive of directories that every user may write to: the image's user is not known here."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for path in paths:
+            entry = tarfile.TarInfo(Path(path).name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o777
+            archive.addfile(entry)
+    return made.getvalue()
+
+
+def _open_to_all(journal: Path) -> None:
+    """Tools run as the image's user and the harness as another: both have to write and remove here."""
+    journal.mkdir(parents=True, exist_ok=True)
+    journal.chmod(0o777)
+    for file in journal.iterdir():
+        file.chmod(0o666)
