@@ -31,6 +31,7 @@ from tailproof.model.tool import ToolJournal
 from tailproof.waiting import Budget
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT))  # `fixtures` is not installed under this name
 KEY = "the-session-key"
 SECRET = "the-server-secret"
 CALM: tuple[dict[str, Any], ...] = (
