@@ -11,6 +11,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -177,7 +178,7 @@ def clean(*, spare_living: bool = True) -> list[str]:
             continue
         try:
             leftover.remove()
-        except (OSError, docker.errors.DockerException) as error:
+        except (OSError, EngineError) as error:
             said.append(f"could not remove {leftover}: {error}")
         else:
             said.append(f"removed {leftover}")
@@ -186,10 +187,10 @@ def clean(*, spare_living: bool = True) -> list[str]:
 
 def _engine_leftovers() -> list[Leftover]:
     try:
-        engine = docker.from_env(timeout=20)
-    except docker.errors.DockerException:
+        engine = connect()
+    except EngineError:
         return []
-    with engine:
+    with closing(engine), engine_does("looking for what trials left"):
         return list(_labelled(engine))
 
 
@@ -207,10 +208,10 @@ def _remover(method: str, identity: str) -> Callable[[], None]:
     options = {"force": True, "v": True} if method == "remove_container" else {}
 
     def remove() -> None:
-        with docker.from_env(timeout=60) as engine:
+        with closing(connect()) as engine, engine_does(f"removing {identity}"):
             try:
                 getattr(engine.api, method)(identity, **options)
-            except docker.errors.NotFound:
+            except NotFound:
                 return
 
     return remove
