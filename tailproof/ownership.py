@@ -18,7 +18,9 @@ from typing import Literal
 
 import docker
 import msgspec
+from docker.errors import NotFound
 
+from tailproof.targets.engine import EngineError, connect, engine_does
 from tailproof.targets.target import Owner
 from tailproof.waiting import Budget
 
