@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from tailproof.adapters.adapter import Adapter, Api, Seen
@@ -16,6 +16,7 @@ from tailproof.history.records import Note, Stream
 from tailproof.waiting import Budget
 
 OPEN_S = 30.0
+CLOSE_S = 2.0
 
 
 class SubscriptionRefused(Exception):
@@ -94,37 +95,37 @@ class Subscription:
             self._thread.join()
 
     def _run(self) -> None:
-        code, reason = 0, ""
+        code, reason = 0, "the harness failed while reading it"
         try:
-            self._connection = connection = connect(
-                self._opening.url,
-                additional_headers=dict(self._opening.headers),
-                compression=None,
-                max_size=None,
-                open_timeout=OPEN_S,
-                close_timeout=2,
-                proxy=None,
-            )
-            code, reason = self._read(connection)
+            code, reason = self._follow()
         except InvalidStatus as refused:
             code, reason = refused.response.status_code, "the handshake was refused"
-        except (OSError, InvalidHandshake, WebSocketException) as broken:
-            reason = f"{type(broken).__name__}: {broken}"
-        self._end = f"{code} {reason}".strip()
-        self._write("closed", code=code, reason=reason)
-        self._ended.set()
-
-    def _read(self, connection: ClientConnection) -> tuple[int, str]:
-        try:
-            for frame in self._opening.frames:
-                connection.send(frame)
-            if self._closing.is_set():
-                connection.close()
-            while True:
-                self._take(_bytes(connection.recv()), time.monotonic_ns())
         except ConnectionClosed as closed:
             end = closed.rcvd or closed.sent
-            return (end.code, end.reason) if end else (1006, "the connection was lost")
+            code, reason = (end.code, end.reason) if end else (1006, "the connection was lost")
+        except (OSError, WebSocketException) as broken:
+            reason = f"{type(broken).__name__}: {broken}"
+        finally:
+            self._end = f"{code} {reason}".strip()
+            self._write("closed", code=code, reason=reason)
+            self._ended.set()
+
+    def _follow(self) -> tuple[int, str]:
+        with connect(
+            self._opening.url,
+            additional_headers=dict(self._opening.headers),
+            compression=None,
+            max_size=None,
+            open_timeout=OPEN_S,
+            close_timeout=CLOSE_S,
+            proxy=None,
+        ) as connection:
+            self._connection = connection
+            for frame in self._opening.frames:
+                connection.send(frame)
+            while not self._closing.is_set():
+                self._take(_bytes(connection.recv()), time.monotonic_ns())
+        return 1000, "closed by the harness"
 
     def _take(self, raw: bytes, t_ns: int) -> None:
         seen = self._adapter.decode(raw)

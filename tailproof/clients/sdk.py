@@ -152,6 +152,11 @@ class SdkClient:
             "the client's run to return", lambda: self._checked(self._returned.get(number)), saw=self._last_words
         )
 
+    def kill(self) -> None:
+        """SIGKILL the program, as a machine that fails would."""
+        if self._process is not None:
+            self._process.kill()
+
     def close(self) -> None:
         """Ask the program to report what it holds and to end; kill it when it does not."""
         process = self._process

@@ -1,0 +1,119 @@
+"""Events of the OpenHands agent-server in neutral words. The bodies have the shape that releases 1.11 and 1.58 write."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tailproof.adapters.openhands import STATUS_WORDS, OpenHands
+from tailproof.history.recorder import digest_of
+from tailproof.history.records import RESTING, TERMINAL
+
+ADAPTER = OpenHands()
+
+
+def event(kind: str, **fields: Any) -> bytes:
+    return json.dumps(
+        {"id": "e1", "timestamp": "2026-11-21T14:25:17.479375", "source": "agent", "kind": kind, **fields}
+    ).encode()
+
+
+def update(key: str, value: Any) -> bytes:
+    return event("ConversationStateUpdateEvent", key=key, value=value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "role", "durable", "call", "status", "text"),
+    [
+        pytest.param(
+            event("MessageEvent", llm_message={"role": "user", "content": [{"type": "text", "text": "go"}]}),
+            *("message", True, "", "", "go"),
+            id="message",
+        ),
+        pytest.param(
+            event("ActionEvent", tool_call_id="call-0-0", tool_name="terminal", action={"command": "ls"}),
+            *("action", True, "call-0-0", "", "ls"),
+            id="action",
+        ),
+        pytest.param(
+            event("ActionEvent", tool_call_id="call-0-0", tool_name="terminal", action=None),
+            *("action", True, "call-0-0", "", "terminal"),
+            id="an-action-that-cannot-be-executed",
+        ),
+        pytest.param(
+            event(
+                "ObservationEvent", tool_call_id="call-0-0", observation={"content": [{"type": "text", "text": "x"}]}
+            ),
+            *("observation", True, "call-0-0", "", "x"),
+            id="observation",
+        ),
+        pytest.param(
+            event("UserRejectObservation", tool_call_id="c", rejection_reason="no"),
+            *("rejection", True, "c", "", "no"),
+            id="rejection",
+        ),
+        pytest.param(
+            event("AgentErrorEvent", tool_call_id="c", error="broke"),
+            *("error", True, "c", "", "broke"),
+            id="an-error-that-closes-an-action",
+        ),
+        pytest.param(
+            event("ConversationErrorEvent", code="LLMError", detail="broke"),
+            *("error", True, "", "", "LLMError: broke"),
+            id="an-error-of-the-run",
+        ),
+        pytest.param(
+            event("ServerErrorEvent", code="C", detail="d"),
+            *("error", False, "", "", "C: d"),
+            id="an-error-that-is-never-stored",
+        ),
+        pytest.param(
+            update("execution_status", "running"),
+            *("status", True, "", "running", "execution_status"),
+            id="status",
+        ),
+        pytest.param(
+            update("full_state", {"execution_status": "finished"}),
+            *("snapshot", False, "", "finished", "full_state"),
+            id="snapshot",
+        ),
+        pytest.param(update("stats", {}), "bookkeeping", True, "", "", "stats", id="statistics"),
+        pytest.param(event("StreamingDeltaEvent"), "other", False, "", "", "", id="delta"),
+        pytest.param(event("SomethingOfTomorrow"), "other", True, "", "", "", id="a-kind-nobody-knows"),
+    ],
+)
+def test_an_event_is_classified(raw: bytes, role: str, durable: bool, call: str, status: str, text: str) -> None:
+    seen = ADAPTER.decode(raw)
+    assert seen is not None
+    assert (seen.role, seen.durable, seen.call, seen.status, seen.text) == (role, durable, call, status, text)
+    assert (seen.id, seen.ts, seen.raw) == ("e1", "2026-11-21T14:25:17.479375", raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b"[]", b'"text"', b'{"kind": "ActionEvent"}', b'{"id": "e1"}', b'{"id": 7, "kind": "x"}', b"\xff\xfe"],
+    ids=["empty", "cut", "list", "text", "without-id", "without-kind", "id-is-a-number", "not-utf-8"],
+)
+def test_what_is_no_event_gives_none(raw: bytes) -> None:
+    assert ADAPTER.decode(raw) is None
+
+
+def test_null_fields_do_not_change_the_digest() -> None:
+    with_null = ADAPTER.decode(event("MessageEvent", sender=None, parts=[{"a": 1, "b": None}]))
+    without = ADAPTER.decode(event("MessageEvent", parts=[{"a": 1}]))
+    other = ADAPTER.decode(event("MessageEvent", parts=[{"a": 2}]))
+    assert with_null
+    assert without
+    assert other
+    assert digest_of(with_null.body) == digest_of(without.body) != digest_of(other.body)
+
+
+def test_every_status_word_has_a_neutral_one() -> None:
+    neutral = {word: ADAPTER.neutral(word) for word in STATUS_WORDS}
+    assert "unknown" not in neutral.values()
+    assert {word for word, meaning in neutral.items() if meaning in TERMINAL} == {"finished", "error", "stuck"}
+    assert {word for word, meaning in neutral.items() if meaning not in RESTING} == {"running", "deleting"}
+    assert ADAPTER.neutral("stopped") == "unknown"
+    assert ADAPTER.neutral("") == "none"

@@ -1,0 +1,154 @@
+"""The released SDK client, driven in its own environment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tailproof.adapters.openhands import OpenHands
+from tailproof.clients.catalogue import client_for
+from tailproof.clients.client import ClientError
+from tailproof.clients.sdk import SdkClient
+from tailproof.history.recorder import Recorder
+from tailproof.history.records import Header
+from tailproof.waiting import Budget
+from tests.clients.conftest import NEWEST, REFERENCE, Play
+
+SERVERS = [REFERENCE, NEWEST]
+
+
+def sdk(it: Play) -> SdkClient:
+    client = client_for(f"sdk:{NEWEST}", it.adapter, it.recorder, scratch=it.directory, owner=it.owner)
+    assert isinstance(client, SdkClient)
+    return client
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("name", SERVERS)
+def test_what_run_held_at_its_return_is_reported(name: str, play: Callable[..., Play]) -> None:
+    it = play(name)
+    client = sdk(it)
+    played = it.serve({"tools": [{}]}, {"tools": [{}, {}]}, {"finish": "one"}, {"say": "two"})
+    conversation = it.create(client, played)
+    for text in ("first", "second"):
+        client.send(text, Budget(30))
+        client.run()
+        returned = client.wait_returned(Budget(90))
+        assert (returned.status, returned.raised) == ("finished", False)
+    log = it.observer.read_log(conversation, final=True)
+    client.close()
+
+    history = it.history()
+    ids = [seen.id for seen in log.events]
+    runs = [(run.stage, run.number, run.neutral, run.reading) for run in history.runs]
+    assert runs == [
+        ("called", 0, "none", ""),
+        ("returned", 0, "done", "held:0"),
+        ("called", 1, "none", ""),
+        ("returned", 1, "done", "held:1"),
+    ]
+    held = {
+        reading: [e.id for e in history.events if e.witness == "client" and e.reading == reading and e.durable]
+        for reading in ("held:0", "held:1", "held:2", "callback:0")
+    }
+    assert held["held:0"] == ids[: len(held["held:0"])]
+    assert set(held["held:1"]) <= set(ids)
+    # The reports leave the program in one order: what the callbacks got before the end is told before the end.
+    assert [event for event in held["callback:0"] if event in ids]
+    readings = [(r.reading, r.stage, r.final, r.complete) for r in history.readings if r.witness == "client"]
+    assert readings == [
+        ("held:0", "begin", False, True),
+        ("held:0", "end", False, True),
+        ("held:1", "begin", False, True),
+        ("held:1", "end", False, True),
+        ("held:2", "begin", True, True),
+        ("held:2", "end", True, True),
+    ]
+    assert [status.raw for status in history.statuses if status.via == "client"] == ["finished", "finished"]
+    digests: dict[str, set[str]] = {}
+    for event in history.events:
+        digests.setdefault(event.id, set()).add(event.digest)
+    if name == NEWEST:
+        # The SDK writes every field that it knows; only its own server does the same.
+        assert {len(found) for found in digests.values()} == {1}
+    assert it.recorder.header.versions["client"] == NEWEST
+    key = it.key.encode()
+    assert [path.name for path in it.recorder.directory.glob("*.jsonl") if key in path.read_bytes()] == []
+
+
+@pytest.mark.release
+def test_what_run_raises_is_reported(play: Callable[..., Play]) -> None:
+    it = play(REFERENCE)
+    client = sdk(it)
+    it.create(client, it.serve({"status": 401}))
+    client.send("go", Budget(30))
+    client.run()
+    returned = client.wait_returned(Budget(90))
+    assert (returned.raised, returned.error_type, returned.status) == (True, "ConversationRunError", "error")
+    client.close()
+    history = it.history()
+    assert [run.stage for run in history.runs] == ["called", "raised"]
+    assert [run.reading for run in history.runs] == ["", "held:0"]
+
+
+@pytest.mark.release
+def test_a_conversation_that_cannot_be_created_is_said_in_a_sentence(play: Callable[..., Play]) -> None:
+    it = play(REFERENCE)
+    client = sdk(it)
+    client.start()
+    client.connect(it.server.url, key="wrong", version=it.version, budget=Budget(90))
+    with pytest.raises(ClientError, match=r"the SDK client failed to create: HTTPStatusError: .*401"):
+        client.create(it.plan(it.serve({"say": "bye"})), Budget(60))
+    client.close()
+
+
+@pytest.mark.release
+def test_a_program_that_is_killed_is_said_in_a_sentence(play: Callable[..., Play]) -> None:
+    it = play(REFERENCE)
+    client = sdk(it)
+    played = it.serve({"tools": [{"gate": True}]}, {"say": "bye"})
+    it.create(client, played)
+    client.send("go", Budget(30))
+    client.run()
+    it.tools.wait_token("t1", "begin", Budget(60))
+    client.kill()
+    with pytest.raises(ClientError, match=r"the SDK client ended by itself \(exit code -9\)"):
+        client.wait_returned(Budget(30))
+    it.tools.open_gate("t1")
+    client.close()
+    assert [run.stage for run in it.history().runs] == ["called"]
+
+
+def test_an_interpreter_without_the_sdk_is_said_in_a_sentence(tmp_path: Path) -> None:
+    header = Header(trial="t", scenario="s", seed=0, target="none", client="sdk:0.0.0")
+    with Recorder(tmp_path / "history", header) as recorder:
+        client = SdkClient(
+            "0.0.0", OpenHands(), recorder, interpreter=Path(sys.executable), scratch=tmp_path, environment={}
+        )
+        client.start()
+        with pytest.raises(
+            ClientError, match=r"ended by itself \(exit code 1\): ModuleNotFoundError: No module named 'openhands'"
+        ):
+            client.connect("http://127.0.0.1:1", key="k", version="0.0.0", budget=Budget(60))
+        client.close()
+
+
+def test_an_interpreter_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
+    header = Header(trial="t", scenario="s", seed=0, target="none", client="sdk:0.0.0")
+    with Recorder(tmp_path / "history", header) as recorder:
+        client = SdkClient(
+            "0.0.0", OpenHands(), recorder, interpreter=tmp_path / "python", scratch=tmp_path, environment={}
+        )
+        with pytest.raises(ClientError, match="the SDK client cannot be started with"):
+            client.start()
+        client.close()
+
+
+def test_an_unknown_client_is_said_in_a_sentence(tmp_path: Path, play: Callable[..., Play]) -> None:
+    it = play(REFERENCE)
+    for name in ("curl", "sdk", "sdk:"):
+        with pytest.raises(ClientError, match="there are plain and sdk:VERSION"):
+            client_for(name, it.adapter, it.recorder, scratch=tmp_path, owner=it.owner)
