@@ -190,6 +190,8 @@ def events(load: Load, rng: random.Random) -> Any:
             name, role, call = "MessageEvent", "message", ""
         elif index in (1, load.events - 1):
             name, role, call, status = "StatusEvent", "status", "", "running" if index == 1 else "finished"
+        elif index == load.events - 2:
+            name, role, call = "MessageEvent", "message", ""
         elif index % 2 == 0:
             name, role = "ActionEvent", "action"
         text = "go" if index == 0 else f"{role} {index}"

@@ -118,11 +118,9 @@ class History:
         history.damaged = tuple(damaged)
         return history
 
-    def records(self) -> Iterator[AnyRecord]:
-        """Every record, kind by kind."""
-        for kind, shelf in self._shelves.items():
-            if kind is not Sighting:
-                yield from shelf
+    def shelves(self) -> Iterator[Sequence[AnyRecord]]:
+        """Every record, kind by kind, each in the order of the clock."""
+        return (shelf for kind, shelf in self._shelves.items() if kind is not Sighting)
 
     def _shelve(self, batches: Iterable[Sequence[Any]]) -> None:
         """Put records, ordered by witness and number, on their shelves, and order each by the common clock."""

@@ -54,7 +54,7 @@ def accepted(request: Request) -> bool:
 @derived
 def last_ns(history: History) -> int:
     """The last moment of the history: nothing is known of what came later."""
-    return max((record.t_ns for record in history.records()), default=0)
+    return max((shelf[-1].t_ns for shelf in history.shelves() if shelf), default=0)
 
 
 @derived
@@ -156,15 +156,21 @@ def lives_end(history: History) -> dict[int, int]:
 
 @derived
 def settled_at(history: History, conversation: str, began_ns: int, until_ns: int) -> Status | None:
-    """The status with which a run came to rest for good: the first of the last unbroken row of settled ones in this span."""
+    """The status with which a run came to rest for good: the first of the last unbroken row of one settled status in this
+    span. What was shown before the span and is still shown at its beginning says nothing about the run."""
     found: Status | None = None
+    stale = "none"
     for status in clean_statuses(history, conversation):
-        if not began_ns <= status.t_ns <= until_ns:
-            continue
-        if status.neutral not in SETTLED:
-            found = None
-        elif found is None:
-            found = status
+        if status.t_ns < began_ns:
+            stale = status.neutral
+        elif status.t_ns > until_ns:
+            break
+        elif status.neutral != stale:
+            stale = "none"
+            if status.neutral not in SETTLED:
+                found = None
+            elif found is None or found.neutral != status.neutral:
+                found = status
     return found
 
 

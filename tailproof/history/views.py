@@ -207,9 +207,10 @@ def lists_of(history: History, conversation: str, *sources: Source) -> list[Even
 def log_of(history: History, conversation: str) -> Log | None:
     """The final log: the last reading of the pages, oldest first; the last reading of the disk when that one is missing or
     was cut short; None without either (`no_log` says why)."""
-    for source in ("page", "disk"):
-        for one in reversed(lists_of(history, conversation)):
-            if one.source == source and one.final and one.complete and one.ascending:
+    sources: tuple[Source, ...] = ("page", "disk")
+    for source in sources:
+        for one in reversed(lists_of(history, conversation, source)):
+            if one.final and one.complete and one.ascending:
                 return _log(one)
     return None
 
@@ -237,3 +238,9 @@ def _log(one: EventList) -> Log:
 def neutral_of(history: History) -> dict[str, Neutral]:
     """Raw status -> neutral word, as the adapter translated it anywhere in the history."""
     return {status.raw: status.neutral for status in history.statuses}
+
+
+@derived
+def torn(history: History) -> frozenset[str]:
+    """The witnesses whose file has an unreadable line: what they did not close may lack its end."""
+    return frozenset(line.partition(".")[0] for line in history.damaged)

@@ -1,0 +1,153 @@
+"""What a healthy subscriber gets."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
+from tailproof.guarantees.verdict import (
+    Guarantee,
+    Level,
+    Verdict,
+    all_of,
+    at,
+    holds,
+    inconclusive,
+    not_applicable,
+    violated,
+)
+from tailproof.history.reader import History
+from tailproof.history.records import Sighting
+from tailproof.history.timeline import lives_end, wire_faults
+from tailproof.history.views import EventList, Log, lists_of, log_of, torn
+
+UNTOUCHED = frozenset({"passed", "control"})
+
+
+def delivered(history: History, conversation: str) -> Verdict:
+    """A subscriber with a healthy path receives every event after subscribing, in log order.
+
+    Judged on every subscription past the wire, and on those through the wire when no fault touched it. Each must have
+    received one contiguous part of the final log: from its first event on, or from the first user message that the server
+    accepted after the subscription if that is earlier. To the end of the log when it was open at the final reading; to the
+    last event received when the server died or the subscription was closed before. Bookkeeping at the very end of the log may
+    be on its way still, and its place in the row is free.
+    """
+    log = log_of(history, conversation)
+    if log is None:
+        return without_log(history, conversation)
+    verdicts = [
+        _received(history, conversation, log, one)
+        for one in lists_of(history, conversation, "stream")
+        if one.subscribed and (one.path == "direct" or (one.path == "wire" and _healthy_wire(history)))
+    ]
+    verdict = all_of(verdicts, nothing="nobody subscribed over a healthy path")
+    judged = sum(len(one.ids) for one in lists_of(history, conversation, "stream"))
+    if verdict.outcome == "holds":
+        return holds(
+            f"{len(verdicts)} subscriptions received the log from where they began, in its order",
+            subscriptions=len(verdicts),
+            received=judged,
+        )
+    return verdict
+
+
+def _healthy_wire(history: History) -> bool:
+    return not wire_faults(history) and all(frame.done in UNTOUCHED for frame in history.frames)
+
+
+def _received(history: History, conversation: str, log: Log, one: EventList) -> Verdict:
+    received = [event for event in one.events if event.durable and event.id in log.position]
+    to_the_end = _open_at_the_end(history, log, one)
+    if to_the_end and one.closed is None and one.witness in torn(history):
+        return inconclusive(f"the record of {one.witness} {one.reading} is torn off")
+    start = _start(history, conversation, one, received, log)
+    if start is None:
+        return _silent(history, log, one)
+    known = {event.id for event in received}
+    last = len(log.events) if to_the_end else max((log.position[event.id] for event in received), default=-1) + 1
+    due = log.events[start:last]
+    missing = [event for event in due if event.id not in known]
+    highest = max((log.position[event.id] for event in received), default=-1)
+    missing = [event for event in missing if event.role != "bookkeeping" or log.position[event.id] < highest]
+    if missing:
+        behind = sum(log.position[event.id] > highest for event in missing)
+        return violated(
+            f"{one.witness} {one.reading} never received {len(missing)} of the {len(due)} events due to it",
+            signature="tail-not-delivered" if behind else "gap",
+            expected=[event.id for event in missing],
+            seen=[event.id for event in received[-10:]],
+            evidence=[
+                *(at(record, "subscribed") for record in (one.subscribed,) if record),
+                *(at(event, f"{event.name} {event.id} stands in the log") for event in missing),
+            ],
+            missing=len(missing),
+            due=len(due),
+        )
+    row = [event for event in _once(received) if event.role != "bookkeeping"]
+    for earlier, event in pairwise(row):
+        if log.position[event.id] < log.position[earlier.id]:
+            return violated(
+                f"{one.witness} {one.reading} received {event.name} {event.id} behind {earlier.name} {earlier.id}; "
+                "the log has them the other way round",
+                signature="out-of-order",
+                expected=[event.id, earlier.id],
+                seen=[earlier.id, event.id],
+                evidence=[at(earlier, "received first"), at(event, "received behind it")],
+            )
+    return holds(f"{one.witness} {one.reading} received {len(due)} events", received=len(due))
+
+
+def _once(events: list[Sighting]) -> list[Sighting]:
+    return list({event.id: event for event in reversed(events)}.values())[::-1]
+
+
+def _open_at_the_end(history: History, log: Log, one: EventList) -> bool:
+    """The subscription and the life of the server that it was made to lasted until the final reading."""
+    died_ns = lives_end(history).get(one.epoch)
+    ends = [moment for moment in (died_ns, one.ended_ns) if moment is not None]
+    return all(moment >= log.taken_ns for moment in ends)
+
+
+def _start(
+    history: History, conversation: str, one: EventList, received: list[Sighting], log: Log
+) -> int | None:
+    """Where in the log the part begins that the subscription had to receive; None when nothing tells."""
+    ends = [moment for moment in (lives_end(history).get(one.epoch), one.ended_ns) if moment is not None]
+    messages = [
+        place
+        for send, place in sent_messages(history, conversation)
+        if place is not None and (send.began_ns or send.t_ns) > one.began_ns and all(send.t_ns < end for end in ends)
+    ]
+    if not _open_at_the_end(history, log, one) and not received:
+        messages = []
+    return min((*(log.position[event.id] for event in received), *messages), default=None)
+
+
+def _silent(history: History, log: Log, one: EventList) -> Verdict:
+    """A subscription that received nothing: a violation only if the loop is known to have gone on while it was open."""
+    if not _open_at_the_end(history, log, one):
+        return not_applicable(f"{one.witness} {one.reading} ended before it had received anything")
+    before = {event.id for event in history.events if event.t_ns < one.began_ns and event.source != one.source}
+    new = [event for event in log.events if event.id not in before and event.role in ("action", "message")]
+    asked = [call for call in history.model_calls if call.stage == "asked" and call.turn >= 0 and call.t_ns > one.began_ns]
+    if not new or not asked:
+        return not_applicable(f"nothing happened while {one.witness} {one.reading} was open")
+    return violated(
+        f"{one.witness} {one.reading} received nothing, though the loop went on and wrote {len(new)} events",
+        signature="deaf",
+        expected=[event.id for event in new],
+        evidence=[at(asked[0], "the loop asked the model"), *(at(event, f"{event.name} in the log") for event in new)],
+        missing=len(new),
+    )
+
+
+GUARANTEES = (
+    Guarantee(
+        id="events.delivered",
+        level=Level.MUST,
+        promise="A subscriber with a healthy path receives every event after subscribing, in log order.",
+        source="OpenHands software-agent-sdk #1791, #3201, #3987",
+        judge=per_conversation(delivered),
+    ),
+)

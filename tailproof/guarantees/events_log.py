@@ -1,0 +1,315 @@
+"""The server's log: nothing acknowledged is lost from it, nothing stands in it twice, nothing in it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from tailproof.guarantees.verdict import (
+    Guarantee,
+    Level,
+    Pointer,
+    Verdict,
+    all_of,
+    at,
+    holds,
+    inconclusive,
+    not_applicable,
+    violated,
+)
+from tailproof.history.reader import History
+from tailproof.history.records import Request, Sighting
+from tailproof.history.timeline import accepted
+from tailproof.history.views import EventList, Log, Source, belongs, conversations, lists_of, log_of, no_log
+
+NO_EVENTS = "no event was seen in this trial"
+
+
+def per_conversation(judge: Callable[[History, str], Verdict]) -> Callable[[History], Verdict]:
+    """Judge each conversation for itself: the worst answer is that of the trial."""
+
+    def judge_all(history: History) -> Verdict:
+        return all_of((judge(history, conversation) for conversation in conversations(history)), nothing=NO_EVENTS)
+
+    return judge_all
+
+
+def without_log(history: History, conversation: str) -> Verdict:
+    """The answer where there is no final log to judge by."""
+    if any(
+        request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation)
+        for request in history.requests
+    ):
+        return not_applicable("the conversation was deleted, its log with it")
+    return inconclusive(no_log(history, conversation))
+
+
+def complete(history: History, conversation: str) -> Verdict:
+    """Every event that any witness saw acknowledged or persisted is in the server's final log.
+
+    *Seen* is a durable event on any subscription, page, disk (of any life of the server), callback or client list, before the
+    final reading began; and a user message that the server accepted (2xx). What only the last reading of the disk holds,
+    behind all that the log holds, came after the reading and is counted apart. Snapshots and deltas are not durable.
+    """
+    log = log_of(history, conversation)
+    if log is None:
+        return without_log(history, conversation)
+    lost: dict[str, Sighting] = {}
+    later = 0
+    others = [one for one in lists_of(history, conversation) if one is not log.read_as]
+    for one in others:
+        if set(one.ids) - log.position.keys():
+            missing, after = _missing(one, log)
+            later += after
+            for event in missing:
+                lost.setdefault(event.id, event)
+    unsaid = [send for send, place in sent_messages(history, conversation) if place is None]
+    if lost:
+        read = any(event.reading.startswith(("page", "disk")) for event in lost.values())
+        return violated(
+            f"{len(lost)} events that were seen are not in the final log of {len(log.events)} events",
+            signature="lost-after-persisting" if read else "lost-after-publishing",
+            expected=lost,
+            evidence=[at(event, f"{event.name} {event.id} was seen here") for event in lost.values()],
+            lost=len(lost),
+            in_log=len(log.events),
+        )
+    if unsaid:
+        return violated(
+            f"{len(unsaid)} user messages were accepted and are not in the final log",
+            signature="lost-message",
+            expected=[send.text for send in unsaid],
+            evidence=[at(send, f"accepted with {send.code}: {send.text[:60]!r}") for send in unsaid],
+            lost=len(unsaid),
+        )
+    if not others:
+        return inconclusive("nobody but the reader of the log saw an event")
+    return holds(
+        f"all events that were seen are among the {len(log.events)} of the final log",
+        in_log=len(log.events),
+        lists=len(others),
+        later=later,
+    )
+
+
+def _missing(one: EventList, log: Log) -> tuple[list[Sighting], int]:
+    """The events of a list that the final reading had to find and did not, and how many others it lacks: it had to find what
+    was seen before it began, and on the disk also what stands before an event that it did find."""
+    edge = max((index for index, identity in enumerate(one.ids) if identity in log.position), default=-1)
+    missing, later = [], 0
+    for index, event in enumerate(one.events):
+        if event.id in log.position or not event.durable or not event.id:
+            continue
+        seen_ns = one.began_ns if one.source == "disk" else event.t_ns
+        if seen_ns < log.taken_ns or (one.source == "disk" and index < edge):
+            missing.append(event)
+        else:
+            later += 1
+    return missing, later
+
+
+def sent_messages(history: History, conversation: str) -> list[tuple[Request, int | None]]:
+    """Each user message that the server accepted, and its place in the final log (None: not there)."""
+    sends = [
+        request
+        for request in history.requests
+        if request.verb == "send" and accepted(request) and request.text and belongs(history, conversation, request.conversation)
+    ]
+    log = log_of(history, conversation)
+    if log is None or not sends:
+        return []
+    free = [(place, event.text.strip()) for place, event in enumerate(log.events) if event.role == "message"]
+    placed: list[tuple[Request, int | None]] = []
+    for send in sends:
+        said = send.text.strip()
+        found = next((one for one in free if one[1] == said), None) or next((one for one in free if said in one[1]), None)
+        if found:
+            free.remove(found)
+        placed.append((send, found[0] if found else None))
+    return placed
+
+
+def unique(history: History, conversation: str) -> Verdict:
+    """No id appears twice in a log or in a client's list.
+
+    Judged on the final reading of the log, every reading of the disk, every list that a client holds, and every subscription
+    past the wire (none of ours asks for a replay, so the server has no reason to say a thing twice).
+    """
+    judged = [
+        one
+        for one in lists_of(history, conversation, "page", "disk", "held", "stream")
+        if one.source in ("disk", "held") or (one.source == "page" and one.final) or one.path == "direct"
+    ]
+    for one in judged:
+        if len(set(one.ids)) == len(one.ids):
+            continue
+        again, known = [], set()
+        for event in one.events:
+            if event.id in known and event.durable and event.id:
+                again.append(event)
+            known.add(event.id)
+        if again:
+            return violated(
+                f"{len(again)} events stand twice in {one.witness} {one.reading}",
+                signature=f"twice-in-{_place(one)}",
+                seen=[event.id for event in again],
+                evidence=[at(event, f"{event.name} {event.id} once more") for event in again],
+                doubled=len(again),
+                length=len(one.ids),
+            )
+    if not any(one.ids for one in judged):
+        return inconclusive("no list of events was read")
+    return holds(f"no id stands twice in any of {len(judged)} lists", lists=len(judged))
+
+
+def _place(one: EventList) -> str:
+    return {"page": "log", "disk": "disk", "held": "client", "stream": "stream"}[one.source]
+
+
+def ordered(history: History, conversation: str) -> Verdict:
+    """Order and timestamps never go back; every reader sees the same order.
+
+    The time stamps of the final log never decrease, and the disk and every client list show the events that they share with
+    the log in the log's order (for subscriptions see `events.delivered`, for pages `events.paged`). Bookkeeping events
+    (statistics, titles) come from other threads than the loop and are counted apart.
+    """
+    log = log_of(history, conversation)
+    if log is None:
+        return without_log(history, conversation)
+    loop = [event for event in log.events if event.role != "bookkeeping"]
+    if len(loop) < 2:
+        return not_applicable(f"a log of {len(loop)} events has no order")
+    for earlier, event in pairwise([event for event in loop if event.ts]):
+        if event.ts < earlier.ts and _went_back(earlier.ts, event.ts):
+            return violated(
+                f"the log goes back in time: {event.name} of {event.ts} stands behind {earlier.name} of {earlier.ts}",
+                signature="time-goes-back",
+                expected=[event.id, earlier.id],
+                seen=[earlier.id, event.id],
+                evidence=[at(earlier, earlier.ts), at(event, event.ts)],
+            )
+    place = {event.id: index for index, event in enumerate(loop)}
+    readers = [one for one in lists_of(history, conversation, "disk", "held") if one.ids]
+    for one in readers:
+        swapped = first_swap(one.events, place)
+        if swapped:
+            before, behind = swapped
+            return violated(
+                f"{one.witness} {one.reading} has {behind.name} {behind.id} behind {before.name} {before.id}; "
+                "the log has them the other way round",
+                signature=f"other-order-in-{_place(one)}",
+                expected=[behind.id, before.id],
+                seen=[before.id, behind.id],
+                evidence=[at(before, "stands first"), at(behind, "stands behind it")],
+            )
+    return holds(f"{len(loop)} events in one order for {len(readers) + 1} readers", readers=len(readers) + 1)
+
+
+def first_swap(events: Iterable[Sighting], place: dict[str, int]) -> tuple[Sighting, Sighting] | None:
+    """The first two neighbours (among the events that `place` knows) that go back, first sightings only."""
+    known: set[str] = set()
+    highest, last = -1, None
+    for event in events:
+        index = place.get(event.id)
+        if index is None or (index < highest and event.id in known):
+            continue
+        known.add(event.id)
+        if index < highest and last is not None:
+            return last, event
+        highest, last = index, event
+    return None
+
+
+def _went_back(earlier: str, later: str) -> bool:
+    """Compare as times what compares badly as text (zones, missing fractions). What cannot be compared did not go back."""
+    try:
+        return datetime.fromisoformat(later) < datetime.fromisoformat(earlier)
+    except (ValueError, TypeError):
+        return False
+
+
+def stable(history: History, conversation: str) -> Verdict:
+    """An event once read never changes or disappears, across restarts too.
+
+    Readings of the same kind are compared with each other: page with page, disk with disk, subscription with subscription
+    (a page and a file may show different faces of one event). *Changed*: the same id with another content. *Disappeared*:
+    read once and missing from a later whole reading of the same kind, though the final log has it; what the final log lacks
+    is `events.complete`'s to convict.
+    """
+    kinds: tuple[Source, ...] = ("page", "disk", "stream")
+    for source in kinds:
+        first: dict[str, Sighting] = {}
+        for one in lists_of(history, conversation, source):
+            for event in one.events:
+                known = first.setdefault(event.id, event)
+                if known.digest != event.digest and event.durable and event.digest and known.digest:
+                    return violated(
+                        f"{event.name} {event.id} changed between {known.witness} {known.reading} and {one.reading}",
+                        signature=f"changed-in-{source}",
+                        expected=[f"{known.id} {known.digest}"],
+                        seen=[f"{event.id} {event.digest}"],
+                        evidence=[at(known, "as it was first read"), at(event, "as it was read later")],
+                    )
+    log = log_of(history, conversation)
+    compared = 0
+    for source in kinds[:2]:
+        whole = [one for one in lists_of(history, conversation, source) if one.complete]
+        early = [one for one in whole if log is None or source == "disk" or one.began_ns <= log.taken_ns]
+        compared += len(whole)
+        for before, after in pairwise(early):
+            gone = set(before.ids) - set(after.ids)
+            if log is not None:
+                gone &= log.position.keys()
+            if gone:
+                return _disappeared(before, after, gone)
+    if not compared:
+        return inconclusive("no list of events was read to its end")
+    if compared < 2:
+        return inconclusive("events were read once only, so that nothing could be seen to change")
+    return holds(f"no event changed or disappeared over {compared} readings", readings=compared)
+
+
+def _disappeared(before: EventList, after: EventList, gone: set[str]) -> Verdict:
+    evidence: Sequence[Pointer] = [
+        at(event, f"{event.name} {event.id} was read here") for event in before.events if event.id in gone
+    ]
+    return violated(
+        f"{len(gone)} events of {before.witness} {before.reading} are missing from {after.reading}",
+        signature=f"disappeared-from-{before.source}",
+        expected=[event.id for event in before.events if event.id in gone],
+        evidence=evidence,
+        gone=len(gone),
+    )
+
+
+GUARANTEES = (
+    Guarantee(
+        id="events.complete",
+        level=Level.MUST,
+        promise="Every event that any witness saw acknowledged or persisted is in the server's final log.",
+        source="OpenHands software-agent-sdk #4806 (persist before publish), #3754 (unreadable files)",
+        judge=per_conversation(complete),
+    ),
+    Guarantee(
+        id="events.unique",
+        level=Level.MUST,
+        promise="No id appears twice in a log or in a client's list.",
+        source="OpenHands software-agent-sdk #1791, OpenHands #12197 (doubled after a reconnect)",
+        judge=per_conversation(unique),
+    ),
+    Guarantee(
+        id="events.ordered",
+        level=Level.MUST,
+        promise="Order and timestamps never go back; every reader sees the same order.",
+        source="OpenHands software-agent-sdk #1737 (clients sort by timestamp), timestamp__gte and resend_mode=since",
+        judge=per_conversation(ordered),
+    ),
+    Guarantee(
+        id="events.stable",
+        level=Level.MUST,
+        promise="An event once read never changes or disappears, across restarts too.",
+        source="OpenHands software-agent-sdk #4570 (atomic writes), append-only event log",
+        judge=per_conversation(stable),
+    ),
+)

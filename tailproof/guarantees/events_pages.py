@@ -1,0 +1,153 @@
+"""The log through its pages, and its actions with what closes them."""
+
+from __future__ import annotations
+
+from tailproof.guarantees.events_log import per_conversation, without_log
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, not_applicable, violated
+from tailproof.history.reader import History
+from tailproof.history.records import Sighting
+from tailproof.history.timeline import SETTLED, clean_statuses
+from tailproof.history.views import EventList, lists_of, log_of
+
+CLOSERS = frozenset({"observation", "rejection", "error"})
+
+
+def paged(history: History, conversation: str) -> Verdict:
+    """At any page size, pages concatenate to exactly the log; count, ascending and descending agree; the cursor's
+    inclusiveness is the same everywhere.
+
+    The readings that follow the final one in time are compared with it: each holds the events of the log, each as often as
+    the log does, in its order (or exactly reversed). Events that were appended after the final reading may follow at the
+    newest end. The server's counter lies between the length of its own reading and that of the longest.
+    """
+    log = log_of(history, conversation)
+    if log is None:
+        return without_log(history, conversation)
+    if log.read_as.source != "page":
+        return inconclusive("the final log could be read from the disk only, not in pages")
+    readings = [
+        one
+        for one in lists_of(history, conversation, "page")
+        if one.reader == "rest" and one.complete and (one is log.read_as or one.began_ns >= log.taken_ns)
+    ]
+    if len(readings) < 2:
+        return inconclusive("the log was read with one page size only")
+    if not any(one.end and 0 < one.end.page_size < len(one.ids) for one in readings):
+        return inconclusive(f"every reading of {len(log.events)} events fitted into one page")
+    for one in readings:
+        verdict = _against(log.read_as, one)
+        if verdict:
+            return verdict
+    longest = max(len(one.ids) for one in readings)
+    for one in readings:
+        if one.end and one.end.count >= 0 and not len(one.ids) <= one.end.count <= longest:
+            return violated(
+                f"the server counts {one.end.count} events; its pages hold {len(one.ids)}",
+                signature="count-differs",
+                expected=[str(len(one.ids))],
+                seen=[str(one.end.count)],
+                evidence=[at(one.end, f"page size {one.end.page_size}, count {one.end.count}")],
+                count=one.end.count,
+                read=len(one.ids),
+            )
+    sizes = sorted({one.end.page_size for one in readings if one.end})
+    return holds(
+        f"{len(readings)} readings with page sizes {', '.join(map(str, sizes))} show one log of {len(log.events)} events",
+        readings=len(readings),
+        in_log=len(log.events),
+    )
+
+
+def _against(log: EventList, one: EventList) -> Verdict | None:
+    """None when the reading shows the log."""
+    ids = one.ids if one.ascending else one.ids[::-1]
+    if ids[: len(log.ids)] == log.ids and not set(ids[len(log.ids) :]) & set(log.ids):
+        return None
+    size = one.end.page_size if one.end else 0
+    lacking = [identity for identity in log.ids if identity not in set(ids)]
+    extra = len(ids) - len(set(ids))
+    if lacking:
+        what, signature = f"lacks {len(lacking)} events", "lost-between-pages"
+    elif extra > len(log.ids) - len(set(log.ids)):
+        what, signature = f"holds {extra} events twice", "doubled-between-pages"
+    else:
+        what, signature = "has another order", "other-order-in-pages"
+    direction = "oldest first" if one.ascending else "newest first"
+    evidence = [at(record, f"page size {size}, {direction}") for record in (log.end, one.end) if record]
+    return violated(
+        f"read {direction} with page size {size}, the log {what}",
+        signature=signature,
+        expected=lacking or log.ids,
+        seen=ids,
+        evidence=evidence,
+        page_size=size,
+        read=len(ids),
+        in_log=len(log.ids),
+    )
+
+
+def paired(history: History, conversation: str) -> Verdict:
+    """Every action ends with exactly one observation, rejection or error event.
+
+    Judged on the final log, by call id, once the conversation has come to rest; as long as it runs or waits for a confirmation
+    an action may be open, but none may be closed twice.
+    """
+    log = log_of(history, conversation)
+    if log is None:
+        return without_log(history, conversation)
+    actions = {event.call: event for event in log.events if event.role == "action" and event.call}
+    if not actions:
+        return not_applicable("the log holds no action")
+    closers: dict[str, list[Sighting]] = {call: [] for call in actions}
+    for event in log.events:
+        if event.role in CLOSERS and event.call in closers:
+            closers[event.call].append(event)
+    twice = {call: events for call, events in closers.items() if len(events) > 1}
+    if twice:
+        doubled = [event for events in twice.values() for event in events]
+        return violated(
+            f"{len(twice)} of {len(actions)} actions were closed more than once",
+            signature="closed-twice",
+            expected=twice,
+            seen=[event.id for event in doubled],
+            evidence=[at(event, f"{event.name} closes {event.call}") for event in doubled],
+            actions=len(actions),
+            twice=len(twice),
+        )
+    unclosed = [action for call, action in actions.items() if not closers[call]]
+    if not unclosed:
+        return holds(f"each of {len(actions)} actions has exactly one end", actions=len(actions))
+    statuses = clean_statuses(history, conversation)
+    if not statuses or statuses[-1].neutral not in SETTLED - {"waiting"}:
+        return inconclusive(
+            f"{len(unclosed)} of {len(actions)} actions are open, and the conversation was not seen to rest "
+            f"(last status: {statuses[-1].raw if statuses else 'none'})",
+            actions=len(actions),
+            open=len(unclosed),
+        )
+    return violated(
+        f"{len(unclosed)} of {len(actions)} actions never ended, though the conversation rests ({statuses[-1].raw})",
+        signature="unclosed",
+        expected=[action.call for action in unclosed],
+        evidence=[*(at(action, f"{action.name} {action.call}") for action in unclosed), at(statuses[-1], statuses[-1].raw)],
+        actions=len(actions),
+        open=len(unclosed),
+    )
+
+
+GUARANTEES = (
+    Guarantee(
+        id="events.paged",
+        level=Level.MUST,
+        promise="At any page size, pages concatenate to exactly the log; count, ascending and descending agree.",
+        source="OpenHands agent-server: events/search (page_id, limit, sort_order) and events/count",
+        judge=per_conversation(paged),
+    ),
+    Guarantee(
+        id="events.paired",
+        level=Level.MUST,
+        promise="Every action ends with exactly one observation, rejection or error event.",
+        source="OpenHands software-agent-sdk #1554 and the model protocols: each tool call has one result",
+        judge=per_conversation(paired),
+    ),
+)

@@ -1,0 +1,245 @@
+"""What the loop must not do twice, nor after its end, and what it owes after a crash."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from tailproof.guarantees.events_log import per_conversation, without_log
+from tailproof.guarantees.verdict import (
+    Guarantee,
+    Level,
+    Verdict,
+    all_of,
+    at,
+    holds,
+    inconclusive,
+    not_applicable,
+    violated,
+)
+from tailproof.history.reader import History
+from tailproof.history.records import Effect, Sighting, Status
+from tailproof.history.timeline import (
+    SECOND,
+    Death,
+    accepted,
+    changers,
+    deaths,
+    last_ns,
+    seconds,
+    settled_at,
+)
+from tailproof.history.views import belongs, lists_of, log_of
+
+CLOSERS = frozenset({"observation", "rejection", "error"})
+QUIET = frozenset({"done", "failed", "stuck", "interrupted"})
+SLACK_NS = SECOND // 2
+"""A token is read from the tools' journal a moment after it was written, and a request may be on its way."""
+
+
+def once(history: History) -> Verdict:
+    """No tool effect happens twice, restart or not.
+
+    Each scripted tool call appends its own token when it begins. After a death of the server the promise is only tested by
+    running the conversation again.
+    """
+    begun: dict[str, list[Effect]] = {}
+    for effect in history.effects:
+        if effect.stage == "begin":
+            begun.setdefault(effect.token, []).append(effect)
+    if not begun:
+        return not_applicable("no tool ran in this trial")
+    twice = {token: effects for token, effects in begun.items() if len(effects) > 1}
+    if twice:
+        return violated(
+            f"{len(twice)} of {len(begun)} tool calls ran more than once: {', '.join(twice)}",
+            signature="ran-twice",
+            expected=list(begun),
+            seen=[effect.token for effects in begun.values() for effect in effects],
+            evidence=[at(effect, f"{token} begins (pid {effect.pid})") for token in twice for effect in twice[token]],
+            calls=len(begun),
+            twice=len(twice),
+        )
+    for death in deaths(history):
+        if death.restarted and not _run_again(history, death):
+            return inconclusive("the conversation was not run again after the server had died, so nothing could happen twice")
+    return holds(f"each of {len(begun)} tool calls ran once", calls=len(begun))
+
+
+def _run_again(history: History, death: Death) -> bool:
+    pushed = any(
+        request.verb in ("run", "send") and accepted(request) and request.t_ns > death.died.t_ns
+        for request in history.requests
+    )
+    return pushed or any(call.turn >= 0 and call.t_ns > death.died.t_ns for call in history.model_calls)
+
+
+def quiet(history: History, conversation: str) -> Verdict:
+    """No model call and no tool effect after terminal, pause or delete.
+
+    Watched from each moment at which a healthy reader saw the conversation at rest for good (or its deletion was accepted) until
+    the next request that may set it going. Requests to the model outside the script (titles) do not count.
+    """
+    spans = _quiet_spans(history, conversation)
+    if not spans:
+        return not_applicable("the conversation was never seen at rest")
+    watched_ns = 0
+    for began_ns, until_ns, status in spans:
+        watched_ns += max(0, until_ns - began_ns)
+        calls = [
+            call
+            for call in history.model_calls
+            if call.stage == "asked"
+            and call.turn >= 0
+            and began_ns + SLACK_NS < call.t_ns < until_ns
+            and belongs(history, conversation, call.conversation)
+        ]
+        effects = [
+            effect
+            for effect in history.effects
+            if effect.stage == "begin" and began_ns + SLACK_NS < effect.t_ns < until_ns
+        ]
+        if calls or effects:
+            return violated(
+                f"{len(calls)} model calls and {len(effects)} tool effects after {status.raw if status else 'the deletion'}",
+                signature="model-called-after-end" if calls else "tool-ran-after-end",
+                seen=[*(f"model turn {call.turn}" for call in calls), *(effect.token for effect in effects)],
+                evidence=[
+                    *([at(status, f"{status.raw} via {status.via}")] if status else []),
+                    *(at(call, f"model asked for turn {call.turn}") for call in calls),
+                    *(at(effect, f"tool {effect.token} begins") for effect in effects),
+                ],
+                calls=len(calls),
+                effects=len(effects),
+            )
+    if watched_ns <= SLACK_NS:
+        return inconclusive(f"the conversation was watched at rest for {seconds(watched_ns)} s only")
+    return holds(f"nothing moved in {seconds(watched_ns)} s at rest", watched_s=seconds(watched_ns))
+
+
+def _quiet_spans(history: History, conversation: str) -> list[tuple[int, int, Status | None]]:
+    """(from, until, status) of every time at rest; no status for a deleted conversation."""
+    moving = [asked for asked, _ in changers(history, conversation)]
+    edges = sorted({0, *moving, last_ns(history)})
+    spans: list[tuple[int, int, Status | None]] = []
+    for began_ns, until_ns in pairwise(edges):
+        settled = settled_at(history, conversation, began_ns, until_ns)
+        if settled and settled.neutral in QUIET:
+            spans.append((settled.t_ns, until_ns, settled))
+    gone = [
+        request.t_ns
+        for request in history.requests
+        if request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation)
+    ]
+    return [*spans, *((moment, last_ns(history), None) for moment in gone)]
+
+
+def explained(history: History, conversation: str) -> Verdict:
+    """A crash leaves an error event for each unfinished action, and the next model call sees it.
+
+    Unfinished are the actions on the disk of the dead server (or, where it was not read, those that were seen before the death)
+    that nothing had closed. Each must have an error event with its call id in the final log (a server that promises to run
+    again may have any end of it there), and the first scripted request to the model after the restart must carry a result for
+    it.
+    """
+    return all_of(
+        (_one_death(history, conversation, death) for death in deaths(history) if death.restarted),
+        nothing="the server did not die and come back in this trial",
+    )
+
+
+def _one_death(history: History, conversation: str, death: Death) -> Verdict:
+    log = log_of(history, conversation)
+    if log is None:
+        return without_log(history, conversation)
+    actions, on_disk = _unfinished(history, conversation, death)
+    ends: dict[str, list[Sighting]] = {call: [] for call in actions}
+    for event in log.events:
+        if event.role in CLOSERS and event.call in ends:
+            ends[event.call].append(event)
+    again = history.header.facts.get("crash_policy") == "run-again"
+    good = CLOSERS if again or not on_disk else {"error"}
+    actions = {call: action for call, action in actions.items() if action.id in log.position}
+    if not actions:
+        return not_applicable("no action was unfinished when the server died")
+    bare = [action for call, action in actions.items() if not any(end.role in good for end in ends[call])]
+    if bare:
+        return violated(
+            f"{len(bare)} of {len(actions)} actions that the crash cut off have no error event",
+            signature="unexplained",
+            expected=[action.call for action in bare],
+            seen=[end.id for action in bare for end in ends[action.call]],
+            evidence=[at(death.died, "the server died"), *(at(action, f"{action.name} {action.call} is open") for action in bare)],
+            unfinished=len(actions),
+            unexplained=len(bare),
+        )
+    ready_ns = (death.ready or death.restarted or death.died).t_ns
+    asked = next(
+        (
+            call
+            for call in history.model_calls
+            if call.stage == "asked"
+            and call.turn >= 0
+            and call.t_ns > ready_ns
+            and belongs(history, conversation, call.conversation)
+        ),
+        None,
+    )
+    if asked is None:
+        return inconclusive("the model was not asked again after the crash")
+    unseen = [call for call in actions if call not in asked.results]
+    if unseen:
+        return violated(
+            f"the next model call has no result for {len(unseen)} of {len(actions)} actions that the crash cut off",
+            signature="unseen-by-model",
+            expected=unseen,
+            seen=list(asked.results),
+            evidence=[at(death.died, "the server died"), at(asked, f"asked for turn {asked.turn}")],
+            unfinished=len(actions),
+            unseen=len(unseen),
+        )
+    return holds(
+        f"each of {len(actions)} unfinished actions has an error event, and the next model call saw it",
+        unfinished=len(actions),
+    )
+
+
+def _unfinished(history: History, conversation: str, death: Death) -> tuple[dict[str, Sighting], bool]:
+    """The open actions by call id, and whether the disk of the dead server says so."""
+    until_ns = death.restarted.t_ns if death.restarted else last_ns(history)
+    disks = [
+        one
+        for one in lists_of(history, conversation, "disk")
+        if death.died.t_ns <= one.began_ns <= until_ns and one.end is not None
+    ]
+    if disks:
+        seen = disks[-1].events
+    else:
+        seen = [event for one in lists_of(history, conversation) for event in one.events if event.t_ns <= death.died.t_ns]
+    closed = {event.call for event in seen if event.role in CLOSERS}
+    actions = {event.call: event for event in seen if event.role == "action" and event.call and event.call not in closed}
+    return actions, bool(disks)
+
+
+GUARANTEES = (
+    Guarantee(
+        id="loop.once",
+        level=Level.MUST,
+        promise="No tool effect happens twice, restart or not.",
+        source="OpenHands software-agent-sdk #1554 (the error event says: do not run it again)",
+        judge=once,
+    ),
+    Guarantee(
+        id="loop.quiet",
+        level=Level.MUST,
+        promise="No model call and no tool effect after terminal, pause or delete.",
+        source="OpenHands agent-server: pause, interrupt and terminal states",
+        judge=per_conversation(quiet),
+    ),
+    Guarantee(
+        id="loop.explained",
+        level=Level.MUST,
+        promise="A crash leaves an error event for each unfinished action, and the next model call sees it.",
+        source="OpenHands software-agent-sdk #1554",
+        judge=per_conversation(explained),
+    ),
+)

@@ -1,0 +1,180 @@
+"""The words of status: published ones only, and a terminal one is the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tailproof.guarantees import status_agree, status_crash
+from tailproof.guarantees.events_log import per_conversation
+from tailproof.guarantees.verdict import (
+    Guarantee,
+    Level,
+    Verdict,
+    at,
+    holds,
+    inconclusive,
+    not_applicable,
+    violated,
+)
+from tailproof.history.reader import History
+from tailproof.history.records import TERMINAL, Request, Status
+from tailproof.history.timeline import SECOND, accepted, changed_between, seconds, statuses_of
+
+SLACK_NS = SECOND // 4
+"""How much earlier than seen a status may have been true: a poll or a frame is on its way for a moment."""
+
+
+def known(history: History) -> Verdict:
+    """Every status seen is in the server's published vocabulary; every status a client waits for exists in it."""
+    words = {word for vocabulary in history.vocabularies for word in vocabulary.words}
+    if not words:
+        return not_applicable("the server publishes no vocabulary of statuses")
+    for vocabulary in history.vocabularies:
+        phantoms = [word for word in vocabulary.waited_for if word not in words]
+        if phantoms:
+            return violated(
+                f"{vocabulary.source} waits for {', '.join(map(repr, phantoms))}, which the server never shows",
+                signature="waits-for-unknown",
+                expected=sorted(words),
+                seen=phantoms,
+                evidence=[at(vocabulary, f"waits for {', '.join(vocabulary.waited_for)}")],
+            )
+    seen = {status.raw: status for status in reversed(history.statuses) if status.raw}
+    strange = {raw: status for raw, status in seen.items() if raw not in words}
+    if strange:
+        return violated(
+            f"{', '.join(map(repr, sorted(strange)))} was shown and is not in the published vocabulary",
+            signature="unknown-status",
+            expected=sorted(words),
+            seen=sorted(strange),
+            evidence=[at(status, f"{raw!r} via {status.via}") for raw, status in sorted(strange.items())],
+        )
+    if not seen and not any(vocabulary.waited_for for vocabulary in history.vocabularies):
+        return inconclusive("no status was seen")
+    return holds(f"all of {len(seen)} statuses seen are published", seen=len(seen), published=len(words))
+
+
+def final(history: History, conversation: str) -> Verdict:
+    """A terminal status does not change without a new message or run.
+
+    Each reader is judged for itself (the pages, each witness of a subscription, the disk), because two readers are never
+    quite at the same moment. Any request that may change a status, whatever its answer, any run that a client called and
+    anything written through the wire between the two sightings excuses the change, restarts do not.
+    """
+    readers: dict[tuple[str, str], list[Status]] = {}
+    for status in statuses_of(history, conversation):
+        if status.witness != "client" and status.neutral != "unknown":
+            readers.setdefault((status.witness, status.via), []).append(status)
+    ended = 0
+    for (_, via), row in sorted(readers.items()):
+        first: Status | None = None
+        for status in row:
+            if first is None or status.neutral == first.neutral:
+                first = status if first is None and status.neutral in TERMINAL else first
+                ended += first is status
+                continue
+            since = _true_since(history, first) if via == "rest" else first.t_ns
+            if changed_between(history, conversation, since - SLACK_NS, status.t_ns):
+                first = status if status.neutral in TERMINAL else None
+                continue
+            return violated(
+                f"the terminal status {first.raw} became {status.raw} (via {via}) without a new message or run",
+                signature=f"{first.neutral}-became-{status.neutral}",
+                expected=[first.raw],
+                seen=[status.raw],
+                evidence=[at(first, f"{first.raw} via {via}"), at(status, f"{status.raw} via {via}")],
+                after_s=seconds(status.t_ns - first.t_ns),
+            )
+    if not ended:
+        return not_applicable("no terminal status was seen")
+    return holds("every terminal status stayed", terminal=ended)
+
+
+def _true_since(history: History, status: Status) -> int:
+    """When the question was asked that this status answered."""
+    asked = [
+        request.began_ns
+        for request in history.requests
+        if request.witness == status.witness and request.verb == "status" and abs(request.t_ns - status.t_ns) < SLACK_NS
+    ]
+    return min((moment for moment in asked if moment), default=status.t_ns)
+
+
+def gated(history: History) -> Verdict:
+    """A dormant server answers 503 on every API route until initialised, then serves.
+
+    Dormant is the time from the start to the first accepted initialisation. Every probe in it must get 503; a probe without
+    any answer decides nothing. After it, nothing of the API may answer 503 once something was served.
+    """
+    inits = [request for request in history.requests if request.verb == "init"]
+    if history.header.facts.get("deferred_init") is False or not inits:
+        return not_applicable("the server was not started dormant")
+    opened = next((request for request in inits if accepted(request)), None)
+    until = opened.began_ns or opened.t_ns if opened else max(request.t_ns for request in inits)
+    probes = [request for request in history.requests if request.verb == "probe"]
+    dormant = [request for request in probes if request.t_ns <= until]
+    wrong = [request for request in dormant if request.code not in (0, 503)]
+    if wrong:
+        served = any(accepted(request) for request in wrong)
+        return _wrong_code(
+            f"{len(wrong)} of {len(dormant)} routes did not answer 503 while the server was dormant",
+            "served-while-dormant" if served else "not-503-while-dormant",
+            wrong,
+        )
+    if opened is None:
+        if any(request.code for request in inits):
+            return _wrong_code("the server could not be initialised", "init-refused", inits)
+        return inconclusive("the request to initialise got no answer")
+    later = [request for request in history.requests if (request.began_ns or request.t_ns) >= opened.t_ns]
+    api = [request for request in later if request.verb not in ("init", "ready") and request.code]
+    served_since = next((index for index, request in enumerate(api) if request.code != 503), None)
+    closed = [request for request in api[served_since or 0 :] if request.code == 503]
+    if closed:
+        return _wrong_code("the server answered 503 after it was initialised", "still-gated", closed)
+    if not any(request.code == 503 for request in dormant):
+        return inconclusive("no route was probed while the server was dormant")
+    if not api:
+        return inconclusive("nothing was asked of the server after it was initialised")
+    return holds(
+        f"{len(dormant)} routes answered 503 until the server was initialised, then it served",
+        probed=len(dormant),
+        served=len(api),
+    )
+
+
+def _wrong_code(says: str, signature: str, requests: Sequence[Request]) -> Verdict:
+    codes: Iterable[str] = (f"{request.method} {request.path}: {request.code}" for request in requests)
+    return violated(
+        says,
+        signature=signature,
+        seen=codes,
+        evidence=[at(request, f"{request.method} {request.path} answered {request.code}") for request in requests],
+        routes=len(requests),
+    )
+
+
+GUARANTEES = (
+    Guarantee(
+        id="status.known",
+        level=Level.MUST,
+        promise="Every status seen is in the server's published vocabulary; every status a client waits for exists in it.",
+        source="OpenHands software-agent-sdk #3793",
+        judge=known,
+    ),
+    Guarantee(
+        id="status.final",
+        level=Level.MUST,
+        promise="A terminal status does not change without a new message or run.",
+        source="OpenHands software-agent-sdk #3191",
+        judge=per_conversation(final),
+    ),
+    Guarantee(
+        id="status.gated",
+        level=Level.MUST,
+        promise="A dormant server answers 503 on every API route until initialised, then serves.",
+        source="OpenHands agent-server: deferred initialisation (OH_DEFERRED_INIT, /api/init)",
+        judge=gated,
+    ),
+    *status_agree.GUARANTEES,
+    *status_crash.GUARANTEES,
+)

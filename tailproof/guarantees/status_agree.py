@@ -1,0 +1,147 @@
+"""Whether REST, stream and disk tell the same status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tailproof.guarantees.events_log import per_conversation
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
+from tailproof.history.reader import History
+from tailproof.history.records import Life, Status, Stream
+from tailproof.history.timeline import CLIENT, SECOND, SETTLED, clean_statuses, seconds, statuses_of
+
+LIMIT_S = 5.0
+
+
+def agree(history: History, conversation: str) -> Verdict:
+    """REST, stream and disk agree within T.
+
+    The status last seen on a subscription past the wire is held against every read of the API that follows in the same life
+    of the server. They disagree for as long as one read after the other shows something else than the same, unchanged status
+    of the stream; the measured time runs from the first of these reads to the last, so that it is never too long. The disk is
+    compared at the end, when the server has been stopped: with the last status of the API at rest. An orderly stop leaves no
+    excuse; after a death the status must have rested for T before.
+    """
+    limit_s = history.header.parameters.get("status.agree", LIMIT_S)
+    clean = clean_statuses(history, conversation)
+    disk = [status for status in statuses_of(history, conversation) if status.via == "disk" and status.witness != CLIENT]
+    kinds = {status.via for status in (*clean, *disk)}
+    if len(kinds) < 2:
+        return inconclusive(f"a status was seen through {'one reader' if kinds else 'no reader'} only")
+    closed = [one for one in history.streams if one.stage == "closed" and one.path != "wire"]
+    worst, took_ns, compared = _longest_disagreement(sorted((*clean, *closed), key=lambda record: record.t_ns))
+    if worst and took_ns > limit_s * SECOND:
+        shown, first, last = worst
+        return violated(
+            f"the stream says {shown.raw} and REST says {last.raw}, for at least {seconds(took_ns)} s",
+            signature=f"stream-{shown.neutral}-rest-{last.neutral}",
+            expected=[shown.raw],
+            seen=[last.raw],
+            evidence=[
+                at(shown, f"{shown.raw} on the stream"),
+                at(first, f"{first.raw} by REST"),
+                at(last, f"{last.raw} by REST, still"),
+            ],
+            timed=True,
+            limit_s=limit_s,
+            took_s=seconds(took_ns),
+        )
+    verdict = _disk(history, clean, disk, limit_s)
+    if verdict:
+        return verdict
+    if worst and worst[2] is clean[-1]:
+        return inconclusive(
+            f"at the end the stream says {worst[0].raw} and REST {worst[2].raw}; nobody looked for longer than {limit_s:g} s",
+            limit_s=limit_s,
+            took_s=seconds(took_ns),
+        )
+    if not compared and not disk:
+        return inconclusive("stream and REST were never read side by side")
+    return holds(
+        f"{' and '.join(sorted(kinds))} agreed; the longest difference was {seconds(took_ns)} s",
+        limit_s=limit_s,
+        took_s=seconds(took_ns),
+        compared=compared,
+    )
+
+
+Disagreement = tuple[Status, Status, Status]
+"""What the stream showed, the first and the last read that showed something else meanwhile."""
+
+
+def _longest_disagreement(clean: Sequence[Status | Stream]) -> tuple[Disagreement | None, int, int]:
+    shown: Status | None = None
+    first: Status | None = None
+    worst: Disagreement | None = None
+    took_ns, compared = 0, 0
+    for status in clean:
+        if isinstance(status, Stream):
+            shown = first = None
+            continue
+        if status.via == "stream":
+            if shown is None or shown.neutral != status.neutral or shown.epoch != status.epoch:
+                shown, first = status, None
+            continue
+        if shown is None or shown.epoch != status.epoch:
+            continue
+        compared += 1
+        if status.neutral == shown.neutral:
+            first = None
+            continue
+        first = first or status
+        if worst is None or status.t_ns - first.t_ns >= took_ns:
+            worst, took_ns = (shown, first, status), status.t_ns - first.t_ns
+    return worst, took_ns, compared
+
+
+def _disk(history: History, clean: Sequence[Status], disk: Sequence[Status], limit_s: float) -> Verdict | None:
+    """None when the disk agrees at the end, or was not read after it."""
+    if not disk or not clean or clean[-1].neutral not in SETTLED:
+        return None
+    written, shown = disk[-1], clean[-1]
+    ends = [life for life in history.lives if life.stage in ("stopped", "died") and shown.t_ns < life.t_ns < written.t_ns]
+    if written.neutral == shown.neutral or not ends or ends[0].epoch != shown.epoch:
+        return None
+    since = _rested_since(clean)
+    rested_ns = ends[0].t_ns - since.t_ns
+    if not _orderly(ends[0]) and rested_ns <= limit_s * SECOND:
+        return inconclusive(
+            f"the disk says {written.raw}, REST and stream said {shown.raw}, but for {seconds(rested_ns)} s only",
+            limit_s=limit_s,
+            took_s=seconds(rested_ns),
+        )
+    return violated(
+        f"the disk says {written.raw} after the stop; REST and stream said {shown.raw}",
+        signature=f"disk-{written.neutral}-rest-{shown.neutral}",
+        expected=[shown.raw],
+        seen=[written.raw],
+        evidence=[at(since, f"{since.raw} via {since.via}"), at(ends[0], ends[0].stage), at(written, "on the disk")],
+        limit_s=limit_s,
+        rested_s=seconds(rested_ns),
+    )
+
+
+def _orderly(life: Life) -> bool:
+    """The server was asked to end and did so by itself."""
+    return life.stage == "stopped" and life.exit_code in (None, 0, 143, -15)
+
+
+def _rested_since(clean: Sequence[Status]) -> Status:
+    since = clean[-1]
+    for status in reversed(clean):
+        if status.neutral != since.neutral:
+            break
+        since = status
+    return since
+
+
+GUARANTEES = (
+    Guarantee(
+        id="status.agree",
+        level=Level.MUST,
+        promise="REST, stream and disk agree on the status within T.",
+        source="OpenHands software-agent-sdk #1865, Paca-AI/paca#242 (stale status after a dead socket)",
+        judge=per_conversation(agree),
+        rests_on_time=True,
+    ),
+)

@@ -1,0 +1,269 @@
+"""What a user sees of a run whose server died."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tailproof.guarantees.events_log import per_conversation
+from tailproof.guarantees.verdict import (
+    Guarantee,
+    Level,
+    Pointer,
+    Verdict,
+    all_of,
+    at,
+    holds,
+    inconclusive,
+    not_applicable,
+    violated,
+)
+from tailproof.history.reader import History
+from tailproof.history.records import Life, Request, Status
+from tailproof.history.timeline import SECOND, Death, accepted, deaths, last_ns, lives_end, seconds, statuses_of
+from tailproof.history.views import belongs, lists_of, log_of
+
+LIMIT_S = 60.0
+POLL_NS = 2 * SECOND
+"""A reader that looks until T is over may have looked for the last time this much before."""
+RUNNING = frozenset({"active", "queued"})
+NOBODY_SAID = frozenset({0, 401, 403, 429})
+"""Answers to the push that tell nothing about the conversation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """Everything seen of a conversation between the readiness after a death and the push (or the end of that life)."""
+
+    history: History
+    conversation: str
+    death: Death
+    ready: Life
+    limit_s: float
+    alone: Sequence[Status]
+    """Reads that load nothing, before anybody loaded."""
+    loaded: Sequence[Status]
+    """Reads behind a load."""
+    push: Request | None
+    until_ns: int
+
+    def worked_before(self, moment_ns: int) -> bool:
+        """The loop asked the model by itself: what is shown as running has a worker."""
+        return any(
+            call.stage == "asked" and call.turn >= 0 and self.ready.t_ns < call.t_ns <= min(moment_ns, self.until_ns)
+            for call in self.history.model_calls
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check says: nothing wrong, a signature, or why it cannot tell."""
+
+    says: str
+    signature: str = ""
+    undecided: bool = False
+    timed: bool = False
+    evidence: tuple[Pointer, ...] = ()
+
+
+def crash(history: History, conversation: str) -> Verdict:
+    """What was running when the server died is not shown as running without a worker later than T after readiness, is marked as
+    broken off where a user looks, and can be used again.
+
+    Four checks after each death of a server that was running the conversation:
+    `running-after-restart`: a plain read of the status (no load) still shows it running T after the next life was ready;
+    `running-after-load`: also behind a load of the conversation; `unmarked`: neither a failed status nor a new error event says
+    that the run broke off (for a server that promises `interrupted`, that status is as good; one that promises `run-again` owes
+    no mark); `not-usable`: the first request to run after all that is refused. What the model was asked by itself is a worker.
+    The signature joins all that failed.
+    """
+    limit_s = history.header.parameters.get("status.crash", LIMIT_S)
+    return all_of(
+        (_one_death(history, conversation, death, limit_s) for death in deaths(history)),
+        nothing="the server did not die in this trial",
+    )
+
+
+def _one_death(history: History, conversation: str, death: Death, limit_s: float) -> Verdict:
+    running = _running_at(history, conversation, death)
+    if running is None:
+        return inconclusive("nobody saw what the conversation was doing when the server died")
+    if running.neutral not in RUNNING:
+        return not_applicable(f"the conversation was not running when the server died ({running.raw})")
+    if death.restarted is None and death.ready is None:
+        return not_applicable("the server was not started again after it had died")
+    if death.ready is None:
+        return inconclusive("the server did not get ready again after it had died")
+    after = _aftermath(history, conversation, death, death.ready, limit_s)
+    findings = [check(after) for check in CHECKS]
+    broken = [finding for finding in findings if finding.signature]
+    measured = _measured(after)
+    if broken:
+        return violated(
+            "; ".join(finding.says for finding in broken),
+            signature="+".join(finding.signature for finding in broken),
+            evidence=[
+                at(running, f"{running.raw} before the death"),
+                at(death.died, "the server died"),
+                at(death.ready, "ready again"),
+                *(pointer for finding in broken for pointer in finding.evidence),
+            ],
+            timed=all(finding.timed for finding in broken),
+            **measured,
+        )
+    undecided = [finding.says for finding in findings if finding.undecided]
+    if undecided:
+        return inconclusive("; ".join(undecided), **measured)
+    return holds("the run that broke off was shown as such, and the conversation could be used again", **measured)
+
+
+def _running_at(history: History, conversation: str, death: Death) -> Status | None:
+    """The last status of the life that died; what the disk said then is the last word."""
+    mine = statuses_of(history, conversation)
+    seen = [status for status in mine if status.via in ("rest", "stream") and status.t_ns <= death.died.t_ns]
+    until = death.restarted.t_ns if death.restarted else death.died.t_ns
+    disk = [status for status in mine if status.via == "disk" and death.died.t_ns <= status.t_ns <= until]
+    both = [*seen, *disk]
+    return both[-1] if both else None
+
+
+def _aftermath(history: History, conversation: str, death: Death, ready: Life, limit_s: float) -> Aftermath:
+    end_ns = lives_end(history).get(ready.epoch, last_ns(history))
+    requests = [
+        request
+        for request in history.requests
+        if ready.t_ns < request.t_ns <= end_ns and belongs(history, conversation, request.conversation)
+    ]
+    push = next((request for request in requests if request.verb in ("run", "send")), None)
+    until_ns = min(end_ns, push.began_ns or push.t_ns) if push else end_ns
+    load_ns = min(
+        (request.began_ns or request.t_ns for request in requests if request.verb == "load"),
+        default=until_ns,
+    )
+    rest = [
+        status
+        for status in statuses_of(history, conversation)
+        if status.via == "rest" and ready.t_ns <= status.t_ns <= until_ns
+    ]
+    return Aftermath(
+        history=history,
+        conversation=conversation,
+        death=death,
+        ready=ready,
+        limit_s=limit_s,
+        alone=[status for status in rest if not status.after_load and status.t_ns <= load_ns],
+        loaded=[status for status in rest if status.after_load],
+        push=push,
+        until_ns=until_ns,
+    )
+
+
+def _measured(after: Aftermath) -> dict[str, Any]:
+    shown = [status for status in after.alone if status.neutral in RUNNING]
+    return {
+        "limit_s": after.limit_s,
+        "took_s": seconds(shown[-1].t_ns - after.ready.t_ns) if shown else 0.0,
+        "after_restart": after.alone[-1].raw if after.alone else "not read",
+        "after_load": after.loaded[-1].raw if after.loaded else "not read",
+        "push": after.push.code if after.push else "not tried",
+    }
+
+
+def _after_restart(after: Aftermath) -> Finding:
+    shown = [status for status in after.alone if status.neutral in RUNNING]
+    if not after.alone:
+        return Finding(says="the status was not read between the restart and the first load", undecided=True)
+    if not shown:
+        return Finding(says=f"shown as {after.alone[-1].raw}")
+    last = shown[-1]
+    took_ns = last.t_ns - after.ready.t_ns
+    waited_ns = int(after.limit_s * SECOND) - POLL_NS
+    if after.worked_before(last.t_ns):
+        return Finding(says="running, with a worker")
+    if took_ns >= waited_ns and (after.alone[-1] is last or took_ns > after.limit_s * SECOND):
+        return Finding(
+            says=f"{seconds(took_ns)} s after the restart a read of the status still says {last.raw}",
+            signature="running-after-restart",
+            timed=after.alone[-1] is not last,
+            evidence=(at(last, f"{last.raw}, though nothing works on it"),),
+        )
+    if after.alone[-1] is last:
+        return Finding(says=f"nobody looked for {after.limit_s:g} s after the restart; last {last.raw}", undecided=True)
+    return Finding(says=f"running for {seconds(took_ns)} s")
+
+
+def _after_load(after: Aftermath) -> Finding:
+    if not after.loaded:
+        return Finding(says="the status was not read behind a load")
+    last = after.loaded[-1]
+    if last.neutral not in RUNNING or after.worked_before(last.t_ns):
+        return Finding(says=f"behind a load: {last.raw}")
+    if last.t_ns - after.ready.t_ns < after.limit_s * SECOND - POLL_NS:
+        return Finding(says=f"behind a load {last.raw}, but T was not over", undecided=True)
+    return Finding(
+        says=f"behind a load of the conversation the status is {last.raw}",
+        signature="running-after-load",
+        evidence=(at(last, f"{last.raw} behind a load"),),
+    )
+
+
+def _marked(after: Aftermath) -> Finding:
+    policy = str(after.history.header.facts.get("crash_policy", ""))
+    if policy not in ("error", "interrupted"):
+        return Finding(says=f"crash policy {policy or 'unknown'}: no mark is owed")
+    good = {"failed"} | ({"interrupted"} if policy == "interrupted" else set())
+    seen = [
+        status
+        for status in statuses_of(after.history, after.conversation)
+        if status.neutral in good and after.ready.t_ns <= status.t_ns <= after.until_ns and status.via in ("rest", "stream")
+    ]
+    log = log_of(after.history, after.conversation)
+    if seen:
+        return Finding(says=f"marked by the status {seen[0].raw}")
+    if log is None:
+        return Finding(says="no status marks the broken run, and there is no final log to look for an event", undecided=True)
+    restarted = after.death.restarted or after.ready
+    before = {
+        event.id
+        for one in lists_of(after.history, after.conversation)
+        if one.began_ns < restarted.t_ns
+        for event in one.events
+        if event.t_ns < restarted.t_ns
+    }
+    marks = [event for event in log.events if event.role == "error" and event.id not in before]
+    if marks:
+        return Finding(says=f"marked by {marks[0].name}")
+    return Finding(says="neither a status nor an event says that the run broke off", signature="unmarked")
+
+
+def _usable(after: Aftermath) -> Finding:
+    push = after.push
+    if push is None:
+        return Finding(says="nobody tried to run the conversation again", undecided=True)
+    if accepted(push):
+        return Finding(says=f"run again: {push.code}")
+    if push.code in NOBODY_SAID:
+        return Finding(says=f"the request to run again got {push.code or push.error}", undecided=True)
+    if push.code == 409 and after.worked_before(push.t_ns):
+        return Finding(says="already running, with a worker")
+    return Finding(
+        says=f"the conversation cannot be used again: {push.method} {push.path} answers {push.code}",
+        signature="not-usable",
+        evidence=(at(push, f"answered {push.code}"),),
+    )
+
+
+CHECKS: tuple[Callable[[Aftermath], Finding], ...] = (_after_restart, _after_load, _marked, _usable)
+
+GUARANTEES = (
+    Guarantee(
+        id="status.crash",
+        level=Level.MUST,
+        promise="What was running when the server died is not shown as running without a worker later than T after readiness, "
+        "is marked as broken off where a user looks, and can be used again.",
+        source="OpenHands software-agent-sdk #1554, #3184",
+        judge=per_conversation(crash),
+        rests_on_time=True,
+    ),
+)
