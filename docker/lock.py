@@ -1,7 +1,7 @@
 """Writes `docker/locks/VERSION.txt`: what one release is installed with, resolved as of its own day.
 
-    python docker/lock.py 1.7.3
-    python docker/lock.py 1.58.0 --as-of 2026-11-21
+python docker/lock.py 1.7.3
+python docker/lock.py 1.58.0 --as-of 2026-11-21
 """
 
 from __future__ import annotations

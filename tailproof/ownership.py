@@ -199,7 +199,9 @@ def _engine_leftovers() -> list[Leftover]:
 def _labelled(engine: docker.DockerClient) -> Iterator[Leftover]:
     ours = {"label": OWNER_LABEL}
     for it in engine.api.containers(all=True, filters=ours):
-        yield Leftover("container", it["Names"][0].lstrip("/"), _labels_owner(it), _remover("remove_container", it["Id"]))
+        yield Leftover(
+            "container", it["Names"][0].lstrip("/"), _labels_owner(it), _remover("remove_container", it["Id"])
+        )
     for it in engine.api.networks(filters=ours):
         yield Leftover("network", it["Name"], _labels_owner(it), _remover("remove_network", it["Id"]))
     for it in engine.api.volumes(filters=ours)["Volumes"] or []:

@@ -104,9 +104,7 @@ def _parts(reference: str) -> tuple[str, str | None]:
     return name, tag
 
 
-def _from_debian(
-    engine: docker.DockerClient, tag: str, key: str, say: Callable[[str], None], budget: Budget
-) -> None:
+def _from_debian(engine: docker.DockerClient, tag: str, key: str, say: Callable[[str], None], budget: Budget) -> None:
     tree = cache() / "images" / f"base-{key}.tar"
     if not tree.is_file():
         say(f"making a Debian {SUITE} tree with {', '.join(PACKAGES)}")
@@ -119,7 +117,9 @@ def _from_debian(
 def _mmdebstrap(tree: Path, budget: Budget) -> None:
     program = shutil.which("mmdebstrap")
     if program is None:
-        raise TargetError("without a registry the base image is made with mmdebstrap, which is not here: apt-get install mmdebstrap")
+        raise TargetError(
+            "without a registry the base image is made with mmdebstrap, which is not here: apt-get install mmdebstrap"
+        )
     aside = tree.with_name(f"{tree.stem}.aside.tar")
     command = [
         *(program, "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
@@ -128,7 +128,12 @@ def _mmdebstrap(tree: Path, budget: Budget) -> None:
     ]
     with tempfile.TemporaryFile() as told:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=told, stderr=told, cwd=tree.parent, env={**os.environ, "LC_ALL": "C"}
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=told,
+            cwd=tree.parent,
+            env={**os.environ, "LC_ALL": "C"},
         )
         try:
             budget.wait_for("mmdebstrap to end", lambda: process.poll() is not None, every=0.1)

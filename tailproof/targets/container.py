@@ -49,7 +49,9 @@ class ContainerTarget:
         finally:
             engine.close()
         if not image.attrs["Config"].get("Entrypoint"):
-            raise TargetError(f"the image {self._image} has no entrypoint to which `--host` and `--port` could be given")
+            raise TargetError(
+                f"the image {self._image} has no entrypoint to which `--host` and `--port` could be given"
+            )
         self._identity = image.id
         self.version = image.labels.get(VERSION_LABEL) or image.labels.get("org.opencontainers.image.version", "")
         digests = image.attrs.get("RepoDigests") or [image.id]

@@ -100,7 +100,9 @@ def uploaded(version: str, budget: Budget) -> dt.datetime:
         if "upload-time" in file
     ]
     if not times:
-        raise TargetError(f"the package index does not say when {version} was uploaded: give docker/lock.py an --as-of day")
+        raise TargetError(
+            f"the package index does not say when {version} was uploaded: give docker/lock.py an --as-of day"
+        )
     latest: dt.datetime = max(times)
     return latest
 

@@ -163,7 +163,12 @@ class ProcessServer:
         """Raises TargetError when the server's directory cannot be copied."""
         try:
             shutil.copytree(
-                self._places.root, into, symlinks=True, dirs_exist_ok=True, ignore=_sockets, copy_function=shutil.copyfile
+                self._places.root,
+                into,
+                symlinks=True,
+                dirs_exist_ok=True,
+                ignore=_sockets,
+                copy_function=shutil.copyfile,
             )
         except (OSError, shutil.Error) as error:
             raise TargetError(f"the server's disk cannot be read: {error}") from error

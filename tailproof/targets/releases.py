@@ -31,7 +31,9 @@ def pypi_target(spec: str, version: str, *, adapter: Adapter) -> ProcessTarget:
     def provide(budget: Budget) -> Installation:
         built = environment(version, budget)
         return Installation(
-            interpreter=built.interpreter, version=version, facts={"python": built.python.release, "lock": built.directory.name}
+            interpreter=built.interpreter,
+            version=version,
+            facts={"python": built.python.release, "lock": built.directory.name},
         )
 
     return ProcessTarget(spec, adapter=adapter, provide=provide, version=version)
@@ -87,7 +89,15 @@ def _of_checkout(directory: Path, budget: Budget) -> Path:
                     )
                 editable = [word for package in packages for word in ("--editable", str(package))]
                 uv(
-                    ["pip", "install", "--quiet", "--compile-bytecode", "--python", str(place / "bin" / "python"), *editable],
+                    [
+                        "pip",
+                        "install",
+                        "--quiet",
+                        "--compile-bytecode",
+                        "--python",
+                        str(place / "bin" / "python"),
+                        *editable,
+                    ],
                     doing=f"installing the checkout {directory}",
                     budget=budget,
                 )
@@ -100,7 +110,11 @@ def _version_in(interpreter: Path, directory: Path) -> str:
     """The release that an environment holds. Raises TargetError when it holds none."""
     try:
         done = subprocess.run(
-            [interpreter, "-I", "-c", _ASK_VERSION], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+            [interpreter, "-I", "-c", _ASK_VERSION],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise TargetError(f"the environment of {directory} does not run: {error}") from error

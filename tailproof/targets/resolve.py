@@ -43,13 +43,17 @@ def resolve(spec: str, *, adapter: Adapter, model_url: str | None = None) -> Tar
     if colon and not what:
         raise BadTarget(f"target {spec!r} names nothing behind the colon: {FORMS}")
     if model_url and kind != "url":
-        raise BadTarget(f"a model address is for url: targets only; {spec} is started here and finds the model by itself")
+        raise BadTarget(
+            f"a model address is for url: targets only; {spec} is started here and finds the model by itself"
+        )
     return make(spec, what, adapter, model_url)
 
 
 def _docker(spec: str, image: str, adapter: Adapter, model_url: str | None) -> Target:
     if not _REFERENCE.fullmatch(image):
-        raise BadTarget(f"{image!r} is not an image reference: docker:NAME[:TAG], for example docker:tailproof/agent-server:1.58.0")
+        raise BadTarget(
+            f"{image!r} is not an image reference: docker:NAME[:TAG], for example docker:tailproof/agent-server:1.58.0"
+        )
     return ContainerTarget(image, adapter=adapter)
 
 
@@ -64,7 +68,9 @@ def _pypi(spec: str, version: str, adapter: Adapter, model_url: str | None) -> T
 def _src(spec: str, place: str, adapter: Adapter, model_url: str | None) -> Target:
     directory = Path(place).expanduser().absolute()
     if not directory.is_dir():
-        raise BadTarget(f"{directory} is not a directory: src:DIR takes a checkout of the server or a virtual environment")
+        raise BadTarget(
+            f"{directory} is not a directory: src:DIR takes a checkout of the server or a virtual environment"
+        )
     return src_target(spec, directory, adapter=adapter)
 
 

@@ -119,7 +119,9 @@ class UrlServer:
             self._engine.write(Life("removed", self.epoch, detail="left running"))
 
     def _refuse(self, what: str) -> NoReturn:
-        raise TargetError(f"{self.url} is run by somebody else and cannot be {what}: use pypi:VERSION, src:DIR or docker:IMAGE")
+        raise TargetError(
+            f"{self.url} is run by somebody else and cannot be {what}: use pypi:VERSION, src:DIR or docker:IMAGE"
+        )
 
 
 def _knock(url: str) -> None:

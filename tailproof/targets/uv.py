@@ -48,7 +48,9 @@ def uv(
             cwd=Path("/"),
         )
         try:
-            code = budget.wait_for(doing, lambda: (process.poll(),) if process.poll() is not None else None, every=0.05)[0]
+            code = budget.wait_for(
+                doing, lambda: (process.poll(),) if process.poll() is not None else None, every=0.05
+            )[0]
         except DeadlineMissed as missed:
             raise TargetError(f"{doing} took longer than {missed.seconds:.0f} s") from missed
         finally:

@@ -1,0 +1,93 @@
+#!/bin/sh
+# Makes a Docker engine answer on this machine: installs one from Debian packages when there is none and starts it, also
+# after one was killed. Does nothing when one answers. Ends with 0 when one does, else with one sentence and 2.
+#
+#   sudo sh docker/engine.sh
+set -eu
+
+SOCKET=/var/run/docker.sock
+LOG=${TAILPROOF_ENGINE_LOG:-/var/log/tailproof-dockerd.log}
+SECONDS_TO_START=60
+
+fail() { echo "docker/engine.sh: $1" >&2; exit 2; }
+
+answers() { curl -fsS -m 5 -o /dev/null --unix-socket "$SOCKET" http://localhost/_ping 2>/dev/null; }
+
+# A pid file whose process is gone, or is another program by now, stops the next engine from starting.
+lives() { # lives PIDFILE PROGRAM
+    [ -s "$1" ] && pid=$(cat "$1") && [ -e "/proc/$pid/comm" ] && [ "$(cat "/proc/$pid/comm")" = "$2" ]
+}
+
+install_engine() {
+    command -v apt-get >/dev/null 2>&1 || fail "there is no dockerd and no apt-get to install it: install Docker by hand"
+    export DEBIAN_FRONTEND=noninteractive
+    # A package's own start of the service fails where there is no init; the engine is started below.
+    apt-get install -y -q --no-install-recommends docker.io iptables ca-certificates curl >"$LOG" 2>&1 \
+        || { apt-get update -q >>"$LOG" 2>&1 && apt-get install -y -q --no-install-recommends docker.io iptables ca-certificates curl >>"$LOG" 2>&1; } \
+        || fail "docker.io could not be installed, see $LOG"
+}
+
+mount_cgroups() {
+    # Machines without systemd may have an empty /sys/fs/cgroup; the engine cannot limit memory without it.
+    [ -e /sys/fs/cgroup/cgroup.controllers ] && return
+    if [ -e /sys/fs/cgroup/memory/cgroup.procs ]; then return; fi
+    mountpoint -q /sys/fs/cgroup || mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
+    for controller in $(awk '!/^#/ && $4 == 1 { print $1 }' /proc/cgroups); do
+        mkdir -p "/sys/fs/cgroup/$controller"
+        mountpoint -q "/sys/fs/cgroup/$controller" \
+            || mount -t cgroup -o "$controller" cgroup "/sys/fs/cgroup/$controller" 2>/dev/null \
+            || rmdir "/sys/fs/cgroup/$controller"
+    done
+}
+
+sweep() {
+    # What a killed engine leaves: its pid file and socket, and its own containerd, which keeps the next one from starting.
+    managed=/var/run/docker/containerd/containerd.pid
+    if lives "$managed" containerd; then
+        kill "$(cat "$managed")"
+        n=0
+        while lives "$managed" containerd && [ $n -lt 50 ]; do n=$((n + 1)); sleep 0.2; done
+        if lives "$managed" containerd; then kill -9 "$(cat "$managed")"; fi
+    fi
+    rm -f "$managed" /var/run/docker/containerd/*.sock /var/run/docker/containerd/*.sock.ttrpc
+    rm -f /var/run/docker.pid "$SOCKET"
+}
+
+wait_for_answer() { # wait_for_answer [PID]: until the engine answers, or that process is gone
+    n=0
+    until answers; do
+        n=$((n + 1))
+        [ $n -le $((SECONDS_TO_START * 2)) ] || return 1
+        if [ -n "${1:-}" ] && ! [ -e "/proc/$1" ]; then return 1; fi
+        sleep 0.5
+    done
+}
+
+sweep_containers() {
+    # Containers that were running when their engine was killed: their processes may live on without an owner. The engine
+    # lists them as running although nobody waits for them; a stop settles that.
+    command -v docker >/dev/null 2>&1 || return 0
+    for id in $(docker ps -q --filter label=tailproof.owner 2>/dev/null); do
+        docker inspect -f '{{.State.Pid}}' "$id" 2>/dev/null | while read -r pid; do
+            if [ "$pid" -gt 0 ] && ! [ -e "/proc/$pid" ]; then docker rm -f "$id" >/dev/null 2>&1 || true; fi
+        done
+    done
+}
+
+command -v curl >/dev/null 2>&1 && answers && exit 0
+[ "$(id -u)" = 0 ] || fail "no Docker engine answers at $SOCKET, and starting one needs root: sudo sh docker/engine.sh"
+command -v dockerd >/dev/null 2>&1 && command -v curl >/dev/null 2>&1 || install_engine
+if [ -d /run/systemd/system ]; then
+    systemctl start docker >>"$LOG" 2>&1 || fail "systemd could not start docker: journalctl -u docker"
+    wait_for_answer || fail "the engine that systemd started does not answer: journalctl -u docker"
+    exit 0
+fi
+if lives /var/run/docker.pid dockerd && wait_for_answer "$(cat /var/run/docker.pid)"; then exit 0; fi
+if lives /var/run/docker.pid dockerd; then
+    fail "a dockerd runs (pid $(cat /var/run/docker.pid)) but does not answer within ${SECONDS_TO_START} s: end it, then try again"
+fi
+sweep
+mount_cgroups
+setsid dockerd >>"$LOG" 2>&1 </dev/null &
+wait_for_answer $! || fail "dockerd did not start: $(grep -E 'level=(error|fatal)|failed' "$LOG" | tail -n 1 | cut -c1-300)"
+sweep_containers

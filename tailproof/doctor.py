@@ -1,0 +1,231 @@
+"""What this machine can and cannot run, why, and what would help."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uv
+
+from tailproof.targets.cache import cache
+from tailproof.targets.engine import HOW_TO_GET_ONE, EngineError, connect, engine_does
+from tailproof.targets.images import REPOSITORY
+from tailproof.targets.locks import known_releases
+from tailproof.targets.pythons import find_python
+from tailproof.targets.target import TargetError
+
+_GIB = 1 << 30
+_ENVIRONMENT_BYTES = 600 << 20
+_IMAGE_BYTES = 900 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    ok: bool
+    name: str
+    says: str
+    needed_for: str
+    remedy: str
+    """How to get it, when it is missing."""
+    required: bool = False
+    """Nothing at all runs without it; the others only keep some targets or scenarios from running."""
+
+
+def examine() -> list[Finding]:
+    """Look at everything, also when something is missing. Takes a few seconds; starts, changes and downloads nothing."""
+    findings = [look() for look in (_harness, _uv, _target_python, _releases, _tmux, _git, _space, _shared_memory)]
+    return [*findings, *_engine(), _toxiproxy()]
+
+
+def _harness() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(
+        ok=sys.version_info >= (3, 11),
+        name="python",
+        says=f"Python {version} runs the harness",
+        needed_for="the harness",
+        remedy="install Python 3.11 or newer",
+        required=True,
+    )
+
+
+def _uv() -> Finding:
+    try:
+        says, ok = _first_line(uv.find_uv_bin(), "--version"), True
+    except FileNotFoundError:
+        says, ok = "uv is not installed beside the harness", False
+    return Finding(
+        ok=ok,
+        name="uv",
+        says=says,
+        needed_for="environments of released servers and clients",
+        remedy="pip install uv, into the environment of the harness",
+        required=True,
+    )
+
+
+def _target_python() -> Finding:
+    try:
+        python = find_python()
+        says, ok = f"releases run on Python {python.release} ({python.path})", True
+    except TargetError as error:
+        says, ok = str(error), False
+    return Finding(
+        ok=ok,
+        name="python for targets",
+        says=says,
+        needed_for="pypi: and src: targets, and SDK clients",
+        remedy="install Python 3.13 (a package, pyenv, or `uv python install 3.13`)",
+    )
+
+
+def _releases() -> Finding:
+    known = known_releases()
+    built = sorted({place.name.split("-py")[0] for place in (cache() / "environments").glob("*-py*") if place.is_dir()})
+    return Finding(
+        ok=bool(known),
+        name="releases",
+        says=f"lock files for {', '.join(known) or 'none'}; environments built: {', '.join(built) or 'none yet'}",
+        needed_for="releases with the dependencies of their day",
+        remedy="install tailproof again: its lock files are missing",
+        required=True,
+    )
+
+
+def _tool(name: str, version: str, needed_for: str) -> Finding:
+    place = shutil.which(name)
+    return Finding(
+        ok=place is not None,
+        name=name,
+        says=_first_line(place, version) if place else f"{name} is not on PATH",
+        needed_for=needed_for,
+        remedy=f"apt-get install {name}",
+    )
+
+
+def _tmux() -> Finding:
+    return _tool("tmux", "-V", "the terminal tool of a server that runs as a plain process (pypi:, src:)")
+
+
+def _git() -> Finding:
+    return _tool("git", "--version", "workspaces of a server that runs as a plain process (pypi:, src:)")
+
+
+def _space() -> Finding:
+    place = next(parent for parent in (cache(), *cache().parents) if parent.exists())
+    free = shutil.disk_usage(place).free
+    return Finding(
+        ok=free > 2 * _ENVIRONMENT_BYTES,
+        name="disk",
+        says=f"{free / _GIB:.1f} GiB free where environments are kept ({cache()})",
+        needed_for="environments, 0.5 GiB for each release",
+        remedy="make room, or set TAILPROOF_CACHE to a directory on another disk",
+    )
+
+
+def _shared_memory() -> Finding:
+    place = Path("/dev/shm")
+    free = shutil.disk_usage(place).free if place.is_dir() else 0
+    return Finding(
+        ok=free >= 64 << 20 and os.access(place, os.W_OK),
+        name="shared memory",
+        says=f"{free / (1 << 20):.0f} MiB free in {place}" if free else f"{place} is not there",
+        needed_for="locks and semaphores of Python programs under test",
+        remedy="mount a tmpfs of at least 64 MiB on /dev/shm",
+    )
+
+
+def _engine() -> Iterator[Finding]:
+    needed = "docker: targets, kernel OOM kills, restarts as a new container"
+    try:
+        with closing(connect()) as engine, engine_does("looking at the engine"):
+            info = engine.info()
+            tags = sorted(tag for image in engine.images.list(name=REPOSITORY) for tag in image.tags)
+    except EngineError as error:
+        yield Finding(
+            ok=False, name="engine", says=str(error).partition(": ")[0], needed_for=needed, remedy=HOW_TO_GET_ONE
+        )
+        return
+    yield Finding(
+        ok=True,
+        name="engine",
+        says=f"Docker {info['ServerVersion']}, cgroup version {info.get('CgroupVersion', '1')}",
+        needed_for=needed,
+        remedy="",
+    )
+    yield _memory_limit(info)
+    yield _engine_space(info)
+    yield Finding(
+        ok=bool(tags),
+        name="images",
+        says=", ".join(tags) or f"no {REPOSITORY} image is built",
+        needed_for=f"docker:{REPOSITORY}:VERSION",
+        remedy=f"tailproof image build {known_releases()[-1]}",
+    )
+
+
+def _memory_limit(info: dict[str, Any]) -> Finding:
+    lacks = [name for name in ("MemoryLimit", "SwapLimit") if not info.get(name)]
+    swap = _swap_total()
+    fits = "MemoryLimit" not in lacks and not (lacks and swap)
+    return Finding(
+        ok=fits,
+        name="memory limits",
+        says="the engine can limit memory"
+        if not lacks
+        else f"the engine lacks {' and '.join(lacks)}; swap is {swap} kB",
+        needed_for="the scenarios in which the kernel kills for want of memory",
+        remedy="boot with cgroup_enable=memory swapaccount=1, or turn swap off",
+    )
+
+
+def _engine_space(info: dict[str, Any]) -> Finding:
+    place = Path(info.get("DockerRootDir", "/var/lib/docker"))
+    here = next(
+        (parent for parent in (place, *place.parents) if os.access(parent, os.X_OK) and parent.exists()), Path("/")
+    )
+    free = shutil.disk_usage(here).free
+    return Finding(
+        ok=free > 2 * _IMAGE_BYTES,
+        name="disk of the engine",
+        says=f"{free / _GIB:.1f} GiB free for images",
+        needed_for="images, about 1 GiB for each release",
+        remedy="remove images that nobody needs: docker image prune",
+    )
+
+
+def _toxiproxy() -> Finding:
+    from tailproof.wire.toxiproxy import available
+
+    missing = available()
+    return Finding(
+        ok=missing is None,
+        name="toxiproxy",
+        says=missing or "a Toxiproxy server can be started",
+        needed_for="faults below the frames (network.*): bandwidth, slicing, half-open connections",
+        remedy="go install the Toxiproxy server, or put a release of it on PATH",
+    )
+
+
+def _swap_total() -> int:
+    found = re.search(r"^SwapTotal:\s+(\d+)", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return int(found.group(1)) if found else 0
+
+
+def _first_line(*command: str) -> str:
+    """What a program says of itself, or why it does not."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{command[0]} does not run: {error}"
+    return (done.stdout or done.stderr).strip().partition("\n")[0]
