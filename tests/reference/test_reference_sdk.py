@@ -1,0 +1,49 @@
+"""Released SDK clients hold a whole conversation with the reference server: its shapes are the real ones."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import CALM, KEY, Stage
+
+from tailproof.adapters.adapter import ConversationPlan
+from tailproof.adapters.openhands import OpenHands
+from tailproof.clients.sdk import SdkClient
+from tailproof.history.reader import History
+from tailproof.model.script import Turn
+from tailproof.targets.environments import environment
+from tailproof.waiting import Budget
+
+pytestmark = pytest.mark.release
+
+
+@pytest.mark.parametrize("version", ["1.58.0", "1.11.1"])
+def test_a_released_client_runs_a_conversation_and_holds_its_log(stage: Stage, version: str) -> None:
+    stage.start(REFERENCE_VERSION=version)
+    interpreter = environment(version, Budget(900)).interpreter
+    client = SdkClient(
+        version, OpenHands(), stage.recorder, interpreter=interpreter, scratch=stage.place, environment={}
+    )
+    budget = Budget(120)
+    client.start()
+    try:
+        client.connect(stage.url, key=KEY, version=version, budget=budget)
+        played = stage.model.serve("main", [Turn.model_validate(turn) for turn in CALM], journal=str(stage.journal))
+        plan = ConversationPlan(
+            conversation="8c3a5df6-1c4b-4f0e-9f0a-0d8b3a6f2f11",
+            model_url=played.url,
+            workspace=str(stage.place / "workspace"),
+        )
+        conversation = client.create(plan, budget)
+        client.send("go", budget)
+        client.run()
+        returned = client.wait_returned(budget)
+    finally:
+        client.close()
+    assert (returned.status, returned.error) == ("finished", "")
+    log = [event["id"] for event in stage.log(conversation)]
+    stage.recorder.sync()
+    history = History.load(stage.recorder.directory)
+    held = [event.id for event in history.events if event.reading == "held:0" and event.durable]
+    heard = [event.id for event in history.events if event.reading == "callback:0" and event.durable]
+    assert held == log
+    assert set(log) <= set(heard)
