@@ -23,6 +23,7 @@ CHUNK = 1 << 20
 BATCH_BYTES = 512 << 10
 STAMP_AT = 120
 """Where in the payload of a paced frame its time stamp stands: 20 digits, behind id and timestamp of the event."""
+KINDS = (b"ActionEvent", b"ObservationEvent", b"MessageEvent", b"ConversationStateUpdateEvent", b"StreamingDeltaEvent")
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -31,7 +32,7 @@ def event(size: int, number: int) -> bytes:
     digest = hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
     identity = "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:]))
     head = f'{{"id":"{identity}","timestamp":"2026-11-21T14:25:04.684879","source":"agent","stamp":"'.encode()
-    tail = b'","kind":"ObservationEvent"}'
+    tail = b'","kind":"%b"}' % KINDS[number % len(KINDS)]
     return head + b"0" * (size - len(head) - len(tail)) + tail
 
 

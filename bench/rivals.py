@@ -16,6 +16,7 @@ from tailproof.waiting import Budget
 from tailproof.wire import toxiproxy
 
 START_S = 60.0
+PYTHONS = ("python3.13", "python3.12", "python3.14")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tailproof"
 
 ADDON = """
@@ -139,10 +140,19 @@ def install() -> None:
     if mitmdump() is None:
         place = CACHE / "mitmproxy"
         uv = [sys.executable, "-m", "uv"]
-        subprocess.run([*uv, "venv", "-q", "--clear", "--python", "3.12", str(place)], check=True)
+        python = next((found for name in PYTHONS if (found := _python(name))), "3.13")
+        subprocess.run([*uv, "venv", "-q", "--clear", "--python", python, str(place)], check=True)
         subprocess.run(
             [*uv, "pip", "install", "-q", "--python", str(place / "bin" / "python"), "mitmproxy"], check=True
         )
+
+
+def _python(name: str) -> str | None:
+    places = [shutil.which(name), *sorted(map(str, Path.home().glob(f".pyenv/versions/*/bin/{name}")))]
+    return next(
+        (p for p in places if p and subprocess.run([p, "-c", ""], capture_output=True, check=False).returncode == 0),
+        None,
+    )
 
 
 @contextlib.contextmanager

@@ -5,12 +5,16 @@ RFC 6455, section 5.2. Messages are counted whole: the fragments of one message,
 
 from __future__ import annotations
 
-from tailproof.wire.peek import HEAD_BYTES, TAIL_BYTES, match_id, name_at_end, peek
+import re
+
+from tailproof.wire.peek import HEAD_BYTES, PLAIN, TAIL_BYTES, known_tails, peek
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 CONTROL_NAMES = {CLOSE: b"close", PING: b"ping", PONG: b"pong"}
 KEPT_HEAD = 16384
 """A message that arrives in several chunks is decoded for its name only up to this size."""
+
+_begins = re.compile(rb'\x81\x7e(?s:..)\{"id": ?"(' + PLAIN + rb'{1,128})"').match
 
 Unit = tuple[int, int, int, bytes, bytes]
 """`(end, opcode, size, id, name)` of one message or control frame: `end` is the offset in the chunk behind its last byte, or -1
@@ -21,7 +25,7 @@ class Scanner:
     """Follows one direction of one stream from chunk to chunk. Memory is bounded by `KEPT_HEAD`."""
 
     __slots__ = (
-        "_fin", "_head", "_inside", "_last", "_left", "_mask", "_message_opcode", "_offset", "_opcode", "_parts",
+        "_fin", "_head", "_inside", "_last", "_left", "_mask", "_message_opcode", "_most", "_offset", "_opcode", "_parts",
         "_plain", "_size", "_taken", "close_code", "close_reason", "frames",
     )  # fmt: skip
 
@@ -40,6 +44,7 @@ class Scanner:
         self._offset = 0
         self._plain = True
         self._size = 0
+        self._most = 0
         self._parts = bytearray()
         self._last = b""
         self._taken = bytearray()
@@ -52,37 +57,29 @@ class Scanner:
     def scan(self, chunk: bytes) -> list[Unit]:
         """The messages and control frames that end in `chunk`, in order."""
         units: list[Unit] = []
-        found = units.append
-        end_of_chunk = len(chunk)
+        add = units.append
+        size = len(chunk)
         rfind = chunk.rfind
+        known = known_tails.get
         position = 0
+        fast = 0
         ready = self._left < 0 and not self._inside and not self._head
-        while position < end_of_chunk:
-            # The loop for what makes up nearly all traffic: whole, final, unmasked text frames shorter than 64 KiB.
-            if ready and end_of_chunk - position > 3 and chunk[position] == 0x81:
-                length = chunk[position + 1]
-                if length == 126:
-                    start = position + 4
-                    end = start + (chunk[position + 2] << 8 | chunk[position + 3])
-                elif length < 126:
-                    start = position + 2
-                    end = start + length
-                else:
-                    end = end_of_chunk + 1
-                if end <= end_of_chunk:
-                    self.frames += 1
-                    identity = match_id(chunk, start, end)
-                    at = rfind(b'"kind"', max(start, end - TAIL_BYTES), end)
-                    name = name_at_end(chunk[at:end]) if at >= 0 else b""
-                    if identity and name:
-                        found((end, TEXT, end - start, identity[1], name))
-                    else:
-                        payload = chunk[start:end]
-                        found((end, TEXT, end - start, *peek(payload, payload[-TAIL_BYTES:], whole=True)))
-                    position = end
-                    continue
+        while position < size:
+            # For what makes up nearly all traffic: whole, final, unmasked text frames of 126 bytes to 64 KiB, id first.
+            if ready and (begins := _begins(chunk, position)):
+                start = position + 4
+                end = start + (chunk[position + 2] << 8 | chunk[position + 3])
+                if end <= size:
+                    at = rfind(b'"kind"', end - TAIL_BYTES if end > TAIL_BYTES else 0, end)
+                    name = known(chunk[at:end]) if at > start else b""
+                    if name:
+                        add((end, TEXT, end - start, begins[1], name))
+                        fast += 1
+                        position = end
+                        continue
             position = self._frame(chunk, position, units)
             ready = self._left < 0 and not self._inside and not self._head
+        self.frames += fast
         return units
 
     def _frame(self, chunk: bytes, position: int, units: list[Unit]) -> int:
@@ -124,6 +121,7 @@ class Scanner:
                 self._message_opcode = self._opcode
                 self._plain = not head[0] & 0x70  # an extension is in use: the payload is not ours to read
                 self._size = 0
+                self._most = KEPT_HEAD if length <= KEPT_HEAD else 2 * HEAD_BYTES
                 self._parts.clear()
                 self._last = b""
         else:
@@ -136,7 +134,7 @@ class Scanner:
         else:
             self._size += end - start
             if self._plain:
-                room = KEPT_HEAD + 1 - len(self._parts)
+                room = self._most - len(self._parts)
                 if room > 0:
                     self._parts += unmask(chunk[start : min(end, start + room)], self._mask, self._offset)
                 near = max(start, end - TAIL_BYTES)
@@ -154,9 +152,9 @@ class Scanner:
         elif self._fin:
             self._inside = False
             identity = name = b""
-            if self._plain:
-                whole = len(self._parts) <= KEPT_HEAD
-                head = bytes(self._parts) if whole else bytes(self._parts[: HEAD_BYTES * 2])
+            if self._plain and self._size:
+                whole = self._size <= KEPT_HEAD
+                head = bytes(self._parts) if whole else bytes(self._parts[: 2 * HEAD_BYTES])
                 identity, name = peek(head, self._last, whole=whole)
             units.append((end, self._message_opcode, self._size, identity, name))
 

@@ -14,7 +14,7 @@ from time import monotonic, monotonic_ns
 
 from tailproof.wire.armed import Armed
 from tailproof.wire.end import End
-from tailproof.wire.framing import CLOSE, Scanner, Unit, split
+from tailproof.wire.framing import CLOSE, Scanner, Unit, header_bytes, split
 from tailproof.wire.journal import Journal, frame_prefix
 
 QUEUE_BYTES = 16 << 20
@@ -296,7 +296,7 @@ class Lane:
         armed.counts[counted] += 1
         armed.counts[f"{counted}_bytes"] += len(raw)
         self._journal.effect(self._prefix, index, unit, "dropped", armed.id)
-        between = split(raw)[1] if unit[2] + 14 < len(raw) else b""
+        between = split(raw)[1] if len(raw) > unit[2] + header_bytes(raw[:14]) else b""
         self._lose(raw)
         if between:
             self.counts["lost_bytes"] -= len(between)

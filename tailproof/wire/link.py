@@ -100,6 +100,7 @@ class Link:
             self._requests()
             self._answers()
             self._requests()
+            self._pass_client_end()
         except HttpError as error:
             self._journal.write(Note(text=f"connection {self.number} ended by the wire, which got {error}"))
             self._end_exchange("broken")
@@ -256,6 +257,7 @@ class Link:
         waiting, self._connecting = b"".join(self._connecting), []
         self._send_up(waiting)
         self.client.resume("connecting")
+        self._pass_client_end()
 
     def _refused(self, why: str) -> None:
         """The server cannot be reached: the client sees a reset, as it would without the wire."""
@@ -436,10 +438,17 @@ class Link:
             self._close_both()
         elif self.lanes:
             self.lanes["up"].ended(how)
-        elif self.server is None or (self._request is None and not self._tunnel):
-            self._finish()
         else:
             self._client_over = True
+            self._pass_client_end()
+
+    def _pass_client_end(self) -> None:
+        """The client sends no more: the server hears of it behind the last request, and an idle connection ends."""
+        if not self._client_over or self.lanes:
+            return
+        if self._request is None and not self._tunnel:
+            self._finish()
+        elif self.server is not None and not self._inbox:
             self.server.shut()
 
     def _server_ended(self, how: str) -> None:
@@ -503,8 +512,6 @@ class Link:
         self._rule = None
         self._left_to_pass = -1
         self.client.resume("pipelined")
-        if self._client_over and not self._upgrade:
-            self._finish()
 
     def _park(self, rule: Armed, then: Callable[[], None], seconds: float | None) -> None:
         """Let the exchange stand still. What is in flight stays in flight: nobody looks whether its sender still waits."""

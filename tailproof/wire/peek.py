@@ -9,13 +9,14 @@ import msgspec
 HEAD_BYTES = 128
 TAIL_BYTES = 96
 
-_PLAIN = rb"[ !#-\[\]-~]"  # printable ASCII that stands in JSON as it is
-match_id = re.compile(rb'\s*\{\s*"id"\s*:\s*"(' + _PLAIN + rb'{1,128})"').match
-_tail = re.compile(rb'"kind"\s*:\s*"(' + _PLAIN + rb'{1,64})"\s*\}\s*').fullmatch
+PLAIN = rb"[ !#-\[\]-~]"  # printable ASCII that stands in JSON as it is
+_id = re.compile(rb'\s*\{\s*"id"\s*:\s*"(' + PLAIN + rb'{1,128})"').match
+_tail = re.compile(rb'"kind"\s*:\s*"(' + PLAIN + rb'{1,64})"\s*\}\s*').fullmatch
 _pair = re.compile(
-    rb'\s*[{,]\s*"(' + _PLAIN + rb'{1,64})"\s*:\s*(?:"(' + _PLAIN + rb'{0,128})"|[-+.\deE]+|true|false|null)(?=\s*[,}])'
+    rb'\s*[{,]\s*"(' + PLAIN + rb'{1,64})"\s*:\s*(?:"(' + PLAIN + rb'{0,128})"|[-+.\deE]+|true|false|null)(?=\s*[,}])'
 ).match
-_known_tails: dict[bytes, bytes] = {}
+known_tails: dict[bytes, bytes] = {}
+"""The tails seen so far -> the name in them, empty for one that names nothing for certain."""
 _MOST_TAILS = 1024
 
 
@@ -39,13 +40,13 @@ def name_at_end(tail: bytes) -> bytes:
 
     Only the last brace may follow, so the pair belongs to the outermost object and never to something inside it.
     """
-    name = _known_tails.get(tail)
+    name = known_tails.get(tail)
     if name is None:
         found = _tail(tail)
         name = found[1] if found else b""
-        if len(_known_tails) >= _MOST_TAILS:
-            _known_tails.clear()
-        _known_tails[tail] = name
+        if len(known_tails) >= _MOST_TAILS:
+            known_tails.clear()
+        known_tails[tail] = name
     return name
 
 
@@ -59,7 +60,7 @@ def peek(head: bytes, tail: bytes, *, whole: bool) -> tuple[bytes, bytes]:
         return b"", b""
     start = tail.rfind(b'"kind"')
     name = name_at_end(tail[start:]) if start >= 0 else b""
-    found = match_id(head)
+    found = _id(head)
     if found and name:
         return found[1], name
     pairs: dict[bytes, bytes] = {}

@@ -32,7 +32,7 @@ VARIABLE = "TAILPROOF_TOXIPROXY"
 
 Stream = Literal["upstream", "downstream"]
 ToxicType = Literal["latency", "bandwidth", "slicer", "reset_peer", "timeout", "limit_data"]
-TOXICS: Mapping[str, frozenset[str]] = {
+TOXICS: Mapping[ToxicType, frozenset[str]] = {
     "latency": frozenset({"latency", "jitter"}),
     "bandwidth": frozenset({"rate"}),
     "slicer": frozenset({"average_size", "size_variation", "delay"}),
