@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import tailproof
 from tailproof import machine
 from tailproof.adapters.adapter import Answer, ConversationPlan
-from tailproof.adapters.catalogue import adapter_for
+from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.adapters.recording import event_of, request_of, status_of
 from tailproof.clients.catalogue import client_for
 from tailproof.faults.fault import Stage
@@ -36,7 +36,6 @@ from tailproof.waiting import Budget, DeadlineMissed
 from tailproof.wire.handle import Wire
 from tailproof.wire.toxiproxy import Toxiproxy
 
-PROTOCOL = "openhands"
 PAGINGS = ((3, True), (10, True), (7, False))
 """Page sizes and directions (ascending) in which the log is read once more at the end."""
 _SCRIPT = "main"

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tailproof import data
-from tailproof.adapters.catalogue import adapter_for
+from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.faults.catalogue import fault_for
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.orders import Order
@@ -18,7 +18,7 @@ from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import NotRunResult
 from tailproof.scenario.load import chosen, load_all, load_scenario
 from tailproof.scenario.schema import FaultPlan, Scenario, Tier
-from tailproof.targets.resolve import resolve
+from tailproof.targets.resolve import REFERENCE, resolve
 from tailproof.targets.target import Target
 
 
@@ -75,7 +75,7 @@ class Check:
         Raises:
             CheckError, BadFile, TargetError: said so that the user can act on it.
         """
-        target = resolve(options.target, adapter=adapter_for("openhands"), model_url=options.model_url or None)
+        target = resolve(options.target, adapter=adapter_for(PROTOCOL), model_url=options.model_url or None)
         everything = catalogue()
         scenarios = chosen(everything, tier=options.tier, globs=_globs(options.scenarios)) + _files(options.scenarios)
         if not scenarios:
@@ -126,10 +126,12 @@ def _files(words: Iterable[str]) -> list[Scenario]:
 
 
 def _client(asked: str, target: Target) -> str:
-    if asked.startswith("sdk:") or asked == "plain":
+    if asked.startswith(("sdk:", f"{REFERENCE}:")) or asked in ("plain", REFERENCE):
         return asked
     if asked not in ("", "sdk"):
-        raise CheckError(f"there is no client {asked!r}; there are sdk:VERSION, sdk and plain")
+        raise CheckError(f"there is no client {asked!r}; there are sdk:VERSION, sdk, plain and {REFERENCE}[:VARIANT]")
+    if target.spec.startswith(REFERENCE) and not asked:
+        return REFERENCE
     if target.version:
         return f"sdk:{target.version}"
     if asked == "sdk":
@@ -163,7 +165,8 @@ def _cannot(scenario: Scenario, target: Target, repetition: int) -> str:
         return f"{target.spec} cannot reach the scripted model: give it with --model-url"
     if scenario.server.memory and "oom" not in target.capabilities:
         return f"{target.spec} has no memory limit: use docker:IMAGE"
-    if scenario.server.dormant and "deferred-init" not in target.capabilities:
+    sheet = adapter_for(PROTOCOL).sheet(target.version)
+    if scenario.server.dormant and not ("deferred-init" in target.capabilities and sheet.facts["deferred_init"]):
         return f"{target.spec} has no deferred initialisation"
     for plan in scenario.faults:
         reason = fault_for(plan.id, plan.fault, plan.options).available(target.capabilities)

@@ -82,7 +82,7 @@ def check(target: str, **asked: Any) -> NoReturn:
     arguments += [f"--scenario={word}" for word in asked["scenarios"]]
     arguments += ["--should-closes"] if asked["strict"] else []
     arguments += ["-n", str(asked["workers"])] if asked["workers"] > 1 else []
-    quiet = [
+    quiet = ["-s",
         "-qq",
         "--no-header",
         "--no-summary",

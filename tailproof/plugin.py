@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 SUITE_SUFFIX = ".suite.yaml"
+DECIDED = "tailproof"
+"""What a controller hands to its workers: seed, out, supervisor. Workers parse the command line anew."""
 DEFAULT_OUT = "tailproof-results"
 
 
@@ -24,17 +26,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--model-url", default="", metavar="URL", help="for url: the model as the server reaches it")
     group.addoption("--repetitions", type=int, default=1, metavar="N", help="trials per scenario (default: 1)")
     group.addoption("--should-closes", action="store_true", help="a violated SHOULD closes the gate, too")
-    group.addoption("--live", action="store_true", help="show the phases of trials instead of pytest's own progress")
+    group.addoption("--live", action="store_true", help="show the phases of trials, not a letter per test (with -s)")
     group.addoption("--supervisor", default="", help="address of the supervisor; set by the session itself")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw the seed before workers inherit the options."""
+    """Decide once, in the controller, what all workers must agree on."""
     if not config.option.target:
         return
     from tailproof import pytest_checks
 
+    for name, value in getattr(config, "workerinput", {}).get(DECIDED, {}).items():
+        setattr(config.option, name, value)
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(1 << 32)
     config.option.out = str(Path(config.option.out).resolve())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,10 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import HistoryError
 from tailproof.judging import judged_once
 from tailproof.orders import Ask, SupervisorGone, ask
-from tailproof.reports.terminal import violation_card
+from tailproof.plugin import DECIDED, SUITE_SUFFIX
 from tailproof.reports.result import TrialResult, VerdictResult
+from tailproof.reports.terminal import violation_card
 from tailproof.session import CheckSession
-from tailproof.plugin import SUITE_SUFFIX
 from tailproof.suite import Suite
 from tailproof.targets.target import TargetError
 from tailproof.yamlfile import BadFile
@@ -46,6 +47,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     parallel = getattr(config.option, "numprocesses", None) or 1
     config.stash[_SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
     config.option.supervisor = config.stash[_SESSION].address
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand to a worker of xdist what was decided here."""
+    option = node.config.option
+    node.workerinput[DECIDED] = {"seed": option.seed, "out": option.out, "supervisor": option.supervisor}
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -95,16 +103,18 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     result = running.finish(interrupted=interrupted)
     if not usage:
         session.exitstatus = result.gate.exit_code
+    if session.config.option.live:
+        writer = session.config.get_terminal_writer()
+        writer.write(running.summary(width=max(80, writer.fullwidth), color=writer.hasmarkup))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The verdict line first, then what a person needs to believe it."""
     running = config.stash.get(_SESSION, None)
-    if running is None or running.result is None:
+    if running is None or running.result is None or config.option.live:
         return
-    writer = terminalreporter._tw
-    if not config.option.live:
-        terminalreporter.section("tailproof")
+    writer = config.get_terminal_writer()
+    terminalreporter.section("tailproof")
     terminalreporter.write(running.summary(width=max(80, writer.fullwidth), color=writer.hasmarkup))
 
 

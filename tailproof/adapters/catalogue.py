@@ -5,6 +5,9 @@ from __future__ import annotations
 from tailproof.adapters.adapter import Adapter
 from tailproof.adapters.openhands import OpenHands
 
+PROTOCOL = "openhands"
+"""The one that a check speaks; there is no other yet."""
+
 CATALOGUE: dict[str, Adapter] = {"openhands": OpenHands()}
 
 

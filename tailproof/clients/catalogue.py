@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from tailproof import data
 from tailproof.adapters.adapter import Adapter
 from tailproof.clients.client import Client, ClientError
 from tailproof.clients.plain import PlainClient
@@ -11,6 +13,7 @@ from tailproof.clients.sdk import SdkClient
 from tailproof.history.recorder import Recorder
 from tailproof.ownership import marks
 from tailproof.targets.environments import environment
+from tailproof.targets.resolve import REFERENCE
 from tailproof.targets.target import Owner
 from tailproof.waiting import Budget
 
@@ -29,6 +32,11 @@ def client_for(
     """
     worn = marks(owner, PART)
     kind, _, version = name.partition(":")
+    if kind == REFERENCE:
+        program = [str(data.folder("fixtures") / "reference_client.py"), *(("--broken", version) if version else ())]
+        return SdkClient(
+            version, adapter, recorder, interpreter=Path(sys.executable), scratch=scratch, environment=worn, program=program
+        )
     if name == "plain":
         return PlainClient(adapter, recorder, environment=worn)
     if kind != "sdk" or not version:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,8 +59,10 @@ class SdkClient:
         interpreter: Path,
         scratch: Path,
         environment: Mapping[str, str],
+        program: Sequence[str] = ("-I", str(PROGRAM)),
     ) -> None:
         self.name = f"sdk:{version}"
+        self._program = program
         self.environment = environment
         self._adapter = adapter
         self._recorder = recorder
@@ -88,7 +90,7 @@ class SdkClient:
         with (self._scratch / LOG_NAME).open("ab") as log:
             try:
                 self._process = subprocess.Popen(
-                    [str(self._interpreter), "-I", str(PROGRAM)],
+                    [str(self._interpreter), *self._program],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -42,7 +42,7 @@ def test_points_are_sorted_as_the_loop_reaches_them() -> None:
         "end",
     ]
     points = [Point.parse(text) for text in written]
-    assert sorted(reversed(points), key=lambda point: point.order(TWO_RUNS)) == points
+    assert sorted(points, key=lambda point: point.order(TWO_RUNS)) == points
 
 
 @given(st.sampled_from(["final-reply", "terminal", "returned"]))

@@ -1,0 +1,205 @@
+"""The table of real bugs: how often the bad release is convicted, and the good one is not.
+
+`python -m bench.bugs [--rows GLOB] [--trials 10] [-n 2]` runs the trials that `bugs.jsonl` does not hold yet, appends one line
+per trial as it ends, and writes BUGS.md. Stopped at any point, the next call goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from tailproof.check import catalogue
+from tailproof.guarantees.verdict import Outcome
+from tailproof.judging import judged_once
+from tailproof.orders import Ask, Order, ask
+from tailproof.reports.baseline import Baseline
+from tailproof.reports.markup import prose
+from tailproof.supervisor import SupervisorProcess
+from tailproof.yamlfile import load
+
+HERE = Path(__file__).resolve().parent
+ROWS, LINES, TABLE = HERE / "bugs.yaml", HERE / "bugs.jsonl", HERE.parent / "BUGS.md"
+Side = Literal["bad", "good"]
+SIDES: tuple[Side, Side] = ("bad", "good")
+
+
+class Pair(BaseModel):
+    """Who meets whom."""
+
+    model_config = ConfigDict(extra="forbid")
+    target: str
+    client: str
+
+
+class Row(BaseModel):
+    """One bug: what convicts the bad release must not convict the good one."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: str
+    saw: str
+    link: str
+    scenario: str
+    guarantees: list[str]
+    bad: Pair
+    good: Pair
+    note: str = ""
+
+
+class Rows(BaseModel):
+    """The file."""
+
+    model_config = ConfigDict(extra="forbid")
+    rows: list[Row]
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `bugs.jsonl`. `outcomes` holds the named guarantees, `others` what else was violated (with signature)."""
+
+    row: str
+    side: Side
+    target: str
+    client: str
+    scenario: str
+    seed: int
+    day: str
+    seconds: float
+    outcomes: dict[str, str]
+    signatures: dict[str, str] = {}
+    others: dict[str, str] = {}
+    error: str = ""
+
+
+def main() -> int:
+    """Run what is missing; 0 when every row is as it should be."""
+    parser = argparse.ArgumentParser(prog="python -m bench.bugs", description=__doc__)
+    parser.add_argument("--rows", default="*", metavar="GLOB")
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("-n", dest="parallel", type=int, default=2)
+    given = parser.parse_args()
+    rows = [row for row in load(ROWS, Rows).rows if fnmatchcase(row.id, given.rows)]
+    wanted = [
+        (row, side, seed)
+        for row in rows
+        for seed in range(1, given.trials + 1)
+        for side in SIDES
+        if (row.id, side, seed) not in {(trial.row, trial.side, trial.seed) for trial in _read() if not trial.error}
+    ]
+    if wanted:
+        _run(wanted, given.parallel)
+    trials = [trial for trial in _read() if not trial.error]
+    TABLE.write_text(_table(load(ROWS, Rows).rows, trials))
+    print(TABLE.read_text())
+    return 0 if all(_as_it_should_be(row, trials) for row in rows) else 1
+
+
+def _run(wanted: list[tuple[Row, Side, int]], parallel: int) -> None:
+    scenarios = {scenario.name: scenario for scenario in catalogue()}
+    with tempfile.TemporaryDirectory(prefix="tailproof-bugs-") as place:
+        orders: list[tuple[Row, Side, int, Order]] = []
+        for row, side, seed in wanted:
+            pair = row.bad if side == "bad" else row.good
+            order = Order(
+                scenario=scenarios[row.scenario].model_dump(mode="json", by_alias=True),
+                target=pair.target,
+                client=pair.client,
+                seed=seed,
+                out=f"{place}/{row.id}/{side}/{seed}",
+            )
+            orders.append((row, side, seed, order))
+        with SupervisorProcess(parallel=parallel, log=Path(place) / "supervisor.log") as supervisor:
+            ask(supervisor.address, Ask(submit=[order for *_, order in orders]))
+            for row, side, seed, order in orders:
+                done = ask(supervisor.address, Ask(wait=order.key))
+                trial = _trial(row, side, seed, order, done.error if done else "unknown", done.seconds if done else 0.0)
+                with LINES.open("ab") as lines:
+                    lines.write(msgspec.json.encode(trial) + b"\n")
+                print(f"{row.id:14} {side:4} {seed:2}  {trial.outcomes} {trial.error}", flush=True)
+
+
+def _trial(row: Row, side: Side, seed: int, order: Order, error: str, seconds: float) -> Trial:
+    outcomes: dict[str, str] = {}
+    signatures: dict[str, str] = {}
+    others: dict[str, str] = {}
+    if not error:
+        result = judged_once(order.directory, baseline=Baseline(), out=Path(order.out), error="")
+        for verdict in result.verdicts:
+            if verdict.guarantee in row.guarantees:
+                outcomes[verdict.guarantee] = str(verdict.outcome)
+                if verdict.signature:
+                    signatures[verdict.guarantee] = verdict.signature
+            elif verdict.outcome is Outcome.VIOLATED:
+                others[verdict.guarantee] = verdict.signature
+    return Trial(
+        row=row.id,
+        side=side,
+        target=order.target,
+        client=order.client,
+        scenario=row.scenario,
+        seed=seed,
+        day=time.strftime("%Y-%m-%d", time.gmtime()),
+        seconds=round(seconds, 1),
+        outcomes=outcomes,
+        signatures=signatures,
+        others=others,
+        error=error,
+    )
+
+
+def _read() -> list[Trial]:
+    if not LINES.exists():
+        return []
+    return [msgspec.json.decode(line, type=Trial) for line in LINES.read_bytes().splitlines() if line.strip()]
+
+
+def _count(trials: Iterable[Trial], row: Row, side: Side, guarantee: str) -> tuple[int, int, int]:
+    """(violated, holds, all) of one guarantee on one side of a row."""
+    outcomes = [trial.outcomes.get(guarantee, "") for trial in trials if trial.row == row.id and trial.side == side]
+    return outcomes.count(Outcome.VIOLATED), outcomes.count(Outcome.HOLDS), len(outcomes)
+
+
+def _as_it_should_be(row: Row, trials: list[Trial]) -> bool:
+    for guarantee in row.guarantees:
+        violated, _, of = _count(trials, row, "bad", guarantee)
+        _, held, of_good = _count(trials, row, "good", guarantee)
+        if not of or not of_good or violated < of or held < of_good:
+            return False
+    return True
+
+
+def _table(rows: list[Row], trials: list[Trial]) -> str:
+    lines = [
+        "# Real bugs that tailproof convicts",
+        "",
+        "Written by `python -m bench.bugs` from `bench/bugs.jsonl` (one line per trial). Each row is a defect that shipped:",
+        "the bad release must be convicted by the named guarantee, the good one is the control.",
+        "",
+        "| bug | what a user saw | scenario | guarantee | bad release: violated | good release: holds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        for guarantee in row.guarantees:
+            bad, _, of_bad = _count(trials, row, "bad", guarantee)
+            _, good, of_good = _count(trials, row, "good", guarantee)
+            lines.append(
+                f"| [{row.id}]({row.link}) | {prose(row.saw)} | {row.scenario} | `{guarantee}` "
+                f"| {_pair(row.bad)}: **{bad}/{of_bad}** | {_pair(row.good)}: **{good}/{of_good}** |"
+            )
+    notes = [f"- {row.id}: {row.note}" for row in rows if row.note]
+    return "\n".join([*lines, "", *notes, ""] if notes else [*lines, ""])
+
+
+def _pair(pair: Pair) -> str:
+    return f"`{pair.target}`" if pair.client == "plain" else f"`{pair.client}` with `{pair.target}`"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
