@@ -64,11 +64,18 @@ class Reply:
         return _event({**self._frame("chat.completion.chunk"), "choices": [choice]})
 
 
+_ERRORS = {
+    401: ("Incorrect API key provided", "invalid_request_error", "invalid_api_key"),
+    429: ("Rate limit reached", "rate_limit_error", "rate_limit_exceeded"),
+}
+"""Message, type and code of the real service: client libraries tell errors apart by these words."""
+
+
 def error_body(code: int) -> bytes:
     """What an HTTP error of the model says."""
-    kind = {401: "invalid_request_error", 429: "rate_limit_error"}.get(code, "server_error")
-    says = f"the script answers {code} here"
-    return msgspec.json.encode({"error": {"message": says, "type": kind, "code": str(code), "param": None}})
+    message, kind, name = _ERRORS.get(code, ("The server had an error", "server_error", str(code)))
+    says = f"{message}: the script answers {code} here"
+    return msgspec.json.encode({"error": {"message": says, "type": kind, "code": name, "param": None}})
 
 
 def models_body() -> bytes:
