@@ -44,7 +44,9 @@ def reconcile(history: History, conversation: str) -> Verdict:
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
-    returns = [(called, back) for called, back in client_runs(history, conversation) if back and back.stage == "returned"]
+    returns = [
+        (called, back) for called, back in client_runs(history, conversation) if back and back.stage == "returned"
+    ]
     return all_of(
         (_one_run(history, conversation, log, called, back) for called, back in returns),
         nothing="no run of the client returned",

@@ -152,7 +152,10 @@ def _before_the_next(history: History, conversation: str, log: Log, returned: Ru
         log.position[event.id]
         for one in lists_of(history, conversation, "stream")
         for event in one.events
-        if one.path == "direct" and event.t_ns > min(called) and event.id in log.position and event.role != "bookkeeping"
+        if one.path == "direct"
+        and event.t_ns > min(called)
+        and event.id in log.position
+        and event.role != "bookkeeping"
     ]
     return min(places, default=len(log.events))
 

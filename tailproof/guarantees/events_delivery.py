@@ -8,6 +8,7 @@ from tailproof.guarantees.events_log import per_conversation, sent_messages, wit
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
+    Outcome,
     Verdict,
     all_of,
     at,
@@ -18,7 +19,7 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.history.reader import History
 from tailproof.history.records import Sighting
-from tailproof.history.timeline import lives_end, wire_faults
+from tailproof.history.timeline import down_after, wire_faults
 from tailproof.history.views import EventList, Log, lists_of, log_of, torn
 
 UNTOUCHED = frozenset({"passed", "control"})
@@ -42,12 +43,12 @@ def delivered(history: History, conversation: str) -> Verdict:
         if one.subscribed and (one.path == "direct" or (one.path == "wire" and _healthy_wire(history)))
     ]
     verdict = all_of(verdicts, nothing="nobody subscribed over a healthy path")
-    judged = sum(len(one.ids) for one in lists_of(history, conversation, "stream"))
-    if verdict.outcome == "holds":
+    if verdict.outcome is Outcome.HOLDS:
+        good = [one for one in verdicts if one.outcome is Outcome.HOLDS]
         return holds(
-            f"{len(verdicts)} subscriptions received the log from where they began, in its order",
-            subscriptions=len(verdicts),
-            received=judged,
+            f"{len(good)} subscriptions received the log from where they began, in its order",
+            subscriptions=len(good),
+            received=sum(int(one.measured["received"]) for one in good),
         )
     return verdict
 
@@ -102,25 +103,25 @@ def _once(events: list[Sighting]) -> list[Sighting]:
     return list({event.id: event for event in reversed(events)}.values())[::-1]
 
 
+def _ends(history: History, one: EventList) -> list[int]:
+    """When the subscription ended, and the life of the server that it was made to."""
+    return [moment for moment in (down_after(history, one.began_ns), one.ended_ns) if moment is not None]
+
+
 def _open_at_the_end(history: History, log: Log, one: EventList) -> bool:
-    """The subscription and the life of the server that it was made to lasted until the final reading."""
-    died_ns = lives_end(history).get(one.epoch)
-    ends = [moment for moment in (died_ns, one.ended_ns) if moment is not None]
-    return all(moment >= log.taken_ns for moment in ends)
+    return all(moment >= log.taken_ns for moment in _ends(history, one))
 
 
-def _start(
-    history: History, conversation: str, one: EventList, received: list[Sighting], log: Log
-) -> int | None:
+def _start(history: History, conversation: str, one: EventList, received: list[Sighting], log: Log) -> int | None:
     """Where in the log the part begins that the subscription had to receive; None when nothing tells."""
-    ends = [moment for moment in (lives_end(history).get(one.epoch), one.ended_ns) if moment is not None]
+    if not received and not _open_at_the_end(history, log, one):
+        return None
+    ends = _ends(history, one)
     messages = [
         place
         for send, place in sent_messages(history, conversation)
         if place is not None and (send.began_ns or send.t_ns) > one.began_ns and all(send.t_ns < end for end in ends)
     ]
-    if not _open_at_the_end(history, log, one) and not received:
-        messages = []
     return min((*(log.position[event.id] for event in received), *messages), default=None)
 
 
@@ -128,9 +129,11 @@ def _silent(history: History, log: Log, one: EventList) -> Verdict:
     """A subscription that received nothing: a violation only if the loop is known to have gone on while it was open."""
     if not _open_at_the_end(history, log, one):
         return not_applicable(f"{one.witness} {one.reading} ended before it had received anything")
-    before = {event.id for event in history.events if event.t_ns < one.began_ns and event.source != one.source}
+    before = {event.id for event in history.events if event.t_ns < one.began_ns}
     new = [event for event in log.events if event.id not in before and event.role in ("action", "message")]
-    asked = [call for call in history.model_calls if call.stage == "asked" and call.turn >= 0 and call.t_ns > one.began_ns]
+    asked = [
+        call for call in history.model_calls if call.stage == "asked" and call.turn >= 0 and call.t_ns > one.began_ns
+    ]
     if not new or not asked:
         return not_applicable(f"nothing happened while {one.witness} {one.reading} was open")
     return violated(

@@ -56,20 +56,20 @@ def complete(history: History, conversation: str) -> Verdict:
     if log is None:
         return without_log(history, conversation)
     lost: dict[str, Sighting] = {}
-    later = 0
+    later, persisted = 0, False
     others = [one for one in lists_of(history, conversation) if one is not log.read_as]
     for one in others:
         if set(one.ids) - log.position.keys():
             missing, after = _missing(one, log)
             later += after
+            persisted = persisted or (bool(missing) and one.source in ("page", "disk"))
             for event in missing:
                 lost.setdefault(event.id, event)
     unsaid = [send for send, place in sent_messages(history, conversation) if place is None]
     if lost:
-        read = any(event.reading.startswith(("page", "disk")) for event in lost.values())
         return violated(
             f"{len(lost)} events that were seen are not in the final log of {len(log.events)} events",
-            signature="lost-after-persisting" if read else "lost-after-publishing",
+            signature="lost-after-persisting" if persisted else "lost-after-publishing",
             expected=lost,
             evidence=[at(event, f"{event.name} {event.id} was seen here") for event in lost.values()],
             lost=len(lost),
@@ -114,7 +114,10 @@ def sent_messages(history: History, conversation: str) -> list[tuple[Request, in
     sends = [
         request
         for request in history.requests
-        if request.verb == "send" and accepted(request) and request.text and belongs(history, conversation, request.conversation)
+        if request.verb == "send"
+        and accepted(request)
+        and request.text
+        and belongs(history, conversation, request.conversation)
     ]
     log = log_of(history, conversation)
     if log is None or not sends:
@@ -123,7 +126,9 @@ def sent_messages(history: History, conversation: str) -> list[tuple[Request, in
     placed: list[tuple[Request, int | None]] = []
     for send in sends:
         said = send.text.strip()
-        found = next((one for one in free if one[1] == said), None) or next((one for one in free if said in one[1]), None)
+        found = next((one for one in free if one[1] == said), None) or next(
+            (one for one in free if said in one[1]), None
+        )
         if found:
             free.remove(found)
         placed.append((send, found[0] if found else None))

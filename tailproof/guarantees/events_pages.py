@@ -129,7 +129,10 @@ def paired(history: History, conversation: str) -> Verdict:
         f"{len(unclosed)} of {len(actions)} actions never ended, though the conversation rests ({statuses[-1].raw})",
         signature="unclosed",
         expected=[action.call for action in unclosed],
-        evidence=[*(at(action, f"{action.name} {action.call}") for action in unclosed), at(statuses[-1], statuses[-1].raw)],
+        evidence=[
+            *(at(action, f"{action.name} {action.call}") for action in unclosed),
+            at(statuses[-1], statuses[-1].raw),
+        ],
         actions=len(actions),
         open=len(unclosed),
     )

@@ -54,7 +54,9 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
     settled = settled_at(history, run.conversation, run.began_ns, run.until_ns)
     if history.header.facts.get("crash_policy") != "run-again" and _cut_off(history, run, settled):
         return not_applicable("the server went down during the run: see status.crash")
-    limit_s = history.header.parameters.get("loop.terminates", TERMINATES_S) + history.header.parameters.get("scripted", 0.0)
+    limit_s = history.header.parameters.get("loop.terminates", TERMINATES_S) + history.header.parameters.get(
+        "scripted", 0.0
+    )
     healed = [fault.t_ns for fault in history.faults if fault.stage == "healed"]
     healed += [life.t_ns for life in history.lives if life.stage in ("ready", "resumed")]
     end_ns = settled.t_ns if settled else run.until_ns
@@ -101,7 +103,9 @@ def _cut_off(history: History, run: BegunRun, settled: Status | None) -> bool:
     end_ns = settled.t_ns if settled else run.until_ns
     started = [life.t_ns for life in history.lives if life.stage == "started"]
     return any(
-        life.stage in ("died", "stopped") and run.began_ns < life.t_ns < end_ns and any(moment > life.t_ns for moment in started)
+        life.stage in ("died", "stopped")
+        and run.began_ns < life.t_ns < end_ns
+        and any(moment > life.t_ns for moment in started)
         for life in history.lives
     )
 
@@ -127,9 +131,10 @@ def _one_return(history: History, conversation: str, called: Run, back: Run | No
     limit_s = parameters.get("loop.returns", RETURNS_S) + parameters.get("lag", 0.0)
     later = [run.t_ns for run, _ in client_runs(history, conversation) if run.t_ns > called.t_ns]
     until_ns = min(later, default=last_ns(history))
-    if any(life.stage in ("died", "stopped") and called.t_ns < life.t_ns < (back or called).t_ns for life in history.lives):
-        return not_applicable("the server died while the client ran")
     ended = settled_at(history, conversation, called.t_ns, until_ns)
+    judged_ns = (ended or back or called).t_ns
+    if any(life.stage in ("died", "stopped") and called.t_ns < life.t_ns < judged_ns for life in history.lives):
+        return not_applicable("the server went down during the run")
     if ended is None or ended.neutral not in TERMINAL:
         return not_applicable("the run reached no terminal status that the client could notice")
     if back is None:

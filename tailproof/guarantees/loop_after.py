@@ -61,7 +61,9 @@ def once(history: History) -> Verdict:
         )
     for death in deaths(history):
         if death.restarted and not _run_again(history, death):
-            return inconclusive("the conversation was not run again after the server had died, so nothing could happen twice")
+            return inconclusive(
+                "the conversation was not run again after the server had died, so nothing could happen twice"
+            )
     return holds(f"each of {len(begun)} tool calls ran once", calls=len(begun))
 
 
@@ -168,7 +170,10 @@ def _one_death(history: History, conversation: str, death: Death) -> Verdict:
             signature="unexplained",
             expected=[action.call for action in bare],
             seen=[end.id for action in bare for end in ends[action.call]],
-            evidence=[at(death.died, "the server died"), *(at(action, f"{action.name} {action.call} is open") for action in bare)],
+            evidence=[
+                at(death.died, "the server died"),
+                *(at(action, f"{action.name} {action.call} is open") for action in bare),
+            ],
             unfinished=len(actions),
             unexplained=len(bare),
         )
@@ -214,9 +219,13 @@ def _unfinished(history: History, conversation: str, death: Death) -> tuple[dict
     if disks:
         seen = disks[-1].events
     else:
-        seen = [event for one in lists_of(history, conversation) for event in one.events if event.t_ns <= death.died.t_ns]
+        seen = [
+            event for one in lists_of(history, conversation) for event in one.events if event.t_ns <= death.died.t_ns
+        ]
     closed = {event.call for event in seen if event.role in CLOSERS}
-    actions = {event.call: event for event in seen if event.role == "action" and event.call and event.call not in closed}
+    actions = {
+        event.call: event for event in seen if event.role == "action" and event.call and event.call not in closed
+    }
     return actions, bool(disks)
 
 

@@ -42,7 +42,10 @@ def ready(history: History) -> Verdict:
     asked = [
         request
         for request in history.requests
-        if request.witness != CLIENT and request.verb not in UNASKED and request.code and _in_a_life(history, readies, request)
+        if request.witness != CLIENT
+        and request.verb not in UNASKED
+        and request.code
+        and _in_a_life(history, readies, request)
     ]
     judged = [request for request in asked if not any(_touches(request, span) for span in spoiled)]
     failed = [request for request in judged if request.code >= 500]
@@ -72,7 +75,9 @@ def ready(history: History) -> Verdict:
 def _in_a_life(history: History, readies: Sequence[Life], request: Request) -> bool:
     """Asked and answered between one readiness and the end of that life."""
     for life in readies:
-        ends = [end.t_ns for end in history.lives if end.epoch == life.epoch and end.stage in ("died", "stopped", "removed")]
+        ends = [
+            end.t_ns for end in history.lives if end.epoch == life.epoch and end.stage in ("died", "stopped", "removed")
+        ]
         if life.t_ns <= (request.began_ns or request.t_ns) and request.t_ns <= min(ends, default=request.t_ns):
             return True
     return False

@@ -24,7 +24,9 @@ def agree(history: History, conversation: str) -> Verdict:
     """
     limit_s = history.header.parameters.get("status.agree", LIMIT_S)
     clean = clean_statuses(history, conversation)
-    disk = [status for status in statuses_of(history, conversation) if status.via == "disk" and status.witness != CLIENT]
+    disk = [
+        status for status in statuses_of(history, conversation) if status.via == "disk" and status.witness != CLIENT
+    ]
     kinds = {status.via for status in (*clean, *disk)}
     if len(kinds) < 2:
         return inconclusive(f"a status was seen through {'one reader' if kinds else 'no reader'} only")
@@ -99,7 +101,9 @@ def _disk(history: History, clean: Sequence[Status], disk: Sequence[Status], lim
     if not disk or not clean or clean[-1].neutral not in SETTLED:
         return None
     written, shown = disk[-1], clean[-1]
-    ends = [life for life in history.lives if life.stage in ("stopped", "died") and shown.t_ns < life.t_ns < written.t_ns]
+    ends = [
+        life for life in history.lives if life.stage in ("stopped", "died") and shown.t_ns < life.t_ns < written.t_ns
+    ]
     if written.neutral == shown.neutral or not ends or ends[0].epoch != shown.epoch:
         return None
     since = _rested_since(clean)

@@ -21,7 +21,7 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.history.reader import History
 from tailproof.history.records import Life, Request, Status
-from tailproof.history.timeline import SECOND, Death, accepted, deaths, last_ns, lives_end, seconds, statuses_of
+from tailproof.history.timeline import SECOND, Death, accepted, deaths, down_after, last_ns, seconds, statuses_of
 from tailproof.history.views import belongs, lists_of, log_of
 
 LIMIT_S = 60.0
@@ -129,7 +129,7 @@ def _running_at(history: History, conversation: str, death: Death) -> Status | N
 
 
 def _aftermath(history: History, conversation: str, death: Death, ready: Life, limit_s: float) -> Aftermath:
-    end_ns = lives_end(history).get(ready.epoch, last_ns(history))
+    end_ns = down_after(history, ready.t_ns) or last_ns(history)
     requests = [
         request
         for request in history.requests
@@ -216,13 +216,17 @@ def _marked(after: Aftermath) -> Finding:
     seen = [
         status
         for status in statuses_of(after.history, after.conversation)
-        if status.neutral in good and after.ready.t_ns <= status.t_ns <= after.until_ns and status.via in ("rest", "stream")
+        if status.neutral in good
+        and after.ready.t_ns <= status.t_ns <= after.until_ns
+        and status.via in ("rest", "stream")
     ]
     log = log_of(after.history, after.conversation)
     if seen:
         return Finding(says=f"marked by the status {seen[0].raw}")
     if log is None:
-        return Finding(says="no status marks the broken run, and there is no final log to look for an event", undecided=True)
+        return Finding(
+            says="no status marks the broken run, and there is no final log to look for an event", undecided=True
+        )
     restarted = after.death.restarted or after.ready
     before = {
         event.id

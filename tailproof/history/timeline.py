@@ -113,10 +113,10 @@ def runs_of(history: History, conversation: str) -> tuple[BegunRun, ...]:
         if not any(called.t_ns <= began <= end for began, _ in begun):
             begun.append((called.t_ns, called))
     begun.sort(key=lambda one: one[0])
-    ends = [began for began, _ in begun[1:]] + [last_ns(history)]
+    ends = [*(began for began, _ in begun[1:]), last_ns(history)]
     return tuple(
         BegunRun(conversation=conversation, began_ns=began, record=record, until_ns=until)
-        for (began, record), until in zip(begun, ends, strict=True)
+        for (began, record), until in zip(begun, ends, strict=False)
     )
 
 
@@ -144,14 +144,12 @@ def deaths(history: History) -> tuple[Death, ...]:
     )
 
 
-@derived
-def lives_end(history: History) -> dict[int, int]:
-    """epoch -> when that life ended, for those that did."""
-    ends: dict[int, int] = {}
-    for life in history.lives:
-        if life.stage in ("died", "stopped", "removed"):
-            ends.setdefault(life.epoch, life.t_ns)
-    return ends
+def down_after(history: History, moment_ns: int) -> int | None:
+    """When the server that lived at this moment died or was stopped; None when it did not."""
+    downs = (
+        life.t_ns for life in history.lives if life.stage in ("died", "stopped", "removed") and life.t_ns > moment_ns
+    )
+    return min(downs, default=None)
 
 
 @derived

@@ -43,7 +43,6 @@ class EventList:
     closed: Stream | None = None
     begin: Reading | None = None
     end: Reading | None = None
-    epoch: int = 0
 
     @property
     def path(self) -> str:
@@ -194,13 +193,14 @@ def _list(
         closed=closed,
         begin=begin,
         end=end,
-        epoch=occasions[0].epoch,
     )
 
 
 def lists_of(history: History, conversation: str, *sources: Source) -> list[EventList]:
     """The lists of one conversation, of the sources asked for (all when none is named)."""
-    return [one for one in lists(history) if one.conversation == conversation and (not sources or one.source in sources)]
+    return [
+        one for one in lists(history) if one.conversation == conversation and (not sources or one.source in sources)
+    ]
 
 
 @derived

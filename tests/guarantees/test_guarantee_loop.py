@@ -1,0 +1,263 @@
+"""The guarantees of loop, cost and server, row by row."""
+
+from __future__ import annotations
+
+import pytest
+from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
+
+from tailproof.guarantees.catalogue import judge
+from tailproof.history.records import (
+    Effect,
+    Event,
+    Exchange,
+    Frame,
+    Life,
+    ModelCall,
+    Phase,
+    Request,
+    Run,
+    Status,
+)
+
+
+def never_ends(until: float) -> Built:
+    """The run is seen as running, again and again."""
+    built = calm().until(2.6).put(until + 1, Phase(name="ended"))
+    at = 3.0
+    while at < until:
+        built.show(at, "running")
+        at += 1
+    return built
+
+
+def failed(back: str = "raised") -> Built:
+    """A run that ends in an error."""
+    built = calm().alter(Status, {"raw": "finished"}, raw="error", neutral="failed")
+    return built.alter(
+        Run, {"stage": "returned"}, stage=back, error_type="ConversationRunError" if back == "raised" else ""
+    )
+
+
+def long_run(reads: int, each: int, tools: int = 500) -> Built:
+    """A log of about a thousand events, 1,000 bytes each; the client reads `reads` pages of `each` bytes before it returns."""
+    built = calm(tools)
+    for index in range(reads):
+        path = f"/events?cursor={index}"
+        built.put(3.5 + index / 100, Exchange(conn=3, method="GET", path=path, code=200, down_bytes=each))
+    for at in (2.2, 2.6, 3.6):
+        built.put(at, Exchange(conn=3, method="GET", path="/status", code=200, down_bytes=900_000))
+    return built
+
+
+ROWS = [
+    Row("loop.terminates", "calm", HOLDS, calm),
+    Row(
+        "loop.terminates",
+        "late-but-within-its-budget-after-healing",
+        HOLDS,
+        lambda: never_ends(60).fault(2.1, "injected").fault(2.2, "proven").fault(50.0, "healed").show(61.0, "finished"),
+    ),
+    Row(
+        "loop.terminates",
+        "waits-for-the-user",
+        HOLDS,
+        lambda: calm().alter(Status, {"raw": "finished"}, raw="waiting", neutral="waiting"),
+    ),
+    Row("loop.terminates", "still-running", VIOLATED, lambda: never_ends(60), "still-running"),
+    Row("loop.terminates", "ended-late", VIOLATED, lambda: never_ends(60).show(60.5, "finished"), "late-end"),
+    Row(
+        "loop.terminates",
+        "never-begun",
+        VIOLATED,
+        lambda: calm().until(2.01).show(3.0, "idle").show(40.0, "idle"),
+        "never-begun",
+    ),
+    Row("loop.terminates", "watched-too-briefly", INCONCLUSIVE, lambda: never_ends(20)),
+    Row("loop.terminates", "nothing-seen", INCONCLUSIVE, lambda: calm().without(Status)),
+    Row(
+        "loop.terminates", "cut-off-by-a-crash", NOT_APPLICABLE, lambda: crashed().without(Request, verb="run", epoch=1)
+    ),
+    Row("loop.terminates", "no-run", NOT_APPLICABLE, lambda: calm().without(Request, verb="run").without(Run)),
+    Row("loop.returns", "calm", HOLDS, calm),
+    Row("loop.returns", "raises-an-error", HOLDS, failed),
+    Row(
+        "loop.returns",
+        "late-by-the-lag",
+        HOLDS,
+        lambda: calm().parameter("lag", 5.0).move(Run, {"stage": "returned"}, 17.0),
+    ),
+    Row("loop.returns", "late", VIOLATED, lambda: calm().move(Run, {"stage": "returned"}, 17.0), "late-return"),
+    Row(
+        "loop.returns",
+        "never",
+        VIOLATED,
+        lambda: calm().without(Run, stage="returned").put(30.0, Phase(name="ended")),
+        "never-returned",
+    ),
+    Row("loop.returns", "as-if-all-were-well", VIOLATED, lambda: failed("returned"), "silent-error"),
+    Row(
+        "loop.returns",
+        "raises-although-done",
+        VIOLATED,
+        lambda: calm().alter(Run, {"stage": "returned"}, stage="raised", error_type="TimeoutError"),
+        "raised-although-done",
+    ),
+    Row(
+        "loop.returns",
+        "while-the-run-goes-on",
+        VIOLATED,
+        lambda: calm().without(Status, raw="finished").show(4.5, "running").show(5.5, "running").show(5.9, "finished"),
+        "returned-early",
+    ),
+    Row("loop.returns", "trial-ended-before-it-was-late", INCONCLUSIVE, lambda: calm().without(Run, stage="returned")),
+    Row("loop.returns", "plain-client", NOT_APPLICABLE, lambda: calm(client="plain")),
+    Row("loop.returns", "run-without-end", NOT_APPLICABLE, lambda: calm().without(Status)),
+    Row("loop.once", "calm", HOLDS, calm),
+    Row("loop.once", "kill-tool-running", HOLDS, crashed),
+    Row(
+        "loop.once",
+        "runs-again-after-restart",
+        VIOLATED,
+        lambda: crashed().put(17.0, Effect(token="token-a2", stage="begin")),
+        "ran-twice",
+    ),
+    Row(
+        "loop.once",
+        "runs-twice-at-once",
+        VIOLATED,
+        lambda: calm().put(2.6, Effect(token="token-a2", stage="begin")),
+        "ran-twice",
+    ),
+    Row("loop.once", "never-pushed", INCONCLUSIVE, lambda: crashed().until(15.5)),
+    Row("loop.once", "no-tool", NOT_APPLICABLE, lambda: calm(0)),
+    Row("loop.quiet", "calm", HOLDS, calm),
+    Row("loop.quiet", "kill-tool-running", HOLDS, crashed),
+    Row("loop.quiet", "title-of-the-conversation", HOLDS, lambda: calm().put(5.0, ModelCall(stage="asked", turn=-1))),
+    Row(
+        "loop.quiet",
+        "new-run",
+        HOLDS,
+        lambda: calm().ask(5.0, "run").put(5.5, ModelCall(stage="asked", turn=4)).show(5.2, "running"),
+    ),
+    Row(
+        "loop.quiet",
+        "new-run-while-the-old-end-is-still-shown",
+        HOLDS,
+        lambda: (
+            calm()
+            .ask(5.0, "run")
+            .show(5.01, "finished")
+            .put(6.6, ModelCall(stage="asked", turn=4))
+            .show(7.2, "finished")
+        ),
+    ),
+    Row(
+        "loop.quiet",
+        "model-called-after-end",
+        VIOLATED,
+        lambda: calm().put(5.0, ModelCall(stage="asked", turn=4)),
+        "model-called-after-end",
+    ),
+    Row(
+        "loop.quiet",
+        "tool-ran-after-end",
+        VIOLATED,
+        lambda: calm().put(5.0, Effect(token="late", stage="begin")),
+        "tool-ran-after-end",
+    ),
+    Row(
+        "loop.quiet",
+        "after-pause",
+        VIOLATED,
+        lambda: (
+            calm()
+            .until(2.3)
+            .ask(2.4, "pause")
+            .show(2.5, "paused")
+            .put(3.5, ModelCall(stage="asked", turn=2))
+            .put(4.0, Phase(name="ended"))
+        ),
+        "model-called-after-end",
+    ),
+    Row(
+        "loop.quiet",
+        "after-deletion",
+        VIOLATED,
+        lambda: (
+            calm()
+            .until(2.3)
+            .ask(2.4, "delete")
+            .put(3.5, ModelCall(stage="asked", turn=2))
+            .put(4.0, Phase(name="ended"))
+        ),
+        "model-called-after-end",
+    ),
+    Row("loop.quiet", "not-watched", INCONCLUSIVE, lambda: calm().until(3.2)),
+    Row("loop.quiet", "never-at-rest", NOT_APPLICABLE, lambda: calm().until(2.6)),
+    Row("loop.explained", "kill-tool-running", HOLDS, crashed),
+    Row(
+        "loop.explained",
+        "server-that-runs-again",
+        HOLDS,
+        lambda: crashed("run-again").alter(Event, {"id": "e2"}, role="observation"),
+    ),
+    Row("loop.explained", "no-error-event", VIOLATED, lambda: crashed().everywhere_forget("e2"), "unexplained"),
+    Row(
+        "loop.explained",
+        "an-observation-as-if-it-had-ended",
+        VIOLATED,
+        lambda: crashed().alter(Event, {"id": "e2"}, role="observation"),
+        "unexplained",
+    ),
+    Row(
+        "loop.explained",
+        "model-is-not-told",
+        VIOLATED,
+        lambda: crashed().alter(ModelCall, {"turn": 2}, results={"call-1": "done"}),
+        "unseen-by-model",
+    ),
+    Row("loop.explained", "model-not-asked-again", INCONCLUSIVE, lambda: crashed().without(ModelCall, turn=2)),
+    Row("loop.explained", "log-not-read", INCONCLUSIVE, lambda: crashed().until(19)),
+    Row("loop.explained", "calm", NOT_APPLICABLE, calm),
+    Row("loop.explained", "every-action-had-ended", NOT_APPLICABLE, lambda: crashed().everywhere_forget("a2")),
+    Row("cost.reconcile", "nothing-fetched", HOLDS, lambda: long_run(0, 0)),
+    Row("cost.reconcile", "repairs-one-page", HOLDS, lambda: long_run(1, 100_000)),
+    Row("cost.reconcile", "reads-everything", VIOLATED, lambda: long_run(11, 95_000), "reads-whole-history"),
+    Row("cost.reconcile", "reads-more-than-missed", VIOLATED, lambda: long_run(4, 100_000), "reads-more-than-missed"),
+    Row("cost.reconcile", "no-request-recorded", INCONCLUSIVE, lambda: calm(500)),
+    Row("cost.reconcile", "log-not-read", INCONCLUSIVE, lambda: calm(500).until(5.5)),
+    Row("cost.reconcile", "short-log", NOT_APPLICABLE, calm),
+    Row(
+        "cost.reconcile",
+        "most-was-missed",
+        NOT_APPLICABLE,
+        lambda: long_run(11, 95_000).alter(Frame, {"name": "ActionEvent"}, done="dropped"),
+    ),
+    Row("server.ready", "calm", HOLDS, calm),
+    Row("server.ready", "refuses-what-is-wrong", HOLDS, lambda: calm().ask(5.0, "run", 409)),
+    Row("server.ready", "dying-of-our-fault", HOLDS, lambda: crashed().ask(3.95, "status", 500)),
+    Row(
+        "server.ready", "fault-on-the-path-of-the-client", HOLDS, lambda: calm().ask(3.0, "send", 502, witness="client")
+    ),
+    Row("server.ready", "dormant", HOLDS, lambda: calm().ask(1.02, "status", 503).ask(1.05, "init")),
+    Row(
+        "server.ready", "5xx", VIOLATED, lambda: calm().alter(Request, {"verb": "create"}, code=500), "5xx-after-ready"
+    ),
+    Row("server.ready", "5xx-after-restart", VIOLATED, lambda: crashed().ask(15.0, "load", 500), "5xx-after-ready"),
+    Row("server.ready", "late", VIOLATED, lambda: crashed().parameter("server.ready", 4.0), "late-ready"),
+    Row("server.ready", "never-ready", INCONCLUSIVE, lambda: calm().until(0.5)),
+    Row("server.ready", "nothing-asked", INCONCLUSIVE, lambda: calm().without(Request)),
+    Row("server.ready", "running-server", NOT_APPLICABLE, lambda: calm().without(Life)),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_loop(row: Row) -> None:
+    verdict = judge(row.make().build(), [row.guarantee])[row.guarantee]
+    assert (verdict.outcome, verdict.signature) == (row.outcome, row.signature), verdict.says
+
+
+def test_a_log_too_short_for_its_cost_says_how_long_it_must_be() -> None:
+    verdict = judge(calm().build())["cost.reconcile"]
+    assert verdict.outcome is NOT_APPLICABLE
+    assert "must have 600" in verdict.says

@@ -1,0 +1,241 @@
+"""The status guarantees, row by row."""
+
+from __future__ import annotations
+
+import pytest
+from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
+
+from tailproof.guarantees.catalogue import judge
+from tailproof.history.records import Event, Exchange, Life, ModelCall, Phase, Request, Status, Stream, Vocabulary
+
+
+def dormant() -> Built:
+    """Probed while dormant, initialised at 0.9, then a calm run."""
+    built = calm()
+    for index, path in enumerate(("/conversations", "/settings", "/tools")):
+        built.ask(0.5 + index / 10, "probe", 503, method="GET", path=path)
+    return built.ask(0.9, "init", method="POST", path="/init")
+
+
+def stuck_after_restart(until: float = 75.0) -> Built:
+    """GET alone says `running` until somebody loads, long after T."""
+    built = crashed().until(10.5).put(99.0, Phase(name="ended"))
+    at = 11.0
+    while at < until:
+        built.show(at, "running").ask(at, "status")
+        at += 0.5
+    return built
+
+
+def hopeless() -> Built:
+    """Running for ever, also behind a load, and no way to run again."""
+    built = stuck_after_restart().ask(76.0, "load").show(76.5, "running", after_load=True)
+    return built.ask(77.0, "run", 409, method="POST", path="/run")
+
+
+def lazy() -> Built:
+    """Shown as running until somebody loads; then all is well."""
+    built = stuck_after_restart().ask(76.0, "load").show(76.5, "error", after_load=True)
+    return built.ask(77.0, "run", 200, method="POST", path="/run")
+
+
+ROWS = [
+    Row("status.known", "calm", HOLDS, calm),
+    Row(
+        "status.known",
+        "waits-for-a-published-word",
+        HOLDS,
+        lambda: calm().alter(Vocabulary, {}, waited_for=["finished"]),
+    ),
+    Row("status.known", "word-that-nobody-published", VIOLATED, lambda: calm().show(3.0, "sleeping"), "unknown-status"),
+    Row(
+        "status.known",
+        "waits-for-stopped",
+        VIOLATED,
+        lambda: calm().alter(Vocabulary, {}, waited_for=["stopped"]),
+        "waits-for-unknown",
+    ),
+    Row("status.known", "no-status-seen", INCONCLUSIVE, lambda: calm().without(Status)),
+    Row("status.known", "nothing-published", NOT_APPLICABLE, lambda: calm().without(Vocabulary)),
+    Row("status.agree", "calm", HOLDS, calm),
+    Row("status.agree", "kill-tool-running", HOLDS, crashed),
+    Row("status.agree", "rest-behind-for-a-moment", HOLDS, lambda: calm().show(3.25, "running").show(3.3, "finished")),
+    Row(
+        "status.agree",
+        "stream-closed-before-the-change",
+        HOLDS,
+        lambda: calm().move(Stream, {"stage": "closed"}, 5.0).show(5.5, "idle").show(15.5, "idle"),
+    ),
+    Row(
+        "status.agree",
+        "rest-stays-behind",
+        VIOLATED,
+        lambda: (
+            calm()
+            .move(Stream, {"stage": "closed"}, 30.0)
+            .without(Status, via="rest", raw="finished")
+            .show(4.0, "running")
+            .show(7.0, "running")
+            .show(9.5, "running")
+        ),
+        "stream-done-rest-active",
+    ),
+    Row(
+        "status.agree",
+        "disk-not-written-by-an-orderly-stop",
+        VIOLATED,
+        lambda: calm().alter(Status, {"via": "disk"}, raw="running", neutral="active"),
+        "disk-active-rest-done",
+    ),
+    Row(
+        "status.agree",
+        "disk-not-written-at-a-quick-death",
+        INCONCLUSIVE,
+        lambda: (
+            calm()
+            .parameter("status.agree", 10.0)
+            .alter(Life, {"stage": "stopped"}, stage="died")
+            .alter(Status, {"via": "disk"}, raw="running", neutral="active")
+        ),
+    ),
+    Row(
+        "status.agree",
+        "differs-at-the-end-of-the-watch",
+        INCONCLUSIVE,
+        lambda: calm().without(Status, via="disk").show(6.9, "running"),
+    ),
+    Row(
+        "status.agree",
+        "one-reader",
+        INCONCLUSIVE,
+        lambda: calm().without(Status, via="stream").without(Status, via="disk"),
+    ),
+    Row("status.final", "calm", HOLDS, calm),
+    Row("status.final", "kill-tool-running", HOLDS, crashed),
+    Row("status.final", "new-run", HOLDS, lambda: calm().ask(5.0, "run").show(5.1, "running")),
+    Row(
+        "status.final",
+        "message-under-way-when-it-was-read",
+        HOLDS,
+        lambda: calm().ask(4.5, "send", took=0.6).show(4.6, "idle"),
+    ),
+    Row(
+        "status.final",
+        "client-runs-through-the-wire",
+        HOLDS,
+        lambda: calm().put(5.0, *calm_run_again()).show(5.2, "running"),
+    ),
+    Row("status.final", "finished-became-running", VIOLATED, lambda: calm().show(5.5, "running"), "done-became-active"),
+    Row(
+        "status.final",
+        "forgotten-over-restart",
+        VIOLATED,
+        lambda: calm().put(5.0, Life(stage="stopped", epoch=0), Life(stage="started", epoch=1)).show(5.5, "idle"),
+        "done-became-idle",
+    ),
+    Row(
+        "status.final",
+        "finished-became-error-on-stream",
+        VIOLATED,
+        lambda: calm().show(5.0, "error", "stream"),
+        "done-became-failed",
+    ),
+    Row("status.final", "nothing-ended", NOT_APPLICABLE, lambda: calm().until(2.6)),
+    Row("status.crash", "marked-and-usable", HOLDS, crashed),
+    Row(
+        "status.crash",
+        "server-promises-interrupted",
+        HOLDS,
+        lambda: crashed("interrupted").alter(Status, {"raw": "error"}, raw="paused", neutral="interrupted"),
+    ),
+    Row(
+        "status.crash",
+        "runs-again-by-itself",
+        HOLDS,
+        lambda: (
+            lazy()
+            .fact(crash_policy="run-again")
+            .put(12.0, ModelCall(stage="asked", turn=2, conversation="c1"))
+            .alter(Status, {"raw": "error"}, raw="running", neutral="active")
+        ),
+    ),
+    Row(
+        "status.crash",
+        "marked-by-an-event",
+        HOLDS,
+        lambda: crashed().alter(Status, {"raw": "error"}, raw="paused", neutral="interrupted"),
+    ),
+    Row("status.crash", "running-until-loaded", VIOLATED, lazy, "running-after-restart"),
+    Row("status.crash", "running-for-ever", VIOLATED, hopeless, "running-after-restart+running-after-load+not-usable"),
+    Row(
+        "status.crash",
+        "unmarked",
+        VIOLATED,
+        lambda: (
+            crashed()
+            .alter(Status, {"raw": "error"}, raw="idle", neutral="idle")
+            .alter(Event, {"id": "e2"}, role="observation")
+        ),
+        "unmarked",
+    ),
+    Row(
+        "status.crash",
+        "refused-after-restart",
+        VIOLATED,
+        lambda: crashed().alter(Request, {"verb": "run", "epoch": 1}, code=404),
+        "not-usable",
+    ),
+    Row("status.crash", "watched-too-briefly", INCONCLUSIVE, lambda: stuck_after_restart(30).ask(31.0, "run", 200)),
+    Row("status.crash", "never-pushed", INCONCLUSIVE, lambda: crashed().without(Request, verb="run", epoch=1)),
+    Row("status.crash", "never-ready-again", INCONCLUSIVE, lambda: crashed().until(9)),
+    Row("status.crash", "calm", NOT_APPLICABLE, calm),
+    Row(
+        "status.crash",
+        "died-at-rest",
+        NOT_APPLICABLE,
+        lambda: crashed().show(3.7, "finished").without(Status, via="disk", epoch=0),
+    ),
+    Row(
+        "status.crash",
+        "stopped-in-order",
+        NOT_APPLICABLE,
+        lambda: crashed().alter(Life, {"stage": "died"}, stage="stopped"),
+    ),
+    Row("status.gated", "dormant-then-open", HOLDS, dormant),
+    Row("status.gated", "starting-to-open", HOLDS, lambda: dormant().ask(0.95, "probe", 503)),
+    Row(
+        "status.gated",
+        "served-while-dormant",
+        VIOLATED,
+        lambda: dormant().alter(Request, {"path": "/tools"}, code=200),
+        "served-while-dormant",
+    ),
+    Row(
+        "status.gated",
+        "other-refusal",
+        VIOLATED,
+        lambda: dormant().alter(Request, {"path": "/tools"}, code=401),
+        "not-503-while-dormant",
+    ),
+    Row("status.gated", "closed-again", VIOLATED, lambda: dormant().ask(5.0, "status", 503), "still-gated"),
+    Row(
+        "status.gated",
+        "cannot-be-initialised",
+        VIOLATED,
+        lambda: dormant().alter(Request, {"verb": "init"}, code=500),
+        "init-refused",
+    ),
+    Row("status.gated", "nothing-probed", INCONCLUSIVE, lambda: dormant().without(Request, verb="probe")),
+    Row("status.gated", "no-answer-to-init", INCONCLUSIVE, lambda: dormant().alter(Request, {"verb": "init"}, code=0)),
+    Row("status.gated", "started-open", NOT_APPLICABLE, calm),
+]
+
+
+def calm_run_again() -> list[Exchange]:
+    return [Exchange(conn=2, method="POST", path="/run", code=200, began_ns=4_950_000_000)]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_status(row: Row) -> None:
+    verdict = judge(row.make().build(), [row.guarantee])[row.guarantee]
+    assert (verdict.outcome, verdict.signature) == (row.outcome, row.signature), verdict.says
