@@ -26,7 +26,7 @@ import msgspec
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder, Witness
-from tailproof.history.records import Event, Header, Life, Phase, Reading, Request, Status, Stream, Vocabulary
+from tailproof.history.records import Event, Header, Life, Phase, Reading, Request, Run, Status, Stream, Vocabulary
 
 ROUNDS = 7
 TIMES_THE_FLOOR = 5.0
@@ -36,7 +36,7 @@ CONVERSATION = "00000000-0000-0000-0000-000000000001"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A history to write: so many events of so many bytes, each seen on the stream and read from the log."""
+    """A history to write: so many events of so many bytes, each seen on the stream, read from the log and held by the client."""
 
     events: int
     size: int
@@ -110,7 +110,7 @@ def measure(directory: Path, load: Load, rounds: int) -> dict[str, Any]:
 def line_of(row: dict[str, Any]) -> str:
     """One measured history as a sentence."""
     return (
-        f"{row['events']} events of {row['bytes_each']} B, seen twice ({row['file_mb']} MB of lines): floor "
+        f"{row['events']} events of {row['bytes_each']} B, seen three times ({row['file_mb']} MB of lines): floor "
         f"{row['floor_s']:.3f} s, load {row['load_s']:.3f} s, load and judge {row['load_and_judge_s']:.3f} s = "
         f"{row['times_the_floor']:.2f} x (at most {TIMES_THE_FLOOR:g} x), peak {row['peak_mb']:.0f} MB (under {PEAK_MB:g} MB): "
         f"{'reached' if row['ok'] else 'MISSED'}"
@@ -144,14 +144,14 @@ def peak_mb() -> float:
 
 
 def write_history(directory: Path, load: Load) -> None:
-    """A good run of `load.events` events through the real recorder: an observer's stream, and the log read at the end."""
+    """A good run of `load.events` events through the real recorder: an observer's stream, the log, a client's list."""
     rng = random.Random(20)
     header = Header(
         trial="bench",
         scenario="calm",
         seed=20,
         target="bench",
-        client="plain",
+        client="sdk:bench",
         parameters={"status.crash": 60.0, "loop.terminates": 30.0, "server.ready": 90.0, "scripted": 0.0},
         facts={"crash_policy": "error", "ends_with_snapshot": True, "page_size": 100},
     )
@@ -163,20 +163,25 @@ def write_history(directory: Path, load: Load) -> None:
         observer.write(Vocabulary(words=["idle", "running", "finished", "error"], source="bench"))
         observer.write(Stream(reading="stream:0", stage="subscribed", conversation=CONVERSATION, path="direct"))
         for verb in ("create", "send", "run"):
-            request = Request(verb=verb, code=200, conversation=CONVERSATION, began_ns=time.monotonic_ns())  # type: ignore[arg-type]
+            request = Request(verb=verb, code=200, conversation=CONVERSATION, began_ns=time.monotonic_ns())
             if verb == "send":
                 request.text = "go"
             trial.write(request)
+        recorder.witness("client").write(Run(stage="called", conversation=CONVERSATION))
         kept = []
-        for index, (event, raw) in enumerate(events(load, rng)):
+        for event, raw in events(load, rng):
             recorder.keep(event, msgspec.json.decode(raw), raw)
             event.reading = "stream:0"
             observer.write(event)
             if event.role == "status":
                 write_status(observer, event.status, "stream")
-            kept.append((index, event))
+            kept.append(event)
         write_status(observer, "finished", "rest")
-        write_log(observer, kept)
+        write_list(observer, "page:0", "rest", kept)
+        write_list(recorder.witness("client"), "held:0", "client", kept)
+        recorder.witness("client").write(
+            Run(stage="returned", conversation=CONVERSATION, reading="held:0", status="finished", neutral="done")
+        )
         engine.write(Life(stage="stopped", epoch=0, by_us=True))
         trial.write(Phase(name="ended"))
 
@@ -221,18 +226,19 @@ def events(load: Load, rng: random.Random) -> Any:
 
 
 def write_status(observer: Witness, raw: str, via: str) -> None:
+    """A status that the observer saw."""
     neutral = {"running": "active", "finished": "done"}[raw]
     observer.write(Status(conversation=CONVERSATION, via=via, raw=raw, neutral=neutral))  # type: ignore[arg-type]
 
 
-def write_log(observer: Witness, kept: list[tuple[int, Event]]) -> None:
-    common = {"reading": "page:0", "reader": "rest", "conversation": CONVERSATION, "final": True, "page_size": 100}
-    observer.write(Reading(stage="begin", **common))  # type: ignore[arg-type]
-    for _, event in kept:
-        event.reading, event.t_ns = "page:0", 0
-        observer.write(event)
-    pages = -(-len(kept) // 100)
-    observer.write(Reading(stage="end", count=len(kept), pages=pages, **common))  # type: ignore[arg-type]
+def write_list(witness: Witness, reading: str, reader: str, kept: list[Event]) -> None:
+    """A whole reading of the same events."""
+    common: dict[str, Any] = {"reading": reading, "reader": reader, "conversation": CONVERSATION, "final": True}
+    witness.write(Reading(stage="begin", page_size=100, **common))
+    for event in kept:
+        event.reading, event.t_ns = reading, 0
+        witness.write(event)
+    witness.write(Reading(stage="end", page_size=100, count=len(kept), pages=-(-len(kept) // 100), **common))
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def test_a_trial_without_end_takes_back_what_holds() -> None:
 
 
 def test_a_stall_takes_back_what_it_may_have_caused() -> None:
-    late = [row for row in LOOP_ROWS if (row.guarantee, row.situation) == ("loop.returns", "late")][0].make
+    late = next(row for row in LOOP_ROWS if (row.guarantee, row.situation) == ("loop.returns", "late")).make
     assert judge(late().put(5.0, Stall(late_ns=200_000_000)).build())["loop.returns"].outcome is VIOLATED
     verdict = judge(late().put(5.0, Stall(late_ns=9_000_000_000)).build())["loop.returns"]
     assert (verdict.outcome, verdict.signature) == (INCONCLUSIVE, "")
