@@ -32,8 +32,7 @@ LAG = {"id": "lag", "do": "delay", "seconds": 2}
 class Played:
     """A server, a wire with one rule, a client in its own process."""
 
-    def __init__(self, stage: Stage, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
-        monkeypatch.setattr(sdk, "PROGRAM", ROOT / "fixtures/reference_client.py")
+    def __init__(self, stage: Stage, broken: str) -> None:
         self.stage = stage
         self.journal = stage.place / "history/wire.jsonl"
         self.client = sdk.SdkClient(
@@ -42,7 +41,8 @@ class Played:
             stage.recorder,
             interpreter=Path(sys.executable),
             scratch=stage.place,
-            environment={"TAILPROOF_BROKEN": broken},
+            environment={},
+            program=[str(ROOT / "fixtures/reference_client.py"), *(("--broken", broken) if broken else ())],
         )
 
     def play(
@@ -86,13 +86,13 @@ class Played:
 
 
 @pytest.fixture
-def good(served: Stage, monkeypatch: pytest.MonkeyPatch) -> Played:
-    return Played(served, monkeypatch, "")
+def good(served: Stage) -> Played:
+    return Played(served, "")
 
 
 @pytest.fixture
-def bad(served: Stage, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Played:
-    return Played(served, monkeypatch, request.param)
+def bad(served: Stage, request: pytest.FixtureRequest) -> Played:
+    return Played(served, request.param)
 
 
 def test_the_good_client_holds_the_log_and_reads_no_page_for_it(good: Played) -> None:

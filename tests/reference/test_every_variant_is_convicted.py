@@ -1,0 +1,112 @@
+"""The whole harness against every variant: its own guarantee convicts it, and no other that it does not break by logic.
+
+The reference server and the reference client are convicted of nothing in the same situations.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+from fixtures.broken.clients import CLIENTS
+from fixtures.broken.servers import SERVERS
+from tailproof.guarantees.catalogue import CATALOGUE, judge
+from tailproof.guarantees.verdict import Level, Outcome, Verdict
+from tailproof.history.reader import History
+from tailproof.orders import Order
+from tailproof.trial import Trial
+
+SHORTER = {"status.crash": 6.0, "loop.terminates": 8.0}
+"""Seconds. The defects of these guarantees last for ever: there is no need to wait for the time of a real server."""
+TROUBLE = frozenset({Outcome.VIOLATED, Outcome.INCONCLUSIVE})
+STEPS = [{"tools": [{"token": f"t{number}"}]} for number in range(10)]
+OWN: dict[str, dict[str, Any]] = {
+    "repairs-the-tail": {
+        "name": "stream-hole",
+        "family": "stream",
+        "summary": "A few events in the middle of the run are dropped on their way to the client.",
+        "script": [*STEPS, {"finish": "All done."}],
+        "faults": [
+            {
+                "id": "hole",
+                "fault": "wire.drop",
+                "at": "created",
+                "until": "returned",
+                "with": {"match": {"from": 14, "to": 18}},
+            }
+        ],
+    },
+    "swallows-errors": {
+        "name": "model-refuses",
+        "family": "calm",
+        "summary": "The model refuses the key: the run ends in an error.",
+        "script": [{"status": 401}],
+    },
+    "reads-everything": {
+        "name": "long-run",
+        "family": "calm",
+        "summary": "A run that is long enough to tell a repair from reading everything.",
+        "script": [{"tools": [{"token": f"t{number}"} for number in range(10)], "repeat": 32}, {"finish": "All done."}],
+    },
+}
+"""Situations that the catalogue has no scenario for."""
+
+
+def scenario(name: str, variant: str) -> dict[str, Any]:
+    """A scenario of the catalogue, or the variant's own."""
+    if variant in OWN:
+        return OWN[variant]
+    path = next((ROOT / "scenarios").rglob(f"{name}.yaml"))
+    plan = YAML(typ="safe").load(path.read_text())
+    return {**plan, "parameters": {**plan.get("parameters", {}), **SHORTER}}
+
+
+def play(plan: dict[str, Any], place: Path, *, target: str = "reference", client: str = "plain") -> History:
+    """One trial through the whole harness."""
+    order = Order(scenario=plan, target=target, client=client, seed=1, out=str(place))
+    Trial(order, cancel=threading.Event(), tell=lambda phase, detail: None).run()
+    return History.load(order.directory)
+
+
+def convictions(history: History) -> Mapping[str, Verdict]:
+    """What is violated."""
+    return {name: found for name, found in judge(history, list(CATALOGUE)).items() if found.outcome is Outcome.VIOLATED}
+
+
+def musts(found: Mapping[str, Verdict]) -> set[str]:
+    return {name for name in found if CATALOGUE[name].level is Level.MUST}
+
+
+@pytest.mark.parametrize("variant", [v for v in SERVERS if v.scenario], ids=lambda v: f"{v.convicted_by}[{v.name}]")
+def test_a_broken_server_is_convicted_by_its_guarantee_alone(variant: Any, tmp_path: Path) -> None:
+    plan = scenario(variant.scenario, variant.name)
+    found = convictions(play(plan, tmp_path, target=f"reference:{variant.name}"))
+    assert variant.convicted_by in found
+    assert musts(found) <= {variant.convicted_by, *variant.also_breaks}, found
+
+
+@pytest.mark.parametrize("name", sorted({v.scenario for v in SERVERS if v.scenario}))
+def test_the_reference_server_is_convicted_of_nothing(name: str, tmp_path: Path) -> None:
+    found = judge(play(scenario(name, ""), tmp_path), list(CATALOGUE))
+    assert {one: verdict for one, verdict in found.items() if verdict.outcome in TROUBLE} == {}
+
+
+@pytest.mark.parametrize("variant", CLIENTS, ids=lambda v: f"{v.convicted_by}[{v.name}]")
+def test_a_broken_client_is_convicted_by_its_guarantee_alone(variant: Any, tmp_path: Path) -> None:
+    plan = scenario(variant.scenario, variant.name)
+    found = convictions(play(plan, tmp_path, client=f"reference:{variant.name}"))
+    assert variant.convicted_by in found
+    assert musts(found) <= {variant.convicted_by, *variant.also_breaks}, found
+
+
+@pytest.mark.parametrize("variant", CLIENTS, ids=lambda v: v.name)
+def test_the_reference_client_is_convicted_of_nothing(variant: Any, tmp_path: Path) -> None:
+    found = judge(play(scenario(variant.scenario, variant.name), tmp_path, client="reference"), list(CATALOGUE))
+    assert {one: verdict for one, verdict in found.items() if verdict.outcome in TROUBLE} == {}
+    assert found[variant.convicted_by].outcome is Outcome.HOLDS
