@@ -6,12 +6,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from tailproof.guarantees import cost, events_client, events_delivery, events_log, events_pages, loop, server, status
+from tailproof.guarantees import (
+    cost,
+    events_client,
+    events_delivery,
+    events_log,
+    events_pages,
+    events_stable,
+    loop,
+    server,
+    status,
+)
 from tailproof.guarantees.verdict import Guarantee, Outcome, Verdict
 from tailproof.history.reader import History
 from tailproof.history.timeline import SECOND
 
-FAMILIES = (events_log, events_delivery, events_client, events_pages, status, loop, cost, server)
+FAMILIES = (events_log, events_stable, events_delivery, events_client, events_pages, status, loop, cost, server)
 
 CATALOGUE: Mapping[str, Guarantee] = MappingProxyType(
     {guarantee.id: guarantee for family in FAMILIES for guarantee in family.GUARANTEES}

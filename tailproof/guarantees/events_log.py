@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import pairwise
 
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
-    Pointer,
     Verdict,
     all_of,
     at,
@@ -21,7 +20,7 @@ from tailproof.guarantees.verdict import (
 from tailproof.history.reader import History
 from tailproof.history.records import Request, Sighting
 from tailproof.history.timeline import accepted
-from tailproof.history.views import EventList, Log, Source, belongs, conversations, lists_of, log_of, no_log
+from tailproof.history.views import EventList, Log, belongs, conversations, lists_of, log_of, no_log
 
 NO_EVENTS = "no event was seen in this trial"
 
@@ -234,60 +233,6 @@ def _went_back(earlier: str, later: str) -> bool:
         return False
 
 
-def stable(history: History, conversation: str) -> Verdict:
-    """An event once read never changes or disappears, across restarts too.
-
-    Readings of the same kind are compared with each other: page with page, disk with disk, subscription with subscription
-    (a page and a file may show different faces of one event). *Changed*: the same id with another content. *Disappeared*:
-    read once and missing from a later whole reading of the same kind, though the final log has it; what the final log lacks
-    is `events.complete`'s to convict.
-    """
-    kinds: tuple[Source, ...] = ("page", "disk", "stream")
-    for source in kinds:
-        first: dict[str, Sighting] = {}
-        for one in lists_of(history, conversation, source):
-            for event in one.events:
-                known = first.setdefault(event.id, event)
-                if known.digest != event.digest and event.durable and event.digest and known.digest:
-                    return violated(
-                        f"{event.name} {event.id} changed between {known.witness} {known.reading} and {one.reading}",
-                        signature=f"changed-in-{source}",
-                        expected=[f"{known.id} {known.digest}"],
-                        seen=[f"{event.id} {event.digest}"],
-                        evidence=[at(known, "as it was first read"), at(event, "as it was read later")],
-                    )
-    log = log_of(history, conversation)
-    compared = 0
-    for source in kinds[:2]:
-        whole = [one for one in lists_of(history, conversation, source) if one.complete]
-        early = [one for one in whole if log is None or source == "disk" or one.began_ns <= log.taken_ns]
-        compared += len(whole)
-        for before, after in pairwise(early):
-            gone = set(before.ids) - set(after.ids)
-            if log is not None:
-                gone &= log.position.keys()
-            if gone:
-                return _disappeared(before, after, gone)
-    if not compared:
-        return inconclusive("no list of events was read to its end")
-    if compared < 2:
-        return inconclusive("events were read once only, so that nothing could be seen to change")
-    return holds(f"no event changed or disappeared over {compared} readings", readings=compared)
-
-
-def _disappeared(before: EventList, after: EventList, gone: set[str]) -> Verdict:
-    evidence: Sequence[Pointer] = [
-        at(event, f"{event.name} {event.id} was read here") for event in before.events if event.id in gone
-    ]
-    return violated(
-        f"{len(gone)} events of {before.witness} {before.reading} are missing from {after.reading}",
-        signature=f"disappeared-from-{before.source}",
-        expected=[event.id for event in before.events if event.id in gone],
-        evidence=evidence,
-        gone=len(gone),
-    )
-
-
 GUARANTEES = (
     Guarantee(
         id="events.complete",
@@ -309,12 +254,5 @@ GUARANTEES = (
         promise="Order and timestamps never go back; every reader sees the same order.",
         source="OpenHands software-agent-sdk #1737 (clients sort by timestamp), timestamp__gte and resend_mode=since",
         judge=per_conversation(ordered),
-    ),
-    Guarantee(
-        id="events.stable",
-        level=Level.MUST,
-        promise="An event once read never changes or disappears, across restarts too.",
-        source="OpenHands software-agent-sdk #4570 (atomic writes), append-only event log",
-        judge=per_conversation(stable),
     ),
 )

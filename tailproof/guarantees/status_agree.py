@@ -29,7 +29,7 @@ def agree(history: History, conversation: str) -> Verdict:
     ]
     kinds = {status.via for status in (*clean, *disk)}
     if len(kinds) < 2:
-        return inconclusive(f"a status was seen through {'one reader' if kinds else 'no reader'} only")
+        return inconclusive(f"a status was seen through {', '.join(kinds)} only" if kinds else "no status was seen")
     closed = [one for one in history.streams if one.stage == "closed" and one.path != "wire"]
     worst, took_ns, compared = _longest_disagreement(sorted((*clean, *closed), key=lambda record: record.t_ns))
     if worst and took_ns > limit_s * SECOND:

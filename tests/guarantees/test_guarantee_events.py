@@ -230,6 +230,19 @@ ROWS = [
     ),
     Row(
         "events.stable",
+        "other-face-on-stream",
+        HOLDS,
+        lambda: calm().alter(Event, {"reading": "stream:0"}, digest="as-a-frame"),
+    ),
+    Row(
+        "events.stable",
+        "changed-since-delivered",
+        VIOLATED,
+        lambda: calm().alter(Event, {"reading": "stream:0", "id": "o1"}, digest="x"),
+        "changed-since-delivered",
+    ),
+    Row(
+        "events.stable",
         "changed-in-pages",
         VIOLATED,
         lambda: calm().alter(Event, {"reading": "page:2", "id": "o1"}, digest="x"),
