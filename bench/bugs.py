@@ -7,7 +7,6 @@ per trial as it ends, and writes BUGS.md. Stopped at any point, the next call go
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -84,6 +83,7 @@ def main() -> int:
     parser.add_argument("--rows", default="*", metavar="GLOB")
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("-n", dest="parallel", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("tailproof-results/bugs"), help="where histories are kept")
     given = parser.parse_args()
     rows = [row for row in load(ROWS, Rows).rows if fnmatchcase(row.id, given.rows)]
     wanted = [
@@ -94,35 +94,34 @@ def main() -> int:
         if (row.id, side, seed) not in {(trial.row, trial.side, trial.seed) for trial in _read() if not trial.error}
     ]
     if wanted:
-        _run(wanted, given.parallel)
+        _run(wanted, given.parallel, given.out.resolve())
     trials = [trial for trial in _read() if not trial.error]
     TABLE.write_text(_table(load(ROWS, Rows).rows, trials))
     print(TABLE.read_text())
     return 0 if all(_as_it_should_be(row, trials) for row in rows) else 1
 
 
-def _run(wanted: list[tuple[Row, Side, int]], parallel: int) -> None:
+def _run(wanted: list[tuple[Row, Side, int]], parallel: int, out: Path) -> None:
     scenarios = {scenario.name: scenario for scenario in catalogue()}
-    with tempfile.TemporaryDirectory(prefix="tailproof-bugs-") as place:
-        orders: list[tuple[Row, Side, int, Order]] = []
-        for row, side, seed in wanted:
-            pair = row.bad if side == "bad" else row.good
-            order = Order(
-                scenario=scenarios[row.scenario].model_dump(mode="json", by_alias=True),
-                target=pair.target,
-                client=pair.client,
-                seed=seed,
-                out=f"{place}/{row.id}/{side}/{seed}",
-            )
-            orders.append((row, side, seed, order))
-        with SupervisorProcess(parallel=parallel, log=Path(place) / "supervisor.log") as supervisor:
-            ask(supervisor.address, Ask(submit=[order for *_, order in orders]))
-            for row, side, seed, order in orders:
-                done = ask(supervisor.address, Ask(wait=order.key))
-                trial = _trial(row, side, seed, order, done.error if done else "unknown", done.seconds if done else 0.0)
-                with LINES.open("ab") as lines:
-                    lines.write(msgspec.json.encode(trial) + b"\n")
-                print(f"{row.id:14} {side:4} {seed:2}  {trial.outcomes} {trial.error}", flush=True)
+    orders: list[tuple[Row, Side, int, Order]] = []
+    for row, side, seed in wanted:
+        pair = row.bad if side == "bad" else row.good
+        order = Order(
+            scenario=scenarios[row.scenario].model_dump(mode="json", by_alias=True),
+            target=pair.target,
+            client=pair.client,
+            seed=seed,
+            out=str(out / row.id / side / str(seed)),
+        )
+        orders.append((row, side, seed, order))
+    with SupervisorProcess(parallel=parallel, log=out / "supervisor.log") as supervisor:
+        ask(supervisor.address, Ask(submit=[order for *_, order in orders]))
+        for row, side, seed, order in orders:
+            done = ask(supervisor.address, Ask(wait=order.key))
+            trial = _trial(row, side, seed, order, done.error if done else "unknown", done.seconds if done else 0.0)
+            with LINES.open("ab") as lines:
+                lines.write(msgspec.json.encode(trial) + b"\n")
+            print(f"{row.id:14} {side:4} {seed:2}  {trial.outcomes} {trial.error}", flush=True)
 
 
 def _trial(row: Row, side: Side, seed: int, order: Order, error: str, seconds: float) -> Trial:

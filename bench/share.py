@@ -94,7 +94,9 @@ def table(splits: Sequence[Split]) -> str:
     lines = [f"{'scenario':<24} {'wall':>7} {'start':>7} {'run':>7} {'stop':>7} {'lag':>7} {'ours':>7}"]
     for name in dict.fromkeys(one.scenario for one in splits):
         mine = [one for one in splits if one.scenario == name]
-        columns = [statistics.median(getattr(one, field) for one in mine) for field in ("wall", "start", "run", "stop", "lag")]
+        columns = [
+            statistics.median(getattr(one, field) for one in mine) for field in ("wall", "start", "run", "stop", "lag")
+        ]
         ours = statistics.median(one.ours for one in mine)
         lines.append(f"{name:<24} " + " ".join(f"{value:7.2f}" for value in [*columns, ours]))
     lines.append(f"limit for a fault-free scenario: {LIMIT_S:.2f} s of ours")

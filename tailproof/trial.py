@@ -14,7 +14,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.cast import Cast, header_of
+from tailproof.clients.client import ClientError
 from tailproof.faults.catalogue import fault_for
 from tailproof.faults.fault import Fault, Proof
 from tailproof.history import records
@@ -24,6 +26,8 @@ from tailproof.scenario.schedule import Moment, last_turns, of_run, schedule
 from tailproof.scenario.schema import Scenario
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget, DeadlineMissed
+from tailproof.wire.handle import WireError
+from tailproof.wire.toxiproxy import ToxiproxyError
 
 END_S = 60.0
 """What the end of a trial may take beyond the scenario's budget."""
@@ -75,7 +79,9 @@ class Trial:
                     self._drive(cast)
                 except DeadlineMissed as missed:
                     self._miss(missed)
-                except TargetError as error:
+                except SubscriptionRefused as refused:
+                    self._note(f"the trial broke off: {refused}")
+                except (TargetError, ClientError, WireError, ToxiproxyError) as error:
                     raise TrialFailed(str(error)) from error
                 finally:
                     self._finish(cast)
@@ -121,7 +127,7 @@ class Trial:
                 step()
             except DeadlineMissed as missed:
                 self._miss(missed)
-            except (TargetError, OSError) as error:
+            except (TargetError, ClientError, WireError, OSError) as error:
                 self._note(f"{name}: {error}")
 
     def _await_end(self, cast: Cast, run: int) -> None:
@@ -198,7 +204,7 @@ class Trial:
                 continue
             try:
                 self._heal(cast, fault)
-            except (DeadlineMissed, TargetError, OSError) as error:
+            except (DeadlineMissed, TargetError, WireError, ToxiproxyError, OSError) as error:
                 self._note(f"healing {fault.id}: {error}")
 
     # -- the trial's own witness --------------------------------------------------------------------------------------
@@ -236,5 +242,5 @@ class Trial:
 def _environment(make: Callable[..., Cast], *arguments: object) -> Cast:
     try:
         return make(*arguments)
-    except (TargetError, DeadlineMissed) as error:
+    except (TargetError, ClientError, DeadlineMissed) as error:
         raise TrialFailed(str(error)) from error

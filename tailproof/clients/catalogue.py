@@ -35,7 +35,13 @@ def client_for(
     if kind == REFERENCE:
         program = [str(data.folder("fixtures") / "reference_client.py"), *(("--broken", version) if version else ())]
         return SdkClient(
-            version, adapter, recorder, interpreter=Path(sys.executable), scratch=scratch, environment=worn, program=program
+            version,
+            adapter,
+            recorder,
+            interpreter=Path(sys.executable),
+            scratch=scratch,
+            environment=worn,
+            program=program,
         )
     if name == "plain":
         return PlainClient(adapter, recorder, environment=worn)

@@ -114,7 +114,7 @@ class SdkClient:
         """Wait until the SDK was imported; it connects when the conversation is created."""
         self._url, self._key = url, key
         release = self._await("ready", "the SDK client to be ready", budget).version
-        self._recorder.header.versions["client"] = release
+        self._recorder.header.versions["sdk"] = release
         self._recorder.write_header()
 
     def create(self, plan: ConversationPlan, budget: Budget) -> str:

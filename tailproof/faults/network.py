@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from tailproof.faults.fault import Proof, Stage
-from tailproof.wire.toxiproxy import TOXICS, Toxic, ToxicType, ToxiproxyError, available
+from tailproof.wire.toxiproxy import Toxic, ToxicType, ToxiproxyError, available
 
 
 class ToxicOptions(BaseModel):

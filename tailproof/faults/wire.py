@@ -26,6 +26,8 @@ _SAYS = {
 }
 
 
+_TRAFFIC = ("down.frames_in", "down.frames_out", "up.frames_in", "up.frames_out")
+
 DOES = tuple(_SAYS)
 """What `wire.<...>` there is."""
 
@@ -59,8 +61,10 @@ class WireFault:
     def verify(self, stage: Stage) -> Proof:
         after = stage.wire.counters()
         grown = {name: value - self._before.get(name, 0) for name, value in after.items()}
-        done = grown.get(f"rule.{self.id}.done", 0)
-        return Proof(done > 0, {name: value for name, value in sorted(grown.items()) if value})
+        mine = f"rule.{self.id}."
+        counters = {name: grown[name] for name in _TRAFFIC if grown.get(name)}
+        counters |= {name.removeprefix(mine): value for name, value in grown.items() if name.startswith(mine) and value}
+        return Proof(grown.get(f"{mine}done", 0) > 0, counters)
 
     def heal(self, stage: Stage) -> None:
         stage.wire.remove(self.rule.id)

@@ -165,8 +165,8 @@ def _fault(steps: Sequence[Fault], clock: Clock) -> FaultResult:
     return FaultResult(
         fault=steps[0].fault,
         name=steps[0].name,
-        says=next((step.says for step in steps if step.says), ""),
-        scope=next((step.scope for step in steps if step.scope), ""),
+        says=next((step.says for step in reversed(steps) if step.says), ""),
+        scope=next((step.scope for step in reversed(steps) if step.scope), ""),
         injected_at_s=injected[0] if injected else None,
         healed_at_s=healed[-1] if healed else None,
         proven=bool(verified) and verified[-1].stage == "proven",

@@ -74,7 +74,7 @@ def test_what_run_held_at_its_return_is_reported(name: str, play: Callable[..., 
     if name == NEWEST:
         # The SDK writes every field that it knows; only its own server does the same.
         assert {len(found) for found in digests.values()} == {1}
-    assert it.recorder.header.versions["client"] == NEWEST
+    assert it.recorder.header.versions["sdk"] == NEWEST
     key = it.key.encode()
     assert [path.name for path in it.recorder.directory.glob("*.jsonl") if key in path.read_bytes()] == []
 

@@ -60,7 +60,18 @@ def test_under_xdist_every_trial_is_run_once_and_the_verdicts_are_the_same(
     out = tmp_path / "out"
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", str(data.folder("suites")), "-n", "2", "--dist", scheduler, "--live", "-s"),
+            *(
+                sys.executable,
+                "-m",
+                "pytest",
+                str(data.folder("suites")),
+                "-n",
+                "2",
+                "--dist",
+                scheduler,
+                "--live",
+                "-s",
+            ),
             *("--target", "reference", "--client", "plain", "--out", str(out), "-p", "no:cacheprovider"),
             *("--alluredir", str(tmp_path / "allure"), "--junit-xml", str(tmp_path / "junit.xml")),
         ],
@@ -82,7 +93,9 @@ def test_a_saved_history_is_judged_the_same_again(reference_check: Checked) -> N
     for trial in reference_check.result.trials:
         again = tailproof("judge", str(reference_check.out / trial.history))
         assert again.code == 0
-        said = dict(line.split()[1::-1] for line in again.stdout.splitlines() if line.startswith(("holds ", "not-appl")))
+        said = dict(
+            line.split()[1::-1] for line in again.stdout.splitlines() if line.startswith(("holds ", "not-appl"))
+        )
         assert said == {verdict.guarantee: str(verdict.outcome) for verdict in trial.verdicts}
 
 
