@@ -200,7 +200,7 @@ def test_four_turns_of_the_same_are_stuck_and_a_message_helps(served: Stage) -> 
     assert served.run_to(conversation, "finished", "stuck") == "finished"
 
 
-def test_an_unknown_tool_is_told_to_the_model(served: Stage) -> None:
+def test_the_exit_code_of_a_command_is_in_its_result(served: Stage) -> None:
     conversation, _ = served.create({"tools": [{"run": "exit 3", "journal": False}]}, {"finish": "Done."})
     served.run_to(conversation, "finished")
     result = next(event for event in served.log(conversation) if event["kind"] == "ObservationEvent")
