@@ -6,7 +6,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailproof.wire.framing import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Scanner, frame, split, unmask
@@ -16,7 +16,7 @@ masks = st.one_of(st.just(b""), st.binary(min_size=4, max_size=4))
 controls = st.tuples(st.sampled_from([PING, PONG]), st.binary(max_size=125))
 payloads = st.one_of(
     st.binary(max_size=300),
-    st.integers(0, 70_000).map(lambda size: b"x" * size),
+    st.sampled_from([0, 125, 126, 65_535, 65_536, 70_000]).map(lambda size: b"x" * size),
     st.builds(
         lambda identity, pad, kind: json.dumps({"id": identity, "pad": "p" * pad, "kind": kind}).encode(),
         st.text(min_size=1, max_size=20),
@@ -44,6 +44,7 @@ def messages(draw: st.DrawFn) -> tuple[bytes, int, bytes, list[bytes], int]:
     return raw, opcode, payload, inside, len(pieces)
 
 
+@settings(deadline=None)
 @given(
     conversation=st.lists(messages(), min_size=1, max_size=5),
     cuts=st.lists(st.integers(1, 5_000), min_size=1, max_size=40),
@@ -85,6 +86,7 @@ def test_any_fragmentation_mask_and_chunking_gives_the_same_messages(
             )
 
 
+@settings(deadline=None)
 @given(message=messages())
 def test_split_takes_a_message_apart_and_loses_nothing(message: tuple[bytes, int, bytes, list[bytes], int]) -> None:
     raw, _, payload, inside, _ = message
@@ -94,6 +96,7 @@ def test_split_takes_a_message_apart_and_loses_nothing(message: tuple[bytes, int
     assert bool(control) == bool(inside)
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=500), mask=masks, cut=st.integers(0, 500))
 def test_unmasking_in_two_parts_is_unmasking_at_once(data: bytes, mask: bytes, cut: int) -> None:
     whole = unmask(data, mask)

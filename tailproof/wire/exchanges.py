@@ -1,0 +1,354 @@
+"""The HTTP exchanges of one connection, one after the other, and what rules do to them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Protocol
+
+from tailproof.history.records import Exchange, Note
+from tailproof.wire.armed import Armed, Parked
+from tailproof.wire.http import (
+    Body,
+    Head,
+    HttpError,
+    UntilClose,
+    answer,
+    head_end,
+    parse_head,
+    request_body,
+    response_body,
+    without_deflate,
+)
+from tailproof.wire.journal import Journal, shown_target
+
+PIPELINED_BYTES = 64 << 10
+
+
+class Ways(Protocol):
+    """The connection that the exchanges go over."""
+
+    number: int
+    journal: Journal
+
+    def rule_for(self, method: str, path: str) -> Armed | None:
+        """The HTTP rule that acts on this request."""
+
+    def send_up(self, data: bytes) -> None:
+        """To the server, which is connected when needed."""
+
+    def send_down(self, data: bytes) -> None:
+        """To the client."""
+
+    def shut_up(self) -> None:
+        """FIN to the server, behind what was sent."""
+
+    def stand_still(self, why: str, *, both: bool = True) -> None:
+        """Read no more from the client (and from the server)."""
+
+    def move_on(self, why: str) -> None:
+        """Take `stand_still` back."""
+
+    def upgraded(self, path: str, *, websocket: bool) -> None:
+        """The connection speaks another protocol from here on; bytes that came already follow."""
+
+    def reset(self) -> None:
+        """RST to both sides."""
+
+    def finish(self) -> None:
+        """FIN to both sides."""
+
+
+class Exchanges:
+    """Follows requests and answers of one connection. Memory is bounded by a head, a chunk and `PIPELINED_BYTES`."""
+
+    def __init__(self, ways: Ways) -> None:
+        self._ways = ways
+        self._journal = ways.journal
+        self._inbox = b""
+        self._outbox = b""
+        self._request: Exchange | None = None
+        self._path = ""
+        self._websocket = False
+        self._sending: Body | None = None
+        """The body of the request that is on its way up; None between requests and once it is all there."""
+        self._answering: Body | None = None
+        self._answered = False
+        self._rule: Armed | None = None
+        self._left_to_pass = -1
+        """`truncate`: the bytes of the body that may still pass; -1 for all."""
+        self._swallow = False
+        """The request is read and thrown away: it is answered by a rule, or never."""
+        self._parked: Parked | None = None
+        self._client_over = False
+        self._over = False
+        """Upgraded: nothing further is for this class."""
+
+    def from_client(self, chunk: bytes) -> None:
+        """Bytes of requests."""
+        if self._swallow and self._request is None:
+            return
+        self._inbox = self._inbox + chunk if self._inbox else chunk
+        self._step()
+
+    def from_server(self, chunk: bytes) -> None:
+        """Bytes of answers."""
+        self._outbox = self._outbox + chunk if self._outbox else chunk
+        self._step()
+
+    def client_ended(self) -> None:
+        """The client sends no more: the server hears of it behind the last request, and an idle connection ends."""
+        self._client_over = True
+        self._pass_client_end()
+
+    def server_ended(self) -> None:
+        """The server sends no more: that ends an answer without a length, and breaks any other off."""
+        if isinstance(self._answering, UntilClose):
+            self._end("")
+        self.broken()
+
+    def connected(self) -> None:
+        """The server has been reached, and has got what was waiting for it."""
+        self._pass_client_end()
+
+    def broken(self) -> None:
+        """The connection is gone: so is the exchange, if there is one."""
+        if self._parked is not None:
+            self._parked.cancel()
+            self._parked = None
+        self._end("broken")
+
+    def _step(self) -> None:
+        """Go on with what has come from both sides, as far as it goes."""
+        try:
+            self._requests()
+            self._answers()
+            self._requests()
+            self._pass_client_end()
+        except HttpError as error:
+            self._journal.write(Note(text=f"connection {self._ways.number} ended by the wire, which got {error}"))
+            self._end("broken")
+            self._ways.reset()
+
+    def _pass_client_end(self) -> None:
+        if not self._client_over or self._over:
+            return
+        if self._request is None:
+            self._ways.finish()
+        elif not self._inbox:
+            self._ways.shut_up()
+
+    # Requests
+
+    def _requests(self) -> None:
+        while self._inbox and self._parked is None and not self._over:
+            if self._sending is not None:
+                self._send_body(self._sending)
+            elif self._request is not None:
+                if len(self._inbox) > PIPELINED_BYTES:
+                    self._ways.stand_still("pipelined", both=False)
+                return
+            else:
+                self._inbox = self._inbox.lstrip(b"\r\n")
+                end = head_end(self._inbox)
+                if not end:
+                    return
+                raw, self._inbox = self._inbox[:end], self._inbox[end:]
+                self._begin(parse_head(raw, response=False))
+
+    def _send_body(self, body: Body) -> None:
+        taken = body.follow(self._inbox)
+        part, self._inbox = self._inbox[:taken], self._inbox[taken:]
+        if self._request is not None:
+            self._request.up_bytes += taken
+        if not self._swallow:
+            self._ways.send_up(part)
+        if body.over:
+            self._request_sent()
+
+    def _begin(self, head: Head) -> None:
+        method, target, _ = head.first
+        self._sending = request_body(head)
+        self._answered = False
+        self._path = head.path
+        self._request = request = Exchange(
+            conn=self._ways.number,
+            method=method,
+            path=shown_target(target),
+            began_ns=time.monotonic_ns(),
+            up_bytes=len(head.raw),
+        )
+        self._websocket = head.has("connection", "upgrade") and head.fields.get("upgrade", "").lower() == "websocket"
+        raw = without_deflate(head) if self._websocket else head.raw
+        if raw != head.raw:
+            text = f"connection {self._ways.number}: the offer of permessage-deflate was taken out of the upgrade"
+            self._journal.write(Note(text=text))
+        self._rule = rule = self._ways.rule_for(method, head.path)
+        if rule is None:
+            self._ask(raw)
+            return
+        request.rule = rule.id
+        does = rule.rule.do
+        if does in ("delay-request", "hold"):
+            request.done = "held" if does == "hold" else "delayed"
+            rule.counts[request.done] += 1
+            self._park(rule, lambda: self._ask(raw))
+        elif does == "reset-before":
+            rule.counts["reset"] += 1
+            self._end("reset-before")
+            self._ways.reset()
+            rule.fired()
+        elif does in ("status", "black-hole"):
+            self._swallow = True
+            if self._sending.over:
+                self._request_sent()
+        else:
+            self._ask(raw)
+
+    def _ask(self, raw: bytes) -> None:
+        self._ways.send_up(raw)
+        if self._sending is not None and self._sending.over:
+            self._request_sent()
+
+    def _request_sent(self) -> None:
+        self._sending = None
+        if self._swallow and self._rule is not None:
+            self._answer_by_rule(self._rule)
+        elif self._answered:
+            self._end("")
+
+    def _answer_by_rule(self, rule: Armed) -> None:
+        request = self._request
+        assert request is not None
+        if rule.rule.do == "black-hole":
+            rule.counts["swallowed"] += 1
+            self._end("black-hole")
+        else:
+            code = rule.rule.code or 500
+            text = rule.rule.body.encode()
+            head = answer(code, text, _reason(code))
+            body = b"" if request.method == "HEAD" or code in (204, 304) else text
+            request.code = code
+            request.down_bytes = len(head) + len(body)
+            self._ways.send_down(head + body)
+            rule.counts["refused"] += 1
+            self._swallow = False
+            self._end("refused")
+        rule.fired()
+
+    # Answers
+
+    def _answers(self) -> None:
+        while self._outbox and self._parked is None and not self._over:
+            if self._answering is not None:
+                taken = self._answering.follow(self._outbox)
+                part, self._outbox = self._outbox[:taken], self._outbox[taken:]
+                self._pass_body(part)
+            elif self._request is None or self._answered:
+                # Nobody asked (for example 408 before a close): passed on as it is.
+                rest, self._outbox = self._outbox, b""
+                self._ways.send_down(rest)
+            else:
+                end = head_end(self._outbox)
+                if not end:
+                    return
+                raw, self._outbox = self._outbox[:end], self._outbox[end:]
+                self._answer(self._request, parse_head(raw, response=True))
+
+    def _answer(self, request: Exchange, head: Head) -> None:
+        rule = self._rule
+        if head.code < 200 and head.code != 101:
+            self._ways.send_down(head.raw)
+            return
+        request.code = head.code
+        if rule is not None and rule.rule.do == "reset-after":
+            rule.counts["reset"] += 1
+            self._end("reset-after")
+            self._ways.reset()
+            rule.fired()
+        elif rule is not None and rule.rule.do == "delay-response":
+            rule.counts["delayed"] += 1
+            request.done = "delayed"
+            self._park(rule, lambda: self._pass_answer(request, head))
+        else:
+            if rule is not None and rule.rule.do == "truncate":
+                self._left_to_pass = rule.rule.bytes or 0
+            self._pass_answer(request, head)
+
+    def _pass_answer(self, request: Exchange, head: Head) -> None:
+        request.down_bytes += len(head.raw)
+        self._ways.send_down(head.raw)
+        if head.code != 101:
+            self._answering = response_body(head, request.method)
+            self._pass_body(b"")
+            return
+        self._end("upgraded" if request.done == "passed" else "")
+        self._over = True
+        self._ways.upgraded(self._path, websocket=self._websocket)
+
+    def leftovers(self) -> tuple[bytes, bytes]:
+        """What had come from client and server behind the upgrade; handed out once."""
+        inbox, self._inbox = self._inbox, b""
+        outbox, self._outbox = self._outbox, b""
+        return inbox, outbox
+
+    def _pass_body(self, part: bytes) -> None:
+        body = self._answering
+        assert body is not None
+        kept = part if self._left_to_pass < 0 else part[: self._left_to_pass]
+        self._ways.send_down(kept)
+        if self._request is not None:
+            self._request.down_bytes += len(kept)
+        if self._left_to_pass >= 0:
+            self._left_to_pass -= len(kept)
+            if self._left_to_pass == 0 and not (body.over and kept == part) and self._rule is not None:
+                self._truncate(self._rule)
+                return
+        if body.over:
+            self._answering = None
+            self._answered = True
+            self._left_to_pass = -1
+            if self._sending is None:
+                self._end("")
+
+    def _truncate(self, rule: Armed) -> None:
+        rule.counts["truncated"] += 1
+        self._answering = None
+        self._end("truncated")
+        self._ways.finish()
+        rule.fired()
+
+    # Both
+
+    def _end(self, done: str) -> None:
+        """The exchange has ended (`done` empty: as it is) and is written down."""
+        if self._request is None:
+            return
+        if done:
+            self._request.done = done  # type: ignore[assignment]
+        self._journal.write(self._request, urgent=bool(self._request.rule))
+        self._request = None
+        self._rule = None
+        self._left_to_pass = -1
+        self._ways.move_on("pipelined")
+
+    def _park(self, rule: Armed, then: Callable[[], None]) -> None:
+        """Let the exchange stand still. What is in flight stays in flight: nobody looks whether its sender still waits."""
+
+        def go_on() -> None:
+            self._parked = None
+            then()
+            self._ways.move_on("rule")
+            self._step()
+
+        self._parked = rule.park(go_on, rule.rule.seconds)
+        self._ways.stand_still("rule")
+        rule.fired()
+
+
+def _reason(code: int) -> str:
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return "By Rule"
