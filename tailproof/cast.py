@@ -28,7 +28,6 @@ from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.observer import Observer
 from tailproof.orders import Order
-from tailproof.ownership import owner_id
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import Scenario, parse_bytes
 from tailproof.targets.resolve import resolve
@@ -73,6 +72,7 @@ class Cast:
         scenario: Scenario,
         recorder: Recorder,
         scratch: Path,
+        owner: Owner,
         keys: Mapping[str, str],
         budget: Budget,
         removal: ExitStack,
@@ -102,7 +102,6 @@ class Cast:
         journal = scratch / "journal"
         journal.mkdir()
         journal.chmod(0o777)
-        owner = Owner(trial=header.trial, owner=owner_id())
         self.tools = ToolJournal(journal, recorder.witness("tool"))
         self.server = target.server(
             Plan(

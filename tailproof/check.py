@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -77,7 +76,7 @@ class Check:
         """
         target = resolve(options.target, adapter=adapter_for(PROTOCOL), model_url=options.model_url or None)
         everything = catalogue()
-        scenarios = chosen(everything, tier=options.tier, globs=_globs(options.scenarios)) + _files(options.scenarios)
+        scenarios = _asked_for(options, everything)
         if not scenarios:
             names = ", ".join(scenario.name for scenario in everything)
             raise CheckError(f"no scenario matches {' '.join(options.scenarios)}; there are {names}")
@@ -117,12 +116,11 @@ def catalogue() -> list[Scenario]:
     return load_all(data.folder("scenarios"), check_fault)
 
 
-def _globs(words: Iterable[str]) -> list[str]:
-    return [word for word in words if not word.endswith(".yaml")]
-
-
-def _files(words: Iterable[str]) -> list[Scenario]:
-    return [load_scenario(Path(word), check_fault) for word in words if word.endswith(".yaml")]
+def _asked_for(options: CheckOptions, everything: list[Scenario]) -> list[Scenario]:
+    files = [word for word in options.scenarios if word.endswith(".yaml")]
+    globs = [word for word in options.scenarios if word not in files]
+    found = [] if files and not globs else chosen(everything, tier=options.tier, globs=globs)
+    return found + [load_scenario(Path(word), check_fault) for word in files]
 
 
 def _client(asked: str, target: Target) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from tailproof import ownership
 from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.cast import Cast, header_of
 from tailproof.clients.client import ClientError
@@ -24,7 +24,7 @@ from tailproof.history.recorder import Recorder
 from tailproof.orders import Order
 from tailproof.scenario.schedule import Moment, last_turns, of_run, schedule
 from tailproof.scenario.schema import Scenario
-from tailproof.targets.target import TargetError
+from tailproof.targets.target import Owner, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 from tailproof.wire.handle import WireError
 from tailproof.wire.toxiproxy import ToxiproxyError
@@ -63,18 +63,19 @@ class Trial:
         """Raises TrialFailed (environment), Cancelled. Whatever happens, nothing is left running."""
         shutil.rmtree(self.order.directory, ignore_errors=True)
         keys = {"session key": secrets.token_hex(16), "server secret": secrets.token_hex(16)}
-        with Recorder(self.order.directory, header_of(self.order, self.scenario), secrets=keys) as recorder:
+        header = header_of(self.order, self.scenario)
+        owner = Owner(trial=header.trial, owner=ownership.owner_id())
+        with Recorder(self.order.directory, header, secrets=keys) as recorder:
             self._recorder = recorder
             with ExitStack() as removal:
-                scratch = Path(tempfile.mkdtemp(prefix="tailproof-trial-"))
+                scratch = ownership.scratch(owner)
                 removal.callback(shutil.rmtree, scratch, ignore_errors=True)
                 removal.callback(self._enter, "removing")
-                budget = Budget(self.scenario.seconds, cancel=self._cancel)
                 self._enter("preparing")
-                cast = _environment(Cast, self.order, self.scenario, recorder, scratch, keys, budget, removal)
+                cast = self._assemble(recorder, scratch, owner, keys, removal)
+                self._enter("starting")
+                self._start(cast)
                 try:
-                    self._enter("starting")
-                    self._start(cast)
                     self._enter("driving")
                     self._drive(cast)
                 except DeadlineMissed as missed:
@@ -90,12 +91,23 @@ class Trial:
 
     # -- the stages -------------------------------------------------------------------------------------------------
 
+    def _assemble(
+        self, recorder: Recorder, scratch: Path, owner: Owner, keys: Mapping[str, str], removal: ExitStack
+    ) -> Cast:
+        budget = Budget(self.scenario.seconds, cancel=self._cancel)
+        try:
+            return Cast(self.order, self.scenario, recorder, scratch, owner, keys, budget, removal)
+        except (TargetError, ClientError, DeadlineMissed) as error:
+            raise TrialFailed(str(error)) from error
+
     def _start(self, cast: Cast) -> None:
         try:
             cast.start()
         except DeadlineMissed as missed:
             self._miss(missed)
-            raise TrialFailed(f"{missed}\n{cast.server.log_tail()}") from missed
+            raise TrialFailed(f"{missed}\n{cast.server.log_tail()}".rstrip()) from missed
+        except (TargetError, ClientError, WireError, ToxiproxyError) as error:
+            raise TrialFailed(str(error)) from error
 
     def _drive(self, cast: Cast) -> None:
         cast.create()
@@ -237,10 +249,3 @@ class Trial:
                 proof=proof or {},
             )
         )
-
-
-def _environment(make: Callable[..., Cast], *arguments: object) -> Cast:
-    try:
-        return make(*arguments)
-    except (TargetError, ClientError, DeadlineMissed) as error:
-        raise TrialFailed(str(error)) from error

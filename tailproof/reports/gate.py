@@ -112,6 +112,7 @@ def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterat
     for trial in trials:
         if trial.error is not None:
             yield f"the trial of {trial.scenario} failed: {trial.error}"
+            continue
         for fault in trial.faults:
             if not fault.proven:
                 yield f"the fault {fault.fault} ({fault.name}) of {trial.scenario} is not proven"

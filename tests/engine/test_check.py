@@ -26,7 +26,7 @@ def test_the_honest_server_opens_the_gate(reference_check: Checked) -> None:
 
 def test_every_scenario_is_run_once_or_named_as_not_run(reference_check: Checked) -> None:
     begun = Counter(reference_check.trials_begun())
-    assert begun == {name: 1 for name in PLAYED}
+    assert begun == dict.fromkeys(PLAYED, 1)
     not_run = {row.scenario: row.reason for row in reference_check.result.not_run}
     assert not_run.keys() == {scenario.name for scenario in catalogue()} - PLAYED
     assert all("docker:IMAGE" in reason for reason in not_run.values())
@@ -81,7 +81,7 @@ def test_under_xdist_every_trial_is_run_once_and_the_verdicts_are_the_same(
         check=False,
     )
     checked = Checked(done.returncode, done.stdout, done.stderr, out)
-    assert Counter(checked.trials_begun()) == {name: 1 for name in PLAYED}
+    assert Counter(checked.trials_begun()) == dict.fromkeys(PLAYED, 1)
     assert checked.outcomes() == reference_check.outcomes()
     assert checked.code == reference_check.code
     names = {case.get("name") for case in ElementTree.parse(tmp_path / "junit.xml").getroot().iter("testcase")}
