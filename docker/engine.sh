@@ -50,27 +50,15 @@ sweep() {
         if lives "$managed" containerd; then kill -9 "$(cat "$managed")"; fi
     fi
     rm -f "$managed" /var/run/docker/containerd/*.sock /var/run/docker/containerd/*.sock.ttrpc
-    rm -f /var/run/docker.pid "$SOCKET"
+    rm -rf /var/run/docker.pid "$SOCKET"  # the socket may be a directory: somebody mounted it when it was not there
 }
 
 wait_for_answer() { # wait_for_answer [PID]: until the engine answers, or that process is gone
-    n=0
+    deadline=$(($(date +%s) + SECONDS_TO_START))
     until answers; do
-        n=$((n + 1))
-        [ $n -le $((SECONDS_TO_START * 2)) ] || return 1
+        [ "$(date +%s)" -lt "$deadline" ] || return 1
         if [ -n "${1:-}" ] && ! [ -e "/proc/$1" ]; then return 1; fi
         sleep 0.5
-    done
-}
-
-sweep_containers() {
-    # Containers that were running when their engine was killed: their processes may live on without an owner. The engine
-    # lists them as running although nobody waits for them; a stop settles that.
-    command -v docker >/dev/null 2>&1 || return 0
-    for id in $(docker ps -q --filter label=tailproof.owner 2>/dev/null); do
-        docker inspect -f '{{.State.Pid}}' "$id" 2>/dev/null | while read -r pid; do
-            if [ "$pid" -gt 0 ] && ! [ -e "/proc/$pid" ]; then docker rm -f "$id" >/dev/null 2>&1 || true; fi
-        done
     done
 }
 
@@ -90,4 +78,3 @@ sweep
 mount_cgroups
 setsid dockerd >>"$LOG" 2>&1 </dev/null &
 wait_for_answer $! || fail "dockerd did not start: $(grep -E 'level=(error|fatal)|failed' "$LOG" | tail -n 1 | cut -c1-300)"
-sweep_containers

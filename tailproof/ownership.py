@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ from docker.errors import NotFound
 
 from tailproof.targets.engine import EngineError, connect, engine_does
 from tailproof.targets.target import Owner
-from tailproof.waiting import Budget
+from tailproof.waiting import Budget, DeadlineMissed
 
 TRIAL = "TAILPROOF_TRIAL"
 OWNER = "TAILPROOF_OWNER"
@@ -32,6 +33,8 @@ OWNER_LABEL = "tailproof.owner"
 OWNER_FILE = ".tailproof-owner"
 SCRATCH = "tailproof-"
 """How the names of scratch directories begin."""
+
+_END_S = 10.0
 
 Kind = Literal["process", "container", "network", "volume", "scratch directory"]
 
@@ -140,24 +143,22 @@ def end_all(budget: Budget, *, trial: str, part: str = "") -> None:
 
     Raises:
         DeadlineMissed: some are still there; it says which.
+        ValueError: no trial was given.
     """
-
-    def none_left() -> bool:
-        for process in (living := processes(trial=trial, part=part)):
-            end(process)
-        return not living
-
-    budget.wait_for(
-        f"the processes of trial {trial} to end",
-        none_left,
-        saw=lambda: "; ".join(process.command for process in processes(trial=trial, part=part)),
+    if not trial:
+        raise ValueError("processes are ended by their trial")
+    _end_until_none_is_left(
+        budget, f"the processes of trial {trial} to end", partial(processes, trial=trial, part=part)
     )
 
 
-def leftovers() -> list[Leftover]:
-    """Everything on this machine with our mark, in the order in which it has to be removed. Works without an engine."""
+def leftovers(*, trial: str = "") -> list[Leftover]:
+    """Everything on this machine with our mark (of one trial, when given), in the order in which it has to be removed.
+
+    Works without an engine.
+    """
     found = [
-        Leftover("process", f"{process.pid} {process.command[:80]}", process.owner, lambda it=process: end(it))  # type: ignore[misc]
+        Leftover("process", f"{process.pid} {process.command[:80]}", process.owner, partial(end, process))
         for process in processes()
         if process.pid != os.getpid()
     ]
@@ -165,26 +166,42 @@ def leftovers() -> list[Leftover]:
     for directory in sorted(Path(tempfile.gettempdir()).glob(f"{SCRATCH}*")):
         owner = _owner_of(directory)
         if owner:
-            found.append(Leftover("scratch directory", str(directory), owner, lambda it=directory: shutil.rmtree(it)))  # type: ignore[misc]
-    return found
+            found.append(Leftover("scratch directory", str(directory), owner, partial(shutil.rmtree, directory)))
+    return [leftover for leftover in found if trial in ("", leftover.owner.trial)]
 
 
-def clean(*, spare_living: bool = True) -> list[str]:
+def clean(*, spare_living: bool = True, trial: str = "") -> list[str]:
     """Remove what dead owners left; with `spare_living=False` everything with our mark. Says what it removed, line by line.
 
-    What cannot be removed is said, too, and why.
+    With `trial` only what is left of that one. What cannot be removed is said, too, and why.
     """
+
+    def ours(owner: Owner) -> bool:
+        return trial in ("", owner.trial) and not (spare_living and owner_lives(owner.owner))
+
+    def doomed() -> list[Process]:
+        return [process for process in processes() if process.pid != os.getpid() and ours(process.owner)]
+
     said = []
-    for leftover in leftovers():
-        if spare_living and owner_lives(leftover.owner.owner):
-            continue
+    for leftover in [leftover for leftover in leftovers(trial=trial) if ours(leftover.owner)]:
         try:
+            if leftover.kind == "process":
+                _end_until_none_is_left(Budget(_END_S), "left processes to end", doomed)
             leftover.remove()
-        except (OSError, EngineError) as error:
+        except (OSError, EngineError, DeadlineMissed) as error:
             said.append(f"could not remove {leftover}: {error}")
         else:
             said.append(f"removed {leftover}")
     return said
+
+
+def _end_until_none_is_left(budget: Budget, waited_for: str, living: Callable[[], list[Process]]) -> None:
+    def none_left() -> bool:
+        for process in (found := living()):
+            end(process)
+        return not found
+
+    budget.wait_for(waited_for, none_left, saw=lambda: "; ".join(process.command for process in living()))
 
 
 def _engine_leftovers() -> list[Leftover]:

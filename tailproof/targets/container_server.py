@@ -21,7 +21,7 @@ from tailproof.adapters.adapter import Adapter, Places
 from tailproof.history.records import Counter, Life, Note
 from tailproof.targets import cgroup
 from tailproof.targets.container_processes import Inmate, inmates, server_of
-from tailproof.targets.engine import EngineError, connect, engine_does
+from tailproof.targets.engine import EngineError, connect, engine_does, knock
 from tailproof.targets.engine_events import EngineEvents, Heard
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.process_server import split
@@ -360,6 +360,8 @@ class ContainerServer:
         return ""
 
     def _remove_all(self, engine: docker.DockerClient) -> None:
+        with engine_does("removing what the trial made"):
+            knock()
         for container in self._containers:
             with engine_does("removing a container"):
                 try:

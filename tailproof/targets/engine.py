@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import docker
 import requests
+from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, BuildError, DockerException
 
 from tailproof.targets.target import TargetError
@@ -24,13 +27,24 @@ def connect() -> docker.DockerClient:
     """A client of the engine that DOCKER_HOST or the usual socket names. Raises EngineError when none answers."""
     client = None
     try:
+        knock()
         client = docker.from_env(timeout=TIMEOUT_S)
         client.ping()
-    except (DockerException, requests.RequestException) as error:
+    except (DockerException, requests.RequestException, OSError) as error:
         if client is not None:
             client.close()
         raise EngineError(f"no Docker engine answers ({_reason(error)}): {HOW_TO_GET_ONE}") from error
     return client
+
+
+def knock() -> None:
+    """Raises OSError when nobody listens on the engine's socket: the SDK would leave one open for each vain attempt."""
+    address = os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET
+    scheme, _, path = address.partition("://")
+    if "unix" in scheme:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+            knocking.settimeout(TIMEOUT_S)
+            knocking.connect(path)
 
 
 @contextmanager

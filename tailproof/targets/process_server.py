@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -118,9 +119,8 @@ class ProcessServer:
 
     def pause(self) -> None:
         """SIGSTOP for the server and its descendants, parents first: a shell must not see its child stop."""
-        for process in self._marked():
-            ownership.end(process, signals.SIGSTOP)
         self._paused = True
+        Budget(_END_S).wait_for("every process of the server to stand still", self._all_frozen)
         self._record("paused")
 
     def resume(self) -> None:
@@ -192,7 +192,8 @@ class ProcessServer:
         self._process = None
         self._port.release()
         if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self._scratch)
             self._scratch = None
         if existed:
             self._record("removed")
@@ -286,6 +287,12 @@ class ProcessServer:
                 survivors=list(survivors),
             )
         )
+
+    def _all_frozen(self) -> bool:
+        moving = [process for process in self._marked() if _status(process.pid, "State")[:1] not in ("T", "t", "")]
+        for process in moving:
+            ownership.end(process, signals.SIGSTOP)
+        return not moving
 
     def _signal(self, number: int) -> None:
         if self._process is not None:

@@ -1,0 +1,192 @@
+"""A server in a container: lives on one volume, deaths as the engine and the kernel tell them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from engine_door import EngineDoor
+from target_stage import Begin
+
+from tailproof import ownership
+from tailproof.adapters.openhands import OpenHands
+from tailproof.targets.container import ContainerTarget
+from tailproof.targets.engine import connect
+from tailproof.targets.target import TargetError
+from tailproof.waiting import Budget
+
+pytestmark = pytest.mark.engine
+
+MIB = 1 << 20
+EAT_AND_WAIT = "(head -c {megabytes}M /dev/zero; sleep 30) | tail > /dev/null"
+
+
+def test_a_start_is_recorded_and_the_server_is_found_below_its_init(
+    begin: Begin, small_container: ContainerTarget
+) -> None:
+    trial = begin(small_container)
+    trial.start()
+    (life,) = trial.lives()
+    assert (life.stage, life.epoch, life.place) == ("started", 0, "first")
+    assert life.host == f"tailproof-{trial.plan.owner.trial}-0"
+    assert "small_server.py" in Path(f"/proc/{trial.server.server_pid()}/cmdline").read_text()
+
+
+@pytest.mark.parametrize("scope", ["server", "group", "container"])
+def test_whatever_is_killed_the_container_dies_with_its_tools(
+    begin: Begin, small_container: ContainerTarget, scope: str
+) -> None:
+    trial = begin(small_container)
+    trial.start()
+    trial.shell("sleep 600")
+    trial.server.kill(scope=scope, signal="KILL")  # type: ignore[arg-type]
+    trial.server.wait_dead(trial.budget)
+    death = trial.server.last_death()
+    assert (death.exit_code, death.oom_killed, death.by_us) == (137, False, True)
+    assert trial.server.survivors() == []
+    assert (trial.server.alive(), trial.server.state()) == (False, "dead")
+    assert [life.stage for life in trial.lives()] == ["started", "died"]
+
+
+def test_in_place_keeps_the_host_name_and_a_new_container_has_another(
+    begin: Begin, small_container: ContainerTarget, tmp_path: Path
+) -> None:
+    trial = begin(small_container)
+    trial.start()
+    url = trial.server.url
+    for place in ("in-place", "new-container"):
+        trial.server.kill(scope="container", signal="KILL")
+        trial.server.wait_dead(trial.budget)
+        trial.server.restart(trial.budget, place=place)  # type: ignore[arg-type]
+        trial.ready()
+    assert trial.server.url == url
+    name = f"tailproof-{trial.plan.owner.trial}"
+    started = [life for life in trial.lives() if life.stage == "started"]
+    assert [(life.epoch, life.place, life.host) for life in started] == [
+        (0, "first", f"{name}-0"),
+        (1, "in-place", f"{name}-0"),
+        (2, "new-container", f"{name}-1"),
+    ]
+    # What each life wrote into the volume is there, read while the container is dead.
+    trial.server.stop(trial.budget)
+    kept = (trial.server.disk(tmp_path / "disk") / "lives").read_text().split()
+    assert kept == [f"{name}-0", f"{name}-0", f"{name}-1"]
+
+
+def test_tools_write_a_journal_that_the_harness_can_remove(begin: Begin, small_container: ContainerTarget) -> None:
+    trial = begin(small_container)
+    trial.plan.journal.mkdir(mode=0o700)
+    (trial.plan.journal / "tokens").touch(mode=0o600)
+    trial.start()
+    trial.shell(f"id -u >> {trial.server.journal}/tokens; touch {trial.server.journal}/done")
+    trial.budget.wait_for("the tool", (trial.plan.journal / "done").exists)
+    assert (trial.plan.journal / "tokens").read_text() == "10001\n"
+    shutil.rmtree(trial.plan.journal)
+
+
+def test_the_kernel_kills_the_largest_process_which_is_the_server(
+    begin: Begin, small_container: ContainerTarget
+) -> None:
+    trial = begin(small_container, memory_bytes=256 * MIB, environment={"SMALL_SERVER_MEGABYTES": "100"})
+    trial.start()
+    eat = EAT_AND_WAIT.format(megabytes=30)
+    trial.shell(f"for i in $(seq 12); do {{ {eat}; }} & done; wait")
+    trial.server.wait_dead(trial.budget)
+    death = trial.server.last_death()
+    assert (death.exit_code, death.oom_killed, death.by_us) == (137, True, False)
+    assert death.oom_events > 0
+    died = trial.lives()[-1]
+    assert (died.stage, died.oom_killed, died.by_us) == ("died", True, False)
+
+
+def test_the_kernel_kills_a_large_child_and_the_server_lives_on(begin: Begin, small_container: ContainerTarget) -> None:
+    trial = begin(small_container, memory_bytes=256 * MIB)
+    trial.start()
+    pid = trial.server.server_pid()
+    assert trial.server.counters()["memory.oom_kill"] == 0
+    trial.shell("head -c 1024M /dev/zero | tail > /dev/null")
+    trial.budget.wait_for("the counter to grow", lambda: trial.server.counters()["memory.oom_kill"] > 0)
+    assert trial.server.server_pid() == pid
+    assert trial.answers()
+    counted = [it.value for it in trial.history().counters if it.name == "memory.oom_kill"]
+    assert counted == [0, 1]
+
+
+def test_counters_are_read_inside_when_the_host_cannot_see_them(
+    begin: Begin, small_container: ContainerTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = begin(small_container, memory_bytes=256 * MIB)
+    trial.start()
+    seen = trial.server.counters()
+    monkeypatch.setattr("tailproof.targets.cgroup.on_host", lambda pid: None)
+    inside = trial.server.counters()
+    assert set(inside) == set(seen)
+    assert inside["memory.oom_kill"] == 0
+    assert inside["memory.peak_bytes"] >= seen["memory.peak_bytes"] > 0
+
+
+def test_a_paused_container_is_frozen_and_goes_on(begin: Begin, small_container: ContainerTarget) -> None:
+    trial = begin(small_container)
+    trial.start()
+    trial.server.pause()
+    assert trial.server.state() == "paused"
+    assert not trial.answers()
+    trial.server.resume()
+    trial.server.resume()
+    assert trial.server.state() == "running"
+    assert trial.answers()
+
+
+def test_a_paused_container_can_be_stopped(begin: Begin, small_container: ContainerTarget) -> None:
+    trial = begin(small_container)
+    trial.start()
+    trial.server.pause()
+    trial.server.stop(trial.budget)
+    assert [life.stage for life in trial.lives()] == ["started", "paused", "resumed", "stopped"]
+
+
+def test_a_removed_server_leaves_no_container_and_no_volume(begin: Begin, small_container: ContainerTarget) -> None:
+    trial = begin(small_container)
+    trial.start()
+    kinds = {it.kind for it in ownership.leftovers(trial=trial.plan.owner.trial)}
+    assert kinds == {"container", "volume", "scratch directory"}
+    trial.server.remove()
+    trial.server.remove()
+    assert {it.kind for it in ownership.leftovers(trial=trial.plan.owner.trial)} == {"scratch directory"}
+
+
+def test_an_image_of_ours_that_was_not_built_says_how_to_build_it() -> None:
+    target = ContainerTarget("tailproof/agent-server:0.0.1", adapter=OpenHands())
+    with pytest.raises(TargetError, match=r"tailproof image build 0\.0\.1"):
+        target.prepare(Budget(60))
+
+
+def test_an_engine_that_is_lost_in_a_trial_is_said_in_one_sentence_and_cleaned_later(
+    begin: Begin, small_container: ContainerTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EngineDoor() as door:
+        with monkeypatch.context() as through:
+            through.setenv("DOCKER_HOST", door.address)
+            trial = begin(small_container)
+            trial.start()
+        trial.server.kill(scope="container", signal="KILL")
+        trial.server.wait_dead(trial.budget)
+        trial.server.restart(trial.budget, place="in-place")
+        door.close()
+        with pytest.raises(TargetError, match="engine is gone") as told:
+            trial.server.wait_dead(trial.budget)
+        assert "\n" not in str(told.value)
+        trial.server.remove()
+    assert any("tailproof clean" in note.text for note in trial.history().notes)
+    removed = ownership.clean(spare_living=False, trial=trial.plan.owner.trial)
+    assert {line.split()[1] for line in removed} == {"container", "volume", "scratch"}
+    trial.plan.directory.parent.mkdir()
+
+
+def test_no_engine_is_said_with_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix:///tmp/no-engine-{os.getpid()}.sock")
+    with pytest.raises(TargetError, match=r"docker/engine\.sh"), closing(connect()):
+        pass

@@ -1,0 +1,191 @@
+"""A server as a plain process: what a kill reaches, what survives, what is left in the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+from target_stage import Begin
+
+from tailproof import ownership
+from tailproof.targets.process import ProcessTarget
+from tailproof.targets.target import TargetError
+
+
+def test_a_start_is_recorded_with_pid_host_and_place(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    (life,) = trial.lives()
+    assert (life.stage, life.epoch, life.place, life.host) == ("started", 0, "first", socket.gethostname())
+    assert life.pid == trial.server.server_pid() > 0
+
+
+def test_nothing_of_the_harness_environment_reaches_the_server(
+    begin: Begin, small_process: ProcessTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "canary")
+    trial = begin(small_process, environment={"ASKED_FOR": "this"})
+    trial.start()
+    told = dict(
+        pair.split("=", 1)
+        for pair in Path(f"/proc/{trial.server.server_pid()}/environ").read_text().split("\0")
+        if pair
+    )
+    assert "SOME_TOKEN" not in told
+    assert told["HOME"] != os.environ["HOME"]
+    assert told["ASKED_FOR"] == "this"
+    assert told[ownership.TRIAL] == trial.plan.owner.trial
+
+
+def test_killing_the_server_leaves_its_tools_alive(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    trial.shell("sleep 987")
+    trial.wait_command("sleep 987")
+    trial.server.kill(scope="server", signal="KILL")
+    trial.server.wait_dead(trial.budget)
+    assert trial.server.state() == "dead"
+    assert any("sleep 987" in command for command in trial.server.survivors())
+    died = trial.lives()[-1]
+    assert (died.stage, died.exit_code, died.by_us) == ("died", 137, True)
+    assert any("sleep 987" in command for command in died.survivors)
+    trial.server.end_survivors()
+    assert trial.server.survivors() == []
+
+
+def test_killing_the_group_leaves_nothing_alive(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    trial.shell("sleep 987")
+    trial.wait_command("sleep 987")
+    trial.server.kill(scope="group", signal="KILL")
+    trial.server.wait_dead(trial.budget)
+    assert trial.processes() == []
+    assert trial.server.last_death().exit_code == 137
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+def test_a_tmux_server_and_its_shells_belong_to_the_trial(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    trial.shell("tmux new-session -d 'sleep 988'")
+    trial.wait_command("sleep 988")
+    trial.server.kill(scope="server", signal="KILL")
+    trial.server.wait_dead(trial.budget)
+    assert any("tmux" in command for command in trial.server.survivors())
+    trial.server.remove()
+    assert trial.processes() == []
+
+
+def test_a_process_has_no_container_to_kill(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    with pytest.raises(TargetError, match="no container to kill"):
+        trial.server.kill(scope="container", signal="KILL")
+    with pytest.raises(TargetError, match="new container"):
+        trial.server.restart(trial.budget, place="new-container")
+
+
+def test_a_server_that_ends_by_itself_was_not_killed_by_us(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    with pytest.raises(httpx.HTTPError):
+        httpx.post(f"{trial.server.url}/exit", content="3")
+    trial.server.wait_dead(trial.budget)
+    death = trial.server.last_death()
+    assert (death.exit_code, death.by_us) == (3, False)
+
+
+def test_a_restart_has_a_new_pid_and_the_same_address_and_disk(
+    begin: Begin, small_process: ProcessTarget, tmp_path: Path
+) -> None:
+    trial = begin(small_process)
+    trial.start()
+    url, pid = trial.server.url, trial.server.server_pid()
+    trial.server.kill(scope="server", signal="KILL")
+    trial.server.wait_dead(trial.budget)
+    trial.server.restart(trial.budget, place="in-place")
+    trial.ready()
+    assert trial.server.url == url
+    assert trial.server.server_pid() not in (0, pid)
+    started = [life for life in trial.lives() if life.stage == "started"]
+    assert [(life.epoch, life.place) for life in started] == [(0, "first"), (1, "new-process")]
+    assert len((trial.server.disk(tmp_path / "disk") / "lives").read_text().splitlines()) == 2
+
+
+def test_a_living_server_is_not_started_twice(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    with pytest.raises(TargetError, match="still alive"):
+        trial.server.restart(trial.budget, place="in-place")
+
+
+def test_the_port_of_a_dead_server_goes_to_nobody_else(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    port = int(trial.server.url.rpartition(":")[2])
+    trial.server.kill(scope="server", signal="KILL")
+    trial.server.wait_dead(trial.budget)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+
+
+def test_a_paused_server_is_frozen_with_its_tools_and_goes_on(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    trial.shell("sleep 989")
+    trial.wait_command("sleep 989")
+    trial.server.pause()
+    assert trial.server.state() == "paused"
+    assert {Path(f"/proc/{it.pid}/stat").read_text().rpartition(")")[2].split()[0] for it in trial.processes()} == {"T"}
+    assert trial.server.alive()
+    assert not trial.answers()
+    trial.server.resume()
+    trial.server.resume()
+    assert trial.server.state() == "running"
+    assert trial.answers()
+    assert [life.stage for life in trial.lives()] == ["started", "paused", "resumed"]
+
+
+def test_a_stop_is_no_death(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    trial.server.stop(trial.budget)
+    trial.server.stop(trial.budget)
+    assert [life.stage for life in trial.lives()] == ["started", "stopped"]
+    assert trial.lives()[-1].exit_code == 128 + signal.SIGTERM
+
+
+def test_a_removed_server_leaves_no_process_no_directory_and_no_record_twice(
+    begin: Begin, small_process: ProcessTarget
+) -> None:
+    trial = begin(small_process)
+    trial.start()
+    trial.shell("sleep 990")
+    trial.wait_command("sleep 990")
+    trial.server.remove()
+    trial.server.remove()
+    assert trial.processes() == []
+    left = [str(it) for it in ownership.leftovers(trial=trial.plan.owner.trial)]
+    assert left == [f"scratch directory {trial.plan.directory.parent} (trial {trial.plan.owner.trial})"]
+    assert [life.stage for life in trial.lives()].count("removed") == 1
+
+
+def test_the_log_ends_with_what_the_server_said_last(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    assert trial.server.log_tail() == ""
+    trial.start()
+    trial.shell("true")
+    trial.budget.wait_for("the log", lambda: trial.server.log_tail(1) == "POST /sh", saw=trial.server.log_tail)
+
+
+def test_a_memory_limit_needs_a_container(begin: Begin, small_process: ProcessTarget) -> None:
+    with pytest.raises(TargetError, match="use docker:IMAGE"):
+        begin(small_process, memory_bytes=1 << 30)
