@@ -21,7 +21,7 @@ from tailproof.adapters.adapter import Adapter, Places
 from tailproof.history.records import Counter, Life, Note
 from tailproof.targets import cgroup
 from tailproof.targets.container_processes import Inmate, inmates, server_of
-from tailproof.targets.engine import EngineError, connect, engine_does, knock
+from tailproof.targets.engine import EngineError, address, connect, engine_does, knock
 from tailproof.targets.engine_events import EngineEvents, Heard
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.process_server import split
@@ -43,6 +43,7 @@ class ContainerServer:
         self._image = image
         self._version = version
         self._port = Port()
+        self._address = ""
         self._engine: docker.DockerClient | None = None
         self._events: EngineEvents | None = None
         self._volume = f"tailproof-{plan.owner.trial}"
@@ -66,6 +67,7 @@ class ContainerServer:
         """Create volume and container and start it; returns when the server process runs. Raises TargetError."""
         self._plan.directory.mkdir(parents=True, exist_ok=True)
         ownership.mark_directory(self._plan.directory, self._plan.owner)
+        self._address = address()
         self._engine = connect()
         self._events = EngineEvents(self._plan.owner.trial, self._hear)
         with engine_does("making a volume"):
@@ -361,7 +363,7 @@ class ContainerServer:
 
     def _remove_all(self, engine: docker.DockerClient) -> None:
         with engine_does("removing what the trial made"):
-            knock()
+            knock(self._address)
         for container in self._containers:
             with engine_does("removing a container"):
                 try:

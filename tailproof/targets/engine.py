@@ -27,7 +27,7 @@ def connect() -> docker.DockerClient:
     """A client of the engine that DOCKER_HOST or the usual socket names. Raises EngineError when none answers."""
     client = None
     try:
-        knock()
+        knock(address())
         client = docker.from_env(timeout=TIMEOUT_S)
         client.ping()
     except (DockerException, requests.RequestException, OSError) as error:
@@ -37,10 +37,14 @@ def connect() -> docker.DockerClient:
     return client
 
 
-def knock() -> None:
+def address() -> str:
+    """Where the engine is, as the environment has it now."""
+    return os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET
+
+
+def knock(at: str) -> None:
     """Raises OSError when nobody listens on the engine's socket: the SDK would leave one open for each vain attempt."""
-    address = os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET
-    scheme, _, path = address.partition("://")
+    scheme, _, path = at.partition("://")
     if "unix" in scheme:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
             knocking.settimeout(TIMEOUT_S)
