@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from tailproof.adapters.adapter import Adapter, Answer, Seen
 from tailproof.adapters.recording import event_of, request_of, status_of
-from tailproof.adapters.subscription import Subscription
+from tailproof.adapters.subscription import FirstStep, Subscription
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import TERMINAL, Reading, Status
 from tailproof.waiting import Budget
@@ -58,6 +58,7 @@ class Observer:
         self._lock = threading.Lock()
         self._poller: threading.Thread | None = None
         self._stop_polling = threading.Event()
+        self._first_step = FirstStep(alone=bool(adapter.sheet(version).facts.get("first_step_alone")))
 
     # -- readiness ------------------------------------------------------------------------------------------------
 
@@ -244,12 +245,14 @@ class Observer:
     # -- what was seen --------------------------------------------------------------------------------------------
 
     def _poll(self, conversation: str, stop: threading.Event) -> None:
+        self._first_step.wait(stop)
         while not stop.is_set():
             self.read_status(conversation)
             stop.wait(POLL_EVERY_S)
 
     def _noticed(self, conversation: str, seen: Seen) -> None:
         t_ns = time.monotonic_ns()
+        self._first_step.noticed(seen)
         with self._lock:
             self._events.append((t_ns, _light(seen)))
         if seen.status:

@@ -53,6 +53,7 @@ class OpenHands:
                 "stores_before_publishing": known.stores_before_publishing,
                 "stream_replay": "snapshot",
                 "reads_wait_for_steps": known.reads_wait_for_steps,
+                "first_step_alone": known.first_step_alone,
             },
             vocabulary=STATUS_WORDS,
         )

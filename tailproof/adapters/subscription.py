@@ -19,6 +19,9 @@ OPEN_S = 30.0
 CLOSE_S = 2.0
 
 
+FIRST_STEP_S = 60.0
+
+
 class SubscriptionRefused(Exception):
     """The server, or what stands before it, did not accept the subscription; the message says what it answered."""
 
@@ -174,3 +177,24 @@ class Subscription:
 
 def _bytes(message: str | bytes) -> bytes:
     return message.encode() if isinstance(message, str) else message
+
+
+class FirstStep:
+    """Lets pollers stay away while the first step of a conversation is under way, where a release cannot bear it."""
+
+    def __init__(self, *, alone: bool) -> None:
+        self._over = threading.Event()
+        if not alone:
+            self._over.set()
+
+    def noticed(self, seen: Seen) -> None:
+        """The stream brought an event: the first action, or an end of the run, ends the first step."""
+        if seen.role in ("action", "error") or seen.status in ("error", "finished", "stuck"):
+            self._over.set()
+
+    def wait(self, stop: threading.Event) -> None:
+        """Until the first step is over, `stop` is set, or FIRST_STEP_S have passed."""
+        deadline = time.monotonic() + FIRST_STEP_S
+        while not stop.is_set() and time.monotonic() < deadline:
+            if self._over.wait(0.05):
+                return

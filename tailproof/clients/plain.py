@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tailproof.adapters.adapter import Adapter, Answer, Api, ConversationPlan
 from tailproof.adapters.recording import request_of, status_of
-from tailproof.adapters.subscription import Subscription, SubscriptionRefused
+from tailproof.adapters.subscription import FirstStep, Subscription, SubscriptionRefused
 from tailproof.clients.client import WITNESS, ClientError, Returned
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import RESTING, Run
@@ -34,12 +34,14 @@ class PlainClient:
         self._runs: list[threading.Thread] = []
         self._returned: dict[int, Returned] = {}
         self._closing = threading.Event()
+        self._first_step = FirstStep(alone=False)
 
     def start(self) -> None:
         """Nothing to get ready."""
 
     def connect(self, url: str, *, key: str, version: str, budget: Budget) -> None:
         """Only remembers the address."""
+        self._first_step = FirstStep(alone=bool(self._adapter.sheet(version).facts.get("first_step_alone")))
         self._api = self._adapter.api(url, key=key, version=version)
 
     def create(self, plan: ConversationPlan, budget: Budget) -> str:
@@ -58,6 +60,7 @@ class PlainClient:
             reading="stream:0",
             path="wire",
             epoch=0,
+            on_seen=self._first_step.noticed,
         )
         try:
             self._stream.open(budget)
@@ -100,6 +103,7 @@ class PlainClient:
         if not answer.ok and answer.code != ALREADY_RUNNING:
             self._end(number, error=f"the run was not accepted: {_brief(answer)}", error_type="RunRefused")
             return
+        self._first_step.wait(self._closing)
         while not self._closing.is_set():
             answer, raw = api.status(self._conversation)
             self._record(answer)

@@ -24,7 +24,7 @@ def load_scenario(path: Path, check_fault: Callable[[FaultPlan], object]) -> Sce
         try:
             check_fault(plan)
         except ValueError as error:
-            raise BadFile(path, document.line("faults", index, "with"), f"fault {plan.id}: {error}") from error
+            raise BadFile(path, document.line("faults", index, "fault"), f"fault {plan.id}: {error}") from error
     return scenario
 
 

@@ -17,6 +17,7 @@ GOOD = """\
 name: lag
 family: stream
 summary: Frames come late.
+tier: quick
 script:
   - tools: [{token: one, gate: true}]
   - finish: done
@@ -37,23 +38,23 @@ def write(tmp_path: Path, text: str, name: str = "lag") -> Path:
 
 def test_a_good_scenario_is_loaded(tmp_path: Path) -> None:
     scenario = load_scenario(write(tmp_path, GOOD), check_fault)
-    assert (scenario.name, scenario.tier, scenario.client) == ("lag", "gate", "chosen")
+    assert (scenario.name, scenario.tier, scenario.client) == ("lag", "quick", "chosen")
     assert scenario.faults[0].options == {"seconds": 2}
 
 
 @pytest.mark.parametrize(
     ("change", "line", "says"),
     [
-        (("summary:", "sumary:"), 3, "sumary: unknown key (did you mean 'summary'?)"),
+        (("tier: quick", "teir: quick"), 4, "teir: unknown key (did you mean 'tier'?)"),
         (("family: stream", "family: steam"), 2, "did you mean 'stream'?"),
-        (("fault: wire.delay", "fault: wire.dely"), 9, "there is no fault 'wire.dely' (did you mean 'wire.delay'?)"),
-        (("{seconds: 2}", "{seconds: two}"), 12, "seconds"),
-        (("{seconds: 2}", "{secs: 2}"), 12, "secs"),
-        (("at: created", "at: creation"), 10, "'creation' is no point of the loop"),
+        (("fault: wire.delay", "fault: wire.dely"), 10, "there is no fault 'wire.dely' (did you mean 'wire.delay'?)"),
+        (("{seconds: 2}", "{seconds: two}"), 10, "seconds"),
+        (("{seconds: 2}", "{secs: 2}"), 10, "secs"),
+        (("at: created", "at: creation"), 11, "'creation' is no point of the loop"),
         (("at: created", "at: tool-running:2"), 1, "needs `gate: true`"),
         (("at: created", "at: model-called:7"), 1, "model-called:7, but there are 2 turns"),
         (("until: returned", "until: returned:3"), 1, "returned:3, but there are 1 messages"),
-        (("finish: done", "finnish: done"), 6, "did you mean 'finish'?"),
+        (("finish: done", "finnish: done"), 7, "did you mean 'finish'?"),
         (("name: lag", "name: [lag"), 2, "is not YAML"),
         (("name: lag", "name: lagg"), 1, "the file is called lag.yaml"),
     ],
