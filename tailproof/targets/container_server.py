@@ -6,9 +6,8 @@ import io
 import os
 import signal as signals
 import tarfile
-import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -18,11 +17,13 @@ from docker.types import Mount
 
 from tailproof import ownership
 from tailproof.adapters.adapter import Adapter, Places
-from tailproof.history.records import Counter, Life, Note
+from tailproof.history.records import Note
 from tailproof.targets import cgroup
+from tailproof.targets.container_files import ArchiveStream, directories, open_to_all
+from tailproof.targets.container_lives import Lives
 from tailproof.targets.container_processes import Inmate, inmates, server_of
 from tailproof.targets.engine import EngineError, address, connect, engine_does, knock
-from tailproof.targets.engine_events import EngineEvents, Heard
+from tailproof.targets.engine_events import EngineEvents
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.process_server import split
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
@@ -49,13 +50,7 @@ class ContainerServer:
         self._volume = f"tailproof-{plan.owner.trial}"
         self._containers: list[Any] = []
         self._server: Inmate | None = None
-        self._lock = threading.Lock()
-        self._dead = threading.Event()
-        self._death: Death | None = None
-        self._ooms = 0
-        self._by_us = False
-        self._stopping = False
-        self._told: dict[str, float] = {}
+        self._lives = Lives(plan.engine, oom_killed=self._oom_killed)
         self.url = f"http://{HOST}:{self._port.number}"
         self.epoch = -1
         self.workspace = PLACES.workspace
@@ -69,7 +64,7 @@ class ContainerServer:
         ownership.mark_directory(self._plan.directory, self._plan.owner)
         self._address = address()
         self._engine = connect()
-        self._events = EngineEvents(self._plan.owner.trial, self._hear)
+        self._events = EngineEvents(self._plan.owner.trial, self._lives.hear)
         with engine_does("making a volume"):
             self._engine.volumes.create(self._volume, labels=ownership.labels(self._plan.owner))
         self._create()
@@ -103,7 +98,7 @@ class ContainerServer:
         """`server`: the process, after which its init ends the container. `group`: every process but the init.
         `container`: `docker kill`."""
         number = signals.Signals[f"SIG{signal}"]
-        self._by_us = True
+        self._lives.end_is_ours()
         match scope:
             case "container":
                 with engine_does("killing the container"):
@@ -123,20 +118,13 @@ class ContainerServer:
 
     def last_death(self) -> Death:
         """Raises TargetError when no death was seen yet."""
-        if self._death is None:
-            raise TargetError("no death of the server was seen yet")
-        return Death(
-            exit_code=self._death.exit_code,
-            oom_killed=self._death.oom_killed,
-            oom_events=self._ooms,
-            by_us=self._death.by_us,
-        )
+        return self._lives.death()
 
     def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
         """`docker stop`: SIGTERM, then SIGKILL after the grace."""
-        if self._dead.is_set() or not self._containers:
+        if self._lives.ended.is_set() or not self._containers:
             return
-        self._stopping = self._by_us = True
+        self._lives.end_is_ours(stop=True)
         with engine_does("stopping the container"):
             self._container.reload()
             if self._container.status == "paused":
@@ -148,7 +136,7 @@ class ContainerServer:
         """`docker pause`: the kernel freezes every process of the container."""
         with engine_does("pausing the container"):
             self._container.pause()
-        self._record("paused")
+        self._lives.record("paused")
 
     def resume(self) -> None:
         """`docker unpause`."""
@@ -157,7 +145,7 @@ class ContainerServer:
             if self._container.status != "paused":
                 return
             self._container.unpause()
-        self._record("resumed")
+        self._lives.record("resumed")
 
     # -- witnesses ----------------------------------------------------------------------------------------------------
 
@@ -168,19 +156,18 @@ class ContainerServer:
         if read is None:
             return {}
         found = {**cgroup.counters(read), "pids": float(len(inmates(init)))}
-        for name, value in found.items():
-            if self._told.get(name) != value and name in ("memory.oom_kill", "memory.failcnt"):
-                self._plan.engine.write(Counter(name, value, self.epoch))
-        self._told = dict(found)
+        self._lives.counted(found)
         return found
 
     def survivors(self) -> Sequence[str]:
         """What runs in the container although the server does not; nothing once the container is dead."""
-        return [] if self.alive() or self._dead.is_set() else [inmate.command for inmate in inmates(self._init())]
+        return (
+            [] if self.alive() or self._lives.ended.is_set() else [inmate.command for inmate in inmates(self._init())]
+        )
 
     def end_survivors(self) -> None:
         """Kill the container, if it still lives."""
-        if self._containers and not self.alive() and not self._dead.is_set():
+        if self._containers and not self.alive() and not self._lives.ended.is_set():
             self.kill(scope="container", signal="KILL")
 
     def disk(self, into: Path) -> Path:
@@ -190,7 +177,7 @@ class ContainerServer:
         with engine_does("reading the server's disk"):
             try:
                 chunks, _ = self._container.get_archive(PLACES.conversations)
-                with tarfile.open(fileobj=cast("io.BufferedReader", _Stream(chunks)), mode="r|") as archive:
+                with tarfile.open(fileobj=cast("io.BufferedReader", ArchiveStream(chunks)), mode="r|") as archive:
                     archive.extractall(into, filter="data")
             except NotFound:
                 (into / name).mkdir(exist_ok=True)
@@ -210,7 +197,7 @@ class ContainerServer:
 
     def remove(self) -> None:
         """Containers, then the volume. When the engine is gone, that is recorded and `tailproof clean` does it later."""
-        self._stopping = self._by_us = True
+        self._lives.end_is_ours(stop=True)
         existed = bool(self._containers)
         if self._engine is not None:
             try:
@@ -224,7 +211,7 @@ class ContainerServer:
         self._port.release()
         if existed:
             self._containers = []
-            self._record("removed")
+            self._lives.record("removed")
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -248,7 +235,7 @@ class ContainerServer:
         _, arguments = split(launch.arguments)
         name = f"{self._volume}-{len(self._containers)}"
         limit = {"mem_limit": self._plan.memory_bytes, "memswap_limit": self._plan.memory_bytes}
-        _open_to_all(self._plan.journal)
+        open_to_all(self._plan.journal)
         with engine_does("creating the container"):
             container = self._engine.containers.create(
                 self._image,
@@ -265,16 +252,14 @@ class ContainerServer:
                 **(limit if self._plan.memory_bytes else {}),
             )
             self._containers.append(container)
+            self._lives.container, self._lives.host = container.id, name[-63:]
             if len(self._containers) == 1:
-                container.put_archive(PLACES.root, _directories(PLACES.workspace, PLACES.conversations))
+                container.put_archive(PLACES.root, directories(PLACES.workspace, PLACES.conversations))
 
     def _run(self, budget: Budget, place: str) -> None:
-        self.epoch += 1
-        self._by_us = self._stopping = False
-        self._ooms = 0
-        self._told = {}
         self._server = None
-        self._dead.clear()
+        self._lives.begin()
+        self.epoch = self._lives.epoch
         with engine_does("starting the container"):
             self._container.start()
             began = time.monotonic_ns()
@@ -282,7 +267,8 @@ class ContainerServer:
             budget.wait_for("the server process in the container", self._find_server, within=_SEEN_S)
         except DeadlineMissed as missed:
             raise TargetError(f"the container runs no server: {missed}\n{self.log_tail()}") from missed
-        self._record("started", place=place, t_ns=began)
+        self._lives.pid = self.server_pid()
+        self._lives.record("started", place=place, t_ns=began)
 
     def _find_server(self) -> bool:
         self._server = server_of(self._init())
@@ -304,54 +290,23 @@ class ContainerServer:
             with engine_does("sending a signal"):
                 self._container.exec_run(["sh", "-c", f"kill -{int(number)} {inmate.inner_pid}"], user="0")
 
-    def _hear(self, heard: Heard) -> None:
-        if not self._containers or heard.container != self._containers[-1].id:
-            return
-        if heard.name == "die":
-            self._hear_death(heard)
-        elif heard.name == "oom":
-            with self._lock:
-                self._ooms += 1
-                count = self._ooms
-            self._plan.engine.write(Counter("engine.oom_events", count, self.epoch, t_ns=heard.t_ns))
-        elif heard.name == "kill":
-            number = heard.attributes.get("signal", "?")
-            self._plan.engine.write(Note(f"engine: kill with signal {number}", t_ns=heard.t_ns))
-
-    def _hear_death(self, heard: Heard) -> None:
-        code = int(heard.attributes.get("exitCode", "-1"))
-        detail = ""
-        oom_killed = False
-        try:
-            with engine_does("looking at the dead container"):
-                container = self._containers[-1]
-                container.reload()
-                oom_killed = bool(container.attrs["State"]["OOMKilled"])
-        except EngineError as error:
-            detail = str(error)
-        self._death = Death(exit_code=code, oom_killed=oom_killed, oom_events=self._ooms, by_us=self._by_us)
-        self._record(
-            "stopped" if self._stopping else "died",
-            t_ns=heard.t_ns,
-            exit_code=code,
-            oom_killed=oom_killed,
-            detail=detail,
-        )
-        self._dead.set()
-
     def _dead_or_lost(self) -> bool:
         if self._events is not None and self._events.lost:
             raise EngineError(f"the Docker engine is gone while a trial runs ({self._events.lost})")
-        return self._dead.is_set()
+        return self._lives.ended.is_set()
 
     def _settle_oom(self, budget: Budget) -> None:
-        death = self._death
-        if death is None or not death.oom_killed or self._ooms:
+        if not self._lives.death().oom_killed or self._lives.ooms:
             return
         try:
-            budget.wait_for("the engine's oom event", lambda: self._ooms > 0, within=1.0)
+            budget.wait_for("the engine's oom event", lambda: self._lives.ooms > 0, within=1.0)
         except DeadlineMissed as missed:
             self._plan.engine.write(Note(str(missed)))
+
+    def _oom_killed(self) -> bool:
+        with engine_does("looking at the dead container"):
+            self._container.reload()
+        return bool(self._container.attrs["State"]["OOMKilled"])
 
     def _exec_read(self, name: str) -> str:
         for place in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup"):
@@ -375,65 +330,3 @@ class ContainerServer:
                 engine.volumes.get(self._volume).remove(force=True)
             except NotFound:
                 return
-
-    def _record(
-        self,
-        stage: Literal["started", "died", "stopped", "paused", "resumed", "removed"],
-        *,
-        t_ns: int = 0,
-        place: str = "",
-        exit_code: int | None = None,
-        oom_killed: bool = False,
-        detail: str = "",
-    ) -> None:
-        ended = stage in ("died", "stopped")
-        self._plan.engine.write(
-            Life(
-                stage,
-                self.epoch,
-                t_ns=t_ns,
-                host=self._containers[-1].attrs["Config"]["Hostname"] if self._containers else "",
-                pid=self._server.pid if self._server is not None else 0,
-                exit_code=exit_code,
-                oom_killed=oom_killed,
-                by_us=self._by_us and ended,
-                place=place,
-                detail=detail,
-            )
-        )
-
-
-class _Stream:
-    """The chunks of an archive as a file to read from."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._left = b""
-
-    def read(self, size: int) -> bytes:
-        while len(self._left) < size:
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                break
-            self._left += chunk
-        part, self._left = self._left[:size], self._left[size:]
-        return part
-
-
-def _directories(*paths: str) -> bytes:
-    """An archive of directories that every user may write to: the image's user is not known here."""
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as archive:
-        for path in paths:
-            entry = tarfile.TarInfo(Path(path).name)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o777
-            archive.addfile(entry)
-    return made.getvalue()
-
-
-def _open_to_all(journal: Path) -> None:
-    """Tools run as the image's user and the harness as another: both have to write and remove here."""
-    journal.mkdir(parents=True, exist_ok=True)
-    journal.chmod(0o777)
-    for file in journal.iterdir():
-        file.chmod(0o666)

@@ -1,0 +1,133 @@
+"""The lives of one trial's containers as the engine tells them, written into the history."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from tailproof.history.recorder import Witness
+from tailproof.history.records import Counter, Life, Note
+from tailproof.targets.engine import EngineError
+from tailproof.targets.engine_events import Heard
+from tailproof.targets.target import Death, TargetError
+
+_RECORDED = ("memory.oom_kill", "memory.failcnt")
+"""Counters that are written down whenever they change; the others change all the time."""
+
+
+class Lives:
+    """Which life it is, how the last one ended, and whose doing that was.
+
+    `hear` is called on the engine's listening thread, everything else on the trial's. `oom_killed` asks the engine whether
+    it has marked a container as killed for want of memory; it says so only once that is dead.
+    """
+
+    def __init__(self, witness: Witness, *, oom_killed: Callable[[], bool]) -> None:
+        self.epoch = -1
+        self.ended = threading.Event()
+        self.by_us = False
+        """The next death is the harness's doing."""
+        self.stopping = False
+        """The next death is a stop that was asked for."""
+        self.container = ""
+        self.host = ""
+        self.pid = 0
+        self._witness = witness
+        self._oom_killed = oom_killed
+        self._ooms = 0
+        self._death: Death | None = None
+        self._counted: dict[str, float] = {}
+
+    def begin(self) -> None:
+        """A life begins: nothing is known of it yet."""
+        self.epoch += 1
+        self.by_us = self.stopping = False
+        self.pid = self._ooms = 0
+        self._counted = {}
+        self.ended.clear()
+
+    def end_is_ours(self, *, stop: bool = False) -> None:
+        """Say before it is done that the harness ends this life, by a signal or (`stop`) in good order."""
+        self.by_us = True
+        self.stopping = self.stopping or stop
+
+    @property
+    def ooms(self) -> int:
+        """How many `oom` events the engine sent in this life."""
+        return self._ooms
+
+    def death(self) -> Death:
+        """The last one, with the `oom` events that came after it, too. Raises TargetError when none was seen yet."""
+        if self._death is None:
+            raise TargetError("no death of the server was seen yet")
+        return Death(
+            exit_code=self._death.exit_code,
+            oom_killed=self._death.oom_killed,
+            oom_events=self._ooms,
+            by_us=self._death.by_us,
+        )
+
+    def hear(self, heard: Heard) -> None:
+        """One event of the engine; those of other containers than the last are not ours to tell."""
+        if heard.container != self.container:
+            return
+        match heard.name:
+            case "die":
+                self._hear_death(heard)
+            case "oom":
+                self._ooms += 1
+                self._witness.write(Counter("engine.oom_events", self._ooms, self.epoch, t_ns=heard.t_ns))
+            case "kill":
+                number = heard.attributes.get("signal", "?")
+                self._witness.write(Note(f"engine: kill with signal {number}", t_ns=heard.t_ns))
+
+    def counted(self, counters: Mapping[str, float]) -> None:
+        """Write down what has changed since the last reading."""
+        for name in _RECORDED:
+            if name in counters and self._counted.get(name) != counters[name]:
+                self._witness.write(Counter(name, counters[name], self.epoch))
+        self._counted = dict(counters)
+
+    def record(
+        self,
+        stage: Literal["started", "died", "stopped", "paused", "resumed", "removed"],
+        *,
+        t_ns: int = 0,
+        place: str = "",
+        exit_code: int | None = None,
+        oom_killed: bool = False,
+        detail: str = "",
+    ) -> None:
+        """Write one step of this life down."""
+        self._witness.write(
+            Life(
+                stage,
+                self.epoch,
+                t_ns=t_ns,
+                host=self.host,
+                pid=self.pid,
+                exit_code=exit_code,
+                oom_killed=oom_killed,
+                by_us=self.by_us and stage in ("died", "stopped"),
+                place=place,
+                detail=detail,
+            )
+        )
+
+    def _hear_death(self, heard: Heard) -> None:
+        code = int(heard.attributes.get("exitCode", "-1"))
+        oom_killed, detail = False, ""
+        try:
+            oom_killed = self._oom_killed()
+        except EngineError as error:
+            detail = str(error)
+        self._death = Death(exit_code=code, oom_killed=oom_killed, oom_events=self._ooms, by_us=self.by_us)
+        self.record(
+            "stopped" if self.stopping else "died",
+            t_ns=heard.t_ns,
+            exit_code=code,
+            oom_killed=oom_killed,
+            detail=detail,
+        )
+        self.ended.set()

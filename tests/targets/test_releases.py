@@ -1,0 +1,67 @@
+"""Real releases, as processes and as images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+from target_stage import Begin, Trial
+
+from tailproof.adapters.openhands import OpenHands
+from tailproof.targets.container import ContainerTarget
+from tailproof.targets.environments import environment
+from tailproof.targets.images import build_image
+from tailproof.targets.releases import pypi_target, src_target
+from tailproof.waiting import Budget
+
+pytestmark = pytest.mark.release
+NEWEST = "1.58.0"
+
+
+def run_in_shell(trial: Trial, command: str) -> None:
+    """Let the server's own shell tool run a command."""
+    httpx.post(
+        f"{trial.server.url}/api/bash/start_bash_command",
+        json={"command": command, "cwd": trial.server.workspace, "timeout": 120},
+        headers={"X-Session-API-Key": "key"},
+        timeout=20,
+    ).raise_for_status()
+
+
+@pytest.mark.parametrize("version", ["1.7.3", NEWEST])
+def test_tools_of_a_release_carry_the_mark_and_survive_its_kill(begin: Begin, version: str) -> None:
+    trial = begin(pypi_target(f"pypi:{version}", version, adapter=OpenHands()))
+    trial.start()
+    run_in_shell(trial, "sleep 321")
+    trial.wait_command("sleep 321")
+    trial.server.kill(scope="server", signal="KILL")
+    trial.server.wait_dead(trial.budget)
+    assert any("sleep 321" in command for command in trial.server.survivors())
+    trial.server.remove()
+    assert trial.processes() == []
+
+
+def test_an_environment_of_the_user_is_a_target() -> None:
+    built = environment(NEWEST, Budget(600))
+    target = src_target(f"src:{built.directory}", built.directory, adapter=OpenHands())
+    target.prepare(Budget(60))
+    assert target.version == NEWEST
+    assert target.facts["python"] == built.python.release
+
+
+@pytest.mark.engine
+def test_an_image_is_built_from_the_lock_and_serves(begin: Begin, tmp_path: Path) -> None:
+    said: list[str] = []
+    tag = build_image(NEWEST, say=said.append)
+    again: list[str] = []
+    assert build_image(NEWEST, say=again.append) == tag
+    assert again == [f"{tag} is there already"]
+    trial = begin(ContainerTarget(tag, adapter=OpenHands()), memory_bytes=1 << 30)
+    trial.start()
+    run_in_shell(trial, f"id -u > {trial.server.journal}/who")
+    trial.budget.wait_for("the tool", lambda: (trial.plan.journal / "who").exists())
+    trial.budget.wait_for("what it wrote", lambda: (trial.plan.journal / "who").read_text() == "10001\n")
+    trial.server.stop(trial.budget)
+    assert trial.server.disk(tmp_path / "disk").is_dir()
+    assert trial.lives()[-1].stage == "stopped"

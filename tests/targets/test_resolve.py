@@ -1,0 +1,84 @@
+"""What a target may be called, and what is said of everything else."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tailproof.adapters.openhands import OpenHands
+from tailproof.targets.resolve import BadTarget, resolve
+from tailproof.targets.target import TargetError
+from tailproof.waiting import Budget
+
+ADAPTER = OpenHands()
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("", "is none of docker:IMAGE"),
+        ("1.58.0", "did you mean pypi:1.58.0?"),
+        ("http://127.0.0.1:8000", "did you mean url:http://127.0.0.1:8000?"),
+        ("tailproof/agent-server", "did you mean docker:tailproof/agent-server?"),
+        ("pod:agent", "is none of"),
+        ("pypi:", "names nothing behind the colon"),
+        ("pypi:latest", "'latest' is not a release"),
+        ("pypi:1.58", None),
+        ("pypi:../../etc", "is not a release"),
+        ("docker:", "names nothing"),
+        ("docker:Not An Image", "is not an image reference"),
+        ("docker:-v", "is not an image reference"),
+        ("src:/nowhere/at/all", "/nowhere/at/all is not a directory"),
+        ("url:127.0.0.1:8000", "is not the address of a server"),
+        ("url:http://host:port", "is not the address of a server"),
+        ("url:ftp://host", "is not the address of a server"),
+    ],
+)
+def test_a_malformed_target_is_said_with_what_would_be_one(spec: str, told: str | None) -> None:
+    if told is None:
+        assert resolve(spec, adapter=ADAPTER).spec == spec
+        return
+    with pytest.raises(BadTarget) as error:
+        resolve(spec, adapter=ADAPTER)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["tailproof/agent-server:1.58.0", "registry.example:5000/a/b:1.2-python", f"name@sha256:{'0' * 64}", "name"],
+)
+def test_image_references_are_taken_as_they_are(image: str) -> None:
+    assert resolve(f"docker:{image}", adapter=ADAPTER).spec == f"docker:{image}"
+
+
+def test_newest_is_the_newest_locked_release() -> None:
+    target = resolve("pypi:newest", adapter=ADAPTER)
+    assert (target.spec, target.version) == ("pypi:1.58.0", "1.58.0")
+
+
+def test_a_directory_that_holds_no_server_is_said(tmp_path: Path) -> None:
+    target = resolve(f"src:{tmp_path}", adapter=ADAPTER)
+    with pytest.raises(TargetError, match="neither a virtual environment"):
+        target.prepare(Budget(10))
+
+
+def test_a_model_address_is_for_running_servers_only() -> None:
+    with pytest.raises(BadTarget, match="url: targets only"):
+        resolve("pypi:1.58.0", adapter=ADAPTER, model_url="http://127.0.0.1:1/v1")
+
+
+@pytest.mark.parametrize(("model_url", "capabilities"), [(None, set()), ("http://10.0.0.1:1/v1", {"model"})])
+def test_a_running_server_takes_what_the_wire_can_do(model_url: str | None, capabilities: set[str]) -> None:
+    target = resolve("url:http://127.0.0.1:8000", adapter=ADAPTER, model_url=model_url)
+    assert target.capabilities == capabilities
+
+
+def test_a_running_server_that_nobody_runs_is_said() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        target = resolve(f"url:http://127.0.0.1:{nobody.getsockname()[1]}", adapter=ADAPTER)
+        with pytest.raises(TargetError, match="nobody answers at 127"):
+            target.prepare(Budget(10))
