@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from tailproof.guarantees.catalogue import CATALOGUE, judge
+from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History
 from tailproof.history.recorder import write_atomically
 from tailproof.reports.assemble import trial_result
@@ -27,6 +28,9 @@ def judge_directory(
     history = History.load(directory)
     wanted = [name for name in CATALOGUE if any(fnmatchcase(name, glob) for glob in globs)]
     verdicts = [(CATALOGUE[name], verdict) for name, verdict in judge(history, wanted).items()]
+    if error:
+        # Of a trial that broke off only what is certainly wrong is said; everything else is open.
+        verdicts = [(guarantee, verdict) for guarantee, verdict in verdicts if verdict.outcome is Outcome.VIOLATED]
     return trial_result(
         history,
         verdicts,

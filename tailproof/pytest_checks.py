@@ -43,6 +43,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
+    if config.option.live:
+        config.pluginmanager.unregister(name="terminaldistreporter")
     check = _plan(config)
     parallel = getattr(config.option, "numprocesses", None) or 1
     config.stash[_SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)

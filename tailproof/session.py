@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-import threading
 import time
 from pathlib import Path
-
-import msgspec
 
 from tailproof.check import Check
 from tailproof.history.reader import HistoryError, read_header
@@ -22,17 +19,18 @@ from tailproof.supervisor import Progress, SupervisorProcess
 class CheckSession:
     """Started once per check; `finish` gives the result, `take_down` is idempotent."""
 
-    def __init__(self, check: Check, supervisor: SupervisorProcess, *, live: bool) -> None:
+    def __init__(self, check: Check, *, parallel: int, live: bool) -> None:
         self.check = check
         self.out = Path(check.options.out)
         self.result: Result | None = None
-        self._supervisor = supervisor
         self._live = live
         self._started = time.time()
         self._began = time.monotonic()
         self._failures: dict[str, str] = {}
-        self._reader = threading.Thread(target=self._follow, name="progress", daemon=True)
-        self._reader.start()
+        self._done = 0
+        self._supervisor = SupervisorProcess(
+            parallel=parallel, log=self.out / "supervisor.log", on_progress=self._follow
+        )
 
     @classmethod
     def start(cls, check: Check, *, parallel: int, live: bool) -> CheckSession:
@@ -41,7 +39,7 @@ class CheckSession:
         shutil.rmtree(out / "trials", ignore_errors=True)
         for name in ("result.json", "report.md"):
             (out / name).unlink(missing_ok=True)
-        return cls(check, SupervisorProcess(parallel=parallel, log=out / "supervisor.log"), live=live)
+        return cls(check, parallel=parallel, live=live)
 
     @property
     def address(self) -> str:
@@ -76,9 +74,7 @@ class CheckSession:
 
     def take_down(self) -> bool:
         """No trial is under way when this returns True."""
-        ended = self._supervisor.end()
-        self._reader.join(timeout=5)
-        return ended
+        return self._supervisor.end()
 
     def summary(self, *, width: int, color: bool) -> str:
         """The end of a check, for a person: the verdict line first."""
@@ -100,24 +96,19 @@ class CheckSession:
                 errors.append(f"{order.name}: {failure}")
         return trials, errors
 
-    def _follow(self) -> None:
-        decode = msgspec.json.Decoder(Progress).decode
-        total = len(self.check.orders)
-        done = 0
-        for line in self._supervisor.progress:
-            progress = decode(line)
-            done += progress.phase in ("done", "failed")
-            if progress.phase == "failed":
-                self._failures[progress.trial] = progress.detail
-            if self._live:
-                said = terminal.live_line(
-                    done=done,
-                    total=total,
-                    scenario=progress.trial,
-                    phase=progress.phase,
-                    seconds=progress.seconds,
-                    detail=progress.detail,
-                    width=shutil.get_terminal_size().columns,
-                )
-                sys.stderr.write(said + "\n")
-                sys.stderr.flush()
+    def _follow(self, progress: Progress) -> None:
+        self._done += progress.phase in ("done", "failed")
+        if progress.phase == "failed":
+            self._failures[progress.trial] = progress.detail
+        if self._live:
+            said = terminal.live_line(
+                done=self._done,
+                total=len(self.check.orders),
+                scenario=progress.trial,
+                phase=progress.phase,
+                seconds=progress.seconds,
+                detail=progress.detail,
+                width=shutil.get_terminal_size().columns,
+            )
+            sys.stderr.write(said + "\n")
+            sys.stderr.flush()

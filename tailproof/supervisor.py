@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -146,9 +147,14 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 class SupervisorProcess:
-    """A supervisor, seen from the one that started it. Leaving the `with` block takes every trial down and waits for it."""
+    """A supervisor, seen from the one that started it. Leaving the `with` block takes every trial down and waits for it.
 
-    def __init__(self, *, parallel: int, log: Path) -> None:
+    `on_progress` is called in a thread of its own with everything that the supervisor tells.
+    """
+
+    def __init__(
+        self, *, parallel: int, log: Path, on_progress: Callable[[Progress], object] = lambda progress: None
+    ) -> None:
         self._place = tempfile.TemporaryDirectory(prefix="tailproof-")
         self.address = str(Path(self._place.name) / "supervisor")
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -161,10 +167,13 @@ class SupervisorProcess:
                 start_new_session=True,
             )
         assert self._process.stdout is not None
-        self.progress: IO[bytes] = self._process.stdout
-        first = self.progress.readline()
-        if first.strip() != b"ready":
+        if self._process.stdout.readline().strip() != b"ready":
             raise RuntimeError(f"the supervisor did not start; see {log}")
+        # Somebody must always read: a full pipe would hold every trial at its next phase.
+        self._reader = threading.Thread(
+            target=self._read, args=(self._process.stdout, on_progress), name="progress", daemon=True
+        )
+        self._reader.start()
 
     def end(self) -> bool:
         """Let it take down; False when it did not end in time (it goes on by itself, and `clean` finds what it leaves)."""
@@ -175,8 +184,16 @@ class SupervisorProcess:
             self._process.wait(TAKE_DOWN_S)
         except subprocess.TimeoutExpired:
             return False
+        self._reader.join(timeout=5)
         self._place.cleanup()
         return True
+
+    @staticmethod
+    def _read(lines: IO[bytes], on_progress: Callable[[Progress], object]) -> None:
+        decode = msgspec.json.Decoder(Progress).decode
+        with lines:
+            for line in lines:
+                on_progress(decode(line))
 
     def __enter__(self) -> Self:
         return self
