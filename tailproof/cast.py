@@ -31,7 +31,7 @@ from tailproof.orders import Order
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import Scenario, parse_bytes
 from tailproof.targets.resolve import resolve
-from tailproof.targets.target import Owner, Plan
+from tailproof.targets.target import Owner, Plan, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 from tailproof.wire.handle import Wire
 from tailproof.wire.toxiproxy import Toxiproxy
@@ -119,7 +119,7 @@ class Cast:
             )
         )
         removal.callback(self.server.remove)
-        self.model = ScriptedModel(recorder.witness("model"), public_url=order.model_url)
+        self.model = _model(recorder, order.model_url)
         removal.callback(self.model.close)
         removal.callback(self.tools.close)
         self.played = self.model.serve(_SCRIPT, scenario.script, journal=self.server.journal)
@@ -183,7 +183,7 @@ class Cast:
         """The server answers as ready: a `Life(ready)` of its epoch. Raises DeadlineMissed."""
         limit = self._recorder.header.parameters["server.ready"]
         self.observer.epoch = self.server.epoch
-        self.observer.ready(self.budget.part(limit + 5))
+        self.observer.ready(self.budget.part(limit + 5), alive=self.server.alive)
         self._ready_ns = time.monotonic_ns()
         self._recorder.witness("engine").write(
             records.Life("ready", self.server.epoch, pid=self.server.server_pid(), t_ns=self._ready_ns)
@@ -426,6 +426,18 @@ class Cast:
 
     def _tell(self, answer: Answer) -> None:
         self._log.write(request_of(answer, conversation=self.conversation, epoch=self.server.epoch))
+
+
+def _model(recorder: Recorder, public_url: str) -> ScriptedModel:
+    """On a free port of loopback; where a running server reaches it under `public_url`, on that port. Raises TargetError."""
+    address = urlsplit(public_url)
+    host = "127.0.0.1" if address.hostname in (None, "127.0.0.1", "localhost") else "0.0.0.0"
+    try:
+        return ScriptedModel(recorder.witness("model"), host=host, port=address.port or 0, public_url=public_url)
+    except OSError as error:
+        raise TargetError(
+            f"the scripted model cannot listen at {host}:{address.port}: {error.strerror or error}"
+        ) from error
 
 
 def _held_turn(point: Point, last_turns: Sequence[int]) -> int | None:

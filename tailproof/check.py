@@ -18,7 +18,10 @@ from tailproof.reports.result import NotRunResult
 from tailproof.scenario.load import chosen, load_all, load_scenario
 from tailproof.scenario.schema import FaultPlan, Scenario, Tier
 from tailproof.targets.resolve import REFERENCE, resolve
-from tailproof.targets.target import Target
+from tailproof.targets.target import Target, TargetError
+from tailproof.waiting import Budget
+
+PREPARE_S = 900.0
 
 
 class CheckError(Exception):
@@ -38,6 +41,8 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     model_url: str = ""
     repetitions: int = 1
     strict: bool = False
+    version: str = ""
+    """The release of the target, where it could be told before a start (`release_of`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +90,7 @@ class Check:
             guarantees=CATALOGUE.keys(),
             scenarios={scenario.name for scenario in [*everything, *scenarios]},
         )
-        client = _client(options.client, target)
+        client = _client(options, target)
         cells = [
             cell
             for scenario in scenarios
@@ -123,22 +128,38 @@ def _asked_for(options: CheckOptions, everything: list[Scenario]) -> list[Scenar
     return found + [load_scenario(Path(word), check_fault) for word in files]
 
 
-def _client(asked: str, target: Target) -> str:
+def release_of(spec: str, *, model_url: str = "") -> str:
+    """The release of a target without starting it: an image says it in a label, a directory in its metadata.
+
+    Empty when it cannot be told. Raises BadTarget.
+    """
+    target = resolve(spec, adapter=adapter_for(PROTOCOL), model_url=model_url or None)
+    if not target.version:
+        try:
+            target.prepare(Budget(PREPARE_S))
+        except TargetError:
+            # Every trial will meet the same error, and say it with its history.
+            return ""
+    return target.version
+
+
+def _client(options: CheckOptions, target: Target) -> str:
+    asked = options.client
     if asked.startswith(("sdk:", f"{REFERENCE}:")) or asked in ("plain", REFERENCE):
         return asked
     if asked not in ("", "sdk"):
         raise CheckError(f"there is no client {asked!r}; there are sdk:VERSION, sdk, plain and {REFERENCE}[:VARIANT]")
     if target.spec.startswith(REFERENCE) and not asked:
         return REFERENCE
-    if target.version:
-        return f"sdk:{target.version}"
+    if options.version:
+        return f"sdk:{options.version}"
     if asked == "sdk":
         raise CheckError(f"the release of {target.spec} is not known before it runs: name the client, sdk:VERSION")
     return "plain"
 
 
 def _cells(scenario: Scenario, repetition: int, options: CheckOptions, target: Target, client: str) -> list[Cell]:
-    reason = _cannot(scenario, target, repetition)
+    reason = _cannot(scenario, target, options.version)
     order = None
     if not reason:
         order = Order(
@@ -157,13 +178,13 @@ def _cells(scenario: Scenario, repetition: int, options: CheckOptions, target: T
     ]
 
 
-def _cannot(scenario: Scenario, target: Target, repetition: int) -> str:
+def _cannot(scenario: Scenario, target: Target, version: str) -> str:
     """Why this target cannot play this scenario; empty when it can."""
     if "model" not in target.capabilities:
         return f"{target.spec} cannot reach the scripted model: give it with --model-url"
     if scenario.server.memory and "oom" not in target.capabilities:
         return f"{target.spec} has no memory limit: use docker:IMAGE"
-    sheet = adapter_for(PROTOCOL).sheet(target.version)
+    sheet = adapter_for(PROTOCOL).sheet(version)
     if scenario.server.dormant and not ("deferred-init" in target.capabilities and sheet.facts["deferred_init"]):
         return f"{target.spec} has no deferred initialisation"
     for plan in scenario.faults:

@@ -82,7 +82,8 @@ def check(target: str, **asked: Any) -> NoReturn:
     arguments += [f"--scenario={word}" for word in asked["scenarios"]]
     arguments += ["--should-closes"] if asked["strict"] else []
     arguments += ["-n", str(asked["workers"])] if asked["workers"] > 1 else []
-    quiet = ["-s",
+    quiet = [
+        "-s",
         "-qq",
         "--no-header",
         "--no-summary",
@@ -105,12 +106,13 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
         from tailproof.check import CheckError
         from tailproof.history.reader import HistoryError
         from tailproof.reports.json import BadResult
+        from tailproof.targets.resolve import BadTarget
         from tailproof.targets.target import TargetError
         from tailproof.yamlfile import BadFile
 
         try:
             return command(*args, **kwargs)
-        except (BadFile, BadResult, CheckError, HistoryError) as error:
+        except (BadFile, BadResult, BadTarget, CheckError, HistoryError) as error:
             raise click.UsageError(str(error)) from error
         except TargetError as error:
             click.echo(f"Error: {error}", err=True)

@@ -12,7 +12,7 @@ from tailproof.adapters.recording import event_of, request_of, status_of
 from tailproof.adapters.subscription import FirstStep, Subscription
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import TERMINAL, Reading, Status
-from tailproof.waiting import Budget
+from tailproof.waiting import Budget, DeadlineMissed
 
 POLL_EVERY_S = 0.5
 PAGES_AT_MOST = 100_000
@@ -62,20 +62,23 @@ class Observer:
 
     # -- readiness ------------------------------------------------------------------------------------------------
 
-    def ready(self, budget: Budget) -> Answer:
+    def ready(self, budget: Budget, *, alive: Callable[[], bool] = lambda: True) -> Answer:
         """Ask until the server says that it takes requests. Only the first refusal of a kind and the last answer are recorded.
 
-        Raises as `Budget.wait_for` does.
+        Raises as `Budget.wait_for` does, and DeadlineMissed at once when the server is not `alive` any more.
         """
         last: list[Answer] = []
 
         def look() -> Answer | None:
+            if last and not alive():
+                raise DeadlineMissed("the server to be ready", time.monotonic() - began, "the server has ended")
             answer = self.api.ready()
             if not last or (answer.code, answer.error) != (last[-1].code, last[-1].error):
                 self._record(answer, "")
             last.append(answer)
             return answer if answer.ok else None
 
+        began = time.monotonic()
         return budget.wait_for("the server to be ready", look, saw=lambda: _brief(last[-1]), every=0.1)
 
     # -- streams --------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--should-closes", action="store_true", help="a violated SHOULD closes the gate, too")
     group.addoption("--live", action="store_true", help="show the phases of trials, not a letter per test (with -s)")
     group.addoption("--supervisor", default="", help="address of the supervisor; set by the session itself")
+    group.addoption("--target-version", default="", help="release of the target; set by the session itself")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tailproof.check import Cell, Check, CheckError, CheckOptions
+from tailproof.check import Cell, Check, CheckError, CheckOptions, release_of
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import HistoryError
 from tailproof.judging import judged_once
@@ -45,6 +45,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     if config.option.live:
         config.pluginmanager.unregister(name="terminaldistreporter")
+    try:
+        config.option.target_version = release_of(config.option.target, model_url=config.option.model_url)
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from error
     check = _plan(config)
     parallel = getattr(config.option, "numprocesses", None) or 1
     config.stash[_SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
@@ -55,7 +59,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Hand to a worker of xdist what was decided here."""
     option = node.config.option
-    node.workerinput[DECIDED] = {"seed": option.seed, "out": option.out, "supervisor": option.supervisor}
+    node.workerinput[DECIDED] = {
+        name: getattr(option, name) for name in ("seed", "out", "supervisor", "target_version")
+    }
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -212,6 +218,7 @@ def _plan(config: pytest.Config) -> Check:
             model_url=option.model_url,
             repetitions=option.repetitions,
             strict=option.should_closes,
+            version=option.target_version,
         )
         try:
             config.stash[_CHECK] = Check.plan(options)

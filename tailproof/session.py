@@ -39,7 +39,9 @@ class CheckSession:
         shutil.rmtree(out / "trials", ignore_errors=True)
         for name in ("result.json", "report.md"):
             (out / name).unlink(missing_ok=True)
-        return cls(check, parallel=parallel, live=live)
+        # A running server has one address for its model, and that address takes one trial at a time.
+        alone = check.target.spec.startswith("url:")
+        return cls(check, parallel=1 if alone else parallel, live=live)
 
     @property
     def address(self) -> str:

@@ -6,6 +6,7 @@ recovery, take the final reading of every witness, stop the target, read its dis
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import threading
@@ -25,6 +26,7 @@ from tailproof.orders import Order
 from tailproof.scenario.schedule import Moment, last_turns, of_run, schedule
 from tailproof.scenario.schema import Scenario
 from tailproof.targets.target import Owner, TargetError
+from tailproof.targets.url import KEY_VARIABLE
 from tailproof.waiting import Budget, DeadlineMissed
 from tailproof.wire.handle import WireError
 from tailproof.wire.toxiproxy import ToxiproxyError
@@ -62,7 +64,9 @@ class Trial:
     def run(self) -> None:
         """Raises TrialFailed (environment), Cancelled. Whatever happens, nothing is left running."""
         shutil.rmtree(self.order.directory, ignore_errors=True)
-        keys = {"session key": secrets.token_hex(16), "server secret": secrets.token_hex(16)}
+        running = self.order.target.startswith("url:")
+        key = os.environ.get(KEY_VARIABLE, "") if running else secrets.token_hex(16)
+        keys = {"session key": key, "server secret": secrets.token_hex(16)}
         header = header_of(self.order, self.scenario)
         owner = Owner(trial=header.trial, owner=ownership.owner_id())
         with Recorder(self.order.directory, header, secrets=keys) as recorder:

@@ -62,16 +62,18 @@ class ServerOom:
     def verify(self, stage: Stage) -> Proof:
         stage.server.wait_dead(stage.budget.part(30))
         death = stage.server.last_death()
+        earlier = self._before.get("memory.oom_kill", 0)
         counters = {
+            "OOM kills before it": earlier,
             "exit code": death.exit_code,
             "OOMKilled": death.oom_killed,
             "killed by us": death.by_us,
             "pid before": self._pid,
             "oom events of the engine": death.oom_events,
         }
-        return Proof(
-            death.exit_code == 137 and (death.oom_killed or death.oom_events > 0) and not death.by_us, counters
-        )
+        # A child's OOM kill earlier in this life would make any later SIGKILL look like one.
+        by_kernel = death.oom_killed and death.oom_events > 0 and not earlier and not death.by_us
+        return Proof(death.exit_code == 137 and by_kernel, counters)
 
     def heal(self, stage: Stage) -> None:
         stage.tools.open_gate(stage.token)

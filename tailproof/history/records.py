@@ -286,7 +286,16 @@ class Exchange(Record, tag="exchange"):
     down_bytes: int = 0
     began_ns: int = 0
     done: Literal[
-        "passed", "delayed", "held", "refused", "reset-before", "reset-after", "truncated", "black-hole", "upgraded", "broken"
+        "passed",
+        "delayed",
+        "held",
+        "refused",
+        "reset-before",
+        "reset-after",
+        "truncated",
+        "black-hole",
+        "upgraded",
+        "broken",
     ] = "passed"
     """`refused` was answered by a rule, `broken` ended before it was complete (or the server could not be reached)."""
     rule: str = ""

@@ -12,7 +12,11 @@ from tailproof.history.records import Life
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
 from tailproof.waiting import Budget
 
+KEY_VARIABLE = "TAILPROOF_SESSION_KEY"
+"""Where the session key of a running server is taken from; a server without one needs none."""
+
 _CONNECT_S = 10.0
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class UrlTarget:
@@ -42,7 +46,10 @@ class UrlServer:
     def __init__(self, plan: Plan, url: str) -> None:
         self.url = url
         self.workspace = f"/tmp/tailproof-{plan.owner.trial}"
-        self.journal = f"{self.workspace}/journal"
+        # On this machine tools and harness can share the journal; elsewhere its lines are lost, and nothing rests on them.
+        self.journal = (
+            str(plan.journal) if urllib.parse.urlsplit(url).hostname in _LOOPBACK else f"{self.workspace}/journal"
+        )
         self._engine = plan.engine
         self._removed = False
 
