@@ -70,22 +70,24 @@ def measure(target: str, rounds: int) -> list[Split]:
     scenarios = chosen(catalogue(), tier="quick")
     client = "sdk:" + target.partition(":")[2] if target.startswith("pypi:") else "plain"
     splits = []
-    with tempfile.TemporaryDirectory(prefix="tailproof-share-") as out:
-        with SupervisorProcess(parallel=1, log=Path(out) / "supervisor.log") as supervisor:
-            for repetition in range(rounds):
-                for scenario in scenarios:
-                    order = Order(
-                        scenario=scenario.model_dump(mode="json", by_alias=True),
-                        target=target,
-                        client=client,
-                        seed=1,
-                        out=out,
-                        repetition=repetition,
-                    )
-                    done = ask(supervisor.address, Ask(submit=[order], wait=order.key))
-                    if done is None or done.error:
-                        raise SystemExit(f"{scenario.name}: {done.error if done else 'no answer'}")
-                    splits.append(split(History.load(order.directory), done.seconds))
+    with (
+        tempfile.TemporaryDirectory(prefix="tailproof-share-") as out,
+        SupervisorProcess(parallel=1, log=Path(out) / "supervisor.log") as supervisor,
+    ):
+        for repetition in range(rounds):
+            for scenario in scenarios:
+                order = Order(
+                    scenario=scenario.model_dump(mode="json", by_alias=True),
+                    target=target,
+                    client=client,
+                    seed=1,
+                    out=out,
+                    repetition=repetition,
+                )
+                done = ask(supervisor.address, Ask(submit=[order], wait=order.key))
+                if done is None or done.error:
+                    raise SystemExit(f"{scenario.name}: {done.error if done else 'no answer'}")
+                splits.append(split(History.load(order.directory), done.seconds))
     return splits
 
 
