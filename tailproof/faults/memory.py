@@ -28,25 +28,38 @@ class MemoryOptions(BaseModel):
     restart: Place = "in-place"
 
 
-class ServerOom:
+class _MemoryFault:
+    """What both faults share: the tool at its gate does the harm, and the kernel's counters tell what came of it."""
+
+    proves: Literal["at-once", "before-healing"] = "at-once"
+    default_megabytes: int
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        self.id = identity
+        self.options = MemoryOptions.model_validate(options)
+        self._megabytes = self.options.megabytes or self.default_megabytes
+        self._before: dict[str, float] = {}
+        self._pid = 0
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        """A limit is needed, and only a container has one."""
+        if "oom" not in capabilities:
+            return "a kernel OOM kill needs a target with a memory limit: docker:IMAGE"
+        return None
+
+    def _eat(self, stage: Stage, command: str) -> None:
+        self._before = dict(stage.server.counters())
+        self._pid = stage.server.server_pid()
+        stage.tools.open_gate(stage.token, command)
+
+
+class ServerOom(_MemoryFault):
     """The tool starts a dozen children; the kernel kills the server."""
 
     name = "memory.server"
     scope = "server"
     ends_a_life = True
-    proves: Literal["at-once", "before-healing"] = "at-once"
-
-    def __init__(self, identity: str, options: dict[str, Any]) -> None:
-        self.id = identity
-        self.options = MemoryOptions.model_validate(options)
-        self._megabytes = self.options.megabytes or 90
-        self._before: dict[str, float] = {}
-        self._pid = 0
-
-    def available(self, capabilities: frozenset[str]) -> str | None:
-        if "oom" not in capabilities:
-            return "a kernel OOM kill needs a target with a memory limit: docker:IMAGE"
-        return None
+    default_megabytes = 90
 
     def describe(self) -> str:
         return (
@@ -54,10 +67,8 @@ class ServerOom:
         )
 
     def inject(self, stage: Stage) -> None:
-        self._before = dict(stage.server.counters())
-        self._pid = stage.server.server_pid()
         eat = _EAT_AND_WAIT.format(megabytes=self._megabytes)
-        stage.tools.open_gate(stage.token, f"for i in $(seq {self.options.children}); do {{ {eat}; }} & done; wait")
+        self._eat(stage, f"for i in $(seq {self.options.children}); do {{ {eat}; }} & done; wait")
 
     def verify(self, stage: Stage) -> Proof:
         stage.server.wait_dead(stage.budget.part(30))
@@ -83,33 +94,19 @@ class ServerOom:
         stage.ready()
 
 
-class ChildOom:
+class ChildOom(_MemoryFault):
     """The tool starts one child larger than the server; the kernel kills the child."""
 
     name = "memory.child"
     scope = "child"
     ends_a_life = False
-    proves: Literal["at-once", "before-healing"] = "at-once"
-
-    def __init__(self, identity: str, options: dict[str, Any]) -> None:
-        self.id = identity
-        self.options = MemoryOptions.model_validate(options)
-        self._megabytes = self.options.megabytes or 4096
-        self._before: dict[str, float] = {}
-        self._pid = 0
-
-    def available(self, capabilities: frozenset[str]) -> str | None:
-        if "oom" not in capabilities:
-            return "a kernel OOM kill needs a target with a memory limit: docker:IMAGE"
-        return None
+    default_megabytes = 4096
 
     def describe(self) -> str:
         return f"the tool starts one child of {self._megabytes} MB and the kernel kills it, not the server"
 
     def inject(self, stage: Stage) -> None:
-        self._before = dict(stage.server.counters())
-        self._pid = stage.server.server_pid()
-        stage.tools.open_gate(stage.token, f"head -c {self._megabytes}M /dev/zero | tail > /dev/null")
+        self._eat(stage, f"head -c {self._megabytes}M /dev/zero | tail > /dev/null")
 
     def verify(self, stage: Stage) -> Proof:
         before = self._before.get("memory.oom_kill", 0)

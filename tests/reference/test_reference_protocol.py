@@ -11,7 +11,7 @@ import pytest
 from conftest import CALM, KEY, Stage
 
 STATUSES = {"idle", "running", "paused", "waiting_for_confirmation", "finished", "error", "stuck", "deleting"}
-UNKNOWN = str(uuid.uuid4())
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 def test_it_says_which_release_it_stands_for_and_publishes_its_vocabulary(served: Stage) -> None:
