@@ -21,7 +21,6 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.judging import judged_once
 from tailproof.orders import Ask, Order, ask
 from tailproof.reports.baseline import Baseline
-from tailproof.reports.markup import prose
 from tailproof.supervisor import SupervisorProcess
 from tailproof.yamlfile import load
 
@@ -189,7 +188,7 @@ def _table(rows: list[Row], trials: list[Trial]) -> str:
             bad, _, of_bad = _count(trials, row, "bad", guarantee)
             _, good, of_good = _count(trials, row, "good", guarantee)
             lines.append(
-                f"| [{row.id}]({row.link}) | {prose(row.saw)} | {row.scenario} | `{guarantee}` "
+                f"| [{row.id}]({row.link}) | {row.saw} | {row.scenario} | `{guarantee}` "
                 f"| {_pair(row.bad)}: **{bad}/{of_bad}** | {_pair(row.good)}: **{good}/{of_good}** |"
             )
     notes = [f"- {row.id}: {row.note}" for row in rows if row.note]
