@@ -43,6 +43,8 @@ def held_check(tmp_path: Path, workers: int) -> Iterator[tuple[subprocess.Popen[
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # A runner that was started in the background hands down an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     budget = Budget(90)
     for name in names:
