@@ -16,7 +16,7 @@ import tailproof
 from tailproof import machine
 from tailproof.adapters.adapter import Answer, ConversationPlan
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
-from tailproof.adapters.recording import event_of, request_of, status_of
+from tailproof.adapters.recording import request_of
 from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.clients.catalogue import client_for
 from tailproof.faults.fault import Stage
@@ -28,6 +28,7 @@ from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.observer import Observer
 from tailproof.orders import Order
+from tailproof.readings import read_at_last, record_disk
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import Scenario, parse_bytes
 from tailproof.targets.resolve import resolve
@@ -36,8 +37,6 @@ from tailproof.waiting import Budget, DeadlineMissed
 from tailproof.wire.handle import Wire
 from tailproof.wire.toxiproxy import Toxiproxy
 
-PAGINGS = ((3, True), (10, True), (7, False))
-"""Page sizes and directions (ascending) in which the log is read once more at the end."""
 _SCRIPT = "main"
 _PREPARE_S = 900.0
 _AFTER_LOAD_S = 5.0
@@ -366,16 +365,9 @@ class Cast:
         budget.wait_for(f"{quiet_s:g} s without a model call or tool effect", quiet, every=0.05)
 
     def final_reading(self, budget: Budget) -> None:
-        """Status, the whole log, and the log in other pages and directions, past the wire."""
-        if not self.conversation or not self.server.alive():
-            return
-        self.observer.stop_polling()
-        self.observer.read_status(self.conversation)
-        self.observer.read_log(self.conversation, final=True)
-        for size, ascending in PAGINGS:
-            if budget.left:
-                self.observer.read_log(self.conversation, page_size=size, ascending=ascending)
-        self.observer.read_status(self.conversation, after_load=True)
+        """What the server shows at last, past the wire; nothing when it is not alive."""
+        if self.conversation and self.server.alive():
+            read_at_last(self.observer, self.conversation, budget)
 
     def stop(self, budget: Budget) -> None:
         """Client and subscriptions go first, so that the server ends in peace."""
@@ -384,32 +376,12 @@ class Cast:
         self.server.stop(budget)
 
     def read_disk(self, *, final: bool) -> None:
-        """Every conversation that the server persisted, as the disk shows it. Raises TargetError."""
+        """What the server persisted, as it stands while the server is dead or stopped. Raises TargetError."""
         if "disk" not in self.capabilities or not self.conversation:
             return
-        witness = self._recorder.witness("disk")
         epoch = self.server.epoch
         copy = self.server.disk(self._scratch / f"disk-{epoch}-{int(final)}")
-        for conversation, status, events, unreadable in self.adapter.disk(copy):
-            name = f"disk:{epoch}{'-final' if final else ''}"
-            reading = records.Reading(name, "begin", "disk", conversation=conversation, final=final, epoch=epoch)
-            witness.write(reading)
-            for seen in events:
-                witness.write(event_of(seen, self._recorder, reading=name, conversation=conversation, epoch=epoch))
-            witness.write(
-                records.Reading(
-                    name,
-                    "end",
-                    "disk",
-                    conversation=conversation,
-                    final=final,
-                    epoch=epoch,
-                    complete=not unreadable,
-                    error=", ".join(unreadable),
-                )
-            )
-            if status:
-                witness.write(status_of(status, self.adapter, conversation=conversation, via="disk", epoch=epoch))
+        record_disk(self.adapter, self._recorder, copy, epoch=epoch, final=final)
 
     # -- dormant servers --------------------------------------------------------------------------------------------------
 

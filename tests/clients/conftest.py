@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -96,6 +97,7 @@ def play(tmp_path: Path) -> Iterator[Callable[..., Play]]:
             )
             owner = Owner(trial=header.trial, owner=owner_id())
             directory = scratch(owner)
+            stack.callback(shutil.rmtree, directory, ignore_errors=True)
             journal = directory / "journal"
             journal.mkdir()
             target = target_of(name, adapter)

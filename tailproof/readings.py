@@ -1,0 +1,41 @@
+"""The readings of a trial that show a whole log at once: the server's own pages, and its disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tailproof.adapters.adapter import Adapter
+from tailproof.adapters.recording import event_of, status_of
+from tailproof.history.recorder import Recorder
+from tailproof.history.records import Reading
+from tailproof.observer import Observer
+from tailproof.waiting import Budget
+
+PAGINGS = ((3, True), (10, True), (7, False))
+"""Page sizes and directions (ascending) in which the log is read once more at the end."""
+
+
+def read_at_last(observer: Observer, conversation: str, budget: Budget) -> None:
+    """Status, the whole log, the log in other pages and directions while `budget` lasts, and the status again."""
+    observer.stop_polling()
+    observer.read_status(conversation)
+    observer.read_log(conversation, final=True)
+    for size, ascending in PAGINGS:
+        if budget.left:
+            observer.read_log(conversation, page_size=size, ascending=ascending)
+    observer.read_status(conversation, after_load=True)
+
+
+def record_disk(adapter: Adapter, recorder: Recorder, copy: Path, *, epoch: int, final: bool) -> None:
+    """Every conversation in a copy of the server's disk, as the witness `disk`."""
+    witness = recorder.witness("disk")
+    name = f"disk:{epoch}{'-final' if final else ''}"
+    for conversation, status, events, unreadable in adapter.disk(copy):
+        witness.write(Reading(name, "begin", "disk", conversation=conversation, final=final, epoch=epoch))
+        for seen in events:
+            witness.write(event_of(seen, recorder, reading=name, conversation=conversation, epoch=epoch))
+        end = Reading(name, "end", "disk", conversation=conversation, final=final, epoch=epoch)
+        end.complete, end.error = not unreadable, ", ".join(unreadable)
+        witness.write(end)
+        if status:
+            witness.write(status_of(status, adapter, conversation=conversation, via="disk", epoch=epoch))
