@@ -81,7 +81,8 @@ def check(target: str, **asked: Any) -> NoReturn:
     arguments = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]
     arguments += [f"--scenario={word}" for word in asked["scenarios"]]
     arguments += ["--should-closes"] if asked["strict"] else []
-    arguments += ["-n", str(asked["workers"])] if asked["workers"] > 1 else []
+    # Trials side by side are the supervisor's business; one process is enough to judge them.
+    arguments += [f"--parallel={asked['workers']}"]
     quiet = [
         "-s",
         "-qq",

@@ -43,14 +43,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
-    if config.option.live:
-        config.pluginmanager.unregister(name="terminaldistreporter")
     try:
         config.option.target_version = release_of(config.option.target, model_url=config.option.model_url)
     except TargetError as error:
         raise pytest.UsageError(str(error)) from error
     check = _plan(config)
-    parallel = getattr(config.option, "numprocesses", None) or 1
+    parallel = config.option.parallel or getattr(config.option, "numprocesses", None) or 1
     config.stash[_SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
     config.option.supervisor = config.stash[_SESSION].address
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tailproof import ownership
+from tailproof import data, ownership
 from tailproof.history.reader import History, read_header
 from tailproof.waiting import Budget
 
@@ -27,8 +27,14 @@ seconds: 120
 """
 
 
+CHECK = ("tailproof.cli", "check", "reference")
+PYTEST = ("pytest", str(data.folder("suites")), "-p", "no:cacheprovider", "--target", "reference")
+
+
 @contextmanager
-def held_check(tmp_path: Path, workers: int) -> Iterator[tuple[subprocess.Popen[bytes], list[str]]]:
+def held_check(
+    tmp_path: Path, workers: int, runner: tuple[str, ...] = CHECK
+) -> Iterator[tuple[subprocess.Popen[bytes], list[str]]]:
     """A check whose trials all stand at a tool's gate; gives its process and the ids of its trials."""
     names = [f"held-{number}" for number in range(workers)]
     for name in names:
@@ -36,9 +42,8 @@ def held_check(tmp_path: Path, workers: int) -> Iterator[tuple[subprocess.Popen[
     out = tmp_path / "out"
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "tailproof.cli", "check", "reference", "--client", "plain", "--out", str(out)),
+            *(sys.executable, "-m", *runner, "--client", "plain", "--out", str(out), "-n", str(workers)),
             *(f"--scenario={tmp_path / name}.yaml" for name in names),
-            *(["-n", str(workers)] if workers > 1 else []),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -66,9 +71,11 @@ def scratch_of(trials: list[str]) -> list[ownership.Leftover]:
     return [left for left in ownership.leftovers() if left.owner.trial in trials]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_leaves_nothing_and_keeps_the_history(tmp_path: Path, workers: int) -> None:
-    with held_check(tmp_path, workers) as (process, trials):
+@pytest.mark.parametrize(
+    ("workers", "runner"), [(1, CHECK), (2, CHECK), (2, PYTEST)], ids=["check", "check -n 2", "pytest -n 2"]
+)
+def test_ctrl_c_leaves_nothing_and_keeps_the_history(tmp_path: Path, workers: int, runner: tuple[str, ...]) -> None:
+    with held_check(tmp_path, workers, runner) as (process, trials):
         assert len(living(trials)) >= 2 * workers
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(90) == 2
