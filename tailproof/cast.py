@@ -402,6 +402,7 @@ class Cast:
 
 def _model(recorder: Recorder, public_url: str) -> ScriptedModel:
     """On a free port of loopback; where a running server reaches it under `public_url`, on that port. Raises TargetError."""
+    public_url = public_url.rstrip("/").removesuffix("/v1")
     address = urlsplit(public_url)
     host = "127.0.0.1" if address.hostname in (None, "127.0.0.1", "localhost") else "0.0.0.0"
     try:
