@@ -38,6 +38,7 @@ from tailproof.wire.handle import Wire
 from tailproof.wire.toxiproxy import Toxiproxy
 
 _SCRIPT = "main"
+_VOCABULARIES: dict[tuple[object, ...], tuple[tuple[str, ...], str]] = {}
 _PREPARE_S = 900.0
 _AFTER_LOAD_S = 5.0
 
@@ -125,6 +126,8 @@ class Cast:
         self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner)
         removal.callback(self.client.close)
         self._version = target.version
+        self._spec = target.spec
+        self._facts = target.facts
 
     # -- on stage -----------------------------------------------------------------------------------------------------
 
@@ -149,7 +152,7 @@ class Cast:
         header = self._recorder.header
         header.versions["server"] = self.observer.api.version() or self._version
         self._recorder.write_header()
-        words, source = self.observer.api.vocabulary()
+        words, source = self._vocabulary()
         self._recorder.witness("observer").write(
             records.Vocabulary(list(words or self.adapter.sheet(self._version).vocabulary), source or "adapter")
         )
@@ -177,6 +180,17 @@ class Cast:
             capabilities=self.capabilities,
             toxiproxy=toxiproxy,
         )
+
+    def _vocabulary(self) -> tuple[tuple[str, ...], str]:
+        """The status words that the server publishes, and where.
+
+        A server makes its schema anew in every life, which takes it more than a second. It is a property of the installation, so
+        the first trial of a supervisor asks for all; a running server of somebody else is asked every time.
+        """
+        installed = (self._spec, *sorted(self._facts.items()))
+        if not self._facts or installed not in _VOCABULARIES:
+            _VOCABULARIES[installed] = self.observer.api.vocabulary()
+        return _VOCABULARIES[installed]
 
     def wait_ready(self) -> None:
         """The server answers as ready: a `Life(ready)` of its epoch. Raises DeadlineMissed."""

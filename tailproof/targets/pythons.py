@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -79,6 +80,16 @@ def pythons() -> Iterator[Python]:
 
 def probe(path: Path) -> Python | None:
     """What an interpreter says of itself; None when it does not run (a shim without its Python, another architecture)."""
+    try:
+        file = path.stat()
+    except OSError:
+        return None
+    return _asked(path, file.st_ino, file.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _asked(path: Path, inode: int, changed_ns: int) -> Python | None:
+    # Every trial looks for its Python, and asking all of a machine takes most of a second: the same file is asked once.
     try:
         answer = subprocess.run(
             [path, "-I", "-c", _ASK], capture_output=True, timeout=20, check=True, stdin=subprocess.DEVNULL
