@@ -164,7 +164,7 @@ def _cells(scenario: Scenario, repetition: int, options: CheckOptions, target: T
     if not reason:
         order = Order(
             scenario=scenario.model_dump(mode="json", by_alias=True),
-            target=options.target,
+            target=target.spec,
             client=client if scenario.client == "chosen" else "plain",
             seed=options.seed,
             out=options.out,

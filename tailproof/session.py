@@ -57,7 +57,7 @@ class CheckSession:
         options = self.check.options
         result = check_result(
             trials,
-            target=options.target,
+            target=self.check.target.spec,
             client=self.check.client,
             seed=options.seed,
             started=self._started,
