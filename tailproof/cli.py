@@ -16,6 +16,7 @@ import tailproof
 from tailproof.reports.gate import EXIT_USAGE
 
 EXIT_CANNOT_TELL = 2
+UNUSED_DAYS = 30.0
 
 
 class _Commands(click.Group):
@@ -211,10 +212,14 @@ def wire(arguments: Sequence[str]) -> NoReturn:
 @main.command()
 @click.option("--all", "everything", is_flag=True, help="Also what belongs to a living owner.")
 def clean(everything: bool) -> None:
-    """Remove what a killed trial left: containers, networks, volumes, processes, scratch directories."""
-    from tailproof.ownership import clean as clean_up
+    """Remove what a killed trial left: containers, networks, volumes, processes, scratch directories.
 
-    removed = clean_up(spare_living=not everything)
+    Environments of releases that nobody asked for in 30 days go, too.
+    """
+    from tailproof.ownership import clean as clean_up
+    from tailproof.targets.environments import evict
+
+    removed = [*clean_up(spare_living=not everything), *evict(older_than_days=UNUSED_DAYS)]
     for line in removed:
         click.echo(line)
     click.echo(f"{len(removed)} removed" if removed else "nothing was left")
