@@ -65,3 +65,7 @@ class Budget:
                 raise DeadlineMissed(waited_for, time.monotonic() - began, saw())
             if self.cancel.wait(min(every, max(0.0, deadline - time.monotonic()))):
                 raise Cancelled(waited_for)
+
+    def wait_event(self, waited_for: str, event: threading.Event, *, within: float | None = None) -> None:
+        """Until `event` is set. Raises as `wait_for` does."""
+        self.wait_for(waited_for, lambda: event.wait(0.05), within=within, every=0.0)
