@@ -125,6 +125,8 @@ class Cast:
         self.played = self.model.serve(_SCRIPT, scenario.script, journal=self.server.journal)
         self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner)
         removal.callback(self.client.close)
+        header.facts["client_tells"] = " ".join(sorted(self.client.tells))
+        recorder.write_header()
         self._version = target.version
         self._spec = target.spec
         self._facts = target.facts
@@ -178,6 +180,7 @@ class Cast:
             budget=self.budget,
             ready=self.wait_ready,
             capabilities=self.capabilities,
+            observer=self.observer,
             toxiproxy=toxiproxy,
         )
 
@@ -209,8 +212,9 @@ class Cast:
             model_url=self.played.url,
             workspace=self.server.workspace,
             max_iterations=self.scenario.max_iterations,
+            confirm=self.scenario.confirmation == "always",
         )
-        self.conversation = self.client.create(plan, self.budget)
+        self.conversation = self.stage.conversation = self.client.create(plan, self.budget)
         self.played.name = self.conversation
         self.observer.subscribe(self.conversation, self.budget.part(30))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tailproof import ownership
 from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.cast import Cast, header_of
-from tailproof.clients.client import ClientError
+from tailproof.clients.client import ClientError, ClientRaised
 from tailproof.faults.catalogue import fault_for
 from tailproof.faults.fault import Fault, Proof
 from tailproof.history import records
@@ -84,6 +84,9 @@ class Trial:
                     self._drive(cast)
                 except DeadlineMissed as missed:
                     self._miss(missed)
+                except ClientRaised as raised:
+                    self._witness(records.ClientError(raised.verb, raised.error_type, raised.error[:500]))
+                    self._note(f"the trial broke off: {raised}")
                 except SubscriptionRefused as refused:
                     self._note(f"the trial broke off: {refused}")
                 except (TargetError, ClientError, WireError, ToxiproxyError) as error:

@@ -109,6 +109,10 @@ class ConversationPlan:
     workspace: str
     max_iterations: int = 100
     model_retries: int = 1
+    exists: bool = False
+    """The conversation is there already: attach to it, do not create it."""
+    confirm: bool = False
+    """The agent waits for a confirmation before each action."""
 
 
 class Api(Protocol):

@@ -9,7 +9,7 @@ from tailproof import data
 from tailproof.adapters.adapter import Adapter
 from tailproof.clients.client import Client, ClientError
 from tailproof.clients.plain import PlainClient
-from tailproof.clients.sdk import SdkClient
+from tailproof.clients.program import SDK_PROGRAM, ProgramClient
 from tailproof.history.recorder import Recorder
 from tailproof.ownership import marks
 from tailproof.targets.environments import environment
@@ -33,19 +33,13 @@ def client_for(
     worn = marks(owner, PART)
     kind, _, version = name.partition(":")
     if kind == REFERENCE:
-        program = [str(data.folder("fixtures") / "reference_client.py"), *(("--broken", version) if version else ())]
-        return SdkClient(
-            version,
-            adapter,
-            recorder,
-            interpreter=Path(sys.executable),
-            scratch=scratch,
-            environment=worn,
-            program=program,
-        )
+        program = data.folder("fixtures") / "reference_client.py"
+        command = [sys.executable, program, *(("--broken", version) if version else ())]
+        return ProgramClient(name, adapter, recorder, command=command, scratch=scratch, environment=worn)
     if name == "plain":
         return PlainClient(adapter, recorder, environment=worn)
     if kind != "sdk" or not version:
         raise ClientError(f"there is no client {name!r}; there are plain and sdk:VERSION")
     built = environment(version, budget or Budget(BUILD_S))
-    return SdkClient(version, adapter, recorder, interpreter=built.interpreter, scratch=scratch, environment=worn)
+    command = [built.interpreter, "-I", SDK_PROGRAM]
+    return ProgramClient(name, adapter, recorder, command=command, scratch=scratch, environment=worn)

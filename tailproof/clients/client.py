@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from tailproof.adapters.adapter import ConversationPlan
 from tailproof.waiting import Budget
 
 WITNESS = "client"
 
+Tells = Literal["held", "callbacks", "status", "exit"]
+"""What a client can report: the list that it holds when its run returns, what its callbacks got, its status, its exit code."""
+EVERYTHING: frozenset[Tells] = frozenset({"held", "callbacks", "status"})
+"""What an SDK tells. A guarantee about something that a client does not tell does not apply to it."""
+
 
 class ClientError(Exception):
     """The client cannot do what the trial asks, for a reason outside a run; the message is a sentence for the user."""
+
+
+class ClientRaised(ClientError):
+    """The software under test itself raised while it did `verb`. That is a finding, not a failure of the harness."""
+
+    def __init__(self, verb: str, error_type: str, error: str) -> None:
+        super().__init__(f"the client failed to {verb}: {error_type}: {error}")
+        self.verb = verb
+        self.error_type = error_type
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +54,9 @@ class Client(Protocol):
     """
 
     name: str
-    """As it was asked for: `plain` or `sdk:VERSION`."""
+    """As it was asked for: `plain`, `sdk:VERSION`, `src:DIR`, `ts:VERSION`, `script:FILE`."""
+    tells: frozenset[Tells]
+    """What it reports; written into the header of the history (`client_tells`)."""
     environment: Mapping[str, str]
     """The marks of the trial for every process that belongs to the path of this client."""
 

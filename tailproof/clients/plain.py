@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from tailproof.adapters.adapter import Adapter, Answer, Api, ConversationPlan
 from tailproof.adapters.recording import request_of, status_of
 from tailproof.adapters.subscription import FirstStep, Subscription, SubscriptionRefused
-from tailproof.clients.client import WITNESS, ClientError, Returned
+from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Returned, Tells
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import RESTING, Run
 from tailproof.waiting import Budget
@@ -22,6 +22,8 @@ class PlainClient:
     """Its run posts one request and polls the status until it rests; `idle` does not count, a run starts from there."""
 
     name = "plain"
+    tells: frozenset[Tells] = frozenset()
+    """It never repairs and has no loop of its own: the guarantees of clients are not about it."""
 
     def __init__(self, adapter: Adapter, recorder: Recorder, *, environment: Mapping[str, str]) -> None:
         self.environment = environment
@@ -49,7 +51,7 @@ class PlainClient:
         api = self._connected()
         answer = self._record(api.create(plan))
         if not answer.ok:
-            raise ClientError(f"the conversation was not created: {_brief(answer)}")
+            raise ClientRaised("create", "Refused", _brief(answer))
         self._conversation = plan.conversation
         self._stream = Subscription(
             self._adapter,
@@ -65,14 +67,14 @@ class PlainClient:
         try:
             self._stream.open(budget)
         except SubscriptionRefused as refused:
-            raise ClientError(str(refused)) from refused
+            raise ClientRaised("create", type(refused).__name__, str(refused)) from refused
         return plan.conversation
 
     def send(self, text: str, budget: Budget) -> None:
         """Post the message without starting a run."""
         answer = self._record(self._connected().send(self._conversation, text, run=False), text)
         if not answer.ok:
-            raise ClientError(f"the message was not accepted: {_brief(answer)}")
+            raise ClientRaised("send", "Refused", _brief(answer))
 
     def run(self) -> None:
         """Post the run and poll, in a thread."""

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.tool import ToolJournal
+from tailproof.observer import Observer
 from tailproof.targets.target import Server
 from tailproof.waiting import Budget
 from tailproof.wire.handle import Wire
@@ -26,6 +27,10 @@ class Stage:
     ready: Callable[[], None]
     """Waits until the (restarted) server answers as ready, and records it."""
     capabilities: frozenset[str]
+    observer: Observer
+    """Past the wire: what another user of the same server would use."""
+    conversation: str = ""
+    """Empty until it was created."""
     toxiproxy: Toxiproxy | None = None
     token: str = ""
     """The token of the tool that is held at the rendezvous, if it is one of a running tool."""

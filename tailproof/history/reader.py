@@ -12,6 +12,7 @@ import msgspec
 from tailproof.history.records import (
     SCHEMA_VERSION,
     AnyRecord,
+    ClientError,
     Counter,
     Effect,
     Event,
@@ -74,6 +75,7 @@ class History:
         self.exchanges: list[Exchange] = []
         self.wire_counts: list[WireCount] = []
         self.runs: list[Run] = []
+        self.client_errors: list[ClientError] = []
         self.stalls: list[Stall] = []
         self.missed: list[Missed] = []
         self.notes: list[Note] = []
@@ -96,6 +98,7 @@ class History:
             Exchange: self.exchanges,
             WireCount: self.wire_counts,
             Run: self.runs,
+            ClientError: self.client_errors,
             Stall: self.stalls,
             Missed: self.missed,
             Note: self.notes,

@@ -50,13 +50,13 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     client: str
     """The client as it was asked for, for example `sdk:1.58.0` or `plain`."""
     versions: dict[str, str] = {}
-    """harness, server, client, engine, python and image digest, where they are known."""
+    """harness, server, client (its own release), engine, python and image digest, where they are known."""
     machine: dict[str, str | int] = {}
     parameters: dict[str, float] = {}
     """Every T and N in force (`status.crash`: seconds, ...): the adapter's defaults overridden by the scenario."""
     facts: dict[str, bool | str | int] = {}
     """What the protocol promises, from the adapter's sheet: `crash_policy`, `ends_with_snapshot`, `deferred_init`,
-    `page_size`, ..."""
+    `page_size`, ...; and `client_tells`, what the client reports (`held`, `callbacks`, `status`, `exit`; parted by blanks)."""
     plan: dict[str, Any] = {}
     """The scenario as it was loaded, with the random choices already made."""
     started: float = 0.0
@@ -227,7 +227,8 @@ class Status(Record, tag="status"):
 
 
 class Vocabulary(Record, tag="vocabulary"):
-    """The status words that the server publishes, and where; `waited_for` holds those that a client waits for."""
+    """The status words that the server publishes, and where; or, with `waited_for`, those that a client waits for and where it
+    says so (`poll.py:31`, or a request)."""
 
     words: list[str]
     source: str
@@ -319,6 +320,18 @@ class Run(Record, tag="run"):
     error_type: str = ""
     reading: str = ""
     """The reading that lists what the client held at this moment."""
+    exit_code: int | None = None
+    """Of a script: the code with which it ended. Any but 0 counts as raised."""
+
+
+class ClientError(Record, tag="client-error"):
+    """The client under test itself raised while it did something else than run: a finding about the client."""
+
+    verb: str
+    """`start`, `create`, `send` or `close`."""
+    error_type: str
+    error: str
+    conversation: str = ""
 
 
 class Stall(Record, tag="stall"):
@@ -359,6 +372,7 @@ AnyRecord = (
     | Exchange
     | WireCount
     | Run
+    | ClientError
     | Stall
     | Missed
     | Note

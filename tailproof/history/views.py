@@ -99,6 +99,16 @@ class Log:
         return self.read_as.began_ns
 
 
+@derived
+def client_tells(history: History) -> frozenset[str]:
+    """What the client of this trial reports: `held`, `callbacks`, `status`, `exit`. Histories of before this was written down
+    have an SDK or the plain client, which reports nothing."""
+    told = history.header.facts.get("client_tells")
+    if told is None:
+        return frozenset() if history.header.client == "plain" else frozenset({"held", "callbacks", "status"})
+    return frozenset(str(told).split())
+
+
 def same(conversation: str) -> str:
     """One spelling for one conversation: some readers write the UUID with hyphens, some without."""
     return conversation.replace("-", "")

@@ -51,6 +51,10 @@ class FaultPlan(_Strict):
     at: PointText
     until: PointText | None = None
     """Where it is healed. A fault that ends a life of the server is healed (the server is started again) at once."""
+    lasts: Annotated[float, Field(gt=0, le=600)] | None = None
+    """Healed so many seconds after it was injected, while the loop goes on; instead of `until`."""
+    hold_until: Literal["reconnected"] | None = None
+    """The loop stays held at `at` until the client has subscribed again, or had the time that `stream.resumed` gives it."""
     options: Annotated[dict[str, Any], Field(alias="with")] = {}
     """What the kind needs to know; checked when the scenario is loaded."""
 
@@ -63,13 +67,23 @@ class ServerPlan(_Strict):
     """The limit of the container, for example `1g`. Needs a target that can limit memory."""
     dormant: bool = False
     """Start it with deferred initialisation: it must refuse all work until it is initialised."""
+    initialised_by: Literal["harness", "client"] = "harness"
+    """Who initialises a dormant server: a script can be the one."""
+
+
+class GrownPlan(_Strict):
+    """A long history: the conversation holds so many events before the client meets it."""
+
+    events: Annotated[int, Field(ge=1, le=200_000)]
+    bytes: Annotated[int, Field(ge=200, le=120_000)] | Annotated[list[int], Field(min_length=2, max_length=2)] = 2000
+    """The size of each event; two numbers are the least and the most, drawn from the seed."""
 
 
 class Scenario(_Strict):
     """One situation: a script, the faults, where they land."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-    family: Literal["calm", "stream", "crash", "memory", "restart", "init"]
+    family: Literal["calm", "stream", "requests", "ends", "history", "crash", "memory", "restart", "init"]
     summary: str
     """One sentence: what happens, and what must be true afterwards."""
     tier: Tier = "gate"
@@ -80,6 +94,10 @@ class Scenario(_Strict):
     messages: Annotated[list[str], Field(min_length=1)] = ["go"]
     """What the user says; each message starts one run, the next one is sent when the run has ended."""
     max_iterations: Annotated[int, Field(ge=1)] = 100
+    confirmation: Literal["never", "always"] = "never"
+    """Whether the agent waits for a confirmation before each action."""
+    grown: GrownPlan | None = None
+    """The history that the conversation has when the client attaches to it."""
     faults: list[FaultPlan] = []
     parameters: dict[str, float] = {}
     """T and N that differ from the adapter's defaults."""

@@ -130,7 +130,7 @@ def test_a_wrong_key_is_refused_in_words(name: str, play: Callable[..., Play]) -
     it = play(name)
     client = PlainClient(it.adapter, it.recorder, environment={})
     client.connect(it.server.url, key="wrong", version=it.version, budget=Budget(10))
-    with pytest.raises(ClientError, match=r"the conversation was not created: POST /api/conversations 401"):
+    with pytest.raises(ClientError, match=r"the client failed to create: Refused: POST /api/conversations 401"):
         client.create(it.plan(it.serve({"say": "bye"})), Budget(10))
     client.close()
     stranger = Observer(it.adapter, it.recorder, url=it.server.url, key="wrong", version=it.version, witness="stranger")

@@ -11,7 +11,7 @@ import pytest
 from tailproof.adapters.openhands import OpenHands
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.client import ClientError
-from tailproof.clients.sdk import SdkClient
+from tailproof.clients.program import SDK_PROGRAM, ProgramClient
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
 from tailproof.waiting import Budget
@@ -20,9 +20,9 @@ from tests.clients.conftest import NEWEST, REFERENCE, Play
 SERVERS = [REFERENCE, NEWEST]
 
 
-def sdk(it: Play) -> SdkClient:
+def sdk(it: Play) -> ProgramClient:
     client = client_for(f"sdk:{NEWEST}", it.adapter, it.recorder, scratch=it.directory, owner=it.owner)
-    assert isinstance(client, SdkClient)
+    assert isinstance(client, ProgramClient)
     return client
 
 
@@ -74,7 +74,7 @@ def test_what_run_held_at_its_return_is_reported(name: str, play: Callable[..., 
     if name == NEWEST:
         # The SDK writes every field that it knows; only its own server does the same.
         assert {len(found) for found in digests.values()} == {1}
-    assert it.recorder.header.versions["sdk"] == NEWEST
+    assert it.recorder.header.versions["client"] == NEWEST
     key = it.key.encode()
     assert [path.name for path in it.recorder.directory.glob("*.jsonl") if key in path.read_bytes()] == []
 
@@ -100,7 +100,7 @@ def test_a_conversation_that_cannot_be_created_is_said_in_a_sentence(play: Calla
     client = sdk(it)
     client.start()
     client.connect(it.server.url, key="wrong", version=it.version, budget=Budget(90))
-    with pytest.raises(ClientError, match=r"the SDK client failed to create: HTTPStatusError: .*401"):
+    with pytest.raises(ClientError, match=r"the client failed to create: HTTPStatusError: .*401"):
         client.create(it.plan(it.serve({"say": "bye"})), Budget(60))
     client.close()
 
@@ -115,7 +115,7 @@ def test_a_program_that_is_killed_is_said_in_a_sentence(play: Callable[..., Play
     client.run()
     it.tools.wait_token("t1", "begin", Budget(60))
     client.kill()
-    with pytest.raises(ClientError, match=r"the SDK client ended by itself \(exit code -9\)"):
+    with pytest.raises(ClientError, match=r"the client ended by itself \(exit code -9\)"):
         client.wait_returned(Budget(30))
     it.tools.open_gate("t1")
     client.close()
@@ -125,8 +125,13 @@ def test_a_program_that_is_killed_is_said_in_a_sentence(play: Callable[..., Play
 def test_an_interpreter_without_the_sdk_is_said_in_a_sentence(tmp_path: Path) -> None:
     header = Header(trial="t", scenario="s", seed=0, target="none", client="sdk:0.0.0")
     with Recorder(tmp_path / "history", header) as recorder:
-        client = SdkClient(
-            "0.0.0", OpenHands(), recorder, interpreter=Path(sys.executable), scratch=tmp_path, environment={}
+        client = ProgramClient(
+            "sdk:0.0.0",
+            OpenHands(),
+            recorder,
+            command=[sys.executable, "-I", SDK_PROGRAM],
+            scratch=tmp_path,
+            environment={},
         )
         client.start()
         with pytest.raises(
@@ -139,10 +144,10 @@ def test_an_interpreter_without_the_sdk_is_said_in_a_sentence(tmp_path: Path) ->
 def test_an_interpreter_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
     header = Header(trial="t", scenario="s", seed=0, target="none", client="sdk:0.0.0")
     with Recorder(tmp_path / "history", header) as recorder:
-        client = SdkClient(
-            "0.0.0", OpenHands(), recorder, interpreter=tmp_path / "python", scratch=tmp_path, environment={}
+        client = ProgramClient(
+            "sdk:0.0.0", OpenHands(), recorder, command=[tmp_path / "python"], scratch=tmp_path, environment={}
         )
-        with pytest.raises(ClientError, match="the SDK client cannot be started with"):
+        with pytest.raises(ClientError, match=r"the client sdk:0\.0\.0 cannot be started with"):
             client.start()
         client.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +12,7 @@ from conftest import KEY, ROOT, Stage
 from fixtures.broken import clients
 from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands import OpenHands
-from tailproof.clients import sdk
+from tailproof.clients import program
 from tailproof.clients.client import Returned
 from tailproof.history.reader import History
 from tailproof.model.script import Turn
@@ -35,14 +34,17 @@ class Played:
     def __init__(self, stage: Stage, broken: str) -> None:
         self.stage = stage
         self.journal = stage.place / "history/wire.jsonl"
-        self.client = sdk.SdkClient(
+        self.client = program.ProgramClient(
             "reference",
             OpenHands(),
             stage.recorder,
-            interpreter=Path(sys.executable),
+            command=[
+                sys.executable,
+                ROOT / "fixtures/reference_client.py",
+                *(("--broken", broken) if broken else ()),
+            ],
             scratch=stage.place,
             environment={},
-            program=[str(ROOT / "fixtures/reference_client.py"), *(("--broken", broken) if broken else ())],
         )
 
     def play(
@@ -134,7 +136,7 @@ def test_repairs_the_tail_misses_a_hole_in_the_middle(bad: Played) -> None:
 
 @pytest.mark.parametrize("bad", ["returns-late"], indirect=True)
 def test_returns_late_is_still_away_after_the_end(bad: Played, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sdk, "CLOSE_S", 5.0)
+    monkeypatch.setattr(program, "CLOSE_S", 5.0)
     assert bad.play({"finish": "Done."}, within=5.0).returned is None
 
 

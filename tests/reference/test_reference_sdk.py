@@ -7,7 +7,7 @@ from conftest import CALM, KEY, Stage
 
 from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands import OpenHands
-from tailproof.clients.sdk import SdkClient
+from tailproof.clients.program import SDK_PROGRAM, ProgramClient
 from tailproof.history.reader import History
 from tailproof.model.script import Turn
 from tailproof.targets.environments import environment
@@ -20,8 +20,13 @@ pytestmark = pytest.mark.release
 def test_a_released_client_runs_a_conversation_and_holds_its_log(stage: Stage, version: str) -> None:
     stage.start(REFERENCE_VERSION=version)
     interpreter = environment(version, Budget(900)).interpreter
-    client = SdkClient(
-        version, OpenHands(), stage.recorder, interpreter=interpreter, scratch=stage.place, environment={}
+    client = ProgramClient(
+        f"sdk:{version}",
+        OpenHands(),
+        stage.recorder,
+        command=[interpreter, "-I", SDK_PROGRAM],
+        scratch=stage.place,
+        environment={},
     )
     budget = Budget(120)
     client.start()

@@ -1,4 +1,7 @@
-"""Runs a released OpenHands SDK in its own environment and writes down what it reports."""
+"""Drives a client in a process and environment of its own by JSON lines, and writes down what it reports.
+
+The protocol is that of `sdk_program.py`; any program that follows it can be a client under test.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,14 @@ import msgspec
 from tailproof.adapters.adapter import Adapter, ConversationPlan
 from tailproof.adapters.openhands_api import TOOL_PATIENCE_S
 from tailproof.adapters.recording import event_of, status_of
-from tailproof.clients.client import WITNESS, ClientError, Returned
+from tailproof.clients.client import EVERYTHING, WITNESS, ClientError, ClientRaised, Returned, Tells
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Note, Reading, Run
 from tailproof.waiting import Budget
 
-PROGRAM = Path(__file__).with_name("sdk_program.py")
-LOG_NAME = "sdk-client.log"
+SDK_PROGRAM = Path(__file__).with_name("sdk_program.py")
+"""Drives a released OpenHands SDK: `INTERPRETER -I sdk_program.py`."""
+LOG_NAME = "client.log"
 CLOSE_S = 15.0
 KILL_S = 5.0
 
@@ -29,7 +33,7 @@ Found = TypeVar("Found")
 
 
 class Report(msgspec.Struct, rename={"is_": "is", "type_": "type"}):
-    """One line of `sdk_program.py`."""
+    """One line of the program."""
 
     is_: str
     t_ns: int = 0
@@ -47,30 +51,30 @@ class Report(msgspec.Struct, rename={"is_": "is", "type_": "type"}):
     event: msgspec.Raw = msgspec.Raw(b"")
 
 
-class SdkClient:
-    """`interpreter` is the Python of the SDK's environment. Its output goes to `sdk-client.log` in `scratch`."""
+class ProgramClient:
+    """`name` is the client as it was asked for. What the program prints goes to `client.log` in `scratch`."""
 
     def __init__(
         self,
-        version: str,
+        name: str,
         adapter: Adapter,
         recorder: Recorder,
         *,
-        interpreter: Path,
+        command: Sequence[str | Path],
         scratch: Path,
         environment: Mapping[str, str],
-        program: Sequence[str] = ("-I", str(PROGRAM)),
+        tells: frozenset[Tells] = EVERYTHING,
     ) -> None:
-        self.name = f"sdk:{version}"
-        self._program = program
+        self.name = name
         self.environment = environment
+        self.tells = tells
+        self._command = command
         self._adapter = adapter
         self._recorder = recorder
         self._witness = recorder.witness(WITNESS)
-        self._interpreter = interpreter
         self._scratch = scratch
         self._process: subprocess.Popen[bytes] | None = None
-        self._reader = threading.Thread(target=self._read, name="sdk-reports", daemon=True)
+        self._reader = threading.Thread(target=self._read, name="client-reports", daemon=True)
         self._lock = threading.Lock()
         self._said: dict[str, Report] = {}
         self._failed: Report | None = None
@@ -84,13 +88,13 @@ class SdkClient:
         self._gone = threading.Event()
 
     def start(self) -> None:
-        """Start the program; importing the SDK takes seconds, `connect` waits for it."""
+        """Start the program; importing an SDK takes seconds, `connect` waits for it."""
         home = self._scratch / "client-home"
         home.mkdir(parents=True, exist_ok=True)
         with (self._scratch / LOG_NAME).open("ab") as log:
             try:
                 self._process = subprocess.Popen(
-                    [str(self._interpreter), *self._program],
+                    [str(word) for word in self._command],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
@@ -107,14 +111,16 @@ class SdkClient:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise ClientError(f"the SDK client cannot be started with {self._interpreter}: {error}") from error
+                raise ClientError(
+                    f"the client {self.name} cannot be started with {self._command[0]}: {error}"
+                ) from error
         self._reader.start()
 
     def connect(self, url: str, *, key: str, version: str, budget: Budget) -> None:
-        """Wait until the SDK was imported; it connects when the conversation is created."""
+        """Wait until the SDK is ready; it connects when the conversation is created."""
         self._url, self._key = url, key
-        release = self._await("ready", "the SDK client to be ready", budget).version
-        self._recorder.header.versions["sdk"] = release
+        release = self._await("ready", "the client to be ready", budget).version
+        self._recorder.header.versions["client"] = release
         self._recorder.write_header()
 
     def create(self, plan: ConversationPlan, budget: Budget) -> str:
@@ -132,7 +138,7 @@ class SdkClient:
                 "tool_patience_s": TOOL_PATIENCE_S,
             }
         )
-        self._conversation = self._await("created", "the SDK client to create the conversation", budget).conversation
+        self._conversation = self._await("created", "the client to create the conversation", budget).conversation
         return self._conversation
 
     def send(self, text: str, budget: Budget) -> None:
@@ -140,7 +146,7 @@ class SdkClient:
         with self._lock:
             self._said.pop("sent", None)
         self._tell({"do": "send", "text": text})
-        self._await("sent", "the SDK client to send the message", budget)
+        self._await("sent", "the client to send the message", budget)
 
     def run(self) -> None:
         """Call the blocking `run()` in a thread of the program."""
@@ -173,7 +179,7 @@ class SdkClient:
             try:
                 process.wait(CLOSE_S)
             except subprocess.TimeoutExpired:
-                self._witness.write(Note(text=f"the SDK client did not end within {CLOSE_S:g} s and was killed"))
+                self._witness.write(Note(text=f"the client did not end within {CLOSE_S:g} s and was killed"))
                 process.kill()
         process.wait(KILL_S)
         self._reader.join(KILL_S)
@@ -186,7 +192,7 @@ class SdkClient:
     def _tell(self, command: dict[str, Any]) -> None:
         process = self._process
         if process is None or process.stdin is None:
-            raise ClientError("the SDK client was not started")
+            raise ClientError("the client was not started")
         try:
             process.stdin.write(msgspec.json.encode(command) + b"\n")
             process.stdin.flush()
@@ -202,14 +208,14 @@ class SdkClient:
             return found
         if self._failed is not None:
             failed, self._failed = self._failed, None
-            raise ClientError(f"the SDK client failed to {failed.did}: {failed.type_}: {failed.error}")
+            raise ClientRaised(failed.did, failed.type_, failed.error)
         if self._gone.is_set():
             raise ClientError(self._obituary())
         return None
 
     def _obituary(self) -> str:
         code = self._process.wait(KILL_S) if self._process is not None and self._gone.is_set() else None
-        return f"the SDK client ended by itself (exit code {code}): {self._last_words()}"
+        return f"the client ended by itself (exit code {code}): {self._last_words()}"
 
     def _last_words(self) -> str:
         log = self._scratch / LOG_NAME
@@ -226,11 +232,11 @@ class SdkClient:
             try:
                 self._take(decode(line))
             except msgspec.MsgspecError as error:
-                self._witness.write(Note(text=f"a report of the SDK client cannot be read: {error}: {line[:200]!r}"))
+                self._witness.write(Note(text=f"a report of the client cannot be read: {error}: {line[:200]!r}"))
         self._gone.set()
         for held, left in self._open.values():
             cut = self._reading(held, "end")
-            cut.complete, cut.error = False, f"the SDK client ended with {left} events unreported"
+            cut.complete, cut.error = False, f"the client ended with {left} events unreported"
             self._witness.write(cut)
         if not self._closed:
             self._witness.write(Note(text=self._obituary()))
@@ -267,7 +273,7 @@ class SdkClient:
         seen = self._adapter.decode(bytes(report.event))
         if seen is None:
             self._witness.write(
-                Note(text=f"{report.reading}: what the SDK gave is no event: {bytes(report.event)[:200]!r}")
+                Note(text=f"{report.reading}: what the client gave is no event: {bytes(report.event)[:200]!r}")
             )
         else:
             event = event_of(
