@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from tailproof import data
 from tailproof.adapters.adapter import Adapter
 from tailproof.clients.client import Client, ClientError
-from tailproof.clients.plain import PlainClient
-from tailproof.clients.program import SDK_PROGRAM, ProgramClient
+from tailproof.clients.kind import BadClient, ClientPlan
+from tailproof.clients.spec import kind_of
 from tailproof.history.recorder import Recorder
 from tailproof.ownership import marks
-from tailproof.targets.environments import environment
-from tailproof.targets.resolve import REFERENCE
 from tailproof.targets.target import Owner
 from tailproof.waiting import Budget
 
@@ -24,22 +20,23 @@ PART = "client"
 def client_for(
     name: str, adapter: Adapter, recorder: Recorder, *, scratch: Path, owner: Owner, budget: Budget | None = None
 ) -> Client:
-    """`plain` or `sdk:VERSION`, whose environment is built when it is not there yet.
+    """The client of a resolved spec (`tailproof.clients.spec`); what it needs is built when it is not there yet.
 
     Raises:
         ClientError: there is no such client.
-        TargetError: the environment of the release cannot be had.
+        TargetError: what it needs cannot be had.
     """
-    worn = marks(owner, PART)
-    kind, _, version = name.partition(":")
-    if kind == REFERENCE:
-        program = data.folder("fixtures") / "reference_client.py"
-        command = [sys.executable, program, *(("--broken", version) if version else ())]
-        return ProgramClient(name, adapter, recorder, command=command, scratch=scratch, environment=worn)
-    if name == "plain":
-        return PlainClient(adapter, recorder, environment=worn)
-    if kind != "sdk" or not version:
-        raise ClientError(f"there is no client {name!r}; there are plain and sdk:VERSION")
-    built = environment(version, budget or Budget(BUILD_S))
-    command = [built.interpreter, "-I", SDK_PROGRAM]
-    return ProgramClient(name, adapter, recorder, command=command, scratch=scratch, environment=worn)
+    try:
+        kind, what = kind_of(name)
+        kind.check(what)
+    except BadClient as bad:
+        raise ClientError(str(bad)) from bad
+    plan = ClientPlan(
+        name=name,
+        adapter=adapter,
+        recorder=recorder,
+        scratch=scratch,
+        environment=marks(owner, PART),
+        budget=budget or Budget(BUILD_S),
+    )
+    return kind.make(what, plan)

@@ -52,7 +52,8 @@ class Report(msgspec.Struct, rename={"is_": "is", "type_": "type"}):
 
 
 class ProgramClient:
-    """`name` is the client as it was asked for. What the program prints goes to `client.log` in `scratch`."""
+    """`name` is the client as it was asked for, `facts` what goes into the header's `versions` beside its own release. What the
+    program prints goes to `client.log` in `scratch`."""
 
     def __init__(
         self,
@@ -64,10 +65,12 @@ class ProgramClient:
         scratch: Path,
         environment: Mapping[str, str],
         tells: frozenset[Tells] = EVERYTHING,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.environment = environment
         self.tells = tells
+        self._facts = facts or {}
         self._command = command
         self._adapter = adapter
         self._recorder = recorder
@@ -120,7 +123,7 @@ class ProgramClient:
         """Wait until the SDK is ready; it connects when the conversation is created."""
         self._url, self._key = url, key
         release = self._await("ready", "the client to be ready", budget).version
-        self._recorder.header.versions["client"] = release
+        self._recorder.header.versions.update({**self._facts, "client": release})
         self._recorder.write_header()
 
     def create(self, plan: ConversationPlan, budget: Budget) -> str:

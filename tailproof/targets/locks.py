@@ -33,6 +33,11 @@ class Lock:
     path: Path
 
 
+def is_version(text: str) -> bool:
+    """It is written like the number of a release; whether there is such a release is another question."""
+    return _VERSION.fullmatch(text) is not None
+
+
 def known_releases() -> list[str]:
     """Releases with a committed lock file, oldest first."""
     return sorted((path.stem for path in (data.folder("docker") / "locks").glob("*.txt")), key=_order)
@@ -62,7 +67,7 @@ def resolve_lock(version: str, budget: Budget, *, as_of: dt.datetime | None = No
     Raises:
         TargetError: there is no such release (the nearest ones are named), or its dependencies cannot be met.
     """
-    if not _VERSION.fullmatch(version):
+    if not is_version(version):
         raise TargetError(f"{version!r} is not a version; known releases: {', '.join(known_releases())}")
     day = as_of or uploaded(version, budget) + dt.timedelta(days=1)
     stamp = day.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""Where the software of a process target comes from: a release from the package index, or a directory of the user."""
+"""Where the software under test comes from: a release from the package index, or a directory of the user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from tailproof.adapters.adapter import Adapter
@@ -19,9 +18,11 @@ from tailproof.targets.target import TargetError
 from tailproof.targets.uv import uv
 from tailproof.waiting import Budget, DeadlineMissed
 
+SERVER, SDK = PACKAGES[0], PACKAGES[1]
+_MODULES = {SERVER: "openhands.agent_server", SDK: "openhands.sdk"}
 _ASK_VERSION = (
-    "import importlib.metadata as m, importlib.util as u, json;"
-    f"print(json.dumps(m.version('{PACKAGES[0]}') if u.find_spec('openhands.agent_server') else ''))"
+    "import importlib.metadata as m, importlib.util as u, json, sys;"
+    "print(json.dumps(m.version(sys.argv[1]) if u.find_spec(sys.argv[2]) else ''))"
 )
 
 
@@ -41,31 +42,42 @@ def pypi_target(spec: str, version: str, *, adapter: Adapter) -> ProcessTarget:
 
 def src_target(spec: str, directory: Path, *, adapter: Adapter) -> ProcessTarget:
     """`src:DIR`: a checkout of the server's repository, or a virtual environment that holds the server."""
-    find: Callable[[Budget], Path]
-    if (directory / "pyvenv.cfg").is_file():
-        find = lambda budget: directory / "bin" / "python"  # noqa: E731
-    else:
-        find = lambda budget: _of_checkout(directory, budget)  # noqa: E731
+    return ProcessTarget(spec, adapter=adapter, provide=lambda budget: installation_of(directory, SERVER, budget))
 
-    def provide(budget: Budget) -> Installation:
-        interpreter = find(budget)
-        version = _version_in(interpreter, directory)
-        python = probe(interpreter)
-        facts = {"python": python.release if python else "", "source": _commit(directory)}
-        return Installation(interpreter=interpreter, version=version, facts={k: v for k, v in facts.items() if v})
 
-    return ProcessTarget(spec, adapter=adapter, provide=provide)
+def installation_of(directory: Path, package: str, budget: Budget) -> Installation:
+    """What a directory of the user holds of `package` (`SERVER` or `SDK`): a virtual environment as it is, or a checkout of
+    their repository, installed in our cache. The facts tell the Python and the commit.
+
+    Raises:
+        TargetError: it holds none, or the checkout cannot be installed.
+    """
+    if lack := lacks(directory, package):
+        raise TargetError(lack)
+    held = (directory / "pyvenv.cfg").is_file()
+    interpreter = directory / "bin" / "python" if held else _of_checkout(directory, budget)
+    version = _version_in(interpreter, directory, package)
+    python = probe(interpreter)
+    facts = {"python": python.release if python else "", "source": "" if held else _commit(directory)}
+    return Installation(interpreter=interpreter, version=version, facts={k: v for k, v in facts.items() if v})
+
+
+def lacks(directory: Path, package: str) -> str:
+    """Why a directory cannot hold `package`, in a sentence; empty when it looks as if it does."""
+    if not directory.is_dir():
+        return f"{directory} is not a directory: src:DIR takes a checkout of {package} or a virtual environment"
+    if (directory / "pyvenv.cfg").is_file() or (directory / package / "pyproject.toml").is_file():
+        return ""
+    return (
+        f"{directory} is neither a virtual environment (no pyvenv.cfg) nor a checkout of the repository that holds "
+        f"{package} (no {package}/pyproject.toml)"
+    )
 
 
 def _of_checkout(directory: Path, budget: Budget) -> Path:
     """An environment in our cache in which the checkout is installed as it stands, editable: nothing is written into it but
     what its build backend writes."""
     packages = [directory / name for name in PACKAGES if (directory / name / "pyproject.toml").is_file()]
-    if directory / PACKAGES[0] not in packages:
-        raise TargetError(
-            f"{directory} is neither a virtual environment (no pyvenv.cfg) nor a checkout of the server's repository "
-            f"(no {PACKAGES[0]}/pyproject.toml)"
-        )
     python = find_python()
     place = cache() / "checkouts" / hashlib.sha256(f"{directory}\0{python.path}".encode()).hexdigest()[:12]
     try:
@@ -106,11 +118,11 @@ def _of_checkout(directory: Path, budget: Budget) -> Path:
     return place / "bin" / "python"
 
 
-def _version_in(interpreter: Path, directory: Path) -> str:
+def _version_in(interpreter: Path, directory: Path, package: str) -> str:
     """The release that an environment holds. Raises TargetError when it holds none."""
     try:
         done = subprocess.run(
-            [interpreter, "-I", "-c", _ASK_VERSION],
+            [interpreter, "-I", "-c", _ASK_VERSION, package, _MODULES[package]],
             capture_output=True,
             text=True,
             timeout=60,
@@ -120,7 +132,7 @@ def _version_in(interpreter: Path, directory: Path) -> str:
         raise TargetError(f"the environment of {directory} does not run: {error}") from error
     version: str = json.loads(done.stdout) if done.returncode == 0 else ""
     if not version:
-        raise TargetError(f"{directory} holds no {PACKAGES[0]}: install it there, or name another directory")
+        raise TargetError(f"{directory} holds no {package}: install it there, or name another directory")
     return version
 
 

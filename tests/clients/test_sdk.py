@@ -155,5 +155,5 @@ def test_an_interpreter_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) 
 def test_an_unknown_client_is_said_in_a_sentence(tmp_path: Path, play: Callable[..., Play]) -> None:
     it = play(REFERENCE)
     for name in ("curl", "sdk", "sdk:"):
-        with pytest.raises(ClientError, match="there are plain and sdk:VERSION"):
+        with pytest.raises(ClientError, match="sdk:VERSION"):
             client_for(name, it.adapter, it.recorder, scratch=tmp_path, owner=it.owner)

@@ -1,0 +1,47 @@
+"""What a kind of client has to say: how its spec is checked, what is built for it, and how one is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tailproof.adapters.adapter import Adapter
+from tailproof.clients.client import Client
+from tailproof.history.recorder import Recorder
+from tailproof.waiting import Budget
+
+
+class BadClient(Exception):
+    """What was asked for is not a client; the message is one sentence that says what would be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientPlan:
+    """What the client of one trial is made with."""
+
+    name: str
+    """The whole spec, for example `sdk:1.58.0`."""
+    adapter: Adapter
+    recorder: Recorder
+    scratch: Path
+    """A directory of the trial on this host, removed by the trial."""
+    environment: Mapping[str, str]
+    """The marks of the trial, for every process of the client."""
+    budget: Budget
+    """For building what is not there yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of client: a row of `tailproof.clients.spec.KINDS`. Each function gets what stands behind the colon."""
+
+    form: str
+    """How it is written, for messages: `sdk:VERSION`."""
+    check: Callable[[str], None]
+    """Raises BadClient when it cannot be what was meant. Looks at files, builds and fetches nothing."""
+    prepare: Callable[[str, Budget], object]
+    """Builds what a client of this kind needs and does not have yet; safe to call from several threads and processes. Raises
+    TargetError."""
+    make: Callable[[str, ClientPlan], Client]
+    """One client, not yet started; builds what `prepare` was not asked for. Raises ClientError, TargetError."""
