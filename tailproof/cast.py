@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,8 +31,9 @@ from tailproof.orders import Order
 from tailproof.readings import read_at_last, record_disk
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import Scenario, parse_bytes
+from tailproof.server_pool import PooledServer
 from tailproof.targets.resolve import resolve
-from tailproof.targets.target import Owner, Plan, TargetError
+from tailproof.targets.target import Owner, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 from tailproof.wire.handle import Wire
 from tailproof.wire.toxiproxy import Toxiproxy
@@ -73,7 +74,7 @@ class Cast:
         recorder: Recorder,
         scratch: Path,
         owner: Owner,
-        keys: Mapping[str, str],
+        pooled: PooledServer,
         budget: Budget,
         removal: ExitStack,
     ) -> None:
@@ -84,7 +85,8 @@ class Cast:
         self._removal = removal
         self._log = recorder.witness("trial")
         self._scratch = scratch
-        self._keys = keys
+        self._pooled = pooled
+        self._keys = pooled.keys
         self._since_ns = 0
         self._gave_up = False
         self._ready_ns = 0
@@ -99,30 +101,22 @@ class Cast:
         header.versions = {**header.versions, **target.facts, "server": target.version}
         recorder.write_header()
 
-        journal = scratch / "journal"
-        journal.mkdir()
-        journal.chmod(0o777)
-        self.tools = ToolJournal(journal, recorder.witness("tool"))
-        self.server = target.server(
-            Plan(
-                owner=owner,
-                directory=scratch / "server",
-                journal=journal,
-                key=keys["session key"],
-                secret=keys["server secret"],
-                environment={
-                    **scenario.server.environment,
-                    **(self.adapter.dormant_environment() if scenario.server.dormant else {}),
-                },
-                memory_bytes=parse_bytes(scenario.server.memory) if scenario.server.memory else 0,
-                engine=recorder.witness("engine"),
-            )
+        header.facts["server_trials"] = pooled.trials
+        pooled.engine.point(recorder.witness("engine"))
+        self.server = pooled.make(
+            target,
+            environment={
+                **scenario.server.environment,
+                **(self.adapter.dormant_environment() if scenario.server.dormant else {}),
+            },
+            memory_bytes=parse_bytes(scenario.server.memory) if scenario.server.memory else 0,
         )
-        removal.callback(self.server.remove)
+        journal, journal_for_tools = pooled.journal(header.trial)
+        self.tools = ToolJournal(journal, recorder.witness("tool"))
         self.model = _model(recorder, order.model_url)
         removal.callback(self.model.close)
         removal.callback(self.tools.close)
-        self.played = self.model.serve(_SCRIPT, scenario.script, journal=self.server.journal)
+        self.played = self.model.serve(_SCRIPT, scenario.script, journal=journal_for_tools)
         self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner)
         removal.callback(self.client.close)
         header.facts["client_tells"] = " ".join(sorted(self.client.tells))
@@ -131,6 +125,11 @@ class Cast:
         self._spec = target.spec
         self._facts = target.facts
 
+    @property
+    def shares_server(self) -> bool:
+        """The server is for the next trial, too."""
+        return self._pooled.shared
+
     # -- on stage -----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -138,7 +137,10 @@ class Cast:
         self.model.start()
         self.tools.start()
         self.client.start()
-        self.server.start(self.budget)
+        if self._pooled.trials > 1:
+            self._pooled.greet()
+        else:
+            self.server.start(self.budget)
         self.observer = Observer(
             self.adapter,
             self._recorder,
@@ -388,10 +390,11 @@ class Cast:
             read_at_last(self.observer, self.conversation, budget)
 
     def stop(self, budget: Budget) -> None:
-        """Client and subscriptions go first, so that the server ends in peace."""
+        """Client and subscriptions go first, so that the server ends in peace, unless the next trial shall have it."""
         self.client.close()
-        self.observer.close()
-        self.server.stop(budget)
+        self.observer.unsubscribe()
+        if not self.shares_server:
+            self.server.stop(budget)
 
     def read_disk(self, *, final: bool) -> None:
         """What the server persisted, as it stands while the server is dead or stopped. Raises TargetError."""
@@ -399,7 +402,12 @@ class Cast:
             return
         epoch = self.server.epoch
         copy = self.server.disk(self._scratch / f"disk-{epoch}-{int(final)}")
-        record_disk(self.adapter, self._recorder, copy, epoch=epoch, final=final)
+        record_disk(self.adapter, self._recorder, copy, epoch=epoch, final=final, only=self.conversation)
+
+    def clear(self) -> bool:
+        """Leave a shared server as it was found: without the conversation. False when the server does not do it."""
+        gone = self.observer.api.delete(self.conversation) if self.conversation else None
+        return gone is None or gone.ok or gone.code == 404
 
     # -- dormant servers --------------------------------------------------------------------------------------------------
 

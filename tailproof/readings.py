@@ -26,11 +26,13 @@ def read_at_last(observer: Observer, conversation: str, budget: Budget) -> None:
     observer.read_status(conversation, after_load=True)
 
 
-def record_disk(adapter: Adapter, recorder: Recorder, copy: Path, *, epoch: int, final: bool) -> None:
-    """Every conversation in a copy of the server's disk, as the witness `disk`."""
+def record_disk(adapter: Adapter, recorder: Recorder, copy: Path, *, epoch: int, final: bool, only: str) -> None:
+    """The conversation `only` in a copy of the server's disk, as the witness `disk`."""
     witness = recorder.witness("disk")
     name = f"disk:{epoch}{'-final' if final else ''}"
     for conversation, status, events, unreadable in adapter.disk(copy):
+        if conversation.replace("-", "") != only.replace("-", ""):
+            continue
         witness.write(Reading(name, "begin", "disk", conversation=conversation, final=final, epoch=epoch))
         for seen in events:
             witness.write(event_of(seen, recorder, reading=name, conversation=conversation, epoch=epoch))

@@ -24,6 +24,7 @@ from typing import IO, Self
 import msgspec
 
 from tailproof.orders import Ask, Done, Order
+from tailproof.server_pool import ServerPool
 from tailproof.trial import Trial, TrialFailed
 from tailproof.waiting import Cancelled
 
@@ -51,6 +52,7 @@ class Supervisor:
         self._done: dict[str, threading.Event] = {}
         self._results: dict[str, Done] = {}
         self._trials: dict[str, Trial] = {}
+        self._servers = ServerPool(most=parallel)
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="trial")
 
     def submit(self, order: Order) -> None:
@@ -86,6 +88,7 @@ class Supervisor:
         """Cancel what runs, drop what waits, and return when every trial has cleaned up."""
         self.cancel.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._servers.close()
         with self._lock:
             for key, done in self._done.items():
                 self._results.setdefault(key, Done(directory=key, error="cancelled before it began"))
@@ -94,7 +97,12 @@ class Supervisor:
     def _run(self, order: Order) -> None:
         began = time.monotonic()
         error = ""
-        trial = Trial(order, cancel=self.cancel, tell=lambda phase, detail: self._tell(order, phase, began, detail))
+        trial = Trial(
+            order,
+            cancel=self.cancel,
+            tell=lambda phase, detail: self._tell(order, phase, began, detail),
+            pool=self._servers,
+        )
         with self._lock:
             self._trials[order.key] = trial
         try:

@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from tailproof.history.recorder import Recorder
 from tailproof.orders import Order
 from tailproof.scenario.schedule import Moment, last_turns, of_run, schedule
 from tailproof.scenario.schema import Scenario
+from tailproof.server_pool import PooledServer, ServerPool, may_share
 from tailproof.targets.target import Owner, TargetError
 from tailproof.targets.url import KEY_VARIABLE
 from tailproof.waiting import Budget, DeadlineMissed
@@ -44,7 +45,14 @@ class TrialFailed(Exception):
 class Trial:
     """Executes one order and leaves its history in `order.directory`."""
 
-    def __init__(self, order: Order, *, cancel: threading.Event, tell: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        order: Order,
+        *,
+        cancel: threading.Event,
+        tell: Callable[[str, str], None],
+        pool: ServerPool | None = None,
+    ) -> None:
         self.order = order
         self.scenario = Scenario.model_validate(order.scenario)
         self._moments = schedule(self.scenario)
@@ -52,6 +60,8 @@ class Trial:
         self._faults = {plan.id: fault_for(plan.id, plan.fault, plan.options) for plan in self.scenario.faults}
         self._unhealed: list[Fault] = []
         self._broken_off = False
+        self._in_order = False
+        self._pool = pool
         self._cancel = cancel
         self._tell = tell
         self._recorder: Recorder | None = None
@@ -64,24 +74,24 @@ class Trial:
     def run(self) -> None:
         """Raises TrialFailed (environment), Cancelled. Whatever happens, nothing is left running."""
         shutil.rmtree(self.order.directory, ignore_errors=True)
-        running = self.order.target.startswith("url:")
-        key = os.environ.get(KEY_VARIABLE, "") if running else secrets.token_hex(16)
-        keys = {"session key": key, "server secret": secrets.token_hex(16)}
         header = header_of(self.order, self.scenario)
         owner = Owner(trial=header.trial, owner=ownership.owner_id())
-        with Recorder(self.order.directory, header, secrets=keys) as recorder:
+        pool, pooled = self._server(owner)
+        with Recorder(self.order.directory, header, secrets=pooled.keys) as recorder:
             self._recorder = recorder
             with ExitStack() as removal:
                 scratch = ownership.scratch(owner)
                 removal.callback(shutil.rmtree, scratch, ignore_errors=True)
                 removal.callback(self._enter, "removing")
+                removal.callback(lambda: pool.give_back(pooled, fit=self._in_order))
                 self._enter("preparing")
-                cast = self._assemble(recorder, scratch, owner, keys, removal)
+                cast = self._assemble(recorder, scratch, owner, pooled, removal)
                 self._enter("starting")
                 self._start(cast)
                 try:
                     self._enter("driving")
                     self._drive(cast)
+                    self._in_order = True
                 except DeadlineMissed as missed:
                     self._miss(missed)
                 except ClientRaised as raised:
@@ -96,14 +106,25 @@ class Trial:
             self._enter("ended")
             self._recorder = None
 
+    def _server(self, owner: Owner) -> tuple[ServerPool, PooledServer]:
+        running = self.order.target.startswith("url:")
+        pool = self._pool if self._pool is not None else ServerPool(most=0)
+        pooled = pool.take(
+            self.order.target,
+            owner,
+            shared=self._pool is not None and not running and may_share(self.scenario),
+            key=lambda: os.environ.get(KEY_VARIABLE, "") if running else secrets.token_hex(16),
+        )
+        return pool, pooled
+
     # -- the stages -------------------------------------------------------------------------------------------------
 
     def _assemble(
-        self, recorder: Recorder, scratch: Path, owner: Owner, keys: Mapping[str, str], removal: ExitStack
+        self, recorder: Recorder, scratch: Path, owner: Owner, pooled: PooledServer, removal: ExitStack
     ) -> Cast:
         budget = Budget(self.scenario.seconds, cancel=self._cancel)
         try:
-            return Cast(self.order, self.scenario, recorder, scratch, owner, keys, budget, removal)
+            return Cast(self.order, self.scenario, recorder, scratch, owner, pooled, budget, removal)
         except (TargetError, ClientError, DeadlineMissed) as error:
             raise TrialFailed(str(error)) from error
 
@@ -139,6 +160,7 @@ class Trial:
             ("reading", lambda: cast.final_reading(budget.part(20))),
             ("stopping", lambda: cast.stop(budget.part(20))),
             ("reading the disk", lambda: cast.read_disk(final=True)),
+            ("clearing", lambda: self._clear(cast)),
         ]
         for name, step in steps:
             self._enter(name)
@@ -147,7 +169,12 @@ class Trial:
             except DeadlineMissed as missed:
                 self._miss(missed)
             except (TargetError, ClientError, WireError, OSError) as error:
+                self._in_order = False
                 self._note(f"{name}: {error}")
+
+    def _clear(self, cast: Cast) -> None:
+        if cast.shares_server:
+            self._in_order = cast.clear() and self._in_order
 
     def _await_end(self, cast: Cast, run: int) -> None:
         """Until the run has ended for the server and for the client, or it had all the time that a promise gives it."""
@@ -240,6 +267,7 @@ class Trial:
         self._tell(phase, "")
 
     def _miss(self, missed: DeadlineMissed) -> None:
+        self._in_order = False
         self._witness(records.Missed(missed.waited_for, missed.seconds, missed.saw))
 
     def _note(self, text: str) -> None:

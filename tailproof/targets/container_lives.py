@@ -6,11 +6,10 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from tailproof.history.recorder import Witness
 from tailproof.history.records import Counter, Life, Note
 from tailproof.targets.engine import EngineError
 from tailproof.targets.engine_events import Heard
-from tailproof.targets.target import Death, TargetError
+from tailproof.targets.target import Death, EngineLog, TargetError
 
 _RECORDED = ("memory.oom_kill", "memory.failcnt")
 """Counters that are written down whenever they change; the others change all the time."""
@@ -23,7 +22,7 @@ class Lives:
     it has marked a container as killed for want of memory; it says so only once that is dead.
     """
 
-    def __init__(self, witness: Witness, *, oom_killed: Callable[[], bool]) -> None:
+    def __init__(self, witness: EngineLog, *, oom_killed: Callable[[], bool]) -> None:
         self.epoch = -1
         self.ended = threading.Event()
         self.by_us = False

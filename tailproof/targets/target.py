@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from tailproof.history.recorder import Witness
+from tailproof.history.records import Record
 from tailproof.waiting import Budget
 
 Scope = Literal["server", "group", "container"]
@@ -35,6 +35,13 @@ class Owner:
     """`<pid>:<start time of the pid in clock ticks>:<boot id>` of the supervisor, so that `clean` can tell whether it lives."""
 
 
+class EngineLog(Protocol):
+    """Where a server writes what it did and what became of it."""
+
+    def write(self, record: Record) -> None:
+        """Append a record."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a server is started with."""
@@ -49,7 +56,7 @@ class Plan:
     environment: Mapping[str, str] = field(default_factory=dict)
     memory_bytes: int = 0
     """The limit of the container; 0 for none. Needs the capability `oom`."""
-    engine: Witness
+    engine: EngineLog
     """Where lives, deaths and counters are written: the engine witness."""
 
 
