@@ -1,0 +1,25 @@
+"""Runs orders outside the tests and hands over each trial as it ends: what the tables of this folder are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tailproof.judging import judged_once
+from tailproof.orders import Ask, Done, Order, ask
+from tailproof.reports.baseline import Baseline
+from tailproof.reports.result import TrialResult
+from tailproof.supervisor import SupervisorProcess
+
+
+def played(orders: Sequence[Order], *, parallel: int, log: Path) -> Iterator[tuple[Order, Done, TrialResult | None]]:
+    """Each order with its end, in the order given; the result is None when the trial failed."""
+    with SupervisorProcess(parallel=parallel, log=log) as supervisor:
+        ask(supervisor.address, Ask(submit=list(orders)))
+        for order in orders:
+            done = ask(supervisor.address, Ask(wait=order.key))
+            assert done is not None, "a question that waits is answered with the end of the trial"
+            judged = None
+            if not done.error:
+                judged = judged_once(order.directory, baseline=Baseline(), out=Path(order.out), error="")
+            yield order, done, judged
