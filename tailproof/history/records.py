@@ -300,6 +300,8 @@ class Exchange(Record, tag="exchange"):
     ] = "passed"
     """`refused` was answered by a rule, `broken` ended before it was complete (or the server could not be reached)."""
     rule: str = ""
+    upgrade: bool = False
+    """It asked for a WebSocket, whatever came of it."""
 
 
 class WireCount(Record, tag="wire-count"):
@@ -328,7 +330,8 @@ class ClientError(Record, tag="client-error"):
     """The client under test itself raised while it did something else than run: a finding about the client."""
 
     verb: str
-    """`start`, `create`, `send` or `close`."""
+    """`create` or `send`: it raised, or ended by itself (error type `Ended`). `decode` or `reconnect`: it logged the exception
+    and went on, with an event of its stream that it could not read, or after it had subscribed again."""
     error_type: str
     error: str
     conversation: str = ""

@@ -180,6 +180,7 @@ class Exchanges:
             up_bytes=len(head.raw),
         )
         self._websocket = head.has("connection", "upgrade") and head.fields.get("upgrade", "").lower() == "websocket"
+        request.upgrade = self._websocket
         raw = without_deflate(head) if self._websocket else head.raw
         if raw != head.raw:
             text = f"connection {self._ways.number}: the offer of permessage-deflate was taken out of the upgrade"
