@@ -214,6 +214,7 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
         "max_iterations": plan.max_iterations,
         "stuck_detection": True,
         "autotitle": False,
+        **({"confirmation_policy": {"kind": "AlwaysConfirm"}} if plan.confirm else {}),
     }
 
 

@@ -47,10 +47,10 @@ class PlainClient:
         self._api = self._adapter.api(url, key=key, version=version)
 
     def create(self, plan: ConversationPlan, budget: Budget) -> str:
-        """Create the conversation, subscribe, and return its id when the subscription was accepted."""
+        """Create the conversation unless it exists, subscribe, and return its id when the subscription was accepted."""
         api = self._connected()
-        answer = self._record(api.create(plan))
-        if not answer.ok:
+        answer = None if plan.exists else self._record(api.create(plan))
+        if answer is not None and not answer.ok:
             raise ClientRaised("create", "Refused", _brief(answer))
         self._conversation = plan.conversation
         self._stream = Subscription(

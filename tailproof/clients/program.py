@@ -6,12 +6,13 @@ The protocol is that of `sdk_program.py`; any program that follows it can be a c
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -19,6 +20,7 @@ from tailproof.adapters.adapter import Adapter, ConversationPlan
 from tailproof.adapters.openhands_api import TOOL_PATIENCE_S
 from tailproof.adapters.recording import event_of, status_of
 from tailproof.clients.client import EVERYTHING, WITNESS, ClientError, ClientRaised, Returned, Tells
+from tailproof.history import records
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Note, Reading, Run
 from tailproof.waiting import Budget
@@ -26,6 +28,10 @@ from tailproof.waiting import Budget
 SDK_PROGRAM = Path(__file__).with_name("sdk_program.py")
 """Drives a released OpenHands SDK: `INTERPRETER -I sdk_program.py`."""
 LOG_NAME = "client.log"
+CALLBACKS = "callback:0"
+"""The reading that lists what callbacks got: begun before the client is told to create, ended when the program has."""
+ENDED = "Ended"
+"""The error type of a program that ended by itself."""
 CLOSE_S = 15.0
 KILL_S = 5.0
 
@@ -84,6 +90,9 @@ class ProgramClient:
         self._returned: dict[int, Returned] = {}
         self._open: dict[str, tuple[Report, int]] = {}
         self._runs = 0
+        self._called: set[int] = set()
+        self._heard = False
+        self._code: int | None = None
         self._conversation = ""
         self._url = ""
         self._key = ""
@@ -122,12 +131,14 @@ class ProgramClient:
     def connect(self, url: str, *, key: str, version: str, budget: Budget) -> None:
         """Wait until the SDK is ready; it connects when the conversation is created."""
         self._url, self._key = url, key
-        release = self._await("ready", "the client to be ready", budget).version
+        release = self._await("ready", "", "the client to be ready", budget).version
         self._recorder.header.versions.update({**self._facts, "client": release})
         self._recorder.write_header()
 
     def create(self, plan: ConversationPlan, budget: Budget) -> str:
-        """Construct the `RemoteConversation`: it creates the conversation, reads it and subscribes."""
+        """Construct the `RemoteConversation`: it creates the conversation (or attaches to it), reads it and subscribes."""
+        if "callbacks" in self.tells:
+            self._write_callbacks("begin")
         self._tell(
             {
                 "do": "create",
@@ -139,9 +150,12 @@ class ProgramClient:
                 "working_dir": plan.workspace,
                 "max_iterations": plan.max_iterations,
                 "tool_patience_s": TOOL_PATIENCE_S,
+                "exists": plan.exists,
+                "confirm": plan.confirm,
             }
         )
-        self._conversation = self._await("created", "the client to create the conversation", budget).conversation
+        created = self._await("created", "create", "the client to create the conversation", budget)
+        self._conversation = created.conversation
         return self._conversation
 
     def send(self, text: str, budget: Budget) -> None:
@@ -149,7 +163,7 @@ class ProgramClient:
         with self._lock:
             self._said.pop("sent", None)
         self._tell({"do": "send", "text": text})
-        self._await("sent", "the client to send the message", budget)
+        self._await("sent", "send", "the client to send the message", budget)
 
     def run(self) -> None:
         """Call the blocking `run()` in a thread of the program."""
@@ -157,10 +171,13 @@ class ProgramClient:
         self._runs += 1
 
     def wait_returned(self, budget: Budget) -> Returned:
-        """Until the newest `run()` has returned or raised, and all that it held was reported."""
+        """Until the newest `run()` has returned or raised, and all that it held was reported. A program that ended by itself
+        meanwhile has raised."""
         number = self._runs - 1
         return budget.wait_for(
-            "the client's run to return", lambda: self._checked(self._returned.get(number)), saw=self._last_words
+            "the client's run to return",
+            lambda: self._checked(self._returned.get(number), "run"),
+            saw=self._last_words,
         )
 
     def kill(self) -> None:
@@ -200,25 +217,35 @@ class ProgramClient:
             process.stdin.write(msgspec.json.encode(command) + b"\n")
             process.stdin.flush()
         except (OSError, ValueError) as error:
-            raise ClientError(self._obituary()) from error
+            self._gone.wait(KILL_S)
+            raise self._ended(command["do"]) from error
 
-    def _await(self, report: str, waited_for: str, budget: Budget) -> Report:
-        return budget.wait_for(waited_for, lambda: self._checked(self._said.get(report)), saw=self._last_words)
+    def _await(self, report: str, verb: str, waited_for: str, budget: Budget) -> Report:
+        return budget.wait_for(waited_for, lambda: self._checked(self._said.get(report), verb), saw=self._last_words)
 
-    def _checked(self, found: Found | None) -> Found | None:
-        """What was found; raises ClientError when it cannot come any more."""
+    def _checked(self, found: Found | None, verb: str) -> Found | None:
+        """What was found; raises ClientError when it cannot come any more. `verb` is what the client was told to do."""
         if found is not None:
             return found
         if self._failed is not None:
             failed, self._failed = self._failed, None
             raise ClientRaised(failed.did, failed.type_, failed.error)
         if self._gone.is_set():
-            raise ClientError(self._obituary())
+            raise self._ended(verb)
         return None
 
+    def _ended(self, verb: str) -> ClientError:
+        """A program that ends while it works with the server is a finding; one that never got ready, or was killed, is not."""
+        if verb and self._by_itself:
+            return ClientRaised(verb, ENDED, self._obituary())
+        return ClientError(self._obituary())
+
+    @property
+    def _by_itself(self) -> bool:
+        return self._code is not None and self._code != -signal.SIGKILL
+
     def _obituary(self) -> str:
-        code = self._process.wait(KILL_S) if self._process is not None and self._gone.is_set() else None
-        return f"the client ended by itself (exit code {code}): {self._last_words()}"
+        return f"the client ended by itself (exit code {self._code}): {self._last_words()}"
 
     def _last_words(self) -> str:
         log = self._scratch / LOG_NAME
@@ -236,13 +263,20 @@ class ProgramClient:
                 self._take(decode(line))
             except msgspec.MsgspecError as error:
                 self._witness.write(Note(text=f"a report of the client cannot be read: {error}: {line[:200]!r}"))
-        self._gone.set()
         for held, left in self._open.values():
             cut = self._reading(held, "end")
             cut.complete, cut.error = False, f"the client ended with {left} events unreported"
             self._witness.write(cut)
+        try:
+            self._code = self._process.wait(KILL_S)
+        except subprocess.TimeoutExpired:
+            self._witness.write(Note(text="the client closed its reports and did not end"))
+        if self._heard:
+            self._write_callbacks("end")
         if not self._closed:
             self._witness.write(Note(text=self._obituary()))
+            self._end_open_runs()
+        self._gone.set()
 
     def _take(self, report: Report) -> None:
         match report.is_:
@@ -252,6 +286,17 @@ class ProgramClient:
                 self._begin_held(report)
             case "called":
                 self._write_run(report, "called")
+                self._called.add(report.number)
+            case "swallowed":
+                self._witness.write(
+                    records.ClientError(
+                        verb=report.did,
+                        error_type=report.type_,
+                        error=report.error,
+                        conversation=self._conversation,
+                        t_ns=report.t_ns,
+                    )
+                )
             case "returned" | "raised":
                 self._take_end(report)
             case "failed":
@@ -322,6 +367,25 @@ class ProgramClient:
             error_type=report.type_,
         )
 
+    def _end_open_runs(self) -> None:
+        """A program that ended by itself has raised in every run that it did not come back from."""
+        if self._by_itself:
+            for number in sorted(self._called - set(self._returned)):
+                self._take_end(
+                    Report(is_="raised", number=number, type_=ENDED, error=self._obituary(), t_ns=time.monotonic_ns())
+                )
+
+    def _write_callbacks(self, stage: Literal["begin", "end"]) -> None:
+        """Everything that callbacks got stands between its begin and its end; it is whole when the client was asked to end."""
+        record = Reading(
+            reading=CALLBACKS, stage=stage, reader="client", conversation=self._conversation, order="as-held"
+        )
+        if stage == "end" and not (self._closed and self._code == 0):
+            record.complete, record.error = False, self._obituary()
+        record.t_ns = time.monotonic_ns()
+        self._heard = stage == "begin"
+        self._witness.write(record)
+
     def _write_run(self, report: Report, stage: str) -> None:
         run = Run(
             stage=stage,  # type: ignore[arg-type]
@@ -332,6 +396,7 @@ class ProgramClient:
             error=report.error[:500],
             error_type=report.type_,
             reading=report.reading,
+            exit_code=self._code,
         )
         run.t_ns = report.t_ns
         self._witness.write(run)

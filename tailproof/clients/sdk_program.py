@@ -4,13 +4,15 @@ Commands come as JSON lines on stdin, reports go as JSON lines to what was stdou
 stderr. The program ends when stdin closes. All times are CLOCK_MONOTONIC nanoseconds.
 
 Commands: `create`, `send`, `run`, `close`. Reports: `ready`, `created`, `sent`, `called`, `returned`, `raised`, `held` (a list
-begins, `count` events follow), `event`, `failed` (a command raised).
+begins, `count` events follow), `event`, `failed` (a command raised), `swallowed` (the SDK logged an exception and went on). What
+callbacks got is reported as it comes (`callback:0`), and all of it is out when the program ends.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import queue
 import sys
@@ -22,6 +24,10 @@ from typing import Any
 
 CHOOSES_ID_SINCE = (1, 7, 4)
 """Before, the SDK attached to an id that it was given, and never created it."""
+SWALLOWED = {"ws_event_processing_error": "decode", "ws_reconnect_callback_error": "reconnect"}
+"""What the SDK logs with an exception instead of raising it: an event of the stream is lost with it."""
+MOST_SWALLOWED = 20
+"""So many are reported; behind a release that writes other events, every event is one."""
 
 
 class Reports:
@@ -62,6 +68,23 @@ class Reports:
         self._out.flush()
 
 
+class Swallowed(logging.Handler):
+    """Reports the exceptions that the SDK keeps to itself."""
+
+    def __init__(self, reports: Reports) -> None:
+        super().__init__(logging.ERROR)
+        self._reports = reports
+        self._left = MOST_SWALLOWED
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        did = SWALLOWED.get(str(record.msg))
+        if did and error is not None and self._left > 0:
+            self._left -= 1
+            said = {"type": type(error).__name__, "error": str(error)[:500]}
+            self._reports.put({"is": "swallowed", "did": did, "t_ns": time.monotonic_ns(), **said})
+
+
 class Program:
     """One conversation of one SDK."""
 
@@ -69,13 +92,14 @@ class Program:
         self._reports = reports
         self._sdk = importlib.import_module("openhands.sdk")
         self._remote = importlib.import_module("openhands.sdk.conversation.impl.remote_conversation")
+        logging.getLogger(self._remote.__name__).addHandler(Swallowed(reports))
         # Importing registers the tool, so that its actions and observations can be read.
         importlib.import_module("openhands.tools.terminal")
         self._conversation: Any = None
         self._held = 0
 
     def create(self, command: dict[str, Any]) -> None:
-        """Build the agent, create the conversation, and report its id."""
+        """Build the agent, create the conversation (or attach to it when it exists), and report its id."""
         pydantic = importlib.import_module("pydantic")
         workspace = importlib.import_module("openhands.sdk.workspace")
         llm = self._sdk.LLM(
@@ -89,17 +113,20 @@ class Program:
         )
         tool = self._sdk.Tool(name="terminal", params={"no_change_timeout_seconds": command["tool_patience_s"]})
         numbers = tuple(int(part) for part in version("openhands-sdk").split(".")[:3])
-        chosen = uuid.UUID(command["conversation"]) if numbers >= CHOOSES_ID_SINCE else None
+        given = command["exists"] or numbers >= CHOOSES_ID_SINCE
         self._conversation = self._remote.RemoteConversation(
             agent=self._sdk.Agent(llm=llm, tools=[tool]),
             workspace=workspace.RemoteWorkspace(
                 host=command["host"], api_key=command["key"], working_dir=command["working_dir"]
             ),
-            conversation_id=chosen,
+            conversation_id=uuid.UUID(command["conversation"]) if given else None,
             callbacks=[self._callback],
             max_iteration_per_run=command["max_iterations"],
             visualizer=None,
         )
+        if command["confirm"]:
+            policies = importlib.import_module("openhands.sdk.security.confirmation_policy")
+            self._conversation.set_confirmation_policy(policies.AlwaysConfirm())
         self._reports.put({"is": "created", "conversation": str(self._conversation.id), "t_ns": time.monotonic_ns()})
 
     def send(self, command: dict[str, Any]) -> None:
