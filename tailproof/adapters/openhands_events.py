@@ -48,12 +48,15 @@ ROLES: Mapping[str, Role] = {
 
 NEVER_STORED = frozenset({"ServerErrorEvent", "StreamingDeltaEvent"})
 
+_EXACT = 1 << 53
+"""Below it a number with a fraction and one without are the same number everywhere."""
+
 
 def decode(raw: bytes) -> Seen | None:
     """One event from a frame, an item of a page or a file; None when it is not an event.
 
-    A null field and an absent one mean the same in this protocol, and readers differ in which they write; the body comes
-    without nulls, so that one event has one digest whoever read it.
+    A null field and an absent one mean the same in this protocol, and so do 0.0 and 0; readers differ in which they write. The
+    body comes without nulls and with whole numbers as such, so that one event has one digest whoever read it.
     """
     try:
         body = msgspec.json.decode(raw)
@@ -77,7 +80,7 @@ def decode(raw: bytes) -> Seen | None:
         ts=_text(body.get("timestamp")),
         source=_text(body.get("source")),
         text=_READABLE.get(name, _no_text)(body)[:TEXT_CHARS],
-        body=_without_nulls(body),
+        body=_canonical(body),
         raw=raw,
     )
 
@@ -128,9 +131,11 @@ _READABLE: Mapping[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-def _without_nulls(value: Any) -> Any:
+def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        return {key: _canonical(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) and abs(value) < _EXACT and value.is_integer():
+        return int(value)
     return value

@@ -110,6 +110,16 @@ def test_null_fields_do_not_change_the_digest() -> None:
     assert digest_of(with_null.body) == digest_of(without.body) != digest_of(other.body)
 
 
+def test_a_whole_number_has_one_digest_whether_written_with_a_fraction_or_not() -> None:
+    python = ADAPTER.decode(event("MessageEvent", cost={"usd": 0.0, "tokens": [3.0, 1e300]}))
+    javascript = ADAPTER.decode(event("MessageEvent", cost={"usd": 0, "tokens": [3, 1e300]}))
+    other = ADAPTER.decode(event("MessageEvent", cost={"usd": 0.5, "tokens": [3, 1e300]}))
+    assert python
+    assert javascript
+    assert other
+    assert digest_of(python.body) == digest_of(javascript.body) != digest_of(other.body)
+
+
 def test_every_status_word_has_a_neutral_one() -> None:
     neutral = {word: ADAPTER.neutral(word) for word in STATUS_WORDS}
     assert "unknown" not in neutral.values()
