@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tailproof.waiting import Budget
+from tailproof.targets.target import TargetError
+from tailproof.waiting import Budget, DeadlineMissed
 
 
 def cache() -> Path:
@@ -24,6 +26,40 @@ def only_one(path: Path, budget: Budget, *, doing: str) -> Iterator[None]:
     with path.open("w") as file:
         budget.wait_for(f"another process that is {doing}", lambda: _try_lock(file.fileno()), every=0.1)
         yield
+
+
+def published(place: Path, *, mark: str, build: Callable[[Path], None], what: str, budget: Budget) -> None:
+    """Have `place` built when it is not there (it is when it holds the file `mark`), by one process at a time, and mark it as
+    used now. `build` fills a directory aside, which is then renamed; `what` names it in messages.
+
+    Raises:
+        TargetError: it cannot be built, or another process keeps building it.
+    """
+    if touch(place, mark):
+        return
+    try:
+        with only_one(lock_file(place), budget, doing=f"building {what}"):
+            if touch(place, mark):
+                return
+            aside = place.with_name(f"{place.name}.aside")
+            shutil.rmtree(aside, ignore_errors=True)
+            build(aside)
+            aside.rename(place)
+    except DeadlineMissed as missed:
+        raise TargetError(f"{what} is not there: {missed}") from missed
+
+
+def touch(place: Path, mark: str) -> bool:
+    """Mark a built thing as used now; False when it is not there."""
+    if not (place / mark).is_file():
+        return False
+    place.touch()
+    return True
+
+
+def lock_file(place: Path) -> Path:
+    """What whoever builds or removes `place` holds, also for what a broken build or removal left of it."""
+    return place.with_name(f"{place.name.removesuffix('.aside').removesuffix('.gone')}.lock")
 
 
 def _try_lock(descriptor: int) -> bool:

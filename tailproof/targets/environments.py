@@ -11,10 +11,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tailproof.targets.cache import cache, only_one
+from tailproof.targets.cache import cache, lock_file, only_one, published
 from tailproof.targets.locks import Lock, lock_for
 from tailproof.targets.pythons import Python, find_python
-from tailproof.targets.target import TargetError
 from tailproof.targets.uv import uv
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -47,13 +46,13 @@ def environment(version: str, budget: Budget, *, python: Python | None = None) -
     python = python or find_python()
     place = cache() / "environments" / key(lock, python)
     ready = Environment(version, place, python, lock.path)
-    if not _touch(place):
-        try:
-            with only_one(_lock_file(place), budget, doing=f"building the environment of {version}"):
-                if not _touch(place):
-                    _build(lock, python, place, budget)
-        except DeadlineMissed as missed:
-            raise TargetError(f"the environment of {version} is not there: {missed}") from missed
+    published(
+        place,
+        mark="pyvenv.cfg",
+        build=lambda aside: _build(lock, python, aside, budget),
+        what=f"the environment of {version}",
+        budget=budget,
+    )
     return ready
 
 
@@ -78,7 +77,7 @@ def evict(older_than_days: float) -> list[str]:
         if not place.is_dir() or place.stat().st_mtime > limit:
             continue
         try:
-            with only_one(_lock_file(place), Budget(0), doing="using it"):
+            with only_one(lock_file(place), Budget(0), doing="using it"):
                 _remove(place)
         except DeadlineMissed:
             continue
@@ -86,9 +85,7 @@ def evict(older_than_days: float) -> list[str]:
     return removed
 
 
-def _build(lock: Lock, python: Python, place: Path, budget: Budget) -> None:
-    aside = place.with_name(f"{place.name}.aside")
-    shutil.rmtree(aside, ignore_errors=True)
+def _build(lock: Lock, python: Python, aside: Path, budget: Budget) -> None:
     uv(
         ["venv", "--relocatable", "--no-project", "--quiet", "--python", str(python.path), str(aside)],
         doing=f"making an environment with Python {python.release}",
@@ -102,22 +99,9 @@ def _build(lock: Lock, python: Python, place: Path, budget: Budget) -> None:
         doing=f"installing release {lock.version}",
         budget=budget,
     )
-    aside.rename(place)
 
 
 def _remove(place: Path) -> None:
     gone = place.with_name(f"{place.name}.gone")
     place.rename(gone)
     shutil.rmtree(gone)
-
-
-def _lock_file(place: Path) -> Path:
-    return place.with_name(f"{place.name.removesuffix('.aside').removesuffix('.gone')}.lock")
-
-
-def _touch(place: Path) -> bool:
-    """Mark it as used now; False when it is not there."""
-    if not (place / "pyvenv.cfg").is_file():
-        return False
-    place.touch()
-    return True

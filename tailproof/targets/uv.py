@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import uv as uv_package
 
+from tailproof.targets.run_to_end import run_to_end
 from tailproof.targets.target import TargetError
-from tailproof.waiting import Budget, DeadlineMissed
+from tailproof.waiting import Budget
 
 
 class UvFailed(TargetError):
@@ -38,30 +36,15 @@ def uv(
         program = uv_package.find_uv_bin()
     except FileNotFoundError as missing:
         raise TargetError(f"{doing} needs uv, which is not beside this Python: pip install uv") from missing
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(
-            [program, "--no-progress", "--color", "never", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            env=environment,
-            cwd=Path("/"),
-        )
-        try:
-            code = budget.wait_for(
-                doing, lambda: (process.poll(),) if process.poll() is not None else None, every=0.05
-            )[0]
-        except DeadlineMissed as missed:
-            raise TargetError(f"{doing} took longer than {missed.seconds:.0f} s") from missed
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        out.seek(0)
-        err.seek(0)
-        if code:
-            raise UvFailed(doing, err.read().decode(errors="replace"))
-        return out.read().decode(errors="replace")
+    ended = run_to_end(
+        [program, "--no-progress", "--color", "never", *arguments],
+        doing=doing,
+        budget=budget,
+        environment=environment,
+    )
+    if ended.code:
+        raise UvFailed(doing, ended.err)
+    return ended.out
 
 
 def _sentence(said: str) -> str:

@@ -1,0 +1,51 @@
+"""Runs a program of somebody else (uv, npm) to its end, within a budget."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tailproof.targets.target import TargetError
+from tailproof.waiting import Budget, DeadlineMissed
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_to_end(
+    command: Sequence[str | Path],
+    *,
+    doing: str,
+    budget: Budget,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path = Path("/"),
+) -> Ended:
+    """Run a program without input until it ends by itself. `doing` says in words what it is run for.
+
+    Raises:
+        TargetError: it did not end within the budget; it was killed.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment, cwd=cwd)
+        try:
+            code = budget.wait_for(
+                doing, lambda: (process.poll(),) if process.poll() is not None else None, every=0.05
+            )[0]
+        except DeadlineMissed as missed:
+            raise TargetError(f"{doing} took longer than {missed.seconds:.0f} s") from missed
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        out.seek(0)
+        err.seek(0)
+        return Ended(code or 0, out.read().decode(errors="replace"), err.read().decode(errors="replace"))
