@@ -12,6 +12,7 @@ from tailproof.clients.client import Client, ClientError
 from tailproof.clients.kind import BadClient, ClientPlan, Kind
 from tailproof.clients.plain import PlainClient
 from tailproof.clients.program import SDK_PROGRAM, ProgramClient
+from tailproof.clients.typescript import TYPESCRIPT
 from tailproof.targets.environments import environment
 from tailproof.targets.locks import is_version, known_releases
 from tailproof.targets.releases import SDK, installation_of, lacks
@@ -146,15 +147,6 @@ def _program(plan: ClientPlan, command: list[str | Path], facts: dict[str, str] 
 # -- other languages, other programs -----------------------------------------------------------------------------------
 
 
-def _check_ts(version: str) -> None:
-    if not is_version(version):
-        raise BadClient(
-            f"{version!r} is not a release of the TypeScript client: ts:VERSION"
-            if version
-            else "ts names no release of the TypeScript client: ts:VERSION"
-        )
-
-
 def _check_script(file: str) -> None:
     if not file:
         raise BadClient("script names no file: script:FILE takes a program that talks to an agent server")
@@ -175,7 +167,7 @@ KINDS: dict[str, Kind] = {
         make=_sdk,
     ),
     "src": Kind(form="src:DIR", check=_check_src, prepare=_prepare_src, make=_src),
-    "ts": Kind(form="ts:VERSION", check=_check_ts, prepare=_prepare_nothing, make=_not_yet),
+    "ts": TYPESCRIPT,
     "script": Kind(form="script:FILE", check=_check_script, prepare=_prepare_nothing, make=_not_yet),
     REFERENCE: Kind(form=f"{REFERENCE}[:VARIANT]", check=_check_nothing, prepare=_prepare_nothing, make=_reference),
 }

@@ -1,0 +1,177 @@
+// Drives a release of @openhands/typescript-client as its README shows, from inside its own environment.
+//
+//   node ts_program.mjs ENVIRONMENT [browser|node]
+//
+// The protocol is that of `sdk_program.py`: commands as JSON lines on stdin, reports as JSON lines on stdout, what the library
+// prints goes to stderr, all times are CLOCK_MONOTONIC nanoseconds.
+//
+// `browser` (the default) gives the library what it is made for: a `window` with a WebSocket, that of `ws`, its own dependency.
+// `node` gives it nothing; its stream then cannot open, because it asks for `ws` in a way that an ES module cannot.
+//
+// `run()` of this library only starts a run. What a user adds to have the end and the events is ours, and no more than that:
+// read `state.getAgentStatus()` every half second (as the package's own integration tests do) until it is a word at which
+// nothing goes on, then `await state.events.getEvents()` (the README's way to the events list), and throw when the run failed.
+// `idle` is not taken for an end: a run starts from it.
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+
+const PACKAGE = '@openhands/typescript-client';
+const POLL_EVERY_MS = 500;
+const RESTING = new Set(['finished', 'error', 'stuck', 'paused', 'waiting_for_confirmation']);
+const FAILED = new Set(['error', 'stuck']);
+
+const now = () => process.hrtime.bigint();
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+const write = process.stdout.write.bind(process.stdout);
+process.stdout.write = process.stderr.write.bind(process.stderr);
+
+/** Write one report. Nanoseconds do not fit into a number for ever: they are written as the integer that they are. */
+function report(word, told = {}, t_ns = now()) {
+  write(`${JSON.stringify({ is: word, ...told }).slice(0, -1)},"t_ns":${t_ns}}\n`);
+}
+
+class RunFailed extends Error {
+  name = 'RunFailed';
+}
+
+const typeOf = (error) => error?.name ?? typeof error;
+
+/** What an error says, with the error that it stands on: fetch hides the reason there. */
+function textOf(error) {
+  const said = error instanceof Error ? error.message : String(error);
+  const cause = error?.cause?.cause ?? error?.cause;
+  return cause && cause.message && !said.includes(cause.message) ? `${said} (${cause.message})` : said;
+}
+
+/** One conversation of one release of the library. */
+class Program {
+  #library;
+  #conversation;
+  #held = 0;
+
+  constructor(library) {
+    this.#library = library;
+  }
+
+  /** Create the conversation, or attach to it; subscribe; report its id, which the server chooses. */
+  async create(command) {
+    const { Agent, Conversation, Workspace } = this.#library;
+    const agent = new Agent({
+      llm: {
+        usage_id: 'scripted',
+        model: 'openai/mock',
+        base_url: command.model_url,
+        api_key: 'scripted',
+        num_retries: command.model_retries,
+        retry_min_wait: 1,
+        retry_max_wait: 2,
+      },
+      tools: [{ name: 'terminal', params: { no_change_timeout_seconds: command.tool_patience_s } }],
+    });
+    const workspace = new Workspace({ host: command.host, workingDir: command.working_dir, apiKey: command.key });
+    this.#conversation = new Conversation(agent, workspace, {
+      ...(command.exists ? { conversationId: command.conversation } : {}),
+      callback: (event) => report('event', { reading: 'callback:0', event }),
+      onError: (error) => process.stderr.write(`onError: ${textOf(error)}\n`),
+    });
+    await this.#conversation.start({ maxIterations: command.max_iterations });
+    await this.#conversation.startWebSocketClient();
+    if (command.confirm) {
+      await this.#conversation.setConfirmationPolicy({ kind: 'AlwaysConfirm' });
+    }
+    report('created', { conversation: this.#conversation.id });
+  }
+
+  /** Post a user message. */
+  async send(command) {
+    await this.#conversation.sendMessage(command.text);
+    report('sent');
+  }
+
+  /** Start a run and follow it to its end, while other commands come. */
+  run(command) {
+    void this.#run(command.number);
+  }
+
+  /** Report what a user who asks now is given, and end as the README says. */
+  async close() {
+    if (this.#conversation !== undefined) {
+      await this.#reportHeld(true);
+      await this.#conversation.close();
+    }
+  }
+
+  async #run(number) {
+    report('called', { number });
+    const end = { number };
+    try {
+      await this.#conversation.run();
+      end.status = await this.#rest();
+      end.reading = await this.#reportHeld(false);
+      if (FAILED.has(end.status)) {
+        throw new RunFailed(`the run ended in ${end.status}`);
+      }
+    } catch (error) {
+      Object.assign(end, { type: typeOf(error), error: textOf(error) });
+    }
+    report('type' in end ? 'raised' : 'returned', end);
+  }
+
+  /** The first status at which nothing goes on, as the library shows it. */
+  async #rest() {
+    for (;;) {
+      const status = await this.#conversation.state.getAgentStatus();
+      if (RESTING.has(status)) {
+        return status;
+      }
+      await pause(POLL_EVERY_MS);
+    }
+  }
+
+  async #reportHeld(final) {
+    const held = await this.#conversation.state.events.getEvents();
+    const reading = `held:${this.#held++}`;
+    const t_ns = now();
+    report('held', { reading, count: held.length, final }, t_ns);
+    for (const event of held) {
+      report('event', { reading, event }, t_ns);
+    }
+    return reading;
+  }
+}
+
+async function main(environment, kind = 'browser') {
+  const require = createRequire(pathToFileURL(join(environment, 'program.mjs')));
+  if (kind === 'browser') {
+    globalThis.window = { WebSocket: require('ws') };
+  }
+  const library = await import(pathToFileURL(require.resolve(PACKAGE)));
+  const { version } = JSON.parse(readFileSync(join(environment, 'node_modules', PACKAGE, 'package.json'), 'utf8'));
+  const program = new Program(library);
+  report('ready', { version });
+  for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+    const command = JSON.parse(line);
+    try {
+      await program[command.do](command);
+    } catch (error) {
+      report('failed', { did: command.do, type: typeOf(error), error: textOf(error) });
+    }
+    if (command.do === 'close') {
+      break;
+    }
+  }
+}
+
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`${error?.stack ?? error}\n${typeOf(error)}: ${textOf(error)}\n`);
+  process.exit(1);
+});
+
+await main(...process.argv.slice(2));
+// The library's timers and sockets may still wait for a server that is gone.
+process.exit(0);
