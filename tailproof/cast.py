@@ -47,7 +47,9 @@ _AFTER_LOAD_S = 5.0
 def header_of(order: Order, scenario: Scenario) -> Header:
     """The header of the trial's history, as far as it is known before anything is started."""
     lag = sum(
-        float(plan.options.get("seconds", 0.0)) for plan in scenario.faults if plan.fault in ("wire.delay", "wire.hold")
+        float(plan.options.get("seconds", 0.0))
+        for plan in scenario.faults
+        if plan.fault in ("wire.delay", "wire.burst", "wire.hold")
     )
     return Header(
         trial=f"{uuid.uuid4().hex[:12]}",
@@ -89,6 +91,7 @@ class Cast:
         self._keys = pooled.keys
         self._since_ns = 0
         self._gave_up = False
+        self._healed_at = 0.0
         self._ready_ns = 0
         self.adapter = adapter_for(PROTOCOL)
         target = resolve(order.target, adapter=self.adapter, model_url=order.model_url or None)
@@ -237,7 +240,7 @@ class Cast:
 
     def reach(self, point: Point, last_turns: Sequence[int]) -> bool:
         """Wait for the loop to get to `point`; False when the run ended without getting there."""
-        if point.name in ("created", "end"):
+        if point.name in ("connected", "created", "end"):
             return True
         turn = _held_turn(point, last_turns)
         token = self.held_token(point)
@@ -278,13 +281,20 @@ class Cast:
     # -- the course of a run ------------------------------------------------------------------------------------------
 
     def patience(self) -> float:
-        """Seconds that a promise gives a run: scripted time, slack, and the lag that was put on the path."""
+        """Seconds that a promise gives a run: scripted time, slack, the lag that was put on the path, and what still lasts."""
         limits = self._recorder.header.parameters
-        return limits["scripted"] + limits["loop.terminates"] + limits["lag"]
+        return limits["scripted"] + limits["loop.terminates"] + limits["lag"] + self._still_lasts()
+
+    def expect_healing(self, seconds: float) -> None:
+        """A fault is healed by the clock, so many seconds from now: no promise counts before."""
+        self._healed_at = max(self._healed_at, time.monotonic() + seconds)
+
+    def _still_lasts(self) -> float:
+        return max(0.0, self._healed_at - time.monotonic())
 
     def run_ended(self, last_turn: int) -> bool:
         """The run of the last message (or push) is over: a resting status behind an active one or behind its last reply."""
-        if self._gave_up:
+        if self._gave_up or self.stage.deleted:
             return True
         statuses = self.observer.statuses(self._since_ns)
         if not statuses or statuses[-1].neutral not in RESTING:
@@ -297,7 +307,25 @@ class Cast:
     def wait_returned(self) -> None:
         """Until the client's run has returned, or had the time that `loop.returns` gives it. Raises DeadlineMissed."""
         limits = self._recorder.header.parameters
-        self.client.wait_returned(self.budget.part(limits["loop.returns"] + limits["lag"] + 2.0))
+        allowed = limits["loop.returns"] + limits["lag"] + self._still_lasts()
+        self.client.wait_returned(self.budget.part(allowed + 2.0))
+
+    def streams(self) -> int:
+        """How many subscriptions of the client the wire has seen upgraded so far."""
+        return self.wire.counters()["streams"]
+
+    def wait_reconnected(self, before: int) -> None:
+        """Until the client has subscribed once more than `before` times, or had the time that `stream.resumed` gives it.
+
+        Raises DeadlineMissed.
+        """
+        self.budget.wait_for(
+            "the client to subscribe again",
+            lambda: self.streams() > before,
+            within=self._recorder.header.parameters["stream.resumed"],
+            saw=lambda: f"{self.streams()} subscriptions",
+            every=0.1,
+        )
 
     def active(self) -> bool:
         """A run is under way, as far as the observer saw."""

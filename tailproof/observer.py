@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from tailproof.adapters.adapter import Adapter, Answer, Seen
+from tailproof.adapters.adapter import Adapter, Answer, Api, Seen
 from tailproof.adapters.recording import event_of, request_of, status_of
 from tailproof.adapters.subscription import FirstStep, Subscription
 from tailproof.history.recorder import Recorder
@@ -52,7 +53,8 @@ class Observer:
         self._recorder = recorder
         self._witness = recorder.witness(witness)
         self._streams: list[Subscription] = []
-        self._readings = 0
+        self._readings = itertools.count()
+        self._listing: tuple[int, str] | None = None
         self._statuses: list[Status] = []
         self._events: list[tuple[int, Seen]] = []
         self._lock = threading.Lock()
@@ -80,6 +82,22 @@ class Observer:
 
         began = time.monotonic()
         return budget.wait_for("the server to be ready", look, saw=lambda: _brief(last[-1]), every=0.1)
+
+    # -- another user -----------------------------------------------------------------------------------------------
+
+    def ask(self, verb: Callable[[Api, str], Answer], conversation: str, *, text: str = "") -> Answer:
+        """Ask the server for anything, as another user of it would. `text` is what is sent along. Safe from any thread."""
+        answer = verb(self.api, conversation)
+        self._witness.write(request_of(answer, conversation=conversation, epoch=self.epoch, text=text))
+        return answer
+
+    def conversations(self) -> tuple[str, ...]:
+        """The conversations that the server shows. Only an answer of another kind than the last one is recorded."""
+        answer, shown = self.api.conversations()
+        if (answer.code, answer.error) != self._listing:
+            self._listing = (answer.code, answer.error)
+            self._record(answer, "")
+        return shown
 
     # -- streams --------------------------------------------------------------------------------------------------
 
@@ -194,8 +212,7 @@ class Observer:
 
     def read_log(self, conversation: str, *, page_size: int = 100, ascending: bool = True, final: bool = False) -> Log:
         """Read the whole log, page by page, and the server's own count behind it. A page that fails ends the reading."""
-        name = f"page:{self._readings}"
-        self._readings += 1
+        name = f"page:{next(self._readings)}"
         place = {"reading": name, "conversation": conversation, "epoch": self.epoch}
         order = "ascending" if ascending else "descending"
         begin = Reading(stage="begin", reader="rest", final=final, page_size=page_size, **place)  # type: ignore[arg-type]

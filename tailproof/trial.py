@@ -19,6 +19,7 @@ from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.cast import Cast, header_of
 from tailproof.clients.client import ClientError, ClientRaised
 from tailproof.faults.catalogue import fault_for
+from tailproof.faults.clock import HealingClock
 from tailproof.faults.fault import Fault, Proof
 from tailproof.history import records
 from tailproof.history.recorder import Recorder
@@ -57,7 +58,9 @@ class Trial:
         self.scenario = Scenario.model_validate(order.scenario)
         self._moments = schedule(self.scenario)
         self._last_turns = last_turns(self.scenario)
+        self._plans = {plan.id: plan for plan in self.scenario.faults}
         self._faults = {plan.id: fault_for(plan.id, plan.fault, plan.options) for plan in self.scenario.faults}
+        self._clock = HealingClock(cancel)
         self._unhealed: list[Fault] = []
         self._broken_off = False
         self._in_order = False
@@ -138,9 +141,13 @@ class Trial:
             raise TrialFailed(str(error)) from error
 
     def _drive(self, cast: Cast) -> None:
+        for moment in of_run(self._moments, 0):
+            if moment.point.name == "connected":
+                self._land(cast, moment)
         cast.create()
         for moment in of_run(self._moments, 0):
-            self._land(cast, moment)
+            if moment.point.name != "connected":
+                self._land(cast, moment)
         for run, message in enumerate(self.scenario.messages, 1):
             moments = of_run(self._moments, run)
             for moment in moments:
@@ -208,7 +215,9 @@ class Trial:
         self._witness(records.Rendezvous(point, "released"))
 
     def _inject(self, cast: Cast, fault: Fault, moment: Moment) -> None:
+        plan = self._plans[fault.id]
         was_active = cast.active()
+        streams = cast.streams() if plan.hold_until else 0
         cast.stage.token = cast.held_token(moment.point)
         self._record(fault, "intent")
         self._recorder_of().sync()
@@ -218,6 +227,11 @@ class Trial:
         self._record(fault, "injected")
         if fault.proves == "at-once":
             self._prove(cast, fault)
+        if plan.lasts is not None:
+            cast.expect_healing(plan.lasts)
+            self._clock.set(fault.id, plan.lasts, lambda: self._heal_by_clock(cast, fault))
+        if plan.hold_until:
+            self._hold_until_reconnected(cast, fault, streams)
         if fault.ends_a_life:
             cast.lost_life()
             self._broken_off = self._broken_off or was_active
@@ -242,7 +256,24 @@ class Trial:
         self._unhealed.remove(fault)
         self._record(fault, "healed")
 
+    def _heal_by_clock(self, cast: Cast, fault: Fault) -> None:
+        try:
+            self._heal(cast, fault)
+        except (DeadlineMissed, TargetError, WireError, ToxiproxyError, OSError) as error:
+            self._note(f"healing {fault.id}: {error}")
+
+    def _hold_until_reconnected(self, cast: Cast, fault: Fault, streams: int) -> None:
+        """Keep the loop where it stands until the client is back, or had its time: what it misses is then its own doing."""
+        self._clock.wait(fault.id, cast.budget)
+        try:
+            cast.wait_reconnected(streams)
+        except DeadlineMissed as missed:
+            self._witness(records.Rendezvous("reconnected", "missed", detail=f"{missed.seconds:.1f} s: {missed.saw}"))
+        else:
+            self._witness(records.Rendezvous("reconnected", "reached", detail=fault.id))
+
     def _heal_all(self, cast: Cast) -> None:
+        self._clock.stop()
         # A cancelled trial starts nothing again: what a dead server would be healed with is a start.
         cast.stage.budget = Budget(END_S / 2)
         for fault in reversed(list(self._unhealed)):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tailproof.adapters import openhands_disk, openhands_events
-from tailproof.adapters.adapter import Launch, Places, Seen, Sheet
+from tailproof.adapters import openhands_disk, openhands_events, openhands_grow
+from tailproof.adapters.adapter import Growth, Launch, Places, Seen, Sheet
 from tailproof.adapters.openhands_api import OpenHandsApi
 from tailproof.adapters.openhands_releases import release
 from tailproof.history.records import Neutral
@@ -42,6 +42,7 @@ class OpenHands:
                 "loop.returns": 10.0,
                 "loop.terminates": 30.0,
                 "server.ready": 90.0,
+                "stream.resumed": 45.0,
             },
             facts={
                 "crash_policy": "error",
@@ -95,6 +96,14 @@ class OpenHands:
         """Deferred initialisation (pull request 2523, from 1.29.0)."""
         return {DEFERRED: "true"}
 
+    def asked(self, method: str, target: str) -> Asked:
+        """Verb, conversation and status words of a request."""
+        return openhands_requests.asked(method, target)
+
+    def route(self, verb: str) -> tuple[str, str]:
+        """Method and path of the requests that do `verb`. Raises KeyError."""
+        return openhands_requests.ROUTES[verb]
+
     def decode(self, raw: bytes) -> Seen | None:
         """One event from a frame, an item of a page or a file; None when it is not an event."""
         return openhands_events.decode(raw)
@@ -106,3 +115,7 @@ class OpenHands:
     def disk(self, conversations: Path) -> Iterator[tuple[str, str, Sequence[Seen], Sequence[str]]]:
         """Per conversation: id, raw status, events in log order, unreadable files."""
         return openhands_disk.read_disk(conversations)
+
+    def grow(self, conversations: Path, conversation: str, growth: Growth) -> None:
+        """Actions with their observations, and the condensations that make the model forget them. Raises GrowError."""
+        openhands_grow.grow(conversations, conversation, growth)

@@ -12,10 +12,13 @@ import msgspec
 from tailproof.adapters.adapter import Answer, ConversationPlan, Opening, Page, Seen
 from tailproof.adapters.openhands_events import decode
 from tailproof.adapters.openhands_releases import release
+from tailproof.adapters.openhands_requests import CONVERSATIONS, INIT
 
 KEY_HEADER = "X-Session-API-Key"
 INIT_HEADER = "X-Init-API-Key"
-CONVERSATIONS = "/api/conversations"
+MODEL = "openai/mock"
+MODEL_KEY = "scripted"
+"""What the scripted model is called, and the key that it does not look at."""
 TOOL_PATIENCE_S = 900
 """After how many silent seconds the terminal tool gives up on a command; its default of 30 is shorter than a held gate."""
 
@@ -56,6 +59,12 @@ class OpenHandsApi:
         schemas = body.get("components", {}).get("schemas", {}) if isinstance(body, dict) else {}
         words = schemas.get("ConversationExecutionStatus", {}).get("enum", ())
         return tuple(words), "/openapi.json ConversationExecutionStatus" if words else ""
+
+    def conversations(self) -> tuple[Answer, tuple[str, ...]]:
+        """The newest hundred of the search, which loads none of them."""
+        answer = self._ask("probe", "GET", f"{CONVERSATIONS}/search?limit=100&sort_order=CREATED_AT_DESC")
+        items = answer.body.get("items", ()) if answer.ok and isinstance(answer.body, dict) else ()
+        return answer, tuple(str(item.get("id", "")) for item in items if isinstance(item, dict))
 
     def create(self, plan: ConversationPlan) -> Answer:
         """Only fields that 1.6.0 knows, and `autotitle`, which older releases drop."""
@@ -112,7 +121,7 @@ class OpenHandsApi:
     def init(self, *, key: str) -> Answer:
         """Proves itself with the secret that the dormant server was started with."""
         headers = {INIT_HEADER: self._secret} if self._secret else {}
-        return self._ask("init", "POST", "/api/init", {"session_api_keys": [key]}, headers=headers)
+        return self._ask("init", "POST", INIT, {"session_api_keys": [key]}, headers=headers)
 
     def probes(self, conversation: str) -> Sequence[tuple[str, str]]:
         """One route of each router that works on conversations, events or commands."""
@@ -201,9 +210,9 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
             "kind": "Agent",
             "llm": {
                 "usage_id": "scripted",
-                "model": "openai/mock",
+                "model": MODEL,
                 "base_url": plan.model_url,
-                "api_key": "scripted",
+                "api_key": MODEL_KEY,
                 "num_retries": plan.model_retries,
                 "retry_min_wait": 1,
                 "retry_max_wait": 2,

@@ -31,6 +31,8 @@ class Stage:
     """Past the wire: what another user of the same server would use."""
     conversation: str = ""
     """Empty until it was created."""
+    deleted: bool = False
+    """Another user has deleted the conversation: no run of it has an end that anybody could see."""
     toxiproxy: Toxiproxy | None = None
     token: str = ""
     """The token of the tool that is held at the rendezvous, if it is one of a running tool."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from typing import Any, Literal
 
 from tailproof.faults.fault import Proof, Stage
@@ -10,6 +12,7 @@ from tailproof.wire.rules import Rule
 _SAYS = {
     "hold": "frames stand still at the wire until they are let go",
     "delay": "frames arrive late by {seconds} s",
+    "burst": "frames are held at the wire and let go every {seconds} s",
     "drop": "frames are dropped at the wire",
     "drop-last": "the last {count} frames before the end of the run are dropped at the wire",
     "duplicate": "frames arrive {count} times more",
@@ -23,9 +26,11 @@ _SAYS = {
     "reset-after": "the server is asked and the connection is reset instead of its answer",
     "truncate": "answers break off after {bytes} bytes",
     "black-hole": "requests are accepted and never answered",
+    "down": "every connection is reset and new ones are refused",
 }
 
 
+_KNOCK_S = 2.0
 _TRAFFIC = ("down.frames_in", "down.frames_out", "up.frames_in", "up.frames_out")
 
 DOES = tuple(_SAYS)
@@ -37,12 +42,13 @@ class WireFault:
 
     scope = "network"
     ends_a_life = False
-    proves: Literal["at-once", "before-healing"] = "before-healing"
 
     def __init__(self, identity: str, does: str, options: dict[str, Any]) -> None:
         self.id = identity
         self.name = f"wire.{does}"
         self.rule = Rule.from_options(identity, does, options)
+        at_once = self.rule.on == "wire" or self.rule.when == "at-once"
+        self.proves: Literal["at-once", "before-healing"] = "at-once" if at_once else "before-healing"
         self._options = options
         self._before: dict[str, int] = {}
 
@@ -51,7 +57,10 @@ class WireFault:
 
     def describe(self) -> str:
         defaults = {"seconds": 0, "count": 1, "how": "rst", "code": 500, "bytes": 0}
-        where = "stream" if self.rule.on == "stream" else f"requests {self.rule.match.route or '*'}"
+        route = self.rule.match.route
+        where = {"stream": "stream", "http": f"requests {route or '*'}"}.get(self.rule.on or "", "all of the path")
+        if self.rule.on == "stream" and route:
+            where = f"stream {route}"
         return f"{where}: " + _SAYS[self.rule.do].format(**{**defaults, **self._options})
 
     def inject(self, stage: Stage) -> None:
@@ -64,7 +73,17 @@ class WireFault:
         mine = f"rule.{self.id}."
         counters = {name: grown[name] for name in _TRAFFIC if grown.get(name)}
         counters |= {name.removeprefix(mine): value for name, value in grown.items() if name.startswith(mine) and value}
-        return Proof(grown.get(f"{mine}done", 0) > 0, counters)
+        proven = grown.get(f"{mine}done", 0) > 0
+        if self.rule.on == "wire":
+            counters["a connection is refused"] = refused = _is_refused(stage.wire.port)
+            proven = proven and refused
+        return Proof(proven, counters)
 
     def heal(self, stage: Stage) -> None:
         stage.wire.remove(self.rule.id)
+
+
+def _is_refused(port: int) -> bool:
+    with socket.socket() as knock:
+        knock.settimeout(_KNOCK_S)
+        return knock.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED

@@ -6,16 +6,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_POINT = re.compile(r"^(created|model-called|tool-running|final-reply|terminal|returned|end)(?::(\d+))?$")
+_POINT = re.compile(r"^(connected|created|model-called|tool-running|final-reply|terminal|returned|end)(?::(\d+))?$")
 _OF_A_TURN = frozenset({"model-called", "tool-running"})
+_OUTSIDE_RUNS = frozenset({"connected", "created", "end"})
+HOLDS = frozenset({"model-called", "tool-running", "final-reply"})
+"""Points at which the loop stands still until it is let go."""
 _OF_A_RUN = {"final-reply": 0, "terminal": 2, "returned": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point: `created`, `model-called:K`, `tool-running:K`, `final-reply`, `terminal`, `returned`, `end`.
+    """One point: `connected`, `created`, `model-called:K`, `tool-running:K`, `final-reply`, `terminal`, `returned`, `end`.
 
-    K counts the turns of the script from 1, as a person reads it. `final-reply` is the model's last reply of a run (held),
+    K counts the turns of the script from 1, as a person reads it. At `connected` the client knows the server and has not asked
+    it for anything. `final-reply` is the model's last reply of a run (held),
     `terminal` the server's terminal status and `returned` the return of the client's run; they mean the last run unless a
     run is named (`terminal:1`). `end` is the end of driving.
     """
@@ -29,10 +33,10 @@ class Point:
         """Raises ValueError with the list of what there is."""
         match = _POINT.match(text)
         name, number = (match[1], match[2]) if match else ("", None)
-        wrong_number = number is not None and (name in ("created", "end") or int(number) < 1)
+        wrong_number = number is not None and (name in _OUTSIDE_RUNS or int(number) < 1)
         if not name or wrong_number or (name in _OF_A_TURN and number is None):
             raise ValueError(
-                f"{text!r} is no point of the loop; there are created, model-called:K, tool-running:K, final-reply, "
+                f"{text!r} is no point of the loop; there are connected, created, model-called:K, tool-running:K, final-reply, "
                 "terminal, returned and end (K counts the turns of the script from 1)"
             )
         return cls(name, int(number or 0))
@@ -45,13 +49,18 @@ class Point:
         """The number counts turns, not runs."""
         return self.name in _OF_A_TURN
 
+    @property
+    def holds(self) -> bool:
+        """The loop stands still here until it is let go."""
+        return self.name in HOLDS
+
     def order(self, last_turns: Sequence[int]) -> tuple[int, int]:
         """Sorts points by the moment at which the loop reaches them.
 
         `last_turns` holds, for each run, the number of the script's turn that ends it (from 1).
         """
-        if self.name == "created":
-            return (0, 0)
+        if self.name in ("connected", "created"):
+            return (0, int(self.name == "created"))
         if self.name == "end":
             return (last_turns[-1] + 1, 0)
         if self.of_a_turn:

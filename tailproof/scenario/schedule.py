@@ -31,12 +31,16 @@ def last_turns(scenario: Scenario) -> list[int]:
 
 
 def schedule(scenario: Scenario) -> list[Moment]:
-    """All moments, in the order in which the loop reaches them; faults of one point keep the order of the file."""
+    """All moments, in the order in which the loop reaches them; faults of one point keep the order of the file.
+
+    What heals by the clock (`lasts`) has no moment of the loop for it.
+    """
     lasts = last_turns(scenario)
     moments = []
     for plan in scenario.faults:
         moments.append(_moment(plan.at, lasts, "inject", plan.id))
-        moments.append(_moment(plan.until or "end", lasts, "heal", plan.id))
+        if plan.lasts is None:
+            moments.append(_moment(plan.until or "end", lasts, "heal", plan.id))
     return sorted(moments, key=lambda moment: (moment.point.order(lasts), moment.does == "heal"))
 
 
@@ -47,5 +51,5 @@ def of_run(moments: Sequence[Moment], run: int) -> list[Moment]:
 
 def _moment(text: str, lasts: Sequence[int], does: Literal["inject", "heal"], fault: str) -> Moment:
     point = Point.parse(text)
-    run = {"created": 0, "end": len(lasts) + 1}.get(point.name) if point.name in ("created", "end") else None
+    run = {"connected": 0, "created": 0, "end": len(lasts) + 1}.get(point.name)
     return Moment(point, point.run(lasts) if run is None else run, does, fault)

@@ -58,6 +58,17 @@ class FaultPlan(_Strict):
     options: Annotated[dict[str, Any], Field(alias="with")] = {}
     """What the kind needs to know; checked when the scenario is loaded."""
 
+    @model_validator(mode="after")
+    def _one_healing(self) -> FaultPlan:
+        if self.lasts is not None and self.until is not None:
+            raise ValueError(f"fault {self.id}: it is healed either `until` a point or after what it `lasts`, not both")
+        if self.hold_until and not Point.parse(self.at).holds:
+            raise ValueError(
+                f"fault {self.id}: hold_until needs a point that holds the loop (tool-running:K, model-called:K, "
+                f"final-reply), and {self.at} does not"
+            )
+        return self
+
 
 class ServerPlan(_Strict):
     """How the server is started."""

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -63,7 +64,9 @@ def _at(body: Any, path: Sequence[str]) -> Any:
 class Armed:
     """One rule from its addition to its removal; its counts outlive it."""
 
-    __slots__ = ("_fired", "_loop", "_parked", "_seen", "_tell", "counts", "frame", "id", "removed", "rule", "until")
+    __slots__ = (
+        "_fired", "_loop", "_parked", "_seen", "_tell", "began", "counts", "frame", "id", "removed", "rule", "until",
+    )  # fmt: skip
 
     def __init__(
         self, rule: Rule, counts: Counter[str], loop: asyncio.AbstractEventLoop, tell: Callable[[Armed], None]
@@ -74,6 +77,8 @@ class Armed:
         self.frame = FrameMatch(rule.match)
         self.until = FrameMatch(rule.until) if isinstance(rule.until, Match) else None
         self.removed = False
+        self.began = monotonic()
+        """When it was put into force."""
         self._loop = loop
         self._tell = tell
         self._seen = 0

@@ -225,6 +225,8 @@ class Exchanges:
         if rule.rule.do == "black-hole":
             rule.counts["swallowed"] += 1
             self._end("black-hole")
+            # Nobody can answer it any more when the rule is healed: whoever waits must hear of it.
+            self._parked = rule.park(self._give_up, None)
         else:
             code = rule.rule.code or 500
             text = rule.rule.body.encode()
@@ -319,6 +321,10 @@ class Exchanges:
         self._end("truncated")
         self._ways.finish()
         rule.fired()
+
+    def _give_up(self) -> None:
+        self._parked = None
+        self._ways.reset()
 
     # Both
 

@@ -231,6 +231,13 @@ class Lane:
         self._wait(Item(raw, index, unit, due=due, did="delayed", by=armed.id))
         armed.fired()
 
+    def _burst(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
+        armed.counts["delayed"] += 1
+        period = armed.rule.seconds or 1.0
+        due = armed.began + period * (1 + (monotonic() - armed.began) // period)
+        self._wait(Item(raw, index, unit, due=due, did="delayed", by=armed.id))
+        armed.fired()
+
     def _dropping(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
         self._drop(armed, index, unit, raw, "dropped")
         armed.fired()
@@ -387,6 +394,7 @@ class Lane:
 _ACTS: dict[str, Callable[[Lane, Armed, int, Unit, bytes], None]] = {
     "hold": Lane._hold,
     "delay": Lane._delay,
+    "burst": Lane._burst,
     "drop": Lane._dropping,
     "drop-last": Lane._keep_window,
     "duplicate": Lane._duplicate,

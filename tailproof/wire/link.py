@@ -244,7 +244,7 @@ class Link:
                 source,
                 sink,
                 finished=lambda how, sink=sink: self._came_through(how, sink),  # type: ignore[misc]
-                cut=self._cut,
+                cut=self.cut,
                 note=lambda text: self.journal.write(Note(text=f"connection {self.number}: {text}")),
             )
         self.journal.write(Stream(reading=f"wire:{self.number}", stage="opened", path="wire"))
@@ -257,7 +257,13 @@ class Link:
         else:
             sink.shut()
 
-    def _cut(self, armed: Armed) -> None:
+    @property
+    def streaming(self) -> bool:
+        """It is a stream, and open."""
+        return bool(self.lanes) and not self._stream_ended
+
+    def cut(self, armed: Armed) -> None:
+        """End the stream as the rule says. A close frame needs a stream that stands between two messages."""
         rule = armed.rule
         code = rule.code or 1011
         self._end_stream(code if rule.how == "close" else 1006, f"cut by rule {rule.id} ({rule.how})")
@@ -273,6 +279,12 @@ class Link:
                 if self.server is not None:
                     self.server.send(frame(CLOSE, payload, mask=bytes(4)))
             self.finish()
+
+    def go_down(self, armed: Armed) -> None:
+        """RST to both sides: the path is gone."""
+        if self.lanes:
+            self._end_stream(1006, f"cut by rule {armed.id} (down)")
+        self.reset()
 
     def _end_stream(self, code: int, reason: str) -> None:
         if not self._stream_ended:

@@ -80,30 +80,33 @@ class Proxy:
         self._past: Counter[str] = Counter()
         self._connections = 0
         self._listener: socket.socket | None = None
+        self._place: socket.socket | None = None
+        """Bound and never listening: the port stays ours while the wire is down."""
+        self._down: set[str] = set()
 
     def listen(self, address: Address) -> Address:
         """Take connections from now on; returns where. Raises CannotListen."""
         family, place = address.resolve()
-        listener = socket.socket(family, socket.SOCK_STREAM)
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(place)
-            listener.listen(BACKLOG)
+            self._place = _bound(family, place)
+            self._open()
         except OSError as error:
-            listener.close()
+            if self._place is not None:
+                self._place.close()
             raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
-        listener.setblocking(False)
-        self._listener = listener
-        self.loop.add_reader(listener.fileno(), self._accept)
-        return Address(address.host, listener.getsockname()[1])
+        return Address(address.host, self._place.getsockname()[1])
 
     def add(self, rule: Rule) -> None:
         """Put a rule into force, behind those that are. Raises RuleError: the id is in use."""
         if rule.id in self._rules:
             raise RuleError(f"rule {rule.id} is in force already")
         counts = self._rule_counts.setdefault(rule.id, Counter())
-        self._rules[rule.id] = Armed(rule, counts, self.loop, self._has_fired)
+        self._rules[rule.id] = armed = Armed(rule, counts, self.loop, self._has_fired)
         self._arm_all()
+        if rule.on == "wire":
+            self._go_down(armed)
+        elif rule.when == "at-once":
+            self._cut_open_streams(armed)
         self._count_in_journal()
 
     def remove(self, rule_id: str) -> bool:
@@ -112,6 +115,8 @@ class Proxy:
         if armed is None:
             return False
         armed.removed = True
+        if rule_id in self._down:
+            self._come_back(rule_id)
         self._arm_all()
         self._let_go(armed)
         self._count_in_journal()
@@ -148,10 +153,10 @@ class Proxy:
 
     def close(self) -> None:
         """Stop listening, close every connection, finish the journal."""
-        if self._listener is not None:
-            self.loop.remove_reader(self._listener.fileno())
-            self._listener.close()
-            self._listener = None
+        self._stop_listening()
+        if self._place is not None:
+            self._place.close()
+            self._place = None
         for link in list(self._links):
             link.close()
         self._count_in_journal()
@@ -190,6 +195,45 @@ class Proxy:
         self._past.update(_counts_of(link))
         del self._past["queued_bytes"]
         self._links.discard(link)
+
+    def _open(self) -> None:
+        assert self._place is not None
+        listener = _bound(self._place.family, self._place.getsockname())
+        try:
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+        listener.setblocking(False)
+        self._listener = listener
+        self.loop.add_reader(listener.fileno(), self._accept)
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self.loop.remove_reader(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+
+    def _go_down(self, armed: Armed) -> None:
+        self._down.add(armed.id)
+        self._stop_listening()
+        for link in list(self._links):
+            armed.counts["cut"] += 1
+            link.go_down(armed)
+        armed.counts["matched"] += 1
+        armed.fired()
+
+    def _come_back(self, rule_id: str) -> None:
+        self._down.discard(rule_id)
+        if not self._down and self._place is not None:
+            self._open()
+
+    def _cut_open_streams(self, armed: Armed) -> None:
+        for link in list(self._links):
+            if link.streaming and not armed.spent and self._means(armed, link):
+                armed.counts.update(("matched", "cut"))
+                link.cut(armed)
+                armed.fired()
 
     def _accept(self) -> None:
         assert self._listener is not None
@@ -235,7 +279,8 @@ class Proxy:
     def _arm(self, link: Link) -> None:
         if not link.lanes:
             return
-        mine = [a for a in self._rules.values() if a.rule.on == "stream" and not a.spent and self._means(a, link)]
+        acts = [a for a in self._rules.values() if a.rule.on == "stream" and a.rule.when != "at-once" and not a.spent]
+        mine = [armed for armed in acts if self._means(armed, link)]
         for direction, lane in link.lanes.items():
             lane.arm([armed for armed in mine if armed.rule.direction == direction])
 
@@ -247,6 +292,17 @@ class Proxy:
 
     def _count_in_journal(self) -> None:
         self.journal.write(WireCount(counters=self.counters()), urgent=True)
+
+
+def _bound(family: socket.AddressFamily | int, place: tuple[object, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(place)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _counts_of(link: Link) -> Counter[str]:

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-StreamDo = Literal["hold", "delay", "drop", "drop-last", "duplicate", "reorder", "cut", "silence"]
+StreamDo = Literal["hold", "delay", "burst", "drop", "drop-last", "duplicate", "reorder", "cut", "silence"]
 HttpDo = Literal[
     "delay-request", "delay-response", "status", "reset-before", "reset-after", "truncate", "black-hole", "hold"
 ]
+WireDo = Literal["down"]
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
 Index = Annotated[int, Meta(ge=0)]
@@ -24,6 +25,7 @@ Identity = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$", max_len
 NEEDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "hold": (frozenset(), frozenset()),
     "delay": (frozenset({"seconds"}), frozenset()),
+    "burst": (frozenset({"seconds"}), frozenset()),
     "drop": (frozenset(), frozenset()),
     "drop-last": (frozenset({"until"}), frozenset({"count"})),
     "duplicate": (frozenset(), frozenset({"count"})),
@@ -37,10 +39,14 @@ NEEDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "reset-after": (frozenset(), frozenset()),
     "truncate": (frozenset({"bytes"}), frozenset()),
     "black-hole": (frozenset(), frozenset()),
+    "down": (frozenset(), frozenset()),
 }
 """What each `do` must have, and what it may have besides."""
 
 _STREAM_ONLY = frozenset({"name", "field", "from", "to"})
+_OF_FRAMES = _STREAM_ONLY | {"nth"}
+_ON: Mapping[Literal["stream", "wire"], tuple[str, ...]] = {"stream": get_args(StreamDo), "wire": get_args(WireDo)}
+_MEANINGLESS: Mapping[str, frozenset[str]] = {"http": _STREAM_ONLY, "stream": frozenset({"method"})}
 _EXTRAS = frozenset().union(*(must | may for must, may in NEEDS.values()))
 
 
@@ -74,9 +80,10 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     """One thing the wire does to what matches. Rules are tried in the order of their addition; the first that matches acts."""
 
     id: Identity
-    do: StreamDo | HttpDo
-    on: Literal["stream", "http"] | None = None
-    """Follows from `do`; `hold` means streams unless it says `http`."""
+    do: StreamDo | HttpDo | WireDo
+    on: Literal["stream", "http", "wire"] | None = None
+    """Follows from `do`; `hold` means streams unless it says `http`. `wire` is all of it: everything is cut and new connections
+    are refused."""
     direction: Literal["up", "down"] = "down"
     """Streams: `up` from client to server, `down` from server to client."""
     match: Match = Match()
@@ -87,8 +94,9 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     until: Match | None = None
     """`drop-last`: the frame at which the window is dropped."""
     how: Literal["rst", "fin", "close"] = "rst"
-    when: Literal["before", "after"] = "before"
-    """`cut`: instead of the frame (`before`), or once it has been passed on (`after`)."""
+    when: Literal["before", "after", "at-once"] = "before"
+    """`cut`: instead of the frame (`before`), once it has been passed on (`after`), or the streams that are open when the rule
+    is added, without a frame."""
     code: Annotated[int, Meta(ge=100, le=4999)] | None = None
     reason: Annotated[str, Meta(max_length=100)] = ""
     body: str = ""
@@ -109,18 +117,24 @@ def rule_from(said: Mapping[str, Any]) -> Rule:
         rule = msgspec.convert(dict(said), Rule)
     except msgspec.ValidationError as error:
         raise RuleError(f"{name}: {error}") from error
-    on = "http" if rule.do not in get_args(StreamDo) else "stream"
+    on: Literal["stream", "http", "wire"] = next((on for on, does in _ON.items() if rule.do in does), "http")
     if rule.on is None:
         rule = msgspec.structs.replace(rule, on=on)
     elif rule.on != on and rule.do != "hold":
         raise RuleError(f"{name}: `{rule.do}` works on: {on}, not on: {rule.on}")
     _check_extras(name, rule, said)
     given = set(msgspec.to_builtins(rule.match))
-    wrong = given & (_STREAM_ONLY if rule.on == "http" else {"method"})
+    wrong = given & _MEANINGLESS.get(rule.on or on, given)
     if wrong:
         raise RuleError(f"{name}: match.{sorted(wrong)[0]} means nothing on: {rule.on}")
-    if rule.on == "http" and "direction" in said:
-        raise RuleError(f"{name}: direction means nothing on: http")
+    if rule.on != "stream" and "direction" in said:
+        raise RuleError(f"{name}: direction means nothing on: {rule.on}")
+    if rule.when == "at-once" and given & _OF_FRAMES:
+        raise RuleError(
+            f"{name}: match.{sorted(given & _OF_FRAMES)[0]} means frames, and `when: at-once` waits for none"
+        )
+    if rule.do == "burst" and not rule.seconds:
+        raise RuleError(f"{name}: `burst` needs more than 0 seconds")
     if rule.do == "cut" and rule.code is not None and not (rule.how == "close" and rule.code >= 1000):
         raise RuleError(f"{name}: code goes with how: close and is 1000 to 4999")
     if rule.do == "status" and rule.code is not None and not 200 <= rule.code <= 599:

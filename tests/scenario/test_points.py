@@ -14,7 +14,17 @@ TWO_RUNS = [2, 4]
 
 @pytest.mark.parametrize(
     "text",
-    ["created", "model-called:1", "tool-running:3", "final-reply", "terminal", "terminal:1", "returned:2", "end"],
+    [
+        "connected",
+        "created",
+        "model-called:1",
+        "tool-running:3",
+        "final-reply",
+        "terminal",
+        "terminal:1",
+        "returned:2",
+        "end",
+    ],
 )
 def test_a_point_reads_back_as_it_was_written(text: str) -> None:
     assert str(Point.parse(text)) == text
@@ -22,12 +32,13 @@ def test_a_point_reads_back_as_it_was_written(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "creted", "model-called", "tool-running:0", "end:1", "created:2", "terminal:x"])
 def test_what_is_no_point_is_refused_with_the_list_of_points(text: str) -> None:
-    with pytest.raises(ValueError, match="is no point of the loop; there are created, model-called:K"):
+    with pytest.raises(ValueError, match="is no point of the loop; there are connected, created, model-called:K"):
         Point.parse(text)
 
 
 def test_points_are_sorted_as_the_loop_reaches_them() -> None:
     written = [
+        "connected",
         "created",
         "model-called:1",
         "tool-running:1",

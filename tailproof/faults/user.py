@@ -1,0 +1,209 @@
+"""What another user of the same server does to the conversation, past the wire: pause it, delete it, write into it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tailproof.adapters.adapter import Answer, Api
+from tailproof.faults.fault import Proof, Stage
+from tailproof.history.records import Neutral
+from tailproof.waiting import DeadlineMissed
+from tailproof.wire.rules import Rule
+
+ANSWER_S = 2.0
+"""How long the loop is kept held for the answer: a server that answers between two steps can only do so when it is let go."""
+PROOF_S = 30.0
+ASKED_S = 10.0
+"""How long the client has to send the request that a message is posted in front of."""
+SEEN_S = 5.0
+GONE = 404
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HeldRequest(_Options):
+    """The request of the client under test that stands still at the wire meanwhile."""
+
+    route: str
+    method: str = "GET"
+
+
+class MessageOptions(_Options):
+    """`with:` of `user.message`."""
+
+    text: str = Field(min_length=1)
+    run: bool = False
+    """Start a run with it."""
+    while_held: HeldRequest | None = None
+    """Post it while the client's next request to this route is held. A client that sends none gets it all the same."""
+
+
+class _UserAct:
+    """One request of another user. It is sent in a thread: a server may answer only when the step under way has ended."""
+
+    name: str
+    says: str
+    scope = "conversation"
+    ends_a_life = False
+    proves: Literal["at-once", "before-healing"] = "before-healing"
+
+    def __init__(self, identity: str) -> None:
+        self.id = identity
+        self._answer: Answer | None = None
+        self._answered = threading.Event()
+        self._since_ns = 0
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        return None
+
+    def describe(self) -> str:
+        return self.says
+
+    def inject(self, stage: Stage) -> None:
+        self._since_ns = time.monotonic_ns()
+        threading.Thread(target=self._act, args=(stage,), name=f"user-{self.id}", daemon=True).start()
+        try:
+            stage.budget.wait_event(f"the server to answer {self.name}", self._answered, within=ANSWER_S)
+        except DeadlineMissed:
+            return  # it answers when the loop goes on: `verify` waits for it
+
+    def verify(self, stage: Stage) -> Proof:
+        stage.budget.wait_event(f"the server to answer {self.name}", self._answered, within=PROOF_S)
+        assert self._answer is not None, "an event that is set comes with its answer"
+        counters: dict[str, Any] = {"answer": self._answer.code or self._answer.error}
+        if not self._answer.ok:
+            return Proof(False, counters)
+        seen = self.seen(stage)
+        return Proof(all(seen.values()), counters | seen)
+
+    def heal(self, stage: Stage) -> None:
+        """What a user did stays done."""
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        """The request itself."""
+        raise NotImplementedError
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        """What a witness saw of it; all of it must be true."""
+        raise NotImplementedError
+
+    def _act(self, stage: Stage) -> None:
+        answer = stage.observer.ask(self.ask, stage.conversation, text=self.text)
+        self.done(stage, answer)
+        self._answer = answer
+        self._answered.set()
+
+    text = ""
+
+    def done(self, stage: Stage, answer: Answer) -> None:
+        """What follows from the answer for the rest of the trial."""
+
+
+class UserPause(_UserAct):
+    """Another user pauses the run."""
+
+    name = "user.pause"
+    says = "another user pauses the run"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        _Options.model_validate(options)
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        return api.pause(conversation)
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        paused: Neutral = "interrupted"
+        status = stage.observer.wait_status(
+            "the run to be shown as paused",
+            lambda status: status.neutral == paused,
+            stage.budget.part(SEEN_S),
+            since_ns=self._since_ns,
+        )
+        return {f"status {status.raw} via {status.via}": True}
+
+
+class UserDelete(_UserAct):
+    """Another user deletes the conversation."""
+
+    name = "user.delete"
+    says = "another user deletes the conversation"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        _Options.model_validate(options)
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        return api.delete(conversation)
+
+    def done(self, stage: Stage, answer: Answer) -> None:
+        stage.deleted = stage.deleted or answer.ok
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        answer = stage.observer.ask(lambda api, conversation: api.status(conversation)[0], stage.conversation)
+        return {f"its status is answered {GONE}": answer.code == GONE}
+
+
+class UserMessage(_UserAct):
+    """Another user writes into the conversation."""
+
+    name = "user.message"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        self.options = MessageOptions.model_validate(options)
+        self.text = self.options.text
+        self.says = f"another user posts {self.text!r}"
+        self._asked = 0
+        if self.options.while_held is not None:
+            held = self.options.while_held
+            self.says += f" while the client waits for {held.method} {held.route}"
+            self._rule = Rule.from_options(identity, "hold", {"on": "http", "match": held.model_dump()})
+
+    def inject(self, stage: Stage) -> None:
+        if self.options.while_held is None:
+            super().inject(stage)
+            return
+        stage.wire.add(self._rule)
+        try:
+            self._asked = self._wait_asked(stage)
+            super().inject(stage)
+            if self._answered.is_set():
+                self._wait_seen(stage)
+        finally:
+            stage.wire.remove(self._rule.id)
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        return api.send(conversation, self.text, run=self.options.run)
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        counters = {"its event reached the observer": self._wait_seen(stage)}
+        if self.options.while_held is not None:
+            # Reported, not required: a client that does not ask has nothing that could be held.
+            stage_word = f"requests of the client held meanwhile: {self._asked}"
+            counters[stage_word] = True
+        return counters
+
+    def _wait_asked(self, stage: Stage) -> int:
+        try:
+            return stage.wire.wait_fired(self._rule.id, stage.budget.part(ASKED_S))
+        except DeadlineMissed:
+            return 0
+
+    def _wait_seen(self, stage: Stage) -> bool:
+        try:
+            stage.observer.wait_event(
+                "the posted message to be streamed",
+                lambda seen: seen.role == "message" and self.text in seen.text,
+                stage.budget.part(SEEN_S),
+                since_ns=self._since_ns,
+            )
+        except DeadlineMissed:
+            return False
+        return True
