@@ -69,6 +69,17 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What somebody else's request asks for, as far as its request line tells."""
+
+    verb: str = ""
+    """As in `history.records.Request`; empty for what changes nothing."""
+    conversation: str = ""
+    words: tuple[str, ...] = ()
+    """The status words that it asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """How a subscription is opened. Holds the session key in whatever place the release wants it: never written down."""
 
@@ -115,6 +126,21 @@ class ConversationPlan:
     """The agent waits for a confirmation before each action."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """How long a history shall get: what a conversation holds afterwards, and how large each event of it is."""
+
+    events: int
+    least: int
+    """Bytes of an event as it is stored, at least and at most; drawn from the seed."""
+    most: int
+    seed: int
+
+
+class GrowError(Exception):
+    """A conversation cannot be grown; the message says why."""
+
+
 class Api(Protocol):
     """The verbs of one running server, over one base URL (direct, or through the wire). Never raises for an answer of the
     server; a server that says nothing gives an `Answer` with code 0."""
@@ -127,6 +153,9 @@ class Api(Protocol):
 
     def vocabulary(self) -> tuple[tuple[str, ...], str]:
         """The status words that the server publishes, and where; empty when it publishes none."""
+
+    def conversations(self) -> tuple[Answer, tuple[str, ...]]:
+        """The ids of the conversations that the server shows, the newest first, at least 100 of them if there are so many."""
 
     def create(self, plan: ConversationPlan) -> Answer:
         """Create a conversation without running it."""
@@ -193,6 +222,12 @@ class Adapter(Protocol):
     def dormant_environment(self) -> Mapping[str, str]:
         """What makes a server start dormant, for `extra` of `launch`; empty when the protocol has no such thing."""
 
+    def asked(self, method: str, target: str) -> Asked:
+        """What a request with this method and target (path and query) asks for."""
+
+    def route(self, verb: str) -> tuple[str, str]:
+        """Method and glob on the path of the requests with which a client does `verb`. Raises KeyError."""
+
     def decode(self, raw: bytes) -> Seen | None:
         """One event from a frame, an item of a page or a file; None when it is not an event."""
 
@@ -201,3 +236,7 @@ class Adapter(Protocol):
 
     def disk(self, conversations: Path) -> Iterator[tuple[str, str, Sequence[Seen], Sequence[str]]]:
         """Per conversation below `conversations` on this host: id, raw status, events in log order, unreadable files."""
+
+    def grow(self, conversations: Path, conversation: str, growth: Growth) -> None:
+        """Let the log of a finished conversation hold so many events, on the disk of a stopped server, by cloning what that
+        release has written there itself. A run on top of it must not send all of it to the model. Raises GrowError."""

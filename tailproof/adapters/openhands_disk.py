@@ -37,7 +37,7 @@ def _conversation(directory: Path) -> tuple[str, str, Sequence[Seen], Sequence[s
     except (OSError, msgspec.MsgspecError) as error:
         unreadable.append(f"{state.name}: {error}")
     found: list[Seen] = []
-    for path in _event_files(directory / "events"):
+    for path in event_files(directory / "events"):
         try:
             seen = decode(path.read_bytes())
         except OSError as error:
@@ -50,7 +50,8 @@ def _conversation(directory: Path) -> tuple[str, str, Sequence[Seen], Sequence[s
     return str(uuid.UUID(directory.name)), status, found, unreadable
 
 
-def _event_files(events: Path) -> list[Path]:
+def event_files(events: Path) -> list[Path]:
+    """The files of a log in its order."""
     numbered = []
     for path in events.iterdir() if events.is_dir() else ():
         match = _EVENT_FILE.match(path.name)
