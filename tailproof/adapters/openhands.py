@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tailproof.adapters import openhands_disk, openhands_events, openhands_grow
-from tailproof.adapters.adapter import Growth, Launch, Places, Seen, Sheet
+from tailproof.adapters import openhands_disk, openhands_events, openhands_grow, openhands_requests
+from tailproof.adapters.adapter import Asked, Growth, Launch, Places, Seen, Sheet
 from tailproof.adapters.openhands_api import OpenHandsApi
 from tailproof.adapters.openhands_releases import release
 from tailproof.history.records import Neutral
@@ -32,14 +32,20 @@ class OpenHands:
 
     def sheet(self, version: str) -> Sheet:
         """What the release promises. Sources: pull request 1554 (`crash_policy`), the end of a run in the server's event
-        service (`ends_with_snapshot`), the limit of the event search (`page_size`), `OH_LEASE_TTL_SECONDS` (`lease_s`)."""
+        service (`ends_with_snapshot`), the limit of the event search (`page_size`), `OH_LEASE_TTL_SECONDS` (`lease_s`), `FATAL_WS_CLOSE_CODES` of
+        the SDK (`fatal_closes`), whose back-off goes up to 30 s (`stream.resumed`)."""
         known = release(version)
         return Sheet(
             parameters={
                 "status.agree": 5.0,
                 "status.crash": known.lease_s + 15.0,
                 "status.dead": 15.0,
+                "status.client": 1.0,
+                "stream.resumed": 45.0,
                 "loop.returns": 10.0,
+                "loop.bounded.1s": 5.0,
+                "loop.bounded.10s": 20.0,
+                "loop.bounded.after": 10.0,
                 "loop.terminates": 30.0,
                 "server.ready": 90.0,
                 "stream.resumed": 45.0,
@@ -53,6 +59,7 @@ class OpenHands:
                 "lease_s": known.lease_s,
                 "stores_before_publishing": known.stores_before_publishing,
                 "stream_replay": "snapshot",
+                "fatal_closes": "4001 4004",
                 "reads_wait_for_steps": known.reads_wait_for_steps,
                 "first_step_alone": known.first_step_alone,
             },

@@ -36,7 +36,10 @@ FORGOTTEN_AT_ONCE = 120
 _MARKER = re.compile(r"^\.eventlog-len-\d+\.marker$")
 _STATE_UPDATE = "ConversationStateUpdateEvent"
 _TEXT_BYTES = 1 << 19
-_WORDS = "the of a log line file test error passed failed running value returns none total found step build cache server".split()
+_WORDS = (
+    *("the", "of", "a", "log", "line", "file", "test", "error", "passed", "failed"),
+    *("value", "returns", "none", "total", "found", "step", "build", "cache", "server"),
+)
 
 
 def grow(conversations: Path, conversation: str, growth: Growth) -> None:
