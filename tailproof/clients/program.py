@@ -1,4 +1,4 @@
-"""Drives a client in a process and environment of its own by JSON lines, and writes down what it reports.
+"""Drives a client in a process and environment of its own by JSON lines; what it tells is written down.
 
 The protocol is that of `sdk_program.py`; any program that follows it can be a client under test.
 """
@@ -9,52 +9,26 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from tailproof.adapters.adapter import Adapter, ConversationPlan
 from tailproof.adapters.openhands_api import TOOL_PATIENCE_S
-from tailproof.adapters.recording import event_of, status_of
-from tailproof.clients.client import EVERYTHING, WITNESS, ClientError, ClientRaised, Returned, Tells
-from tailproof.history import records
+from tailproof.clients.client import EVERYTHING, ClientError, ClientRaised, Returned, Tells
+from tailproof.clients.told import ENDED, Report, Told
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Note, Reading, Run
 from tailproof.waiting import Budget
 
 SDK_PROGRAM = Path(__file__).with_name("sdk_program.py")
 """Drives a released OpenHands SDK: `INTERPRETER -I sdk_program.py`."""
 LOG_NAME = "client.log"
-CALLBACKS = "callback:0"
-"""The reading that lists what callbacks got: begun before the client is told to create, ended when the program has."""
-ENDED = "Ended"
-"""The error type of a program that ended by itself."""
 CLOSE_S = 15.0
 KILL_S = 5.0
 
 Found = TypeVar("Found")
-
-
-class Report(msgspec.Struct, rename={"is_": "is", "type_": "type"}):
-    """One line of the program."""
-
-    is_: str
-    t_ns: int = 0
-    version: str = ""
-    conversation: str = ""
-    number: int = -1
-    status: str = ""
-    status_error: str = ""
-    error: str = ""
-    type_: str = ""
-    did: str = ""
-    reading: str = ""
-    count: int = 0
-    final: bool = False
-    event: msgspec.Raw = msgspec.Raw(b"")
 
 
 class ProgramClient:
@@ -78,22 +52,13 @@ class ProgramClient:
         self.tells = tells
         self._facts = facts or {}
         self._command = command
-        self._adapter = adapter
         self._recorder = recorder
-        self._witness = recorder.witness(WITNESS)
+        self._told = Told(adapter, recorder)
         self._scratch = scratch
         self._process: subprocess.Popen[bytes] | None = None
         self._reader = threading.Thread(target=self._read, name="client-reports", daemon=True)
-        self._lock = threading.Lock()
-        self._said: dict[str, Report] = {}
-        self._failed: Report | None = None
-        self._returned: dict[int, Returned] = {}
-        self._open: dict[str, tuple[Report, int]] = {}
         self._runs = 0
-        self._called: set[int] = set()
-        self._heard = False
         self._code: int | None = None
-        self._conversation = ""
         self._url = ""
         self._key = ""
         self._closed = False
@@ -138,7 +103,7 @@ class ProgramClient:
     def create(self, plan: ConversationPlan, budget: Budget) -> str:
         """Construct the `RemoteConversation`: it creates the conversation (or attaches to it), reads it and subscribes."""
         if "callbacks" in self.tells:
-            self._write_callbacks("begin")
+            self._told.begin_callbacks()
         self._tell(
             {
                 "do": "create",
@@ -155,13 +120,12 @@ class ProgramClient:
             }
         )
         created = self._await("created", "create", "the client to create the conversation", budget)
-        self._conversation = created.conversation
-        return self._conversation
+        self._told.conversation = created.conversation
+        return created.conversation
 
     def send(self, text: str, budget: Budget) -> None:
         """Post a user message."""
-        with self._lock:
-            self._said.pop("sent", None)
+        self._told.forget("sent")
         self._tell({"do": "send", "text": text})
         self._await("sent", "send", "the client to send the message", budget)
 
@@ -176,7 +140,7 @@ class ProgramClient:
         number = self._runs - 1
         return budget.wait_for(
             "the client's run to return",
-            lambda: self._checked(self._returned.get(number), "run"),
+            lambda: self._checked(self._told.returned.get(number), "run"),
             saw=self._last_words,
         )
 
@@ -195,11 +159,11 @@ class ProgramClient:
             try:
                 self._tell({"do": "close"})
             except ClientError as error:
-                self._witness.write(Note(text=str(error)))
+                self._told.note(str(error))
             try:
                 process.wait(CLOSE_S)
             except subprocess.TimeoutExpired:
-                self._witness.write(Note(text=f"the client did not end within {CLOSE_S:g} s and was killed"))
+                self._told.note(f"the client did not end within {CLOSE_S:g} s and was killed")
                 process.kill()
         process.wait(KILL_S)
         self._reader.join(KILL_S)
@@ -221,14 +185,14 @@ class ProgramClient:
             raise self._ended(command["do"]) from error
 
     def _await(self, report: str, verb: str, waited_for: str, budget: Budget) -> Report:
-        return budget.wait_for(waited_for, lambda: self._checked(self._said.get(report), verb), saw=self._last_words)
+        return budget.wait_for(waited_for, lambda: self._checked(self._told.said(report), verb), saw=self._last_words)
 
     def _checked(self, found: Found | None, verb: str) -> Found | None:
         """What was found; raises ClientError when it cannot come any more. `verb` is what the client was told to do."""
         if found is not None:
             return found
-        if self._failed is not None:
-            failed, self._failed = self._failed, None
+        failed, self._told.failed = self._told.failed, None
+        if failed is not None:
             raise ClientRaised(failed.did, failed.type_, failed.error)
         if self._gone.is_set():
             raise self._ended(verb)
@@ -260,159 +224,19 @@ class ProgramClient:
         decode = msgspec.json.Decoder(Report).decode
         for line in self._process.stdout:
             try:
-                self._take(decode(line))
+                self._told.take(decode(line))
             except msgspec.MsgspecError as error:
-                self._witness.write(Note(text=f"a report of the client cannot be read: {error}: {line[:200]!r}"))
-        for held, left in self._open.values():
-            cut = self._reading(held, "end")
-            cut.complete, cut.error = False, f"the client ended with {left} events unreported"
-            self._witness.write(cut)
+                self._told.note(f"a report of the client cannot be read: {error}: {line[:200]!r}")
         try:
             self._code = self._process.wait(KILL_S)
         except subprocess.TimeoutExpired:
-            self._witness.write(Note(text="the client closed its reports and did not end"))
-        if self._heard:
-            self._write_callbacks("end")
-        if not self._closed:
-            self._witness.write(Note(text=self._obituary()))
-            self._end_open_runs()
+            self._told.note("the client closed its reports and did not end")
+        in_order = self._closed and self._code == 0
+        if not in_order:
+            self._told.note(self._obituary())
+        died = not self._closed and self._by_itself
+        self._told.end(why="" if in_order else self._obituary(), died_with=self._code if died else None)
         self._gone.set()
-
-    def _take(self, report: Report) -> None:
-        match report.is_:
-            case "event":
-                self._take_event(report)
-            case "held":
-                self._begin_held(report)
-            case "called":
-                self._write_run(report, "called")
-                self._called.add(report.number)
-            case "swallowed":
-                self._witness.write(
-                    records.ClientError(
-                        verb=report.did,
-                        error_type=report.type_,
-                        error=report.error,
-                        conversation=self._conversation,
-                        t_ns=report.t_ns,
-                    )
-                )
-            case "returned" | "raised":
-                self._take_end(report)
-            case "failed":
-                self._witness.write(Note(text=f"{report.did}: {report.type_}: {report.error}"[:500]))
-                if report.did == "dump":
-                    self._count_down(report.reading)
-                else:
-                    self._failed = report
-            case _:
-                with self._lock:
-                    self._said[report.is_] = report
-
-    def _begin_held(self, report: Report) -> None:
-        begin = self._reading(report, "begin")
-        self._witness.write(begin)
-        if report.count:
-            self._open[report.reading] = (report, report.count)
-        else:
-            self._witness.write(self._reading(report, "end"))
-
-    def _take_event(self, report: Report) -> None:
-        seen = self._adapter.decode(bytes(report.event))
-        if seen is None:
-            self._witness.write(
-                Note(text=f"{report.reading}: what the client gave is no event: {bytes(report.event)[:200]!r}")
-            )
-        else:
-            event = event_of(
-                seen,
-                self._recorder,
-                reading=report.reading,
-                conversation=self._conversation,
-                epoch=0,
-                t_ns=report.t_ns,
-            )
-            self._witness.write(event)
-        self._count_down(report.reading)
-
-    def _count_down(self, reading: str) -> None:
-        """One event of a list that is held has come, readable or not; with the last one the reading ends."""
-        if reading not in self._open:
-            return
-        held, left = self._open.pop(reading)
-        if left > 1:
-            self._open[reading] = (held, left - 1)
-        else:
-            self._witness.write(self._reading(held, "end"))
-
-    def _take_end(self, report: Report) -> None:
-        self._write_run(report, "raised" if report.is_ == "raised" else "returned")
-        if report.status:
-            status = status_of(
-                report.status,
-                self._adapter,
-                conversation=self._conversation,
-                via="client",
-                epoch=0,
-                t_ns=report.t_ns,
-            )
-            self._witness.write(status)
-        if report.status_error:
-            self._witness.write(Note(text=f"the status could not be had when run() ended: {report.status_error}"))
-        self._returned[report.number] = Returned(
-            number=report.number,
-            t_ns=report.t_ns,
-            status=report.status,
-            error=report.error,
-            error_type=report.type_,
-        )
-
-    def _end_open_runs(self) -> None:
-        """A program that ended by itself has raised in every run that it did not come back from."""
-        if self._by_itself:
-            for number in sorted(self._called - set(self._returned)):
-                self._take_end(
-                    Report(is_="raised", number=number, type_=ENDED, error=self._obituary(), t_ns=time.monotonic_ns())
-                )
-
-    def _write_callbacks(self, stage: Literal["begin", "end"]) -> None:
-        """Everything that callbacks got stands between its begin and its end; it is whole when the client was asked to end."""
-        record = Reading(
-            reading=CALLBACKS, stage=stage, reader="client", conversation=self._conversation, order="as-held"
-        )
-        if stage == "end" and not (self._closed and self._code == 0):
-            record.complete, record.error = False, self._obituary()
-        record.t_ns = time.monotonic_ns()
-        self._heard = stage == "begin"
-        self._witness.write(record)
-
-    def _write_run(self, report: Report, stage: str) -> None:
-        run = Run(
-            stage=stage,  # type: ignore[arg-type]
-            number=report.number,
-            conversation=self._conversation,
-            status=report.status,
-            neutral=self._adapter.neutral(report.status),
-            error=report.error[:500],
-            error_type=report.type_,
-            reading=report.reading,
-            exit_code=self._code,
-        )
-        run.t_ns = report.t_ns
-        self._witness.write(run)
-
-    def _reading(self, report: Report, stage: str) -> Reading:
-        reading = Reading(
-            reading=report.reading,
-            stage=stage,  # type: ignore[arg-type]
-            reader="client",
-            conversation=self._conversation,
-            final=report.final,
-            order="as-held",
-            count=report.count,
-        )
-        reading.t_ns = report.t_ns if stage == "begin" else time.monotonic_ns()
-        return reading
 
 
 def _close(pipe: Any) -> None:
