@@ -19,6 +19,7 @@ from tailproof.targets.cache import cache
 from tailproof.targets.engine import HOW_TO_GET_ONE, EngineError, connect, engine_does
 from tailproof.targets.images import REPOSITORY
 from tailproof.targets.locks import known_releases
+from tailproof.targets.npm import HOW_TO_GET_IT, find_node, find_npm
 from tailproof.targets.pythons import find_python
 from tailproof.targets.target import TargetError
 
@@ -43,7 +44,9 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything, also when something is missing. Takes a few seconds; starts, changes and downloads nothing."""
-    findings = [look() for look in (_harness, _uv, _target_python, _releases, _tmux, _git, _space, _shared_memory)]
+    findings = [
+        look() for look in (_harness, _uv, _target_python, _releases, _node, _tmux, _git, _space, _shared_memory)
+    ]
     return [*findings, *_engine(), _toxiproxy()]
 
 
@@ -110,6 +113,21 @@ def _tool(name: str, version: str, needed_for: str) -> Finding:
         says=_first_line(place, version) if place else f"{name} is not on PATH",
         needed_for=needed_for,
         remedy=f"apt-get install {name}",
+    )
+
+
+def _node() -> Finding:
+    try:
+        node, npm = (_first_line(str(find()), "--version") for find in (find_node, find_npm))
+        says, ok = f"Node.js {node}, npm {npm}", True
+    except TargetError as error:
+        says, ok = str(error).partition(":")[0], False
+    return Finding(
+        ok=ok,
+        name="node",
+        says=says,
+        needed_for="ts: clients",
+        remedy=HOW_TO_GET_IT,
     )
 
 

@@ -23,6 +23,8 @@ const PACKAGE = '@openhands/typescript-client';
 const POLL_EVERY_MS = 500;
 const RESTING = new Set(['finished', 'error', 'stuck', 'paused', 'waiting_for_confirmation']);
 const FAILED = new Set(['error', 'stuck']);
+/** So many errors that the library handed to `onError` are reported; a stream that cannot open has one for each attempt. */
+const MOST_SWALLOWED = 20;
 
 const now = () => process.hrtime.bigint();
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -53,6 +55,7 @@ class Program {
   #library;
   #conversation;
   #held = 0;
+  #swallowed = 0;
 
   constructor(library) {
     this.#library = library;
@@ -77,7 +80,7 @@ class Program {
     this.#conversation = new Conversation(agent, workspace, {
       ...(command.exists ? { conversationId: command.conversation } : {}),
       callback: (event) => report('event', { reading: 'callback:0', event }),
-      onError: (error) => process.stderr.write(`onError: ${textOf(error)}\n`),
+      onError: (error) => this.#swallow(error),
     });
     await this.#conversation.start({ maxIterations: command.max_iterations });
     await this.#conversation.startWebSocketClient();
@@ -120,6 +123,14 @@ class Program {
       Object.assign(end, { type: typeOf(error), error: textOf(error) });
     }
     report('type' in end ? 'raised' : 'returned', end);
+  }
+
+  /** The library keeps errors of its stream to itself, but for `onError`; its messages are all that tells them apart. */
+  #swallow(error) {
+    if (this.#swallowed++ < MOST_SWALLOWED) {
+      const did = textOf(error).startsWith('Failed to create WebSocket connection') ? 'subscribe' : 'decode';
+      report('swallowed', { did, type: typeOf(error), error: textOf(error) });
+    }
   }
 
   /** The first status at which nothing goes on, as the library shows it. */

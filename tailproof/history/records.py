@@ -330,8 +330,9 @@ class ClientError(Record, tag="client-error"):
     """The client under test itself raised while it did something else than run: a finding about the client."""
 
     verb: str
-    """`create` or `send`: it raised, or ended by itself (error type `Ended`). `decode` or `reconnect`: it logged the exception
-    and went on, with an event of its stream that it could not read, or after it had subscribed again."""
+    """`create` or `send`: it raised, or ended by itself (error type `Ended`). `decode`, `reconnect` or `subscribe`: it
+    logged the exception or told a handler of errors, and went on, with an event of its stream that it could not read, after it
+    had subscribed again, or without a stream."""
     error_type: str
     error: str
     conversation: str = ""

@@ -30,6 +30,11 @@ def find_node() -> Path:
     return _on_path("node")
 
 
+def find_npm() -> Path:
+    """The npm on PATH. Raises TargetError, with how to get one."""
+    return _on_path("npm")
+
+
 def npm(arguments: Sequence[str], *, doing: str, budget: Budget, cwd: Path) -> str:
     """Run npm in `cwd` and return its standard output. `doing` says in words what it is run for.
 
@@ -39,7 +44,7 @@ def npm(arguments: Sequence[str], *, doing: str, budget: Budget, cwd: Path) -> s
     """
     find_node()
     ended = run_to_end(
-        [_on_path("npm"), *arguments, *_QUIET],
+        [find_npm(), *arguments, *_QUIET],
         doing=doing,
         budget=budget,
         environment={**os.environ, "NO_COLOR": "1", "CI": "1"},
@@ -53,7 +58,7 @@ def npm(arguments: Sequence[str], *, doing: str, budget: Budget, cwd: Path) -> s
 def _on_path(name: str) -> Path:
     place = shutil.which(name)
     if place is None:
-        raise TargetError(f"{name} is not on PATH, and ts: clients run on it: {HOW_TO_GET_IT}")
+        raise TargetError(f"{name} is not on PATH and the TypeScript client runs on it: {HOW_TO_GET_IT}")
     return Path(place)
 
 

@@ -14,6 +14,7 @@ NAMES = {
     "uv",
     "python for targets",
     "releases",
+    "node",
     "tmux",
     "git",
     "disk",
