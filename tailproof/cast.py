@@ -9,28 +9,32 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import tailproof
-from tailproof import machine
-from tailproof.adapters.adapter import Answer, ConversationPlan
+from tailproof import grown, machine
+from tailproof.adapters.adapter import Answer, ConversationPlan, Growth
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.adapters.recording import request_of
 from tailproof.adapters.subscription import SubscriptionRefused
+from tailproof.ahead import Ahead
 from tailproof.clients.catalogue import client_for
+from tailproof.clients.kind import Sight
 from tailproof.faults.fault import Stage
 from tailproof.history import records
-from tailproof.history.recorder import Recorder
+from tailproof.history.recorder import Recorder, Witness
 from tailproof.history.records import RESTING, Header
+from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import tokens_of
 from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.observer import Observer
 from tailproof.orders import Order
-from tailproof.readings import read_at_last, record_disk
+from tailproof.readings import READ_S, read_at_last, record_disk
 from tailproof.scenario.points import Point
-from tailproof.scenario.schema import Scenario, parse_bytes
+from tailproof.scenario.schema import GrownPlan, Scenario, parse_bytes
 from tailproof.server_pool import PooledServer
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Owner, TargetError
@@ -42,6 +46,8 @@ _SCRIPT = "main"
 _VOCABULARIES: dict[tuple[object, ...], tuple[tuple[str, ...], str]] = {}
 _PREPARE_S = 900.0
 _AFTER_LOAD_S = 5.0
+_REPORTED = 0.1
+"""How long a client takes to report an event, as a part of what it takes to read one."""
 
 
 def header_of(order: Order, scenario: Scenario) -> Header:
@@ -120,10 +126,17 @@ class Cast:
         removal.callback(self.model.close)
         removal.callback(self.tools.close)
         self.played = self.model.serve(_SCRIPT, scenario.script, journal=journal_for_tools)
-        self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner)
+        woken_by_client = scenario.server.dormant and scenario.server.initialised_by == "client"
+        sight = Sight(
+            conversations=lambda: self.observer.conversations(),
+            began=lambda: self.played.asked(0) > 0,
+            init_key=self._keys["server secret"] if woken_by_client else "",
+        )
+        self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner, sight=sight)
         removal.callback(self.client.close)
         header.facts["client_tells"] = " ".join(sorted(self.client.tells))
         recorder.write_header()
+        self._ahead: Ahead | None = None
         self._version = target.version
         self._spec = target.spec
         self._facts = target.facts
@@ -155,7 +168,9 @@ class Cast:
         self._removal.callback(self.observer.close)
         self.wait_ready()
         if self.scenario.server.dormant:
-            self._wake()
+            self._probe()
+            if self.scenario.server.initialised_by == "harness":
+                self._wake()
         header = self._recorder.header
         header.versions["server"] = self.observer.api.version() or self._version
         self._recorder.write_header()
@@ -169,6 +184,15 @@ class Cast:
             environment=self.client.environment,
         )
         self._removal.callback(self.wire.stop)
+        if "exit" in self.client.tells:
+            self._ahead = Ahead(
+                adapter=self.adapter,
+                wire=self.wire,
+                model=self.played,
+                observer=self.observer,
+                log=self._log,
+                reads_wait_for_steps=bool(header.facts.get("reads_wait_for_steps")),
+            )
         toxiproxy = None
         url = self.wire.url
         if any(plan.fault.startswith("network.") for plan in self.scenario.faults):
@@ -219,16 +243,57 @@ class Cast:
             max_iterations=self.scenario.max_iterations,
             confirm=self.scenario.confirmation == "always",
         )
+        if self.scenario.grown:
+            self._grow(plan, self.scenario.grown)
+            plan = replace(plan, exists=True)
+        self._since_ns = time.monotonic_ns()
+        if self._ahead is not None:
+            self._ahead.hold()
         self.conversation = self.stage.conversation = self.client.create(plan, self.budget)
         self.played.name = self.conversation
-        self.observer.subscribe(self.conversation, self.budget.part(30))
+        self.observer.subscribe(self.conversation, self.budget.part(30 + self.history_s))
+        if self.scenario.server.dormant and self.scenario.server.initialised_by == "client":
+            self._probe()
+        if self._ahead is not None:
+            self._ahead.subscribed(self.conversation, self.budget)
+
+    def _grow(self, plan: ConversationPlan, wanted: GrownPlan) -> None:
+        """Let the server make the conversation as planned, grow it on its disk, and let it come back with it."""
+        least, most = wanted.sizes
+        growth = Growth(events=wanted.events, least=least, most=most, seed=self._recorder.header.seed)
+        quiet = Witness("model", self._scratch / "grown.jsonl", {})
+        warm_up = PlayedScript(name="grown", url=self.played.url, script=grown.SCRIPT, journal="", witness=quiet)
+        played = self.model.exchange(_SCRIPT, warm_up)
+        began = time.monotonic()
+        try:
+            unconfirmed = replace(plan, confirm=False)
+            grown.grow(self.server, self.adapter, self.observer.api, unconfirmed, warm_up, growth, self.budget)
+        finally:
+            self.model.exchange(_SCRIPT, played)
+            quiet.close()
+        self._log.write(
+            records.Note(
+                f"before this history the release made a conversation itself, and it was grown to {growth.events} events of "
+                f"{least} to {most} bytes in {time.monotonic() - began:.1f} s"
+            )
+        )
+        self.server.restart(self.budget, place="in-place")
+        self.wait_ready()
+
+    @property
+    def history_s(self) -> float:
+        """How much longer than usual it may take to read the whole log of this trial, in seconds."""
+        return self.scenario.grown.events * READ_S if self.scenario.grown else 0.0
 
     def say(self, message: str) -> None:
         """Send a user message and run."""
-        self._since_ns = time.monotonic_ns()
+        if self._ahead is None:
+            self._since_ns = time.monotonic_ns()
         self.observer.poll(self.conversation)
         self.client.send(message, self.budget)
         self.client.run()
+        if self._ahead is not None:
+            self._ahead.begun()
 
     # -- points of the loop -------------------------------------------------------------------------------------------
 
@@ -308,7 +373,8 @@ class Cast:
         """Until the client's run has returned, or had the time that `loop.returns` gives it. Raises DeadlineMissed."""
         limits = self._recorder.header.parameters
         allowed = limits["loop.returns"] + limits["lag"] + self._still_lasts()
-        self.client.wait_returned(self.budget.part(allowed + 2.0))
+        # It has returned when all that it held was reported, and that may be a long list.
+        self.client.wait_returned(self.budget.part(allowed + 2.0 + self.history_s * _REPORTED))
 
     def streams(self) -> int:
         """How many subscriptions of the client the wire has seen upgraded so far."""
@@ -414,11 +480,15 @@ class Cast:
 
     def final_reading(self, budget: Budget) -> None:
         """What the server shows at last, past the wire; nothing when it is not alive."""
-        if self.conversation and self.server.alive():
+        deleted = self._ahead is not None and self._ahead.read and not self.observer.read_status(self.conversation)
+        if self.conversation and self.server.alive() and not deleted:
             read_at_last(self.observer, self.conversation, budget)
 
     def stop(self, budget: Budget) -> None:
         """Client and subscriptions go first, so that the server ends in peace, unless the next trial shall have it."""
+        if self._ahead is not None:
+            self._ahead.end()
+            self.wire.sync()
         self.client.close()
         self.observer.unsubscribe()
         if not self.shares_server:
@@ -440,14 +510,15 @@ class Cast:
     # -- dormant servers --------------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        """Try routes that must be refused, initialise, and try them again."""
-        api = self.observer.api
-        somewhere = str(uuid.uuid4())
-        for method, path in api.probes(somewhere):
-            self._tell(api.probe(method, path))
-        self._tell(api.init(key=self._keys["session key"]))
+        """Initialise a dormant server, and try again the routes that had to be refused."""
+        self._tell(self.observer.api.init(key=self._keys["session key"]))
         self.wait_ready()
-        for method, path in api.probes(somewhere):
+        self._probe()
+
+    def _probe(self) -> None:
+        """Try routes that a dormant server must refuse, and any other serve."""
+        api = self.observer.api
+        for method, path in api.probes(str(uuid.uuid4())):
             self._tell(api.probe(method, path))
 
     def _tell(self, answer: Answer) -> None:

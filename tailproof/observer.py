@@ -166,9 +166,9 @@ class Observer:
     def stop_polling(self) -> None:
         """Idempotent; when it returns, no poll is under way."""
         self._stop_polling.set()
-        if self._poller is not None:
-            self._poller.join()
-            self._poller = None
+        poller, self._poller = self._poller, None
+        if poller is not None:
+            poller.join()
 
     def last_status(self) -> str:
         """The status seen last, raw; empty when none was seen."""

@@ -8,22 +8,23 @@ from tailproof.adapters.adapter import Adapter
 from tailproof.adapters.recording import event_of, status_of
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Reading
-from tailproof.observer import Observer
+from tailproof.observer import Log, Observer
 from tailproof.waiting import Budget
 
 PAGINGS = ((3, True), (10, True), (7, False))
 """Page sizes and directions (ascending) in which the log is read once more at the end."""
 
 
-def read_at_last(observer: Observer, conversation: str, budget: Budget) -> None:
-    """Status, the whole log, the log in other pages and directions while `budget` lasts, and the status again."""
+def read_at_last(observer: Observer, conversation: str, budget: Budget) -> Log:
+    """Status, the whole log, the log in other pages and directions while `budget` lasts, and the status again; the log."""
     observer.stop_polling()
     observer.read_status(conversation)
-    observer.read_log(conversation, final=True)
+    log = observer.read_log(conversation, final=True)
     for size, ascending in PAGINGS:
         if budget.left:
             observer.read_log(conversation, page_size=size, ascending=ascending)
     observer.read_status(conversation, after_load=True)
+    return log
 
 
 def record_disk(adapter: Adapter, recorder: Recorder, copy: Path, *, epoch: int, final: bool, only: str) -> None:

@@ -32,8 +32,8 @@ class OpenHands:
 
     def sheet(self, version: str) -> Sheet:
         """What the release promises. Sources: pull request 1554 (`crash_policy`), the end of a run in the server's event
-        service (`ends_with_snapshot`), the limit of the event search (`page_size`), `OH_LEASE_TTL_SECONDS` (`lease_s`), `FATAL_WS_CLOSE_CODES` of
-        the SDK (`fatal_closes`), whose back-off goes up to 30 s (`stream.resumed`)."""
+        service (`ends_with_snapshot`), the limit of the event search (`page_size`), `OH_LEASE_TTL_SECONDS` (`lease_s`),
+        `FATAL_WS_CLOSE_CODES` of the SDK (`fatal_closes`), whose back-off goes up to 30 s (`stream.resumed`)."""
         known = release(version)
         return Sheet(
             parameters={
@@ -41,7 +41,6 @@ class OpenHands:
                 "status.crash": known.lease_s + 15.0,
                 "status.dead": 15.0,
                 "status.client": 1.0,
-                "stream.resumed": 45.0,
                 "loop.returns": 10.0,
                 "loop.bounded.1s": 5.0,
                 "loop.bounded.10s": 20.0,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tailproof.adapters.adapter import Adapter
 from tailproof.clients.client import Client, ClientError
-from tailproof.clients.kind import BadClient, ClientPlan
+from tailproof.clients.kind import BadClient, ClientPlan, Sight
 from tailproof.clients.spec import kind_of
 from tailproof.history.recorder import Recorder
 from tailproof.ownership import marks
@@ -18,7 +18,14 @@ PART = "client"
 
 
 def client_for(
-    name: str, adapter: Adapter, recorder: Recorder, *, scratch: Path, owner: Owner, budget: Budget | None = None
+    name: str,
+    adapter: Adapter,
+    recorder: Recorder,
+    *,
+    scratch: Path,
+    owner: Owner,
+    budget: Budget | None = None,
+    sight: Sight | None = None,
 ) -> Client:
     """The client of a resolved spec (`tailproof.clients.spec`); what it needs is built when it is not there yet.
 
@@ -38,5 +45,6 @@ def client_for(
         scratch=scratch,
         environment=marks(owner, PART),
         budget=budget or Budget(BUILD_S),
+        sight=sight,
     )
     return kind.make(what, plan)

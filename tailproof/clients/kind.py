@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,18 @@ from tailproof.waiting import Budget
 
 class BadClient(Exception):
     """What was asked for is not a client; the message is one sentence that says what would be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What the harness sees past the wire, for a client that drives itself and tells nothing but its exit."""
+
+    conversations: Callable[[], Sequence[str]]
+    """The conversations that the server shows at this moment."""
+    began: Callable[[], bool]
+    """A run has begun: the model was asked for the first turn of the script."""
+    init_key: str = ""
+    """What a dormant server is initialised with, where the client shall do it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +42,8 @@ class ClientPlan:
     """The marks of the trial, for every process of the client."""
     budget: Budget
     """For building what is not there yet."""
+    sight: Sight | None = None
+    """Given in every trial; None where a client is made outside of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

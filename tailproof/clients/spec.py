@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tailproof import data
-from tailproof.clients.client import Client, ClientError
+from tailproof.clients.client import Client
 from tailproof.clients.kind import BadClient, ClientPlan, Kind
 from tailproof.clients.plain import PlainClient
 from tailproof.clients.program import SDK_PROGRAM, ProgramClient
+from tailproof.clients.script import SCRIPT
 from tailproof.clients.typescript import TYPESCRIPT
 from tailproof.targets.environments import environment
 from tailproof.targets.locks import is_version, known_releases
@@ -144,18 +145,7 @@ def _program(plan: ClientPlan, command: list[str | Path], facts: dict[str, str] 
     )
 
 
-# -- other languages, other programs -----------------------------------------------------------------------------------
-
-
-def _check_script(file: str) -> None:
-    if not file:
-        raise BadClient("script names no file: script:FILE takes a program that talks to an agent server")
-    if not Path(file).expanduser().is_file():
-        raise BadClient(f"{file} is not a file: script:FILE takes a program that talks to an agent server")
-
-
-def _not_yet(what: str, plan: ClientPlan) -> Client:
-    raise ClientError(f"this release of tailproof cannot run {plan.name}")
+# -- the table -----------------------------------------------------------------------------------------------------------
 
 
 KINDS: dict[str, Kind] = {
@@ -168,7 +158,7 @@ KINDS: dict[str, Kind] = {
     ),
     "src": Kind(form="src:DIR", check=_check_src, prepare=_prepare_src, make=_src),
     "ts": TYPESCRIPT,
-    "script": Kind(form="script:FILE", check=_check_script, prepare=_prepare_nothing, make=_not_yet),
+    "script": SCRIPT,
     REFERENCE: Kind(form=f"{REFERENCE}[:VARIANT]", check=_check_nothing, prepare=_prepare_nothing, make=_reference),
 }
 """Every kind of client, by the word before the colon."""

@@ -51,6 +51,7 @@ class PlayedScript:
     _last: int = field(init=False, default=-1)
     _changed: threading.Condition = field(init=False, default_factory=threading.Condition)
     _closing: bool = field(init=False, default=False)
+    _still: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._replies, self._errors = steps_of(self.script)
@@ -67,10 +68,22 @@ class PlayedScript:
             self._held.discard(turn)
             self._changed.notify_all()
 
+    def stand_still(self) -> None:
+        """Keep every reply back, whatever turn it is of, until `go_on`."""
+        with self._changed:
+            self._still = True
+
+    def go_on(self) -> None:
+        """Undo `stand_still`; a turn that is held for itself stays held. Idempotent."""
+        with self._changed:
+            self._still = False
+            self._changed.notify_all()
+
     def release_all(self) -> None:
         """Hold nothing any more."""
         with self._changed:
             self._held.clear()
+            self._still = False
             self._changed.notify_all()
 
     def wait_called(self, turn: int, budget: Budget, *, times: int = 1) -> None:
@@ -121,11 +134,11 @@ class PlayedScript:
         """Sit out the delay of the turn and its hold."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing, timeout=answer.delay_s)
-            held = answer.turn in self._held
+            held = self._still or answer.turn in self._held
         if held:
             self._write("held", request, answer)
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or answer.turn not in self._held)
+                self._changed.wait_for(lambda: self._closing or not (self._still or answer.turn in self._held))
 
     def told(self, request: int, answer: Answered) -> None:
         """The answer has left."""
