@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,15 +14,13 @@ from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.faults.catalogue import fault_for
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.orders import Order
+from tailproof.pairs import Matrix, Pair, model_url_of
 from tailproof.reports.baseline import Baseline
-from tailproof.reports.result import NotRunResult
+from tailproof.reports.result import NotRunResult, PairResult, called
 from tailproof.scenario.load import chosen, load_all, load_scenario
 from tailproof.scenario.schema import FaultPlan, Scenario, Tier
-from tailproof.targets.resolve import REFERENCE, resolve
-from tailproof.targets.target import Target, TargetError
-from tailproof.waiting import Budget
-
-PREPARE_S = 900.0
+from tailproof.targets.resolve import resolve
+from tailproof.targets.target import Target
 
 
 class CheckError(Exception):
@@ -31,8 +30,6 @@ class CheckError(Exception):
 class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the user asked for."""
 
-    target: str
-    client: str = ""
     scenarios: tuple[str, ...] = ()
     tier: Tier = "gate"
     out: str
@@ -41,24 +38,28 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     model_url: str = ""
     repetitions: int = 1
     strict: bool = False
-    version: str = ""
-    """The release of the target, where it could be told before a start (`release_of`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One guarantee on one trial of one scenario."""
+    """One guarantee on one trial of one scenario with one pair."""
 
     scenario: Scenario
     guarantee: str
+    pair: Pair
     order: Order | None
-    """None when the scenario is not run; `not_run` says why."""
+    """None when the scenario is not run; `not_run` says why it cannot be, or `pair.failure` what could not be built."""
     not_run: str = ""
 
     @property
+    def trial(self) -> str:
+        """`stream-lag`, `stream-lag.2`, `stream-lag_sdk-1.11.0_pypi-1.11.0`: see `Order.name`."""
+        return self.order.name if self.order else called(self.scenario.name, self.pair.name)
+
+    @property
     def name(self) -> str:
-        """`events.tail[stream-lag]`, with `.2` behind the scenario for a second trial of it."""
-        return f"{self.guarantee}[{self.order.name if self.order else self.scenario.name}]"
+        """`events.tail[stream-lag]`: the guarantee and the trial."""
+        return f"{self.guarantee}[{self.trial}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +67,18 @@ class Check:
     """A check that can be run."""
 
     options: CheckOptions
-    target: Target
-    client: str
-    """The client under test, resolved."""
+    matrix: Matrix
     cells: list[Cell]
     baseline: Baseline
 
     @classmethod
-    def plan(cls, options: CheckOptions) -> Check:
-        """Resolve the target, load scenarios and baseline, decide what is run. Starts nothing.
+    def plan(cls, options: CheckOptions, matrix_of: Callable[[], Matrix]) -> Check:
+        """Load scenarios and baseline, decide what is run with which pair. Starts nothing; `matrix_of` is called when the files
+        are found to be right, because it may build for minutes.
 
         Raises:
-            CheckError, BadFile, TargetError: said so that the user can act on it.
+            CheckError, BadFile: said so that the user can act on it.
         """
-        target = resolve(options.target, adapter=adapter_for(PROTOCOL), model_url=options.model_url or None)
         everything = catalogue()
         scenarios = _asked_for(options, everything)
         if not scenarios:
@@ -90,14 +89,16 @@ class Check:
             guarantees=CATALOGUE.keys(),
             scenarios={scenario.name for scenario in [*everything, *scenarios]},
         )
-        client = _client(options, target)
-        cells = [
-            cell
+        matrix = matrix_of()
+        # Trials of one target stand side by side: its server can be kept between them.
+        meetings = {
+            (scenario.name, playing.target, playing.client): (scenario, playing)
+            for pair in matrix.pairs
             for scenario in scenarios
-            for repetition in range(options.repetitions)
-            for cell in _cells(scenario, repetition, options, target, client)
-        ]
-        return cls(options=options, target=target, client=client, cells=cells, baseline=baseline)
+            for playing in [pair if scenario.client == "chosen" else matrix.plain_of(pair.target)]
+        }
+        cells = [cell for scenario, pair in meetings.values() for cell in _cells(scenario, pair, options)]
+        return cls(options=options, matrix=matrix, cells=cells, baseline=baseline)
 
     @property
     def orders(self) -> list[Order]:
@@ -105,15 +106,56 @@ class Check:
         return list({cell.order.key: cell.order for cell in self.cells if cell.order is not None}.values())
 
     @property
+    def pairs(self) -> list[PairResult]:
+        """Who meets whom: the pairs that were asked for, then those of scenarios that judge the server alone."""
+        with_cells = {cell.pair for cell in self.cells}
+        several = len(self.matrix.pairs) > 1
+        pairs = [*self.matrix.pairs, *self.matrix.plain] if several else list(self.matrix.pairs)
+        return [
+            PairResult(
+                target=pair.target,
+                client=pair.client,
+                name=pair.name,
+                release=pair.release,
+                error=pair.failure or None,
+            )
+            for pair in dict.fromkeys(pairs)
+            if not several or pair in with_cells
+        ]
+
+    @property
     def not_run(self) -> list[NotRunResult]:
-        """The scenarios that are not run, each once, with the reason."""
-        reasons = {cell.scenario.name: cell.not_run for cell in self.cells if cell.order is None}
-        return [NotRunResult(scenario=name, guarantee=None, reason=reason) for name, reason in reasons.items()]
+        """The scenarios that a pair cannot play, each once for each pair, with the reason."""
+        rows = [
+            NotRunResult(
+                scenario=cell.scenario.name,
+                guarantee=None,
+                reason=cell.not_run,
+                target=cell.pair.target,
+                client=cell.pair.client,
+            )
+            for cell in self.cells
+            if cell.not_run
+        ]
+        return list(dict.fromkeys(rows))
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence for each target and reason for which its pairs have no trials, although they could play."""
+        clients: dict[tuple[str, str], dict[str, None]] = {}
+        for cell in self.cells:
+            if cell.pair.failure and not cell.not_run:
+                clients.setdefault((cell.pair.target, cell.pair.failure), {})[cell.pair.client] = None
+        return [
+            f"no trial of {', '.join(names)} with {target}: {failure}" for (target, failure), names in clients.items()
+        ]
 
 
 def check_fault(plan: FaultPlan) -> None:
     """Raises ValueError for a fault kind or options that do not exist."""
-    fault_for(plan.id, plan.fault, plan.options)
+    fault = fault_for(plan.id, plan.fault, plan.options)
+    if fault.ends_a_life and plan.lasts is not None:
+        raise ValueError(f"{plan.fault} is healed at once, by starting the server again: it knows no `lasts`")
 
 
 def catalogue() -> list[Scenario]:
@@ -128,58 +170,37 @@ def _asked_for(options: CheckOptions, everything: list[Scenario]) -> list[Scenar
     return found + [load_scenario(Path(word), check_fault) for word in files]
 
 
-def release_of(spec: str, *, model_url: str = "") -> str:
-    """The release of a target without starting it: an image says it in a label, a directory in its metadata.
-
-    Empty when it cannot be told. Raises BadTarget.
-    """
-    target = resolve(spec, adapter=adapter_for(PROTOCOL), model_url=model_url or None)
-    if not target.version:
-        try:
-            target.prepare(Budget(PREPARE_S))
-        except TargetError:
-            # Every trial will meet the same error, and say it with its history.
-            return ""
-    return target.version
-
-
-def _client(options: CheckOptions, target: Target) -> str:
-    asked = options.client
-    if asked.startswith(("sdk:", f"{REFERENCE}:")) or asked in ("plain", REFERENCE):
-        return asked
-    if asked not in ("", "sdk"):
-        raise CheckError(f"there is no client {asked!r}; there are sdk:VERSION, sdk, plain and {REFERENCE}[:VARIANT]")
-    if target.spec.startswith(REFERENCE) and not asked:
-        return REFERENCE
-    if options.version:
-        return f"sdk:{options.version}"
-    if asked == "sdk":
-        raise CheckError(f"the release of {target.spec} is not known before it runs: name the client, sdk:VERSION")
-    return "plain"
-
-
-def _cells(scenario: Scenario, repetition: int, options: CheckOptions, target: Target, client: str) -> list[Cell]:
-    reason = _cannot(scenario, target, options.version)
-    order = None
-    if not reason:
-        order = Order(
+def _cells(scenario: Scenario, pair: Pair, options: CheckOptions) -> list[Cell]:
+    reason = _cannot(scenario, pair, options)
+    orders = [
+        Order(
             scenario=scenario.model_dump(mode="json", by_alias=True),
-            target=target.spec,
-            client=client if scenario.client == "chosen" else "plain",
+            target=pair.target,
+            client=pair.client,
+            pair=pair.name,
             seed=options.seed,
             out=options.out,
             repetition=repetition,
-            model_url=options.model_url,
+            model_url=model_url_of(pair.target, options.model_url),
         )
+        for repetition in range(options.repetitions)
+    ]
     return [
-        Cell(scenario=scenario, guarantee=guarantee, order=order, not_run=reason)
+        Cell(scenario=scenario, guarantee=guarantee, pair=pair, order=order, not_run=reason)
+        for order in ([None] if reason or pair.failure else orders)
         for guarantee in CATALOGUE
         if any(fnmatchcase(guarantee, glob) for glob in scenario.guarantees)
     ]
 
 
-def _cannot(scenario: Scenario, target: Target, version: str) -> str:
-    """Why this target cannot play this scenario; empty when it can."""
+def _cannot(scenario: Scenario, pair: Pair, options: CheckOptions) -> str:
+    """Why this pair cannot play this scenario; empty when it can."""
+    url = model_url_of(pair.target, options.model_url)
+    target = resolve(pair.target, adapter=adapter_for(PROTOCOL), model_url=url or None)
+    return _target_cannot(scenario, target, pair.release) or _client_cannot(scenario, pair.client)
+
+
+def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
     if "model" not in target.capabilities:
         return f"{target.spec} cannot reach the scripted model: give it with --model-url"
     if scenario.server.memory and "oom" not in target.capabilities:
@@ -191,4 +212,18 @@ def _cannot(scenario: Scenario, target: Target, version: str) -> str:
         reason = fault_for(plan.id, plan.fault, plan.options).available(target.capabilities)
         if reason:
             return reason
+    return ""
+
+
+def _client_cannot(scenario: Scenario, client: str) -> str:
+    """A script plays by itself, from the first message to the end; all other clients are driven."""
+    by_client = scenario.server.dormant and scenario.server.initialised_by == "client"
+    if client.partition(":")[0] != "script":
+        return f"{client} does not initialise a server: use script:FILE" if by_client else ""
+    if scenario.server.dormant and not by_client:
+        return f"{client} initialises a dormant server by itself, and here the harness does"
+    if scenario.grown:
+        return f"{client} begins its own conversation, and this one has a history"
+    if len(scenario.messages) != 1:
+        return f"{client} sends one message, and this scenario has {len(scenario.messages)}"
     return ""

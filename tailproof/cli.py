@@ -44,8 +44,15 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("target")
-@click.option("--client", default="", help="sdk:VERSION, sdk (the release of the target, the default) or plain.")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.option(
+    "--client",
+    "clients",
+    multiple=True,
+    metavar="SPEC",
+    help="sdk (the release of each target, the default), sdk:VERSION, src:DIR, ts:VERSION, script:FILE or plain "
+    "(repeatable: every target meets every client).",
+)
 @click.option(
     "--scenario", "scenarios", multiple=True, metavar="GLOB", help="Only these (repeatable); FILE.yaml works, too."
 )
@@ -61,15 +68,13 @@ def main() -> None:
 @click.option("--strict", is_flag=True, help="A violated SHOULD closes the gate, too.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML.")
 @click.option("--alluredir", type=click.Path(file_okay=False), help="Write Allure results.")
-def check(target: str, **asked: Any) -> NoReturn:
-    """Run the scenarios against TARGET and judge them: pypi:VERSION, pypi:newest, docker:IMAGE, src:DIR or url:URL."""
+def check(targets: Sequence[str], **asked: Any) -> NoReturn:
+    """Run the scenarios against each TARGET and judge them: pypi:VERSION, pypi:newest, docker:IMAGE, src:DIR or url:URL."""
     import pytest
 
     from tailproof import data
 
     options = {
-        "--target": target,
-        "--client": asked["client"],
         "--tier": asked["tier"],
         "--out": asked["out"],
         "--baseline": asked["baseline"],
@@ -80,7 +85,8 @@ def check(target: str, **asked: Any) -> NoReturn:
         "--alluredir": asked["alluredir"],
     }
     arguments = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]
-    arguments += [f"--scenario={word}" for word in asked["scenarios"]]
+    for name, words in (("target", targets), ("client", asked["clients"]), ("scenario", asked["scenarios"])):
+        arguments += [f"--{name}={word}" for word in words]
     arguments += ["--should-closes"] if asked["strict"] else []
     # Trials side by side are the supervisor's business; one process is enough to judge them.
     arguments += [f"--parallel={asked['workers']}"]

@@ -22,7 +22,13 @@ VERDICTS = "verdicts.json"
 
 
 def judge_directory(
-    directory: Path, *, baseline: Baseline, history_path: str, error: str = "", globs: Sequence[str] = ("*",)
+    directory: Path,
+    *,
+    baseline: Baseline,
+    history_path: str,
+    error: str = "",
+    globs: Sequence[str] = ("*",),
+    pair: str = "",
 ) -> TrialResult:
     """Judge the history in `directory` with the guarantees that match. Raises HistoryError when there is none."""
     history = History.load(directory)
@@ -38,17 +44,18 @@ def judge_directory(
         repro_path=str(directory),
         baseline=baseline,
         error=error or None,
+        pair=pair,
     )
 
 
-def judged_once(directory: Path, *, baseline: Baseline, out: Path, error: str) -> TrialResult:
+def judged_once(directory: Path, *, baseline: Baseline, out: Path, error: str, pair: str = "") -> TrialResult:
     """The verdicts on a trial of this check; judged by the first caller, read by all others, also across processes."""
     kept = directory / VERDICTS
     with _locked(directory):
         if kept.exists():
             return msgspec.json.decode(kept.read_bytes(), type=TrialResult)
         result = judge_directory(
-            directory, baseline=baseline, history_path=str(directory.relative_to(out)), error=error
+            directory, baseline=baseline, history_path=str(directory.relative_to(out)), error=error, pair=pair
         )
         write_atomically(kept, msgspec.json.encode(result))
     return result

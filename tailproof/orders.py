@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from tailproof.reports.result import called
+
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One trial that somebody wants. Orders with the same `key` are one trial, whoever asks and how often."""
@@ -17,6 +19,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     client: str
     """`sdk:VERSION` or `plain`; already resolved, never `sdk` alone."""
+    pair: str = ""
+    """What a check of several pairs calls this target and client (`tailproof.pairs`); empty in a check of one pair."""
     seed: int
     out: str
     """The directory below which histories are kept."""
@@ -25,9 +29,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The scenario's name, with the repetition from the second on."""
+        """`stream-lag`, `stream-lag.2` for a second trial of it; in a check of several pairs with the pair behind it,
+        `stream-lag.2_sdk-1.11.0_pypi-1.11.0`. Tests and directories are called so, too."""
         name = str(self.scenario["name"])
-        return f"{name}.{self.repetition + 1}" if self.repetition else name
+        return called(f"{name}.{self.repetition + 1}" if self.repetition else name, self.pair)
 
     @property
     def directory(self) -> Path:

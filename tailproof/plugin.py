@@ -16,8 +16,21 @@ DEFAULT_OUT = "tailproof-results"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of `pytest suites/`; `tailproof check` passes the same ones."""
     group = parser.getgroup("tailproof", "conformance and chaos tests of an agent server")
-    group.addoption("--target", default="", help="pypi:VERSION, docker:IMAGE, src:DIR or url:URL")
-    group.addoption("--client", default="", help="sdk:VERSION, sdk (the release of the target) or plain")
+    group.addoption(
+        "--target",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="pypi:VERSION, docker:IMAGE, src:DIR or url:URL (repeatable)",
+    )
+    group.addoption(
+        "--client",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="sdk (the release of each target, the default), sdk:VERSION, src:DIR, ts:VERSION, script:FILE or plain "
+        "(repeatable: every target meets every client)",
+    )
     group.addoption("--scenario", action="append", default=[], metavar="GLOB", help="only these scenarios (repeatable)")
     group.addoption("--tier", choices=("quick", "gate", "deep"), default="gate", help="how much is run (default: gate)")
     group.addoption("--out", default=DEFAULT_OUT, metavar="DIR", help=f"histories and reports (default: {DEFAULT_OUT})")
@@ -29,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--should-closes", action="store_true", help="a violated SHOULD closes the gate, too")
     group.addoption("--live", action="store_true", help="show the phases of trials, not a letter per test (with -s)")
     group.addoption("--supervisor", default="", help="address of the supervisor; set by the session itself")
-    group.addoption("--target-version", default="", help="release of the target; set by the session itself")
+    group.addoption("--matrix", default="", help="targets and clients as they were found; set by the session itself")
 
 
 @pytest.hookimpl(tryfirst=True)

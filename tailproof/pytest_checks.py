@@ -6,20 +6,26 @@ runs, asks it for a history. So a trial runs once under any scheduler.
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from tailproof.check import Cell, Check, CheckError, CheckOptions, release_of
+from tailproof.check import Cell, Check, CheckError, CheckOptions
+from tailproof.clients.spec import BadClient
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import HistoryError
 from tailproof.judging import judged_once
 from tailproof.orders import Ask, SupervisorGone, ask
+from tailproof.pairs import Matrix, meet
 from tailproof.plugin import DECIDED, SUITE_SUFFIX
 from tailproof.reports.result import TrialResult, VerdictResult
 from tailproof.reports.terminal import violation_card
+from tailproof.reports.words import clip
 from tailproof.session import CheckSession
 from tailproof.suite import Suite
 from tailproof.targets.target import TargetError
@@ -43,11 +49,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
-    try:
-        config.option.target_version = release_of(config.option.target, model_url=config.option.model_url)
-    except TargetError as error:
-        raise pytest.UsageError(str(error)) from error
-    check = _plan(config)
+    check = _plan(config, build=True)
+    config.option.matrix = msgspec.json.encode(check.matrix).decode()
     parallel = config.option.parallel or getattr(config.option, "numprocesses", None) or 1
     config.stash[_SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
     config.option.supervisor = config.stash[_SESSION].address
@@ -57,9 +60,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Hand to a worker of xdist what was decided here."""
     option = node.config.option
-    node.workerinput[DECIDED] = {
-        name: getattr(option, name) for name in ("seed", "out", "supervisor", "target_version")
-    }
+    node.workerinput[DECIDED] = {name: getattr(option, name) for name in ("seed", "out", "supervisor", "matrix")}
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -70,13 +71,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The checks of one trial stand together, in the order in which trials are begun."""
-    first: dict[str, int] = {}
-    for position, item in enumerate(items):
-        if isinstance(item, GuaranteeItem):
-            first.setdefault(item.trial, position)
-    items.sort(key=lambda item: first[item.trial] if isinstance(item, GuaranteeItem) else -1)
+    judging = [item for item in items if isinstance(item, GuaranteeItem)]
+    if judging:
+        places = {trial: place for place, trial in enumerate(dict.fromkeys(cell.trial for cell in _plan(config).cells))}
+        items.sort(key=lambda item: places[item.cell.trial] if isinstance(item, GuaranteeItem) else -1)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -153,16 +153,13 @@ class GuaranteeItem(pytest.Item):
         self.cell = cell
         self._judged: tuple[TrialResult, VerdictResult] | None = None
 
-    @property
-    def trial(self) -> str:
-        """Identifies the trial that this item judges."""
-        return self.cell.order.key if self.cell.order else self.cell.scenario.name
-
     def setup(self) -> None:
         """Obtain the verdict; what cannot be told is an error of the setup."""
         order = self.cell.order
-        if order is None:
+        if order is None and self.cell.not_run:
             pytest.skip(f"not run: {self.cell.not_run}")
+        if order is None:
+            raise CouldNotTell(self.cell.pair.failure)
         try:
             done = ask(self.config.option.supervisor, Ask(wait=order.key))
         except SupervisorGone as error:
@@ -170,7 +167,9 @@ class GuaranteeItem(pytest.Item):
         error_text = done.error if done else "the supervisor does not know this trial"
         check = _plan(self.config)
         try:
-            trial = judged_once(order.directory, baseline=check.baseline, out=Path(order.out), error=error_text)
+            trial = judged_once(
+                order.directory, baseline=check.baseline, out=Path(order.out), error=error_text, pair=order.pair
+            )
         except HistoryError as error:
             raise CouldNotTell(error_text or str(error)) from error
         if trial.error:
@@ -202,12 +201,10 @@ class GuaranteeItem(pytest.Item):
         return self.path, 0, self.name
 
 
-def _plan(config: pytest.Config) -> Check:
+def _plan(config: pytest.Config, *, build: bool = False) -> Check:
     if _CHECK not in config.stash:
         option = config.option
         options = CheckOptions(
-            target=option.target,
-            client=option.client,
             scenarios=tuple(option.scenario),
             tier=option.tier,
             out=option.out,
@@ -216,10 +213,18 @@ def _plan(config: pytest.Config) -> Check:
             model_url=option.model_url,
             repetitions=option.repetitions,
             strict=option.should_closes,
-            version=option.target_version,
         )
         try:
-            config.stash[_CHECK] = Check.plan(options)
-        except (CheckError, BadFile, TargetError) as error:
+            config.stash[_CHECK] = Check.plan(options, lambda: _matrix(option, build=build))
+        except (CheckError, BadFile, BadClient, TargetError) as error:
             raise pytest.UsageError(str(error)) from error
     return config.stash[_CHECK]
+
+
+def _matrix(option: Any, *, build: bool) -> Matrix:
+    if option.matrix:
+        return msgspec.json.decode(option.matrix, type=Matrix)
+    if build and option.live:
+        said = " ".join(("getting ready:", *option.target, *option.client))
+        sys.stderr.write(clip(said, shutil.get_terminal_size().columns) + "\n")
+    return meet(option.target, option.client, model_url=option.model_url, build=build)

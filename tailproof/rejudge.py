@@ -11,6 +11,7 @@ from tailproof.history.reader import read_header
 from tailproof.judging import judge_directory
 from tailproof.reports.assemble import check_result, environment_of
 from tailproof.reports.baseline import Baseline
+from tailproof.reports.result import PairResult
 from tailproof.reports.terminal import render
 
 
@@ -21,8 +22,7 @@ def judge_again(directory: Path, *, globs: Sequence[str], baseline: Path | None)
     trial = judge_directory(directory, baseline=known, history_path=str(directory), globs=globs or ("*",))
     result = check_result(
         [trial],
-        target=header.target,
-        client=header.client,
+        pairs=[PairResult(target=header.target, client=header.client, release=header.versions.get("server", ""))],
         seed=header.seed,
         started=header.started,
         duration_s=trial.duration_s,

@@ -15,20 +15,26 @@ from tailproof.reports.baseline import Baseline
 from tailproof.supervisor import SupervisorProcess
 
 Violation = tuple[str, str, str]
-"""(scenario, guarantee, signature)"""
+"""(scenario, with its pair where there are several; guarantee; signature)"""
 
 
 def reproduce(what: Path, *, trials: int, parallel: int, out: Path, echo: Callable[[str], object]) -> int:
-    """Run every violated trial of `what` again, `trials` times each, and say k of n for each violation.
+    """Run every violated trial of `what` again, each with its own pair, `trials` times each, and say k of n for each violation.
 
     Returns 1 when a violation came back, 0 when none did, 2 when a trial could not be run. Raises HistoryError, BadResult.
     """
-    directories = [what] if what.is_dir() else _violated(what)
-    if not directories:
+    violated = {what: ""} if what.is_dir() else _violated(what)
+    if not violated:
         echo(f"{what} holds no violation: nothing to reproduce")
         return 0
-    sought = {violation for directory in directories for violation in _violations(directory)}
-    orders = [order_of(directory, out=out, repetition=number) for directory in directories for number in range(trials)]
+    sought = {violation for directory, pair in violated.items() for violation in _violations(directory, pair)}
+    wanted = [
+        order_of(directory, out=out, repetition=number, pair=pair)
+        for directory, pair in violated.items()
+        for number in range(trials)
+    ]
+    # Two trials of one scenario and pair are the same trial again.
+    orders = list({order.key: order for order in wanted}.values())
     found: Counter[Violation] = Counter()
     failures: list[str] = []
     with SupervisorProcess(parallel=parallel, log=out / "supervisor.log") as supervisor:
@@ -38,14 +44,14 @@ def reproduce(what: Path, *, trials: int, parallel: int, out: Path, echo: Callab
             if done is not None and done.error:
                 failures.append(f"{order.name}: {done.error}")
                 continue
-            trial = judged_once(order.directory, baseline=Baseline(), out=out, error="")
+            trial = judged_once(order.directory, baseline=Baseline(), out=out, error="", pair=order.pair)
             seen = [v for v in trial.verdicts if v.outcome is Outcome.VIOLATED]
-            found.update((trial.scenario, v.guarantee, v.signature) for v in seen)
+            found.update((trial.called, v.guarantee, v.signature) for v in seen)
             echo(f"{order.name}: " + (", ".join(f"{v.guarantee} {v.signature}" for v in seen) or "no violation"))
     for violation in sorted(sought | set(found)):
-        scenario, guarantee, signature = violation
+        called, guarantee, signature = violation
         new = "" if violation in sought else "  (was not in the original)"
-        echo(f"{found[violation]}/{trials}  {guarantee}[{scenario}]  {signature}{new}")
+        echo(f"{found[violation]}/{trials}  {guarantee}[{called}]  {signature}{new}")
     for failure in failures:
         echo(f"could not tell: {failure}")
     if any(found[violation] for violation in sought):
@@ -53,13 +59,14 @@ def reproduce(what: Path, *, trials: int, parallel: int, out: Path, echo: Callab
     return 2 if failures else 0
 
 
-def order_of(directory: Path, *, out: Path, repetition: int) -> Order:
-    """The order that a history came from, as repetition `repetition` of it. Raises HistoryError."""
+def order_of(directory: Path, *, out: Path, repetition: int, pair: str = "") -> Order:
+    """The order that a history came from, as repetition `repetition` of it; `pair` as the check called it. Raises HistoryError."""
     header = read_header(directory)
     return Order(
         scenario=header.plan,
         target=header.target,
         client=header.client,
+        pair=pair,
         seed=header.seed,
         out=str(out),
         repetition=repetition,
@@ -67,16 +74,17 @@ def order_of(directory: Path, *, out: Path, repetition: int) -> Order:
     )
 
 
-def _violated(result: Path) -> list[Path]:
-    return [
-        result.parent / trial.history
+def _violated(result: Path) -> dict[Path, str]:
+    """The histories with a violation, each with the name of its pair."""
+    return {
+        result.parent / trial.history: trial.pair
         for trial in json.read(result).trials
         if any(verdict.outcome is Outcome.VIOLATED for verdict in trial.verdicts)
-    ]
+    }
 
 
-def _violations(directory: Path) -> Iterable[Violation]:
-    trial = judge_directory(directory, baseline=Baseline(), history_path=str(directory))
+def _violations(directory: Path, pair: str) -> Iterable[Violation]:
+    trial = judge_directory(directory, baseline=Baseline(), history_path=str(directory), pair=pair)
     for verdict in trial.verdicts:
         if verdict.outcome is Outcome.VIOLATED:
-            yield trial.scenario, verdict.guarantee, verdict.signature
+            yield trial.called, verdict.guarantee, verdict.signature

@@ -40,7 +40,7 @@ class CheckSession:
         for name in ("result.json", "report.md"):
             (out / name).unlink(missing_ok=True)
         # A running server has one address for its model, and that address takes one trial at a time.
-        alone = check.target.spec.startswith("url:")
+        alone = any(pair.target.startswith("url:") for pair in check.matrix.pairs)
         return cls(check, parallel=1 if alone else parallel, live=live)
 
     @property
@@ -57,15 +57,14 @@ class CheckSession:
         options = self.check.options
         result = check_result(
             trials,
-            target=self.check.target.spec,
-            client=self.check.client,
+            pairs=self.check.pairs,
             seed=options.seed,
             started=self._started,
             duration_s=time.monotonic() - self._began,
             environment=environment_of(read_header(self.out / trial.history) for trial in trials),
             not_run=self.check.not_run,
             baseline=self.check.baseline,
-            errors=errors,
+            errors=[*self.check.failures, *errors],
             strict=options.strict,
             interrupted=interrupted,
         )
@@ -93,7 +92,15 @@ class CheckSession:
             if not (order.directory / VERDICTS).exists() and not failure:
                 continue
             try:
-                trials.append(judged_once(order.directory, baseline=self.check.baseline, out=self.out, error=failure))
+                trials.append(
+                    judged_once(
+                        order.directory,
+                        baseline=self.check.baseline,
+                        out=self.out,
+                        error=failure,
+                        pair=order.pair,
+                    )
+                )
             except HistoryError:
                 errors.append(f"{order.name}: {failure}")
         return trials, errors

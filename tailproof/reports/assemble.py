@@ -22,6 +22,7 @@ from tailproof.reports.result import (
     FaultResult,
     LifeResult,
     NotRunResult,
+    PairResult,
     PhaseResult,
     Result,
     TrialResult,
@@ -39,11 +40,12 @@ def trial_result(
     repro_path: str | None = None,
     baseline: Baseline | None = None,
     error: str | None = None,
+    pair: str = "",
 ) -> TrialResult:
     """One trial as its history and its verdicts tell it.
 
     `history_path` is relative to the file of the result; `repro_path` is what a person types, where that differs. Summary,
-    family and tier come from the scenario in the header.
+    family and tier come from the scenario in the header, `pair` from a check of several.
     """
     header = history.header
     clock = Clock(history)
@@ -55,6 +57,7 @@ def trial_result(
         tier=str(header.plan.get("tier", "")),
         client=header.client,
         target=header.target,
+        pair=pair,
         seed=header.seed,
         duration_s=clock.duration_s,
         history=history_path,
@@ -72,8 +75,7 @@ def trial_result(
 def check_result(
     trials: Sequence[TrialResult],
     *,
-    target: str,
-    client: str,
+    pairs: Sequence[PairResult],
     seed: int,
     started: float,
     duration_s: float,
@@ -90,8 +92,9 @@ def check_result(
         tailproof=__version__,
         started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         duration_s=round(duration_s, 3),
-        target=target,
-        client=client,
+        target=", ".join(dict.fromkeys(pair.target for pair in pairs)),
+        client=", ".join(dict.fromkeys(pair.client for pair in pairs)),
+        pairs=tuple(pairs),
         seed=seed,
         environment=environment,
         trials=tuple(trials),

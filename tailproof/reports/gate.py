@@ -91,7 +91,7 @@ def _violations(trials: Iterable[TrialResult], deciding: frozenset[Level]) -> It
     for trial in trials:
         for verdict in trial.verdicts:
             if verdict.violated and verdict.level in deciding:
-                yield f"{cell(verdict.guarantee, trial.scenario)} is violated: {verdict.says}"
+                yield f"{cell(verdict.guarantee, trial.called)} is violated: {verdict.says}"
 
 
 def _stale(stale: Iterable[StaleResult]) -> Iterator[str]:
@@ -111,14 +111,14 @@ def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterat
         return
     for trial in trials:
         if trial.error is not None:
-            yield f"the trial of {trial.scenario} failed: {trial.error}"
+            yield f"the trial of {trial.called} failed: {trial.error}"
             continue
         for fault in trial.faults:
             if not fault.proven:
-                yield f"the fault {fault.fault} ({fault.name}) of {trial.scenario} is not proven"
+                yield f"the fault {fault.fault} ({fault.name}) of {trial.called} is not proven"
         for verdict in trial.verdicts:
             if verdict.outcome is Outcome.INCONCLUSIVE and verdict.level in deciding:
-                yield f"{cell(verdict.guarantee, trial.scenario)} is inconclusive: {verdict.says}"
+                yield f"{cell(verdict.guarantee, trial.called)} is inconclusive: {verdict.says}"
     if not any(_conclusive(verdict) for trial in trials for verdict in trial.verdicts):
         yield "nothing was proven: no guarantee came to a conclusive verdict"
 

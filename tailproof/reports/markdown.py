@@ -9,18 +9,24 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.history.recorder import write_atomically
 from tailproof.reports.fitting import Section, fit
 from tailproof.reports.gate import DECIDES, cell
+from tailproof.reports.markdown_pairs import of_pairs
 from tailproof.reports.markup import FOLD_END, block, code, fold, link, prose, table_head, table_row
 from tailproof.reports.result import KnownResult, Result, TrialResult, VerdictResult
 from tailproof.reports.words import (
     STANDINGS,
+    by_pairs,
     clip,
     death,
+    elsewhere,
     ends,
     facts,
     failures,
     frequency,
     grid,
+    not_run,
     proof,
+    ranges,
+    several,
     span,
     tally,
     window,
@@ -43,6 +49,7 @@ def render(result: Result, *, base: Result | None = None, limit: int = PR_COMMEN
     sections = [
         Section(head=f"## {prose(result.gate.says)}", importance=0),
         _asked(result),
+        *of_pairs(result),
         *_compared(result, base),
         _faults(result),
         *_violations(result, base),
@@ -61,9 +68,12 @@ def write(result: Result, path: Path, *, base: Result | None = None, limit: int 
 
 
 def _asked(result: Result) -> Section:
-    rows = {
+    one = {
         "target": code(clip(result.target, _ITEM), cell=True),
         "client": code(clip(result.client, _ITEM), cell=True),
+    }
+    rows = {
+        **({} if several(result) else one),
         "trials": f"{len(result.trials)} in {span(result.duration_s)}, seed {result.seed}",
         "started": prose(clip(result.started, _ITEM)),
         "tailproof": prose(clip(result.tailproof, _ITEM)),
@@ -88,7 +98,10 @@ def _compared(result: Result, base: Result | None) -> Iterator[Section]:
         table_row((code(cell(*key), cell=True), earlier.get(key, _UNJUDGED), now.get(key, _UNJUDGED)))
         for key in changed
     ]
-    columns = ("changed", f"before: {code(base.target, cell=True)}", f"after: {code(result.target, cell=True)}")
+    columns = (
+        "changed",
+        *(f"{when}: {code(clip(of.target, _ITEM), cell=True)}" for when, of in (("before", base), ("after", result))),
+    )
     head = f"### Before and after\n\n{len({*after, *before}) - len(rows)} verdicts are the same, {len(rows)} differ."
     yield Section(
         head=f"{head}\n\n{table_head(columns)}" if rows else head,
@@ -100,10 +113,11 @@ def _compared(result: Result, base: Result | None) -> Iterator[Section]:
 
 
 def _signatures(result: Result) -> dict[tuple[str, str], set[tuple[str, str]]]:
-    """What was found per guarantee and scenario. That a violation is known changes how it counts, not what was found."""
+    """What was found per guarantee and scenario (with its pair, where there are several). That a violation is known changes how
+    it counts, not what was found."""
     found: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for trial, verdict in result.judged():
-        found.setdefault((verdict.guarantee, trial.scenario), set()).add((verdict.outcome, verdict.signature))
+        found.setdefault((verdict.guarantee, trial.called), set()).add((verdict.outcome, verdict.signature))
     return found
 
 
@@ -120,27 +134,37 @@ def _called(result: Result) -> dict[tuple[str, str], str]:
 def _faults(result: Result) -> Section:
     return Section(
         head="### Scenarios and faults\n\n"
-        + table_head(("scenario", "verdicts", "fault", "window", "proof", "server deaths")),
-        items=[table_row(row) for trial in result.trials for row in _fault_rows(trial, strict=result.gate.strict)],
+        + table_head((*_trial_columns(result), "verdicts", "fault", "window", "proof", "server deaths")),
+        items=[table_row(row) for trial in result.trials for row in _fault_rows(result, trial)],
         between="\n",
         noun="faults",
         importance=4,
     )
 
 
-def _fault_rows(trial: TrialResult, *, strict: bool) -> Iterator[tuple[str, ...]]:
-    name = code(trial.scenario, cell=True)
-    said = "**failed**" if trial.error is not None else tally(trial.verdicts, strict=strict)
+def _trial_columns(result: Result) -> tuple[str, ...]:
+    return ("scenario", "client", "target") if several(result) else ("scenario",)
+
+
+def _trial_cells(result: Result, trial: TrialResult) -> tuple[str, ...]:
+    shown = (trial.scenario, trial.client, trial.target) if several(result) else (trial.scenario,)
+    return tuple(code(text, cell=True) for text in shown)
+
+
+def _fault_rows(result: Result, trial: TrialResult) -> Iterator[tuple[str, ...]]:
+    name = _trial_cells(result, trial)
+    same = ("",) * len(name)
+    said = "**failed**" if trial.error is not None else tally(trial.verdicts, strict=result.gate.strict)
     deaths = "<br>".join(prose(clip(ended, _SENTENCE)) for life in trial.lives if (ended := death(life)))
     if not trial.faults:
-        yield name, said, "none", "", "", deaths
+        yield *name, said, "none", "", "", deaths
     for index, fault in enumerate(trial.faults):
         scope = f" ({prose(fault.scope)})" if fault.scope else ""
         what = f"{code(fault.name, cell=True)}{scope} {prose(clip(fault.says, _ITEM))}".strip()
         first = index == 0
         proven = prose(clip(proof(fault), 300))
         proven = proven if fault.proven else f"**{proven}**"
-        yield name if first else "", said if first else "", what, window(fault), proven, deaths if first else ""
+        yield *(name if first else same), said if first else "", what, window(fault), proven, deaths if first else ""
 
 
 def _violations(result: Result, base: Result | None) -> Iterator[Section]:
@@ -154,7 +178,7 @@ def _violations(result: Result, base: Result | None) -> Iterator[Section]:
 def _card(
     result: Result, trial: TrialResult, verdict: VerdictResult, earlier: Mapping[tuple[str, str], str] | None
 ) -> str:
-    name = code(cell(verdict.guarantee, trial.scenario))
+    name = code(cell(verdict.guarantee, trial.called))
     parts = [
         f"#### {name} {verdict.level}",
         f"> {prose(clip(verdict.promise, _SENTENCE))} ({_source(verdict.source)})",
@@ -162,7 +186,7 @@ def _card(
         "\n".join(f"- {line}" for line in _card_facts(result, trial, verdict)),
     ]
     if earlier is not None:
-        parts.append(f"**Before:** {earlier.get((verdict.guarantee, trial.scenario), _UNJUDGED)}")
+        parts.append(f"**Before:** {earlier.get((verdict.guarantee, trial.called), _UNJUDGED)}")
     if verdict.expected or verdict.seen:
         parts.append(block(_expected_and_seen(verdict)))
     if verdict.evidence:
@@ -183,6 +207,14 @@ def _source(source: str) -> str:
 
 
 def _card_facts(result: Result, trial: TrialResult, verdict: VerdictResult) -> Iterator[str]:
+    if trial.pair:
+        yield f"client {code(clip(trial.client, _ITEM))} with target {code(clip(trial.target, _ITEM))}"
+    others = elsewhere(result, trial, verdict)
+    for other in others[:_ITEMS]:
+        who = f"{code(clip(other.client, _ITEM))} with {code(clip(other.target, _ITEM))}"
+        yield f"also {who}, in {frequency(result, other, verdict)}: {code(clip(other.history, 300))}"
+    if len(others) > _ITEMS:
+        yield f"and {len(others) - _ITEMS} more pairs"
     if verdict.signature:
         yield f"how: {code(clip(verdict.signature, _ITEM))}, in {frequency(result, trial, verdict)}"
     for fault in trial.faults:
@@ -203,7 +235,7 @@ def _expected_and_seen(verdict: VerdictResult) -> Iterator[str]:
 
 def _doubts(result: Result) -> Iterator[Section]:
     advisory = [
-        f"{cell(verdict.guarantee, trial.scenario)} is inconclusive ({verdict.level}): {verdict.says}"
+        f"{cell(verdict.guarantee, trial.called)} is inconclusive ({verdict.level}): {verdict.says}"
         for trial, verdict in result.judged()
         if verdict.outcome is Outcome.INCONCLUSIVE and verdict.level not in DECIDES[result.gate.strict]
     ]
@@ -234,7 +266,9 @@ def _stale(result: Result) -> Iterator[Section]:
 
 def _known(result: Result) -> Iterator[Section]:
     lines = [
-        _known_line(cell(verdict.guarantee, trial.scenario), verdict.signature, verdict.known)
+        _known_line(
+            cell(verdict.guarantee, trial.scenario), verdict.signature, verdict.known, by_pairs(result, trial, verdict)
+        )
         for trial, verdict in failures(result, "known")
         if verdict.known is not None
     ]
@@ -249,20 +283,19 @@ def _known(result: Result) -> Iterator[Section]:
         )
 
 
-def _known_line(name: str, signature: str, known: KnownResult) -> str:
+def _known_line(name: str, signature: str, known: KnownResult, by: str) -> str:
     reason = prose(clip(known.reason, _SENTENCE))
-    return f"- {code(name)} {code(signature)}: {reason} ({link(clip(known.link, 300), known.link)})"
+    return f"- {code(name)} {code(signature)}{by}: {reason} ({link(clip(known.link, 300), known.link)})"
 
 
 def _not_run(result: Result) -> Iterator[Section]:
     if result.not_run:
+        columns = ("what", "why", "pairs") if several(result) else ("what", "why")
         yield Section(
-            head=f"### Not run\n\n{table_head(('what', 'why'))}",
+            head=f"### Not run\n\n{table_head(columns)}",
             items=[
-                table_row(
-                    (code(_what(missing.scenario, missing.guarantee), cell=True), prose(clip(missing.reason, 300)))
-                )
-                for missing in result.not_run
+                table_row((code(name, cell=True), prose(clip(reason, 300)), ranges(pairs))[: len(columns)])
+                for (name, reason), pairs in not_run(result).items()
             ],
             between="\n",
             noun="reasons",
@@ -270,20 +303,16 @@ def _not_run(result: Result) -> Iterator[Section]:
         )
 
 
-def _what(scenario: str, guarantee: str | None) -> str:
-    return cell(guarantee, scenario) if guarantee else scenario
-
-
 def _details(result: Result) -> Section:
     entered = {phase.name for trial in result.trials for phase in trial.phases}
     names = [*(name for name in _PHASES if name in entered), *sorted(entered.difference(_PHASES))]
     rows = [
-        table_row((code(trial.scenario, cell=True), span(trial.duration_s), *_phases(trial, names)))
+        table_row((*_trial_cells(result, trial), span(trial.duration_s), *_phases(trial, names)))
         for trial in result.trials
     ]
     machine = prose(clip(facts(result.environment.machine), _SENTENCE))
     return Section(
-        head=f"{fold('Phases and machine')}\n{machine}\n\n{table_head(('scenario', 'took', *map(prose, names)))}",
+        head=f"{fold('Phases and machine')}\n{machine}\n\n{table_head((*_trial_columns(result), 'took', *map(prose, names)))}",
         items=rows,
         foot=FOLD_END,
         between="\n",

@@ -23,6 +23,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a result: never changed once it is written."""
 
 
+def called(scenario: str, pair: str) -> str:
+    """How a scenario is named in a check: alone, or with the name of the pair that played it."""
+    return f"{scenario}_{pair}" if pair else scenario
+
+
 class PhaseResult(Facts, frozen=True, kw_only=True):
     """One phase of a trial and how long it took."""
 
@@ -106,7 +111,8 @@ class VerdictResult(Facts, frozen=True, kw_only=True):
 
 class TrialResult(Facts, frozen=True, kw_only=True):
     """One execution of one scenario. `history` is relative to the file of the result; `error` tells that the harness or the
-    environment failed, so that missing verdicts mean nothing."""
+    environment failed, so that missing verdicts mean nothing. `pair` is the name of target and client in a check of several
+    pairs, else empty."""
 
     trial: str
     scenario: str
@@ -118,19 +124,39 @@ class TrialResult(Facts, frozen=True, kw_only=True):
     seed: int
     duration_s: float
     history: str
+    pair: str = ""
     phases: tuple[PhaseResult, ...] = ()
     faults: tuple[FaultResult, ...] = ()
     lives: tuple[LifeResult, ...] = ()
     verdicts: tuple[VerdictResult, ...] = ()
     error: str | None = None
 
+    @property
+    def called(self) -> str:
+        """`stream-lag`, in a check of several pairs with the pair behind it."""
+        return called(self.scenario, self.pair)
+
+
+class PairResult(Facts, frozen=True, kw_only=True):
+    """A target and a client that met in this check. `name` is how trials say it, empty where there is one pair only;
+    `release` is that of the target, empty where it cannot be told before a start; `error` tells what could not be built, so
+    that there is no trial of the pair."""
+
+    target: str
+    client: str
+    name: str = ""
+    release: str = ""
+    error: str | None = None
+
 
 class NotRunResult(Facts, frozen=True, kw_only=True):
-    """What was not run, and why. Without a guarantee the whole scenario was not."""
+    """What was not run, and why. Without a guarantee the whole scenario was not; `target` and `client` say by whom."""
 
     scenario: str
     guarantee: str | None
     reason: str
+    target: str = ""
+    client: str = ""
 
 
 class StaleResult(Facts, frozen=True, kw_only=True):
@@ -179,8 +205,8 @@ class Environment(Facts, frozen=True, kw_only=True):
 
 
 class Result(Facts, frozen=True, kw_only=True):
-    """One check of one target. `started` is ISO 8601 in UTC; `tailproof` is the version of the harness; `errors` are those
-    that belong to no trial."""
+    """One check. `started` is ISO 8601 in UTC; `tailproof` is the version of the harness; `errors` are those that belong to
+    no trial. `pairs` are those that met; `target` and `client` list theirs, with a comma between several."""
 
     schema: int = SCHEMA_VERSION
     tailproof: str
@@ -189,6 +215,7 @@ class Result(Facts, frozen=True, kw_only=True):
     target: str
     client: str
     seed: int
+    pairs: tuple[PairResult, ...] = ()
     environment: Environment = Environment()
     trials: tuple[TrialResult, ...] = ()
     not_run: tuple[NotRunResult, ...] = ()
@@ -201,8 +228,8 @@ class Result(Facts, frozen=True, kw_only=True):
             for verdict in trial.verdicts:
                 yield trial, verdict
 
-    def frequency(self, scenario: str, guarantee: str, signature: str) -> tuple[int, int]:
-        """In how many trials of the scenario that judged the guarantee it was violated in this way: k of n."""
-        same = [v for t, v in self.judged() if t.scenario == scenario and v.guarantee == guarantee]
+    def frequency(self, trial: TrialResult, guarantee: str, signature: str) -> tuple[int, int]:
+        """In how many trials of the same scenario and pair that judged the guarantee it was violated in this way: k of n."""
+        same = [v for t, v in self.judged() if t.called == trial.called and v.guarantee == guarantee]
         hits = [v for v in same if v.outcome is Outcome.VIOLATED and v.signature == signature]
         return len(hits), len(same)

@@ -14,19 +14,26 @@ from tailproof.reports.result import Result, TrialResult, VerdictResult
 from tailproof.reports.words import (
     STANDINGS,
     asked,
+    by_pairs,
     clip,
     death,
+    elsewhere,
     ends,
     facts,
     failures,
     frequency,
     grid,
+    met,
+    not_run,
     proof,
+    ranges,
+    several,
     some,
     span,
     standing,
     tally,
     visible,
+    where,
     window,
 )
 
@@ -60,7 +67,7 @@ def finished_line(trial: TrialResult, *, done: int, total: int, strict: bool = F
     said = "failed: " + trial.error if trial.error is not None else tally(trial.verdicts, strict=strict)
     loud = [v.guarantee for v in trial.verdicts if standing(v, strict=strict) in ("violated", "advisory")]
     names = f" ({', '.join(loud)})" if loud else ""
-    return clip(f"{_progress(done, total)} {trial.scenario}  {span(trial.duration_s)}  {said}{names}", width)
+    return clip(f"{_progress(done, total)} {trial.called}  {span(trial.duration_s)}  {said}{names}", width)
 
 
 def render(result: Result, *, files: Mapping[str, str] | None = None, width: int = 80, color: bool = False) -> str:
@@ -75,11 +82,14 @@ def render(result: Result, *, files: Mapping[str, str] | None = None, width: int
     _list(console, "could not tell", result.gate.doubts, "inconclusive")
     _list(console, "stale in the baseline", list(_stale(result)), "violated")
     _list(console, "known", list(_known(result)), "known")
-    _matrix(console, result)
+    if several(result):
+        _pairs(console, result)
+    else:
+        _scenarios(console, result)
     _not_run(console, result)
     if files:
         console.print()
-        _pairs(console, {name: [path] for name, path in files.items()}, width=max(map(len, files)) + 2)
+        _rows(console, {name: [path] for name, path in files.items()}, width=max(map(len, files)) + 2)
     return _written(console)
 
 
@@ -87,7 +97,7 @@ def violation_card(verdict: VerdictResult, trial: TrialResult | None = None, *, 
     """One violation as plain text, for a failing test: promise, expected and seen, evidence, and the command that repeats
     it; with its trial also the faults and deaths around it."""
     console = _console(width=width, color=False)
-    _pairs(console, dict(_card(verdict, trial)), width=_LABEL)
+    _rows(console, dict(_card(verdict, trial)), width=_LABEL)
     _repro(console, verdict)
     return _written(console)
 
@@ -115,17 +125,23 @@ def _cards(console: Console, result: Result, wanted: str) -> None:
     found = failures(result, wanted)
     for trial, verdict in found[:_CARDS]:
         console.print()
-        name = cell(verdict.guarantee, trial.scenario)
+        name = cell(verdict.guarantee, trial.called)
         level = f"{verdict.level}, does not close the gate" if wanted == "advisory" else str(verdict.level)
         console.print(Text.assemble((f"VIOLATED  {visible(name)}", STYLES[wanted]), f"  {level}"))
-        often = f" ({frequency(result, trial, verdict)})"
-        _pairs(console, dict(_card(verdict, trial, often=often)), width=_LABEL)
+        rows = dict(_card(verdict, trial, often=f" ({frequency(result, trial, verdict)})"))
+        if others := [
+            f"{met(other)} ({frequency(result, other, verdict)})" for other in elsewhere(result, trial, verdict)
+        ]:
+            rows["also"] = some(others, 4, width=150)
+        _rows(console, rows, width=_LABEL)
         _repro(console, verdict)
     if len(found) > _CARDS:
         console.print(Text(f"\nand {len(found) - _CARDS} more violations: see the report"))
 
 
 def _card(verdict: VerdictResult, trial: TrialResult | None, *, often: str = "") -> Iterator[tuple[str, list[str]]]:
+    if trial and trial.pair:
+        yield "pair", [clip(met(trial), 300)]
     yield "promise", [f"{clip(verdict.promise, 400)} ({clip(verdict.source, 100)})"]
     yield "found", [f"{clip(verdict.says, 400)}{often}"]
     if verdict.measured:
@@ -155,7 +171,8 @@ def _stale(result: Result) -> Iterator[str]:
 def _known(result: Result) -> Iterator[str]:
     for trial, verdict in failures(result, "known"):
         if verdict.known is not None:
-            yield f"{cell(verdict.guarantee, trial.scenario)} {verdict.known.reason} ({verdict.known.link})"
+            name = f"{cell(verdict.guarantee, trial.scenario)}{by_pairs(result, trial, verdict)}"
+            yield f"{name} {verdict.known.reason} ({verdict.known.link})"
 
 
 def _list(console: Console, title: str, lines: Sequence[str], style: str) -> None:
@@ -164,59 +181,95 @@ def _list(console: Console, title: str, lines: Sequence[str], style: str) -> Non
     console.print()
     console.print(Text(title.upper(), STYLES[style]))
     for line in some(lines, _LINES, width=400):
-        _pairs(console, {"": [line]}, width=0)
+        _rows(console, {"": [line]}, width=0)
 
 
-def _matrix(console: Console, result: Result) -> None:
+def _scenarios(console: Console, result: Result) -> None:
+    """Of one pair: guarantees by scenarios."""
     guarantees, scenarios, cells = grid(result)
     if not scenarios:
         return
+    _matrix(console, guarantees, scenarios, cells)
+    for number, scenario in enumerate(scenarios, 1):
+        trials = [trial for trial in result.trials if trial.called == scenario]
+        took = span(sum(trial.duration_s for trial in trials))
+        _rows(console, {f"{number:>2} {visible(scenario)}": [f"{took}, {_gave(result, trials)}"]}, width=28)
+
+
+def _pairs(console: Console, result: Result) -> None:
+    """Of several pairs: guarantees by pairs, then what stands in which scenario with which pair."""
+    guarantees, _, cells = grid(result, met)
+    _matrix(console, guarantees, [met(pair) for pair in result.pairs], cells)
+    labels = [f"{number:>2} {visible(met(pair))}" for number, pair in enumerate(result.pairs, 1)]
+    width = min(max(map(len, labels)) + 2, console.width * 3 // 5)
+    for label, pair in zip(labels, result.pairs, strict=True):
+        trials = [trial for trial in result.trials if met(trial) == met(pair)]
+        took = f"{len(trials)} in {span(sum(trial.duration_s for trial in trials))}, {_gave(result, trials)}"
+        _rows(console, {label: ["could not be built" if pair.error else took if trials else "not run"]}, width=width)
+    places = {guarantee: list(where(result, guarantee)) for guarantee in guarantees}
+    if any(places.values()):
+        console.print()
+        console.print(Text("WHERE", "bold"))
+    for guarantee, found in places.items():
+        lines = [
+            f"{STANDINGS[name][0]} " + ", ".join(f"{visible(place)} ({ranges(pairs)})" for place, pairs in at.items())
+            for name, at in found
+        ]
+        _rows(console, {guarantee: lines}, width=max(map(len, guarantees)) + 2)
+
+
+def _matrix(
+    console: Console, guarantees: Sequence[str], columns: Sequence[str], cells: Mapping[tuple[str, str], str]
+) -> None:
+    """The worst standing of each guarantee in each of the columns, which are numbered from 1."""
     console.print()
     legend = ", ".join(f"{mark} {called}" for name, (mark, _, called) in STANDINGS.items() if name in cells.values())
     console.print(Text(legend or "nothing was judged", "dim"))
     names = max((len(name) for name in guarantees), default=0)
     at_once = max(1, (console.width - names) // 4)
-    for start in range(0, len(scenarios), at_once):
-        part = list(enumerate(scenarios, 1))[start : start + at_once]
+    for start in range(0, len(columns), at_once):
+        part = list(enumerate(columns, 1))[start : start + at_once]
         if guarantees:
             console.print(Text(" " * names + "".join(f"{number:>4}" for number, _ in part)))
         for guarantee in guarantees:
             row = Text(guarantee.ljust(names))
-            for _, scenario in part:
-                kind = cells.get((guarantee, scenario), "")
+            for _, column in part:
+                kind = cells.get((guarantee, column), "")
                 row.append(f"{STANDINGS[kind][0] if kind else '':>4}", STYLES.get(kind, ""))
             console.print(row)
     console.print()
-    for number, scenario in enumerate(scenarios, 1):
-        trials = [trial for trial in result.trials if trial.scenario == scenario]
-        took = span(sum(trial.duration_s for trial in trials))
-        said = tally((v for trial in trials for v in trial.verdicts), strict=result.gate.strict)
-        failed = ", failed" if any(trial.error is not None for trial in trials) else ""
-        _pairs(console, {f"{number:>2} {visible(scenario)}": [f"{took}, {said}{failed}"]}, width=28)
+
+
+def _gave(result: Result, trials: Sequence[TrialResult]) -> str:
+    said = tally((verdict for trial in trials for verdict in trial.verdicts), strict=result.gate.strict)
+    failed = sum(1 for trial in trials if trial.error is not None)
+    return said + (", failed" if failed and not several(result) else f", {failed} failed" if failed else "")
 
 
 def _not_run(console: Console, result: Result) -> None:
-    if not result.not_run:
+    rows = not_run(result)
+    if not rows:
         return
     console.print()
     console.print(Text("NOT RUN", "bold"))
-    for missing in result.not_run[:_LINES]:
-        name = cell(missing.guarantee, missing.scenario) if missing.guarantee else missing.scenario
-        _pairs(console, {visible(name): [clip(missing.reason, 300)]}, width=28)
-    if len(result.not_run) > _LINES:
-        console.print(Text(f"  and {len(result.not_run) - _LINES} more: see the report"))
+    for (name, reason), pairs in list(rows.items())[:_LINES]:
+        by = f" ({ranges(pairs)})" if pairs and several(result) else ""
+        _rows(console, {visible(name): [clip(reason, 300) + by]}, width=28)
+    if len(rows) > _LINES:
+        console.print(Text(f"  and {len(rows) - _LINES} more: see the report"))
 
 
-def _pairs(console: Console, pairs: Mapping[str, Sequence[str]], *, width: int) -> None:
+def _rows(console: Console, rows: Mapping[str, Sequence[str]], *, width: int) -> None:
     """A column of labels of `width` and a column of text that wraps beside it."""
     table = Table.grid(padding=0, expand=True)
     table.add_column(width=2)
     if width:
-        table.add_column(width=width, overflow="fold")
+        table.add_column(width=width - 1, overflow="fold")
+        table.add_column(width=1)
     table.add_column(ratio=1, overflow="fold")
-    for label, lines in pairs.items():
+    for label, lines in rows.items():
         for index, line in enumerate(lines):
-            labels = [Text(label if index == 0 else "")] if width else []
+            labels = [Text(label if index == 0 else ""), Text("")] if width else []
             table.add_row(Text(""), *labels, Text(visible(line)))
     console.print(table)
 

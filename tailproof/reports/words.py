@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from tailproof.guarantees.verdict import Outcome
-from tailproof.reports.gate import DECIDES
-from tailproof.reports.result import FaultResult, LifeResult, Result, TrialResult, VerdictResult
+from tailproof.reports.gate import DECIDES, cell
+from tailproof.reports.result import FaultResult, LifeResult, PairResult, Result, TrialResult, VerdictResult
 
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories that move a cursor, turn text around or cannot be encoded."""
@@ -123,7 +123,8 @@ def standing(verdict: VerdictResult, *, strict: bool = False) -> str:
 
 
 def failures(result: Result, wanted: str) -> list[tuple[TrialResult, VerdictResult]]:
-    """What stands as `wanted`, once per guarantee, scenario and signature: the same defect in ten trials is one."""
+    """What stands as `wanted`, once per guarantee, scenario and signature: the same defect in ten trials is one, and so is the
+    same with ten pairs (`elsewhere` names the others)."""
     found: dict[tuple[str, str, str], tuple[TrialResult, VerdictResult]] = {}
     for trial, verdict in result.judged():
         if standing(verdict, strict=result.gate.strict) == wanted:
@@ -131,30 +132,115 @@ def failures(result: Result, wanted: str) -> list[tuple[TrialResult, VerdictResu
     return list(found.values())
 
 
-def grid(result: Result) -> tuple[list[str], list[str], dict[tuple[str, str], str]]:
-    """Guarantees, scenarios, and the worst standing of each pair that was judged."""
-    scenarios = list(dict.fromkeys(trial.scenario for trial in result.trials))
+def elsewhere(result: Result, trial: TrialResult, verdict: VerdictResult) -> list[TrialResult]:
+    """One trial of each other pair in which the same was found and stands the same."""
+    strict = result.gate.strict
+    same = (trial.scenario, verdict.guarantee, verdict.signature, standing(verdict, strict=strict))
+    found = {
+        other.called: other
+        for other, said in result.judged()
+        if (other.scenario, said.guarantee, said.signature, standing(said, strict=strict)) == same
+    }
+    return [other for name, other in found.items() if name != trial.called]
+
+
+def grid(
+    result: Result, column: Callable[[TrialResult], str] = lambda trial: trial.called
+) -> tuple[list[str], list[str], dict[tuple[str, str], str]]:
+    """Guarantees, columns (scenarios, unless told otherwise), and the worst standing of each two that was judged."""
+    columns = list(dict.fromkeys(map(column, result.trials)))
     guarantees = list(dict.fromkeys(verdict.guarantee for _, verdict in result.judged()))
     ranks = list(STANDINGS)
     cells: dict[tuple[str, str], str] = {}
     for trial, verdict in result.judged():
-        key = (verdict.guarantee, trial.scenario)
+        key = (verdict.guarantee, column(trial))
         cells[key] = min(cells.get(key, ranks[-1]), standing(verdict, strict=result.gate.strict), key=ranks.index)
-    return guarantees, scenarios, cells
+    return guarantees, columns, cells
+
+
+# -- several pairs --------------------------------------------------------------------------------------------------------
+
+
+def several(result: Result) -> bool:
+    """More than one target or client: trials are told apart by their pair, too."""
+    return len(result.pairs) > 1
+
+
+def met(pair: PairResult | TrialResult) -> str:
+    """`sdk:1.11.0 with pypi:1.11.0`."""
+    return f"{pair.client} with {pair.target}"
+
+
+def numbers(result: Result) -> dict[str, int]:
+    """What each pair is called (`met`) -> its number, from 1."""
+    return {met(pair): number for number, pair in enumerate(result.pairs, 1)}
+
+
+def where(result: Result, guarantee: str) -> Iterator[tuple[str, dict[str, list[int]]]]:
+    """What stands as other than it should, the worst first: the standing, and its scenarios with the numbers of their pairs."""
+    number = numbers(result)
+    for name in ("violated", "advisory", "inconclusive", "known"):
+        found: dict[str, set[int]] = {}
+        for trial, verdict in result.judged():
+            if verdict.guarantee == guarantee and standing(verdict, strict=result.gate.strict) == name:
+                found.setdefault(trial.scenario, set()).add(number[met(trial)])
+        if found:
+            yield name, {scenario: sorted(pairs) for scenario, pairs in found.items()}
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """`1-3, 5`: ascending numbers."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def by_pairs(result: Result, trial: TrialResult, verdict: VerdictResult) -> str:
+    """` (pairs 1-3)`: with which pairs the same was found; empty where there is one pair."""
+    if not several(result):
+        return ""
+    number = numbers(result)
+    return f" (pairs {ranges(number[met(one)] for one in (trial, *elsewhere(result, trial, verdict)))})"
+
+
+def not_run(result: Result) -> dict[tuple[str, str], list[int]]:
+    """What was not run (scenario, or the name of a verdict) and why -> the numbers of the pairs; none where it is said of no
+    pair."""
+    number = numbers(result)
+    rows: dict[tuple[str, str], list[int]] = {}
+    for missing in result.not_run:
+        name = cell(missing.guarantee, missing.scenario) if missing.guarantee else missing.scenario
+        pairs = rows.setdefault((name, missing.reason), [])
+        if (met_at := number.get(f"{missing.client} with {missing.target}")) is not None:
+            pairs.append(met_at)
+    return rows
+
+
+# -- one line each --------------------------------------------------------------------------------------------------------
 
 
 def asked(result: Result) -> str:
     """Who met whom, in one line."""
-    trials = f"{len(result.trials)} trial" + ("s" if len(result.trials) != 1 else "")
-    return (
-        f"target {result.target} · client {result.client} · seed {result.seed} · {trials} in {span(result.duration_s)}"
-    )
+    if several(result):
+        targets, clients = ({pair.target for pair in result.pairs}, {pair.client for pair in result.pairs})
+        who = f"{_count(targets, 'target')} · {_count(clients, 'client')} · {_count(result.pairs, 'pair')}"
+    else:
+        who = f"target {result.target} · client {result.client}"
+    return f"{who} · seed {result.seed} · {_count(result.trials, 'trial')} in {span(result.duration_s)}"
 
 
 def frequency(result: Result, trial: TrialResult, verdict: VerdictResult) -> str:
-    """`1 of 1 trials`: how often it happened in this check."""
-    hits, judged = result.frequency(trial.scenario, verdict.guarantee, verdict.signature)
+    """`1 of 1 trials`: how often it happened with this pair in this check."""
+    hits, judged = result.frequency(trial, verdict.guarantee, verdict.signature)
     return f"{hits} of {judged} trials"
+
+
+def _count(things: Collection[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'s' if len(things) != 1 else ''}"
 
 
 def _escape(char: str) -> str:

@@ -15,7 +15,7 @@ SCENARIO = "name: bad\nfamily: calm\nsummary: s\nscript: [{finish: done}]\n"
     [
         ([], 0, "Usage"),
         (["chek"], 64, "No such command 'chek'"),
-        (["check"], 64, "Missing argument 'TARGET'"),
+        (["check"], 64, "Missing argument 'TARGET...'"),
         (["check", "1.58.0"], 64, "did you mean pypi:1.58.0?"),
         (["check", "pypi:"], 64, "names nothing behind the colon"),
         (["check", "src:/does/not/exist"], 64, "is not a directory"),

@@ -18,7 +18,7 @@ from tailproof.history.reader import History
 from tailproof.history.records import AnyRecord, Fault, Header, Life, Phase
 from tailproof.reports.assemble import check_result, environment_of, trial_result
 from tailproof.reports.baseline import Baseline, Entry
-from tailproof.reports.result import NotRunResult, Result, TrialResult, VerdictResult
+from tailproof.reports.result import NotRunResult, PairResult, Result, TrialResult, VerdictResult
 
 START_NS = 5_000_000_000
 """CLOCK_MONOTONIC when the trials of this module start: a result must not show it."""
@@ -221,8 +221,7 @@ def check(*, baseline: Baseline = BASELINE, strict: bool = False, tail: Verdict 
     ]
     return check_result(
         trials,
-        target="docker:openhands:1.58.0",
-        client="sdk:1.58.0",
+        pairs=[PairResult(target="docker:openhands:1.58.0", client="sdk:1.58.0", release="1.58.0")],
         seed=7,
         started=1_795_000_000,
         duration_s=49.75,
