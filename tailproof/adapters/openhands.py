@@ -118,7 +118,7 @@ class OpenHands:
         """`unknown` for a word that no release is known to use."""
         return openhands_events.NEUTRAL.get(raw_status, "unknown")
 
-    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Sequence[Seen], Sequence[str]]]:
+    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[Seen], Sequence[str]]]:
         """Per conversation: id, raw status, events in log order, unreadable files."""
         return openhands_disk.read_disk(conversations)
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tailproof.guarantees import (
+    client,
     cost,
+    events_callbacks,
     events_client,
     events_delivery,
     events_log,
@@ -16,12 +18,17 @@ from tailproof.guarantees import (
     loop,
     server,
     status,
+    status_client,
+    stream,
 )
 from tailproof.guarantees.verdict import Guarantee, Outcome, Verdict
 from tailproof.history.reader import History
 from tailproof.history.timeline import SECOND
 
-FAMILIES = (events_log, events_stable, events_delivery, events_client, events_pages, status, loop, cost, server)
+FAMILIES = (
+    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
+    *(stream, status, status_client, loop, cost, server, client),
+)
 
 CATALOGUE: Mapping[str, Guarantee] = MappingProxyType(
     {guarantee.id: guarantee for family in FAMILIES for guarantee in family.GUARANTEES}

@@ -20,7 +20,8 @@ from tailproof.guarantees.verdict import (
 from tailproof.history.reader import History
 from tailproof.history.records import Exchange, Run, Status
 from tailproof.history.timeline import SECOND, client_runs, seconds, settled_at
-from tailproof.history.views import Log, conversations, log_of
+from tailproof.history.traffic import SPOILED
+from tailproof.history.views import Log, client_tells, conversations, log_of, skew
 
 PAGE_SIZE = 100
 TELLS_APART = 3
@@ -33,12 +34,15 @@ def reconcile(history: History, conversation: str) -> Verdict:
     """After a run, REST requests and bytes grow with what was missed, not with the history.
 
     Counted at the wire: the answers to plain reads between the terminal status and the return of the client's run, without those
-    that the client had been repeating all along (its polling of the status). A repair is what the stream did not bring, by the
+    that the client had been repeating all along (its polling of the status), and without answers that a rule or an error spoiled:
+    whoever gets half a page asks for it again. A repair is what the stream did not bring, by the
     sizes of the events in the log, and two pages on top. Judged only where reading the whole log would cost at least three times
     a repair.
     """
-    if history.header.client == "plain":
-        return not_applicable("the plain protocol client never repairs what it missed")
+    if "held" not in client_tells(history):
+        return not_applicable("the client holds no list that it could repair")
+    if skew(history):
+        return not_applicable(skew(history))
     if len(conversations(history)) > 1:
         return not_applicable("several conversations share the wire")
     log = log_of(history, conversation)
@@ -111,7 +115,12 @@ def _reads(history: History, called: Run, ended: Status, back: Run) -> list[Exch
     span = [
         exchange
         for exchange in history.exchanges
-        if exchange.method.upper() == "GET" and exchange.done != "upgraded" and called.t_ns <= exchange.t_ns
+        if exchange.method.upper() == "GET"
+        and not exchange.upgrade
+        and exchange.done != "upgraded"
+        and exchange.done not in SPOILED
+        and exchange.code < 400
+        and called.t_ns <= exchange.t_ns
     ]
     before = Counter(exchange.path for exchange in span if exchange.t_ns < ended.t_ns - BEFORE_NS)
     return [

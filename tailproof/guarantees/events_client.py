@@ -20,7 +20,7 @@ from tailproof.guarantees.verdict import (
 from tailproof.history.reader import History
 from tailproof.history.records import Run, Sighting
 from tailproof.history.timeline import SETTLED, client_runs
-from tailproof.history.views import EventList, Log, lists_of, log_of, neutral_of
+from tailproof.history.views import EventList, Log, client_tells, lists_of, log_of, neutral_of, skew
 
 STRICT = 10
 """The first and the last so many events are `events.tail`'s, the others `events.middle`'s. Parameter `events.tail`."""
@@ -34,8 +34,8 @@ def tail(history: History, conversation: str) -> Verdict:
 
     *The log* is what was persisted before the authoritative end of that run: the status event that ended it, and what a
     healthy subscriber got between it and the snapshot with which the server ends a run. Bookkeeping (statistics, titles) after
-    the status event does not count, nor does what belongs to a later run. The plain protocol client never repairs; the promise
-    is not about it.
+    the status event does not count, nor does what belongs to a later run. A client that tells of no list (the plain protocol
+    client, a script) is not judged, nor is one of another release than the server.
     """
     strict = _strict(history)
     return _judge(history, conversation, lambda due: due if len(due) <= 2 * strict else due[:strict] + due[-strict:])
@@ -55,8 +55,10 @@ def _strict(history: History) -> int:
 
 
 def _judge(history: History, conversation: str, part: Part) -> Verdict:
-    if history.header.client == "plain":
-        return not_applicable("the plain protocol client never repairs what it missed")
+    if "held" not in client_tells(history):
+        return not_applicable("the client tells of no list that it holds")
+    if skew(history):
+        return not_applicable(skew(history))
     runs = client_runs(history, conversation)
     returned = [back for _, back in runs if back is not None and back.stage == "returned"]
     if not returned:
@@ -78,7 +80,7 @@ def _one_run(history: History, conversation: str, log: Log, returned: Run, part:
     )
     if held is None or not held.complete:
         return inconclusive("what the client held when its run returned was not recorded to its end")
-    end = _end_of_run(history, conversation, log, returned)
+    end = end_of_run(history, conversation, log, returned)
     if end is None:
         return inconclusive("the log shows no end of the run that the client returned from")
     whole = [event for event in log.events[: end + 1] if event.durable]
@@ -118,7 +120,7 @@ def _found(missing: list[Sighting]) -> list[Pointer]:
     return [at(event, f"{event.name} {event.id} stands in the log") for event in missing]
 
 
-def _end_of_run(history: History, conversation: str, log: Log, returned: Run) -> int | None:
+def end_of_run(history: History, conversation: str, log: Log, returned: Run) -> int | None:
     """The place in the log of the last event that counts for this run."""
     until = _before_the_next(history, conversation, log, returned)
     backs = [back for _, back in client_runs(history, conversation) if back is not None and back.t_ns < returned.t_ns]

@@ -25,20 +25,32 @@ SLACK_NS = SECOND // 4
 
 
 def known(history: History) -> Verdict:
-    """Every status seen is in the server's published vocabulary; every status a client waits for exists in it."""
+    """Every status seen is in the server's published vocabulary; every status a client waits for exists in it.
+
+    What a client waits for stands in the history once for each place that says so: a line of a script, or a request.
+    """
     words = {word for vocabulary in history.vocabularies for word in vocabulary.words}
     if not words:
         return not_applicable("the server publishes no vocabulary of statuses")
-    for vocabulary in history.vocabularies:
-        phantoms = [word for word in vocabulary.waited_for if word not in words]
-        if phantoms:
-            return violated(
-                f"{vocabulary.source} waits for {', '.join(map(repr, phantoms))}, which the server never shows",
-                signature="waits-for-unknown",
-                expected=sorted(words),
-                seen=phantoms,
-                evidence=[at(vocabulary, f"waits for {', '.join(vocabulary.waited_for)}")],
-            )
+    waits = [
+        (vocabulary, [word for word in vocabulary.waited_for if word not in words])
+        for vocabulary in history.vocabularies
+    ]
+    phantoms = [(vocabulary, unknown) for vocabulary, unknown in waits if unknown]
+    if phantoms:
+        never = sorted({word for _, unknown in phantoms for word in unknown})
+        return violated(
+            f"the client waits for {', '.join(map(repr, never))} ({', '.join(one.source for one, _ in phantoms)}), "
+            "which the server never shows",
+            signature="waits-for-unknown",
+            expected=sorted(words),
+            seen=never,
+            evidence=[
+                at(vocabulary, f"{vocabulary.source} waits for {', '.join(map(repr, unknown))}")
+                for vocabulary, unknown in phantoms
+            ],
+            places=len(phantoms),
+        )
     seen = {status.raw: status for status in reversed(history.statuses) if status.raw}
     strange = {raw: status for raw, status in seen.items() if raw not in words}
     if strange:

@@ -14,6 +14,7 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History
 from tailproof.history.records import (
     AnyRecord,
+    ClientError,
     Effect,
     Event,
     Exchange,
@@ -48,6 +49,7 @@ WITNESS_OF: dict[type, str] = {
     Frame: "wire",
     Exchange: "wire",
     Run: "client",
+    ClientError: "client",
     Stream: "observer",
     Vocabulary: "observer",
 }
@@ -264,9 +266,29 @@ def calm(tools: int = 3, client: str = "sdk:1.58.0") -> Built:
     built.put(1.9, Run(stage="called", conversation="c1"))
     built.read(3.9, "held:0", [*log, event("s1", "snapshot", durable=False)])
     built.put(4.0, Run(stage="returned", conversation="c1", reading="held:0", status="finished", neutral="done"))
+    built.show(4.0, "finished", "client")
+    subscribed(built, 1, 1.15)
+    for index, one in enumerate(log):
+        built.put(2.105 + index / len(log), _copy(one, reading="callback:0"))
     for at, raw in ((2.5, "running"), (3.2, "finished"), (4.2, "finished")):
         built.show(at, raw).ask(at, "status")
     return closed(built, log)
+
+
+def subscribed(built: Built, number: int, at: float) -> Built:
+    """The client subscribes through the wire."""
+    built.put(at, Exchange(conn=number, method="GET", path="/stream", code=101, done="upgraded", upgrade=True))
+    built.put(at + 0.01, Stream(reading=f"wire:{number}", stage="opened", path="wire", witness="wire"))
+    return built.put(at + 0.02, Frame(conn=number, direction="down", index=0, size=100, name="Snapshot"))
+
+
+def cut(again: float | None = 2.5, tools: int = 6, code: int = 1006) -> Built:
+    """`calm`, but for a stream that is cut at 2.3 in the middle of the run; the client subscribes again at `again` and tells its
+    callbacks first what it missed."""
+    built = calm(tools).fault(2.2, "injected", "wire.cut").fault(2.31, "proven", "wire.cut")
+    built.put(2.1, Fault(fault="f", name="wire.cut", stage="intent")).fault(4.5, "healed", "wire.cut")
+    built.put(2.3, Stream(reading="wire:1", stage="closed", path="wire", code=code, witness="wire"))
+    return built if again is None else subscribed(built, 2, again)
 
 
 def opened(client: str) -> Built:

@@ -9,6 +9,7 @@ import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_guarantee_client import ROWS as CLIENT_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_status import ROWS as STATUS_ROWS
@@ -19,15 +20,28 @@ from tailproof.guarantees.verdict import Level
 from tailproof.history.reader import History
 from tailproof.history.records import Fault, Phase, Stall
 
-ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS]
+ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS, *CLIENT_ROWS]
 PROMISED = {
-    "events": {"complete", "delivered", "tail", "middle", "unique", "ordered", "stable", "paged", "paired"},
-    "status": {"known", "agree", "final", "crash", "gated"},
-    "loop": {"terminates", "returns", "once", "quiet", "explained"},
+    "events": {
+        "complete",
+        "delivered",
+        "tail",
+        "middle",
+        "callbacks",
+        "unique",
+        "ordered",
+        "stable",
+        "paged",
+        "paired",
+    },
+    "status": {"known", "agree", "final", "crash", "gated", "client"},
+    "loop": {"terminates", "returns", "once", "quiet", "explained", "bounded"},
     "cost": {"reconcile"},
     "server": {"ready"},
+    "stream": {"resumed"},
+    "client": {"compatible"},
 }
-SHOULD = {"events.middle", "cost.reconcile"}
+SHOULD = {"events.middle", "cost.reconcile", "client.compatible"}
 quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -1,0 +1,174 @@
+"""What the callbacks of the client under test get."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+from tailproof.guarantees.events_client import end_of_run
+from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, not_applicable, violated
+from tailproof.history.reader import History
+from tailproof.history.records import Run, Sighting
+from tailproof.history.timeline import CLIENT, SECOND, client_runs, settled_at
+from tailproof.history.traffic import client_streams, server_down
+from tailproof.history.views import Log, client_tells, lists_of, log_of, skew
+
+SLACK_NS = SECOND
+WITHHELD = frozenset({"dropped", "reordered"})
+"""What the wire did to a frame that an open stream cannot show to its client: there is no number that it could miss."""
+
+
+def callbacks(history: History, conversation: str) -> Verdict:
+    """Each persisted event of the log reaches the client's callbacks exactly once, in log order.
+
+    *From where on*: what was published after the client's subscription was answered, or after it called its first run, whichever
+    was first. What stood in the log before is history: an SDK reads it into its list and tells its callbacks nothing ("callbacks
+    are not replayed history", `RemoteConversation` of 1.58.0). *Up to where*: the end of the last run that came back, as in
+    `events.tail`; bookkeeping behind it does not count, nor do snapshots, and an event told while the trial still lasts is in
+    time. A run that raised before its end is not judged.
+
+    *Exactly once* holds whatever the path did: a client that fetches what it missed owes it to its callbacks, too (1.56.0 replays
+    missed events after a reconnect), and one that gets a frame twice knows its id. *In order* holds across a cut: what was missed
+    comes before what follows it. Only an event whose frame the wire withheld or reordered on a stream that stayed open may come
+    late, because nothing told the client of the gap. Bookkeeping comes from other threads than the loop and may stand anywhere.
+    """
+    if "callbacks" not in client_tells(history):
+        return not_applicable("the client has no callbacks")
+    if skew(history):
+        return not_applicable(skew(history))
+    if not history.runs:
+        return not_applicable("the client never ran")
+    log = log_of(history, conversation)
+    if log is None:
+        return without_log(history, conversation)
+    back = _last_judged(history, conversation)
+    if back is None:
+        return not_applicable("no run of the client came back from its end")
+    if any(moment < back.t_ns for moment in server_down(history)):
+        return not_applicable("the server went down during the run")
+    begin, end = _begin(history, conversation, log), end_of_run(history, conversation, log, back)
+    if begin is None or end is None:
+        return inconclusive("the log shows no end of the run that the client came back from")
+    due = [event for event in log.events[begin : end + 1] if event.durable]
+    told = [
+        event
+        for one in lists_of(history, conversation, "callback")
+        if one.witness == CLIENT
+        for event in one.events
+        if event.durable and event.id in log.position
+    ]
+    return (
+        _missing(history, conversation, due, told, back)
+        or _doubled(told)
+        or _out_of_order(history, log, due, told)
+        or holds(f"the callbacks got each of {len(due)} events once, in log order", due=len(due), told=len(told))
+    )
+
+
+def _last_judged(history: History, conversation: str) -> Run | None:
+    """The newest run that returned, or raised once the server had ended it."""
+    for called, back in reversed(client_runs(history, conversation)):
+        if back is not None and back.stage == "returned":
+            return back
+        if back is not None and settled_at(history, conversation, called.t_ns, back.t_ns + SLACK_NS):
+            return back
+    return None
+
+
+def _begin(history: History, conversation: str, log: Log) -> int | None:
+    """The place of the first event that was published to a client that had to hear of it."""
+    answered = [one.answered_ns for one in client_streams(history)[:1] if one.answered_ns is not None]
+    called = [run.t_ns for run in history.runs if run.stage == "called"]
+    since_ns = min([*answered, *called])
+    live = [
+        log.position[event.id]
+        for one in lists_of(history, conversation, "stream")
+        for event in one.events
+        if one.path == "direct" and event.t_ns >= since_ns and event.id in log.position and event.durable
+    ]
+    sent = [
+        place
+        for send, place in sent_messages(history, conversation)
+        if place is not None and (send.began_ns or send.t_ns) >= since_ns
+    ]
+    return min((*live, *sent), default=None)
+
+
+def _missing(
+    history: History, conversation: str, due: Sequence[Sighting], told: Sequence[Sighting], back: Run
+) -> Verdict | None:
+    heard = {event.id for event in told}
+    missing = [event for event in due if event.id not in heard]
+    missing = [event for event in missing if not _still_on_its_way(history, event)]
+    if not missing:
+        return None
+    held = {event.id for one in lists_of(history, conversation, "held") for event in one.events}
+    known = sum(event.id in held for event in missing)
+    return violated(
+        f"{len(missing)} of {len(due)} events never reached the client's callbacks; its own list holds {known} of them",
+        signature="missing",
+        expected=[event.id for event in missing],
+        seen=[event.id for event in told[-10:]],
+        evidence=[
+            at(back, f"run() {back.stage}"),
+            *(at(event, f"{event.name} {event.id} stands in the log") for event in missing),
+        ],
+        missing=len(missing),
+        due=len(due),
+        held=known,
+    )
+
+
+def _still_on_its_way(history: History, event: Sighting) -> bool:
+    """It was late by the lag that was put on the path when the client's last stream ended."""
+    streams = client_streams(history)
+    if not streams or streams[-1].closed is None:
+        return False
+    lag_ns = int(history.header.parameters.get("lag", 0.0) * SECOND)
+    came = [frame.t_ns for frame in history.frames if frame.id == event.id and frame.direction == "down"]
+    return bool(came) and lag_ns > 0 and min(came) + lag_ns + SLACK_NS > streams[-1].closed.t_ns
+
+
+def _doubled(told: Sequence[Sighting]) -> Verdict | None:
+    counts = Counter(event.id for event in told)
+    again = [identity for identity, count in counts.items() if count > 1]
+    if not again:
+        return None
+    return violated(
+        f"{len(again)} events reached the client's callbacks more than once",
+        signature="doubled",
+        seen=again,
+        evidence=[at(event, f"{event.name} {event.id} was told") for event in told if counts[event.id] > 1],
+        doubled=len(again),
+        told=len(told),
+    )
+
+
+def _out_of_order(history: History, log: Log, due: Sequence[Sighting], told: Sequence[Sighting]) -> Verdict | None:
+    withheld = {frame.id for frame in history.frames if frame.direction == "down" and frame.done in WITHHELD}
+    loop = {event.id for event in due if event.role != "bookkeeping"} - withheld
+    row = [event for event in told if event.id in loop]
+    for earlier, event in pairwise(row):
+        if log.position[event.id] < log.position[earlier.id]:
+            return violated(
+                f"the callbacks got {event.name} {event.id} behind {earlier.name} {earlier.id}; "
+                "the log has them the other way round",
+                signature="out-of-order",
+                expected=[event.id, earlier.id],
+                seen=[earlier.id, event.id],
+                evidence=[at(earlier, "told first"), at(event, "told behind it")],
+            )
+    return None
+
+
+GUARANTEES = (
+    Guarantee(
+        id="events.callbacks",
+        level=Level.MUST,
+        promise="Each persisted event of a run reaches the client's callbacks exactly once, in log order.",
+        source="OpenHands openhands-sdk 1.56.0 (missed events are replayed to callbacks), `RemoteConversation`",
+        judge=per_conversation(callbacks),
+    ),
+)

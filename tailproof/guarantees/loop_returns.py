@@ -1,0 +1,292 @@
+"""Whether the client notices how a run ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tailproof.guarantees.events_log import per_conversation
+from tailproof.guarantees.verdict import (
+    Guarantee,
+    Level,
+    Verdict,
+    all_of,
+    at,
+    holds,
+    inconclusive,
+    not_applicable,
+    violated,
+)
+from tailproof.history.reader import History
+from tailproof.history.records import TERMINAL, Exchange, Request, Run, Status
+from tailproof.history.timeline import (
+    SECOND,
+    accepted,
+    clean_statuses,
+    client_runs,
+    last_ns,
+    seconds,
+    settled_at,
+)
+from tailproof.history.traffic import SPOILED, began, hurts
+from tailproof.history.views import belongs, client_tells, skew
+
+RETURNS_S = 10.0
+FAILED = frozenset({"failed", "stuck"})
+AT_REST = frozenset({"interrupted", "waiting"})
+SLACK_NS = SECOND
+"""A read of the status that was under way when a run returned may still show it running for this long."""
+WORDS = {"interrupted": "paused", "waiting": "waiting"}
+"""How signatures name a run that came to rest without having ended."""
+
+
+def returns(history: History, conversation: str) -> Verdict:
+    """The client's run or poll loop returns within T of the end of the run, and raises when that is an error.
+
+    T counts beyond the lag that was put on the client's path, from the status that a healthy reader saw (or from the healing of a
+    fault on the path that came later, if the run returned after it). A run that is paused, or waits for the user, has come to
+    rest: the client comes back, too, in whichever way (`RemoteConversation.run` documents a return for every status that is not
+    `running`). When the conversation is deleted under it, it raises. A client that returns while the run still goes on, or
+    without a run, breaks the promise, too. A script returns with exit code 0 and raises with any other.
+
+    An exception is definite or not. One that comes when a fault ate the answer to a request that changes something (POST /run
+    among them), or broke the repair after the end, is honest: nobody could know. A run during which the server died may end
+    with any error. A client that tells nothing has no loop of its own, and one of another release is `client.compatible`'s.
+    """
+    if not client_tells(history):
+        return not_applicable("the plain protocol client has no loop of its own")
+    if skew(history):
+        return not_applicable(skew(history))
+    return all_of(
+        (_one_return(history, conversation, called, back) for called, back in client_runs(history, conversation)),
+        nothing="the client never ran",
+    )
+
+
+def _one_return(history: History, conversation: str, called: Run, back: Run | None) -> Verdict:
+    parameters = history.header.parameters
+    limit_s = parameters.get("loop.returns", RETURNS_S) + parameters.get("lag", 0.0)
+    later = [run.t_ns for run, _ in client_runs(history, conversation) if run.t_ns > called.t_ns]
+    until_ns = min(later, default=last_ns(history))
+    ended = settled_at(history, conversation, called.t_ns, until_ns)
+    gone = _deleted(history, conversation, called.t_ns, until_ns)
+    if gone is not None and (ended is None or ended.neutral not in TERMINAL or ended.t_ns > gone.t_ns):
+        return _deleted_under_it(history, called, back, gone, limit_s)
+    judged_ns = (ended or back or called).t_ns
+    if any(life.stage in ("died", "stopped") and called.t_ns < life.t_ns < judged_ns for life in history.lives):
+        return not_applicable("the server went down during the run")
+    rested = _rest_at(history, conversation, called, back)
+    if rested is not None and back is not None:
+        return _came_back_from(history, rested, back, limit_s)
+    if ended is None:
+        return _without_an_end(history, conversation, called, back)
+    if back is None:
+        return _never(history, called, ended, limit_s)
+    if ended.t_ns > back.t_ns + SLACK_NS:
+        return _early(history, conversation, back)
+    return _came_back_from(history, ended, back, limit_s, called=called)
+
+
+def _rest_at(history: History, conversation: str, called: Run, back: Run | None) -> Status | None:
+    """The pause (or the wait for the user) that a run came back from; None when the run was on then, or had ended."""
+    if back is None:
+        return None
+    seen = [
+        status for status in clean_statuses(history, conversation) if called.t_ns < status.t_ns <= back.t_ns + SLACK_NS
+    ]
+    if not seen or seen[-1].neutral not in AT_REST:
+        return None
+    first = seen[-1]
+    for status in reversed(seen):
+        if status.neutral != first.neutral:
+            break
+        first = status
+    return first
+
+
+def _came_back_from(
+    history: History, ended: Status, back: Run, limit_s: float, *, called: Run | None = None
+) -> Verdict:
+    evidence = [at(ended, f"{ended.raw} via {ended.via}"), at(back, _how(back))]
+    healed = [fault.t_ns for fault in history.faults if fault.stage == "healed" and ended.t_ns < fault.t_ns < back.t_ns]
+    took_ns = back.t_ns - max(ended.t_ns, *healed, ended.t_ns)
+    measured: dict[str, Any] = {"limit_s": limit_s, "took_s": max(0.0, seconds(took_ns))}
+    if ended.neutral in FAILED and back.stage == "returned":
+        return violated(
+            f"run() returned as if all were well; the run ended in {ended.raw}",
+            signature="silent-error",
+            expected=["an exception"],
+            seen=[f"returned {back.status}".strip()],
+            evidence=evidence,
+        )
+    if ended.neutral == "done" and back.stage == "raised":
+        eaten = _eaten(history, called or back, ended, back)
+        if eaten is not None:
+            return not_applicable(
+                f"run() raised {back.error_type or 'an error'} after {eaten.method} {eaten.path} got no answer ({eaten.done}): "
+                "it could not know how the run ended"
+            )
+        return violated(
+            f"run() raised {back.error_type or 'an error'} although the run ended well ({ended.raw})",
+            signature="raised-although-done",
+            expected=["a return"],
+            seen=[_how(back)],
+            evidence=evidence,
+        )
+    if took_ns > limit_s * SECOND:
+        return violated(
+            f"run() came back {seconds(took_ns)} s after the status {ended.raw}",
+            signature=f"late-return{_from(ended)}",
+            evidence=evidence,
+            timed=True,
+            **measured,
+        )
+    return holds(f"run() {back.stage} {measured['took_s']:g} s after {ended.raw}", **measured)
+
+
+def _from(ended: Status) -> str:
+    return f"-from-{WORDS[ended.neutral]}" if ended.neutral in WORDS else ""
+
+
+def _how(back: Run) -> str:
+    if back.exit_code is not None:
+        return f"ended with exit code {back.exit_code}"
+    return f"run() {back.stage} {back.error_type}: {back.error}"[:200].rstrip(": ")
+
+
+def _eaten(history: History, called: Run, ended: Status, back: Run) -> Exchange | None:
+    """The exchange whose answer a fault ate, so that the client could not know: of any request that changes something, and after
+    the end of the run of any at all."""
+    spoiled = [
+        one
+        for one in history.exchanges
+        if (one.rule or _network_hurt(history, one)) and (one.done in SPOILED or one.done in ("delayed", "held"))
+    ]
+    return next(
+        (
+            one
+            for one in spoiled
+            if called.t_ns - SLACK_NS <= began(one) <= back.t_ns
+            and not one.upgrade
+            and (one.method.upper() not in ("GET", "HEAD") or (one.t_ns >= ended.t_ns and one.done in SPOILED))
+        ),
+        None,
+    )
+
+
+def _network_hurt(history: History, exchange: Exchange) -> bool:
+    return any(
+        not hurt.name.startswith("wire.") and (hurt.on_at(began(exchange)) or hurt.on_at(exchange.t_ns))
+        for hurt in hurts(history)
+    )
+
+
+def _never(history: History, called: Run, ended: Status, limit_s: float) -> Verdict:
+    waited_ns = last_ns(history) - ended.t_ns
+    if waited_ns <= limit_s * SECOND:
+        return inconclusive(f"the trial ended {seconds(waited_ns)} s after the run, before its client was late")
+    return violated(
+        f"the run was {ended.raw} and its client had not come back {seconds(waited_ns)} s later",
+        signature=f"never-returned{_from(ended)}",
+        evidence=[at(called, "run() was called"), at(ended, f"{ended.raw} via {ended.via}")],
+        timed=True,
+        limit_s=limit_s,
+        took_s=seconds(waited_ns),
+    )
+
+
+def _deleted(history: History, conversation: str, after_ns: int, until_ns: int) -> Request | None:
+    """The deletion that somebody else asked for during the run."""
+    return next(
+        (
+            request
+            for request in history.requests
+            if request.verb == "delete"
+            and accepted(request)
+            and belongs(history, conversation, request.conversation)
+            and after_ns < request.t_ns < until_ns
+        ),
+        None,
+    )
+
+
+def _deleted_under_it(history: History, called: Run, back: Run | None, gone: Request, limit_s: float) -> Verdict:
+    asked_ns = gone.began_ns or gone.t_ns
+    if back is not None and back.t_ns < asked_ns:
+        return not_applicable("the run had come back before the conversation was deleted")
+    evidence = [at(called, "run() was called"), at(gone, "the conversation was deleted")]
+    took_ns = (back.t_ns if back else last_ns(history)) - gone.t_ns
+    measured: dict[str, Any] = {"limit_s": limit_s, "took_s": max(0.0, seconds(took_ns))}
+    if back is not None and back.stage == "returned":
+        return violated(
+            "run() returned as if all were well; its conversation had been deleted",
+            signature="silent-deletion",
+            expected=["an exception"],
+            seen=[f"returned {back.status}".strip()],
+            evidence=[*evidence, at(back, _how(back))],
+        )
+    if took_ns > limit_s * SECOND:
+        return violated(
+            f"the conversation was deleted, and {seconds(took_ns)} s later the client "
+            + ("raised" if back else "had not come back"),
+            signature="late-return-from-deleted" if back else "never-returned-from-deleted",
+            evidence=evidence,
+            timed=True,
+            **measured,
+        )
+    if back is None:
+        return inconclusive(f"the trial ended {seconds(took_ns)} s after the deletion, before the client was late")
+    return holds(f"run() raised {back.error_type} {measured['took_s']:g} s after the deletion", **measured)
+
+
+def _without_an_end(history: History, conversation: str, called: Run, back: Run | None) -> Verdict:
+    """No end of the run was seen: a client that returned all the same must have had a run."""
+    nothing = not_applicable("the run reached no status that the client could notice")
+    if back is None or back.stage != "returned":
+        return nothing
+    later = [status for status in clean_statuses(history, conversation) if status.t_ns > back.t_ns + SLACK_NS]
+    moved = [call for call in history.model_calls if call.turn >= 0 and call.t_ns > called.t_ns]
+    if moved or not later or any(status.neutral != "idle" for status in later):
+        return _early(history, conversation, back) if later else nothing
+    return violated(
+        "run() returned as if all were well, and the server had never begun a run",
+        signature="returned-without-a-run",
+        evidence=[
+            at(called, "run() was called"),
+            at(back, _how(back)),
+            at(later[-1], f"{later[-1].raw} via {later[-1].via}"),
+        ],
+    )
+
+
+def _early(history: History, conversation: str, back: Run) -> Verdict:
+    running = [
+        status
+        for status in clean_statuses(history, conversation)
+        if status.neutral in ("active", "queued") and status.t_ns > back.t_ns + SLACK_NS
+    ]
+    if not running:
+        return inconclusive("run() came back before a terminal status was seen, but nobody saw the run go on")
+    if back.stage == "raised":
+        if any(fault.stage == "injected" and fault.t_ns < back.t_ns for fault in history.faults):
+            return not_applicable(f"run() raised {back.error_type} under a fault, before the run had ended")
+        signature, says = "raised-early", f"run() raised {back.error_type} while the run went on"
+    else:
+        signature, says = "returned-early", "run() returned while the run went on"
+    return violated(
+        says,
+        signature=signature,
+        evidence=[at(back, _how(back)), at(running[0], f"still {running[0].raw} via {running[0].via}")],
+    )
+
+
+GUARANTEES = (
+    Guarantee(
+        id="loop.returns",
+        level=Level.MUST,
+        promise="The client's run returns within T of the end of the run, and raises when that is an error or the conversation "
+        "was deleted.",
+        source="OpenHands software-agent-sdk #1546, #1865, #3793; `RemoteConversation.run`",
+        judge=per_conversation(returns),
+        rests_on_time=True,
+    ),
+)

@@ -1,0 +1,102 @@
+"""The status that the client under test shows."""
+
+from __future__ import annotations
+
+from tailproof.guarantees.events_log import per_conversation
+from tailproof.guarantees.verdict import (
+    Guarantee,
+    Level,
+    Pointer,
+    Verdict,
+    all_of,
+    at,
+    holds,
+    inconclusive,
+    not_applicable,
+    violated,
+)
+from tailproof.history.reader import History
+from tailproof.history.records import Run, Status
+from tailproof.history.timeline import CLIENT, SECOND, clean_statuses, client_runs, seconds
+from tailproof.history.traffic import hurt_at, server_down
+from tailproof.history.views import client_tells, skew
+
+SLACK_S = 1.0
+
+
+def shown(history: History, conversation: str) -> Verdict:
+    """The status that a client shows when its run comes back is the server's at that moment.
+
+    Held against every status that a healthy reader saw within T (1 s) of the return, and the one seen last before. Whether it was
+    right to come back then is `loop.returns`': a client that comes back while the run goes on and shows `running` keeps this
+    promise and breaks that one. The lag of the path is no excuse for a run that returned, since the client knew of the end. Not
+    judged: a run that raised while the path was hurt or after the server went down, and a conversation that shows no status.
+    """
+    if "status" not in client_tells(history):
+        return not_applicable("the client tells no status")
+    if skew(history):
+        return not_applicable(skew(history))
+    backs = [back for _, back in client_runs(history, conversation) if back is not None]
+    return all_of((_one_run(history, conversation, back) for back in backs), nothing="no run of the client came back")
+
+
+def _one_run(history: History, conversation: str, back: Run) -> Verdict:
+    raised = back.stage == "raised"
+    if any(moment < back.t_ns for moment in server_down(history)):
+        return not_applicable("the server went down before the run came back")
+    if raised and hurt_at(history, back.t_ns):
+        return not_applicable("run() raised while the path was hurt: nobody could know the status")
+    slack_s = history.header.parameters.get("status.client", SLACK_S)
+    told = _told(history, back, int(slack_s * SECOND))
+    if not told and raised:
+        return not_applicable("run() raised and the client showed no status")
+    if not told:
+        return inconclusive("the client showed no status when its run returned")
+    slack_ns = int(slack_s * SECOND)
+    clean = clean_statuses(history, conversation)
+    before = [status for status in clean if status.t_ns < back.t_ns - slack_ns][-1:]
+    around = [status for status in clean if abs(status.t_ns - back.t_ns) <= slack_ns]
+    true = [*before, *around]
+    if not true:
+        return inconclusive("no healthy reader saw a status around the return of the run")
+    if any(status.raw == told for status in true):
+        return holds(f"the client showed {told} when run() {back.stage}, as the server did", limit_s=slack_s)
+    earlier = [status for status in clean if status.raw == told and status.t_ns < back.t_ns]
+    return violated(
+        f"the client showed {told} when run() {back.stage}; the server showed {true[-1].raw}",
+        signature=f"shows-{'stale' if earlier else 'wrong'}-{_neutral(history, told)}",
+        expected=[status.raw for status in true],
+        seen=[told],
+        evidence=[at(back, f"run() {back.stage}, showing {told}"), *(_seen(status) for status in true)],
+        limit_s=slack_s,
+        stale_s=seconds(back.t_ns - earlier[-1].t_ns) if earlier else 0.0,
+    )
+
+
+def _told(history: History, back: Run, slack_ns: int) -> str:
+    """What the client showed at the moment of this return, raw."""
+    near = [
+        status
+        for status in history.statuses
+        if status.witness == CLIENT and status.via == "client" and abs(status.t_ns - back.t_ns) <= slack_ns
+    ]
+    return min(near, key=lambda status: abs(status.t_ns - back.t_ns)).raw if near else back.status
+
+
+def _neutral(history: History, raw: str) -> str:
+    return next((status.neutral for status in history.statuses if status.raw == raw), "unknown")
+
+
+def _seen(status: Status) -> Pointer:
+    return at(status, f"{status.raw} via {status.via}")
+
+
+GUARANTEES = (
+    Guarantee(
+        id="status.client",
+        level=Level.MUST,
+        promise="The status that a client shows when its run comes back is the server's at that moment.",
+        source="Paca-AI/paca#242 (`state.execution_status` is stale after the stream died)",
+        judge=per_conversation(shown),
+    ),
+)

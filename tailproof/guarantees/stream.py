@@ -1,0 +1,182 @@
+"""Whether a client whose stream broke comes back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tailproof.guarantees.verdict import (
+    Guarantee,
+    Level,
+    Pointer,
+    Verdict,
+    all_of,
+    at,
+    holds,
+    inconclusive,
+    not_applicable,
+    violated,
+)
+from tailproof.history.reader import History
+from tailproof.history.records import Rendezvous, Sighting
+from tailproof.history.timeline import CLIENT, SECOND, last_ns, seconds
+from tailproof.history.traffic import (
+    SUBTLE,
+    ClientStream,
+    attempts,
+    began,
+    client_streams,
+    hurt_at,
+    hurts,
+    last_run_of_client,
+    server_down,
+)
+from tailproof.history.views import client_tells, conversations, lists_of, log_of, skew
+
+RESUMED_S = 45.0
+SLACK_NS = SECOND
+FATAL = "4001 4004"
+
+
+def fatal_closes(history: History) -> frozenset[int]:
+    """The close codes after which a client must not come back (of the adapter's sheet, `fatal_closes`)."""
+    return frozenset(int(code) for code in str(history.header.facts.get("fatal_closes", FATAL)).split())
+
+
+def resumed(history: History) -> Verdict:
+    """A client whose stream broke subscribes again within T of the path being healthy, and its callbacks hear what follows.
+
+    *Broke* is a stream through the wire that ended while a fault was on the path, before the client's last run came back. *Healthy*
+    is the path from the end of the stream on, or from the healing of what keeps a client from subscribing (faults of requests, of
+    the network), or from the end of the last attempt that a rule spoiled. *Subscribes again* is a new stream, opened through the
+    wire. *Hears what follows*: when a healthy subscriber got events of the log while the new stream was open, the callbacks got at
+    least one of them (that they got all is `events.callbacks`). Not judged: a close code that forbids to come back, a server
+    that went down, and a run that came back before T was over.
+    """
+    if "callbacks" not in client_tells(history):
+        return not_applicable("the client tells nothing of its stream")
+    if skew(history):
+        return not_applicable(skew(history))
+    streams = client_streams(history)
+    return all_of((_one_break(history, one) for one in streams if _broke(history, one)), nothing="no stream broke")
+
+
+def _broke(history: History, stream: ClientStream) -> bool:
+    closed = stream.closed
+    return (
+        closed is not None and closed.t_ns < _needed_until(history) and hurt_at(history, closed.t_ns, slack_ns=SLACK_NS)
+    )
+
+
+def _needed_until(history: History) -> int:
+    """Until when the client has to listen: its last run came back, or the trial took it down."""
+    back = last_run_of_client(history)
+    stopping = [phase.t_ns for phase in history.phases if phase.name == "stopping"]
+    moments = [*stopping, last_ns(history)]
+    return min([*moments, back.t_ns] if back else moments)
+
+
+def _one_break(history: History, broken: ClientStream) -> Verdict:
+    closed = broken.closed
+    assert closed is not None
+    if closed.code in fatal_closes(history):
+        return not_applicable(f"the stream was closed with {closed.code}: the client must not come back")
+    limit_s = history.header.parameters.get("stream.resumed", RESUMED_S)
+    healthy_ns = _healthy_since(history, closed.t_ns, int(limit_s * SECOND))
+    if healthy_ns is None:
+        return not_applicable("the path was never healthy again")
+    until_ns = _needed_until(history)
+    again = next((one for one in client_streams(history) if one.opened.t_ns >= closed.t_ns), None)
+    end_ns = again.opened.t_ns if again else until_ns
+    if any(closed.t_ns - SLACK_NS < moment < end_ns for moment in server_down(history)):
+        return not_applicable("the server went down")
+    took_ns = end_ns - healthy_ns
+    measured: dict[str, Any] = {"limit_s": limit_s, "took_s": max(0.0, seconds(took_ns))}
+    if took_ns > limit_s * SECOND:
+        waited = [one for one in history.rendezvous if one.point == "reconnected" and one.stage == "missed"]
+        return violated(
+            f"the stream broke and {seconds(took_ns)} s after the path was healthy the client "
+            + ("came back" if again else "had not subscribed again"),
+            signature="came-back-late" if again else "never-came-back",
+            expected=[f"a new subscription within {limit_s:g} s"],
+            seen=[one.opened.reading for one in client_streams(history)],
+            evidence=[at(closed, f"closed with {closed.code}: {closed.reason}".rstrip(": ")), *_waited(waited)],
+            timed=True,
+            **measured,
+        )
+    if again is None:
+        return not_applicable(
+            f"the client's run came back {measured['took_s']} s after the path was healthy, before T was over"
+        )
+    return _hears(history, again, measured)
+
+
+def _waited(missed: list[Rendezvous]) -> list[Pointer]:
+    return [at(one, f"the loop was held for the client to come back: {one.detail}".rstrip(": ")) for one in missed]
+
+
+def _healthy_since(history: History, closed_ns: int, limit_ns: int) -> int | None:
+    """When nothing kept the client from subscribing any more; None for never."""
+    healthy_ns = closed_ns
+    blocking = sorted((one for one in hurts(history) if one.name not in SUBTLE), key=lambda one: one.began_ns)
+    for hurt in blocking:
+        if hurt.began_ns <= healthy_ns + limit_ns and (hurt.healed_ns is None or hurt.healed_ns > healthy_ns):
+            if hurt.healed_ns is None:
+                return None
+            healthy_ns = hurt.healed_ns
+    spoiled = [one.t_ns for one in attempts(history) if one.rule and one.done != "upgraded" and began(one) >= closed_ns]
+    return max((healthy_ns, *spoiled))
+
+
+def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> Verdict:
+    back = holds(f"the client subscribed again {measured['took_s']:g} s after the path was healthy", **measured)
+    if again.answered_ns is None:
+        return inconclusive("the server did not answer the new subscription", **measured)
+    closed_ns = again.closed.t_ns if again.closed else last_ns(history)
+    until_ns = (
+        min(closed_ns, _needed_until(history)) - SLACK_NS - int(history.header.parameters.get("lag", 0.0) * SECOND)
+    )
+    touched = {frame.id for frame in history.frames if frame.done not in ("passed", "control")}
+    published: dict[str, Sighting] = {}
+    heard: set[str] = set()
+    for conversation in conversations(history):
+        log = log_of(history, conversation)
+        known = log.position if log else {}
+        for one in lists_of(history, conversation, "stream", "callback"):
+            if one.source == "callback" and one.witness == CLIENT:
+                heard |= set(one.ids)
+            elif one.path == "direct":
+                published |= {
+                    event.id: event
+                    for event in one.events
+                    if event.durable
+                    and event.role != "bookkeeping"
+                    and again.answered_ns < event.t_ns < until_ns
+                    and event.id in known
+                    and event.id not in touched
+                }
+    if published and not heard & published.keys():
+        return violated(
+            f"the client subscribed again, and its callbacks heard none of the {len(published)} events that followed",
+            signature="silent-after-return",
+            expected=list(published),
+            evidence=[
+                at(again.opened, "subscribed again"),
+                *(at(event, f"{event.name} {event.id} was published") for event in published.values()),
+            ],
+            published=len(published),
+            **measured,
+        )
+    return back
+
+
+GUARANTEES = (
+    Guarantee(
+        id="stream.resumed",
+        level=Level.MUST,
+        promise="A client whose stream broke subscribes again within T of the path being healthy, and its callbacks hear what "
+        "is published from then on.",
+        source="OpenHands software-agent-sdk #3987",
+        judge=resumed,
+        rests_on_time=True,
+    ),
+)
