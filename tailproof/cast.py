@@ -25,7 +25,7 @@ from tailproof.clients.kind import Sight
 from tailproof.faults.fault import Stage
 from tailproof.history import records
 from tailproof.history.recorder import Recorder, Witness
-from tailproof.history.records import RESTING, Header
+from tailproof.history.records import RESTING, TERMINAL, Header
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import tokens_of
 from tailproof.model.server import ScriptedModel
@@ -262,7 +262,9 @@ class Cast:
         least, most = wanted.sizes
         growth = Growth(events=wanted.events, least=least, most=most, seed=self._recorder.header.seed)
         quiet = Witness("model", self._scratch / "grown.jsonl", {})
-        warm_up = PlayedScript(name="grown", url=self.played.url, script=grown.SCRIPT, journal="", witness=quiet)
+        warm_up = PlayedScript(
+            name="grown", url=self.played.url, script=grown.SCRIPT, journal="", witness=quiet, calls=grown.CALLS
+        )
         played = self.model.exchange(_SCRIPT, warm_up)
         began = time.monotonic()
         try:
@@ -364,9 +366,11 @@ class Cast:
         statuses = self.observer.statuses(self._since_ns)
         if not statuses or statuses[-1].neutral not in RESTING:
             return False
-        was_active = any(status.neutral == "active" for status in statuses)
+        active = next((place for place, status in enumerate(statuses) if status.neutral == "active"), None)
+        was_active = active is not None
         if statuses[-1].neutral == "idle":
-            return False
+            # What somebody posts after the end makes a conversation idle again; before the run it is idle anyway.
+            return was_active and any(status.neutral in TERMINAL for status in statuses[active:])
         return was_active or self.played.answered(last_turn - 1) > 0
 
     def wait_returned(self) -> None:

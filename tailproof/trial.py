@@ -10,8 +10,9 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 
 from tailproof import ownership
@@ -141,30 +142,26 @@ class Trial:
             raise TrialFailed(str(error)) from error
 
     def _drive(self, cast: Cast) -> None:
-        for moment in of_run(self._moments, 0):
-            if moment.point.name == "connected":
-                self._land(cast, moment)
+        early = of_run(self._moments, 0)
+        self._land_all(cast, [moment for moment in early if moment.point.name == "connected"])
         cast.create()
-        for moment in of_run(self._moments, 0):
-            if moment.point.name != "connected":
-                self._land(cast, moment)
+        self._land_all(cast, [moment for moment in early if moment.point.name != "connected"])
         for run, message in enumerate(self.scenario.messages, 1):
             moments = of_run(self._moments, run)
             for moment in moments:
                 cast.hold_for(moment.point, self._last_turns)
             cast.say(message)
-            for moment in moments:
-                self._land(cast, moment)
+            self._land_all(cast, moments)
             self._await_end(cast, run)
-        for moment in of_run(self._moments, len(self.scenario.messages) + 1):
-            self._land(cast, moment)
+        self._land_all(cast, of_run(self._moments, len(self.scenario.messages) + 1))
 
     def _finish(self, cast: Cast) -> None:
-        budget = Budget(END_S)
+        longer = 0.0 if self._cancel.is_set() else cast.history_s
+        budget = Budget(END_S + longer)
         steps: list[tuple[str, Callable[[], None]]] = [
             ("healing", lambda: self._heal_all(cast)),
             ("recovering", lambda: cast.settle(budget.part(15), QUIET_S)),
-            ("reading", lambda: cast.final_reading(budget.part(20))),
+            ("reading", lambda: cast.final_reading(budget.part(20 + longer))),
             ("stopping", lambda: cast.stop(budget.part(20))),
             ("reading the disk", lambda: cast.read_disk(final=True)),
             ("clearing", lambda: self._clear(cast)),
@@ -195,24 +192,30 @@ class Trial:
 
     # -- faults -----------------------------------------------------------------------------------------------------
 
-    def _land(self, cast: Cast, moment: Moment) -> None:
-        fault = self._faults[moment.fault]
-        if moment.does == "heal" and fault not in self._unhealed:
+    def _land_all(self, cast: Cast, moments: Sequence[Moment]) -> None:
+        for _, here in groupby(moments, key=lambda moment: moment.point.order(self._last_turns)):
+            self._land(cast, list(here))
+
+    def _land(self, cast: Cast, moments: Sequence[Moment]) -> None:
+        """The moments of one point: the loop stands still there until all of them are done."""
+        if not any(moment.does == "inject" or self._faults[moment.fault] in self._unhealed for moment in moments):
             return
-        point = str(moment.point)
-        if not cast.reach(moment.point, self._last_turns):
-            self._witness(records.Rendezvous(point, "missed", detail=f"last status: {cast.last_status()}"))
-            if moment.does == "inject":
+        point = moments[0].point
+        reached = cast.reach(point, self._last_turns)
+        detail = "" if reached else f"last status: {cast.last_status()}"
+        self._witness(records.Rendezvous(str(point), "reached" if reached else "missed", detail=detail))
+        for moment in moments:
+            fault = self._faults[moment.fault]
+            if moment.does == "heal":
+                if fault in self._unhealed:
+                    self._heal(cast, fault)
+            elif reached:
+                self._inject(cast, fault, moment)
+            else:
                 self._record(fault, "unproven", {"reason": f"the loop never reached {point}"})
-                return
-        else:
-            self._witness(records.Rendezvous(point, "reached"))
-        if moment.does == "heal":
-            self._heal(cast, fault)
-        else:
-            self._inject(cast, fault, moment)
-        cast.release(moment.point, self._last_turns)
-        self._witness(records.Rendezvous(point, "released"))
+        cast.release(point, self._last_turns)
+        if reached:
+            self._witness(records.Rendezvous(str(point), "released"))
 
     def _inject(self, cast: Cast, fault: Fault, moment: Moment) -> None:
         plan = self._plans[fault.id]
