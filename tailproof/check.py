@@ -224,6 +224,8 @@ def _client_cannot(scenario: Scenario, client: str) -> str:
         return f"{client} initialises a dormant server by itself, and here the harness does"
     if scenario.grown:
         return f"{client} begins its own conversation, and this one has a history"
+    if scenario.confirmation != "never":
+        return f"{client} creates its own conversation, and in this one the agent must wait for a confirmation"
     if len(scenario.messages) != 1:
         return f"{client} sends one message, and this scenario has {len(scenario.messages)}"
     return ""
