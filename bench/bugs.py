@@ -7,6 +7,7 @@ per trial as it ends, and writes BUGS.md. Stopped at any point, the next call go
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -16,22 +17,27 @@ from typing import Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from tailproof.check import catalogue
+from bench.trials import played
+from tailproof.check import catalogue, check_fault
+from tailproof.clients.spec import prepare
 from tailproof.guarantees.verdict import Outcome
-from tailproof.judging import judged_once
-from tailproof.orders import Ask, Order, ask
-from tailproof.reports.baseline import Baseline
-from tailproof.supervisor import SupervisorProcess
+from tailproof.orders import Order
+from tailproof.reports.result import TrialResult
+from tailproof.scenario.load import load_scenario
+from tailproof.waiting import Budget
 from tailproof.yamlfile import load
 
 HERE = Path(__file__).resolve().parent
-ROWS, LINES, TABLE = HERE / "bugs.yaml", HERE / "bugs.jsonl", HERE.parent / "BUGS.md"
+ROOT = HERE.parent
+ROWS, LINES, TABLE = HERE / "bugs.yaml", HERE / "bugs.jsonl", ROOT / "BUGS.md"
+PREPARE_S = 1800.0
 Side = Literal["bad", "good"]
 SIDES: tuple[Side, Side] = ("bad", "good")
 
 
 class Pair(BaseModel):
-    """Who meets whom."""
+    """Who meets whom. A bug of a server is shown with one client, one of a client with one server or with that of its release;
+    the file of a `script:` is named from the root of the repository."""
 
     model_config = ConfigDict(extra="forbid")
     target: str
@@ -39,13 +45,14 @@ class Pair(BaseModel):
 
 
 class Row(BaseModel):
-    """One bug: what convicts the bad release must not convict the good one."""
+    """One bug: what convicts the bad pair must not convict the good one."""
 
     model_config = ConfigDict(extra="forbid")
     id: str
     saw: str
     link: str
     scenario: str
+    """One of the catalogue, or a file named from the root of the repository."""
     guarantees: list[str]
     bad: Pair
     good: Pair | None = None
@@ -95,7 +102,10 @@ def main() -> int:
         and (row.id, side, seed) not in {(trial.row, trial.side, trial.seed) for trial in _read() if not trial.error}
     ]
     if wanted:
-        _run(wanted, given.parallel, given.out.resolve())
+        out = given.out.resolve()
+        os.chdir(ROOT)
+        prepare({_pair_of(row, side).client for row, side, _ in wanted}, Budget(PREPARE_S))
+        _run(wanted, given.parallel, out)
     trials = [trial for trial in _read() if not trial.error]
     TABLE.write_text(_table(load(ROWS, Rows).rows, trials))
     print(TABLE.read_text())
@@ -104,40 +114,44 @@ def main() -> int:
 
 def _run(wanted: list[tuple[Row, Side, int]], parallel: int, out: Path) -> None:
     scenarios = {scenario.name: scenario for scenario in catalogue()}
-    orders: list[tuple[Row, Side, int, Order]] = []
-    for row, side, seed in wanted:
-        pair = row.good if side == "good" and row.good else row.bad
-        order = Order(
+    for row, _, _ in wanted:
+        if row.scenario.endswith(".yaml"):
+            scenarios[row.scenario] = load_scenario(Path(row.scenario), check_fault)
+    orders = [
+        Order(
             scenario=scenarios[row.scenario].model_dump(mode="json", by_alias=True),
-            target=pair.target,
-            client=pair.client,
+            target=_pair_of(row, side).target,
+            client=_pair_of(row, side).client,
             seed=seed,
             out=str(out / row.id / side / str(seed)),
         )
-        orders.append((row, side, seed, order))
-    with SupervisorProcess(parallel=parallel, log=out / "supervisor.log") as supervisor:
-        ask(supervisor.address, Ask(submit=[order for *_, order in orders]))
-        for row, side, seed, order in orders:
-            done = ask(supervisor.address, Ask(wait=order.key))
-            trial = _trial(row, side, seed, order, done.error if done else "unknown", done.seconds if done else 0.0)
-            with LINES.open("ab") as lines:
-                lines.write(msgspec.json.encode(trial) + b"\n")
-            print(f"{row.id:14} {side:4} {seed:2}  {trial.outcomes} {trial.error}", flush=True)
+        for row, side, seed in wanted
+    ]
+    ended = played(orders, parallel=parallel, log=out / "supervisor.log")
+    for (row, side, seed), (order, done, judged) in zip(wanted, ended, strict=True):
+        trial = _trial(row, side, seed, order, judged, done.error, done.seconds)
+        with LINES.open("ab") as lines:
+            lines.write(msgspec.json.encode(trial) + b"\n")
+        print(f"{row.id:14} {side:4} {seed:2}  {trial.outcomes} {trial.error}", flush=True)
 
 
-def _trial(row: Row, side: Side, seed: int, order: Order, error: str, seconds: float) -> Trial:
+def _pair_of(row: Row, side: Side) -> Pair:
+    return row.good if side == "good" and row.good else row.bad
+
+
+def _trial(
+    row: Row, side: Side, seed: int, order: Order, judged: TrialResult | None, error: str, seconds: float
+) -> Trial:
     outcomes: dict[str, str] = {}
     signatures: dict[str, str] = {}
     others: dict[str, str] = {}
-    if not error:
-        result = judged_once(order.directory, baseline=Baseline(), out=Path(order.out), error="")
-        for verdict in result.verdicts:
-            if verdict.guarantee in row.guarantees:
-                outcomes[verdict.guarantee] = str(verdict.outcome)
-                if verdict.signature:
-                    signatures[verdict.guarantee] = verdict.signature
-            elif verdict.outcome is Outcome.VIOLATED:
-                others[verdict.guarantee] = verdict.signature
+    for verdict in judged.verdicts if judged else ():
+        if verdict.guarantee in row.guarantees:
+            outcomes[verdict.guarantee] = str(verdict.outcome)
+            if verdict.signature:
+                signatures[verdict.guarantee] = verdict.signature
+        elif verdict.outcome is Outcome.VIOLATED:
+            others[verdict.guarantee] = verdict.signature
     return Trial(
         row=row.id,
         side=side,
@@ -186,7 +200,7 @@ def _table(rows: list[Row], trials: list[Trial]) -> str:
         "Written by `python -m bench.bugs` from `bench/bugs.jsonl` (one line per trial). Each row is a defect that shipped:",
         "the bad release must be convicted by the named guarantee, the good one is the control. Rows named TP were found here.",
         "",
-        "| bug | what a user saw | scenario | guarantee | bad release: violated | good release: holds |",
+        "| bug | what a user saw | scenario | guarantee | bad: violated | good: holds |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
