@@ -1,4 +1,5 @@
-"""Which client a word asks for: `plain`, `sdk:VERSION`, `src:DIR`, `ts:VERSION`, `script:FILE`, `reference[:VARIANT]`."""
+"""Which client a word asks for: `plain`, `sdk:VERSION`, `src:DIR`, `ts:VERSION`, `program:FILE`,
+`script:FILE`, `reference[:VARIANT]`."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pathlib import Path
 from tailproof import data
 from tailproof.clients.client import Client
 from tailproof.clients.kind import BadClient, ClientPlan, Kind
+from tailproof.clients.own_program import PROGRAM
 from tailproof.clients.plain import PlainClient
 from tailproof.clients.program import SDK_PROGRAM, ProgramClient
 from tailproof.clients.script import SCRIPT
@@ -158,6 +160,7 @@ KINDS: dict[str, Kind] = {
     ),
     "src": Kind(form="src:DIR", check=_check_src, prepare=_prepare_src, make=_src),
     "ts": TYPESCRIPT,
+    "program": PROGRAM,
     "script": SCRIPT,
     REFERENCE: Kind(form=f"{REFERENCE}[:VARIANT]", check=_check_nothing, prepare=_prepare_nothing, make=_reference),
 }

@@ -1,6 +1,8 @@
 // Drives a release of @openhands/typescript-client as its README shows, from inside its own environment.
 //
-//   node ts_program.mjs ENVIRONMENT [browser|node]
+//   node ts_program.mjs DIRECTORY [browser|node]
+//
+// DIRECTORY has the package in its node_modules, or is a built checkout of it.
 //
 // The protocol is that of `sdk_program.py`: commands as JSON lines on stdin, reports as JSON lines on stdout, what the library
 // prints goes to stderr, all times are CLOCK_MONOTONIC nanoseconds.
@@ -13,9 +15,9 @@
 // nothing goes on, then `await state.events.getEvents()` (the README's way to the events list), and throw when the run failed.
 // `idle` is not taken for an end: a run starts from it.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
@@ -156,15 +158,27 @@ class Program {
   }
 }
 
-async function main(environment, kind = 'browser') {
-  const require = createRequire(pathToFileURL(join(environment, 'program.mjs')));
-  if (kind === 'browser') {
-    globalThis.window = { WebSocket: require('ws') };
+/** The release that a module belongs to: what the nearest package.json of that name says. */
+function versionOf(module) {
+  for (let place = dirname(module); place !== dirname(place); place = dirname(place)) {
+    const file = join(place, 'package.json');
+    const told = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+    if (told.name === PACKAGE) {
+      return told.version;
+    }
   }
-  const library = await import(pathToFileURL(require.resolve(PACKAGE)));
-  const { version } = JSON.parse(readFileSync(join(environment, 'node_modules', PACKAGE, 'package.json'), 'utf8'));
-  const program = new Program(library);
-  report('ready', { version });
+  return '';
+}
+
+async function main(directory, kind = 'browser') {
+  const require = createRequire(pathToFileURL(join(directory, 'program.mjs')));
+  const entry = require.resolve(PACKAGE);
+  if (kind === 'browser') {
+    // From beside the library: `ws` is its own dependency, not one of the directory.
+    globalThis.window = { WebSocket: createRequire(entry)('ws') };
+  }
+  const program = new Program(await import(pathToFileURL(entry)));
+  report('ready', { version: versionOf(entry) });
   for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
     const command = JSON.parse(line);
     try {

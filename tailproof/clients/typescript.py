@@ -1,59 +1,117 @@
-"""A release of the TypeScript client, driven in a Node environment of its own."""
+"""The TypeScript client, driven in a Node environment of its own: a release, or a directory of the user that holds it."""
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tailproof.clients.client import Client
 from tailproof.clients.kind import BadClient, ClientPlan, Kind
 from tailproof.clients.program import ProgramClient
 from tailproof.targets.locks import is_version
-from tailproof.targets.node_environments import NodeEnvironment, node_environment
-from tailproof.targets.npm_locks import known_clients
+from tailproof.targets.node_environments import node_environment
+from tailproof.targets.npm import find_node
+from tailproof.targets.npm_locks import PACKAGE, known_clients
 from tailproof.waiting import Budget
 
 TS_PROGRAM = Path(__file__).with_name("ts_program.mjs")
-"""Drives the client: `node ts_program.mjs ENVIRONMENT [browser|node]`."""
+"""Drives the client: `node ts_program.mjs DIRECTORY [browser|node]`."""
 SURROUNDINGS = ("browser", "node")
 """What the client is loaded with: a `window` with a WebSocket, as in a browser (default), or what a Node program has."""
 
-
-def _parts(what: str) -> tuple[str, str]:
-    version, at, surroundings = what.partition("@")
-    return version, surroundings if at else SURROUNDINGS[0]
+_RELEASE = re.compile(r"\d+\.\d+\.\d+")
 
 
-def _check(what: str) -> None:
-    version, surroundings = _parts(what)
-    newest = known_clients()[-1]
-    if not is_version(version):
-        says = f"{version!r} is not a release of the TypeScript client" if version else "ts names no release"
-        raise BadClient(f"{says}: ts:VERSION, for example ts:{newest}")
-    if surroundings not in SURROUNDINGS:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What stands behind `ts:`: a release or a directory, and the surroundings."""
+
+    what: str
+    surroundings: str
+
+    @property
+    def directory(self) -> Path | None:
+        """Where the user's own client is; None for a release."""
+        return Path(self.what).expanduser().absolute() if "/" in self.what or self.what.startswith((".", "~")) else None
+
+
+def _asked(word: str) -> _Asked:
+    what, at, surroundings = word.rpartition("@")
+    if not at or "/" in surroundings:
+        return _Asked(word, SURROUNDINGS[0])
+    return _Asked(what, surroundings)
+
+
+def _check(word: str) -> None:
+    asked = _asked(word)
+    if asked.surroundings not in SURROUNDINGS:
         raise BadClient(
-            f"the TypeScript client is loaded as in a {' or as in '.join(SURROUNDINGS)}, not {surroundings!r}: "
-            f"ts:{version} or ts:{version}@node"
+            f"the TypeScript client is loaded as in a {' or as in '.join(SURROUNDINGS)}, not {asked.surroundings!r}: "
+            f"ts:{asked.what} or ts:{asked.what}@node"
         )
+    if asked.directory is not None:
+        _check_directory(asked.directory)
+    elif not is_version(asked.what):
+        says = f"{asked.what!r} is not a release of the TypeScript client" if asked.what else "ts names no release"
+        raise BadClient(f"{says}: ts:VERSION, for example ts:{known_clients()[-1]}, or ts:DIR with a / in it")
 
 
-def _prepare(what: str, budget: Budget) -> NodeEnvironment:
-    return node_environment(_parts(what)[0], budget)
+def _check_directory(directory: Path) -> None:
+    """It has the client installed in it, or is a built checkout of the client."""
+    if not _manifest(directory):
+        raise BadClient(f"{directory} neither has {PACKAGE} in node_modules nor is a checkout of it")
+    if _installed(directory).is_file():
+        return
+    for part, how in (("dist/index.js", "npm run build"), ("node_modules/ws", "npm install")):
+        if not (directory / part).exists():
+            raise BadClient(f"the checkout {directory} has no {part}: run {how} there")
 
 
-def _make(what: str, plan: ClientPlan) -> Client:
-    version, surroundings = _parts(what)
-    built = node_environment(version, plan.budget)
-    lock = built.directory.name + ("" if built.lock.committed else ", resolved here")
+def _installed(directory: Path) -> Path:
+    return directory / "node_modules" / PACKAGE / "package.json"
+
+
+def _manifest(directory: Path) -> dict[str, Any]:
+    """What the client in a directory says of itself; empty when there is none."""
+    for place in (_installed(directory), directory / "package.json"):
+        try:
+            told = json.loads(place.read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(told, dict) and told.get("name") == PACKAGE:
+            return told
+    return {}
+
+
+def _prepare(word: str, budget: Budget) -> object:
+    asked = _asked(word)
+    return find_node() if asked.directory is not None else node_environment(asked.what, budget)
+
+
+def _make(word: str, plan: ClientPlan) -> Client:
+    asked = _asked(word)
+    if asked.directory is not None:
+        node, directory, facts = find_node(), asked.directory, dict[str, str]()
+    else:
+        built = node_environment(asked.what, plan.budget)
+        lock = built.directory.name + ("" if built.lock.committed else ", resolved here")
+        node, directory, facts = built.node, built.directory, {"client lock": lock}
+    image = str(_manifest(directory).get("config", {}).get("agentServerImage", ""))
+    if made_for := _RELEASE.search(image):
+        facts["client made for server"] = made_for[0]
     return ProgramClient(
         plan.name,
         plan.adapter,
         plan.recorder,
-        command=[built.node, TS_PROGRAM, built.directory, surroundings],
+        command=[node, TS_PROGRAM, directory, asked.surroundings],
         scratch=plan.scratch,
         environment=plan.environment,
-        facts={"client lock": lock},
+        facts=facts,
     )
 
 
 TYPESCRIPT = Kind(form="ts:VERSION", check=_check, prepare=_prepare, make=_make)
-"""`ts:VERSION`, and `ts:VERSION@node` for the library as a Node program gets it."""
+"""`ts:VERSION` or `ts:DIR`, and either with `@node` for the library as a Node program gets it."""

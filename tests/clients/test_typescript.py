@@ -24,7 +24,7 @@ from tailproof.targets.node_environments import node_environment
 from tailproof.targets.npm_locks import LOCKED, MANIFEST, known_clients, npm_lock_for
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
-from tests.clients.conftest import Play
+from tests.clients.conftest import ROOT, Play
 
 RELEASE = "1.39.0"
 needs_node = pytest.mark.skipif(
@@ -99,6 +99,7 @@ def test_what_it_holds_and_what_its_callback_got_are_the_log(play: Callable[...,
     assert {len(found) for found in digests.values()} == {1}
     assert it.recorder.header.versions["client"] == RELEASE
     assert it.recorder.header.versions["client lock"].startswith(f"ts-{RELEASE}-")
+    assert it.recorder.header.versions["client made for server"] == "1.44.0"
     key = it.key.encode()
     assert [path.name for path in it.recorder.directory.glob("*.jsonl") if key in path.read_bytes()] == []
 
@@ -150,6 +151,47 @@ def test_loaded_as_a_node_program_it_says_that_it_has_no_stream(play: Callable[.
     assert len(given(history, "held:0")) > 4
 
 
+@needs_node
+@pytest.mark.parametrize("kind", ["installed", "checkout"])
+def test_a_directory_of_the_user_is_a_client(kind: str, play: Callable[..., Play], tmp_path: Path) -> None:
+    built = node_environment(RELEASE, Budget(300)).directory / "node_modules"
+    mine = tmp_path / "mine"
+    if kind == "installed":
+        (mine / "node_modules" / "@openhands").mkdir(parents=True)
+        (mine / "node_modules" / "@openhands" / "typescript-client").symlink_to(built / "@openhands/typescript-client")
+    else:
+        shutil.copytree(built / "@openhands" / "typescript-client", mine)
+        with pytest.raises(BadClient, match=r"mine has no node_modules/ws: run npm install there$"):
+            TYPESCRIPT.check(str(mine))
+        (mine / "node_modules").symlink_to(built)
+    TYPESCRIPT.check(str(mine))
+    it = play()
+    client = typescript(it, f"ts:{mine}")
+    it.create(client, it.serve({"say": "bye"}))
+    client.send("go", Budget(30))
+    client.run()
+    assert client.wait_returned(Budget(60)).status == "finished"
+    client.close()
+    assert len(given(it.history(), "callback:0")) > 3
+    assert it.recorder.header.versions["client"] == RELEASE
+
+
+def test_any_program_that_follows_the_protocol_is_a_client(play: Callable[..., Play], tmp_path: Path) -> None:
+    file = tmp_path / "mine"
+    file.write_text(f"#!/bin/sh\nexec {sys.executable} {ROOT / 'fixtures' / 'reference_client.py'}\n")
+    it = play()
+    client = typescript(it, f"program:{file}")
+    it.create(client, it.serve({"say": "bye"}))
+    client.send("go", Budget(30))
+    client.run()
+    assert client.wait_returned(Budget(60)).status == "finished"
+    client.close()
+    assert len(given(it.history(), "held:0")) > 3
+    kind, what = kind_of(f"program:{tmp_path / 'missing'}")
+    with pytest.raises(BadClient, match=r"missing is no file: program:FILE takes a program that follows commands"):
+        kind.check(what)
+
+
 # -- which release, and what is built for it ----------------------------------------------------------------------------
 
 
@@ -157,8 +199,12 @@ def test_a_release_is_a_spec_and_anything_else_is_said_in_one_sentence() -> None
     for spec in (f"ts:{RELEASE}", f"ts:{RELEASE}@node"):
         assert resolved(spec, target="pypi:1.58.0", version="1.58.0") == spec
     for spec, says in (
-        ("ts:newer", r"^'newer' is not a release of the TypeScript client: ts:VERSION, for example ts:1\.39\.0$"),
-        ("ts", r"^ts names no release: ts:VERSION, for example ts:1\.39\.0$"),
+        (
+            "ts:newer",
+            r"^'newer' is not a release of the TypeScript client: ts:VERSION, for example ts:1\.39\.0, or ts:DIR",
+        ),
+        ("ts", r"^ts names no release: ts:VERSION, for example ts:1\.39\.0, or ts:DIR"),
+        ("ts:./nowhere", r"nowhere neither has @openhands/typescript-client in node_modules nor is a checkout of it$"),
         (f"ts:{RELEASE}@deno", r"loaded as in a browser or as in node, not 'deno': ts:1\.39\.0 or ts:1\.39\.0@node$"),
     ):
         kind, what = kind_of(spec)
