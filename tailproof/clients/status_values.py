@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
+MOST_STEPS = 5_000
+"""How far one expression is followed: names that lead to each other have more ways than anybody can go."""
 SURELY = frozenset({"execution_status", "agent_status", "conversation_status", "run_status"})
 LOOSELY = frozenset({"status", "state"})
 _LOOSE_ENDS = ("_status", "_state")
@@ -26,6 +28,7 @@ _ROUTE = re.compile(r"^(/|\0|https?:)[^ ]*/[A-Za-z_]|^/[A-Za-z_]")
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Scope: TypeAlias = Function | ast.Lambda | None
+Answer = TypeVar("Answer")
 
 
 class Strength(IntEnum):
@@ -46,6 +49,7 @@ class Values:
         self._returned: dict[Function, list[ast.expr]] = {}
         self._members: dict[tuple[str, str], ast.expr] = {}
         self._busy: set[tuple[str, ast.AST]] = set()
+        self._left = 0
         for node in ast.walk(tree):
             for child in ast.iter_child_nodes(node):
                 self.parents[child] = node
@@ -57,13 +61,12 @@ class Values:
 
     def status(self, node: ast.expr) -> Strength:
         """Whether the value of an expression is the status of a run."""
-        if ("status", node) in self._busy:
-            return Strength.NO
-        self._busy.add(("status", node))
-        try:
-            return max((self._status_of(one) for one in _alternatives(node)), default=Strength.NO)
-        finally:
-            self._busy.discard(("status", node))
+        return self._once(
+            "status",
+            node,
+            lambda: max((self._status_of(one) for one in _alternatives(node)), default=Strength.NO),
+            nothing=Strength.NO,
+        )
 
     def folded(self, node: ast.expr) -> bool:
         """Its letters were made small or large before it is compared."""
@@ -71,13 +74,20 @@ class Values:
 
     def words(self, node: ast.expr) -> list[str]:
         """The strings that an expression stands for: a constant, or a collection of constants; else nothing."""
-        if ("words", node) in self._busy:
-            return []
-        self._busy.add(("words", node))
+        return self._once("words", node, lambda: self._words_of(node), nothing=[])
+
+    def _once(self, question: str, node: ast.AST, answer: Callable[[], Answer], *, nothing: Answer) -> Answer:
+        """The answer to a question about a node; `nothing` when it leads back to itself, or to too many others."""
+        if not self._busy:
+            self._left = MOST_STEPS
+        self._left -= 1
+        if (question, node) in self._busy or self._left < 0:
+            return nothing
+        self._busy.add((question, node))
         try:
-            return self._words_of(node)
+            return answer()
         finally:
-            self._busy.discard(("words", node))
+            self._busy.discard((question, node))
 
     # -- a status -----------------------------------------------------------------------------------------------------
 
@@ -102,17 +112,14 @@ class Values:
 
     def _of_a_conversation(self, node: ast.expr) -> bool:
         """It comes from the answer of a route of conversations; ids in such an answer are only ids."""
-        if ("route", node) in self._busy:
-            return False
-        self._busy.add(("route", node))
-        try:
-            parts = list(_parts(node))
-            routes = [text for text in map(_template, parts) if text is not None and _ROUTE.search(text)]
-            if routes:
-                return any(map(_CONVERSATIONS.search, routes)) and not any(map(_ELSEWHERE.search, routes))
-            return any(self._of_a_conversation(value) for part in parts for value in self._values(part))
-        finally:
-            self._busy.discard(("route", node))
+        return self._once("route", node, lambda: self._route_of(node), nothing=False)
+
+    def _route_of(self, node: ast.expr) -> bool:
+        parts = list(_parts(node))
+        routes = [text for text in map(_template, parts) if text is not None and _ROUTE.search(text)]
+        if routes:
+            return any(map(_CONVERSATIONS.search, routes)) and not any(map(_ELSEWHERE.search, routes))
+        return any(self._of_a_conversation(value) for part in parts for value in self._values(part))
 
     # -- what a name stands for -----------------------------------------------------------------------------------------
 
