@@ -174,10 +174,15 @@ def load_rules(path: Path) -> list[Rule]:
         if not isinstance(item, dict):
             raise RuleError(f"{path}:{line}: a rule is a mapping with id and do")
         try:
-            rule = rule_from(msgspec.json.decode(msgspec.json.encode(item)))
+            rule = rule_from(msgspec.json.decode(msgspec.json.encode(item, enc_hook=_plain)))
         except RuleError as error:
             raise RuleError(f"{path}:{line}: {error}") from error
         if any(rule.id == other.id for other in rules):
             raise RuleError(f"{path}:{line}: there are two rules {rule.id}")
         rules.append(rule)
     return rules
+
+
+def _plain(scalar: object) -> object:
+    """A number that YAML has kept with the way it was written (`0`, `0.50`)."""
+    return next((kind(scalar) for kind in (int, float) if isinstance(scalar, kind)), str(scalar))

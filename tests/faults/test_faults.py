@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fault_stage import TWO_RUNS, play
 
 from tailproof.faults.catalogue import CATALOGUE, fault_for
-from tailproof.history.reader import History
-from tailproof.orders import Order
-from tailproof.scenario.schema import Scenario
-from tailproof.trial import Trial
 from tailproof.wire.toxiproxy import available
 
 END = {"name": "ConversationStateUpdateEvent", "field": {"key": "execution_status", "value": ["finished"]}}
@@ -23,11 +19,13 @@ PLANS: dict[str, dict[str, Any]] = {
     "process.pause": {"at": "model-called:2", "until": "model-called:2"},
     "wire.hold": {"at": "created", "until": "terminal:1"},
     "wire.delay": {"at": "created", "with": {"seconds": 0.3}},
+    "wire.burst": {"at": "created", "with": {"seconds": 0.3}},
     "wire.drop": {"at": "created", "with": {"match": {"nth": 2}}},
     "wire.drop-last": {"at": "created", "with": {"count": 2, "until": END}},
     "wire.duplicate": {"at": "created", "with": {"match": {"nth": 2}}},
     "wire.reorder": {"at": "created", "with": {"count": 2}},
     "wire.cut": {"at": "final-reply:1", "with": {"how": "rst", "times": 1}},
+    "wire.down": {"at": "model-called:2", "until": "model-called:2"},
     "wire.silence": {"at": "created"},
     "wire.delay-request": {"at": "created", "with": {"seconds": 0.2, "match": STATUS_ROUTE}},
     "wire.delay-response": {"at": "created", "with": {"seconds": 0.2, "match": STATUS_ROUTE}},
@@ -35,6 +33,7 @@ PLANS: dict[str, dict[str, Any]] = {
     "wire.reset-before": {"at": "created", "with": {"match": STATUS_ROUTE, "times": 1}},
     "wire.reset-after": {"at": "created", "with": {"match": STATUS_ROUTE, "times": 1}},
     "wire.truncate": {"at": "created", "with": {"bytes": 20, "match": STATUS_ROUTE, "times": 1}},
+    "user.message": {"at": "model-called:2", "with": {"text": "And hurry."}},
     "network.latency": {"at": "created", "with": {"attributes": {"latency": 100}}},
     "network.bandwidth": {"at": "created", "with": {"attributes": {"rate": 64}}},
     "network.slicer": {"at": "created", "with": {"attributes": {"average_size": 64, "size_variation": 8, "delay": 10}}},
@@ -42,42 +41,13 @@ PLANS: dict[str, dict[str, Any]] = {
 ELSEWHERE = {
     "memory.server": "tests/targets: needs a container",
     "wire.black-hole": "tests/wire: a client waits for its own timeout, 30 s",
+    "user.pause": "test_user_acts.py: the run does not go on",
+    "user.delete": "test_user_acts.py: the same",
     "memory.child": "tests/targets: needs a container",
     "network.reset_peer": "tests/wire: cuts the subscription before a run can begin",
     "network.timeout": "tests/wire: the same",
     "network.limit_data": "tests/wire: the same",
 }
-
-
-def play(tmp_path: Path, kind: str, plan: dict[str, Any]) -> History:
-    scenario = Scenario.model_validate(
-        {
-            "name": "one-fault",
-            "family": "calm",
-            "summary": kind,
-            "client": "plain",
-            "messages": ["go", "go on"],
-            "script": [
-                {"tools": [{"token": "one"}]},
-                {"tools": [{"token": "two", "gate": plan["at"].startswith("tool-running")}]},
-                {"finish": "first"},
-                {"tools": [{"token": "three"}]},
-                {"finish": "second"},
-            ],
-            "faults": [{"id": "it", "fault": kind, "until": "returned:1", **plan}],
-            "parameters": {"loop.returns": 3.0},
-            "seconds": 60,
-        }
-    )
-    order = Order(
-        scenario=scenario.model_dump(mode="json", by_alias=True),
-        target="reference",
-        client="plain",
-        seed=1,
-        out=str(tmp_path),
-    )
-    Trial(order, cancel=threading.Event(), tell=lambda phase, detail: None).run()
-    return History.load(order.directory)
 
 
 def test_every_fault_is_tried_somewhere() -> None:
@@ -88,7 +58,11 @@ def test_every_fault_is_tried_somewhere() -> None:
 def test_a_fault_is_announced_proven_and_healed_and_the_next_run_is_untouched(tmp_path: Path, kind: str) -> None:
     if kind.startswith("network.") and (reason := available()):
         pytest.skip(reason)
-    history = play(tmp_path, kind, PLANS[kind])
+    plan = PLANS[kind]
+    script = [dict(turn) for turn in TWO_RUNS]
+    if plan["at"] == "tool-running:2":
+        script[1] = {"tools": [{"token": "two", "gate": True}]}
+    history = play(tmp_path, {"fault": kind, "until": "returned:1", **plan}, script=script, messages=("go", "go on"))
     assert [fault.stage for fault in history.faults] == ["intent", "injected", "proven", "healed"], history.faults
     healed = history.faults[-1].t_ns
     after = [exchange for exchange in history.exchanges if exchange.began_ns > healed]

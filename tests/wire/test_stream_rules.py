@@ -152,6 +152,25 @@ def test_delay_ends_by_itself(wire: Wire) -> None:
         assert wire.counters()["rule.r.delayed"] == 3
 
 
+def test_burst_keeps_frames_until_the_period_is_over_and_healing_lets_all_go(wire: Wire) -> None:
+    with subscriber(wire) as client:
+        wire.add(rule("burst", seconds=3600))
+        asks(client, 3)
+        assert wait_count(wire, "rule.r.delayed", 3) == 3
+        assert wire.counters()["down.frames_out"] == 0
+        wire.remove("r")
+        assert ids(client, 3) == ["e0", "e1", "e2"]
+
+
+def test_burst_lets_go_by_itself_period_after_period(wire: Wire) -> None:
+    with subscriber(wire) as client:
+        wire.add(rule("burst", seconds=0.05))
+        for _ in range(2):
+            asks(client, 3)
+            assert ids(client, 3) == ["e0", "e1", "e2"]
+        assert wire.counters()["rule.r.delayed"] == 6
+
+
 def test_drop_last_takes_the_window_before_until(wire: Wire, tmp_path: Path) -> None:
     with subscriber(wire) as client:
         wire.add(rule("drop-last", count=3, until={"field": {"n": 6}}))
@@ -245,6 +264,25 @@ def test_cut_ends_the_connection_at_the_frame(wire: Wire, how: str, when: str) -
     with subscriber(wire) as client:
         asks(client, 3)
         assert ids(client, 3) == ["e0", "e1", "e2"]
+
+
+@pytest.mark.parametrize("how", ["rst", "fin", "close"])
+def test_cut_at_once_needs_no_frame_and_leaves_later_streams_alone(wire: Wire, tmp_path: Path, how: str) -> None:
+    with subscriber(wire, "/sockets/one") as client, subscriber(wire, "/sockets/other") as other:
+        options = {"code": 1013} if how == "close" else {}
+        wire.add(rule("cut", how=how, when="at-once", match={"route": "/sockets/one"}, **options))
+        with pytest.raises(ConnectionClosedError) as caught:
+            client.recv(timeout=SECONDS)
+        assert (caught.value.rcvd.code if caught.value.rcvd else 1006) == (1013 if how == "close" else 1006)
+        assert wire.fired("r") == 1
+        asks(other, 2)
+        assert ids(other, 2) == ["e0", "e1"]
+    with subscriber(wire, "/sockets/one") as client:
+        asks(client, 2)
+        assert ids(client, 2) == ["e0", "e1"]
+    wire.stop()
+    closed = [r for r in journal(tmp_path) if isinstance(r, Stream) and r.stage == "closed"]
+    assert [r.reason for r in closed if "cut by rule" in r.reason] == [f"cut by rule r ({how})"]
 
 
 def test_cut_with_a_close_code(wire: Wire, tmp_path: Path) -> None:

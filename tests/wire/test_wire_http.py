@@ -257,6 +257,27 @@ def test_black_hole_takes_the_request_and_says_nothing(wire: Wire, client: httpx
     assert [r.done for r in exchanges(tmp_path)] == ["black-hole", "passed"]
 
 
+def test_what_a_black_hole_has_swallowed_is_reset_when_it_is_healed(wire: Wire, client: httpx.Client) -> None:
+    wire.add(rule("black-hole", times=1))
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=SECONDS) as waiting:
+        waiting.sendall(b"GET /length HTTP/1.1\r\n\r\n")
+        wire.wait_fired("r", Budget(SECONDS))
+        assert client.get("/length").text == "hello", "the rule is spent, and what it took stays parked"
+        wire.remove("r")
+        with pytest.raises(ConnectionResetError):
+            waiting.recv(1)
+    assert ASKED == [b"GET /length 0"]
+
+
+def test_a_client_that_leaves_a_black_hole_is_forgotten(wire: Wire) -> None:
+    wire.add(rule("black-hole"))
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=SECONDS) as waiting:
+        waiting.sendall(b"GET /length HTTP/1.1\r\n\r\n")
+        wire.wait_fired("r", Budget(SECONDS))
+    Budget(SECONDS).wait_for("the connection to be forgotten", lambda: wire.counters()["open"] == 0)
+    wire.remove("r")
+
+
 def test_rules_on_the_upgrade_itself(streams: int, tmp_path: Path) -> None:
     with wire_to(streams, tmp_path) as wire:
         wire.add(rule("hold", on="http", match={"route": "/sockets/*"}))

@@ -1,0 +1,67 @@
+"""What another user of the same server does: asked past the wire, written down as the harness's own, proven by a witness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fault_stage import GATED, play, stages
+
+from tailproof.history.reader import History
+
+SEARCH = {"route": "/api/conversations/*/events/search"}
+
+
+def asked_by_the_harness(history: History, verb: str) -> list[int]:
+    return [request.code for request in history.requests if request.verb == verb and request.witness == "observer"]
+
+
+@pytest.mark.parametrize("client", ["plain", "reference"])
+def test_a_run_that_another_user_pauses_ends_paused(tmp_path: Path, client: str) -> None:
+    pause = {"fault": "user.pause", "at": "tool-running:1", "until": "returned"}
+    history = play(tmp_path, pause, script=GATED, client=client)
+    assert list(stages(history)) == ["intent", "injected", "proven", "healed"]
+    assert asked_by_the_harness(history, "pause") == [200]
+    assert [run.status for run in history.runs if run.stage == "returned"] == ["paused"]
+    assert [effect.token for effect in history.effects if effect.stage == "begin"] == ["one"]
+    assert not history.missed
+
+
+def test_a_conversation_that_another_user_deletes_is_gone_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    delete = {"fault": "user.delete", "at": "tool-running:1", "until": "returned"}
+    history = play(tmp_path, delete, script=GATED, client="reference")
+    assert list(stages(history)) == ["intent", "injected", "proven", "healed"]
+    assert stages(history)["proven"].proof == {"answer": 200, "its status is answered": 404}
+    assert asked_by_the_harness(history, "delete") == [200]
+    assert [run.stage for run in history.runs] == ["called", "raised"]
+    assert [request.code for request in history.requests if request.verb == "status"][-1] == 404
+    assert not history.missed
+
+
+def test_a_message_is_posted_while_the_clients_request_is_held(tmp_path: Path) -> None:
+    message = {"text": "And mind the gap.", "while_held": {"route": "/api/conversations/*", "method": "GET"}}
+    faults = {"fault": "user.message", "at": "tool-running:1", "until": "returned", "with": message}
+    history = play(tmp_path, faults, script=GATED, client="reference")
+    assert list(stages(history)) == ["intent", "injected", "proven", "healed"]
+    proof = stages(history)["proven"].proof
+    assert proof == {"answer": 200, "its event reached the observer": True, "requests of the client held meanwhile": 1}
+    posted = next(request for request in history.requests if request.verb == "send" and request.witness == "observer")
+    held = next(exchange for exchange in history.exchanges if exchange.done == "held")
+    assert held.began_ns < posted.began_ns < posted.t_ns < held.t_ns
+    assert posted.text == "And mind the gap."
+
+
+def test_a_client_that_does_not_ask_gets_the_message_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tailproof.faults.user.ASKED_S", 0.2)
+    message = {"text": "Hello.", "while_held": {"route": "/nowhere"}}
+    faults = {"fault": "user.message", "at": "tool-running:1", "until": "returned", "with": message}
+    history = play(tmp_path, faults, script=GATED)
+    assert stages(history)["proven"].proof["requests of the client held meanwhile"] == 0
+
+
+def test_a_pause_that_comes_too_late_is_not_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tailproof.faults.user.SEEN_S", 0.2)
+    history = play(tmp_path, {"fault": "user.pause", "at": "returned", "until": "end"}, script=GATED[1:])
+    assert list(stages(history)) == ["intent", "injected", "unproven", "healed"]
