@@ -17,6 +17,8 @@ from tailproof.waiting import Budget, DeadlineMissed
 
 POLL_EVERY_S = 0.5
 PAGES_AT_MOST = 100_000
+LARGEST = 100
+"""Events of a page, unless asked for otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,15 +212,24 @@ class Observer:
 
     # -- the log --------------------------------------------------------------------------------------------------
 
-    def read_log(self, conversation: str, *, page_size: int = 100, ascending: bool = True, final: bool = False) -> Log:
-        """Read the whole log, page by page, and the server's own count behind it. A page that fails ends the reading."""
+    def read_log(
+        self,
+        conversation: str,
+        *,
+        page_size: int = LARGEST,
+        ascending: bool = True,
+        final: bool = False,
+        budget: Budget | None = None,
+    ) -> Log:
+        """Read the whole log, page by page, and the server's own count behind it. A page that fails ends the reading, and so
+        does the end of `budget`."""
         name = f"page:{next(self._readings)}"
         place = {"reading": name, "conversation": conversation, "epoch": self.epoch}
         order = "ascending" if ascending else "descending"
         begin = Reading(stage="begin", reader="rest", final=final, page_size=page_size, **place)  # type: ignore[arg-type]
         begin.order = order  # type: ignore[assignment]
         self._witness.write(begin)
-        events, pages, error = self._read_pages(conversation, name, page_size, ascending)
+        events, pages, error = self._read_pages(conversation, name, page_size, ascending, budget)
         answer, count = self.api.count(conversation)
         self._record(answer, conversation)
         end = Reading(stage="end", reader="rest", final=final, page_size=page_size, **place)  # type: ignore[arg-type]
@@ -234,7 +245,7 @@ class Observer:
         self.api.close()
 
     def _read_pages(
-        self, conversation: str, reading: str, page_size: int, ascending: bool
+        self, conversation: str, reading: str, page_size: int, ascending: bool, budget: Budget | None
     ) -> tuple[list[Seen], int, str]:
         events: list[Seen] = []
         cursor, cursors = "", {""}
@@ -258,6 +269,8 @@ class Observer:
                 return events, pages, ""
             if page.cursor in cursors:
                 return events, pages, f"page {pages}: the cursor {page.cursor} came a second time"
+            if budget is not None and not budget.left:
+                return events, pages, f"no time was left behind page {pages}"
             cursor = page.cursor
             cursors.add(cursor)
         return events, PAGES_AT_MOST, f"more than {PAGES_AT_MOST} pages"

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from math import ceil
 from pathlib import Path
 
 from tailproof.adapters.adapter import Adapter
 from tailproof.adapters.recording import event_of, status_of
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Reading
-from tailproof.observer import Log, Observer
+from tailproof.observer import LARGEST, Log, Observer
 from tailproof.waiting import Budget
 
 PAGINGS = ((3, True), (10, True), (7, False))
-"""Page sizes and directions (ascending) in which the log is read once more at the end."""
+"""Page sizes and directions (ascending) in which the log is read once more at the end; larger pages where it is long."""
+PAGES = 100
+"""So many requests are spent on one paging at most, as far as the largest page of the server allows it."""
+READ_S = 0.02
+"""How long it may take to read one event of a long log, all pagings together, in seconds."""
 
 
 def read_at_last(observer: Observer, conversation: str, budget: Budget) -> Log:
     """Status, the whole log, the log in other pages and directions while `budget` lasts, and the status again; the log."""
     observer.stop_polling()
     observer.read_status(conversation)
-    log = observer.read_log(conversation, final=True)
-    for size, ascending in PAGINGS:
+    log = observer.read_log(conversation, final=True, budget=budget)
+    for least, ascending in PAGINGS:
         if budget.left:
-            observer.read_log(conversation, page_size=size, ascending=ascending)
+            size = min(LARGEST - least, least * max(1, ceil(len(log.events) / least / PAGES)))
+            observer.read_log(conversation, page_size=size, ascending=ascending, budget=budget)
     observer.read_status(conversation, after_load=True)
     return log
 

@@ -234,8 +234,9 @@ class Adapter(Protocol):
     def neutral(self, raw_status: str) -> Neutral:
         """A raw status in neutral words."""
 
-    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Sequence[Seen], Sequence[str]]]:
-        """Per conversation below `conversations` on this host: id, raw status, events in log order, unreadable files."""
+    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[Seen], Sequence[str]]]:
+        """Per conversation below `conversations` on this host: id, raw status, events in log order, unreadable files. Events are
+        read as they are asked for, a log may be larger than memory; the last list is complete when the events are through."""
 
     def grow(self, conversations: Path, conversation: str, growth: Growth) -> None:
         """Let the log of a finished conversation hold so many events, on the disk of a stopped server, by cloning what that

@@ -20,15 +20,15 @@ class _BaseState(msgspec.Struct):
     execution_status: str = ""
 
 
-def read_disk(conversations: Path) -> Iterator[tuple[str, str, Sequence[Seen], Sequence[str]]]:
-    """Per conversation: id, raw status, events by index, names of unreadable files. Raises OSError if there is no such
-    directory."""
+def read_disk(conversations: Path) -> Iterator[tuple[str, str, Iterator[Seen], Sequence[str]]]:
+    """Per conversation: id, raw status, events by index, names of unreadable files (complete when the events are through).
+    Raises OSError if there is no such directory."""
     for directory in sorted(conversations.iterdir()):
         if directory.is_dir() and _DIRECTORY.match(directory.name):
             yield _conversation(directory)
 
 
-def _conversation(directory: Path) -> tuple[str, str, Sequence[Seen], Sequence[str]]:
+def _conversation(directory: Path) -> tuple[str, str, Iterator[Seen], Sequence[str]]:
     unreadable: list[str] = []
     status = ""
     state = directory / "base_state.json"
@@ -36,8 +36,11 @@ def _conversation(directory: Path) -> tuple[str, str, Sequence[Seen], Sequence[s
         status = msgspec.json.decode(state.read_bytes(), type=_BaseState).execution_status
     except (OSError, msgspec.MsgspecError) as error:
         unreadable.append(f"{state.name}: {error}")
-    found: list[Seen] = []
-    for path in event_files(directory / "events"):
+    return str(uuid.UUID(directory.name)), status, _events(directory / "events", unreadable), unreadable
+
+
+def _events(events: Path, unreadable: list[str]) -> Iterator[Seen]:
+    for path in event_files(events):
         try:
             seen = decode(path.read_bytes())
         except OSError as error:
@@ -46,8 +49,7 @@ def _conversation(directory: Path) -> tuple[str, str, Sequence[Seen], Sequence[s
         if seen is None:
             unreadable.append(f"{path.name}: not an event ({path.stat().st_size} bytes)")
         else:
-            found.append(seen)
-    return str(uuid.UUID(directory.name)), status, found, unreadable
+            yield seen
 
 
 def event_files(events: Path) -> list[Path]:

@@ -42,6 +42,8 @@ class PlayedScript:
     journal: str
     """The tool journal directory, as the tools see it."""
     witness: Witness
+    calls: str = "call"
+    """How the ids of its tool calls begin. Two scripts that are played in one conversation need two words."""
     _replies: list[Step] = field(init=False)
     _errors: dict[int, list[Step]] = field(init=False)
     _held: set[int] = field(init=False)
@@ -169,12 +171,14 @@ class PlayedScript:
         if plan.say is not None:
             return Reply(id=identity, text=plan.say)
         if plan.finish is not None:
-            finish = Call(id=call_id(step.position, 0), tool=FINISH_TOOL, arguments={"message": plan.finish})
+            finish = Call(
+                id=call_id(step.position, 0, self.calls), tool=FINISH_TOOL, arguments={"message": plan.finish}
+            )
             return Reply(id=identity, text=plan.thought, calls=(finish,))
         # Old releases reject arguments that they do not know: only the tool's own.
         calls = tuple(
             Call(
-                id=call_id(step.position, index),
+                id=call_id(step.position, index, self.calls),
                 tool=TERMINAL_TOOL,
                 arguments={"command": command_of(command, self.journal)},
             )

@@ -10,9 +10,9 @@ RESULT_CHARS = 200
 _CALL_ID = re.compile(r"^call-(\d+)-(\d+)$")
 
 
-def call_id(position: int, index: int) -> str:
-    """The id of tool call `index` of the reply at `position`."""
-    return f"call-{position}-{index}"
+def call_id(position: int, index: int, word: str = "call") -> str:
+    """The id of tool call `index` of the reply at `position`. With another word it tells no position: replies are counted."""
+    return f"{word}-{position}-{index}"
 
 
 def position_of(messages: Sequence[Mapping[str, Any]]) -> int:

@@ -81,6 +81,12 @@ class ScriptedModel:
     ) -> None:
         self.close()
 
+    def exchange(self, key: str, played: PlayedScript) -> PlayedScript:
+        """Answer what is asked under `key` from another script from now on; returns the one until now."""
+        before = self._conversations[key]
+        self._conversations[key] = played
+        return before
+
     def played(self, key: str) -> PlayedScript | None:
         """The conversation that a base URL was made for."""
         return self._conversations.get(key)

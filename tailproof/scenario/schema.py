@@ -82,12 +82,23 @@ class ServerPlan(_Strict):
     """Who initialises a dormant server: a script can be the one."""
 
 
+EventBytes = Annotated[int, Field(ge=200, le=120_000)]
+
+
 class GrownPlan(_Strict):
     """A long history: the conversation holds so many events before the client meets it."""
 
-    events: Annotated[int, Field(ge=1, le=200_000)]
-    bytes: Annotated[int, Field(ge=200, le=120_000)] | Annotated[list[int], Field(min_length=2, max_length=2)] = 2000
-    """The size of each event; two numbers are the least and the most, drawn from the seed."""
+    events: Annotated[int, Field(ge=50, le=100_000)]
+    """The real run at its beginning is counted, too."""
+    bytes: EventBytes | Annotated[list[EventBytes], Field(min_length=2, max_length=2)] = 2000
+    """The size of each event as it is stored; two numbers are the least and the most, drawn from the seed. Below about 1,000
+    bytes an action with its observation does not fit, and updates of the state stand in their place."""
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The least and the most."""
+        least, most = self.bytes if isinstance(self.bytes, list) else (self.bytes, self.bytes)
+        return min(least, most), max(least, most)
 
 
 class Scenario(_Strict):
@@ -130,4 +141,6 @@ class Scenario(_Strict):
                     raise ValueError(f"fault {plan.id}: {text} needs `gate: true` on a tool of turn {point.number}")
         if len({plan.id for plan in self.faults}) < len(self.faults):
             raise ValueError("two faults have the same id")
+        if self.grown and self.server.dormant:
+            raise ValueError("a dormant server holds no conversation that could be grown")
         return self

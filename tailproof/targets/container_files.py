@@ -6,6 +6,7 @@ import io
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 
 class ArchiveStream:
@@ -35,6 +36,18 @@ def directories(*paths: str) -> bytes:
             entry.type, entry.mode = tarfile.DIRTYPE, 0o777
             archive.addfile(entry)
     return made.getvalue()
+
+
+def pack(directory: Path, into: IO[bytes]) -> None:
+    """An archive of a directory, open to every user: the image's user has to write there. `into` stands at its begin then."""
+
+    def opened(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+        entry.mode = 0o777 if entry.isdir() else 0o666
+        return entry
+
+    with tarfile.open(fileobj=into, mode="w") as archive:
+        archive.add(directory, arcname=directory.name, filter=opened)
+    into.seek(0)
 
 
 def open_to_all(journal: Path) -> None:

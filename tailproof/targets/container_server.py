@@ -6,8 +6,9 @@ import io
 import os
 import signal as signals
 import tarfile
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,7 +20,7 @@ from tailproof import ownership
 from tailproof.adapters.adapter import Adapter, Places
 from tailproof.history.records import Note
 from tailproof.targets import cgroup
-from tailproof.targets.container_files import ArchiveStream, directories, open_to_all
+from tailproof.targets.container_files import ArchiveStream, directories, open_to_all, pack
 from tailproof.targets.container_lives import Lives
 from tailproof.targets.container_processes import Inmate, inmates, server_of
 from tailproof.targets.engine import EngineError, address, connect, engine_does, knock
@@ -184,6 +185,18 @@ class ContainerServer:
             except tarfile.TarError as error:
                 raise TargetError(f"the server's disk cannot be read: {error}") from error
         return into / name
+
+    def edit_disk(self, edit: Callable[[Path], None]) -> None:
+        """On a copy, which goes back into the volume."""
+        if self.alive():
+            raise TargetError("the disk of a server that runs must not be changed: stop it first")
+        with tempfile.TemporaryDirectory(dir=self._plan.directory, prefix="edit-") as place:
+            conversations = self.disk(Path(place))
+            edit(conversations)
+            with tempfile.TemporaryFile(dir=place) as packed:
+                pack(conversations, packed)
+                with engine_does("writing the server's disk"):
+                    self._container.put_archive(PLACES.root, packed)
 
     def log_tail(self, lines: int = 40) -> str:
         """The end of what the container wrote; empty when there is none or no engine."""

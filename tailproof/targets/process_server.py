@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -173,6 +173,12 @@ class ProcessServer:
         except (OSError, shutil.Error) as error:
             raise TargetError(f"the server's disk cannot be read: {error}") from error
         return into / Path(self._places.conversations).name
+
+    def edit_disk(self, edit: Callable[[Path], None]) -> None:
+        """In place."""
+        if self.alive():
+            raise TargetError("the disk of a server that runs must not be changed: stop it first")
+        edit(Path(self._places.conversations))
 
     def log_tail(self, lines: int = 40) -> str:
         """The end of what all its lives wrote."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -126,6 +126,10 @@ class Server(Protocol):
 
     def disk(self, into: Path) -> Path:
         """Copy what the server persisted; returns the conversations directory below `into`. Raises TargetError."""
+
+    def edit_disk(self, edit: Callable[[Path], None]) -> None:
+        """Let `edit` add and change files in the conversations directory, while the server is stopped; what it removes may come
+        back. Raises TargetError, and what `edit` raises."""
 
     def log_tail(self, lines: int = 40) -> str:
         """The end of the server's own output, for a message about why it did not start."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -114,6 +114,10 @@ class UrlServer:
     def disk(self, into: Path) -> Path:
         """Raises TargetError."""
         self._refuse("asked for its disk")
+
+    def edit_disk(self, edit: Callable[[Path], None]) -> None:
+        """Raises TargetError."""
+        self._refuse("given a longer history")
 
     def log_tail(self, lines: int = 40) -> str:
         """Out of reach."""
