@@ -50,7 +50,7 @@ def main() -> None:
     "clients",
     multiple=True,
     metavar="SPEC",
-    help="sdk (the release of each target, the default), sdk:VERSION, src:DIR, ts:VERSION, script:FILE or plain "
+    help="sdk (the release of each target, the default), sdk:VERSION, src:DIR, ts:VERSION, script:FILE, program:FILE or plain "
     "(repeatable: every target meets every client).",
 )
 @click.option(

@@ -26,7 +26,7 @@ BUILDERS = 4
 
 _NEEDS_RELEASE = ("", "sdk")
 _RUNNING = "url:"
-_PATHS = ("src", "script")
+_NO_PATHS = ("docker", "url")
 _LONGEST = 48
 _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
 
@@ -162,8 +162,9 @@ def _words(specs: Iterable[str]) -> dict[str, str]:
 
 def _word(spec: str) -> str:
     kind, _, what = spec.partition(":")
-    if kind in _PATHS:
-        what = Path(what).expanduser().absolute().name
+    place = Path(what).expanduser()
+    if what and kind not in _NO_PATHS and place.exists():
+        what = place.absolute().name
     return _UNSAFE.sub("-", f"{kind}-{what.removeprefix('http://')}").strip("-.")
 
 

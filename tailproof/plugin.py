@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="SPEC",
-        help="sdk (the release of each target, the default), sdk:VERSION, src:DIR, ts:VERSION, script:FILE or plain "
+        help="sdk (the release of each target, the default), sdk:VERSION, src:DIR, ts:VERSION, script:FILE, program:FILE or plain "
         "(repeatable: every target meets every client)",
     )
     group.addoption("--scenario", action="append", default=[], metavar="GLOB", help="only these scenarios (repeatable)")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -18,7 +20,7 @@ from tailproof.history.reader import History
 from tailproof.history.records import AnyRecord, Fault, Header, Life, Phase
 from tailproof.reports.assemble import check_result, environment_of, trial_result
 from tailproof.reports.baseline import Baseline, Entry
-from tailproof.reports.result import NotRunResult, PairResult, Result, TrialResult, VerdictResult
+from tailproof.reports.result import KnownResult, NotRunResult, PairResult, Result, TrialResult, VerdictResult
 
 START_NS = 5_000_000_000
 """CLOCK_MONOTONIC when the trials of this module start: a result must not show it."""
@@ -259,3 +261,53 @@ def trial(*verdicts: VerdictResult, scenario: str = "calm", **more: object) -> T
         trial=f"t-{scenario}", scenario=scenario, summary="", family="", tier="", client="sdk:1", target="pypi:1",
         seed=1, duration_s=1.5, history=f"histories/{scenario}", verdicts=verdicts, **more,  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def several(*, baseline: Baseline = BASELINE) -> Result:
+    """Two clients with two targets: one client forgets the tail with both, a known violation of both, a trial that failed, a
+    target that could not be built, and a scenario that one target cannot play."""
+    old, new, gone = ("docker:openhands:1.57.0", "docker:openhands:1.58.0", "pypi:0.0.9")
+    forgets = verdict(
+        Outcome.VIOLATED, says="6 of the last 10 were missing", signature="missing-tail", repro="tailproof repro x"
+    )
+    listed = KnownResult(reason="the lease is honoured", link="https://example.org/issues/3184", entry="b.yaml:4")
+    known = verdict(Outcome.VIOLATED, guarantee="status.crash", signature="s", known=listed)
+
+    def played(
+        scenario: str, client: str, target: str, *verdicts: VerdictResult, error: str | None = None
+    ) -> TrialResult:
+        word = f"{client.replace(':', '-')}_{target.replace(':', '-')}"
+        one = trial(*verdicts, scenario=scenario, error=error, pair=word)
+        return msgspec.structs.replace(one, client=client, target=target, history=f"trials/{one.called}")
+
+    trials = [
+        *(played("stream-lag", "sdk:1.57.0", target, forgets, verdict(guarantee="loop.once")) for target in (old, new)),
+        played("calm", "sdk:1.58.0", old, verdict(), verdict(guarantee="loop.once")),
+        played("stream-lag", "sdk:1.58.0", old, verdict(Outcome.INCONCLUSIVE, says="nobody subscribed")),
+        played("calm", "sdk:1.58.0", new, error="port 8000 is in use"),
+        *(played("oom-server", "plain", target, known, verdict(guarantee="loop.once")) for target in (old, new)),
+    ]
+    who = [(client, target) for target in (old, new, gone) for client in ("sdk:1.57.0", "sdk:1.58.0")]
+    who += [("plain", old), ("plain", new)]
+    return check_result(
+        trials,
+        pairs=[
+            PairResult(
+                target=target,
+                client=client,
+                name=f"{client.replace(':', '-')}_{target.replace(':', '-')}",
+                error="there is no release 0.0.9" if target == gone else None,
+            )
+            for client, target in who
+        ],
+        seed=7,
+        started=1_795_000_000,
+        duration_s=49.75,
+        environment=environment_of([]),
+        not_run=[
+            NotRunResult(scenario="init", guarantee=None, reason="1.57.0 is never dormant", target=old, client=client)
+            for client in ("sdk:1.57.0", "sdk:1.58.0")
+        ],
+        baseline=baseline,
+        errors=["no trial of sdk:1.57.0, sdk:1.58.0 with pypi:0.0.9: there is no release 0.0.9"],
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from small_check import trial, verdict
 
@@ -95,6 +96,16 @@ STALE = {
     "nothing was run": ([], "", False),
     "it holds, but occurs only sometimes": ([trial(HELD)], "    rate: 0.3", False),
     "it holds for another client": ([trial(HELD)], "    client: plain", False),
+    "it holds with one client and occurred with another": (
+        [trial(HELD), msgspec.structs.replace(trial(OCCURRED, pair="p"), client="sdk:2")],
+        "",
+        False,
+    ),
+    "it holds with the client of the entry and occurred with another": (
+        [trial(HELD), msgspec.structs.replace(trial(OCCURRED, pair="p"), client="sdk:2")],
+        "    client: sdk:1",
+        True,
+    ),
 }
 
 

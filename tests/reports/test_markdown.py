@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from markdown_it import MarkdownIt
-from small_check import check, trial, verdict
+from small_check import check, several, trial, verdict
 
 from tailproof.guarantees.verdict import Level, Outcome, holds
 from tailproof.reports import markdown
@@ -169,3 +169,48 @@ def test_the_report_is_written_whole(tmp_path: Path) -> None:
     markdown.write(check(), tmp_path / "report.md")
     assert (tmp_path / "report.md").read_text() == markdown.render(check())
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+
+
+def test_several_pairs_stand_in_one_table_and_each_row_names_client_and_target() -> None:
+    report = markdown.render(several())
+    for needed in (
+        "| 2 | `sdk:1.58.0` | `docker:openhands:1.57.0` | 2 | 1 inconclusive · 2 hold |",
+        "| 5 | `sdk:1.57.0` | `pypi:0.0.9` | 0 | **could not be built**: there is no release 0.0.9 |",
+        "| `events.tail` | X | ? | X |  |  |  |  |  | violated: `stream-lag` (1, 3)<br>inconclusive: `stream-lag` (2) |",
+        "| `stream-lag` | `sdk:1.57.0` | `docker:openhands:1.58.0` | 1 violated · 1 hold | none |",
+        "| `stream-lag` | `sdk:1.57.0` | `docker:openhands:1.58.0` | 1.50 s |",
+        "- client `sdk:1.57.0` with target `docker:openhands:1.57.0`",
+        "- also `sdk:1.57.0` with `docker:openhands:1.58.0`, in 1 of 1 trials",
+        "- `status.crash[oom-server]` `s` (pairs 7-8): the lease is honoured",
+        "| `init` | 1.57.0 is never dormant | 1-2 |",
+    ):
+        assert needed in report
+    assert report.count("#### ") == 1
+
+
+def test_before_and_after_of_several_pairs_compare_each_with_itself() -> None:
+    result = several()
+    healed = tuple(
+        msgspec.structs.replace(t, verdicts=(verdict(), verdict(guarantee="loop.once")))
+        if t.scenario == "stream-lag"
+        else t
+        for t in result.trials
+    )
+    report = markdown.render(msgspec.structs.replace(result, trials=healed), base=result)
+    name = "events.tail[stream-lag_sdk-1.57.0_docker-openhands-1.58.0]"
+    assert f"| `{name}` | violated `missing-tail` | holds |" in report
+
+
+@pytest.mark.parametrize("limit", [SMALLEST, markdown.PR_COMMENT])
+def test_a_report_of_many_pairs_keeps_its_limit(limit: int) -> None:
+    result = several()
+    pairs = tuple(msgspec.structs.replace(result.pairs[0], client=f"sdk:1.{n}.0") for n in range(40))
+    trials = [
+        msgspec.structs.replace(
+            trial(*many(40).trials[0].verdicts, pair=f"p{n}"), client=pair.client, target=pair.target
+        )
+        for n, pair in enumerate(pairs)
+    ]
+    report = markdown.render(msgspec.structs.replace(result_of(*trials), pairs=pairs), limit=limit)
+    assert len(report.encode()) <= limit
+    assert "| 40 | `sdk:1.39.0` |" in report

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from small_check import check
+from small_check import check, several
 
 from tailproof.data import folder
 from tailproof.reports import json
@@ -67,3 +67,18 @@ def test_a_bad_result_is_named(tmp_path: Path, content: bytes | None, says: str)
 def test_every_object_of_the_schema_says_what_it_is() -> None:
     schema = msgspec.json.decode(json.schema())
     assert [name for name, part in schema["$defs"].items() if not part.get("description")] == []
+
+
+def test_a_result_of_one_pair_is_read_as_it_was_written_before_there_were_several() -> None:
+    needed = {name: set(part.get("required", ())) for name, part in msgspec.json.decode(json.schema())["$defs"].items()}
+    assert {"target", "client", "gate"} <= needed["Result"]
+    assert "pairs" not in needed["Result"]
+    assert {"target", "client"} <= needed["TrialResult"]
+    assert "pair" not in needed["TrialResult"]
+    assert needed["NotRunResult"] == {"scenario", "guarantee", "reason"}
+
+
+def test_a_result_of_several_pairs_is_read_as_it_was_written(tmp_path: Path) -> None:
+    json.write(several(), tmp_path / "result.json")
+    assert json.read(tmp_path / "result.json") == several()
+    assert several().target == "docker:openhands:1.57.0, docker:openhands:1.58.0, pypi:0.0.9"

@@ -6,7 +6,7 @@ import re
 
 import msgspec
 import pytest
-from small_check import check, trial, verdict
+from small_check import check, several, trial, verdict
 
 from tailproof.guarantees.verdict import Outcome
 from tailproof.reports import terminal
@@ -161,3 +161,58 @@ FINISHED = {
 @pytest.mark.parametrize(("ended", "line"), FINISHED.values(), ids=FINISHED.keys())
 def test_a_finished_line_tells_what_a_trial_gave(ended: TrialResult, line: str) -> None:
     assert terminal.finished_line(ended, done=1, total=9) == line
+
+
+SEVERAL = """\
+KNOWN
+  status.crash[oom-server] (pairs 7-8) the lease is honoured
+  (https://example.org/issues/3184)
+
+X violated, ? inconclusive, k violated (known), . holds
+               1   2   3   4   5   6   7   8
+events.tail    X   ?   X
+loop.once      .   .   .               .   .
+status.crash                           k   k
+
+   1 sdk:1.57.0 with docker:openhands:1.57.0  1 in 1.50 s, 1 violated · 1 hold
+   2 sdk:1.58.0 with docker:openhands:1.57.0  2 in 3.00 s, 1 inconclusive · 2
+                                              hold
+   3 sdk:1.57.0 with docker:openhands:1.58.0  1 in 1.50 s, 1 violated · 1 hold
+   4 sdk:1.58.0 with docker:openhands:1.58.0  1 in 1.50 s, not judged, 1 failed
+   5 sdk:1.57.0 with pypi:0.0.9               could not be built
+   6 sdk:1.58.0 with pypi:0.0.9               could not be built
+   7 plain with docker:openhands:1.57.0       1 in 1.50 s, 1 known · 1 hold
+   8 plain with docker:openhands:1.58.0       1 in 1.50 s, 1 known · 1 hold
+
+WHERE
+  events.tail   X stream-lag (1, 3)
+                ? stream-lag (2)
+  status.crash  k oom-server (7-8)
+
+NOT RUN
+  init                        1.57.0 is never dormant (1-2)
+"""
+
+
+def test_several_pairs_are_numbered_and_what_breaks_says_where() -> None:
+    shown = terminal.render(several())
+    assert shown.splitlines()[1] == "3 targets · 3 clients · 8 pairs · seed 7 · 7 trials in 49.8 s"
+    assert shown.endswith(SEVERAL)
+
+
+def test_the_same_with_several_pairs_is_one_card_that_names_them() -> None:
+    shown = terminal.render(several(), width=120)
+    assert shown.count("VIOLATED  events.tail[") == 1
+    assert "  pair      sdk:1.57.0 with docker:openhands:1.57.0\n" in shown
+    assert "  also      sdk:1.57.0 with docker:openhands:1.58.0 (1 of 1 trials)\n" in shown
+    assert [line for line in shown.splitlines()[1:] if len(line) > 120] == []
+
+
+def test_forty_pairs_fit_the_terminal() -> None:
+    result = several()
+    pairs = tuple(msgspec.structs.replace(result.pairs[0], client=f"sdk:1.{n}.0") for n in range(40))
+    trials = [trial(verdict(Outcome.VIOLATED, signature="s"), pair=f"p{n}") for n in range(40)]
+    trials = [msgspec.structs.replace(t, client=p.client, target=p.target) for t, p in zip(trials, pairs, strict=True)]
+    shown = terminal.render(msgspec.structs.replace(result_of(*trials), pairs=pairs), width=100)
+    assert max(len(line) for line in shown.splitlines()[1:]) <= 100
+    assert "  events.tail  X calm (1-40)\n" in shown
