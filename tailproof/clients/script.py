@@ -58,6 +58,7 @@ class ScriptClient:
         self._waiter: threading.Thread | None = None
         self._ended: tuple[int, int] | None = None
         self._runs = 0
+        self._called_ns = 0
         self._returned: Returned | None = None
         self._closed = False
 
@@ -116,8 +117,11 @@ class ScriptClient:
         budget.wait_for("the script to begin a run", look, within=APPEARS_S, saw=self._last_words)
 
     def run(self) -> None:
-        """It runs already."""
-        self._witness.write(Run(stage="called", number=self._runs, conversation=self._conversation))
+        """It runs already: called when the run was seen to begin, which a hasty script may not even have waited for."""
+        called = Run(stage="called", number=self._runs, conversation=self._conversation)
+        self._called_ns = time.monotonic_ns() if self._ended is None else self._ended[1] - 1
+        called.t_ns = self._called_ns
+        self._witness.write(called)
         self._runs += 1
 
     def wait_returned(self, budget: Budget) -> Returned:
@@ -181,7 +185,7 @@ class ScriptClient:
     def _write_end(self) -> Returned | None:
         """The end of the run, once; nothing for a script that lives or never ran."""
         if self._returned is None and self._ended is not None and self._runs:
-            code, t_ns = self._ended
+            code, t_ns = self._ended[0], max(self._ended[1], self._called_ns + 1)
             raised = code != 0
             self._returned = Returned(
                 number=0,
