@@ -13,7 +13,8 @@
 // `run()` of this library only starts a run. What a user adds to have the end and the events is ours, and no more than that:
 // read `state.getAgentStatus()` every half second (as the package's own integration tests do) until it is a word at which
 // nothing goes on, then `await state.events.getEvents()` (the README's way to the events list), and throw when the run failed.
-// `idle` is not taken for an end: a run starts from it.
+// `idle` is not taken for an end: a run starts from it. A status that could not be asked for is asked for again, as the SDK for
+// Python does it; an answer that refuses (4xx) ends the run.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -138,11 +139,23 @@ class Program {
   /** The first status at which nothing goes on, as the library shows it. */
   async #rest() {
     for (;;) {
-      const status = await this.#conversation.state.getAgentStatus();
+      const status = await this.#shown();
       if (RESTING.has(status)) {
         return status;
       }
       await pause(POLL_EVERY_MS);
+    }
+  }
+
+  async #shown() {
+    try {
+      return await this.#conversation.state.getAgentStatus();
+    } catch (error) {
+      if (error.status >= 400 && error.status < 500 && error.status !== 429) {
+        throw error;
+      }
+      process.stderr.write(`the status could not be asked for: ${textOf(error)}\n`);
+      return '';
     }
   }
 
