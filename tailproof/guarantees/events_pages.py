@@ -118,7 +118,9 @@ def paired(history: History, conversation: str) -> Verdict:
     if not unclosed:
         return holds(f"each of {len(actions)} actions has exactly one end", actions=len(actions))
     statuses = clean_statuses(history, conversation)
-    if not statuses or statuses[-1].neutral not in SETTLED - {"waiting"}:
+    if statuses and statuses[-1].neutral == "waiting":
+        return not_applicable(f"{len(unclosed)} of {len(actions)} actions wait for a confirmation")
+    if not statuses or statuses[-1].neutral not in SETTLED:
         return inconclusive(
             f"{len(unclosed)} of {len(actions)} actions are open, and the conversation was not seen to rest "
             f"(last status: {statuses[-1].raw if statuses else 'none'})",

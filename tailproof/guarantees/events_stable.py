@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from tailproof.guarantees.events_log import per_conversation
+from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import Guarantee, Level, Pointer, Verdict, at, holds, inconclusive, violated
 from tailproof.history.reader import History
 from tailproof.history.records import Sighting
@@ -47,7 +47,7 @@ def stable(history: History, conversation: str) -> Verdict:
             if gone:
                 return _disappeared(before, after, gone)
     if not compared:
-        return inconclusive("no list of events was read to its end")
+        return without_log(history, conversation)
     if compared < 2:
         return inconclusive("events were read once only, so that nothing could be seen to change")
     return holds(f"no event changed or disappeared over {compared} readings", readings=compared)

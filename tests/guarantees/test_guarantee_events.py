@@ -222,6 +222,7 @@ ROWS = [
     ),
     Row("events.stable", "calm", HOLDS, calm),
     Row("events.stable", "kill-tool-running", HOLDS, crashed),
+    Row("events.stable", "deleted", NOT_APPLICABLE, lambda: calm().ask(5.0, "delete").until(5.5)),
     Row(
         "events.stable",
         "other-face-on-disk",
@@ -308,6 +309,12 @@ ROWS = [
     ),
     Row(
         "events.paired", "open-while-running", INCONCLUSIVE, lambda: calm().everywhere_forget("o3").show(6.9, "running")
+    ),
+    Row(
+        "events.paired",
+        "waits-for-the-user",
+        NOT_APPLICABLE,
+        lambda: calm().everywhere_forget("o3").show(6.9, "waiting"),
     ),
     Row("events.paired", "no-action", NOT_APPLICABLE, lambda: calm(0)),
 ]

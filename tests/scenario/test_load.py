@@ -55,6 +55,20 @@ def test_a_good_scenario_is_loaded(tmp_path: Path) -> None:
         (("at: created", "at: model-called:7"), 1, "model-called:7, but there are 2 turns"),
         (("until: returned", "until: returned:3"), 1, "returned:3, but there are 1 messages"),
         (("finish: done", "finnish: done"), 7, "did you mean 'finish'?"),
+        (("until: returned", "until: returned\n    lasts: 2"), 9, "either `until` a point or after what it `lasts`"),
+        (("until: returned", "lasts: -1"), 12, "lasts"),
+        (("until: returned", "hold_until: reconnected"), 9, "hold_until needs a point that holds the loop"),
+        (("until: returned", "hold_until: later"), 12, "hold_until"),
+        (
+            (
+                "wire.delay\n    at: created\n    until: returned\n    with: {seconds: 2}",
+                "process.kill\n    at: end\n    lasts: 2",
+            ),
+            10,
+            "knows no `lasts`",
+        ),
+        (("{seconds: 2}", "{match: {name: x}, seconds: 2, when: at-once}"), 10, "`delay` knows no when"),
+        (("wire.delay", "user.delay"), 10, "there is no fault 'user.delay'"),
         (("name: lag", "name: [lag"), 2, "is not YAML"),
         (("name: lag", "name: lagg"), 1, "the file is called lag.yaml"),
     ],
@@ -113,6 +127,20 @@ def test_the_schedule_injects_and_heals_in_the_order_of_the_loop(tmp_path: Path)
         ("terminal", "heal", "lag", 1),
     ]
     assert [moment.fault for moment in of_run(schedule(scenario), 1)] == ["pause", "pause", "lag"]
+
+
+def test_what_heals_by_the_clock_has_no_moment_of_its_own_in_the_loop(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        "at: created\n    until: returned", "at: 'tool-running:1'\n    lasts: 2\n    hold_until: reconnected"
+    )
+    text += "  - {id: early, fault: wire.down, at: connected, until: created}\n"
+    scenario = load_scenario(write(tmp_path, text), check_fault)
+    moments = [(str(moment.point), moment.does, moment.fault, moment.run) for moment in schedule(scenario)]
+    assert moments == [
+        ("connected", "inject", "early", 0),
+        ("created", "heal", "early", 0),
+        ("tool-running:1", "inject", "lag", 1),
+    ]
 
 
 def test_each_message_has_the_turn_that_ends_its_run() -> None:
