@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from tailproof.guarantees.events_client import end_of_run
 from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
+from tailproof.guarantees.stream import fatal_closes
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, not_applicable, violated
 from tailproof.history.reader import History
 from tailproof.history.records import Run, Sighting
@@ -27,7 +28,7 @@ def callbacks(history: History, conversation: str) -> Verdict:
     was first. What stood in the log before is history: an SDK reads it into its list and tells its callbacks nothing ("callbacks
     are not replayed history", `RemoteConversation` of 1.58.0). *Up to where*: the end of the last run that came back, as in
     `events.tail`; bookkeeping behind it does not count, nor do snapshots, and an event told while the trial still lasts is in
-    time. A run that raised before its end is not judged.
+    time. A run that raised before its end is not judged, nor is a client whose stream was closed for good (4001, 4004).
 
     *Exactly once* holds whatever the path did: a client that fetches what it missed owes it to its callbacks, too (1.56.0 replays
     missed events after a reconnect), and one that gets a frame twice knows its id. *In order* holds across a cut: what was missed
@@ -48,6 +49,11 @@ def callbacks(history: History, conversation: str) -> Verdict:
         return not_applicable("no run of the client came back from its end")
     if any(moment < back.t_ns for moment in server_down(history)):
         return not_applicable("the server went down during the run")
+    told_off = [
+        one.closed for one in client_streams(history) if one.closed and one.closed.code in fatal_closes(history)
+    ]
+    if told_off:
+        return not_applicable(f"the stream was closed with {told_off[0].code}: the client must not come back")
     begin, end = _begin(history, conversation, log), end_of_run(history, conversation, log, back)
     if begin is None or end is None:
         return inconclusive("the log shows no end of the run that the client came back from")

@@ -32,6 +32,8 @@ from tailproof.history.views import belongs, client_tells, skew
 
 RETURNS_S = 10.0
 FAILED = frozenset({"failed", "stuck"})
+DOWN = "wire.down"
+"""The fault of the wire that spares no request, whatever its rule; the others name theirs."""
 AT_REST = frozenset({"interrupted", "waiting"})
 SLACK_NS = SECOND
 """A read of the status that was under way when a run returned may still show it running for this long."""
@@ -175,7 +177,8 @@ def _eaten(history: History, called: Run, ended: Status, back: Run) -> Exchange 
 
 def _network_hurt(history: History, exchange: Exchange) -> bool:
     return any(
-        not hurt.name.startswith("wire.") and (hurt.on_at(began(exchange)) or hurt.on_at(exchange.t_ns))
+        (hurt.name == DOWN or not hurt.name.startswith("wire."))
+        and (hurt.on_at(began(exchange)) or hurt.on_at(exchange.t_ns))
         for hurt in hurts(history)
     )
 

@@ -27,10 +27,11 @@ SLACK_S = 1.0
 def shown(history: History, conversation: str) -> Verdict:
     """The status that a client shows when its run comes back is the server's at that moment.
 
-    Held against every status that a healthy reader saw within T (1 s) of the return, and the one seen last before. Whether it was
-    right to come back then is `loop.returns`': a client that comes back while the run goes on and shows `running` keeps this
-    promise and breaks that one. The lag of the path is no excuse for a run that returned, since the client knew of the end. Not
-    judged: a run that raised while the path was hurt or after the server went down, and a conversation that shows no status.
+    Held against the statuses that healthy readers saw last before the return (one for REST, one for the stream), and against
+    all that they saw within T (1 s) after it: a client may know sooner. Whether it was right to come back then is
+    `loop.returns`': a client that comes back while the run goes on and shows `running` keeps this promise and breaks that one.
+    The lag of the path is no excuse for a run that returned, since the client knew of the end. Not judged: a run that raised
+    while the path was hurt or after the server went down, and a run that raised without showing a status.
     """
     if "status" not in client_tells(history):
         return not_applicable("the client tells no status")
@@ -52,11 +53,10 @@ def _one_run(history: History, conversation: str, back: Run) -> Verdict:
         return not_applicable("run() raised and the client showed no status")
     if not told:
         return inconclusive("the client showed no status when its run returned")
-    slack_ns = int(slack_s * SECOND)
     clean = clean_statuses(history, conversation)
-    before = [status for status in clean if status.t_ns < back.t_ns - slack_ns][-1:]
-    around = [status for status in clean if abs(status.t_ns - back.t_ns) <= slack_ns]
-    true = [*before, *around]
+    before = {status.via: status for status in clean if status.t_ns <= back.t_ns}
+    after = [status for status in clean if back.t_ns < status.t_ns <= back.t_ns + int(slack_s * SECOND)]
+    true = [*before.values(), *after]
     if not true:
         return inconclusive("no healthy reader saw a status around the return of the run")
     if any(status.raw == told for status in true):

@@ -33,7 +33,7 @@ class ClientStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hurt:
-    """The time from the injection of a fault of the path to its healing (None: never healed)."""
+    """The time from the intent of a fault of the path that was injected to its healing (None: never healed)."""
 
     name: str
     began_ns: int
@@ -83,8 +83,10 @@ def began(exchange: Exchange) -> int:
 def hurts(history: History) -> tuple[Hurt, ...]:
     """When the path of the client was hurt, fault by fault."""
     healed = {fault.fault: fault.t_ns for fault in history.faults if fault.stage == "healed"}
+    # What an injection did is seen at the wire before it is written down as done.
+    meant = {fault.fault: fault.t_ns for fault in history.faults if fault.stage == "intent"}
     return tuple(
-        Hurt(name=fault.name, began_ns=fault.t_ns, healed_ns=healed.get(fault.fault))
+        Hurt(name=fault.name, began_ns=meant.get(fault.fault, fault.t_ns), healed_ns=healed.get(fault.fault))
         for fault in history.faults
         if fault.stage == "injected" and is_of_the_path(fault)
     )

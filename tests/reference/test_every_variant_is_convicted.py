@@ -22,7 +22,7 @@ from tailproof.history.reader import History
 from tailproof.orders import Order
 from tailproof.trial import Trial
 
-SHORTER = {"status.crash": 6.0, "loop.terminates": 8.0}
+SHORTER = {"status.crash": 6.0, "loop.terminates": 8.0, "stream.resumed": 6.0}
 """Seconds. The defects of these guarantees last for ever: there is no need to wait for the time of a real server."""
 TROUBLE = frozenset({Outcome.VIOLATED, Outcome.INCONCLUSIVE})
 STEPS = [{"tools": [{"token": f"t{number}"}]} for number in range(10)]
@@ -53,6 +53,29 @@ OWN: dict[str, dict[str, Any]] = {
         "family": "calm",
         "summary": "A run that is long enough to tell a repair from reading everything.",
         "script": [{"tools": [{"token": f"t{number}"} for number in range(10)], "repeat": 32}, {"finish": "All done."}],
+        "parameters": {"loop.terminates": 120.0},
+    },
+    "repairs-at-the-end-only": {
+        "name": "stream-gap",
+        "family": "stream",
+        "summary": "The stream is reset and cannot be opened for two seconds, while the loop goes on before and after.",
+        "script": [*STEPS[:2], {"tools": [{"token": "step"}], "delay_s": 0.4, "repeat": 12}, {"finish": "All done."}],
+        "faults": [
+            {
+                "id": "refused",
+                "fault": "wire.status",
+                "at": "model-called:3",
+                "lasts": 2,
+                "with": {"code": 503, "match": {"route": "/sockets/*"}},
+            },
+            {
+                "id": "cut",
+                "fault": "wire.cut",
+                "at": "model-called:3",
+                "until": "returned",
+                "with": {"how": "rst", "times": 1},
+            },
+        ],
     },
 }
 """Situations that the catalogue has no scenario for."""

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from conftest import KEY, ROOT, Stage
 
-from fixtures.broken import clients
 from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands import OpenHands
 from tailproof.clients import program
@@ -151,8 +150,3 @@ def test_reads_everything_asks_for_pages_that_it_has(bad: Played) -> None:
     saw = bad.play(*TWELVE, runs=2)
     assert saw.held == saw.log
     assert saw.pages > len(saw.log) // 2
-
-
-def test_every_variant_has_its_proof_here() -> None:
-    shown = {"never-repairs", "repairs-the-tail", "returns-late", "swallows-errors", "reads-everything"}
-    assert set(clients.PARTS) == shown
