@@ -58,6 +58,7 @@ class ProgramClient:
         self._process: subprocess.Popen[bytes] | None = None
         self._reader = threading.Thread(target=self._read, name="client-reports", daemon=True)
         self._runs = 0
+        self._lines = 0
         self._code: int | None = None
         self._url = ""
         self._key = ""
@@ -160,9 +161,7 @@ class ProgramClient:
                 self._tell({"do": "close"})
             except ClientError as error:
                 self._told.note(str(error))
-            try:
-                process.wait(CLOSE_S)
-            except subprocess.TimeoutExpired:
+            if not self._ends(process):
                 self._told.note(f"the client did not end within {CLOSE_S:g} s and was killed")
                 process.kill()
         process.wait(KILL_S)
@@ -170,6 +169,18 @@ class ProgramClient:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 _close(pipe)
+
+    def _ends(self, process: subprocess.Popen[bytes]) -> bool:
+        """It ends by itself. As long as it has something to report it may take its time: what it holds can be a long list."""
+        heard = -1
+        while heard < self._lines:
+            heard = self._lines
+            try:
+                process.wait(CLOSE_S)
+            except subprocess.TimeoutExpired:
+                continue
+            return True
+        return False
 
     # -- what is told -----------------------------------------------------------------------------------------------
 
@@ -223,6 +234,7 @@ class ProgramClient:
         assert self._process.stdout is not None
         decode = msgspec.json.Decoder(Report).decode
         for line in self._process.stdout:
+            self._lines += 1
             try:
                 self._told.take(decode(line))
             except msgspec.MsgspecError as error:

@@ -82,6 +82,7 @@ class Recorder:
         directory.mkdir(parents=True, exist_ok=True)
         self._store = directory / "payloads"
         self._redact = {value.encode(): f"<secret:{name}>".encode() for name, value in (secrets or {}).items() if value}
+        self._kept: set[str] = set()
         self._witnesses: dict[str, Witness] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -97,9 +98,13 @@ class Recorder:
             return self._witnesses[name]
 
     def keep(self, event: Event, body: Any, raw: bytes) -> Event:
-        """Fill in `digest`, `size` and `body` of an event: small bodies stand in the line, large ones once in the store."""
+        """Fill in `digest`, `size` and `body` of an event. Each body is kept once: small ones stand in the line of the first
+        sighting with their digest, large ones in the store. A long log is read many times over."""
         event.digest = digest_of(body)
         event.size = len(raw)
+        if event.digest in self._kept:
+            return event
+        self._kept.add(event.digest)
         if len(raw) <= INLINE_BYTES:
             event.body = body
             return event

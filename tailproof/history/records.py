@@ -179,7 +179,8 @@ class Event(Sighting, tag="event"):
     """A sighting with its body, as it is written down."""
 
     body: Any = None
-    """The event itself when it is small; large ones are in the store under `digest`. Guarantees do not read it."""
+    """The event itself when it is small, in the first sighting of each `digest`; large ones are in the store under that name.
+    Guarantees do not read it."""
 
 
 class Stream(Record, tag="stream"):
