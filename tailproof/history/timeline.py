@@ -155,7 +155,8 @@ def down_after(history: History, moment_ns: int) -> int | None:
 @derived
 def settled_at(history: History, conversation: str, began_ns: int, until_ns: int) -> Status | None:
     """The status with which a run came to rest for good: the first of the last unbroken row of one settled status in this
-    span. What was shown before the span and is still shown at its beginning says nothing about the run."""
+    span. What was shown before the span and is still shown at its beginning says nothing about the run, and neither does `idle`
+    after its end: the next message does that before the next run begins."""
     found: Status | None = None
     stale = "none"
     for status in clean_statuses(history, conversation):
@@ -165,6 +166,8 @@ def settled_at(history: History, conversation: str, began_ns: int, until_ns: int
             break
         elif status.neutral != stale:
             stale = "none"
+            if status.neutral == "idle" and found is not None:
+                continue
             if status.neutral not in SETTLED:
                 found = None
             elif found is None or found.neutral != status.neutral:

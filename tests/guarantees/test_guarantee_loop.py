@@ -38,6 +38,14 @@ def failed(back: str = "raised") -> Built:
     )
 
 
+def second_run(returned: float) -> Built:
+    """A second message, which makes the conversation idle, and a second run from 4.6 to 6.5."""
+    built = calm().ask(4.45, "send", text="again").show(4.5, "idle", "stream").ask(4.6, "run")
+    built.put(4.55, Run(stage="called", number=1, conversation="c1"))
+    built.show(4.65, "running", "stream").show(5.9, "running").show(6.5, "finished", "stream")
+    return built.put(returned, Run(stage="returned", number=1, conversation="c1", status="finished", neutral="done"))
+
+
 def long_run(reads: int, each: int, tools: int = 500) -> Built:
     """A log of about a thousand events, 1,000 bytes each; the client reads `reads` pages of `each` bytes before it returns."""
     built = calm(tools)
@@ -78,6 +86,7 @@ ROWS = [
         "loop.terminates", "cut-off-by-a-crash", NOT_APPLICABLE, lambda: crashed().without(Request, verb="run", epoch=1)
     ),
     Row("loop.terminates", "no-run", NOT_APPLICABLE, lambda: calm().without(Request, verb="run").without(Run)),
+    Row("loop.terminates", "a-second-message-before-a-second-run", HOLDS, lambda: second_run(6.6)),
     Row("loop.returns", "calm", HOLDS, calm),
     Row("loop.returns", "raises-an-error", HOLDS, failed),
     Row(
@@ -109,6 +118,8 @@ ROWS = [
         lambda: calm().without(Status, raw="finished").show(4.5, "running").show(5.5, "running").show(5.9, "finished"),
         "returned-early",
     ),
+    Row("loop.returns", "a-second-message-before-a-second-run", HOLDS, lambda: second_run(6.6)),
+    Row("loop.returns", "returned-from-the-second-run-at-once", VIOLATED, lambda: second_run(4.66), "returned-early"),
     Row("loop.returns", "trial-ended-before-it-was-late", INCONCLUSIVE, lambda: calm().without(Run, stage="returned")),
     Row("loop.returns", "plain-client", NOT_APPLICABLE, lambda: calm(client="plain")),
     Row("loop.returns", "run-without-end", NOT_APPLICABLE, lambda: calm().without(Status)),
