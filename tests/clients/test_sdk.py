@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tailproof.adapters.openhands import OpenHands
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.client import ClientError
+from tailproof.clients.plain import PlainClient
 from tailproof.clients.program import SDK_PROGRAM, ProgramClient
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
@@ -158,3 +160,38 @@ def test_an_unknown_client_is_said_in_a_sentence(tmp_path: Path, play: Callable[
     for name in ("curl", "sdk", "sdk:"):
         with pytest.raises(ClientError, match="sdk:VERSION"):
             client_for(name, it.adapter, it.recorder, scratch=tmp_path, owner=it.owner)
+
+
+@pytest.mark.release
+def test_a_conversation_that_exists_is_attached_to(play: Callable[..., Play]) -> None:
+    it = play(REFERENCE)
+    played = it.serve({"say": "one"}, {"say": "two"})
+    plan = it.plan(played)
+    first = PlainClient(it.adapter, it.recorder, environment={})
+    first.connect(it.server.url, key=it.key, version=it.version, budget=Budget(10))
+    first.create(plan, Budget(30))
+    played.name = plan.conversation
+    client = sdk(it)
+    client.start()
+    client.connect(it.server.url, key=it.key, version=it.version, budget=Budget(90))
+    assert client.create(dataclasses.replace(plan, exists=True), Budget(60)) == plan.conversation
+    client.send("go", Budget(30))
+    client.run()
+    assert client.wait_returned(Budget(90)).status == "finished"
+    for one in (first, client):
+        one.close()
+
+
+@pytest.mark.release
+def test_a_client_can_ask_for_confirmation_of_each_action(play: Callable[..., Play]) -> None:
+    it = play(REFERENCE)
+    played = it.serve({"tools": [{}]}, {"say": "bye"})
+    client = sdk(it)
+    client.start()
+    client.connect(it.server.url, key=it.key, version=it.version, budget=Budget(90))
+    played.name = client.create(dataclasses.replace(it.plan(played), confirm=True), Budget(60))
+    client.send("go", Budget(30))
+    client.run()
+    assert client.wait_returned(Budget(90)).status == "waiting_for_confirmation"
+    assert it.tools.total() == 0
+    client.close()
