@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tailproof.adapters.adapter import Answer, Api
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.records import Neutral
-from tailproof.waiting import DeadlineMissed
+from tailproof.waiting import Cancelled, DeadlineMissed
+from tailproof.wire.handle import WireError
 from tailproof.wire.rules import Rule
 
 ANSWER_S = 2.0
@@ -41,7 +42,8 @@ class MessageOptions(_Options):
     run: bool = False
     """Start a run with it."""
     while_held: HeldRequest | None = None
-    """Post it while the client's next request to this route is held. A client that sends none gets it all the same."""
+    """Post it while the client's next request to this route is held at the wire; the loop goes on meanwhile unless another fault
+    of the same point holds it. A client that sends none within 10 s gets the message all the same."""
 
 
 class _UserAct:
@@ -170,14 +172,13 @@ class UserMessage(_UserAct):
         if self.options.while_held is None:
             super().inject(stage)
             return
+        self._since_ns = time.monotonic_ns()
         stage.wire.add(self._rule)
-        try:
-            self._asked = self._wait_asked(stage)
-            super().inject(stage)
-            if self._answered.is_set():
-                self._wait_seen(stage)
-        finally:
-            stage.wire.remove(self._rule.id)
+        threading.Thread(target=self._act_while_held, args=(stage,), name=f"user-{self.id}", daemon=True).start()
+
+    def heal(self, stage: Stage) -> None:
+        if self.options.while_held is not None:
+            stage.wire.remove(self.id)
 
     def ask(self, api: Api, conversation: str) -> Answer:
         return api.send(conversation, self.text, run=self.options.run)
@@ -189,9 +190,19 @@ class UserMessage(_UserAct):
             counters["requests of the client held meanwhile"] = self._asked
         return counters
 
+    def _act_while_held(self, stage: Stage) -> None:
+        try:
+            self._asked = self._wait_asked(stage)
+            self._answer = stage.observer.ask(self.ask, stage.conversation, text=self.text)
+            self._wait_seen(stage)
+            stage.wire.remove(self.id)
+        except (Cancelled, WireError):
+            return  # the trial is ending: whoever waits for the answer says that there is none
+        self._answered.set()
+
     def _wait_asked(self, stage: Stage) -> int:
         try:
-            return stage.wire.wait_fired(self._rule.id, stage.budget.part(ASKED_S))
+            return stage.wire.wait_fired(self.id, stage.budget.part(ASKED_S))
         except DeadlineMissed:
             return 0
 

@@ -40,7 +40,7 @@ def test_a_conversation_that_another_user_deletes_is_gone_and_nobody_waits_for_i
 
 def test_a_message_is_posted_while_the_clients_request_is_held(tmp_path: Path) -> None:
     message = {"text": "And mind the gap.", "while_held": {"route": "/api/conversations/*", "method": "GET"}}
-    faults = {"fault": "user.message", "at": "tool-running:1", "until": "returned", "with": message}
+    faults = {"fault": "user.message", "at": "tool-running:1", "until": "tool-running:1", "with": message}
     history = play(tmp_path, faults, script=GATED, client="reference")
     assert list(stages(history)) == ["intent", "injected", "proven", "healed"]
     proof = stages(history)["proven"].proof
@@ -56,7 +56,7 @@ def test_a_client_that_does_not_ask_gets_the_message_all_the_same(
 ) -> None:
     monkeypatch.setattr("tailproof.faults.user.ASKED_S", 0.2)
     message = {"text": "Hello.", "while_held": {"route": "/nowhere"}}
-    faults = {"fault": "user.message", "at": "tool-running:1", "until": "returned", "with": message}
+    faults = {"fault": "user.message", "at": "tool-running:1", "until": "tool-running:1", "with": message}
     history = play(tmp_path, faults, script=GATED)
     assert stages(history)["proven"].proof["requests of the client held meanwhile"] == 0
 
