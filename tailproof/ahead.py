@@ -1,6 +1,7 @@
 """Keeps a client that drives itself from running ahead of the witnesses of its trial.
 
-Nothing of its run begins before the observer is subscribed, and its conversation is not deleted before it was read.
+Nothing of its run begins before the observer is subscribed, and its conversation is not deleted before it was read (one that
+still runs has no log to judge by: its deletion is let through).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import threading
 
 from tailproof.adapters.adapter import Adapter
 from tailproof.history.recorder import Witness
-from tailproof.history.records import Note
+from tailproof.history.records import RESTING, Note
 from tailproof.model.conversation import PlayedScript
 from tailproof.observer import Observer
 from tailproof.readings import read_at_last
@@ -37,8 +38,8 @@ class Ahead:
         log: Witness,
         reads_wait_for_steps: bool,
     ) -> None:
-        self.read = False
-        """The conversation was read to its end because the client was about to delete it."""
+        self.deletion = False
+        """The client asked for the deletion of its conversation."""
         self._adapter = adapter
         self._wire = wire
         self._model = model
@@ -88,7 +89,9 @@ class Ahead:
     def _watch(self, conversation: str, budget: Budget) -> None:
         try:
             self._wire.wait_fired(_DELETION, budget)
-            self._read(conversation, budget.part(READ_S))
+            self.deletion = True
+            if self._adapter.neutral(self._observer.read_status(conversation)) in RESTING:
+                self._read(conversation, budget.part(READ_S))
             self._wire.remove(_DELETION)
         except Cancelled:
             return
@@ -97,7 +100,6 @@ class Ahead:
 
     def _read(self, conversation: str, budget: Budget) -> None:
         log = read_at_last(self._observer, conversation, budget)
-        self.read = True
         last = next((seen.id for seen in reversed(log.events) if seen.durable and seen.role != "bookkeeping"), "")
         try:
             self._observer.wait_event(

@@ -484,7 +484,7 @@ class Cast:
 
     def final_reading(self, budget: Budget) -> None:
         """What the server shows at last, past the wire; nothing when it is not alive."""
-        deleted = self._ahead is not None and self._ahead.read and not self.observer.read_status(self.conversation)
+        deleted = self._ahead is not None and self._ahead.deletion and not self.observer.read_status(self.conversation)
         if self.conversation and self.server.alive() and not deleted:
             read_at_last(self.observer, self.conversation, budget)
 

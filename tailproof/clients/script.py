@@ -23,7 +23,7 @@ from tailproof.clients.kind import BadClient, ClientPlan, Kind, Sight
 from tailproof.clients.status_words import SourceError, waited_for
 from tailproof.clients.wire_requests import requests_of, words_asked_for
 from tailproof.history.records import Note, Run, Vocabulary
-from tailproof.waiting import Budget
+from tailproof.waiting import Budget, DeadlineMissed
 
 FORM = "script:FILE"
 PART = "script"
@@ -95,10 +95,18 @@ class ScriptClient:
                 raise self._gave_up("create", "ended before the server showed a conversation of it")
             return new[-1] if new else None
 
-        limit = budget.part(APPEARS_S)
-        self._conversation = limit.wait_for(
-            "the server to show a conversation of the script", look, saw=self._last_words, every=0.1
-        )
+        try:
+            self._conversation = budget.wait_for(
+                "the server to show a conversation of the script",
+                look,
+                within=APPEARS_S,
+                saw=self._last_words,
+                every=0.1,
+            )
+        except DeadlineMissed as missed:
+            if not budget.left:
+                raise
+            raise ClientRaised("create", "NoConversation", str(missed)) from missed
         return self._conversation
 
     def send(self, text: str, budget: Budget) -> None:
@@ -114,7 +122,12 @@ class ScriptClient:
                 raise self._gave_up("send", "ended without having begun a run")
             return False
 
-        budget.wait_for("the script to begin a run", look, within=APPEARS_S, saw=self._last_words)
+        try:
+            budget.wait_for("the script to begin a run", look, within=APPEARS_S, saw=self._last_words)
+        except DeadlineMissed as missed:
+            if not budget.left:
+                raise
+            raise ClientRaised("send", "NoRun", str(missed)) from missed
 
     def run(self) -> None:
         """It runs already: called when the run was seen to begin, which a hasty script may not even have waited for."""
