@@ -8,7 +8,7 @@ from tailproof.guarantees.stream import fatal_closes
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, not_applicable, violated
 from tailproof.history.reader import History
 from tailproof.history.records import Exchange
-from tailproof.history.timeline import SECOND, accepted, seconds
+from tailproof.history.timeline import CLIENT, SECOND, accepted, seconds
 from tailproof.history.traffic import SPOILED, attempts, began, client_streams
 from tailproof.history.views import client_tells
 
@@ -126,7 +126,11 @@ def _after_a_fatal_close(history: History, limit: int) -> Verdict | None:
 
 
 def _after_deletion(history: History, limit: int) -> Verdict | None:
-    deleted = [request.t_ns for request in history.requests if request.verb == "delete" and accepted(request)]
+    deleted = [
+        request.t_ns
+        for request in history.requests
+        if request.verb == "delete" and request.witness != CLIENT and accepted(request)
+    ]
     if not deleted:
         return None
     rejected = [

@@ -19,6 +19,7 @@ from tailproof.guarantees.verdict import (
 from tailproof.history.reader import History
 from tailproof.history.records import TERMINAL, Exchange, Request, Run, Status
 from tailproof.history.timeline import (
+    CLIENT,
     SECOND,
     accepted,
     clean_statuses,
@@ -204,6 +205,7 @@ def _deleted(history: History, conversation: str, after_ns: int, until_ns: int) 
             request
             for request in history.requests
             if request.verb == "delete"
+            and request.witness != CLIENT
             and accepted(request)
             and belongs(history, conversation, request.conversation)
             and after_ns < request.t_ns < until_ns

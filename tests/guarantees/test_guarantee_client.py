@@ -62,6 +62,13 @@ def deleted(back: str = "raised", at: float = 3.0) -> Built:
     return built
 
 
+def deletes_itself(back: str = "returned", code: int = 0) -> Built:
+    """A script deletes its own conversation, while it runs or behind its end."""
+    built = calm(client="script:poll.py").without(Run, stage="returned").fact(client_tells="exit")
+    built.ask(3.5, "delete", witness="client")
+    return built.put(3.8, Run(stage=back, conversation="c1", exit_code=code, error_type="exit code 1" if code else ""))
+
+
 def rested(raw: str, back: float | None = 3.4) -> Built:
     """The run is paused, or waits for the user, at 3.2."""
     built = calm().alter(Status, {"raw": "finished"}, raw=raw, neutral={"paused": "interrupted"}.get(raw, raw))
@@ -302,6 +309,13 @@ ROWS = [
         "never-returned-from-waiting",
     ),
     Row("loop.returns", "late-from-a-pause", VIOLATED, lambda: rested("paused", 17.0), "late-return-from-paused"),
+    Row("loop.returns", "deletes-its-own-conversation", HOLDS, deletes_itself),
+    Row(
+        "loop.bounded",
+        "asks-whether-its-own-deletion-worked",
+        HOLDS,
+        lambda: asks("GET", 404, 12, 0.5, deletes_itself()),
+    ),
     Row("loop.returns", "never-told-of-the-deletion", VIOLATED, lambda: deleted(""), "never-returned-from-deleted"),
     Row("loop.returns", "as-if-not-deleted", VIOLATED, lambda: deleted("returned"), "silent-deletion"),
     Row("loop.returns", "late-after-the-deletion", VIOLATED, lambda: deleted(at=15.0), "late-return-from-deleted"),
