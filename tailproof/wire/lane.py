@@ -255,8 +255,11 @@ class Lane:
         armed.fired()
 
     def _reorder(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
-        self._wait(Item(raw, index, unit, keeper=armed))
+        kept = Item(raw, index, unit, keeper=armed)
+        self._wait(kept)
         gathered = [item for item in self._queue if item.keeper is armed]
+        if len(gathered) == 1 and armed.rule.seconds is not None:
+            self._loop.call_later(armed.rule.seconds, self._give_up_on_group, armed, kept)
         if len(gathered) < (armed.rule.count or 2):
             return
         turned = [(item.raw, item.index, item.unit) for item in reversed(gathered)]
@@ -266,6 +269,10 @@ class Lane:
         armed.counts["reordered"] += len(gathered)
         armed.fired()
         self._pump()
+
+    def _give_up_on_group(self, armed: Armed, first: Item) -> None:
+        if first.keeper is armed:
+            self.let_go(armed)
 
     def _keep_window(self, armed: Armed, index: int, unit: Unit, raw: bytes) -> None:
         self._wait(Item(raw, index, unit, keeper=armed, did="delayed", by=armed.id))

@@ -29,7 +29,7 @@ NEEDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "drop": (frozenset(), frozenset()),
     "drop-last": (frozenset({"until"}), frozenset({"count"})),
     "duplicate": (frozenset(), frozenset({"count"})),
-    "reorder": (frozenset({"count"}), frozenset()),
+    "reorder": (frozenset({"count"}), frozenset({"seconds"})),
     "cut": (frozenset(), frozenset({"how", "when", "code", "reason"})),
     "silence": (frozenset(), frozenset({"control"})),
     "delay-request": (frozenset({"seconds"}), frozenset()),
@@ -90,6 +90,7 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     times: Annotated[int, Meta(ge=0)] = 0
     """The most firings; 0 for no limit."""
     seconds: Seconds | None = None
+    """How late, how often, or, for `reorder`, how long a frame waits for the rest of its group."""
     count: Count | None = None
     until: Match | None = None
     """`drop-last`: the frame at which the window is dropped."""

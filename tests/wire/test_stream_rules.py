@@ -238,6 +238,14 @@ def test_reorder_that_never_gets_its_group_passes_on_when_healed(wire: Wire) -> 
         assert ids(client, 3) == ["e0", "e1", "e2"]
 
 
+def test_reorder_gives_up_on_a_group_that_does_not_fill(wire: Wire) -> None:
+    with subscriber(wire) as client:
+        wire.add(rule("reorder", count=3, seconds=0.1))
+        asks(client, 5)
+        assert ids(client, 5) == ["e2", "e1", "e0", "e3", "e4"]
+        assert wire.counters()["rule.r.reordered"] == 3
+
+
 def test_silence_swallows_and_keeps_the_connection(wire: Wire) -> None:
     with subscriber(wire) as client:
         wire.add(rule("silence", match={"field": {"n": 1}}, times=1))
