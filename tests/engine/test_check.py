@@ -15,11 +15,12 @@ from checks import CHECK_S, Checked, tailproof
 from tailproof import data
 from tailproof.check import catalogue
 from tailproof.history.reader import History
+from tailproof.scenario.load import chosen
 from tailproof.wire.toxiproxy import available
 
 NEEDS_A_CONTAINER = {"oom-server", "oom-child", "restart-new-container"}
 NEEDS_TOXIPROXY = {"stream-sliced"} if available() else set[str]()
-PLAYED = {scenario.name for scenario in catalogue()} - NEEDS_A_CONTAINER - NEEDS_TOXIPROXY
+PLAYED = {scenario.name for scenario in chosen(catalogue(), tier="gate")} - NEEDS_A_CONTAINER - NEEDS_TOXIPROXY
 
 
 def test_the_honest_server_opens_the_gate(reference_check: Checked) -> None:
