@@ -19,7 +19,7 @@ from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Owner, Plan, Server, TargetError
-from tailproof.waiting import Budget
+from tailproof.waiting import Budget, DeadlineMissed
 
 SCRIPT = (
     Turn.model_validate({"tools": [{"journal": False, "run": "echo grown"}], "thought": "One more step."}),
@@ -107,8 +107,7 @@ def leave(version: str, growth: Growth, out: Path, *, model_url: str = "", say: 
     shall ask for its next replies; `say` is told what happens.
 
     Raises:
-        TargetError: the release cannot be had or started, or `out` is in use.
-        DeadlineMissed: the server was too slow.
+        TargetError: the release cannot be had or started, was too slow, or `out` is in use.
     """
     if out.exists() and any(out.iterdir()):
         raise TargetError(f"{out} is not empty: name a new directory")
@@ -138,6 +137,8 @@ def leave(version: str, growth: Growth, out: Path, *, model_url: str = "", say: 
                 say(f"growing a conversation to {growth.events} events")
                 grow(server, adapter, api, plan, played, growth, Budget(BUILD_S))
                 conversations = server.disk(out)
+            except DeadlineMissed as missed:
+                raise TargetError(f"{target.spec} was too slow: {missed}") from missed
             finally:
                 server.remove()
         _move(
