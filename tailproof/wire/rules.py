@@ -88,7 +88,7 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     """Streams: `up` from client to server, `down` from server to client."""
     match: Match = Match()
     times: Annotated[int, Meta(ge=0)] = 0
-    """The most firings; 0 for no limit."""
+    """The most firings; 0 for no limit. `drop-last` fires once unless it says how often."""
     seconds: Seconds | None = None
     """How late, how often, or, for `reorder`, how long a frame waits for the rest of its group."""
     count: Count | None = None
@@ -124,6 +124,9 @@ def rule_from(said: Mapping[str, Any]) -> Rule:
     elif rule.on != on and rule.do != "hold":
         raise RuleError(f"{name}: `{rule.do}` works on: {on}, not on: {rule.on}")
     _check_extras(name, rule, said)
+    if rule.do == "drop-last" and "times" not in said:
+        # The window would go on keeping back what follows the frame that it was for: the last word of a run.
+        rule = msgspec.structs.replace(rule, times=1)
     given = set(msgspec.to_builtins(rule.match))
     wrong = given & _MEANINGLESS.get(rule.on or on, given)
     if wrong:

@@ -191,6 +191,13 @@ def test_drop_last_keeps_what_it_does_not_mean_in_its_place(wire: Wire) -> None:
         assert ids(client, 5) == ["e0", "e1", "e2", "e3", "e5"]
 
 
+def test_drop_last_keeps_nothing_back_once_its_window_is_dropped(wire: Wire) -> None:
+    with subscriber(wire) as client:
+        wire.add(rule("drop-last", count=2, until={"field": {"n": 3}}))
+        asks(client, 6)
+        assert ids(client, 4) == ["e0", "e3", "e4", "e5"]
+
+
 def test_drop_last_passes_the_window_on_at_a_close(wire: Wire) -> None:
     with subscriber(wire) as client:
         wire.add(rule("drop-last", count=3, until={"name": "Never"}))
