@@ -1,6 +1,6 @@
 // Drives a release of @openhands/typescript-client as its README shows, from inside its own environment.
 //
-//   node ts_program.mjs DIRECTORY [browser|node]
+//   node ts_program.mjs DIRECTORY [browser|node|fresh]
 //
 // DIRECTORY has the package in its node_modules, or is a built checkout of it.
 //
@@ -8,7 +8,8 @@
 // prints goes to stderr, all times are CLOCK_MONOTONIC nanoseconds.
 //
 // `browser` (the default) gives the library what it is made for: a `window` with a WebSocket, that of `ws`, its own dependency.
-// `node` gives it nothing; its stream then cannot open, because it asks for `ws` in a way that an ES module cannot.
+// `node` gives it nothing; its stream then cannot open, because it asks for `ws` in a way that an ES module cannot. `fresh` is
+// `browser`, and asks the server with `state.refresh()` before it reads a status: the library's own way past its cache.
 //
 // `run()` of this library only starts a run. What a user adds to have the end and the events is ours, and no more than that:
 // read `state.getAgentStatus()` every half second (as the package's own integration tests do) until it is a word at which
@@ -59,9 +60,11 @@ class Program {
   #conversation;
   #held = 0;
   #swallowed = 0;
+  #fresh;
 
-  constructor(library) {
+  constructor(library, fresh) {
     this.#library = library;
+    this.#fresh = fresh;
   }
 
   /** Create the conversation, or attach to it; subscribe; report its id, which the server chooses. */
@@ -149,6 +152,9 @@ class Program {
 
   async #shown() {
     try {
+      if (this.#fresh) {
+        await this.#conversation.state.refresh();
+      }
       return await this.#conversation.state.getAgentStatus();
     } catch (error) {
       if (error.status >= 400 && error.status < 500 && error.status !== 429) {
@@ -183,14 +189,14 @@ function versionOf(module) {
   return '';
 }
 
-async function main(directory, kind = 'browser') {
+async function main(directory, way = 'browser') {
   const require = createRequire(pathToFileURL(join(directory, 'program.mjs')));
   const entry = require.resolve(PACKAGE);
-  if (kind === 'browser') {
+  if (way !== 'node') {
     // From beside the library: `ws` is its own dependency, not one of the directory.
     globalThis.window = { WebSocket: createRequire(entry)('ws') };
   }
-  const program = new Program(await import(pathToFileURL(entry)));
+  const program = new Program(await import(pathToFileURL(entry)), way === 'fresh');
   report('ready', { version: versionOf(entry) });
   for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
     const command = JSON.parse(line);

@@ -18,19 +18,20 @@ from tailproof.targets.npm_locks import PACKAGE, known_clients
 from tailproof.waiting import Budget
 
 TS_PROGRAM = Path(__file__).with_name("ts_program.mjs")
-"""Drives the client: `node ts_program.mjs DIRECTORY [browser|node]`."""
-SURROUNDINGS = ("browser", "node")
-"""What the client is loaded with: a `window` with a WebSocket, as in a browser (default), or what a Node program has."""
+"""Drives the client: `node ts_program.mjs DIRECTORY [browser|node|fresh]`."""
+WAYS = ("browser", "node", "fresh")
+"""How the client is used: with a `window` that has a WebSocket, as in a browser (default); with what a Node program has; or as in
+a browser, by a user who asks the server anew before he believes a status."""
 
 _RELEASE = re.compile(r"\d+\.\d+\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What stands behind `ts:`: a release or a directory, and the surroundings."""
+    """What stands behind `ts:`: a release or a directory, and the way it is used."""
 
     what: str
-    surroundings: str
+    way: str
 
     @property
     def directory(self) -> Path | None:
@@ -39,18 +40,18 @@ class _Asked:
 
 
 def _asked(word: str) -> _Asked:
-    what, at, surroundings = word.rpartition("@")
-    if not at or "/" in surroundings:
-        return _Asked(word, SURROUNDINGS[0])
-    return _Asked(what, surroundings)
+    what, at, way = word.rpartition("@")
+    if not at or "/" in way:
+        return _Asked(word, WAYS[0])
+    return _Asked(what, way)
 
 
 def _check(word: str) -> None:
     asked = _asked(word)
-    if asked.surroundings not in SURROUNDINGS:
+    if asked.way not in WAYS:
         raise BadClient(
-            f"the TypeScript client is loaded as in a {' or as in '.join(SURROUNDINGS)}, not {asked.surroundings!r}: "
-            f"ts:{asked.what} or ts:{asked.what}@node"
+            f"the TypeScript client is used in one of the ways {', '.join(WAYS)}, not {asked.way!r}: "
+            f"ts:{asked.what} or ts:{asked.what}@{WAYS[1]}"
         )
     if asked.directory is not None:
         _check_directory(asked.directory)
@@ -106,7 +107,7 @@ def _make(word: str, plan: ClientPlan) -> Client:
         plan.name,
         plan.adapter,
         plan.recorder,
-        command=[node, TS_PROGRAM, directory, asked.surroundings],
+        command=[node, TS_PROGRAM, directory, asked.way],
         scratch=plan.scratch,
         environment=plan.environment,
         facts=facts,
@@ -114,4 +115,4 @@ def _make(word: str, plan: ClientPlan) -> Client:
 
 
 TYPESCRIPT = Kind(form="ts:VERSION", check=_check, prepare=_prepare, make=_make)
-"""`ts:VERSION` or `ts:DIR`, and either with `@node` for the library as a Node program gets it."""
+"""`ts:VERSION` or `ts:DIR`, and either with `@node` or `@fresh` (see `WAYS`)."""

@@ -135,6 +135,24 @@ def test_a_run_that_the_model_refuses_raises(play: Callable[..., Play]) -> None:
 
 
 @needs_node
+def test_a_second_run_is_waited_for_when_the_status_is_asked_for_anew(play: Callable[..., Play]) -> None:
+    """Without `@fresh` this release shows the first run's `finished` while the second one runs."""
+    it = play()
+    client = typescript(it, f"ts:{RELEASE}@fresh")
+    conversation = it.create(client, it.serve({"say": "one"}, {"tools": [{}], "delay_s": 1}, {"say": "two"}))
+    for text in ("first", "second"):
+        client.send(text, Budget(30))
+        client.run()
+        assert client.wait_returned(Budget(60)).status == "finished"
+    log = it.observer.read_log(conversation, final=True)
+    client.close()
+    ids = [seen.id for seen in log.events]
+    history = it.history()
+    assert given(history, "held:1") == ids
+    assert len(given(history, "held:0")) < len(ids)
+
+
+@needs_node
 def test_loaded_as_a_node_program_it_says_that_it_has_no_stream(play: Callable[..., Play]) -> None:
     it = play()
     client = typescript(it, f"ts:{RELEASE}@node")
@@ -205,7 +223,7 @@ def test_a_release_is_a_spec_and_anything_else_is_said_in_one_sentence() -> None
         ),
         ("ts", r"^ts names no release: ts:VERSION, for example ts:1\.39\.0, or ts:DIR"),
         ("ts:./nowhere", r"nowhere neither has @openhands/typescript-client in node_modules nor is a checkout of it$"),
-        (f"ts:{RELEASE}@deno", r"loaded as in a browser or as in node, not 'deno': ts:1\.39\.0 or ts:1\.39\.0@node$"),
+        (f"ts:{RELEASE}@deno", r"one of the ways browser, node, fresh, not 'deno': ts:1\.39\.0 or ts:1\.39\.0@node$"),
     ):
         kind, what = kind_of(spec)
         assert kind is TYPESCRIPT
