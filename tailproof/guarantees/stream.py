@@ -129,6 +129,8 @@ def _healthy_since(history: History, closed_ns: int, limit_ns: int) -> int | Non
 
 def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> Verdict:
     back = holds(f"the client subscribed again {measured['took_s']:g} s after the path was healthy", **measured)
+    if again.answered_ns is None and again.closed is not None:
+        return back
     if again.answered_ns is None:
         return inconclusive("the server did not answer the new subscription", **measured)
     closed_ns = again.closed.t_ns if again.closed else last_ns(history)
