@@ -21,6 +21,7 @@ from tailproof.adapters.recording import request_of
 from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.ahead import Ahead
 from tailproof.clients.catalogue import client_for
+from tailproof.clients.client import ClientRaised
 from tailproof.clients.kind import Sight
 from tailproof.faults.fault import Stage
 from tailproof.history import records
@@ -249,7 +250,12 @@ class Cast:
         self._since_ns = time.monotonic_ns()
         if self._ahead is not None:
             self._ahead.hold()
-        self.conversation = self.stage.conversation = self.client.create(plan, self.budget)
+        try:
+            self.conversation = self.stage.conversation = self.client.create(plan, self.budget)
+        except ClientRaised:
+            # The client gave up; what the server made of it all the same is read at the end.
+            self.conversation = plan.conversation if self.observer.read_status(plan.conversation) else ""
+            raise
         self.played.name = self.conversation
         self.observer.subscribe(self.conversation, self.budget.part(30 + self.history_s))
         if self.scenario.server.dormant and self.scenario.server.initialised_by == "client":

@@ -163,6 +163,9 @@ def unique(history: History, conversation: str) -> Verdict:
                 length=len(one.ids),
             )
     if not any(one.ids for one in judged):
+        log = log_of(history, conversation)
+        if log is not None and log.read_as.end is not None and log.read_as.end.count == 0:
+            return not_applicable("the log holds no event")
         return inconclusive("no list of events was read")
     return holds(f"no id stands twice in any of {len(judged)} lists", lists=len(judged))
 

@@ -32,7 +32,7 @@ def paged(history: History, conversation: str) -> Verdict:
     ]
     if len(readings) < 2:
         return inconclusive("the log was read with one page size only")
-    if len(log.events) < 2:
+    if len(log.events) < 2 and all(one.end is None or one.end.count < 2 for one in readings):
         return not_applicable(f"a log of {len(log.events)} events has no second page")
     if not any(one.end and 0 < one.end.page_size < len(one.ids) for one in readings):
         return inconclusive(f"every reading of {len(log.events)} events fitted into one page")

@@ -159,6 +159,12 @@ ROWS = [
         lambda: calm(20).without(Reading, reading="held:0", stage="end"),
     ),
     Row("events.middle", "short-log", NOT_APPLICABLE, calm),
+    Row(
+        "events.unique",
+        "nothing-was-sent",
+        NOT_APPLICABLE,
+        lambda: calm().without(Event).alter(Reading, {"reader": "rest"}, count=0),
+    ),
     Row("events.unique", "calm", HOLDS, calm),
     Row(
         "events.unique",
@@ -294,6 +300,18 @@ ROWS = [
         "one-page-holds-all",
         INCONCLUSIVE,
         lambda: calm().alter(Reading, {"reader": "rest"}, page_size=100),
+    ),
+    Row(
+        "events.paged",
+        "nothing-was-sent",
+        NOT_APPLICABLE,
+        lambda: calm().everywhere_forget(*calm().ids("page:0")).alter(Reading, {"reader": "rest"}, count=0),
+    ),
+    Row(
+        "events.paged",
+        "counted-and-not-shown",
+        INCONCLUSIVE,
+        lambda: calm().everywhere_forget(*calm().ids("page:0")),
     ),
     Row("events.paged", "deleted", NOT_APPLICABLE, lambda: calm().ask(5.0, "delete").until(5.5)),
     Row("events.paired", "calm", HOLDS, calm),
