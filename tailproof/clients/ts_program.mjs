@@ -217,5 +217,7 @@ process.on('uncaughtException', (error) => {
 });
 
 await main(...process.argv.slice(2));
+// What a pipe could not take at once is written later, and an exit would lose it: a long list is out when this write is.
+await new Promise((written) => write('', written));
 // The library's timers and sockets may still wait for a server that is gone.
 process.exit(0);
