@@ -36,7 +36,10 @@ PR_COMMENT = 65_536
 STEP_SUMMARY = 1_048_576
 """What GitHub takes, in bytes at most."""
 
-_PHASES = ("preparing", "starting", "driving", "healing", "recovering", "reading", "stopping", "removing", "ended")
+_PHASES = (
+    *("preparing", "starting", "driving", "healing", "recovering", "reading", "stopping", "reading the disk"),
+    *("clearing", "removing", "ended"),
+)
 _UNJUDGED = "not judged"
 _SENTENCE = 800
 _ITEM = 160

@@ -46,7 +46,7 @@ def test_every_fault_of_the_check_is_proven(reference_check: Checked) -> None:
 def test_a_trial_ends_in_the_one_order(reference_check: Checked) -> None:
     for trial in reference_check.result.trials:
         names = [phase.name for phase in trial.phases]
-        end = ["healing", "recovering", "reading", "stopping", "reading the disk", "removing", "ended"]
+        end = ["healing", "recovering", "reading", "stopping", "reading the disk", "clearing", "removing", "ended"]
         assert names[-len(end) :] == end
 
 

@@ -84,7 +84,7 @@ def test_ctrl_c_leaves_nothing_and_keeps_the_history(tmp_path: Path, workers: in
     for directory in (tmp_path / "out" / "trials").iterdir():
         if directory.is_dir():
             phases = [phase.name for phase in History.load(directory).phases]
-            assert phases[-3:] == ["stopping", "reading the disk", "removing"]
+            assert phases[-4:] == ["stopping", "reading the disk", "clearing", "removing"]
 
 
 def test_a_check_that_is_killed_is_taken_down_by_its_supervisor(tmp_path: Path) -> None:
