@@ -71,7 +71,7 @@ def _one_run(history: History, conversation: str, log: Log, called: Run, back: R
             f"a log of {len(log.events)} events is too short to tell a repair from a whole read: with {len(missed)} events missed "
             f"and pages of {size} it must have {needed}"
         )
-    ended = settled_at(history, conversation, called.t_ns, back.t_ns)
+    ended = settled_at(history, conversation, called.t_ns, back.t_ns + BEFORE_NS)
     if ended is None:
         return inconclusive("no terminal status was seen before the client's run returned")
     reads = _reads(history, called, ended, back)
@@ -97,7 +97,7 @@ def _one_run(history: History, conversation: str, log: Log, called: Run, back: R
             **measured,
         )
     return holds(
-        f"{len(reads)} requests fetched {fetched} bytes in {seconds(back.t_ns - ended.t_ns)} s; a repair may cost {repair}",
+        f"{len(reads)} requests fetched {fetched} bytes in {seconds(max(0, back.t_ns - ended.t_ns))} s; a repair may cost {repair}",
         **measured,
     )
 
