@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,35 +17,34 @@ from tailproof import grown, machine
 from tailproof.adapters.adapter import Answer, ConversationPlan, Growth
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.adapters.recording import request_of
-from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.ahead import Ahead
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.client import ClientRaised
 from tailproof.clients.kind import Sight
+from tailproof.comeback import Comeback
+from tailproof.course import Course
 from tailproof.faults.fault import Stage
 from tailproof.history import records
 from tailproof.history.recorder import Recorder, Witness
-from tailproof.history.records import RESTING, TERMINAL, Header
+from tailproof.history.records import Header
+from tailproof.history.timeline import SECOND
 from tailproof.model.conversation import PlayedScript
-from tailproof.model.script import tokens_of
 from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.observer import Observer
 from tailproof.orders import Order
 from tailproof.readings import READ_S, read_at_last, record_disk
-from tailproof.scenario.points import Point
 from tailproof.scenario.schema import GrownPlan, Scenario, parse_bytes
 from tailproof.server_pool import PooledServer
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Owner, TargetError
-from tailproof.waiting import Budget, DeadlineMissed
+from tailproof.waiting import Budget
 from tailproof.wire.handle import Wire
 from tailproof.wire.toxiproxy import Toxiproxy
 
 _SCRIPT = "main"
 _VOCABULARIES: dict[tuple[object, ...], tuple[tuple[str, ...], str]] = {}
 _PREPARE_S = 900.0
-_AFTER_LOAD_S = 5.0
 _REPORTED = 0.1
 """How long a client takes to report an event, as a part of what it takes to read one."""
 
@@ -96,9 +94,6 @@ class Cast:
         self._scratch = scratch
         self._pooled = pooled
         self._keys = pooled.keys
-        self._since_ns = 0
-        self._gave_up = False
-        self._healed_at = 0.0
         self._ready_ns = 0
         self.adapter = adapter_for(PROTOCOL)
         target = resolve(order.target, adapter=self.adapter, model_url=order.model_url or None)
@@ -213,6 +208,14 @@ class Cast:
             observer=self.observer,
             toxiproxy=toxiproxy,
         )
+        self.course = Course(
+            self.scenario,
+            self.stage,
+            self.client,
+            self.adapter,
+            header.parameters,
+            reported_s=self.history_s * _REPORTED,
+        )
 
     def _vocabulary(self) -> tuple[tuple[str, ...], str]:
         """The status words that the server publishes, and where.
@@ -247,7 +250,7 @@ class Cast:
         if self.scenario.grown:
             self._grow(plan, self.scenario.grown)
             plan = replace(plan, exists=True)
-        self._since_ns = time.monotonic_ns()
+        self.course.since_ns = time.monotonic_ns()
         if self._ahead is not None:
             self._ahead.hold()
         try:
@@ -296,120 +299,12 @@ class Cast:
     def say(self, message: str) -> None:
         """Send a user message and run."""
         if self._ahead is None:
-            self._since_ns = time.monotonic_ns()
+            self.course.since_ns = time.monotonic_ns()
         self.observer.poll(self.conversation)
         self.client.send(message, self.budget)
         self.client.run()
         if self._ahead is not None:
             self._ahead.begun()
-
-    # -- points of the loop -------------------------------------------------------------------------------------------
-
-    def hold_for(self, point: Point, last_turns: Sequence[int]) -> None:
-        """Let the loop stand still when it gets to `point`, where only the model can hold it."""
-        turn = _held_turn(point, last_turns)
-        if turn is not None:
-            self.played.hold(turn)
-
-    def reach(self, point: Point, last_turns: Sequence[int]) -> bool:
-        """Wait for the loop to get to `point`; False when the run ended without getting there."""
-        if point.name in ("connected", "created", "end"):
-            return True
-        turn = _held_turn(point, last_turns)
-        token = self.held_token(point)
-        last_turn = last_turns[point.run(last_turns) - 1]
-
-        def there() -> bool:
-            if turn is not None:
-                return self.played.asked(turn) > 0
-            if token:
-                return self.tools.seen(token) > 0
-            return self.run_ended(last_turn)
-
-        self.budget.wait_for(
-            f"the loop to reach {point}",
-            lambda: there() or self.run_ended(last_turn),
-            within=self.patience(),
-            saw=self.last_status,
-        )
-        if point.name == "returned":
-            self.wait_returned()
-        return there()
-
-    def release(self, point: Point, last_turns: Sequence[int]) -> None:
-        """Let the loop go on from `point`. Idempotent."""
-        turn = _held_turn(point, last_turns)
-        if turn is not None:
-            self.played.release(turn)
-        token = self.held_token(point)
-        if token:
-            self.tools.open_gate(token)
-
-    def held_token(self, point: Point) -> str:
-        """The token of the tool that stands at its gate at this point; empty when the point is none of a running tool."""
-        if point.name != "tool-running":
-            return ""
-        return tokens_of(self.scenario.script, point.number - 1)[0]
-
-    # -- the course of a run ------------------------------------------------------------------------------------------
-
-    def patience(self) -> float:
-        """Seconds that a promise gives a run: scripted time, slack, the lag that was put on the path, and what still lasts."""
-        limits = self._recorder.header.parameters
-        return limits["scripted"] + limits["loop.terminates"] + limits["lag"] + self._still_lasts()
-
-    def expect_healing(self, seconds: float) -> None:
-        """A fault is healed by the clock, so many seconds from now: no promise counts before."""
-        self._healed_at = max(self._healed_at, time.monotonic() + seconds)
-
-    def _still_lasts(self) -> float:
-        return max(0.0, self._healed_at - time.monotonic())
-
-    def run_ended(self, last_turn: int) -> bool:
-        """The run of the last message (or push) is over: a resting status behind an active one or behind its last reply."""
-        if self._gave_up or self.stage.deleted:
-            return True
-        statuses = self.observer.statuses(self._since_ns)
-        if not statuses or statuses[-1].neutral not in RESTING:
-            return False
-        active = next((place for place, status in enumerate(statuses) if status.neutral == "active"), None)
-        was_active = active is not None
-        if statuses[-1].neutral == "idle":
-            # What somebody posts after the end makes a conversation idle again; before the run it is idle anyway.
-            return was_active and any(status.neutral in TERMINAL for status in statuses[active:])
-        return was_active or self.played.answered(last_turn - 1) > 0
-
-    def wait_returned(self) -> None:
-        """Until the client's run has returned, or had the time that `loop.returns` gives it. Raises DeadlineMissed."""
-        limits = self._recorder.header.parameters
-        allowed = limits["loop.returns"] + limits["lag"] + self._still_lasts()
-        # It has returned when all that it held was reported, and that may be a long list.
-        self.client.wait_returned(self.budget.part(allowed + 2.0 + self.history_s * _REPORTED))
-
-    def streams(self) -> int:
-        """How many subscriptions of the client the wire has seen upgraded so far."""
-        return self.wire.counters()["streams"]
-
-    def wait_reconnected(self, before: int) -> None:
-        """Until the client has subscribed once more than `before` times, or had the time that `stream.resumed` gives it.
-
-        Raises DeadlineMissed.
-        """
-        self.budget.wait_for(
-            "the client to subscribe again",
-            lambda: self.streams() > before,
-            within=self._recorder.header.parameters["stream.resumed"],
-            saw=lambda: f"{self.streams()} subscriptions",
-            every=0.1,
-        )
-
-    def active(self) -> bool:
-        """A run is under way, as far as the observer saw."""
-        return self.adapter.neutral(self.observer.last_status()) == "active"
-
-    def last_status(self) -> str:
-        """The raw status seen last."""
-        return f"status {self.observer.last_status() or 'none'}"
 
     # -- death and return ---------------------------------------------------------------------------------------------
 
@@ -420,57 +315,15 @@ class Cast:
         self.read_disk(final=False)
 
     def come_back(self, *, was_active: bool) -> None:
-        """The server is ready again. Observers act, so: GET alone first, then a load, then one push of the broken run."""
+        """The server is ready again: see what it makes of the conversation, and push a run that was broken off."""
+        comeback = Comeback(self.observer, self.adapter, self._log, self.budget, conversation=self.conversation)
         if not was_active:
-            self._subscribe_again()
+            comeback.subscribe()
             return
-        self._wait_not_active()
-        self.observer.read_log(self.conversation)
-        self._wait_not_active_after_load()
-        self._subscribe_again()
-        self._since_ns = time.monotonic_ns()
-        push = self.observer.api.run(self.conversation)
-        self._tell(push)
-        self._gave_up = not push.ok
-        if push.ok:
-            self.observer.poll(self.conversation)
-
-    def _subscribe_again(self) -> None:
-        # A server that refuses is for the guarantees to judge: the trial goes on by what REST shows.
-        try:
-            self.observer.subscribe(self.conversation, self.budget.part(30))
-        except (SubscriptionRefused, DeadlineMissed) as error:
-            self._log.write(records.Note(f"no subscription after the restart: {error}"))
-
-    def _wait_not_active(self) -> None:
-        limit = self._recorder.header.parameters["status.crash"]
-        left = limit - (time.monotonic_ns() - self._ready_ns) / 1e9
-        try:
-            self.budget.wait_for(
-                "a status that is not active after the restart, by GET alone",
-                lambda: self._shows_rest(after_load=False),
-                within=left + 0.5,
-                saw=self.last_status,
-                every=0.5,
-            )
-        except DeadlineMissed as missed:
-            self._log.write(records.Missed(missed.waited_for, missed.seconds, missed.saw))
-
-    def _wait_not_active_after_load(self) -> None:
-        try:
-            self.budget.wait_for(
-                "a status that is not active after the conversation was loaded",
-                lambda: self._shows_rest(after_load=True),
-                within=_AFTER_LOAD_S,
-                saw=self.last_status,
-                every=0.5,
-            )
-        except DeadlineMissed as missed:
-            self._log.write(records.Missed(missed.waited_for, missed.seconds, missed.saw))
-
-    def _shows_rest(self, *, after_load: bool) -> bool:
-        raw = self.observer.read_status(self.conversation, after_load=after_load)
-        return bool(raw) and self.adapter.neutral(raw) != "active"
+        limit_s = self._recorder.header.parameters["status.crash"]
+        comeback.look(limit_s - (time.monotonic_ns() - self._ready_ns) / SECOND)
+        self.course.since_ns = time.monotonic_ns()
+        self.course.gave_up = not comeback.push()
 
     # -- the end --------------------------------------------------------------------------------------------------------
 
@@ -546,12 +399,3 @@ def _model(recorder: Recorder, public_url: str) -> ScriptedModel:
         raise TargetError(
             f"the scripted model cannot listen at {host}:{address.port}: {error.strerror or error}"
         ) from error
-
-
-def _held_turn(point: Point, last_turns: Sequence[int]) -> int | None:
-    """The turn (from 0) whose reply the model keeps back to hold the loop at `point`."""
-    if point.name == "model-called":
-        return point.number - 1
-    if point.name == "final-reply":
-        return last_turns[point.run(last_turns) - 1] - 1
-    return None

@@ -149,7 +149,7 @@ class Trial:
         for run, message in enumerate(self.scenario.messages, 1):
             moments = of_run(self._moments, run)
             for moment in moments:
-                cast.hold_for(moment.point, self._last_turns)
+                cast.course.hold_for(moment.point, self._last_turns)
             cast.say(message)
             self._land_all(cast, moments)
             self._await_end(cast, run)
@@ -184,10 +184,13 @@ class Trial:
         """Until the run has ended for the server and for the client, or it had all the time that a promise gives it."""
         last_turn = self._last_turns[run - 1]
         cast.budget.wait_for(
-            f"run {run} to end", lambda: cast.run_ended(last_turn), within=cast.patience(), saw=cast.last_status
+            f"run {run} to end",
+            lambda: cast.course.run_ended(last_turn),
+            within=cast.course.patience(),
+            saw=cast.course.last_status,
         )
         if not self._broken_off:
-            cast.wait_returned()
+            cast.course.wait_returned()
         cast.observer.stop_polling()
 
     # -- faults -----------------------------------------------------------------------------------------------------
@@ -201,8 +204,8 @@ class Trial:
         if not any(moment.does == "inject" or self._faults[moment.fault] in self._unhealed for moment in moments):
             return
         point = moments[0].point
-        reached = cast.reach(point, self._last_turns)
-        detail = "" if reached else f"last status: {cast.last_status()}"
+        reached = cast.course.reach(point, self._last_turns)
+        detail = "" if reached else f"last status: {cast.course.last_status()}"
         self._witness(records.Rendezvous(str(point), "reached" if reached else "missed", detail=detail))
         for moment in moments:
             fault = self._faults[moment.fault]
@@ -213,15 +216,15 @@ class Trial:
                 self._inject(cast, fault, moment)
             else:
                 self._record(fault, "unproven", {"reason": f"the loop never reached {point}"})
-        cast.release(point, self._last_turns)
+        cast.course.release(point, self._last_turns)
         if reached:
             self._witness(records.Rendezvous(str(point), "released"))
 
     def _inject(self, cast: Cast, fault: Fault, moment: Moment) -> None:
         plan = self._plans[fault.id]
-        was_active = cast.active()
-        streams = cast.streams() if plan.hold_until else 0
-        cast.stage.token = cast.held_token(moment.point)
+        was_active = cast.course.active()
+        streams = cast.course.streams() if plan.hold_until else 0
+        cast.stage.token = cast.course.held_token(moment.point)
         self._record(fault, "intent")
         self._recorder_of().sync()
         self._tell("fault", fault.describe())
@@ -231,7 +234,7 @@ class Trial:
         if fault.proves == "at-once":
             self._prove(cast, fault)
         if plan.lasts is not None:
-            cast.expect_healing(plan.lasts)
+            cast.course.expect_healing(plan.lasts)
             self._clock.set(fault.id, plan.lasts, lambda: self._heal_by_clock(cast, fault))
         if plan.hold_until:
             self._hold_until_reconnected(cast, fault, streams)
@@ -240,7 +243,7 @@ class Trial:
             self._broken_off = self._broken_off or was_active
             self._enter("recovering")
             self._heal(cast, fault)
-            cast.release(moment.point, self._last_turns)
+            cast.course.release(moment.point, self._last_turns)
             cast.come_back(was_active=was_active)
             self._enter("driving")
 
@@ -269,7 +272,7 @@ class Trial:
         """Keep the loop where it stands until the client is back, or had its time: what it misses is then its own doing."""
         self._clock.wait(fault.id, cast.budget)
         try:
-            cast.wait_reconnected(streams)
+            cast.course.wait_reconnected(streams)
         except DeadlineMissed as missed:
             self._witness(records.Rendezvous("reconnected", "missed", detail=f"{missed.seconds:.1f} s: {missed.saw}"))
         else:

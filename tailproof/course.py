@@ -1,0 +1,163 @@
+"""The course of a run: the points at which the loop is held, and what tells that it has ended, returned or come back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from tailproof.adapters.adapter import Adapter
+from tailproof.clients.client import Client
+from tailproof.faults.fault import Stage
+from tailproof.history.records import RESTING, TERMINAL
+from tailproof.model.script import tokens_of
+from tailproof.scenario.points import Point
+from tailproof.scenario.schema import Scenario
+
+
+class Course:
+    """Waits with the budget of the trial; `parameters` are those of its history, `reported_s` what a client may take to report
+    a long list."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        stage: Stage,
+        client: Client,
+        adapter: Adapter,
+        parameters: Mapping[str, float],
+        *,
+        reported_s: float,
+    ) -> None:
+        self.since_ns = 0
+        """Statuses from before belong to an earlier run."""
+        self.gave_up = False
+        """The run was broken off and the server does not take it up again."""
+        self._scenario = scenario
+        self._stage = stage
+        self._client = client
+        self._adapter = adapter
+        self._parameters = parameters
+        self._reported_s = reported_s
+        self._healed_at = 0.0
+        self._played = stage.model
+        self._tools = stage.tools
+        self._observer = stage.observer
+        self._wire = stage.wire
+        self._budget = stage.budget
+
+    # -- points of the loop -------------------------------------------------------------------------------------------
+
+    def hold_for(self, point: Point, last_turns: Sequence[int]) -> None:
+        """Let the loop stand still when it gets to `point`, where only the model can hold it."""
+        turn = _held_turn(point, last_turns)
+        if turn is not None:
+            self._played.hold(turn)
+
+    def reach(self, point: Point, last_turns: Sequence[int]) -> bool:
+        """Wait for the loop to get to `point`; False when the run ended without getting there."""
+        if point.name in ("connected", "created", "end"):
+            return True
+        turn = _held_turn(point, last_turns)
+        token = self.held_token(point)
+        last_turn = last_turns[point.run(last_turns) - 1]
+
+        def there() -> bool:
+            if turn is not None:
+                return self._played.asked(turn) > 0
+            if token:
+                return self._tools.seen(token) > 0
+            return self.run_ended(last_turn)
+
+        self._budget.wait_for(
+            f"the loop to reach {point}",
+            lambda: there() or self.run_ended(last_turn),
+            within=self.patience(),
+            saw=self.last_status,
+        )
+        if point.name == "returned":
+            self.wait_returned()
+        return there()
+
+    def release(self, point: Point, last_turns: Sequence[int]) -> None:
+        """Let the loop go on from `point`. Idempotent."""
+        turn = _held_turn(point, last_turns)
+        if turn is not None:
+            self._played.release(turn)
+        token = self.held_token(point)
+        if token:
+            self._tools.open_gate(token)
+
+    def held_token(self, point: Point) -> str:
+        """The token of the tool that stands at its gate at this point; empty when the point is none of a running tool."""
+        if point.name != "tool-running":
+            return ""
+        return tokens_of(self._scenario.script, point.number - 1)[0]
+
+    # -- the course of a run ------------------------------------------------------------------------------------------
+
+    def patience(self) -> float:
+        """Seconds that a promise gives a run: scripted time, slack, the lag that was put on the path, and what still lasts."""
+        limits = self._parameters
+        return limits["scripted"] + limits["loop.terminates"] + limits["lag"] + self._still_lasts()
+
+    def expect_healing(self, seconds: float) -> None:
+        """A fault is healed by the clock, so many seconds from now: no promise counts before."""
+        self._healed_at = max(self._healed_at, time.monotonic() + seconds)
+
+    def _still_lasts(self) -> float:
+        return max(0.0, self._healed_at - time.monotonic())
+
+    def run_ended(self, last_turn: int) -> bool:
+        """The run of the last message (or push) is over: a resting status behind an active one or behind its last reply."""
+        if self.gave_up or self._stage.deleted:
+            return True
+        statuses = self._observer.statuses(self.since_ns)
+        if not statuses or statuses[-1].neutral not in RESTING:
+            return False
+        active = next((place for place, status in enumerate(statuses) if status.neutral == "active"), None)
+        was_active = active is not None
+        if statuses[-1].neutral == "idle":
+            # What somebody posts after the end makes a conversation idle again; before the run it is idle anyway.
+            return was_active and any(status.neutral in TERMINAL for status in statuses[active:])
+        return was_active or self._played.answered(last_turn - 1) > 0
+
+    def wait_returned(self) -> None:
+        """Until the client's run has returned, or had the time that `loop.returns` gives it. Raises DeadlineMissed."""
+        limits = self._parameters
+        allowed = limits["loop.returns"] + limits["lag"] + self._still_lasts()
+        # It has returned when all that it held was reported, and that may be a long list.
+        self._client.wait_returned(self._budget.part(allowed + 2.0 + self._reported_s))
+
+    def streams(self) -> int:
+        """How many subscriptions of the client the wire has seen upgraded so far."""
+        return self._wire.counters()["streams"]
+
+    def wait_reconnected(self, before: int) -> None:
+        """Until the client has subscribed once more than `before` times, or had the time that `stream.resumed` gives it.
+
+        Raises DeadlineMissed.
+        """
+        self._budget.wait_for(
+            "the client to subscribe again",
+            lambda: self.streams() > before,
+            within=self._parameters["stream.resumed"],
+            saw=lambda: f"{self.streams()} subscriptions",
+            every=0.1,
+        )
+
+    def active(self) -> bool:
+        """A run is under way, as far as the observer saw."""
+        return self._adapter.neutral(self._observer.last_status()) == "active"
+
+    def last_status(self) -> str:
+        """The raw status seen last."""
+        return f"status {self._observer.last_status() or 'none'}"
+
+
+def _held_turn(point: Point, last_turns: Sequence[int]) -> int | None:
+    """The turn (from 0) whose reply the model keeps back to hold the loop at `point`."""
+    if point.name == "model-called":
+        return point.number - 1
+    if point.name == "final-reply":
+        return last_turns[point.run(last_turns) - 1] - 1
+    return None
