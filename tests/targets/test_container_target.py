@@ -76,6 +76,34 @@ def test_in_place_keeps_the_host_name_and_a_new_container_has_another(
     assert kept == [f"{name}-0", f"{name}-0", f"{name}-1"]
 
 
+def test_the_disk_is_changed_while_the_server_is_stopped_and_its_user_writes_on_in_it(
+    begin: Begin, small_container: ContainerTarget, tmp_path: Path
+) -> None:
+    trial = begin(small_container)
+    trial.start()
+    with pytest.raises(TargetError, match="stop it first"):
+        trial.server.edit_disk(lambda conversations: None)
+    trial.server.stop(trial.budget)
+
+    def edit(conversations: Path) -> None:
+        (conversations / "lives").write_text("before\n")
+        (conversations / "one" / "events").mkdir(parents=True)
+        (conversations / "one" / "events" / "event").write_text("new")
+
+    trial.server.edit_disk(edit)
+    trial.server.restart(trial.budget, place="in-place")
+    trial.ready()
+    trial.shell("cat /workspace/conversations/one/events/event > /workspace/conversations/one/events/copy")
+    disk = tmp_path / "disk"
+
+    def copied() -> bool:
+        copy = trial.server.disk(disk) / "one" / "events" / "copy"
+        return copy.exists() and copy.read_text() == "new"
+
+    trial.budget.wait_for("the copy", copied, every=0.2)
+    assert (disk / "conversations" / "lives").read_text().splitlines()[0] == "before"
+
+
 def test_tools_write_a_journal_that_the_harness_can_remove(begin: Begin, small_container: ContainerTarget) -> None:
     trial = begin(small_container)
     trial.plan.journal.mkdir(mode=0o700)

@@ -118,6 +118,20 @@ def test_a_restart_has_a_new_pid_and_the_same_address_and_disk(
     assert len((trial.server.disk(tmp_path / "disk") / "lives").read_text().splitlines()) == 2
 
 
+def test_the_disk_is_changed_only_while_the_server_is_stopped_and_the_next_life_finds_it_so(
+    begin: Begin, small_process: ProcessTarget, tmp_path: Path
+) -> None:
+    trial = begin(small_process)
+    trial.start()
+    with pytest.raises(TargetError, match="stop it first"):
+        trial.server.edit_disk(lambda conversations: None)
+    trial.server.stop(trial.budget)
+    trial.server.edit_disk(lambda conversations: (conversations / "lives").write_text("before\n"))
+    trial.server.restart(trial.budget, place="in-place")
+    trial.ready()
+    assert (trial.server.disk(tmp_path / "disk") / "lives").read_text().splitlines()[0] == "before"
+
+
 def test_a_living_server_is_not_started_twice(begin: Begin, small_process: ProcessTarget) -> None:
     trial = begin(small_process)
     trial.start()
