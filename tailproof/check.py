@@ -208,6 +208,8 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
     sheet = adapter_for(PROTOCOL).sheet(version)
     if scenario.server.dormant and not ("deferred-init" in target.capabilities and sheet.facts["deferred_init"]):
         return f"{target.spec} has no deferred initialisation"
+    if scenario.grown and not {"disk", "restart"} <= target.capabilities:
+        return f"{target.spec} gives nobody its disk to grow a history on: use pypi:VERSION, src:DIR or docker:IMAGE"
     for plan in scenario.faults:
         reason = fault_for(plan.id, plan.fault, plan.options).available(target.capabilities)
         if reason:

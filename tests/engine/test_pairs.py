@@ -164,6 +164,16 @@ def test_what_a_pair_cannot_play_is_named_with_the_pair_and_the_reason(planned: 
     assert "use script:FILE" in reasons["woken-by-the-client", "reference"]
 
 
+def test_a_server_of_somebody_else_is_given_no_history(tmp_path: Path) -> None:
+    options = CheckOptions(
+        scenarios=("long-history",), out=str(tmp_path), seed=1, tier="deep", model_url="http://127.0.0.1:9/v1"
+    )
+    check = Check.plan(options, lambda: meet(["url:http://127.0.0.1:9"], ["plain"], build=False))
+    assert [row.reason.partition(":9 ")[2] for row in check.not_run] == [
+        "gives nobody its disk to grow a history on: use pypi:VERSION, src:DIR or docker:IMAGE"
+    ]
+
+
 def test_trials_of_one_target_stand_side_by_side(tmp_path: Path) -> None:
     options = CheckOptions(scenarios=("calm", "kill-tool-running"), out=str(tmp_path), seed=1, repetitions=2)
     targets = ["reference", "reference:never-closes"]
