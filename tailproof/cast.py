@@ -17,6 +17,7 @@ from tailproof import grown, machine
 from tailproof.adapters.adapter import Answer, ConversationPlan, Growth
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.adapters.recording import request_of
+from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.ahead import Ahead
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.client import ClientRaised
@@ -45,6 +46,8 @@ from tailproof.wire.toxiproxy import Toxiproxy
 _SCRIPT = "main"
 _VOCABULARIES: dict[tuple[object, ...], tuple[tuple[str, ...], str]] = {}
 _PREPARE_S = 900.0
+_ATTEMPTS = 5
+"""How often the observer subscribes to a conversation that holds a long history."""
 _REPORTED = 0.1
 """How long a client takes to report an event, as a part of what it takes to read one."""
 
@@ -260,11 +263,25 @@ class Cast:
             self.conversation = plan.conversation if self.observer.read_status(plan.conversation) else ""
             raise
         self.played.name = self.conversation
-        self.observer.subscribe(self.conversation, self.budget.part(30 + self.history_s))
+        self._subscribe()
         if self.scenario.server.dormant and self.scenario.server.initialised_by == "client":
             self._probe()
         if self._ahead is not None:
             self._ahead.subscribed(self.conversation, self.budget)
+
+    def _subscribe(self) -> None:
+        """Past the wire. A server that loads a long log may be deaf for longer than it gives a subscriber to prove itself (1.58.0:
+        10 s, then 4001): whoever comes meanwhile is refused, and tries again. Raises SubscriptionRefused, DeadlineMissed."""
+        budget = self.budget.part(30 + self.history_s)
+        for left in reversed(range(_ATTEMPTS if self.scenario.grown else 1)):
+            try:
+                self.observer.subscribe(self.conversation, budget)
+            except SubscriptionRefused as refused:
+                if not left:
+                    raise
+                self._log.write(records.Note(f"the observer subscribes once more: {refused}"))
+            else:
+                return
 
     def _grow(self, plan: ConversationPlan, wanted: GrownPlan) -> None:
         """Let the server make the conversation as planned, grow it on its disk, and let it come back with it."""
