@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -164,13 +165,16 @@ def list_() -> None:
     from tailproof.faults.catalogue import CATALOGUE as FAULTS
     from tailproof.guarantees.catalogue import CATALOGUE
 
-    width = shutil.get_terminal_size().columns
+    scenarios = catalogue()
+    width = max(shutil.get_terminal_size().columns, 80)
+    column = max(len(name) for name in [*CATALOGUE, *(scenario.name for scenario in scenarios)])
 
     def row(name: str, mark: str, text: str) -> None:
-        click.echo(f"  {name:<24} {mark:<7} {' '.join(text.split())}"[: max(width, 80)])
+        head = f"  {name:<{column}} {mark:<7} "
+        click.echo(textwrap.fill(" ".join(text.split()), width, initial_indent=head, subsequent_indent=" " * len(head)))
 
     click.echo("scenarios")
-    for scenario in catalogue():
+    for scenario in scenarios:
         row(scenario.name, scenario.tier, scenario.summary)
     click.echo("\nguarantees")
     for guarantee in CATALOGUE.values():
