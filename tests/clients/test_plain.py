@@ -239,3 +239,18 @@ def test_a_silent_server_is_said_as_a_timeout(play: Callable[..., Play]) -> None
         assert (answer.code, raw, answer.error.split(":")[0]) == (0, "", "timeout")
         assert dataclasses.replace(answer, code=200).ok
         api.close()
+
+
+def test_a_reading_of_the_log_ends_with_its_budget_and_says_so(play: Callable[..., Play]) -> None:
+    it = play()
+    played = it.serve({"tools": [{"token": "one"}]}, {"finish": "All done."})
+    client = PlainClient(it.adapter, it.recorder, environment={})
+    conversation = it.create(client, played)
+    client.send("go", Budget(30))
+    client.run()
+    client.wait_returned(Budget(60))
+    cut = it.observer.read_log(conversation, page_size=2, budget=Budget(0))
+    assert (len(cut.events), cut.complete, cut.error) == (2, False, "no time was left behind page 1")
+    whole = it.observer.read_log(conversation, page_size=2, budget=Budget(30))
+    assert whole.complete
+    client.close()
