@@ -28,7 +28,7 @@ from tailproof.history.timeline import (
     seconds,
     settled_at,
 )
-from tailproof.history.traffic import SPOILED, began, hurts
+from tailproof.history.traffic import SPOILED, Hurt, began, hurts
 from tailproof.history.views import belongs, client_tells, skew
 
 RETURNS_S = 10.0
@@ -110,8 +110,7 @@ def _came_back_from(
     history: History, ended: Status, back: Run, limit_s: float, *, called: Run | None = None
 ) -> Verdict:
     evidence = [at(ended, f"{ended.raw} via {ended.via}"), at(back, _how(back))]
-    healed = [fault.t_ns for fault in history.faults if fault.stage == "healed" and ended.t_ns < fault.t_ns < back.t_ns]
-    took_ns = back.t_ns - max(ended.t_ns, *healed, ended.t_ns)
+    took_ns = back.t_ns - _counted_from(history, ended, back.t_ns)
     measured: dict[str, Any] = {"limit_s": limit_s, "took_s": max(0.0, seconds(took_ns))}
     if ended.neutral in FAILED and back.stage == "returned":
         return violated(
@@ -146,6 +145,23 @@ def _came_back_from(
     return holds(f"run() {back.stage} {measured['took_s']:g} s after {ended.raw}", **measured)
 
 
+def _counted_from(history: History, ended: Status, until_ns: int) -> int:
+    """When T begins: the end of the run, or the healing of a fault on the path that came later.
+
+    What the trial heals at its own end is no such healing: it does so because the client is late. Only a path on which nothing
+    went until then excuses that.
+    """
+    ending_ns = min((phase.t_ns for phase in history.phases if phase.name == "healing"), default=until_ns)
+    healed = [
+        hurt.healed_ns
+        for hurt in hurts(history)
+        if hurt.healed_ns is not None
+        and ended.t_ns < hurt.healed_ns < until_ns
+        and (hurt.healed_ns < ending_ns or _of_all_requests(hurt))
+    ]
+    return max([ended.t_ns, *healed])
+
+
 def _from(ended: Status) -> str:
     return f"-from-{WORDS[ended.neutral]}" if ended.neutral in WORDS else ""
 
@@ -178,14 +194,16 @@ def _eaten(history: History, called: Run, ended: Status, back: Run) -> Exchange 
 
 def _network_hurt(history: History, exchange: Exchange) -> bool:
     return any(
-        (hurt.name == DOWN or not hurt.name.startswith("wire."))
-        and (hurt.on_at(began(exchange)) or hurt.on_at(exchange.t_ns))
-        for hurt in hurts(history)
+        _of_all_requests(hurt) and (hurt.on_at(began(exchange)) or hurt.on_at(exchange.t_ns)) for hurt in hurts(history)
     )
 
 
+def _of_all_requests(hurt: Hurt) -> bool:
+    return hurt.name == DOWN or not hurt.name.startswith("wire.")
+
+
 def _never(history: History, called: Run, ended: Status, limit_s: float) -> Verdict:
-    waited_ns = last_ns(history) - ended.t_ns
+    waited_ns = last_ns(history) - _counted_from(history, ended, last_ns(history))
     if waited_ns <= limit_s * SECOND:
         return inconclusive(f"the trial ended {seconds(waited_ns)} s after the run, before its client was late")
     return violated(

@@ -77,6 +77,16 @@ def rested(raw: str, back: float | None = 3.4) -> Built:
     return built.move(Run, {"stage": "returned"}, back).move(Status, {"via": "client"}, back)
 
 
+def late(*, healed: float, fault: str, ending: float | None = None) -> Built:
+    """The client returns 18 s after the end of the run, and one second after the healing of a fault; `ending` is when the trial
+    began to heal what was left."""
+    back = healed + 1.0
+    built = calm().move(Run, {"stage": "returned"}, back).move(Status, {"via": "client"}, back)
+    built.fault(2.2, "injected", fault, "g").fault(2.3, "proven", fault, "g").fault(healed, "healed", fault, "g")
+    built.put(back + 0.1, Phase(name="ended"))
+    return built if ending is None else built.put(ending, Phase(name="healing"))
+
+
 def raised(method: str, done: str, at: float = 2.05, rule: str = "f") -> Built:
     """A fault ate the answer to a request, and the client raised; the run ended well."""
     built = calm().alter(Run, {"stage": "returned"}, stage="raised", error_type="ReadTimeout", error="timed out")
@@ -309,6 +319,34 @@ ROWS = [
         "never-returned-from-waiting",
     ),
     Row("loop.returns", "late-from-a-pause", VIOLATED, lambda: rested("paused", 17.0), "late-return-from-paused"),
+    Row("loop.returns", "after-the-network-came-back", HOLDS, lambda: late(healed=20.0, fault="wire.down")),
+    Row(
+        "loop.returns",
+        "after-the-network-came-back-at-the-end-of-the-trial",
+        HOLDS,
+        lambda: late(healed=20.0, fault="wire.down", ending=19.9),
+    ),
+    Row(
+        "loop.returns",
+        "never-with-a-network-that-came-back-at-the-end-of-the-trial",
+        INCONCLUSIVE,
+        lambda: late(healed=20.0, fault="wire.down", ending=19.9).without(Run, stage="returned"),
+    ),
+    Row("loop.returns", "after-a-slow-route-was-healed", HOLDS, lambda: late(healed=20.0, fault="wire.delay-response")),
+    Row(
+        "loop.returns",
+        "late-and-healed-because-of-it",
+        VIOLATED,
+        lambda: late(healed=20.0, fault="wire.delay-response", ending=19.9),
+        "late-return",
+    ),
+    Row(
+        "loop.returns",
+        "late-and-a-users-act-was-healed",
+        VIOLATED,
+        lambda: late(healed=20.0, fault="user.pause"),
+        "late-return",
+    ),
     Row("loop.returns", "deletes-its-own-conversation", HOLDS, deletes_itself),
     Row(
         "loop.bounded",
