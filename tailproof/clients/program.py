@@ -9,9 +9,11 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -141,7 +143,7 @@ class ProgramClient:
         number = self._runs - 1
         return budget.wait_for(
             "the client's run to return",
-            lambda: self._checked(self._told.returned.get(number), "run"),
+            lambda: self._checked(lambda: self._told.returned.get(number), "run"),
             saw=self._last_words,
         )
 
@@ -165,8 +167,12 @@ class ProgramClient:
                 self._told.note(f"the client did not end within {CLOSE_S:g} s and was killed")
                 process.kill()
         process.wait(KILL_S)
+        with suppress(ProcessLookupError):
+            # What it started and left behind is in its group, and may hold our pipes open.
+            os.killpg(process.pid, signal.SIGKILL)
         self._reader.join(KILL_S)
-        for pipe in (process.stdin, process.stdout):
+        # Closing a pipe that is still read would wait for its end.
+        for pipe in (process.stdin, None if self._reader.is_alive() else process.stdout):
             if pipe is not None:
                 _close(pipe)
 
@@ -196,16 +202,21 @@ class ProgramClient:
             raise self._ended(command["do"]) from error
 
     def _await(self, report: str, verb: str, waited_for: str, budget: Budget) -> Report:
-        return budget.wait_for(waited_for, lambda: self._checked(self._told.said(report), verb), saw=self._last_words)
+        return budget.wait_for(
+            waited_for, lambda: self._checked(lambda: self._told.said(report), verb), saw=self._last_words
+        )
 
-    def _checked(self, found: Found | None, verb: str) -> Found | None:
-        """What was found; raises ClientError when it cannot come any more. `verb` is what the client was told to do."""
+    def _checked(self, look: Callable[[], Found | None], verb: str) -> Found | None:
+        """What is found; raises ClientError when it cannot come any more. `verb` is what the client was told to do."""
+        gone = self._gone.is_set()  # asked first: what was told last is found then
+        found = look()
         if found is not None:
             return found
-        failed, self._told.failed = self._told.failed, None
+        failed = self._told.failed
         if failed is not None:
+            self._told.failed = None
             raise ClientRaised(failed.did, failed.type_, failed.error)
-        if self._gone.is_set():
+        if gone:
             raise self._ended(verb)
         return None
 
@@ -224,7 +235,11 @@ class ProgramClient:
 
     def _last_words(self) -> str:
         log = self._scratch / LOG_NAME
-        lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
+        text = log.read_text("utf-8", "replace") if log.exists() else ""
+        # Before anything is cut off, and as it stands in an address, too.
+        for secret in {self._key, quote(self._key, safe="")} - {""}:
+            text = text.replace(secret, "<secret>")
+        lines = text.splitlines()
         return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "its log is empty")
 
     # -- what is reported -------------------------------------------------------------------------------------------

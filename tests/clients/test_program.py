@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands import OpenHands
-from tailproof.clients.client import ClientError, ClientRaised
+from tailproof.clients.client import ClientError, ClientRaised, Returned
 from tailproof.clients.program import ProgramClient
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
@@ -51,7 +53,7 @@ def start(tmp_path: Path, recorder: Recorder) -> Iterator[Start]:
     """Starts a program that does what is asked at each command, and connects it."""
     clients: list[ProgramClient] = []
 
-    def start(*, create: str = "pass", run: str = "pass", close: str = "pass") -> ProgramClient:
+    def start(*, create: str = "pass", run: str = "pass", close: str = "pass", key: str = "1f0e") -> ProgramClient:
         program = tmp_path / "program.py"
         program.write_text(PROGRAM.format(create=create, run=run, close=close, event=EVENT))
         client = ProgramClient(
@@ -59,7 +61,7 @@ def start(tmp_path: Path, recorder: Recorder) -> Iterator[Start]:
         )
         clients.append(client)
         client.start()
-        client.connect("http://127.0.0.1:1", key="k", version="1", budget=Budget(60))
+        client.connect("http://127.0.0.1:1", key=key, version="1", budget=Budget(60))
         return client
 
     yield start
@@ -128,3 +130,41 @@ def test_what_a_client_swallows_is_written_down(start: Start, recorder: Recorder
     recorder.sync()
     errors = History.load(recorder.directory).client_errors
     assert [(one.verb, one.error_type, one.error) for one in errors] == [("decode", "ValidationError", "1 error")]
+
+
+def test_what_a_program_leaves_behind_ends_with_it(start: Start) -> None:
+    client = start(close="import subprocess; subprocess.Popen(['sleep', '60'])")
+    client.create(PLAN, Budget(60))
+    closing = threading.Thread(target=client.close, daemon=True)
+    closing.start()
+    closing.join(40)
+    assert not closing.is_alive(), "a child that holds its standard output keeps nobody waiting"
+
+
+def test_a_return_that_is_told_with_the_last_breath_is_a_return(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = start(run='tell("returned", number=0); break')
+    client.create(PLAN, Budget(60))
+    told = client._told.returned
+    gone = client._gone
+
+    class Late(dict[int, Returned]):
+        """Its first reader comes just before the last report and the end of the program."""
+
+        def get(self, number: int, default: Any = None) -> Any:
+            if not gone.is_set():
+                gone.wait(60)
+                return None
+            return told.get(number, default)
+
+    monkeypatch.setattr(client._told, "returned", Late())
+    monkeypatch.setattr(client._told, "_take_end", lambda report: told.update({0: Returned(number=0, t_ns=1)}))
+    client.run()
+    assert not client.wait_returned(Budget(60)).raised
+
+
+@pytest.mark.parametrize("spelled", ["key", "quote(key, safe='')"])
+def test_a_key_in_the_last_words_of_a_program_is_not_told(start: Start, spelled: str) -> None:
+    said = f"from urllib.parse import quote; key = json.loads(line)['key']; sys.exit('ws://host?key=' + {spelled})"
+    client = start(create=said, key="a+b/c=")
+    with pytest.raises(ClientRaised, match=r"ws://host\?key=<secret>$"):
+        client.create(PLAN, Budget(60))
