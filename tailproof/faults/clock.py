@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
@@ -26,9 +27,10 @@ class HealingClock:
             try:
                 budget.wait_event("the end of driving", self._stopped, within=seconds)
             except DeadlineMissed:
-                heal()
+                with suppress(Cancelled):  # the end of the trial heals
+                    heal()
             except Cancelled:
-                return  # the end of the trial heals
+                return  # here, too
 
         thread = threading.Thread(target=wait_and_heal, name=f"heal-{fault}", daemon=True)
         self._threads[fault] = thread

@@ -115,3 +115,16 @@ def test_a_clock_that_is_stopped_heals_nothing(end: str) -> None:
             clock.wait("it", Budget(SECONDS, cancel=cancel))
     clock.stop()
     assert not healed.is_set()
+
+
+def test_a_healing_that_the_end_of_the_trial_breaks_off_is_left_to_it() -> None:
+    begun = threading.Event()
+
+    def heal() -> None:
+        begun.set()
+        raise Cancelled("the answer of a server")
+
+    clock = HealingClock(threading.Event())
+    clock.set("it", 0.01, heal)
+    assert begun.wait(SECONDS)
+    clock.stop()
