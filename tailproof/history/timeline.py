@@ -102,16 +102,23 @@ def changed_between(history: History, conversation: str, after_ns: int, before_n
 
 @derived
 def runs_of(history: History, conversation: str) -> tuple[BegunRun, ...]:
-    """The runs that were accepted, oldest first; those of a client that nobody saw asking the server count, too."""
+    """The runs that were accepted, oldest first; those of a client that nobody saw asking the server count, too. A script has asked
+    for its run before it is seen to run: what it asked for since its last run is that run."""
     begun: list[tuple[int, Request | Run]] = [
         (request.began_ns or request.t_ns, request)
         for request in history.requests
         if request.verb == "run" and accepted(request) and belongs(history, conversation, request.conversation)
     ]
+    since_ns = 0
     for called, back in client_runs(history, conversation):
         end = back.t_ns if back else last_ns(history)
-        if not any(called.t_ns <= began <= end for began, _ in begun):
+        asked = any(
+            called.t_ns <= began <= end or (record.witness == called.witness and since_ns < began < called.t_ns)
+            for began, record in begun
+        )
+        if not asked:
             begun.append((called.t_ns, called))
+        since_ns = back.t_ns if back else called.t_ns
     begun.sort(key=lambda one: one[0])
     ends = [*(began for began, _ in begun[1:]), last_ns(history)]
     return tuple(

@@ -87,6 +87,12 @@ ROWS = [
     ),
     Row("loop.terminates", "no-run", NOT_APPLICABLE, lambda: calm().without(Request, verb="run").without(Run)),
     Row("loop.terminates", "a-second-message-before-a-second-run", HOLDS, lambda: second_run(6.6)),
+    Row(
+        "loop.terminates",
+        "a-script-was-seen-to-run-after-it-had-asked",
+        HOLDS,
+        lambda: calm().alter(Request, {"verb": "run"}, witness="client").move(Run, {"stage": "called"}, 2.3),
+    ),
     Row("loop.returns", "calm", HOLDS, calm),
     Row("loop.returns", "raises-an-error", HOLDS, failed),
     Row(
