@@ -28,13 +28,15 @@ from tailproof.history.timeline import (
 )
 
 TERMINATES_S = 30.0
+HOLDING = ("model-called", "tool-running", "final-reply")
+"""Points at which a trial holds the loop still."""
 
 
 def terminates(history: History, conversation: str) -> Verdict:
     """Every run reaches a terminal or waiting status within its budget after the last fault is healed.
 
     A run begins with an accepted request to run. Its budget is the scripted time plus T, counted from its beginning or from the
-    last healing (or readiness after a restart) in it. It has ended with the first settled status after which no other is seen
+    last obstacle in it: a healing, readiness after a restart, the release of a loop that the trial itself held. It has ended with the first settled status after which no other is seen
     before the next run. A run whose server died or was stopped is `status.crash`'s to judge, unless the server promises to run
     it again by itself. At rest without any call of the model counts as never begun.
     """
@@ -53,6 +55,7 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
     )
     healed = [fault.t_ns for fault in history.faults if fault.stage == "healed"]
     healed += [life.t_ns for life in history.lives if life.stage in ("ready", "resumed")]
+    healed += [held.t_ns for held in history.rendezvous if held.stage == "released" and held.point.startswith(HOLDING)]
     end_ns = settled.t_ns if settled else run.until_ns
     base_ns = max((moment for moment in healed if run.began_ns < moment < end_ns), default=run.began_ns)
     row = [

@@ -14,6 +14,7 @@ from tailproof.history.records import (
     Life,
     ModelCall,
     Phase,
+    Rendezvous,
     Request,
     Run,
     Status,
@@ -64,6 +65,19 @@ ROWS = [
         "late-but-within-its-budget-after-healing",
         HOLDS,
         lambda: never_ends(60).fault(2.1, "injected").fault(2.2, "proven").fault(50.0, "healed").show(61.0, "finished"),
+    ),
+    Row(
+        "loop.terminates",
+        "held-by-the-trial-itself",
+        HOLDS,
+        lambda: never_ends(60).put(50.0, Rendezvous(point="tool-running:3", stage="released")).show(61.0, "finished"),
+    ),
+    Row(
+        "loop.terminates",
+        "the-end-of-driving-is-no-excuse",
+        VIOLATED,
+        lambda: never_ends(60).put(50.0, Rendezvous(point="end", stage="released")),
+        "still-running",
     ),
     Row(
         "loop.terminates",
