@@ -36,9 +36,10 @@ def terminates(history: History, conversation: str) -> Verdict:
     """Every run reaches a terminal or waiting status within its budget after the last fault is healed.
 
     A run begins with an accepted request to run. Its budget is the scripted time plus T, counted from its beginning or from the
-    last obstacle in it: a healing, readiness after a restart, the release of a loop that the trial itself held. It has ended with the first settled status after which no other is seen
-    before the next run. A run whose server died or was stopped is `status.crash`'s to judge, unless the server promises to run
-    it again by itself. At rest without any call of the model counts as never begun.
+    last obstacle in it: a healing, readiness after a restart, the release of a loop that the trial itself held. It has ended
+    with the first settled status after which no other is seen before the next run. A run whose server died or was stopped is
+    `status.crash`'s to judge, unless the server promises to run it again by itself. At rest without any call of the model counts
+    as never begun.
     """
     return all_of(
         (_one_run(history, run) for run in runs_of(history, conversation)),
