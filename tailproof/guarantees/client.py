@@ -21,7 +21,7 @@ from tailproof.history.reader import History
 from tailproof.history.records import ClientError, Run
 from tailproof.history.timeline import SECOND, client_runs, last_ns, seconds, settled_at
 from tailproof.history.traffic import hurts
-from tailproof.history.views import client_tells, lists_of, log_of, skew
+from tailproof.history.views import SERVERS_NUMBERS, client_tells, lists_of, log_of, skew
 
 RETURNS_S = 10.0
 REFUSALS = frozenset({"start", "create", "send"})
@@ -37,7 +37,8 @@ def compatible(history: History, conversation: str) -> Verdict:
     error*: it raises while it creates, sends or runs, and the message says more than a bare type (a person can act on a field, a
     code, a version). It never loses events in silence, never hangs, never spins (`loop.bounded`), never returns from a failed
     run as if all were well. Judged where nothing hurts the path or the server. A client of the server's own release that raises
-    at create or send has no such excuse.
+    at create or send has no such excuse, nor has one whose releases are not comparable with the server's (a script, the
+    TypeScript client).
     """
     if not client_tells(history):
         return not_applicable("the plain protocol client is of no release")
@@ -65,10 +66,12 @@ def _went_down(history: History) -> bool:
 def _own_release(history: History, refused: ClientError | None) -> Verdict:
     if refused is None:
         return not_applicable("client and server are of one release, or of releases that cannot be compared")
+    own = history.header.client.partition(":")[0] in SERVERS_NUMBERS and bool(history.header.versions.get("server"))
+    server = "a server of its own release" if own else "this server"
     return violated(
-        f"the client cannot {refused.verb} with a server of its own release: {refused.error_type}",
-        signature="own-release-fails",
-        expected=["a client that works with its own release"],
+        f"the client cannot {refused.verb} with {server}: {refused.error_type}",
+        signature="own-release-fails" if own else f"cannot-{refused.verb}",
+        expected=[f"a client that works with {server}"],
         seen=[f"{refused.error_type}: {refused.error}"[:300]],
         evidence=[at(refused, f"{refused.verb} raised {refused.error_type}")],
     )

@@ -48,6 +48,12 @@ def own(built: Built) -> Built:
     return skewed("1.58.0", built)
 
 
+def counted_otherwise(built: Built) -> Built:
+    """The TypeScript client, whose numbers say nothing of the server's."""
+    built.header.client = "ts:1.39.0"
+    return skewed("1.39.0", built)
+
+
 def refused(verb: str = "create", said: str = "422 Unprocessable Entity: llm.stream is not permitted") -> Built:
     """The client raised before it ran."""
     built = calm().until(1.6).put(1.6, ClientError(verb=verb, error_type="HTTPStatusError", error=said))
@@ -463,6 +469,13 @@ ROWS = [
     ),
     Row("client.compatible", "spins", VIOLATED, lambda: skewed(built=asks("GET", 200, 60, 0.03)), "spins"),
     Row("client.compatible", "own-release", VIOLATED, lambda: own(refused()), "own-release-fails"),
+    Row(
+        "client.compatible",
+        "releases-that-cannot-be-compared",
+        VIOLATED,
+        lambda: counted_otherwise(refused()),
+        "cannot-create",
+    ),
     Row("client.compatible", "one-release", NOT_APPLICABLE, lambda: own(calm())),
     Row("client.compatible", "unknown-release", NOT_APPLICABLE, calm),
     Row(
