@@ -10,6 +10,7 @@ import pytest
 
 from tailproof.check import catalogue
 from tailproof.guarantees.catalogue import CATALOGUE, judge
+from tailproof.guarantees.loop_returns import RETURNS_S
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History
 from tailproof.orders import Order
@@ -112,3 +113,12 @@ def test_what_a_fault_holds_the_loop_for_is_healed_before_the_loop_goes_on() -> 
     for scenario in catalogue():
         for plan in scenario.faults:
             assert not plan.hold_until or plan.lasts or plan.until == plan.at, f"{scenario.name}: {plan.id}"
+
+
+def test_a_client_that_only_asks_has_time_for_two_late_answers() -> None:
+    """The one under way when the run ended, a second's pause, and the next one."""
+    for scenario in catalogue():
+        for plan in scenario.faults:
+            if plan.fault == "wire.delay-response" and plan.options["match"]["method"] == "GET":
+                limit_s = scenario.parameters.get("loop.returns", RETURNS_S)
+                assert limit_s > 2 * plan.options["seconds"] + 1, scenario.name
