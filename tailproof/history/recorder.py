@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
@@ -72,8 +73,8 @@ class Witness:
 class Recorder:
     """The history directory of one trial while it is being written.
 
-    `secrets` maps a name to a value: the value is replaced by `<secret:name>` in every line, so that a history can be
-    handed to a stranger. Raises OSError if the directory cannot be made.
+    `secrets` maps a name to a value: the value is replaced by `<secret:name>` in every line, also as it stands in an address or
+    in JSON, so that a history can be handed to a stranger. Raises OSError if the directory cannot be made.
     """
 
     def __init__(self, directory: Path, header: Header, *, secrets: Mapping[str, str] | None = None) -> None:
@@ -81,7 +82,12 @@ class Recorder:
         self.header = header
         directory.mkdir(parents=True, exist_ok=True)
         self._store = directory / "payloads"
-        self._redact = {value.encode(): f"<secret:{name}>".encode() for name, value in (secrets or {}).items() if value}
+        self._redact = {
+            spelled: f"<secret:{name}>".encode()
+            for name, value in (secrets or {}).items()
+            if value
+            for spelled in _spellings(value)
+        }
         self._kept: set[str] = set()
         self._witnesses: dict[str, Witness] = {}
         self._lock = threading.Lock()
@@ -151,6 +157,11 @@ class Recorder:
         while not self._closing.wait(FLUSH_EVERY_S):
             for witness in self._all():
                 witness.flush()
+
+
+def _spellings(secret: str) -> list[bytes]:
+    quoted = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    return [secret.encode(), msgspec.json.encode(secret)[1:-1], *(spelled.encode() for spelled in sorted(quoted))]
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -130,3 +130,11 @@ def test_a_newer_schema_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "header.json").write_text(json.dumps(header))
     with pytest.raises(HistoryError, match="use a newer release"):
         History.load(tmp_path)
+
+
+@pytest.mark.parametrize("spelled", ['a+b/c="', "a%2Bb%2Fc%3D%22", "a%2Bb/c%3D%22"], ids=["json", "query", "path"])
+def test_a_secret_stays_out_however_it_is_spelled(tmp_path: Path, spelled: str) -> None:
+    header = Header(trial="t1", scenario="calm", seed=1, target="url:x", client="plain")
+    with Recorder(tmp_path, header, secrets={"key": 'a+b/c="'}) as recorder:
+        recorder.witness("client").write(Note(text=f"no answer from ws://host/x?session_api_key={spelled}"))
+    assert History.load(tmp_path).notes[0].text == "no answer from ws://host/x?session_api_key=<secret:key>"
