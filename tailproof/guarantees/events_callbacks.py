@@ -28,7 +28,8 @@ def callbacks(history: History, conversation: str) -> Verdict:
     was first. What stood in the log before is history: an SDK reads it into its list and tells its callbacks nothing ("callbacks
     are not replayed history", `RemoteConversation` of 1.58.0). *Up to where*: the end of the last run that came back, as in
     `events.tail`; bookkeeping behind it does not count, nor do snapshots, and an event told while the trial still lasts is in
-    time. A run that raised before its end is not judged, nor is a client whose stream was closed for good (4001, 4004).
+    time. A run that raised before its end is not judged, nor is a client whose stream was closed for good (4001, 4004). What a
+    client could not tell of its callbacks to the end (it was killed, an event has no JSON) is not called missing.
 
     *Exactly once* holds whatever the path did: a client that fetches what it missed owes it to its callbacks, too (1.56.0 replays
     missed events after a reconnect), and one that gets a frame twice knows its id. *In order* holds across a cut: what was missed
@@ -58,13 +59,11 @@ def callbacks(history: History, conversation: str) -> Verdict:
     if begin is None or end is None:
         return inconclusive("the log shows no end of the run that the client came back from")
     due = [event for event in log.events[begin : end + 1] if event.durable]
-    told = [
-        event
-        for one in lists_of(history, conversation, "callback")
-        if one.witness == CLIENT
-        for event in one.events
-        if event.durable and event.id in log.position
-    ]
+    heard = [one for one in lists_of(history, conversation, "callback") if one.witness == CLIENT]
+    told = [event for one in heard for event in one.events if event.durable and event.id in log.position]
+    cut = next((one for one in heard if one.end is not None and not one.end.complete), None)
+    if cut is not None and _missing(history, conversation, due, told, back):
+        return _doubled(told) or _out_of_order(history, log, due, told) or inconclusive(cut.why_incomplete)
     return (
         _missing(history, conversation, due, told, back)
         or _doubled(told)

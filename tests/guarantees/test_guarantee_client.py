@@ -26,6 +26,7 @@ from tailproof.history.records import (
     Life,
     ModelCall,
     Phase,
+    Reading,
     Rendezvous,
     Request,
     Run,
@@ -46,6 +47,13 @@ def skewed(client: str = "1.11.0", built: Built | None = None) -> Built:
 
 def own(built: Built) -> Built:
     return skewed("1.58.0", built)
+
+
+def told(built: Built, cut: str = "") -> Built:
+    """What the callbacks got is reported up to its end, or is `cut` short."""
+    built.put(1.1, Reading(reading="callback:0", stage="begin", reader="client", conversation="c1"))
+    end = Reading(reading="callback:0", stage="end", reader="client", conversation="c1", complete=not cut, error=cut)
+    return built.put(7.0, end)
 
 
 def counted_otherwise(built: Built) -> Built:
@@ -195,6 +203,16 @@ ROWS = [
         "another-release",
         NOT_APPLICABLE,
         lambda: skewed().forget("callback:0", "a2", "o2"),
+    ),
+    Row("events.callbacks", "told-to-the-end", VIOLATED, lambda: told(calm().forget("callback:0", "o2")), "missing"),
+    Row("events.callbacks", "not-told-to-the-end", INCONCLUSIVE, lambda: told(calm().forget("callback:0", "o2"), "cut")),
+    Row("events.callbacks", "all-told-before-it-broke-off", HOLDS, lambda: told(calm(), "cut")),
+    Row(
+        "events.callbacks",
+        "doubled-and-not-told-to-the-end",
+        VIOLATED,
+        lambda: told(calm().forget("callback:0", "o2").twice("callback:0", "a1"), "cut"),
+        "doubled",
     ),
     Row("stream.resumed", "back-at-once", HOLDS, cut),
     Row("stream.resumed", "back-at-the-second-attempt", HOLDS, lambda: subscribed(knocks(1, 1), 2, 2.6)),
