@@ -205,7 +205,9 @@ ROWS = [
         lambda: skewed().forget("callback:0", "a2", "o2"),
     ),
     Row("events.callbacks", "told-to-the-end", VIOLATED, lambda: told(calm().forget("callback:0", "o2")), "missing"),
-    Row("events.callbacks", "not-told-to-the-end", INCONCLUSIVE, lambda: told(calm().forget("callback:0", "o2"), "cut")),
+    Row(
+        "events.callbacks", "not-told-to-the-end", INCONCLUSIVE, lambda: told(calm().forget("callback:0", "o2"), "cut")
+    ),
     Row("events.callbacks", "all-told-before-it-broke-off", HOLDS, lambda: told(calm(), "cut")),
     Row(
         "events.callbacks",
