@@ -66,6 +66,8 @@ def meet(targets: Sequence[str], clients: Sequence[str], *, model_url: str = "",
     Raises:
         BadTarget, BadClient: a spec is wrong, or `sdk` is asked for a target whose release cannot be told.
     """
+    if any(not word.strip() for word in clients):
+        raise BadClient("the word for a client is empty: name one, or leave --client out for the target's own")
     running = any(spec.startswith(_RUNNING) for spec in targets)
     addresses = {spec: model_url_of(spec, model_url) if running else model_url for spec in targets}
     found = [resolve(spec, adapter=adapter_for(PROTOCOL), model_url=url or None) for spec, url in addresses.items()]

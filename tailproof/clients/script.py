@@ -230,7 +230,8 @@ class ScriptClient:
     def _gave_up(self, verb: str, what: str) -> ClientRaised:
         assert self._ended is not None
         self._witness.write(Note(text=f"{self._file.name} {what}; {self._tail()}"))
-        return ClientRaised(verb, _how(self._ended[0]), f"{self._file.name} {what}: {self._last_words()}")
+        # The words first: a report cuts what is long at its end.
+        return ClientRaised(verb, _how(self._ended[0]), f"{self._last_words()} ({self._file.name} {what})")
 
     def _last_words(self) -> str:
         lines = self._said("script.err") or self._said("script.out")

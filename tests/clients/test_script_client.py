@@ -177,7 +177,7 @@ def test_any_other_exit_code_is_raised_with_the_last_line_of_stderr(script: Call
 @pytest.mark.parametrize("created", [False, True], ids=["before-its-conversation", "before-its-run"])
 def test_one_that_ends_early_is_a_finding_about_it(script: Callable[[str], Played], created: bool) -> None:
     played = script(("(here / 'created').touch()\n" if created else "") + "sys.exit('no such route')\n")
-    with pytest.raises(ClientRaised, match="no such route") as raised:
+    with pytest.raises(ClientRaised, match=r"exit code 1: no such route \(poll.py ended") as raised:
         played.play()
     assert (raised.value.verb, raised.value.error_type) == ("send" if created else "create", "exit code 1")
     assert played.history().runs == []
