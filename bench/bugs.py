@@ -93,6 +93,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("tailproof-results/bugs"), help="where histories are kept")
     given = parser.parse_args()
     rows = [row for row in load(ROWS, Rows).rows if fnmatchcase(row.id, given.rows)]
+    if not rows:
+        parser.error(f"no row of {ROWS.name} matches {given.rows}")
     wanted = [
         (row, side, seed)
         for row in rows

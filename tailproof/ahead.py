@@ -54,7 +54,7 @@ class Ahead:
         """From now on the model keeps its replies back, and no deletion gets through. Raises WireError."""
         if self._at_the_wire:
             for verb in _STARTERS:
-                self._add(f"{verb}-after-subscribing", verb)
+                self._add(_after(verb), verb)
         else:
             self._model.stand_still()
         self._add(_DELETION, "delete")
@@ -63,7 +63,7 @@ class Ahead:
         """The observer is subscribed to the conversation: the client may begin its run. Raises WireError."""
         if self._at_the_wire:
             for verb in _STARTERS:
-                self._wire.remove(f"{verb}-after-subscribing")
+                self._wire.remove(_after(verb))
         watched = Budget(budget.left, cancel=self._cancel)
         self._thread = threading.Thread(
             target=self._watch, args=(conversation, watched), name="reads-before-deletion", daemon=True
@@ -80,7 +80,8 @@ class Ahead:
         self._cancel.set()
         if self._thread is not None:
             self._thread.join()
-        self._wire.remove(_DELETION)
+        for rule in (_DELETION, *(_after(verb) for verb in _STARTERS)):
+            self._wire.remove(rule)
 
     def _add(self, identity: str, verb: str) -> None:
         method, route = self._adapter.route(verb)
@@ -107,3 +108,8 @@ class Ahead:
             )
         except DeadlineMissed as missed:
             self._log.write(Note(text=f"before the deletion by the client: {missed}"))
+
+
+def _after(verb: str) -> str:
+    """The rule that keeps a request of this kind waiting until the observer is subscribed."""
+    return f"{verb}-after-subscribing"

@@ -227,9 +227,12 @@ class Cast:
         the first trial of a supervisor asks for all; a running server of somebody else is asked every time.
         """
         installed = (self._spec, *sorted(self._facts.items()))
-        if not self._facts or installed not in _VOCABULARIES:
-            _VOCABULARIES[installed] = self.observer.api.vocabulary()
-        return _VOCABULARIES[installed]
+        known = _VOCABULARIES.get(installed) if self._facts else None
+        if known is None:
+            known = self.observer.api.vocabulary()
+            if known[0]:
+                _VOCABULARIES[installed] = known
+        return known
 
     def wait_ready(self) -> None:
         """The server answers as ready: a `Life(ready)` of its epoch. Raises DeadlineMissed."""
@@ -383,9 +386,10 @@ class Cast:
         record_disk(self.adapter, self._recorder, copy, epoch=epoch, final=final, only=self.conversation)
 
     def clear(self) -> bool:
-        """Leave a shared server as it was found: without the conversation. False when the server does not do it."""
-        gone = self.observer.api.delete(self.conversation) if self.conversation else None
-        return gone is None or gone.ok or gone.code == 404
+        """Leave a shared server as it was found: without any conversation. False when the server does not do it."""
+        ours = {self.conversation, *self.observer.conversations()} - {""}
+        gone = [self.observer.api.delete(conversation) for conversation in sorted(ours)]
+        return all(answer.ok or answer.code == 404 for answer in gone)
 
     # -- dormant servers --------------------------------------------------------------------------------------------------
 

@@ -72,8 +72,9 @@ class Trial:
 
     def stalled(self, late_ns: int) -> None:
         """The supervisor was late by this much; the history must know."""
-        if self._recorder is not None:
-            self._recorder.witness("trial").write(records.Stall(late_ns))
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.witness("trial").write(records.Stall(late_ns))
 
     def run(self) -> None:
         """Raises TrialFailed (environment), Cancelled. Whatever happens, nothing is left running."""

@@ -42,9 +42,13 @@ def compatible(history: History, conversation: str) -> Verdict:
     """
     if not client_tells(history):
         return not_applicable("the plain protocol client is of no release")
-    if hurts(history) or _went_down(history):
-        return not_applicable("what a fault caused tells nothing of the releases")
     refused = next((error for error in history.client_errors if error.verb in REFUSALS), None)
+    if hurts(history) or _went_down(history):
+        if refused is not None and not history.runs:
+            return inconclusive(
+                f"the client gave up under a fault ({refused.verb}: {refused.error_type}) and never ran: nothing of it was judged"
+            )
+        return not_applicable("what a fault caused tells nothing of the releases")
     if not skew(history):
         return _own_release(history, refused)
     if refused is not None:

@@ -27,9 +27,10 @@ SLACK_S = 1.0
 def shown(history: History, conversation: str) -> Verdict:
     """The status that a client shows when its run comes back is the server's at that moment.
 
-    Held against the statuses that healthy readers saw last before the return (one for REST, one for the stream), and against
-    all that they saw within T (1 s) after it: a client may know sooner. Whether it was right to come back then is
-    `loop.returns`': a client that comes back while the run goes on and shows `running` keeps this promise and breaks that one.
+    Held against the statuses that healthy readers saw last before the return (the stream's, and that of REST unless it is the
+    older of the two), and against all that they saw within T (1 s) after it: a client may know sooner. Whether it was right to
+    come back then is `loop.returns`': a client that comes back while the run goes on and shows `running` keeps this promise and
+    breaks that one.
     The lag of the path is no excuse for a run that returned, since the client knew of the end. Not judged: a run that raised
     while the path was hurt or after the server went down, and a run that raised without showing a status.
     """
@@ -55,6 +56,8 @@ def _one_run(history: History, conversation: str, back: Run) -> Verdict:
         return inconclusive("the client showed no status when its run returned")
     clean = clean_statuses(history, conversation)
     before = {status.via: status for status in clean if status.t_ns <= back.t_ns}
+    if "stream" in before and "rest" in before and before["rest"].t_ns < before["stream"].t_ns:
+        del before["rest"]
     after = [status for status in clean if back.t_ns < status.t_ns <= back.t_ns + int(slack_s * SECOND)]
     true = [*before.values(), *after]
     if not true:

@@ -140,12 +140,14 @@ def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> V
     touched = {frame.id for frame in history.frames if frame.done not in ("passed", "control")}
     published: dict[str, Sighting] = {}
     heard: set[str] = set()
+    cut = ""
     for conversation in conversations(history):
         log = log_of(history, conversation)
         known = log.position if log else {}
         for one in lists_of(history, conversation, "stream", "callback"):
             if one.source == "callback" and one.witness == CLIENT:
                 heard |= set(one.ids)
+                cut = cut or (one.why_incomplete if one.end is not None and not one.end.complete else "")
             elif one.path == "direct":
                 published |= {
                     event.id: event
@@ -156,6 +158,8 @@ def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> V
                     and event.id in known
                     and event.id not in touched
                 }
+    if published and not heard & published.keys() and cut:
+        return inconclusive(cut, **measured)
     if published and not heard & published.keys():
         return violated(
             f"the client subscribed again, and its callbacks heard none of the {len(published)} events that followed",

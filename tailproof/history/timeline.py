@@ -190,7 +190,7 @@ def wire_faults(history: History) -> tuple[Fault, ...]:
 
 def is_of_the_path(fault: Fault) -> bool:
     """A fault between client and server, not one of the server."""
-    return fault.name.startswith(("wire.", "network.", "toxiproxy."))
+    return fault.name.startswith(("wire.", "network."))
 
 
 def terminal(status: Status) -> bool:

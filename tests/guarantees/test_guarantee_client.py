@@ -288,6 +288,19 @@ ROWS = [
     ),
     Row(
         "status.client",
+        "a-poll-from-before-the-stream-told-is-no-excuse",
+        VIOLATED,
+        lambda: (
+            calm()
+            .alter(Status, {"via": "client"}, raw="running", neutral="active")
+            .without(Status, via="rest")
+            .show(2.9, "running")
+            .show(3.0, "finished", "stream")
+        ),
+        "shows-stale-active",
+    ),
+    Row(
+        "status.client",
         "wrong",
         VIOLATED,
         lambda: calm().alter(Status, {"via": "client"}, raw="stuck", neutral="stuck"),
@@ -503,6 +516,12 @@ ROWS = [
         "under-a-fault",
         NOT_APPLICABLE,
         lambda: own(cut().put(1.6, ClientError(verb="send", error_type="E", error="x"))),
+    ),
+    Row(
+        "client.compatible",
+        "gives-up-under-a-fault-before-any-run",
+        INCONCLUSIVE,
+        lambda: own(cut().without(Run).put(1.6, ClientError(verb="create", error_type="E", error="x"))),
     ),
     Row("client.compatible", "plain-client", NOT_APPLICABLE, crashed),
     Row("status.known", "script-waits-for-what-there-is", HOLDS, lambda: waits_for(("poll.py:31", "finished"))),
