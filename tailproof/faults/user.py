@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,10 +44,10 @@ class MessageOptions(_Options):
     """Start a run with it."""
     while_held: HeldRequest | None = None
     """Post it while the client's next request to this route is held at the wire; the loop goes on meanwhile unless another fault
-    of the same point holds it. A client that sends none within 10 s gets the message all the same."""
+    of the same point holds it. A client that sends none within 10 s gets the message all the same, and the fault is unproven."""
 
 
-class _UserAct:
+class _UserAct(ABC):
     """One request of another user. It is sent in a thread: a server may answer only when the step under way has ended."""
 
     name: str
@@ -86,16 +87,16 @@ class _UserAct:
         seen = self.seen(stage)
         return Proof(seen.pop("seen"), counters | seen)
 
-    def heal(self, stage: Stage) -> None:
+    def heal(self, stage: Stage) -> None:  # noqa: B027 - nothing, on purpose
         """What a user did stays done."""
 
+    @abstractmethod
     def ask(self, api: Api, conversation: str) -> Answer:
         """The request itself."""
-        raise NotImplementedError
 
+    @abstractmethod
     def seen(self, stage: Stage) -> dict[str, Any]:
         """What a witness saw of it; `seen` says whether that proves it."""
-        raise NotImplementedError
 
     def _act(self, stage: Stage) -> None:
         answer = stage.observer.ask(self.ask, stage.conversation, text=self.text)
@@ -103,7 +104,7 @@ class _UserAct:
         self._answer = answer
         self._answered.set()
 
-    def done(self, stage: Stage, answer: Answer) -> None:
+    def done(self, stage: Stage, answer: Answer) -> None:  # noqa: B027 - mostly nothing
         """What follows from the answer for the rest of the trial."""
 
 
@@ -187,6 +188,7 @@ class UserMessage(_UserAct):
         reached = self._wait_seen(stage)
         counters: dict[str, Any] = {"seen": reached, "its event reached the observer": reached}
         if self.options.while_held is not None:
+            counters["seen"] = reached and self._asked > 0
             counters["requests of the client held meanwhile"] = self._asked
         return counters
 

@@ -51,14 +51,16 @@ def test_a_message_is_posted_while_the_clients_request_is_held(tmp_path: Path) -
     assert posted.text == "And mind the gap."
 
 
-def test_a_client_that_does_not_ask_gets_the_message_all_the_same(
+def test_a_client_that_does_not_ask_gets_the_message_but_nothing_is_proven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tailproof.faults.user.ASKED_S", 0.2)
     message = {"text": "Hello.", "while_held": {"route": "/nowhere"}}
     faults = {"fault": "user.message", "at": "tool-running:1", "until": "tool-running:1", "with": message}
     history = play(tmp_path, faults, script=GATED)
-    assert stages(history)["proven"].proof["requests of the client held meanwhile"] == 0
+    assert list(stages(history)) == ["intent", "injected", "unproven", "healed"]
+    proof = stages(history)["unproven"].proof
+    assert proof == {"answer": 200, "its event reached the observer": True, "requests of the client held meanwhile": 0}
 
 
 def test_a_pause_that_comes_too_late_is_not_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
