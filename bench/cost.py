@@ -96,6 +96,9 @@ def main() -> int:
     known = {(trial.client, trial.events, trial.seed) for trial in _read() if not trial.error}
     out = given.out.resolve()
     clients = given.clients.split(",")
+    unknown = set(clients) - CLIENTS.keys()
+    if unknown:
+        parser.error(f"no client of the table is called {', '.join(sorted(unknown))}; there are {', '.join(CLIENTS)}")
     orders = [
         Order(
             scenario=_scenario(events).model_dump(mode="json", by_alias=True),

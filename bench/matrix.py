@@ -60,7 +60,10 @@ def main() -> int:
     parser.add_argument("-n", dest="parallel", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("tailproof-results/matrix"), help="where histories are kept")
     given = parser.parse_args()
-    scenarios = [scenario for scenario in catalogue() if _is_about_clients(scenario)]
+    about = [scenario for scenario in catalogue() if _is_about_clients(scenario)]
+    scenarios = [scenario for scenario in about if fnmatchcase(scenario.name, given.scenario)]
+    if not scenarios:
+        parser.error(f"no scenario about clients matches {given.scenario}")
     known = {(trial.release, trial.scenario, trial.seed) for trial in _read() if not trial.error}
     out = given.out.resolve()
     orders = [
@@ -74,7 +77,7 @@ def main() -> int:
         for release in given.releases.split(",")
         for seed in range(1, given.trials + 1)
         for scenario in scenarios
-        if fnmatchcase(scenario.name, given.scenario) and (release, scenario.name, seed) not in known
+        if (release, scenario.name, seed) not in known
     ]
     for order, done, judged in played(orders, parallel=given.parallel, log=out / "supervisor.log"):
         verdicts = judged.verdicts if judged else []
