@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, Union, cast, get_args
@@ -12,9 +14,11 @@ import msgspec
 from tailproof.history.records import (
     SCHEMA_VERSION,
     AnyRecord,
+    BreakOff,
     ClientError,
     Counter,
     Effect,
+    End,
     Event,
     Exchange,
     Fault,
@@ -48,6 +52,24 @@ class HistoryError(Exception):
     """The directory holds no history, or one of a schema that this version does not read."""
 
 
+@dataclass(slots=True)
+class Tally:
+    """How many records of one witness were read, and where the first one is missing."""
+
+    records: int = 0
+    next: int = 0
+    """The number that the next record should have."""
+    gap: int = -1
+    """The first number that no record has although a later one is there; -1 when there is none."""
+
+    def count(self, first: int, last: int, records: int) -> None:
+        """Add a row of records, numbered from `first` to `last`."""
+        if self.gap < 0 and (first != self.next or last - first != records - 1):
+            self.gap = self.next
+        self.records += records
+        self.next = last + 1
+
+
 class History:
     """All records of one trial, by kind, each list in the order of the common clock.
 
@@ -58,6 +80,8 @@ class History:
         self.header = header
         self.damaged = tuple(damaged)
         """`file:line` of every line that could not be read."""
+        self.tallies: dict[str, Tally] = {}
+        """Witness -> how many of its records there are."""
         self.phases: list[Phase] = []
         self.rendezvous: list[Rendezvous] = []
         self.faults: list[Fault] = []
@@ -78,6 +102,8 @@ class History:
         self.client_errors: list[ClientError] = []
         self.stalls: list[Stall] = []
         self.missed: list[Missed] = []
+        self.break_offs: list[BreakOff] = []
+        self.ends: list[End] = []
         self.notes: list[Note] = []
         self._shelves: dict[type, list[Any]] = {
             Phase: self.phases,
@@ -101,6 +127,8 @@ class History:
             ClientError: self.client_errors,
             Stall: self.stalls,
             Missed: self.missed,
+            BreakOff: self.break_offs,
+            End: self.ends,
             Note: self.notes,
         }
         self._derived: dict[tuple[Any, ...], Any] = {}
@@ -129,10 +157,28 @@ class History:
         """Put records, ordered by witness and number, on their shelves, and order each by the common clock."""
         shelves = self._shelves
         for batch in batches:
+            self._tally(batch)
             for record in batch:
                 shelves[type(record)].append(record)
         for shelf in shelves.values():
             shelf.sort(key=_clock)
+
+
+    def _tally(self, batch: Sequence[Any]) -> None:
+        """A batch of a file is one row of one witness; a long history is counted without looking at each record."""
+        for witness, row in [(batch[0].witness, batch)] if _one_row(batch) else _rows(batch):
+            self.tallies.setdefault(witness, Tally()).count(row[0].seq, row[-1].seq, len(row))
+
+
+def _one_row(batch: Sequence[Any]) -> bool:
+    return bool(batch) and batch[0].witness == batch[-1].witness and batch[-1].seq - batch[0].seq == len(batch) - 1
+
+
+def _rows(batch: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Record by record: where one is missing, the row is not whole."""
+    for witness, records in groupby(batch, key=attrgetter("witness")):
+        for record in records:
+            yield witness, (record,)
 
 
 def derived(view: Callable[Concatenate[History, P], T]) -> Callable[Concatenate[History, P], T]:

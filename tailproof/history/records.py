@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: each witness counts its records (`End`), the header says what each of them could see, and a break-off is a record."""
 
 Role = Literal["message", "action", "observation", "rejection", "error", "status", "snapshot", "bookkeeping", "other"]
 """What an event is in the loop. `observation`, `rejection` and `error` (with a `call`) close an `action`; `status` carries a
@@ -57,6 +58,9 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     facts: dict[str, bool | str | int] = {}
     """What the protocol promises, from the adapter's sheet: `crash_policy`, `ends_with_snapshot`, `deferred_init`,
     `page_size`, ...; and `client_tells`, what the client reports (`held`, `callbacks`, `status`, `exit`; parted by blanks)."""
+    witnesses: dict[str, list[str]] = {}
+    """What each witness of this trial is able to see: witness -> `log`, `stream`, `status`, `requests`, ... (`guarantees.witnesses`).
+    A witness that does not stand here is none of this trial (the disk of a server that somebody else runs)."""
     plan: dict[str, Any] = {}
     """The scenario as it was loaded, with the random choices already made."""
     started: float = 0.0
@@ -140,6 +144,8 @@ class Request(Record, tag="request"):
     epoch: int = 0
     text: str = ""
     """The first 200 characters of a message that was sent, or of an unexpected answer."""
+    rule: str = ""
+    """The rule of the wire that touched it, for a request that was read from the wire: its answer is no word of the server's."""
 
 
 class Sighting(Record, tag="event"):
@@ -251,6 +257,13 @@ class ModelCall(Record, tag="model-call"):
     calls: list[str] = []
     """Tool call ids in the reply."""
     code: int = 200
+    said: list[str] = []
+    """Of `asked`: the first 200 characters of each user message that the request holds, in its order."""
+    told: int = 0
+    """Of `asked`: how many tool calls the request holds."""
+    unpaired: list[str] = []
+    """Of `asked`: each tool call without a result, result without a call, and call or result that stands there twice, as a
+    sentence. None in a sound request."""
 
 
 class Effect(Record, tag="effect"):
@@ -303,6 +316,8 @@ class Exchange(Record, tag="exchange"):
     rule: str = ""
     upgrade: bool = False
     """It asked for a WebSocket, whatever came of it."""
+    ended_by: Literal["", "client", "server"] = ""
+    """Of a `broken` one: who ended the connection first."""
 
 
 class WireCount(Record, tag="wire-count"):
@@ -353,6 +368,24 @@ class Missed(Record, tag="missed"):
     saw: str = ""
 
 
+class BreakOff(Record, tag="break-off"):
+    """The trial could not go on as planned, and with whom: `by` is the one that did not do what was asked of it."""
+
+    by: Literal["server", "client", "harness"]
+    doing: str
+    """What could not be done: `start`, `ready`, `create`, `subscribe`, `send`, `run`, `wire`, ..."""
+    says: str
+
+
+class End(Record, tag="end"):
+    """The last record of a witness: it has said all that it had to say. A file without one was cut off, or its writer died."""
+
+    records: int
+    """How many records of this witness stand before this one."""
+    of_others: dict[str, int] = {}
+    """In the end of the trial's own witness, which is the last to end: how many records every other one wrote, its end included."""
+
+
 class Note(Record, tag="note"):
     """Something worth reading that no guarantee stands on."""
 
@@ -380,5 +413,7 @@ AnyRecord = (
     | ClientError
     | Stall
     | Missed
+    | BreakOff
+    | End
     | Note
 )
