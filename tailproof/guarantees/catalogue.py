@@ -83,7 +83,7 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
         return verdict
     doubts = [*_of_the_harness(history), *_of_blind_witnesses(history, guarantee, verdict)]
     if verdict.outcome is not Outcome.VIOLATED:
-        doubts += [*unaccounted(history), *_unfinished(history)]
+        doubts += [*unaccounted(history, break_offs=not guarantee.judges_break_offs), *_unfinished(history)]
     if doubts:
         return _taken_back(verdict, doubts[0])
     if verdict.outcome is Outcome.NOT_APPLICABLE and not verdict.evidence:
@@ -124,26 +124,34 @@ def _of_blind_witnesses(history: History, guarantee: Guarantee, verdict: Verdict
         spoiled = _spoiled_lines(history) if history.damaged else ()
         if spoiled:
             return [f"the history is damaged at {', '.join(spoiled[:3])}"]
-        uncounted = f"a history of schema {history.header.schema}, in which no witness counted its records, shows no absence"
+        uncounted = (
+            f"a history of schema {history.header.schema}, in which no witness counted its records, shows no absence"
+        )
         return [uncounted] if verdict.outcome is Outcome.HOLDS else []
     known = blind(history)
     return [known[witness] for witness in WITNESSES if witness in known and witness in {TRIAL, *guarantee.rests_on}]
 
 
-def unaccounted(history: History) -> list[str]:
+def unaccounted(history: History, *, break_offs: bool = True) -> list[str]:
     """What the plan asks for and the record does not show: a fault that was not injected or has no proof, a point that the loop
-    never reached, a trial that was broken off."""
+    never reached, and (with `break_offs`) a trial that was broken off."""
     stages: dict[str, set[str]] = {fault.id: set() for fault in planned_faults(history.header)}
     for fault in history.faults:
         stages.setdefault(fault.fault, set()).add(fault.stage)
     return [
-        *(f"the trial broke off: {one.says}" for one in history.break_offs),
+        *(f"the trial broke off: {one.says}" for one in history.break_offs if break_offs),
         *(
-            f"the fault {fault} has no proof of its effect" if seen else f"the fault {fault} was planned and not injected"
+            f"the fault {fault} has no proof of its effect"
+            if seen
+            else f"the fault {fault} was planned and not injected"
             for fault, seen in stages.items()
             if "unproven" in seen or "proven" not in seen
         ),
-        *(f"the loop never reached {one.point}" for one in history.rendezvous if one.stage == "missed" and one.point != BACK),
+        *(
+            f"the loop never reached {one.point}"
+            for one in history.rendezvous
+            if one.stage == "missed" and one.point != BACK
+        ),
     ]
 
 

@@ -88,6 +88,8 @@ class Guarantee:
     The trial's own record always counts."""
     applies: Callable[[Header], str] = always
     """Why the promise is not about this trial, from its plan and from what its protocol and client can do; empty when it is."""
+    judges_break_offs: bool = False
+    """It says whose fault it is that a trial could not go on: a break-off takes nothing back from it."""
     rests_on_time: bool = False
     """A stall of the supervisor or of the machine makes a violation of it inconclusive."""
 

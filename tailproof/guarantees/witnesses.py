@@ -50,9 +50,11 @@ def blind(history: History) -> dict[str, str]:
     that could be told."""
     found: dict[str, str] = {}
     if history.header.schema >= COUNTED_SINCE:
+        seeing = sees(history)
         for check in _CHECKS:
             for witness, why in check(history):
-                found.setdefault(witness, why)
+                if witness in seeing:
+                    found.setdefault(witness, why)
     return found
 
 
@@ -93,7 +95,10 @@ def _tools(history: History) -> Iterator[Blind]:
                 yield TOOL, f"a tool could not write into its journal: {unwritten[1]}"
             for token in _DONE.findall(result):
                 if token not in begun or token not in ended:
-                    yield TOOL, f"the model was told that tool {token} ran, and the journal of the tools does not show it"
+                    yield (
+                        TOOL,
+                        f"the model was told that tool {token} ran, and the journal of the tools does not show it",
+                    )
 
 
 def _tokens(effects: Iterable[Effect], stage: str) -> set[str]:
@@ -137,7 +142,10 @@ def _wires(history: History) -> Iterator[Blind]:
     for one in lists(history):
         for event in one.events:
             if event.role == "message" and event.source == "user" and not _among(event.text, known):
-                yield WIRE, f"{one.witness} {one.reading} holds the message {event.text[:60]!r}, which nobody saw posted"
+                yield (
+                    WIRE,
+                    f"{one.witness} {one.reading} holds the message {event.text[:60]!r}, which nobody saw posted",
+                )
                 return
 
 
@@ -207,8 +215,11 @@ def _observers(history: History) -> Iterator[Blind]:
         until = min((moment for moment in (over, down) if moment is not None), default=None)
         if closed is not None and until is not None and closed < until - _AT_ONCE_NS and not deleted(history):
             assert one.closed is not None
-            yield STREAM, (
-                f"the observer's {one.reading} was cut off ({one.closed.code} {one.closed.reason}) while the server lived"
+            yield (
+                STREAM,
+                (
+                    f"the observer's {one.reading} was cut off ({one.closed.code} {one.closed.reason}) while the server lived"
+                ),
             )
 
 

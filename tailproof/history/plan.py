@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -67,3 +68,32 @@ def is_dormant(header: Header) -> bool:
 def asks_for_confirmation(header: Header) -> bool:
     """The agent waits for a confirmation before each action."""
     return header.plan.get("confirmation") == "always"
+
+
+SERVERS_NUMBERS = frozenset({"sdk", "src"})
+"""The kinds of clients that are released together with the server, under the same number."""
+_RELEASE = re.compile(r"\d+\.\d+(\.\d+)?")
+
+
+def client_tells(header: Header) -> frozenset[str]:
+    """What the client of this trial reports: `held`, `callbacks`, `status`, `exit`. Histories of before this was written down
+    have an SDK or the plain client, which reports nothing."""
+    told = header.facts.get("client_tells")
+    if told is None:
+        return frozenset() if header.client == "plain" else frozenset({"held", "callbacks", "status"})
+    return frozenset(str(told).split())
+
+
+def skew(header: Header) -> str:
+    """Why the client's lists are not judged: it is of another release than the server. Empty when it is of the same, or when
+    one of the two is unknown or counts its releases in another way (a script, the TypeScript client)."""
+    client, server = (_release(header.versions.get(side, "")) for side in ("client", "server"))
+    kind = header.client.partition(":")[0]
+    if not client or not server or client == server or kind not in SERVERS_NUMBERS:
+        return ""
+    return f"the client is {client} and the server {server}: a mere skew is no lost event (see client.compatible)"
+
+
+def _release(version: str) -> str:
+    found = _RELEASE.match(version)
+    return found[0] if found else ""

@@ -163,7 +163,6 @@ class History:
         for shelf in shelves.values():
             shelf.sort(key=_clock)
 
-
     def _tally(self, batch: Sequence[Any]) -> None:
         """A batch of a file is one row of one witness; a long history is counted without looking at each record."""
         for witness, row in [(batch[0].witness, batch)] if _one_row(batch) else _rows(batch):

@@ -99,6 +99,10 @@ class VerdictResult(Facts, frozen=True, kw_only=True):
     expected: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
     measured: dict[str, float | int | str] = {}
+    compared: dict[str, float | int] = {}
+    """Of what holds: how much it rests on, in named units."""
+    rests_on: tuple[str, ...] = ()
+    """The witnesses whose records decided."""
     evidence: tuple[EvidenceResult, ...] = ()
     known: KnownResult | None = None
     repro: str = ""
@@ -107,6 +111,14 @@ class VerdictResult(Facts, frozen=True, kw_only=True):
     def violated(self) -> bool:
         """Violated, and not listed as known."""
         return self.outcome is Outcome.VIOLATED and self.known is None
+
+
+class WitnessResult(Facts, frozen=True, kw_only=True):
+    """A witness of a trial, how many records it left, and why it is not believed; `blind` is empty for one that is."""
+
+    name: str
+    records: int
+    blind: str = ""
 
 
 class TrialResult(Facts, frozen=True, kw_only=True):
@@ -130,6 +142,7 @@ class TrialResult(Facts, frozen=True, kw_only=True):
     lives: tuple[LifeResult, ...] = ()
     verdicts: tuple[VerdictResult, ...] = ()
     error: str | None = None
+    witnesses: tuple[WitnessResult, ...] = ()
 
     @property
     def called(self) -> str:
@@ -181,6 +194,13 @@ class Counts(Facts, frozen=True, kw_only=True):
     stale: int = 0
     not_run: int = 0
     errors: int = 0
+    faults: int = 0
+    """Planned, in all trials."""
+    proven: int = 0
+    witnesses: int = 0
+    """Kinds of witnesses that the trials had."""
+    sound: int = 0
+    """Those of them that were blind in no trial."""
 
 
 class GateResult(Facts, frozen=True, kw_only=True):

@@ -90,7 +90,7 @@ def test_a_trial_that_failed_is_loud() -> None:
 
 
 def test_before_and_after_show_only_what_changed() -> None:
-    report = markdown.render(check(), base=check(tail=holds("all held")))
+    report = markdown.render(check(), base=check(tail=holds("all held", compared={"events": 11})))
     assert "9 verdicts are the same, 1 differ." in report
     assert "| `events.tail[stream-lag]` | holds | violated `missing-tail` |" in report
     assert "**Before:** holds" in report
