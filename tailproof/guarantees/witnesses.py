@@ -8,13 +8,13 @@ no blindness of whoever watched it, and is left to the guarantees.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from tailproof.history.plan import KILLS
+from tailproof.history.plan import KILLS, client_tells
 from tailproof.history.reader import History, Tally, derived
 from tailproof.history.records import Effect, End, ModelCall
 from tailproof.history.timeline import CLIENT, accepted, down_after
-from tailproof.history.views import lists
+from tailproof.history.views import EventList, lists
 
 TRIAL = "trial"
 LOG, STREAM, STATUS = "observer.log", "observer.stream", "observer.status"
@@ -26,6 +26,8 @@ COUNTED_SINCE = 2
 """The schema from which on witnesses count their records."""
 Blind = tuple[str, str]
 """A witness, and a sentence that says why it is not believed."""
+Known = Collection[str]
+"""The witnesses that are known to be blind: what they lack accuses nobody."""
 
 _OF_ONE_FILE: Mapping[str, tuple[str, ...]] = {"observer": (LOG, STREAM, STATUS)}
 _DONE = re.compile(r"^done (\S+)$", re.MULTILINE)
@@ -52,13 +54,13 @@ def blind(history: History) -> dict[str, str]:
     if history.header.schema >= COUNTED_SINCE:
         seeing = sees(history)
         for check in _CHECKS:
-            for witness, why in check(history):
+            for witness, why in check(history, found.keys()):
                 if witness in seeing:
                     found.setdefault(witness, why)
     return found
 
 
-def _whole(history: History) -> Iterator[Blind]:
+def _whole(history: History, known: Known) -> Iterator[Blind]:
     """Each file is there to its end, without a gap, as long as its writer and the trial say."""
     ends = {end.witness: end for end in history.ends}
     told = ends[TRIAL].of_others if TRIAL in ends else {}
@@ -85,7 +87,7 @@ def _not_whole(history: History, name: str, tally: Tally | None, end: End | None
     return ""
 
 
-def _tools(history: History) -> Iterator[Blind]:
+def _tools(history: History, known: Known) -> Iterator[Blind]:
     """The model was told of a tool that ran: the tool's journal shows it begin and end."""
     begun, ended = (_tokens(history.effects, stage) for stage in ("begin", "end"))
     for call in history.model_calls:
@@ -105,7 +107,7 @@ def _tokens(effects: Iterable[Effect], stage: str) -> set[str]:
     return {effect.token for effect in effects if effect.stage == stage}
 
 
-def _models(history: History) -> Iterator[Blind]:
+def _models(history: History, known: Known) -> Iterator[Blind]:
     """What the loop did it was told by the model: every call in a log, every tool that ran, every answer in words."""
     asked = [call for call in history.model_calls if call.stage == "asked"]
     ends = {call.request for call in history.model_calls if call.stage in ("answered", "broken")}
@@ -122,7 +124,7 @@ def _models(history: History) -> Iterator[Blind]:
                 return
 
 
-def _wires(history: History) -> Iterator[Blind]:
+def _wires(history: History, known: Known) -> Iterator[Blind]:
     """What the client asked went over the wire."""
     mine = [request for request in history.requests if request.witness == CLIENT and request.code]
     ran = [run for run in history.runs if run.witness == CLIENT]
@@ -136,12 +138,16 @@ def _wires(history: History) -> Iterator[Blind]:
         yield WIRE, f"the client's {unseen[0].method} {unseen[0].path} is not in the record of the wire"
     elif plain and len(mine) > len(history.exchanges):
         yield WIRE, f"the client had {len(mine)} answers, and the wire saw {len(history.exchanges)} exchanges"
-    known = {request.text.strip() for request in history.requests if request.verb in ("send", "create")}
-    if any(request.verb in ("send", "create") and not request.text for request in history.requests if not plain):
-        return  # a client that drives itself says what it likes
+    open_still = {one.reading for one in history.streams if one.path == "wire" and one.stage == "opened"}
+    open_still -= {one.reading for one in history.streams if one.path == "wire" and one.stage == "closed"}
+    if open_still:
+        yield WIRE, f"the wire saw {min(open_still)} open and never close"
+    if CLIENT in known or "exit" in client_tells(history.header) or history.header.plan.get("grown"):
+        return  # a client that drives itself says what it likes, and a history that was grown holds what was said before
+    posted = {request.text.strip() for request in history.requests if request.verb in ("send", "create")}
     for one in lists(history):
         for event in one.events:
-            if event.role == "message" and event.source == "user" and not _among(event.text, known):
+            if event.role == "message" and event.source == "user" and not _among(event.text, posted):
                 yield (
                     WIRE,
                     f"{one.witness} {one.reading} holds the message {event.text[:60]!r}, which nobody saw posted",
@@ -153,7 +159,7 @@ def _among(text: str, known: Iterable[str]) -> bool:
     return any(said and said in text for said in known)
 
 
-def _clients(history: History) -> Iterator[Blind]:
+def _clients(history: History, known: Known) -> Iterator[Blind]:
     """The lists that the client reported are as long as it said."""
     for one in lists(history):
         if one.witness != CLIENT or one.begin is None or one.source not in ("held", "callback"):
@@ -164,7 +170,7 @@ def _clients(history: History) -> Iterator[Blind]:
             yield CLIENT, f"the client reported {one.end.count} events in {one.reading}, and {len(one.events)} are here"
 
 
-def _engines(history: History) -> Iterator[Blind]:
+def _engines(history: History, known: Known) -> Iterator[Blind]:
     """The engine told of every life in which the server answered, and of every death that was proven."""
     started = {life.epoch for life in history.lives if life.stage in ("started", "ready")}
     answered = {request.epoch for request in history.requests if request.code and request.witness != CLIENT}
@@ -177,7 +183,7 @@ def _engines(history: History) -> Iterator[Blind]:
                 yield ENGINE, f"the fault {fault.fault} is proven, and the engine told of no death"
 
 
-def _disks(history: History) -> Iterator[Blind]:
+def _disks(history: History, known: Known) -> Iterator[Blind]:
     """The disk was read whole, at the end and after each death, unless the conversation had been deleted."""
     read = [one for one in lists(history) if one.source == "disk"]
     for one in read:
@@ -197,10 +203,11 @@ def deleted(history: History) -> bool:
     return any(request.verb == "delete" and accepted(request) for request in history.requests)
 
 
-def _observers(history: History) -> Iterator[Blind]:
+def _observers(history: History, known: Known) -> Iterator[Blind]:
     """The observer's readings have their ends; its subscriptions lasted as long as the server and the conversation did."""
     mine = [one for one in lists(history) if one.witness == "observer"]
     streams = [one for one in mine if one.source == "stream" and one.subscribed]
+    yield from _ended_early(history, mine)
     for one in mine:
         if one.begin is not None and one.end is None:
             yield LOG, f"the observer's {one.reading} has no end"
@@ -213,7 +220,13 @@ def _observers(history: History) -> Iterator[Blind]:
         closed = one.closed.t_ns if one.closed else None
         down = down_after(history, one.began_ns)
         until = min((moment for moment in (over, down) if moment is not None), default=None)
-        if closed is not None and until is not None and closed < until - _AT_ONCE_NS and not deleted(history):
+        if (
+            ENGINE not in known
+            and closed is not None
+            and until is not None
+            and closed < until - _AT_ONCE_NS
+            and not deleted(history)
+        ):
             assert one.closed is not None
             yield (
                 STREAM,
@@ -221,6 +234,19 @@ def _observers(history: History) -> Iterator[Blind]:
                     f"the observer's {one.reading} was cut off ({one.closed.code} {one.closed.reason}) while the server lived"
                 ),
             )
+
+
+def _ended_early(history: History, mine: Collection[EventList]) -> Iterator[Blind]:
+    """The observer reads at the end what the server shows, if that lives and has something to show."""
+    reading = min((phase.t_ns for phase in history.phases if phase.name == "reading"), default=None)
+    last = history.tallies["observer"].last_ns if "observer" in history.tallies else 0
+    if reading is None or not mine or deleted(history) or last >= reading:
+        return
+    ready = [life.t_ns for life in history.lives if life.stage == "ready" and life.t_ns < reading]
+    down = down_after(history, max(ready)) if ready else 0
+    if down is None or down > reading:
+        why = "the observer's record ends before it could read what the server shows at last"
+        yield from ((witness, why) for witness in _OF_ONE_FILE["observer"])
 
 
 _AT_ONCE_NS = 500_000_000

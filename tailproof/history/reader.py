@@ -61,6 +61,8 @@ class Tally:
     """The number that the next record should have."""
     gap: int = -1
     """The first number that no record has although a later one is there; -1 when there is none."""
+    last_ns: int = 0
+    """The latest moment of a record but the end."""
 
     def count(self, first: int, last: int, records: int) -> None:
         """Add a row of records, numbered from `first` to `last`."""
@@ -166,7 +168,10 @@ class History:
     def _tally(self, batch: Sequence[Any]) -> None:
         """A batch of a file is one row of one witness; a long history is counted without looking at each record."""
         for witness, row in [(batch[0].witness, batch)] if _one_row(batch) else _rows(batch):
-            self.tallies.setdefault(witness, Tally()).count(row[0].seq, row[-1].seq, len(row))
+            tally = self.tallies.setdefault(witness, Tally())
+            tally.count(row[0].seq, row[-1].seq, len(row))
+            last = row[-2:][0] if type(row[-1]) is End else row[-1]
+            tally.last_ns = max(tally.last_ns, last.t_ns if type(last) is not End else 0)
 
 
 def _one_row(batch: Sequence[Any]) -> bool:

@@ -2,8 +2,8 @@
 
 What closes it (exit 1): a MUST that is violated and not listed in the baseline; an entry of the baseline that is stale.
 What leaves it unknown (exit 2), unless something closes it: a MUST that is inconclusive; a fault without proof; a blind
-witness; an error of the harness or the environment; no trial at all; no verdict that decides anything. A check that was interrupted is always
-unknown. Known violations, what does not apply and what was not run decide nothing.
+witness; an error of the harness or the environment; no trial at all; no verdict that decides anything. A check that was
+interrupted is always unknown. Known violations, what does not apply and what was not run decide nothing.
 
 `strict` holds a SHOULD to the standard of a MUST. A MAY never decides: it is a promise to nobody.
 """

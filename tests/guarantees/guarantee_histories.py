@@ -228,7 +228,8 @@ class Built:
         records = [record for _, record in self.placed]
         closed = {one.reading for one in records if isinstance(one, Stream) and one.stage == "closed"}
         for one in records:
-            if isinstance(one, Stream) and one.stage == "subscribed" and one.reading not in closed:
+            if isinstance(one, Stream) and one.stage in ("subscribed", "opened") and one.reading not in closed:
+                closed.add(one.reading)
                 over = Stream(
                     reading=one.reading, stage="closed", path=one.path, conversation="c1", witness=one.witness
                 )
@@ -408,7 +409,7 @@ def closed(built: Built, log: list[Event]) -> Built:
     built.read(6.4, "page:2", log, page_size=10)
     built.read(6.6, "page:3", log[::-1], page_size=7, order="descending")
     built.show(6.8, "finished").ask(6.8, "status")
-    built.put(7.4, Phase(name="stopping"))
+    built.put(5.9, Phase(name="reading")).put(7.4, Phase(name="stopping"))
     built.put(7.5, Stream(reading="stream:0", stage="closed", path="direct", conversation="c1"))
     built.put(8.0, Life(stage="stopped", epoch=0, exit_code=0, by_us=True))
     built.read(8.2, "disk:9", log, final=True).show(8.3, "finished", "disk")
@@ -457,7 +458,7 @@ def crashed(policy: str = "error") -> Built:
     built.read(20.2, "page:1", log, page_size=3, epoch=1).read(
         20.4, "page:2", log[::-1], page_size=7, order="descending"
     )
-    built.put(20.9, Phase(name="stopping"))
+    built.put(19.9, Phase(name="reading")).put(20.9, Phase(name="stopping"))
     built.put(21.0, Stream(reading="stream:1", stage="closed", path="direct", conversation="c1", epoch=1))
     built.put(22.0, Life(stage="stopped", epoch=1, exit_code=0, by_us=True))
     built.read(22.3, "disk:1", log, final=True).show(22.4, "finished", "disk", epoch=1)

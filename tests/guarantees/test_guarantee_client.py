@@ -167,7 +167,9 @@ ROWS = [
             calm()
             .move(Event, {"reading": "stream:0", "id": "m1"}, 1.1)
             .forget("callback:0", "m1")
-            .without(Request, verb="send")
+            .move(Request, {"verb": "send"}, 1.12)
+            .alter(Request, {"verb": "send"}, began_ns=1_100_000_000)
+            .move(Exchange, {"path": "/send"}, 1.12)
         ),
     ),
     Row(
