@@ -182,7 +182,7 @@ class Cast:
             self._recorder.directory / "wire.jsonl",
             environment=self.client.environment,
         )
-        self._removal.callback(self.wire.stop)
+        self._removal.callback(self._end_wire)
         if "exit" in self.client.tells:
             self._ahead = Ahead(
                 adapter=self.adapter,
@@ -219,6 +219,12 @@ class Cast:
             header.parameters,
             reported_s=self.history_s * _REPORTED,
         )
+
+    def _end_wire(self) -> None:
+        """Idempotent. What the wire wrote is counted when it ended in order."""
+        self.wire.stop()
+        if self.wire.records is not None:
+            self._recorder.wrote("wire", self.wire.records)
 
     def _vocabulary(self) -> tuple[tuple[str, ...], str]:
         """The status words that the server publishes, and where.
