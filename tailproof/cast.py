@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,24 @@ def header_of(order: Order, scenario: Scenario) -> Header:
     )
 
 
+def witnesses_of(capabilities: frozenset[str], tells: Iterable[str]) -> dict[str, list[str]]:
+    """What each witness of a trial can see, with a target that can do so much and a client that tells so much."""
+    able: dict[str, list[str]] = {
+        "trial": ["faults", "points"],
+        "observer": ["log", "stream", "status"],
+        "model": ["calls"],
+        "wire": ["frames", "requests"],
+        "client": sorted(tells),
+    }
+    if "tool-journal" in capabilities:
+        able["tool"] = ["effects"]
+    if {"kill", "restart"} & capabilities:
+        able["engine"] = ["lives"]
+    if "disk" in capabilities:
+        able["disk"] = ["log", "status"]
+    return able
+
+
 class Cast:
     """Assembles everyone; `start` lets them on stage. Raises TargetError for what cannot be had."""
 
@@ -134,6 +153,9 @@ class Cast:
         self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner, sight=sight)
         removal.callback(self.client.close)
         header.facts["client_tells"] = " ".join(sorted(self.client.tells))
+        header.witnesses = witnesses_of(self.capabilities, self.client.tells)
+        for name in header.witnesses.keys() - {"wire"}:
+            recorder.witness(name)  # one that has nothing to say ends all the same
         recorder.write_header()
         self._ahead: Ahead | None = None
         self._version = target.version
@@ -182,7 +204,7 @@ class Cast:
             self._recorder.directory / "wire.jsonl",
             environment=self.client.environment,
         )
-        self._removal.callback(self.wire.stop)
+        self._removal.callback(self._end_wire)
         if "exit" in self.client.tells:
             self._ahead = Ahead(
                 adapter=self.adapter,
@@ -219,6 +241,12 @@ class Cast:
             header.parameters,
             reported_s=self.history_s * _REPORTED,
         )
+
+    def _end_wire(self) -> None:
+        """Idempotent. What the wire wrote is counted when it ended in order."""
+        self.wire.stop()
+        if self.wire.records is not None:
+            self._recorder.wrote("wire", self.wire.records)
 
     def _vocabulary(self) -> tuple[tuple[str, ...], str]:
         """The status words that the server publishes, and where.

@@ -10,8 +10,8 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
 
@@ -82,8 +82,12 @@ class Trial:
         header = header_of(self.order, self.scenario)
         owner = Owner(trial=header.trial, owner=ownership.owner_id())
         pool, pooled = self._server(owner)
-        with Recorder(self.order.directory, header, secrets=pooled.keys) as recorder:
-            self._recorder = recorder
+        try:
+            recorder = Recorder(self.order.directory, header, secrets=pooled.keys)
+        except OSError as error:
+            pool.give_back(pooled, fit=False)
+            raise TrialFailed(f"the history cannot be written: {error.strerror or error}") from error
+        with self._recording(recorder):
             with ExitStack() as removal:
                 scratch = ownership.scratch(owner)
                 removal.callback(shutil.rmtree, scratch, ignore_errors=True)
@@ -109,7 +113,18 @@ class Trial:
                 finally:
                     self._finish(cast)
             self._enter("ended")
+
+    @contextmanager
+    def _recording(self, recorder: Recorder) -> Iterator[None]:
+        """Raises TrialFailed when not all of the history could be written."""
+        self._recorder = recorder
+        try:
+            yield
+        finally:
             self._recorder = None
+            recorder.close()
+        if recorder.failed:
+            raise TrialFailed(recorder.failed)
 
     def _server(self, owner: Owner) -> tuple[ServerPool, PooledServer]:
         running = self.order.target.startswith("url:")
@@ -130,7 +145,7 @@ class Trial:
         budget = Budget(self.scenario.seconds, cancel=self._cancel)
         try:
             return Cast(self.order, self.scenario, recorder, scratch, owner, pooled, budget, removal)
-        except (TargetError, ClientError, DeadlineMissed) as error:
+        except (TargetError, ClientError, DeadlineMissed, OSError) as error:
             raise TrialFailed(str(error)) from error
 
     def _start(self, cast: Cast) -> None:

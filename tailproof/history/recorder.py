@@ -1,24 +1,31 @@
-"""Writes a history so that a crash of the harness loses at most 50 ms of it, and nothing before a fault."""
+"""Writes a history so that a crash of the harness loses at most 50 ms of it, and nothing before a fault.
+
+Each witness ends with the number of its records, the trial's own last of all: what is cut off, or was never written, is
+missed by whoever reads it. What cannot be written is not passed over either: `Recorder.failed` says why.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 from urllib.parse import quote, quote_plus
 
 import msgspec
 
-from tailproof.history.records import Event, Header, Record
+from tailproof.history.records import End, Event, Header, Record
 
 FLUSH_EVERY_S = 0.05
 INLINE_BYTES = 4096
 HEAD_BYTES = 1024
+TRIAL = "trial"
+"""The trial's own witness, which is the last to end."""
 
 
 def digest_of(body: Any) -> str:
@@ -27,47 +34,83 @@ def digest_of(body: Any) -> str:
 
 
 class Witness:
-    """One file of the history. Thread-safe; records get their clock, name and number here."""
+    """One file of the history. Thread-safe; records get their clock, name and number here. Without a file it is heard by nobody."""
 
-    def __init__(self, name: str, path: Path, redact: Mapping[bytes, bytes]) -> None:
+    def __init__(self, name: str, path: Path | None, redact: Mapping[bytes, bytes]) -> None:
         self.name = name
-        self._file = path.open("ab", buffering=1 << 20)
+        self.failed = ""
+        """Why nothing more can be written, once that is so (a full disk)."""
+        self._file: IO[bytes] = io.BytesIO() if path is None else path.open("ab", buffering=1 << 20)
+        if path is None:
+            self._file.close()
         self._redact = redact
         self._encoder = msgspec.json.Encoder()
         self._lock = threading.Lock()
         self._seq = 0
 
+    @property
+    def records(self) -> int:
+        """How many records were written so far."""
+        return self._seq
+
     def write(self, record: Record) -> None:
         """Stamp `record` and append it. A `t_ns` that is already set is kept (the moment was taken earlier)."""
         with self._lock:
-            if self._file.closed:
-                return
-            if not record.t_ns:
-                record.t_ns = time.monotonic_ns()
-            record.wall = time.time()
-            record.witness = self.name
-            record.seq = self._seq
-            self._seq += 1
-            line = self._encoder.encode(record)
-            for secret, name in self._redact.items():
-                if secret in line:
-                    line = line.replace(secret, name)
-            self._file.write(line + b"\n")
+            self._append(record)
 
     def flush(self, *, durable: bool = False) -> None:
         """Hand what was written to the kernel; with `durable` to the disk."""
         with self._lock:
-            if self._file.closed:
-                return
+            self._flush(durable=durable)
+
+    def end(self, of_others: Mapping[str, int] | None = None) -> None:
+        """Write the `End`, unless something could not be written before, and close. A later `write` is dropped."""
+        with self._lock:
+            self._append(End(records=self._seq, of_others=dict(of_others or {})))
+            self._close()
+
+    def close(self) -> None:
+        """Flush to disk and close; a later `write` is dropped. The file has no `End`."""
+        with self._lock:
+            self._close()
+
+    def _append(self, record: Record) -> None:
+        if self._file.closed or self.failed:
+            return
+        if not record.t_ns:
+            record.t_ns = time.monotonic_ns()
+        record.wall = time.time()
+        record.witness = self.name
+        record.seq = self._seq
+        line = self._encoder.encode(record)
+        self._seq += 1
+        for secret, name in self._redact.items():
+            if secret in line:
+                line = line.replace(secret, name)
+        try:
+            self._file.write(line + b"\n")
+        except OSError as error:
+            self._fail(error)
+
+    def _flush(self, *, durable: bool) -> None:
+        if self._file.closed or self.failed:
+            return
+        try:
             self._file.flush()
             if durable:
                 os.fsync(self._file.fileno())
+        except OSError as error:
+            self._fail(error)
 
-    def close(self) -> None:
-        """Flush to disk and close; a later `write` is dropped."""
-        self.flush(durable=True)
-        with self._lock:
+    def _close(self) -> None:
+        self._flush(durable=True)
+        try:
             self._file.close()
+        except OSError as error:  # what is still buffered cannot be written either
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        self.failed = self.failed or f"{self.name}: {error.strerror or error}"
 
 
 class Recorder:
@@ -90,18 +133,33 @@ class Recorder:
         }
         self._kept: set[str] = set()
         self._witnesses: dict[str, Witness] = {}
+        self._elsewhere: dict[str, int] = {}
+        self._failed = ""
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self.write_header()
+        self._closed = False
+        self._write_header()
         self._flusher = threading.Thread(target=self._flush_for_ever, name="history-flusher", daemon=True)
         self._flusher.start()
 
     def witness(self, name: str) -> Witness:
-        """The file of one witness; the same object for the same name."""
+        """The file of one witness; the same object for the same name. One that is new in a history that has ended is heard by
+        nobody. Raises OSError when the file cannot be made."""
         with self._lock:
             if name not in self._witnesses:
-                self._witnesses[name] = Witness(name, self.directory / f"{name}.jsonl", self._redact)
+                place = None if self._closed else self.directory / f"{name}.jsonl"
+                self._witnesses[name] = Witness(name, place, self._redact)
             return self._witnesses[name]
+
+    def wrote(self, name: str, records: int) -> None:
+        """A witness that writes its file in a process of its own has ended in order, with so many records, its end included."""
+        self._elsewhere[name] = records
+
+    @property
+    def failed(self) -> str:
+        """Why the history cannot be written, in one sentence; empty as long as it can."""
+        why = self._failed or next((witness.failed for witness in self._all() if witness.failed), "")
+        return f"the history cannot be written: {why}" if why else ""
 
     def keep(self, event: Event, body: Any, raw: bytes) -> Event:
         """Fill in `digest`, `size` and `body` of an event. Each body is kept once: small ones stand in the line of the first
@@ -115,19 +173,21 @@ class Recorder:
             event.body = body
             return event
         event.body = {"head": raw[:HEAD_BYTES].decode("utf-8", "replace")}
-        place = self._store / f"{event.digest}.json"
-        if not place.exists():
+        for secret, name in self._redact.items():
+            raw = raw.replace(secret, name)
+        try:
             self._store.mkdir(exist_ok=True)
-            for secret, name in self._redact.items():
-                raw = raw.replace(secret, name)
-            write_atomically(place, raw)
+            write_atomically(self._store / f"{event.digest}.json", raw)
+        except OSError as error:
+            self._fail("payloads", error)
         return event
 
     def write_header(self) -> None:
         """Write `header.json` anew, for what becomes known while the trial runs (versions, digests)."""
-        write_atomically(
-            self.directory / "header.json", msgspec.json.format(msgspec.json.encode(self.header), indent=2)
-        )
+        try:
+            self._write_header()
+        except OSError as error:
+            self._fail("header", error)
 
     def sync(self) -> None:
         """Everything written so far is on disk when this returns. Called before a fault is injected."""
@@ -135,11 +195,19 @@ class Recorder:
             witness.flush(durable=True)
 
     def close(self) -> None:
-        """Flush and close every file. Idempotent."""
+        """End every witness, the trial's own last, and write the header with all that became known. Idempotent."""
         self._closing.set()
         self._flusher.join()
-        for witness in self._all():
-            witness.close()
+        if self._closed:
+            return
+        trial = self.witness(TRIAL)
+        with self._lock:
+            self._closed = True
+            others = [witness for witness in self._witnesses.values() if witness is not trial]
+        for witness in others:
+            witness.end()
+        trial.end({**{witness.name: witness.records for witness in others}, **self._elsewhere})
+        self.write_header()
 
     def __enter__(self) -> Self:
         return self
@@ -152,6 +220,14 @@ class Recorder:
     def _all(self) -> list[Witness]:
         with self._lock:
             return list(self._witnesses.values())
+
+    def _write_header(self) -> None:
+        write_atomically(
+            self.directory / "header.json", msgspec.json.format(msgspec.json.encode(self.header), indent=2)
+        )
+
+    def _fail(self, what: str, error: OSError) -> None:
+        self._failed = self._failed or f"{what}: {error.strerror or error}"
 
     def _flush_for_ever(self) -> None:
         while not self._closing.wait(FLUSH_EVERY_S):
@@ -167,5 +243,9 @@ def _spellings(secret: str) -> list[bytes]:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that nobody ever sees half of it."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    aside.write_bytes(content)
-    aside.replace(path)
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise

@@ -65,6 +65,8 @@ def _run(loop: asyncio.AbstractEventLoop, asked: argparse.Namespace, rules: Sequ
         loop.add_signal_handler(number, loop.stop)
     # From inside the loop: before it turns, uvloop would lose a signal that answers this line.
     loop.call_soon(_announce, asked, address, control, proxy)
+    if asked.control:
+        loop.set_exception_handler(control.defect)
     # What is there now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
@@ -73,6 +75,8 @@ def _run(loop: asyncio.AbstractEventLoop, asked: argparse.Namespace, rules: Sequ
         loop.run_forever()
     finally:
         proxy.close()
+        if asked.control:
+            control.say({"failed": journal.failed} if journal.failed else {"ended": journal.records})
     return 0
 
 

@@ -1,7 +1,9 @@
 """Commands for a running wire: JSON lines on stdin, answers and firings as JSON lines on stdout.
 
 `{"n": 1, "do": "add", "rule": {...}}` is answered `{"n": 1, "ok": ...}` or `{"n": 1, "error": "one sentence"}`. A rule that
-fires says `{"fired": id, "times": k}` on its own. The wire ends when stdin does, so it never outlives its owner.
+fires says `{"fired": id, "times": k}` on its own, and an error in the wire itself `{"defect": ...}`. The wire ends when stdin
+does, so it never outlives its owner; its last line is `{"ended": n}`, the number of records in its journal, or
+`{"failed": why}` when that could not be written.
 """
 
 from __future__ import annotations
@@ -46,6 +48,11 @@ class Control:
     def fired(self, armed: Armed) -> None:
         """Tell the owner that a rule has fired."""
         self.say({"fired": armed.id, "times": armed.firings})
+
+    def defect(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """The loop's handler of errors: what the wire did to this connection is no work of the server or the client."""
+        self.say({"defect": f"{context['message']}: {context.get('exception')!r}"})
+        loop.default_exception_handler(context)
 
     def say(self, line: object) -> None:
         """Write one line to the owner; an owner that is gone ends the wire."""

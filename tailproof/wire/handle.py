@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -28,7 +28,9 @@ class WireError(Exception):
 class Wire:
     """A running wire. Ends with its owner: its stdin is a pipe of ours."""
 
-    def __init__(self, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], complaints: IO[bytes], on_death: Callable[[str], object]
+    ) -> None:
         self._process = process
         self._complaints = complaints
         self._changed = threading.Condition()
@@ -38,17 +40,30 @@ class Wire:
         self._fired: dict[str, int] = {}
         self._address = ""
         self._ended = False
+        self._stopping = False
+        self._on_death = on_death
+        self.records: int | None = None
+        """How many records its journal has, the `End` included; None as long as it runs, and when it did not end in order."""
+        self.failed = ""
+        """Why it is no witness: it died, a defect of its own, a journal that could not be written. Empty when all is well."""
         self._last: dict[str, int] = {}
         self._reader = threading.Thread(target=self._read_for_ever, name="wire-answers", daemon=True)
         self._reader.start()
 
     @classmethod
     def start(
-        cls, upstream: str, journal: Path, *, listen_port: int = 0, environment: Mapping[str, str] | None = None
+        cls,
+        upstream: str,
+        journal: Path,
+        *,
+        listen_port: int = 0,
+        environment: Mapping[str, str] | None = None,
+        on_death: Callable[[str], object] = lambda why: None,
     ) -> Wire:
         """Start a wire on loopback in front of `upstream` (`HOST:PORT`), writing its journal to a file.
 
-        `environment` comes on top of ours (the trial's marker). Returns when it listens. Raises WireError.
+        `environment` comes on top of ours (the trial's marker). `on_death` is called, in a thread of ours, when it ends by itself.
+        Returns when it listens. Raises WireError.
         """
         command = [sys.executable, "-m", "tailproof.wire", "--control", "--upstream", upstream]
         command += ["--listen", f"127.0.0.1:{listen_port}", "--journal", str(journal)]
@@ -61,10 +76,11 @@ class Wire:
             env={**os.environ, **(environment or {})},
             start_new_session=True,  # Ctrl-C is for the trial, which still needs its wire to heal and to read
         )
-        wire = cls(process, complaints)
+        wire = cls(process, complaints, on_death)
         with wire._changed:
             wire._changed.wait_for(lambda: wire._address or wire._ended, timeout=ANSWER_S)
         if not wire._address:
+            wire._on_death = lambda why: None
             said = wire._said()
             wire.stop()
             raise WireError(f"the wire in front of {upstream} did not start: {said}")
@@ -139,6 +155,7 @@ class Wire:
 
     def stop(self) -> None:
         """End the process; its journal is complete. Idempotent, never raises."""
+        self._stopping = True
         if not self._ended:
             with contextlib.suppress(WireError):  # the last reading stays
                 self.counters()
@@ -151,8 +168,10 @@ class Wire:
                 self._process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 end()
-        self._process.wait()
+        code = self._process.wait()
         self._reader.join()
+        if self.records is None and not self.failed:
+            self.failed = f"the wire did not end in order (exit code {code})"
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._complaints.close()
@@ -188,17 +207,32 @@ class Wire:
     def _read_for_ever(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            said = msgspec.json.decode(line)
-            with self._changed:
-                if "listening" in said:
-                    self._address = said["listening"]
-                elif "fired" in said:
-                    self._fired[said["fired"]] = said["times"]
-                else:
-                    self._answers[said["n"]] = said
-                self._changed.notify_all()
+            with contextlib.suppress(msgspec.DecodeError):  # the last line of a wire that was killed
+                self._heard(msgspec.json.decode(line))
+        died = not self._stopping
+        if died:
+            self.failed = f"the wire died (exit code {self._process.wait()})"
         with self._changed:
             self._ended = True
+            self._changed.notify_all()
+        if died:
+            self._on_death(self.failed)
+
+    def _heard(self, said: dict[str, Any]) -> None:
+        with self._changed:
+            match said:
+                case {"listening": address}:
+                    self._address = address
+                case {"fired": rule, "times": times}:
+                    self._fired[rule] = times
+                case {"ended": records}:
+                    self.records = records
+                case {"failed": why}:
+                    self.failed = f"its journal cannot be written: {why}"
+                case {"defect": what}:
+                    self.failed = self.failed or f"a defect of the wire: {what}"
+                case {"n": number}:
+                    self._answers[number] = said
             self._changed.notify_all()
 
     def _said(self) -> str:

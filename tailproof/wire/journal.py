@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from tailproof.history.records import Exchange, Note, Record, Stream, WireCount
+from tailproof.history.records import End, Exchange, Note, Record, Stream, WireCount
 from tailproof.wire.framing import Unit
 
 FLUSH_EVERY_S = 0.05
@@ -32,6 +32,8 @@ class Journal:
     def __init__(self, path: Path | None, loop: asyncio.AbstractEventLoop) -> None:
         self._file = -1 if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._on = path is not None
+        self.failed = ""
+        """Why nothing more can be written, once that is so (a full disk)."""
         self._loop = loop
         self._lines: list[bytes] = []
         self._seq = 0
@@ -69,7 +71,12 @@ class Journal:
         self._seq += 1
         self._due(urgent=urgent)
 
-    def write(self, record: Exchange | Stream | Note | WireCount, *, urgent: bool = False) -> None:
+    @property
+    def records(self) -> int:
+        """How many records were written so far."""
+        return self._seq
+
+    def write(self, record: Exchange | Stream | Note | WireCount | End, *, urgent: bool = False) -> None:
         """Stamp any other record and append it."""
         if not self._on:
             return
@@ -86,17 +93,32 @@ class Journal:
             self._lines[0] = b'%b,"wall":%.3f}\n' % (self._lines[0][:-2], time.time())
             left = memoryview(b"".join(self._lines))
             self._lines.clear()
-            while left:
-                left = left[os.write(self._file, left) :]
+            try:
+                while left:
+                    left = left[os.write(self._file, left) :]
+            except OSError as error:
+                self._fail(error)
         if durable and self._on:
-            os.fsync(self._file)
+            try:
+                os.fsync(self._file)
+            except OSError as error:
+                self._fail(error)
 
     def close(self) -> None:
-        """Flush and close. Idempotent."""
+        """Write the `End`, flush and close. Idempotent."""
         if self._on:
+            self.write(End(records=self._seq))
             self.flush(durable=True)
+        if self._on:
             os.close(self._file)
             self._on = False
+
+    def _fail(self, error: OSError) -> None:
+        """From here on nothing is written: what is missing in the middle must not look like an end in order."""
+        self.failed = error.strerror or str(error)
+        self._on = False
+        self._lines.clear()
+        os.close(self._file)
 
     def _stamped(self, record: Record) -> Record:
         record.t_ns = record.t_ns or time.monotonic_ns()

@@ -43,15 +43,15 @@ def test_bodies_are_passed_over(tmp_path: Path) -> None:
     assert all(type(event) is Sighting for event in History.load(tmp_path).events)
 
 
-@pytest.mark.parametrize("cut", [1, 2, 40, 150])
-def test_a_line_cut_off_at_the_end_is_named_and_skipped(tmp_path: Path, cut: int) -> None:
+@pytest.mark.parametrize(("cut", "torn"), [(1, 0), (2, 7), (40, 7), (150, 6)])
+def test_a_line_cut_off_at_the_end_is_named_and_skipped(tmp_path: Path, cut: int, torn: int) -> None:
+    """The last line, the end of the witness, or the last of its events with all of the end behind it."""
     write(tmp_path)
     path = tmp_path / "observer.jsonl"
     path.write_bytes(path.read_bytes()[:-cut])
     history = History.load(tmp_path)
-    whole = cut == 1
-    assert history.damaged == (() if whole else ("observer.jsonl:6",))
-    assert [event.id for event in history.events] == [f"e{index}" for index in range(5 if whole else 4)]
+    assert history.damaged == ((f"observer.jsonl:{torn}",) if torn else ())
+    assert [event.id for event in history.events] == [f"e{index}" for index in range(4 if torn == 6 else 5)]
     assert len(history.phases) == 2
 
 

@@ -16,7 +16,7 @@ import pytest
 from wire_stage import SECONDS, event, frames, ids, journal, raw_server, subscriber, wait_count, wire_to
 
 from tailproof.history.reader import History
-from tailproof.history.records import Header, WireCount
+from tailproof.history.records import End, Header, WireCount
 from tailproof.waiting import Budget
 from tailproof.wire.framing import TEXT, frame
 from tailproof.wire.handle import Wire, WireError
@@ -130,6 +130,8 @@ def test_a_journal_whose_writer_was_killed_is_readable(streams: int, tmp_path: P
             Budget(SECONDS).wait_for("the wire to be gone", lambda: wire.sync())
     history = History.load(tmp_path)
     assert isinstance(history.header, Header)
+    assert history.ends == []
+    assert (wire.records, wire.failed) == (None, "the wire died (exit code -9)")
     assert len([f for f in history.frames if f.direction == "down" and f.done == "passed"]) == 300
     assert not history.damaged
     with (tmp_path / "wire.jsonl").open("r+b") as lines:
@@ -161,6 +163,40 @@ def test_every_record_is_numbered_in_order(streams: int, tmp_path: Path) -> None
     assert {r.witness for r in records} == {"wire"}
     assert records[0].wall > 0
     assert len(frames(tmp_path)) >= 50
+
+
+def test_it_ends_with_the_number_of_its_records_and_tells_its_owner(streams: int, tmp_path: Path) -> None:
+    with wire_to(streams, tmp_path) as wire, subscriber(wire) as client:
+        client.send("20")
+        ids(client, 20)
+        assert wire.records is None
+    *before, end = journal(tmp_path)
+    assert isinstance(end, End)
+    assert end.records == len(before)
+    assert (wire.records, wire.failed) == (len(before) + 1, "")
+
+
+def test_whoever_owns_a_wire_hears_at_once_that_it_died(streams: int, tmp_path: Path) -> None:
+    heard: list[str] = []
+    with Wire.start(f"127.0.0.1:{streams}", tmp_path / "wire.jsonl", on_death=heard.append) as wire:
+        os.kill(wire.pid, signal.SIGKILL)
+        Budget(SECONDS).wait_for("the owner to hear of it", lambda: heard)
+        wire.stop()
+    assert heard == ["the wire died (exit code -9)"]
+
+
+def test_a_wire_that_is_told_to_end_has_not_died(streams: int, tmp_path: Path) -> None:
+    heard: list[str] = []
+    Wire.start(f"127.0.0.1:{streams}", tmp_path / "wire.jsonl", on_death=heard.append).stop()
+    assert heard == []
+
+
+def test_a_journal_that_cannot_be_written_is_no_end_in_order(streams: int, tmp_path: Path) -> None:
+    (tmp_path / "wire.jsonl").symlink_to("/dev/full")
+    with wire_to(streams, tmp_path) as wire, subscriber(wire) as client:
+        client.send("3")
+        assert len(ids(client, 3)) == 3, "the path goes on"
+    assert (wire.records, wire.failed) == (None, "its journal cannot be written: No space left on device")
 
 
 def test_several_threads_may_ask_at_once(streams: int, tmp_path: Path) -> None:
@@ -219,7 +255,10 @@ def test_a_signal_ends_it_with_the_journal_written(streams: int, tmp_path: Path,
         assert "the wire listens on 127.0.0.1:" in process.stdout.readline()
         process.send_signal(number)
         assert process.wait(SECONDS) == 0
-    assert isinstance(journal(tmp_path)[-1], WireCount)
+    *_, count, end = journal(tmp_path)
+    assert isinstance(count, WireCount)
+    assert isinstance(end, End)
+    assert end.records == len(journal(tmp_path)) - 1
 
 
 @pytest.mark.parametrize(
