@@ -16,6 +16,9 @@ from tailproof.guarantees import (
     events_pages,
     events_stable,
     loop,
+    loop_answered,
+    loop_consent,
+    model_sound,
     server,
     status,
     status_client,
@@ -29,7 +32,7 @@ from tailproof.history.timeline import SECOND
 
 FAMILIES = (
     *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
-    *(stream, status, status_client, loop, cost, server, client),
+    *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, client),
 )
 
 CATALOGUE: Mapping[str, Guarantee] = MappingProxyType(

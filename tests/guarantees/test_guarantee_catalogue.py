@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from test_guarantee_client import ROWS as CLIENT_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
+from test_guarantee_messages import ROWS as MESSAGE_ROWS
 from test_guarantee_status import ROWS as STATUS_ROWS
 from test_guarantee_status import lazy
 
@@ -20,7 +21,7 @@ from tailproof.guarantees.verdict import Level
 from tailproof.history.reader import History
 from tailproof.history.records import Fault, Phase, Stall
 
-ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS, *CLIENT_ROWS]
+ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS, *MESSAGE_ROWS, *CLIENT_ROWS]
 PROMISED = {
     "events": {
         "complete",
@@ -35,7 +36,8 @@ PROMISED = {
         "paired",
     },
     "status": {"known", "agree", "final", "crash", "gated", "client"},
-    "loop": {"terminates", "returns", "once", "quiet", "explained", "bounded"},
+    "loop": {"terminates", "returns", "once", "quiet", "explained", "bounded", "answered", "consent"},
+    "model": {"sound"},
     "cost": {"reconcile"},
     "server": {"ready", "works", "returns"},
     "stream": {"resumed"},
@@ -186,7 +188,7 @@ def test_one_missing_of_the_others_is_convicted_by_the_middle_alone(tools: int, 
 
 
 @quickly
-@given(tools=st.integers(0, 20), data=st.data())
+@given(tools=st.integers(1, 20), data=st.data())
 def test_any_doubled_event_of_a_client_is_convicted(tools: int, data: st.DataObject) -> None:
     built = calm(tools)
     doubled = data.draw(st.sampled_from([identity for identity in built.ids("held:0") if identity != "s1"]))
