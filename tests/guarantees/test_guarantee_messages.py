@@ -171,7 +171,7 @@ ROWS = [
         ),
         "unpaired",
     ),
-    Row("model.sound", "no-request-holds-a-call", INCONCLUSIVE, lambda: calm(1)),
+    Row("model.sound", "the-model-was-not-asked", INCONCLUSIVE, lambda: calm().without(ModelCall).without(Effect)),
     Row("model.sound", "no-tools-in-the-script", NOT_APPLICABLE, lambda: calm().plan(script=[{"say": "Hello."}])),
     Row("loop.consent", "confirmed-by-another-user", HOLDS, waiting),
     Row(
