@@ -129,8 +129,8 @@ ROWS = [
     Row(
         "loop.answered",
         "posted-without-a-run-to-a-resting-conversation",
-        NOT_APPLICABLE,
-        lambda: resting(text="one more thing").without(Request, verb="send", text="go"),
+        HOLDS,
+        lambda: resting(text="one more thing"),
     ),
     Row("loop.answered", "still-running", INCONCLUSIVE, lambda: unheard(raw="running", neutral="active")),
     Row("loop.answered", "nobody-saw-the-status", INCONCLUSIVE, lambda: unheard().without(Status)),
