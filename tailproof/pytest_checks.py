@@ -184,7 +184,7 @@ class GuaranteeItem(pytest.Item):
         assert self._judged is not None, "setup obtains the verdict"
         trial, verdict = self._judged
         if verdict.known is not None:
-            pytest.xfail(f"known: {verdict.known.reason} ({verdict.known.link})")
+            pytest.xfail(f"known: {verdict.known.reason}{verdict.known.extension} ({verdict.known.link})")
         if verdict.outcome is Outcome.VIOLATED:
             raise Violated(violation_card(verdict, trial))
         if verdict.outcome is Outcome.NOT_APPLICABLE:
