@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,8 +21,10 @@ from tailproof.adapters.recording import request_of
 from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.ahead import Ahead
 from tailproof.clients.catalogue import client_for
+from tailproof.clients.client import WITNESS as CLIENT
 from tailproof.clients.client import ClientRaised
 from tailproof.clients.kind import Sight
+from tailproof.clients.wire_requests import requests_of, words_asked_for
 from tailproof.comeback import Comeback
 from tailproof.course import Course
 from tailproof.faults.fault import Stage
@@ -41,7 +43,7 @@ from tailproof.server_pool import PooledServer
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Owner, TargetError
 from tailproof.waiting import Budget
-from tailproof.wire.handle import Wire
+from tailproof.wire.handle import Wire, WireError
 from tailproof.wire.toxiproxy import Toxiproxy
 
 _SCRIPT = "main"
@@ -61,6 +63,7 @@ def header_of(order: Order, scenario: Scenario) -> Header:
         if plan.fault in ("wire.delay", "wire.burst", "wire.hold")
     )
     return Header(
+        schema=records.SCHEMA_VERSION,
         trial=f"{uuid.uuid4().hex[:12]}",
         scenario=scenario.name,
         seed=order.seed,
@@ -158,6 +161,8 @@ class Cast:
             recorder.witness(name)  # one that has nothing to say ends all the same
         recorder.write_header()
         self._ahead: Ahead | None = None
+        self._drives_itself = "exit" in self.client.tells
+        self._said: list[tuple[int, str]] = []
         self._version = target.version
         self._spec = target.spec
         self._facts = target.facts
@@ -205,7 +210,7 @@ class Cast:
             environment=self.client.environment,
         )
         self._removal.callback(self._end_wire)
-        if "exit" in self.client.tells:
+        if self._drives_itself:
             self._ahead = Ahead(
                 adapter=self.adapter,
                 wire=self.wire,
@@ -244,6 +249,8 @@ class Cast:
 
     def _end_wire(self) -> None:
         """Idempotent. What the wire wrote is counted when it ended in order."""
+        with suppress(WireError):  # one that died leaves what it had written
+            self.wire.sync()
         self.wire.stop()
         if self.wire.records is not None:
             self._recorder.wrote("wire", self.wire.records)
@@ -349,6 +356,8 @@ class Cast:
         if self._ahead is None:
             self.course.since_ns = time.monotonic_ns()
         self.observer.poll(self.conversation)
+        if not self._drives_itself:
+            self._said.append((time.monotonic_ns(), message))
         self.client.send(message, self.budget)
         self.client.run()
         if self._ahead is not None:
@@ -399,11 +408,25 @@ class Cast:
         """Client and subscriptions go first, so that the server ends in peace, unless the next trial shall have it."""
         if self._ahead is not None:
             self._ahead.end()
-            self.wire.sync()
         self.client.close()
         self.observer.unsubscribe()
+        self._end_wire()
+        self._record_requests()
         if not self.shares_server:
             self.server.stop(budget)
+
+    def _record_requests(self) -> None:
+        """What the client asked of the server, as the wire saw it, unless it tells that itself."""
+        if self.client.tells_requests:
+            return
+        witness = self._recorder.witness(CLIENT)
+        journal = self._recorder.directory / "wire.jsonl"
+        for request in requests_of(journal, self.adapter, self._said):
+            if request.verb == "create" and not self._drives_itself:
+                request.conversation = self.conversation
+            witness.write(request)
+        for vocabulary in words_asked_for(journal, self.adapter):
+            witness.write(vocabulary)
 
     def read_disk(self, *, final: bool) -> None:
         """What the server persisted, as it stands while the server is dead or stopped. Raises TargetError."""

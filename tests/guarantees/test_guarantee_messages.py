@@ -129,8 +129,8 @@ ROWS = [
     Row(
         "loop.answered",
         "posted-without-a-run-to-a-resting-conversation",
-        HOLDS,
-        lambda: resting(text="one more thing"),
+        NOT_APPLICABLE,
+        lambda: resting(text="one more thing").alter(Request, {"verb": "send", "text": "go"}, code=409),
     ),
     Row("loop.answered", "still-running", INCONCLUSIVE, lambda: unheard(raw="running", neutral="active")),
     Row("loop.answered", "nobody-saw-the-status", INCONCLUSIVE, lambda: unheard().without(Status)),
@@ -171,7 +171,8 @@ ROWS = [
         ),
         "unpaired",
     ),
-    Row("model.sound", "the-model-was-not-asked", INCONCLUSIVE, lambda: calm().without(ModelCall).without(Effect)),
+    Row("model.sound", "no-request-holds-a-call", HOLDS, lambda: calm(1)),
+    Row("model.sound", "the-model-was-never-asked", INCONCLUSIVE, lambda: calm(0)),
     Row("model.sound", "no-tools-in-the-script", NOT_APPLICABLE, lambda: calm().plan(script=[{"say": "Hello."}])),
     Row("loop.consent", "confirmed-by-another-user", HOLDS, waiting),
     Row(
