@@ -28,6 +28,7 @@ from tailproof.history.timeline import (
     Death,
     accepted,
     changers,
+    clean_statuses,
     deaths,
     last_ns,
     seconds,
@@ -145,14 +146,27 @@ def _quiet_spans(history: History, conversation: str) -> list[tuple[int, int, St
     spans: list[tuple[int, int, Status | None]] = []
     for began_ns, until_ns in pairwise(edges):
         settled = settled_at(history, conversation, began_ns, until_ns)
-        if settled and settled.neutral in QUIET:
-            spans.append((settled.t_ns, until_ns, settled))
+        rest = _stopped_at(history, conversation, began_ns, until_ns) or settled
+        if rest and rest.neutral in QUIET:
+            spans.append((rest.t_ns, until_ns, rest))
     gone = [
         request.t_ns
         for request in history.requests
         if request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation)
     ]
     return [*spans, *((moment, last_ns(history), None) for moment in gone)]
+
+
+def _stopped_at(history: History, conversation: str, began_ns: int, until_ns: int) -> Status | None:
+    """When a run was first shown as stopped in this span: nobody has set it going since, whatever it shows later."""
+    before = ""
+    for status in clean_statuses(history, conversation):
+        if status.t_ns > until_ns:
+            break
+        if status.t_ns >= began_ns and status.neutral == "interrupted" != before:
+            return status
+        before = status.neutral
+    return None
 
 
 def explained(history: History, conversation: str) -> Verdict:

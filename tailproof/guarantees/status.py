@@ -21,7 +21,16 @@ from tailproof.guarantees.witnesses import DISK, LOG, STATUS, STREAM, WIRE
 from tailproof.history.plan import is_dormant
 from tailproof.history.reader import History
 from tailproof.history.records import RESTING, TERMINAL, Header, Request, Status
-from tailproof.history.timeline import CLIENT, SECOND, accepted, changed_between, seconds, statuses_of
+from tailproof.history.timeline import (
+    CLIENT,
+    SECOND,
+    accepted,
+    changed_between,
+    changers,
+    clean_statuses,
+    seconds,
+    statuses_of,
+)
 
 SLACK_NS = SECOND // 4
 """How much earlier than seen a status may have been true: a poll or a frame is on its way for a moment."""
@@ -93,7 +102,7 @@ def final(history: History, conversation: str) -> Verdict:
                 ended += first is status
                 continue
             since = _true_since(history, first) if via == "rest" else first.t_ns
-            if changed_between(history, conversation, since - SLACK_NS, status.t_ns):
+            if _was_asked_for(history, conversation, since, status.t_ns):
                 first = status if status.neutral in TERMINAL else None
                 continue
             return violated(
@@ -115,6 +124,21 @@ def final(history: History, conversation: str) -> Verdict:
 
 def _shown(status: Status) -> Pointer:
     return at(status, f"{status.raw} via {status.via}")
+
+
+def _was_asked_for(history: History, conversation: str, since_ns: int, changed_ns: int) -> bool:
+    """Something that may change a status was under way between the two sightings, or was asked for while the run that came to this
+    end was on: what had set that run going is no excuse for what follows its end."""
+    began_ns, ended = since_ns - SLACK_NS, True
+    for status in clean_statuses(history, conversation):
+        if status.t_ns > since_ns:
+            break
+        if status.neutral == "active" and ended:
+            began_ns = status.t_ns
+        ended = status.neutral in TERMINAL or (ended and status.neutral != "active")
+    return changed_between(history, conversation, since_ns, changed_ns) or any(
+        began_ns < asked < changed_ns for asked, _ in changers(history, conversation)
+    )
 
 
 def _true_since(history: History, status: Status) -> int:

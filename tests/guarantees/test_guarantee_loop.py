@@ -56,6 +56,14 @@ def second_run(returned: float) -> Built:
     return built.put(returned, Run(stage="returned", number=1, conversation="c1", status="finished", neutral="done"))
 
 
+def ignored_pause() -> Built:
+    """A pause that is shown at 2.3, and a run that asks the model at 3.5 and finishes at 5."""
+    built = calm().alter(Status, {"raw": "finished"}, raw="running", neutral="active")
+    built.ask(2.25, "pause").show(2.3, "paused", "stream")
+    built.put(3.5, ModelCall(stage="asked", turn=3, request=3, conversation="c1", said=["go"]))
+    return built.show(5.0, "finished", "stream").show(5.1, "finished")
+
+
 def long_run(reads: int, each: int, tools: int = 500) -> Built:
     """A log of about a thousand events, 1,000 bytes each; the client reads `reads` pages of `each` bytes before it returns."""
     built = calm(tools)
@@ -277,6 +285,13 @@ ROWS = [
             .put(4.0, Phase(name="ended"))
         ),
         "model-called-after-end",
+    ),
+    Row("loop.quiet", "goes-on-to-its-end-after-a-pause", VIOLATED, ignored_pause, "model-called-after-end"),
+    Row(
+        "loop.quiet",
+        "goes-on-after-a-pause-because-it-was-asked-to",
+        HOLDS,
+        lambda: ignored_pause().ask(3.3, "run", witness="observer"),
     ),
     Row("loop.quiet", "not-watched", INCONCLUSIVE, lambda: calm().until(3.2)),
     Row("loop.quiet", "never-at-rest", INCONCLUSIVE, lambda: calm().until(2.6)),

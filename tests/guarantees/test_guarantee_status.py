@@ -141,6 +141,21 @@ ROWS = [
         HOLDS,
         lambda: calm().put(5.0, *calm_run_again()).show(5.2, "running"),
     ),
+    Row(
+        "status.final",
+        "goes-on-for-a-message-of-before-its-end",
+        HOLDS,
+        lambda: calm().ask(2.5, "send", text="one more thing").show(3.4, "running", "stream"),
+    ),
+    Row(
+        "status.final",
+        "opened-right-after-a-short-run",
+        VIOLATED,
+        lambda: (
+            calm().move(Request, {"verb": "run"}, 2.7).move(Exchange, {"path": "/run"}, 2.7).show(3.5, "idle", "stream")
+        ),
+        "done-became-idle",
+    ),
     Row("status.final", "finished-became-running", VIOLATED, lambda: calm().show(5.5, "running"), "done-became-active"),
     Row(
         "status.final",
