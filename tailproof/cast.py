@@ -20,6 +20,7 @@ from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.adapters.recording import request_of
 from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.ahead import Ahead
+from tailproof.break_off import AtWork
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.client import WITNESS as CLIENT
 from tailproof.clients.client import ClientRaised
@@ -113,6 +114,8 @@ class Cast:
         self.scenario = scenario
         self.budget = budget
         self.conversation = ""
+        self.at_work: AtWork = ("harness", "start")
+        """Who is asked for what at this moment."""
         self._recorder = recorder
         self._removal = removal
         self._log = recorder.witness("trial")
@@ -192,6 +195,7 @@ class Cast:
             secret=self._keys["server secret"],
         )
         self._removal.callback(self.observer.close)
+        self.at_work = ("server", "ready")
         self.wait_ready()
         if self.scenario.server.dormant:
             self._probe()
@@ -208,6 +212,7 @@ class Cast:
             urlsplit(self.server.url).netloc,
             self._recorder.directory / "wire.jsonl",
             environment=self.client.environment,
+            on_failure=self._wire_failed,
         )
         self._removal.callback(self._end_wire)
         if self._drives_itself:
@@ -222,10 +227,12 @@ class Cast:
         toxiproxy = None
         url = self.wire.url
         if any(plan.fault.startswith("network.") for plan in self.scenario.faults):
+            self.at_work = ("harness", "Toxiproxy")
             toxiproxy = Toxiproxy.start(self.budget, environment=self.client.environment)
             self._removal.callback(toxiproxy.stop)
             port = toxiproxy.proxy(self._recorder.header.trial, urlsplit(self.wire.url).netloc)
             url = f"http://127.0.0.1:{port}"
+        self.at_work = ("client", "start")
         self.client.connect(url, key=self._keys["session key"], version=self._version, budget=self.budget)
         self.stage = Stage(
             server=self.server,
@@ -246,6 +253,10 @@ class Cast:
             header.parameters,
             reported_s=self.history_s * _REPORTED,
         )
+
+    def _wire_failed(self, why: str) -> None:
+        """Told at once, by a thread of the wire's owner: whatever the client does from here on is not its own doing."""
+        self._log.write(records.BreakOff(by="harness", doing="wire", says=why))
 
     def _end_wire(self) -> None:
         """Idempotent. What the wire wrote is counted when it ended in order."""
@@ -289,11 +300,13 @@ class Cast:
             confirm=self.scenario.confirmation == "always",
         )
         if self.scenario.grown:
+            self.at_work = ("server", "grow")
             self._grow(plan, self.scenario.grown)
             plan = replace(plan, exists=True)
         self.course.since_ns = time.monotonic_ns()
         if self._ahead is not None:
             self._ahead.hold()
+        self.at_work = ("client", "create")
         try:
             self.conversation = self.stage.conversation = self.client.create(plan, self.budget)
         except ClientRaised:
@@ -301,6 +314,7 @@ class Cast:
             self.conversation = plan.conversation if self.observer.read_status(plan.conversation) else ""
             raise
         self.played.name = self.conversation
+        self.at_work = ("server", "subscribe")
         self._subscribe()
         if self.scenario.server.dormant and self.scenario.server.initialised_by == "client":
             self._probe()
@@ -352,12 +366,14 @@ class Cast:
         return self.scenario.grown.events * READ_S if self.scenario.grown else 0.0
 
     def say(self, message: str) -> None:
-        """Send a user message and run."""
+        """Send a user message and run. Raises WireError when there is no path for it."""
+        self.wire.check()
         if self._ahead is None:
             self.course.since_ns = time.monotonic_ns()
         self.observer.poll(self.conversation)
         if not self._drives_itself:
             self._said.append((time.monotonic_ns(), message))
+        self.at_work = ("client", "send")
         self.client.send(message, self.budget)
         self.client.run()
         if self._ahead is not None:
@@ -367,12 +383,16 @@ class Cast:
 
     def lost_life(self) -> None:
         """The server is dead: stop asking it, read what it left on the disk."""
+        self.at_work = ("harness", "disk")
         self.observer.stop_polling()
         self.observer.unsubscribe()
         self.read_disk(final=False)
 
     def come_back(self, *, was_active: bool) -> None:
         """The server is ready again: see what it makes of the conversation, and push a run that was broken off."""
+        if not self.conversation:
+            return
+        self.at_work = ("server", "run")
         comeback = Comeback(self.observer, self.adapter, self._log, self.budget, conversation=self.conversation)
         if not was_active:
             comeback.subscribe()
