@@ -23,7 +23,9 @@ from tailproof.targets.npm import HOW_TO_GET_IT, find_node, find_npm
 from tailproof.targets.pythons import find_python
 from tailproof.targets.target import TargetError
 
-HOW_TO_GET_TOXIPROXY = "install Go 1.23 or newer (apt-get install golang-go), then `make test` or `make check` builds it"
+HOW_TO_GET_TOXIPROXY = (
+    "install Go 1.23 or newer (apt-get install golang-go), then `make test` or `make check` builds it"
+)
 _GIB = 1 << 30
 _ENVIRONMENT_BYTES = 600 << 20
 _IMAGE_BYTES = 900 << 20
