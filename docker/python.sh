@@ -19,7 +19,7 @@ find_python() {
 }
 
 make_environment() {
-    "$python" -m venv --clear "$venv" 2>/dev/null && return
+    "$python" -m venv --clear "$venv" >/dev/null 2>&1 && return
     if command -v uv >/dev/null 2>&1; then uv venv -q --clear --seed --python "$python" "$venv"; return; fi
     "$python" -m venv --clear --without-pip "$venv" 2>/dev/null \
         || fail "$python cannot make virtual environments: install its venv module (apt-get install python3-venv) or uv"
