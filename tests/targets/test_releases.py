@@ -51,11 +51,12 @@ def test_an_environment_of_the_user_is_a_target() -> None:
 
 
 @pytest.mark.engine
-def test_an_image_is_built_from_the_lock_and_serves(begin: Begin, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["1.12.0", NEWEST])
+def test_an_image_is_built_from_the_lock_and_serves(begin: Begin, tmp_path: Path, version: str) -> None:
     said: list[str] = []
-    tag = build_image(NEWEST, say=said.append)
+    tag = build_image(version, say=said.append)
     again: list[str] = []
-    assert build_image(NEWEST, say=again.append) == tag
+    assert build_image(version, say=again.append) == tag
     assert again == [f"{tag} is there already"]
     trial = begin(ContainerTarget(tag, adapter=OpenHands()), memory_bytes=1 << 30)
     trial.start()
