@@ -22,6 +22,8 @@ lives() { # lives PIDFILE PROGRAM
 
 install_engine() {
     command -v apt-get >/dev/null 2>&1 || fail "there is no dockerd and no apt-get to install it: install Docker by hand"
+    may_install || fail "there is no dockerd, and TAILPROOF_INSTALL=no forbids to install one"
+    echo "docker/engine.sh installs docker.io and what it needs"
     : >"$LOG"
     # shellcheck disable=SC2046
     # A package's own start of the service fails where there is no init; the engine is started below.
@@ -36,7 +38,7 @@ ready() { # an engine answers; an image is built without mmdebstrap, too, where 
     more=$(what_images_are_made_with)
     [ -n "$more" ] || exit 0
     # shellcheck disable=SC2086
-    if may_install && install_packages "$LOG" $more; then exit 0; fi
+    if may_install && echo "docker/engine.sh installs $more: images where no registry is reached" && install_packages "$LOG" $more; then exit 0; fi
     echo "docker/engine.sh: mmdebstrap is missing, so images need a registry that is reached: apt-get install $more" >&2
     exit 0
 }

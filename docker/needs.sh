@@ -53,7 +53,7 @@ except ToxiproxyError as error:
 
 fetch_python() {
     say "fetches Python 3.13 with uv: $1"
-    "$bin/uv" python install -q 3.13 || true
+    said=$("$bin/uv" --no-progress python install 3.13 2>&1) || echo "$said" | grep -m 1 -i error >&2 || true
 }
 
 bring_engine() {
