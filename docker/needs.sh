@@ -13,7 +13,7 @@ goal=$1 bin=$2
 # The order in which it is brought. Names are the doctor's.
 case $goal in
     check) needs="git tmux toxiproxy server-python" ;;
-    test) needs="git tmux toxiproxy server-python node engine" ;;
+    test) needs="git tmux toxiproxy server-python node mmdebstrap engine" ;;
     *) echo "docker/needs.sh: check or test, not $goal" >&2; exit 64 ;;
 esac
 
@@ -25,6 +25,7 @@ packages_of() {
     case $1 in
         git | tmux) echo "$1" ;;
         node) echo "nodejs npm" ;;
+        mmdebstrap) echo "mmdebstrap debian-archive-keyring" ;;
     esac
 }
 
@@ -57,7 +58,8 @@ fetch_python() {
 }
 
 bring_engine() {
-    may_install || return 0
+    # Who names an engine elsewhere wants that one.
+    [ -z "${DOCKER_HOST:-}" ] && may_install || return 0
     say "installs and starts a Docker engine: $1"
     sh docker/engine.sh || true
 }

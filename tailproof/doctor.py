@@ -157,6 +157,10 @@ def _git() -> Finding:
     return _tool("git", "--version", "workspaces of a server that runs as a plain process (pypi:, src:)")
 
 
+def _mmdebstrap() -> Finding:
+    return _tool("mmdebstrap", "--version", "building images where no registry is reached")
+
+
 def _space() -> Finding:
     place = next(parent for parent in (cache(), *cache().parents) if parent.exists())
     free = shutil.disk_usage(place).free
@@ -275,6 +279,7 @@ _LOOKS: Mapping[str, Callable[[], Finding]] = {
     "node": _node,
     "tmux": _tmux,
     "git": _git,
+    "mmdebstrap": _mmdebstrap,
     "disk": _space,
     "shared-memory": _shared_memory,
     "toxiproxy": _toxiproxy,

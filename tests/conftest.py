@@ -18,6 +18,7 @@ NEEDS = {
     "release": ("server-python", "a real release of an agent server in its own environment"),
     "tmux": ("tmux", "tmux"),
     "git": ("git", "git"),
+    "mmdebstrap": ("mmdebstrap", "mmdebstrap"),
     "toxiproxy": ("toxiproxy", "a Toxiproxy server"),
 }
 """Mark -> what the doctor calls it, what it is."""

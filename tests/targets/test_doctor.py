@@ -17,6 +17,7 @@ NAMES = {
     "node",
     "tmux",
     "git",
+    "mmdebstrap",
     "disk",
     "shared memory",
     "engine",

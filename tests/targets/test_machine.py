@@ -46,6 +46,7 @@ def needs(goal: str, bin_directory: Path = Path(sys.executable).parent, **enviro
 
 
 @pytest.mark.engine
+@pytest.mark.mmdebstrap
 @pytest.mark.node
 @pytest.mark.release
 @pytest.mark.tmux
