@@ -7,6 +7,7 @@ still runs has no log to judge by: its deletion is let through).
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from tailproof.adapters.adapter import Adapter
 from tailproof.history.recorder import Witness
@@ -75,13 +76,14 @@ class Ahead:
         self._model.go_on()
 
     def end(self) -> None:
-        """Hold nothing any more. Idempotent. Raises WireError."""
+        """Hold nothing any more; a wire that died holds nothing anyway. Idempotent."""
         self._model.go_on()
         self._cancel.set()
         if self._thread is not None:
             self._thread.join()
         for rule in (_DELETION, *(_after(verb) for verb in _STARTERS)):
-            self._wire.remove(rule)
+            with suppress(WireError):
+                self._wire.remove(rule)
 
     def _add(self, identity: str, verb: str) -> None:
         method, route = self._adapter.route(verb)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,9 +20,12 @@ from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.adapters.recording import request_of
 from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.ahead import Ahead
+from tailproof.break_off import AtWork
 from tailproof.clients.catalogue import client_for
+from tailproof.clients.client import WITNESS as CLIENT
 from tailproof.clients.client import ClientRaised
 from tailproof.clients.kind import Sight
+from tailproof.clients.wire_requests import requests_of, words_asked_for
 from tailproof.comeback import Comeback
 from tailproof.course import Course
 from tailproof.faults.fault import Stage
@@ -41,7 +44,7 @@ from tailproof.server_pool import PooledServer
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Owner, TargetError
 from tailproof.waiting import Budget
-from tailproof.wire.handle import Wire
+from tailproof.wire.handle import Wire, WireError
 from tailproof.wire.toxiproxy import Toxiproxy
 
 _SCRIPT = "main"
@@ -61,6 +64,7 @@ def header_of(order: Order, scenario: Scenario) -> Header:
         if plan.fault in ("wire.delay", "wire.burst", "wire.hold")
     )
     return Header(
+        schema=records.SCHEMA_VERSION,
         trial=f"{uuid.uuid4().hex[:12]}",
         scenario=scenario.name,
         seed=order.seed,
@@ -110,6 +114,8 @@ class Cast:
         self.scenario = scenario
         self.budget = budget
         self.conversation = ""
+        self.at_work: AtWork = ("harness", "start")
+        """Who is asked for what at this moment."""
         self._recorder = recorder
         self._removal = removal
         self._log = recorder.witness("trial")
@@ -158,6 +164,8 @@ class Cast:
             recorder.witness(name)  # one that has nothing to say ends all the same
         recorder.write_header()
         self._ahead: Ahead | None = None
+        self._drives_itself = "exit" in self.client.tells
+        self._said: list[tuple[int, str]] = []
         self._version = target.version
         self._spec = target.spec
         self._facts = target.facts
@@ -187,6 +195,7 @@ class Cast:
             secret=self._keys["server secret"],
         )
         self._removal.callback(self.observer.close)
+        self.at_work = ("server", "ready")
         self.wait_ready()
         if self.scenario.server.dormant:
             self._probe()
@@ -203,9 +212,10 @@ class Cast:
             urlsplit(self.server.url).netloc,
             self._recorder.directory / "wire.jsonl",
             environment=self.client.environment,
+            on_failure=self._wire_failed,
         )
         self._removal.callback(self._end_wire)
-        if "exit" in self.client.tells:
+        if self._drives_itself:
             self._ahead = Ahead(
                 adapter=self.adapter,
                 wire=self.wire,
@@ -217,10 +227,12 @@ class Cast:
         toxiproxy = None
         url = self.wire.url
         if any(plan.fault.startswith("network.") for plan in self.scenario.faults):
+            self.at_work = ("harness", "Toxiproxy")
             toxiproxy = Toxiproxy.start(self.budget, environment=self.client.environment)
             self._removal.callback(toxiproxy.stop)
             port = toxiproxy.proxy(self._recorder.header.trial, urlsplit(self.wire.url).netloc)
             url = f"http://127.0.0.1:{port}"
+        self.at_work = ("client", "start")
         self.client.connect(url, key=self._keys["session key"], version=self._version, budget=self.budget)
         self.stage = Stage(
             server=self.server,
@@ -242,8 +254,14 @@ class Cast:
             reported_s=self.history_s * _REPORTED,
         )
 
+    def _wire_failed(self, why: str) -> None:
+        """Told at once, by a thread of the wire's owner: whatever the client does from here on is not its own doing."""
+        self._log.write(records.BreakOff(by="harness", doing="wire", says=why))
+
     def _end_wire(self) -> None:
         """Idempotent. What the wire wrote is counted when it ended in order."""
+        with suppress(WireError):  # one that died leaves what it had written
+            self.wire.sync()
         self.wire.stop()
         if self.wire.records is not None:
             self._recorder.wrote("wire", self.wire.records)
@@ -282,11 +300,13 @@ class Cast:
             confirm=self.scenario.confirmation == "always",
         )
         if self.scenario.grown:
+            self.at_work = ("server", "grow")
             self._grow(plan, self.scenario.grown)
             plan = replace(plan, exists=True)
         self.course.since_ns = time.monotonic_ns()
         if self._ahead is not None:
             self._ahead.hold()
+        self.at_work = ("client", "create")
         try:
             self.conversation = self.stage.conversation = self.client.create(plan, self.budget)
         except ClientRaised:
@@ -294,6 +314,7 @@ class Cast:
             self.conversation = plan.conversation if self.observer.read_status(plan.conversation) else ""
             raise
         self.played.name = self.conversation
+        self.at_work = ("server", "subscribe")
         self._subscribe()
         if self.scenario.server.dormant and self.scenario.server.initialised_by == "client":
             self._probe()
@@ -345,10 +366,14 @@ class Cast:
         return self.scenario.grown.events * READ_S if self.scenario.grown else 0.0
 
     def say(self, message: str) -> None:
-        """Send a user message and run."""
+        """Send a user message and run. Raises WireError when there is no path for it."""
+        self.wire.check()
         if self._ahead is None:
             self.course.since_ns = time.monotonic_ns()
         self.observer.poll(self.conversation)
+        if not self._drives_itself:
+            self._said.append((time.monotonic_ns(), message))
+        self.at_work = ("client", "send")
         self.client.send(message, self.budget)
         self.client.run()
         if self._ahead is not None:
@@ -358,12 +383,16 @@ class Cast:
 
     def lost_life(self) -> None:
         """The server is dead: stop asking it, read what it left on the disk."""
+        self.at_work = ("harness", "disk")
         self.observer.stop_polling()
         self.observer.unsubscribe()
         self.read_disk(final=False)
 
     def come_back(self, *, was_active: bool) -> None:
         """The server is ready again: see what it makes of the conversation, and push a run that was broken off."""
+        if not self.conversation:
+            return
+        self.at_work = ("server", "run")
         comeback = Comeback(self.observer, self.adapter, self._log, self.budget, conversation=self.conversation)
         if not was_active:
             comeback.subscribe()
@@ -399,11 +428,25 @@ class Cast:
         """Client and subscriptions go first, so that the server ends in peace, unless the next trial shall have it."""
         if self._ahead is not None:
             self._ahead.end()
-            self.wire.sync()
         self.client.close()
         self.observer.unsubscribe()
+        self._end_wire()
+        self._record_requests()
         if not self.shares_server:
             self.server.stop(budget)
+
+    def _record_requests(self) -> None:
+        """What the client asked of the server, as the wire saw it, unless it tells that itself."""
+        if self.client.tells_requests:
+            return
+        witness = self._recorder.witness(CLIENT)
+        journal = self._recorder.directory / "wire.jsonl"
+        for request in requests_of(journal, self.adapter, self._said):
+            if request.verb == "create" and not self._drives_itself:
+                request.conversation = self.conversation
+            witness.write(request)
+        for vocabulary in words_asked_for(journal, self.adapter):
+            witness.write(vocabulary)
 
     def read_disk(self, *, final: bool) -> None:
         """What the server persisted, as it stands while the server is dead or stopped. Raises TargetError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tailproof.adapters.adapter import Adapter
 from tailproof.adapters.recording import request_of
 from tailproof.adapters.subscription import SubscriptionRefused
+from tailproof.break_off import break_off
 from tailproof.history import records
 from tailproof.history.recorder import Witness
 from tailproof.observer import Observer
@@ -40,11 +41,11 @@ class Comeback:
         self.subscribe()
 
     def subscribe(self) -> None:
-        """Subscribe past the wire, if the server lets us."""
+        """Subscribe past the wire, if the server lets us; from here on nobody listens if it does not."""
         try:
             self._observer.subscribe(self._conversation, self._budget.part(_SUBSCRIBE_S))
         except (SubscriptionRefused, DeadlineMissed) as error:
-            self._log.write(records.Note(f"no subscription after the restart: {error}"))
+            self._log.write(break_off(error, ("server", "subscribe")))
 
     def push(self) -> bool:
         """Ask once for the run that was broken off, and poll its status; False when the server refuses."""

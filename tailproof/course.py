@@ -12,6 +12,7 @@ from tailproof.history.records import RESTING, TERMINAL
 from tailproof.model.script import tokens_of
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import Scenario
+from tailproof.waiting import DeadlineMissed
 
 
 class Course:
@@ -32,6 +33,8 @@ class Course:
         """Statuses from before belong to an earlier run."""
         self.gave_up = False
         """The run was broken off and the server does not take it up again."""
+        self.late = False
+        """The client's newest run did not come back in the time that it was given."""
         self._scenario = scenario
         self._stage = stage
         self._client = client
@@ -108,7 +111,9 @@ class Course:
         return max(0.0, self._healed_at - time.monotonic())
 
     def run_ended(self, last_turn: int) -> bool:
-        """The run of the last message (or push) is over: a resting status behind an active one or behind its last reply."""
+        """The run of the last message (or push) is over: a resting status behind an active one or behind its last reply. Raises
+        WireError when nobody could see it end any more."""
+        self._wire.check()
         if self.gave_up or self._stage.deleted:
             return True
         statuses = self._observer.statuses(self.since_ns)
@@ -126,7 +131,11 @@ class Course:
         limits = self._parameters
         allowed = limits["loop.returns"] + limits["lag"] + self._still_lasts()
         # It has returned when all that it held was reported, and that may be a long list.
-        self._client.wait_returned(self._budget.part(allowed + 2.0 + self._reported_s))
+        try:
+            self._client.wait_returned(self._budget.part(allowed + 2.0 + self._reported_s))
+        except DeadlineMissed:
+            self.late = True
+            raise
 
     def streams(self) -> int:
         """How many subscriptions of the client the wire has seen upgraded so far."""

@@ -97,15 +97,15 @@ class Supervisor:
     def _run(self, order: Order) -> None:
         began = time.monotonic()
         error = ""
-        trial = Trial(
-            order,
-            cancel=self.cancel,
-            tell=lambda phase, detail: self._tell(order, phase, began, detail),
-            pool=self._servers,
-        )
-        with self._lock:
-            self._trials[order.key] = trial
         try:
+            trial = Trial(
+                order,
+                cancel=self.cancel,
+                tell=lambda phase, detail: self._tell(order, phase, began, detail),
+                pool=self._servers,
+            )
+            with self._lock:
+                self._trials[order.key] = trial
             trial.run()
         except Cancelled:
             error = "cancelled"
@@ -116,7 +116,7 @@ class Supervisor:
             sys.excepthook(type(failure), failure, failure.__traceback__)
         seconds = time.monotonic() - began
         with self._lock:
-            del self._trials[order.key]
+            self._trials.pop(order.key, None)
             self._results[order.key] = Done(directory=str(order.directory), error=error, seconds=seconds)
         self._tell(order, "failed" if error else "done", began, error)
         self._done[order.key].set()

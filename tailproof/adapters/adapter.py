@@ -73,7 +73,8 @@ class Asked:
     """What somebody else's request asks for, as far as its request line tells."""
 
     verb: str = ""
-    """As in `history.records.Request`; empty for what changes nothing."""
+    """As in `history.records.Request`: what changes something, and what reads a status or events of one conversation; empty for
+    everything else."""
     conversation: str = ""
     words: tuple[str, ...] = ()
     """The status words that it asks for."""

@@ -21,6 +21,12 @@ ROUTES: Mapping[str, tuple[str, str]] = {
 }
 """Verb -> method and path of the requests that change something; `*` stands for the id of a conversation."""
 
+READS: Mapping[str, tuple[str, ...]] = {
+    "status": (f"{CONVERSATIONS}/*",),
+    "load": (f"{CONVERSATIONS}/*/events/search", f"{CONVERSATIONS}/*/events/count"),
+}
+"""Verb -> paths of what is read of one conversation with GET."""
+
 _FILTERED = (f"{CONVERSATIONS}/search", f"{CONVERSATIONS}/count")
 """Where `?status=WORD` asks for the conversations that have this status."""
 
@@ -30,12 +36,26 @@ def asked(method: str, target: str) -> Asked:
     path, _, query = target.partition("?")
     path = path.rstrip("/")
     words = tuple(parse_qs(query).get("status", ())) if path in _FILTERED else ()
-    parts = path.split("/")
-    for verb, (wanted, route) in ROUTES.items():
-        pattern = route.split("/")
-        if method == wanted and len(parts) == len(pattern):
-            pairs = list(zip(parts, pattern, strict=True))
-            if all(part == word or word == "*" for part, word in pairs):
-                named = [part for part, word in pairs if word == "*"]
-                return Asked(verb=verb, conversation=named[0] if named else "", words=words)
+    for verb, wanted, route in _ROUTES:
+        if method == wanted and path not in _FILTERED:
+            named = _named(path, route)
+            if named is not None:
+                return Asked(verb=verb, conversation=named, words=words)
     return Asked(words=words)
+
+
+_ROUTES = (
+    *((verb, method, route) for verb, (method, route) in ROUTES.items()),
+    *((verb, "GET", route) for verb, routes in READS.items() for route in routes),
+)
+
+
+def _named(path: str, route: str) -> str | None:
+    """What stands at the `*` of the route, empty when it has none; None when the path is another."""
+    parts, pattern = path.split("/"), route.split("/")
+    if len(parts) != len(pattern):
+        return None
+    pairs = list(zip(parts, pattern, strict=True))
+    if any(part != word and word != "*" for part, word in pairs):
+        return None
+    return next((part for part, word in pairs if word == "*"), "")

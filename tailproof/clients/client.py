@@ -59,6 +59,8 @@ class Client(Protocol):
     """What it reports; written into the header of the history (`client_tells`)."""
     environment: Mapping[str, str]
     """The marks of the trial for every process that belongs to the path of this client."""
+    tells_requests: bool
+    """It writes down itself what it asks of the server; of every other client that is read from the wire."""
 
     def start(self) -> None:
         """Begin to get ready; does not wait. Raises ClientError."""

@@ -24,6 +24,7 @@ class PlainClient:
     name = "plain"
     tells: frozenset[Tells] = frozenset()
     """It never repairs and has no loop of its own: the guarantees of clients are not about it."""
+    tells_requests = True
 
     def __init__(self, adapter: Adapter, recorder: Recorder, *, environment: Mapping[str, str]) -> None:
         self.environment = environment

@@ -37,6 +37,8 @@ class ProgramClient:
     """`name` is the client as it was asked for, `facts` what goes into the header's `versions` beside its own release. What the
     program prints goes to `client.log` in `scratch`."""
 
+    tells_requests = False
+
     def __init__(
         self,
         name: str,

@@ -21,7 +21,6 @@ from tailproof.adapters.openhands_api import MODEL, MODEL_KEY
 from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Returned, Tells
 from tailproof.clients.kind import BadClient, ClientPlan, Kind, Sight
 from tailproof.clients.status_words import SourceError, waited_for
-from tailproof.clients.wire_requests import requests_of, words_asked_for
 from tailproof.history.records import Note, Run, Vocabulary
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -39,6 +38,7 @@ class ScriptClient:
     """Runs `file` in a process of its own. `create` starts it: from then on it does everything itself."""
 
     tells: frozenset[Tells] = frozenset({"exit"})
+    tells_requests = False
 
     def __init__(self, file: Path, plan: ClientPlan) -> None:
         if plan.sight is None:
@@ -145,7 +145,7 @@ class ScriptClient:
         return returned
 
     def close(self) -> None:
-        """Kill what is left of it, and write down what the wire saw it ask for. Idempotent."""
+        """Kill what is left of it. Idempotent."""
         if self._closed or self._process is None:
             return
         self._closed = True
@@ -157,7 +157,6 @@ class ScriptClient:
             self._waiter.join(KILL_S)
         if living:
             self._witness.write(Note(text=f"{self._file.name} had not ended and was killed; {self._tail()}"))
-        self._write_requests()
 
     # -- the process ------------------------------------------------------------------------------------------------
 
@@ -219,13 +218,6 @@ class ScriptClient:
             if raised:
                 self._witness.write(Note(text=f"{self._file.name} ended with {_how(code)}; {self._tail()}"))
         return self._returned
-
-    def _write_requests(self) -> None:
-        journal = self._recorder.directory / "wire.jsonl"
-        for request in requests_of(journal, self._adapter):
-            self._witness.write(request)
-        for vocabulary in words_asked_for(journal, self._adapter):
-            self._witness.write(vocabulary)
 
     def _gave_up(self, verb: str, what: str) -> ClientRaised:
         assert self._ended is not None

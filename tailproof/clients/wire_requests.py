@@ -1,8 +1,8 @@
-"""What a client that tells nothing has asked of the server, read from the journal of the wire."""
+"""What a client has asked of the server, read from the journal of the wire: no client is believed about itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,24 +11,31 @@ import msgspec
 from tailproof.adapters.adapter import Adapter
 from tailproof.history.records import AnyRecord, Exchange, Request, Vocabulary
 
-_NOT_THE_SERVER = frozenset({"refused", "black-hole", "reset-before"})
-"""The server never heard of these, whatever the client was answered."""
+TEXT_CHARS = 200
+Said = Sequence[tuple[int, str]]
+"""From when on the client was to say what, in that order."""
 
 
-def requests_of(journal: Path, adapter: Adapter) -> Iterator[Request]:
-    """The requests that change something, as the client's own, in the order of their ends. Reads stay the wire's alone."""
+def requests_of(journal: Path, adapter: Adapter, said: Said = ()) -> Iterator[Request]:
+    """What was asked of the server that the adapter knows, as the client's own, in the order of their ends. The server never heard
+    of a request that a rule kept back for good, whatever its sender was answered; one that was kept back for a while was asked
+    when it was passed on. Texts do not stand in the journal of the wire: what the client was told to say, it sends from then on,
+    until it is told something else."""
     for exchange in _exchanges(journal):
         asked = adapter.asked(exchange.method, exchange.path)
-        if asked.verb and exchange.done not in _NOT_THE_SERVER:
+        if asked.verb and exchange.passed_ns:
             request = Request(
                 verb=cast(Any, asked.verb),
                 method=exchange.method,
                 path=exchange.path,
                 code=exchange.code,
                 error="" if exchange.code else exchange.done,
-                began_ns=exchange.began_ns,
+                began_ns=exchange.passed_ns,
                 conversation=asked.conversation,
+                rule=exchange.rule,
             )
+            if asked.verb == "send":
+                request.text = _text(said, exchange.began_ns)[:TEXT_CHARS]
             request.t_ns = exchange.t_ns
             yield request
 
@@ -42,6 +49,10 @@ def words_asked_for(journal: Path, adapter: Adapter) -> list[Vocabulary]:
             source = f"{exchange.method} {exchange.path}"
             found.setdefault(source, Vocabulary(words=[], source=source, waited_for=list(words)))
     return list(found.values())
+
+
+def _text(said: Said, moment_ns: int) -> str:
+    return next((text for since_ns, text in reversed(said) if since_ns <= moment_ns), "")
 
 
 def _exchanges(journal: Path) -> Iterator[Exchange]:

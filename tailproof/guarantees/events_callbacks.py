@@ -10,7 +10,7 @@ from tailproof.guarantees.about import a_client_that_tells
 from tailproof.guarantees.events_client import end_of_run
 from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
 from tailproof.guarantees.stream import fatal_closes
-from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
+from tailproof.guarantees.verdict import MOST, Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import ENGINE, LOG, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import Run, Sighting
@@ -118,7 +118,8 @@ def _missing(
 ) -> Verdict | None:
     heard = {event.id for event in told}
     missing = [event for event in due if event.id not in heard]
-    missing = [event for event in missing if not _still_on_its_way(history, event)]
+    coming = _still_on_its_way(history) if missing else frozenset()
+    missing = [event for event in missing if event.id not in coming]
     if not missing:
         return None
     held = {event.id for one in lists_of(history, conversation, "held") for event in one.events}
@@ -130,7 +131,7 @@ def _missing(
         seen=[event.id for event in told[-10:]],
         evidence=[
             at(back, f"run() {back.stage}"),
-            *(at(event, f"{event.name} {event.id} stands in the log") for event in missing),
+            *(at(event, f"{event.name} {event.id} stands in the log") for event in missing[:MOST]),
         ],
         missing=len(missing),
         due=len(due),
@@ -138,14 +139,18 @@ def _missing(
     )
 
 
-def _still_on_its_way(history: History, event: Sighting) -> bool:
-    """It was late by the lag that was put on the path when the client's last stream ended."""
+def _still_on_its_way(history: History) -> frozenset[str]:
+    """The events that were late by the lag that was put on the path when the client's last stream ended."""
     streams = client_streams(history)
-    if not streams or streams[-1].closed is None:
-        return False
     lag_ns = int(history.header.parameters.get("lag", 0.0) * SECOND)
-    came = [frame.t_ns for frame in history.frames if frame.id == event.id and frame.direction == "down"]
-    return bool(came) and lag_ns > 0 and min(came) + lag_ns + SLACK_NS > streams[-1].closed.t_ns
+    if not streams or streams[-1].closed is None or lag_ns <= 0:
+        return frozenset()
+    came: dict[str, int] = {}
+    for frame in history.frames:
+        if frame.direction == "down":
+            came.setdefault(frame.id, frame.t_ns)
+    closed_ns = streams[-1].closed.t_ns
+    return frozenset(identity for identity, t_ns in came.items() if t_ns + lag_ns + SLACK_NS > closed_ns)
 
 
 def _doubled(told: Sequence[Sighting]) -> Verdict | None:

@@ -35,7 +35,7 @@ from tailproof.history.timeline import (
 )
 from tailproof.history.views import belongs, lists_of, log_of
 
-QUIET = frozenset({"done", "failed", "stuck", "interrupted"})
+QUIET = frozenset({"done", "failed", "stuck", "interrupted", "waiting"})
 SLACK_NS = SECOND // 2
 """A token is read from the tools' journal a moment after it was written, and a request may be on its way."""
 
@@ -50,6 +50,12 @@ def once(history: History) -> Verdict:
     for effect in history.effects:
         if effect.stage == "begin":
             begun.setdefault(effect.token, []).append(effect)
+    waited = [status for status in history.statuses if status.neutral == "waiting"]
+    if not begun and waited:
+        return excused(
+            "no tool ran: the agent waited for a confirmation that nobody gave",
+            evidence=[at(status, f"{status.raw} via {status.via}") for status in waited],
+        )
     twice = {token: effects for token, effects in begun.items() if len(effects) > 1}
     if twice:
         return violated(
@@ -78,7 +84,7 @@ def _run_again(history: History, death: Death) -> bool:
 
 
 def quiet(history: History, conversation: str) -> Verdict:
-    """No model call and no tool effect after terminal, pause or delete.
+    """No model call and no tool effect after the end of a run, a pause or a deletion, or while it waits for the user.
 
     Watched from each moment at which a healthy reader saw the conversation at rest for good (or its deletion was accepted) until
     the next request that may set it going. Requests to the model outside the script (titles) do not count.
@@ -269,12 +275,12 @@ GUARANTEES = (
         source="OpenHands software-agent-sdk #1554 (the error event says: do not run it again)",
         judge=once,
         applies=_runs_tools,
-        rests_on=frozenset({TOOL, MODEL, ENGINE, CLIENT, WIRE}),
+        rests_on=frozenset({TOOL, MODEL, ENGINE, STATUS, STREAM, DISK, CLIENT, WIRE}),
     ),
     Guarantee(
         id="loop.quiet",
         level=Level.MUST,
-        promise="No model call and no tool effect after terminal, pause or delete.",
+        promise="No model call and no tool effect after the end of a run, a pause or a deletion, or while it waits for the user.",
         source="OpenHands agent-server: pause, interrupt and terminal states",
         judge=per_conversation(quiet),
         rests_on=frozenset({MODEL, TOOL, STATUS, STREAM, CLIENT, WIRE}),

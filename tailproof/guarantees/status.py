@@ -17,11 +17,12 @@ from tailproof.guarantees.verdict import (
     inconclusive,
     violated,
 )
-from tailproof.guarantees.witnesses import DISK, LOG, STATUS, STREAM, WIRE
+from tailproof.guarantees.witnesses import DISK, LOG, MODEL, STATUS, STREAM, WIRE
 from tailproof.history.plan import is_dormant
 from tailproof.history.reader import History
 from tailproof.history.records import RESTING, TERMINAL, Header, Request, Status
 from tailproof.history.timeline import CLIENT, SECOND, accepted, changed_between, seconds, statuses_of
+from tailproof.history.views import belongs
 
 SLACK_NS = SECOND // 4
 """How much earlier than seen a status may have been true: a poll or a frame is on its way for a moment."""
@@ -77,7 +78,8 @@ def final(history: History, conversation: str) -> Verdict:
 
     Each reader is judged for itself (the pages, each witness of a subscription, the disk), because two readers are never
     quite at the same moment. Any request that may change a status, whatever its answer, any run that a client called and
-    anything written through the wire between the two sightings excuses the change, restarts do not.
+    anything written through the wire between the two sightings excuses the change, restarts do not. So does a message that was
+    posted while the model gave its last reply: the run had not heard it when it ended, and goes on for it.
     """
     readers: dict[tuple[str, str], list[Status]] = {}
     for status in statuses_of(history, conversation):
@@ -93,7 +95,8 @@ def final(history: History, conversation: str) -> Verdict:
                 ended += first is status
                 continue
             since = _true_since(history, first) if via == "rest" else first.t_ns
-            if changed_between(history, conversation, since - SLACK_NS, status.t_ns):
+            moved = changed_between(history, conversation, since - SLACK_NS, status.t_ns)
+            if moved or _unheard(history, conversation, first.t_ns):
                 first = status if status.neutral in TERMINAL else None
                 continue
             return violated(
@@ -115,6 +118,26 @@ def final(history: History, conversation: str) -> Verdict:
 
 def _shown(status: Status) -> Pointer:
     return at(status, f"{status.raw} via {status.via}")
+
+
+def _unheard(history: History, conversation: str, moment_ns: int) -> bool:
+    """A message was accepted that no request to the model could hold yet at this moment; the next one may be asked before the
+    status is seen."""
+    asked_ns = max(
+        (
+            call.t_ns
+            for call in history.model_calls
+            if call.stage == "asked" and call.turn >= 0 and call.t_ns < moment_ns - SLACK_NS
+        ),
+        default=moment_ns,
+    )
+    return any(
+        request.verb == "send"
+        and accepted(request)
+        and asked_ns < (request.began_ns or request.t_ns) < moment_ns
+        and belongs(history, conversation, request.conversation)
+        for request in history.requests
+    )
 
 
 def _true_since(history: History, status: Status) -> int:
@@ -201,7 +224,7 @@ GUARANTEES = (
         promise="A terminal status does not change without a new message or run.",
         source="OpenHands software-agent-sdk #3191",
         judge=per_conversation(final),
-        rests_on=frozenset({STATUS, STREAM, DISK, CLIENT, WIRE}),
+        rests_on=frozenset({STATUS, STREAM, DISK, MODEL, CLIENT, WIRE}),
     ),
     Guarantee(
         id="status.gated",

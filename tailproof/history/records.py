@@ -42,7 +42,8 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_fie
 class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`header.json`: who met whom, where, and what was decided up front."""
 
-    schema: int = SCHEMA_VERSION
+    schema: int = 1
+    """Which version of this file wrote it. Those of the first did not say so."""
     trial: str
     scenario: str
     seed: int
@@ -317,7 +318,9 @@ class Exchange(Record, tag="exchange"):
     upgrade: bool = False
     """It asked for a WebSocket, whatever came of it."""
     ended_by: Literal["", "client", "server"] = ""
-    """Of a `broken` one: who ended the connection first."""
+    """Of a `broken` one: who ended the connection first; empty when the wire did (a rule, its own end)."""
+    passed_ns: int = 0
+    """When its request was passed on to the server, or was to be; 0 when a rule kept it back for good."""
 
 
 class WireCount(Record, tag="wire-count"):

@@ -73,6 +73,8 @@ def trial_result(
         ),
         error=error,
         witnesses=_witnesses(history),
+        release=header.versions.get("server", ""),
+        client_release=header.versions.get("client", ""),
     )
 
 
@@ -262,6 +264,8 @@ def _verdict(
             verdict,
             target=header.target,
             client=header.client,
+            release=header.versions.get("server", ""),
+            client_release=header.versions.get("client", ""),
             guarantee=guarantee.id,
             scenario=header.scenario,
         ),

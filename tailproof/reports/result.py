@@ -79,11 +79,20 @@ class EvidenceResult(Facts, frozen=True, kw_only=True):
 
 
 class KnownResult(Facts, frozen=True, kw_only=True):
-    """Why a violation does not close the gate: the entry of the baseline (`file:line`) that lists it."""
+    """Why a violation does not close the gate: the entry of the baseline (`file:line`) that lists it. `extended_to` is the
+    release of the trial where that is newer than `last_seen`, the newest release on which the entry was seen; else both are
+    empty."""
 
     reason: str
     link: str
     entry: str
+    last_seen: str = ""
+    extended_to: str = ""
+
+    @property
+    def extension(self) -> str:
+        """What follows the reason where nobody has listed the release yet; else empty."""
+        return f"; last seen on {self.last_seen}, extended to {self.extended_to}" if self.extended_to else ""
 
 
 class VerdictResult(Facts, frozen=True, kw_only=True):
@@ -124,7 +133,8 @@ class WitnessResult(Facts, frozen=True, kw_only=True):
 class TrialResult(Facts, frozen=True, kw_only=True):
     """One execution of one scenario. `history` is relative to the file of the result; `error` tells that the harness or the
     environment failed, so that missing verdicts mean nothing. `pair` is the name of target and client in a check of several
-    pairs, else empty."""
+    pairs, else empty. `release` and `client_release` are those of server and client as they report them, empty where
+    they are not known."""
 
     trial: str
     scenario: str
@@ -143,6 +153,8 @@ class TrialResult(Facts, frozen=True, kw_only=True):
     verdicts: tuple[VerdictResult, ...] = ()
     error: str | None = None
     witnesses: tuple[WitnessResult, ...] = ()
+    release: str = ""
+    client_release: str = ""
 
     @property
     def called(self) -> str:
@@ -153,13 +165,14 @@ class TrialResult(Facts, frozen=True, kw_only=True):
 class PairResult(Facts, frozen=True, kw_only=True):
     """A target and a client that met in this check. `name` is how trials say it, empty where there is one pair only;
     `release` is that of the target, empty where it cannot be told before a start; `error` tells what could not be built, so
-    that there is no trial of the pair."""
+    that there is no trial of the pair; `newest` is what that word came to and who says so, where it was asked for."""
 
     target: str
     client: str
     name: str = ""
     release: str = ""
     error: str | None = None
+    newest: str = ""
 
 
 class NotRunResult(Facts, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ from tailproof.targets.engine import EngineError, address, connect, engine_does,
 from tailproof.targets.engine_events import EngineEvents
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.process_server import split
-from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
+from tailproof.targets.target import Death, Place, Plan, Scope, ServerFailed, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 PLACES = Places(root="/workspace", workspace="/workspace/project", conversations="/workspace/conversations")
@@ -279,7 +279,7 @@ class ContainerServer:
         try:
             budget.wait_for("the server process in the container", self._find_server, within=_SEEN_S)
         except DeadlineMissed as missed:
-            raise TargetError(f"the container runs no server: {missed}\n{self.log_tail()}") from missed
+            raise ServerFailed(f"the container runs no server: {missed}\n{self.log_tail()}") from missed
         self._lives.pid = self.server_pid()
         self._lives.record("started", place=place, t_ns=began)
 

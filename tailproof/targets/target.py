@@ -26,6 +26,10 @@ class TargetError(Exception):
     """The target cannot be had or does not do what it must; the message says what is missing and how to get it."""
 
 
+class ServerFailed(TargetError):
+    """The server was started and did not stay, or runs and is none: its own doing, nobody else was in its way."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
     """Who owns what a trial starts. Every container, network, volume and process carries both."""

@@ -65,6 +65,11 @@ class End:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._listen()
 
+    @property
+    def over(self) -> bool:
+        """The other side has ended it."""
+        return self._over
+
     def send(self, data: bytes) -> None:
         """Write, or queue behind what is queued. Silently without effect on a closed end, as on any broken connection."""
         if self.closed or self._shut or self._want_shut or not data:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Protocol
+from typing import Literal, Protocol
 
 from tailproof.history.records import Exchange, Note
 from tailproof.wire.armed import Armed, Parked
@@ -82,6 +82,7 @@ class Exchanges:
         """The request is read and thrown away: it is answered by a rule, or never."""
         self._parked: Parked | None = None
         self._client_over = False
+        self._ended_by: Literal["", "client", "server"] = ""
         self._over = False
         """Upgraded: nothing further is for this class."""
 
@@ -100,17 +101,28 @@ class Exchanges:
     def client_ended(self) -> None:
         """The client sends no more: the server hears of it behind the last request, and an idle connection ends."""
         self._client_over = True
+        self.blame("client")
         self._pass_client_end()
 
     def server_ended(self) -> None:
         """The server sends no more: that ends an answer without a length, and breaks any other off."""
         if isinstance(self._answering, UntilClose):
             self._end("")
+        self.blame("server")
         self.broken()
 
     def connected(self) -> None:
         """The server has been reached, and has got what was waiting for it."""
         self._pass_client_end()
+
+    def blame(self, side: Literal["client", "server"]) -> None:
+        """This side has ended the connection; the first one counts."""
+        self._ended_by = self._ended_by or side
+
+    def cut_by(self, rule: str) -> None:
+        """A rule ends the connection: the exchange that is under way, if there is one, is its doing."""
+        if self._request is not None:
+            self._request.rule = self._request.rule or rule
 
     def broken(self) -> None:
         """The connection is gone: so is the exchange, if there is one."""
@@ -208,6 +220,8 @@ class Exchanges:
             self._ask(raw)
 
     def _ask(self, raw: bytes) -> None:
+        if self._request is not None:
+            self._request.passed_ns = time.monotonic_ns()
         self._ways.send_up(raw)
         if self._sending is not None and self._sending.over:
             self._request_sent()
@@ -334,6 +348,8 @@ class Exchanges:
             return
         if done:
             self._request.done = done  # type: ignore[assignment]
+        if done == "broken":
+            self._request.ended_by = self._ended_by
         self._journal.write(self._request, urgent=bool(self._request.rule))
         self._request = None
         self._rule = None

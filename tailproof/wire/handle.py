@@ -29,7 +29,7 @@ class Wire:
     """A running wire. Ends with its owner: its stdin is a pipe of ours."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], complaints: IO[bytes], on_death: Callable[[str], object]
+        self, process: subprocess.Popen[bytes], complaints: IO[bytes], on_failure: Callable[[str], object]
     ) -> None:
         self._process = process
         self._complaints = complaints
@@ -41,7 +41,7 @@ class Wire:
         self._address = ""
         self._ended = False
         self._stopping = False
-        self._on_death = on_death
+        self._on_failure = on_failure
         self.records: int | None = None
         """How many records its journal has, the `End` included; None as long as it runs, and when it did not end in order."""
         self.failed = ""
@@ -58,12 +58,12 @@ class Wire:
         *,
         listen_port: int = 0,
         environment: Mapping[str, str] | None = None,
-        on_death: Callable[[str], object] = lambda why: None,
+        on_failure: Callable[[str], object] = lambda why: None,
     ) -> Wire:
         """Start a wire on loopback in front of `upstream` (`HOST:PORT`), writing its journal to a file.
 
-        `environment` comes on top of ours (the trial's marker). `on_death` is called, in a thread of ours, when it ends by itself.
-        Returns when it listens. Raises WireError.
+        `environment` comes on top of ours (the trial's marker). `on_failure` is called once, in a thread of ours, when it is no
+        witness any more (`failed`). Returns when it listens. Raises WireError.
         """
         command = [sys.executable, "-m", "tailproof.wire", "--control", "--upstream", upstream]
         command += ["--listen", f"127.0.0.1:{listen_port}", "--journal", str(journal)]
@@ -76,11 +76,11 @@ class Wire:
             env={**os.environ, **(environment or {})},
             start_new_session=True,  # Ctrl-C is for the trial, which still needs its wire to heal and to read
         )
-        wire = cls(process, complaints, on_death)
+        wire = cls(process, complaints, on_failure)
         with wire._changed:
             wire._changed.wait_for(lambda: wire._address or wire._ended, timeout=ANSWER_S)
         if not wire._address:
-            wire._on_death = lambda why: None
+            wire._on_failure = lambda why: None
             said = wire._said()
             wire.stop()
             raise WireError(f"the wire in front of {upstream} did not start: {said}")
@@ -124,6 +124,20 @@ class Wire:
     def sync(self) -> None:
         """The journal is on disk when this returns. Raises WireError."""
         self._ask("sync")
+
+    def check(self) -> None:
+        """Raises WireError when it has died, or did something that nobody asked of it: what goes over it means nothing any more."""
+        if self.failed:
+            raise WireError(self.failed)
+
+    def answer(self) -> None:
+        """Raises WireError as `check` does, also when it has just died, or does not answer."""
+        try:
+            self.sync()
+        except WireError:
+            self._reader.join(STOP_S)  # of one that died: it says so
+            raise
+        self.check()
 
     def fired(self, rule_id: str) -> int:
         """How often a rule has fired since it was added."""
@@ -170,8 +184,8 @@ class Wire:
                 end()
         code = self._process.wait()
         self._reader.join()
-        if self.records is None and not self.failed:
-            self.failed = f"the wire did not end in order (exit code {code})"
+        if self.records is None:
+            self._fail(f"the wire did not end in order (exit code {code})")
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._complaints.close()
@@ -209,14 +223,17 @@ class Wire:
         for line in self._process.stdout:
             with contextlib.suppress(msgspec.DecodeError):  # the last line of a wire that was killed
                 self._heard(msgspec.json.decode(line))
-        died = not self._stopping
-        if died:
-            self.failed = f"the wire died (exit code {self._process.wait()})"
+        if not self._stopping:
+            self._fail(f"the wire died (exit code {self._process.wait()})")
         with self._changed:
             self._ended = True
             self._changed.notify_all()
-        if died:
-            self._on_death(self.failed)
+
+    def _fail(self, why: str) -> None:
+        """The first reason counts."""
+        if not self.failed:
+            self.failed = why
+            self._on_failure(why)
 
     def _heard(self, said: dict[str, Any]) -> None:
         with self._changed:
@@ -228,9 +245,9 @@ class Wire:
                 case {"ended": records}:
                     self.records = records
                 case {"failed": why}:
-                    self.failed = f"its journal cannot be written: {why}"
+                    self._fail(f"the journal of the wire cannot be written: {why}")
                 case {"defect": what}:
-                    self.failed = self.failed or f"a defect of the wire: {what}"
+                    self._fail(f"a defect of the wire: {what}")
                 case {"n": number}:
                     self._answers[number] = said
             self._changed.notify_all()

@@ -169,6 +169,7 @@ class Link:
     def _refused(self, why: str) -> None:
         """The client sees a reset, as it would without the wire."""
         self.journal.write(Note(text=f"connection {self.number}: {why}"))
+        self._exchanges.blame("server")
         self._exchanges.broken()
         self.client.abort()
 
@@ -192,6 +193,7 @@ class Link:
 
     def _client_ended(self, how: str) -> None:
         if how == "rst":
+            self._exchanges.blame("client")
             self._exchanges.broken()
             self.reset()
         elif self.lanes:
@@ -205,6 +207,7 @@ class Link:
         if self.lanes:
             self.lanes["down"].ended(how)
         elif how == "rst":
+            self._exchanges.blame("server")
             self._exchanges.broken()
             self.reset()
         else:
@@ -222,6 +225,8 @@ class Link:
         if self._gone or not self.client.closed or (self.server is not None and not self.server.closed):
             return
         self._gone = True
+        if self.client.over and (self.server is None or not self.server.over):
+            self._exchanges.blame("client")
         self._exchanges.broken()
         for lane in self.lanes.values():
             lane.close()
@@ -284,6 +289,7 @@ class Link:
         """RST to both sides: the path is gone."""
         if self.lanes:
             self._end_stream(1006, f"cut by rule {armed.id} (down)")
+        self._exchanges.cut_by(armed.id)
         self.reset()
 
     def _end_stream(self, code: int, reason: str) -> None:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,13 +21,12 @@ from tailproof.clients.spec import resolved
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History, read_header
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Exchange, Header
+from tailproof.history.records import Header
 from tailproof.ownership import marks, owner_id
 from tailproof.rejudge import judge_again
 from tailproof.reports import json
 from tailproof.targets.target import Owner
 from tailproof.waiting import Budget
-from tailproof.wire.journal import Journal
 
 KEY = "a-session-key-of-32-characters-x"
 INIT_KEY = "an-init-key"
@@ -218,43 +216,6 @@ def test_a_source_that_cannot_be_read_is_no_failure_of_ours(script: Callable[[st
     with pytest.raises(ClientRaised, match="SyntaxError"):
         played.play()
     assert any("poll.py:3" in note.text for note in played.history().notes)
-
-
-def test_what_it_asked_of_the_server_is_read_from_the_wire(script: Callable[[str], Played]) -> None:
-    played = script(RUN)
-    one = f"/api/conversations/{CONVERSATION}"
-    asked: list[tuple[str, str, int, Any]] = [
-        ("POST", "/api/init", 200, "passed"),
-        ("GET", "/api/conversations/search?status=stopped&limit=5", 422, "passed"),
-        ("POST", "/api/conversations", 201, "passed"),
-        ("POST", f"{one}/events", 503, "refused"),
-        ("POST", f"{one}/events", 200, "held"),
-        ("GET", "/api/conversations/count?status=finished", 200, "passed"),
-        ("GET", "/api/conversations/count?status=finished", 200, "passed"),
-        ("GET", one, 200, "passed"),
-        ("DELETE", f"{one}/secrets/x", 200, "passed"),
-        ("DELETE", one, 200, "passed"),
-    ]
-    journal = Journal(
-        played.recorder.directory / "wire.jsonl", SimpleNamespace(call_later=lambda *_: None, call_soon=lambda *_: None)
-    )  # type: ignore[arg-type]
-    for number, (method, path, code, done) in enumerate(asked):
-        journal.write(Exchange(conn=number, method=method, path=path, code=code, done=done, began_ns=1 + number))
-    journal.flush()
-    journal.close()
-    played.play()
-    history = played.history()
-    requests = [(request.verb, request.code, request.conversation) for request in history.requests]
-    assert requests == [
-        ("init", 200, ""),
-        ("create", 201, ""),
-        ("send", 200, CONVERSATION),
-        ("delete", 200, CONVERSATION),
-    ]
-    assert [(one.source, one.waited_for) for one in history.vocabularies if one.waited_for] == [
-        ("GET /api/conversations/search?status=stopped&limit=5", ["stopped"]),
-        ("GET /api/conversations/count?status=finished", ["finished"]),
-    ]
 
 
 # -- whole trials -----------------------------------------------------------------------------------------------------

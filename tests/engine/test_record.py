@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from small_trial import order, play, trial
+from small_trial import FINISH, order, play, trial
 
 from tailproof.cast import witnesses_of
+from tailproof.history.timeline import runs_of
+from tailproof.history.views import same
 from tailproof.targets import container, process
 from tailproof.targets.url import UrlTarget
 from tailproof.trial import TrialFailed
@@ -57,3 +59,23 @@ def test_a_trial_whose_history_cannot_be_written_has_failed(tmp_path: Path, monk
     monkeypatch.setattr("tailproof.history.recorder.os.fsync", full)
     with pytest.raises(TrialFailed, match=r"the history cannot be written: .*No space left on device"):
         trial(order(tmp_path)).run()
+
+
+def test_what_a_driven_client_asked_is_told_by_the_wire(tmp_path: Path) -> None:
+    history = play(tmp_path, client="reference", messages=["go", "and on"], script=[FINISH, FINISH])
+    mine = [request for request in history.requests if request.witness == "client"]
+    ends = {exchange.t_ns: exchange for exchange in history.exchanges}
+    assert all(ends[request.t_ns].path == request.path for request in mine)
+    writes = [(request.verb, request.text) for request in mine if request.method != "GET"]
+    assert writes == [("create", ""), ("send", "go"), ("run", ""), ("send", "and on"), ("run", "")]
+    assert {request.verb for request in mine if request.method == "GET"} == {"status", "load"}
+    (conversation,) = {request.conversation for request in mine}
+    assert conversation
+    runs = runs_of(history, same(conversation))
+    assert [type(run.record).__name__ for run in runs] == ["Request", "Request"], "no run counts twice"
+
+
+def test_what_the_plain_client_tells_itself_is_not_told_again(tmp_path: Path) -> None:
+    history = play(tmp_path, script=[FINISH])
+    writes = [request.verb for request in history.requests if request.witness == "client" and request.method != "GET"]
+    assert writes == ["create", "send", "run"]

@@ -52,3 +52,12 @@ def test_an_unknown_trial_is_an_answer_not_a_wait(tmp_path: Path) -> None:
         done = ask(supervisor.address, Ask(wait="nowhere"))
     assert done is not None
     assert done.error
+
+
+def test_an_order_that_is_no_scenario_is_an_error_not_a_wait(tmp_path: Path) -> None:
+    (order,) = orders(tmp_path, 1)
+    bad = Order(scenario={"name": "bad"}, target=order.target, client="plain", seed=1, out=order.out)
+    with SupervisorProcess(parallel=1, log=tmp_path / "log") as supervisor:
+        done = ask(supervisor.address, Ask(submit=[bad], wait=bad.key))
+    assert done is not None
+    assert done.error.startswith("defect of the harness: ValidationError")

@@ -13,6 +13,7 @@ from typing import Any, Self
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History
 from tailproof.history.records import (
+    SCHEMA_VERSION,
     AnyRecord,
     ClientError,
     Effect,
@@ -88,6 +89,7 @@ class Built:
 
     def __init__(self, client: str = "sdk:1.58.0") -> None:
         self.header = Header(
+            schema=SCHEMA_VERSION,
             trial="t1",
             scenario="calm",
             seed=1,

@@ -130,7 +130,7 @@ ROWS = [
         "loop.answered",
         "posted-without-a-run-to-a-resting-conversation",
         NOT_APPLICABLE,
-        lambda: resting(text="one more thing").without(Request, verb="send", text="go"),
+        lambda: resting(text="one more thing").alter(Request, {"verb": "send", "text": "go"}, code=409),
     ),
     Row("loop.answered", "still-running", INCONCLUSIVE, lambda: unheard(raw="running", neutral="active")),
     Row("loop.answered", "nobody-saw-the-status", INCONCLUSIVE, lambda: unheard().without(Status)),
@@ -171,7 +171,8 @@ ROWS = [
         ),
         "unpaired",
     ),
-    Row("model.sound", "no-request-holds-a-call", INCONCLUSIVE, lambda: calm(1)),
+    Row("model.sound", "no-request-holds-a-call", HOLDS, lambda: calm(1)),
+    Row("model.sound", "the-model-was-never-asked", INCONCLUSIVE, lambda: calm(0)),
     Row("model.sound", "no-tools-in-the-script", NOT_APPLICABLE, lambda: calm().plan(script=[{"say": "Hello."}])),
     Row("loop.consent", "confirmed-by-another-user", HOLDS, waiting),
     Row(

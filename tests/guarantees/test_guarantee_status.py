@@ -50,6 +50,17 @@ def lazy() -> Built:
     return built.ask(77.0, "run", 200, method="POST", path="/run")
 
 
+def posted_at_the_last_reply(at: float) -> Built:
+    """Another user posts a message, and the run ends and goes on at once; the model was asked last before 2.9."""
+    last = 2.9
+    built = calm().ask(at, "send", witness="observer", text="one more thing")
+    return (
+        built.move(ModelCall, {"turn": 2, "stage": "asked"}, last)
+        .show(3.25, "running", "stream")
+        .show(3.3, "finished", "stream")
+    )
+
+
 ROWS = [
     Row("status.known", "calm", HOLDS, calm),
     Row(
@@ -155,6 +166,19 @@ ROWS = [
         VIOLATED,
         lambda: calm().show(5.0, "error", "stream"),
         "done-became-failed",
+    ),
+    Row(
+        "status.final",
+        "goes-on-for-a-message-that-it-had-not-heard",
+        HOLDS,
+        lambda: posted_at_the_last_reply(2.95),
+    ),
+    Row(
+        "status.final",
+        "goes-on-although-it-had-heard-every-message",
+        VIOLATED,
+        lambda: posted_at_the_last_reply(2.3),
+        "done-became-active",
     ),
     Row("status.final", "nothing-ended", INCONCLUSIVE, lambda: calm().until(2.6).put(2.7, Phase(name="ended"))),
     Row(

@@ -13,7 +13,6 @@ import pytest
 from conftest import CALM, GATED, KEY, Stage
 
 from fixtures.broken.servers import PARTS, SERVERS
-from tailproof.history.reader import History
 from tailproof.waiting import DeadlineMissed
 
 SHORT_S = 3.0
@@ -50,6 +49,8 @@ def calm(stage: Stage, broken: str) -> SimpleNamespace:
         count=stage.api.count(conversation)[1],
         disk=disk,
         disk_status=disk_status,
+        unpaired=[sentence for call in stage.asked() for sentence in call.unpaired],
+        said_in_log=kinds(log).count("MessageEvent"),
     )
 
 
@@ -68,8 +69,6 @@ def crash(stage: Stage, broken: str) -> SimpleNamespace:
     pushed = stage.api.run(conversation).code
     with contextlib.suppress(DeadlineMissed):
         stage.budget.wait_for("the end", lambda: stage.api.status(conversation)[1] == "finished", within=SHORT_S)
-    stage.recorder.sync()
-    asked = [call for call in History.load(stage.recorder.directory).model_calls if call.stage == "asked"]
     return SimpleNamespace(
         before=before,
         status=status,
@@ -77,7 +76,7 @@ def crash(stage: Stage, broken: str) -> SimpleNamespace:
         pushed=pushed,
         status_at_end=stage.api.status(conversation)[1],
         two=stage.tools.seen("two"),
-        told=asked[-1].results.get("call-1-0", ""),
+        told=stage.asked()[-1].results.get("call-1-0", ""),
     )
 
 
@@ -87,13 +86,16 @@ def dormant(stage: Stage, broken: str) -> SimpleNamespace:
     unknown = "00000000-0000-4000-8000-000000000000"
     codes = {path: stage.api.probe(method, path).code for method, path in stage.api.probes(unknown)}
     assert stage.api.init(key=KEY).ok
-    return SimpleNamespace(codes=codes)
+    woken = {stage.api.probe(method, path).code for method, path in stage.api.probes(unknown)}
+    return SimpleNamespace(codes=codes, woken=woken)
 
 
 def paused(stage: Stage, broken: str) -> SimpleNamespace:
     """A pause while the model is asked for a tool call."""
     stage.start(broken=broken)
+    words, _ = stage.api.vocabulary()
     conversation, played = stage.create({"tools": [{"token": "one"}], "hold": True}, {"finish": "Done."})
+    listener = stage.listen(conversation)
     assert stage.api.send(conversation, "go", run=True).ok
     played.wait_called(0, stage.budget)
     assert stage.api.pause(conversation).ok
@@ -101,7 +103,45 @@ def paused(stage: Stage, broken: str) -> SimpleNamespace:
     played.release(0)
     with contextlib.suppress(DeadlineMissed):
         stage.tools.wait_token("one", "begin", stage.budget.part(1.0))
-    return SimpleNamespace(status=status, effects=stage.tools.seen("one"))
+    return SimpleNamespace(
+        status=status,
+        effects=stage.tools.seen("one"),
+        strange=sorted({*listener.statuses(), status} - set(words)),
+    )
+
+
+def opened(stage: Stage, broken: str) -> SimpleNamespace:
+    """Somebody subscribes to a finished conversation."""
+    stage.start(broken=broken)
+    conversation, _ = stage.create({"finish": "Done."})
+    assert stage.run_to(conversation, "finished") == "finished"
+    stage.listen(conversation)
+    return SimpleNamespace(status=stage.api.status(conversation)[1])
+
+
+def late(stage: Stage, broken: str) -> SimpleNamespace:
+    """A message while the model writes its last reply."""
+    stage.start(broken=broken)
+    conversation, played = stage.create({"finish": "Done.", "hold": True}, {"finish": "That, too."})
+    assert stage.api.send(conversation, "go", run=True).ok
+    played.wait_called(0, stage.budget)
+    assert stage.api.send(conversation, "one more thing", run=True).ok
+    played.release(0)
+    status = stage.wait_status(conversation, "finished")
+    return SimpleNamespace(status=status, heard=any("one more thing" in call.said for call in stage.asked()))
+
+
+def waiting(stage: Stage, broken: str) -> SimpleNamespace:
+    """An action waits for a confirmation, first in silence, then somebody posts a message."""
+    stage.start(broken=broken)
+    conversation, played = stage.create({"tools": [{"token": "one"}]}, {"finish": "Then not."}, confirm=True)
+    assert stage.run_to(conversation, "waiting_for_confirmation")
+    with contextlib.suppress(DeadlineMissed):
+        stage.tools.wait_token("one", "begin", stage.budget.part(1.0))
+    unasked = stage.tools.seen("one")
+    assert stage.api.send(conversation, "wait", run=True).ok
+    played.wait_answered(1, stage.budget)
+    return SimpleNamespace(unasked=unasked, ran=stage.tools.seen("one"))
 
 
 def ids(events: list[dict[str, Any]]) -> list[str]:
@@ -156,6 +196,20 @@ DEFECTS: dict[str, tuple[Session, Shows]] = {
     "goes-on-after-pause": (paused, lambda saw: saw.status == "paused" and saw.effects == 1),
     "closes-as-if-done": (crash, lambda saw: "AgentErrorEvent" not in kinds(saw.after)),
     "hides-errors": (crash, lambda saw: saw.told == ""),
+    "misses-the-last-message": (late, lambda saw: (saw.status, saw.heard) == ("finished", False)),
+    "stores-twice": (calm, lambda saw: saw.said_in_log == 2),
+    "tells-results-twice": (calm, lambda saw: "the result of call-0-0 stands there twice" in saw.unpaired),
+    "forgets-the-first-call": (
+        calm,
+        lambda saw: "the result of call-0-0 stands there without its call" in saw.unpaired,
+    ),
+    "does-not-wait-long": (waiting, lambda saw: saw.unasked == 1),
+    "takes-a-message-for-consent": (waiting, lambda saw: (saw.unasked, saw.ran) == (0, 1)),
+    "says-halted": (paused, lambda saw: saw.status == "halted"),
+    "says-pausing": (paused, lambda saw: saw.strange == ["pausing"]),
+    "busy-after-init": (dormant, lambda saw: 503 in saw.woken),
+    "fails-after-init": (dormant, lambda saw: 500 in saw.woken),
+    "idle-when-opened": (opened, lambda saw: saw.status == "idle"),
 }
 
 
@@ -170,7 +224,7 @@ def test_the_defect_is_there(stage: Stage, name: str) -> None:
     assert shows(session(stage, name))
 
 
-@pytest.mark.parametrize("session", [calm, crash, dormant, paused])
+@pytest.mark.parametrize("session", [calm, crash, dormant, paused, opened, late, waiting])
 def test_the_reference_shows_no_defect(stage: Stage, session: Session) -> None:
     saw = session(stage, "")
     assert [name for name, (other, shows) in DEFECTS.items() if other is session and shows(saw)] == []

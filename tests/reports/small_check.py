@@ -165,6 +165,8 @@ BASELINE = Baseline(
             "suites/baseline.yaml:4",
             Entry(
                 target="docker:*",
+                release=">=1.19.0",
+                last_seen="1.58.0",
                 guarantee="status.crash",
                 scenario="oom-server",
                 signature="running-after-restart",

@@ -178,7 +178,7 @@ def test_it_ends_with_the_number_of_its_records_and_tells_its_owner(streams: int
 
 def test_whoever_owns_a_wire_hears_at_once_that_it_died(streams: int, tmp_path: Path) -> None:
     heard: list[str] = []
-    with Wire.start(f"127.0.0.1:{streams}", tmp_path / "wire.jsonl", on_death=heard.append) as wire:
+    with Wire.start(f"127.0.0.1:{streams}", tmp_path / "wire.jsonl", on_failure=heard.append) as wire:
         os.kill(wire.pid, signal.SIGKILL)
         Budget(SECONDS).wait_for("the owner to hear of it", lambda: heard)
         wire.stop()
@@ -187,7 +187,7 @@ def test_whoever_owns_a_wire_hears_at_once_that_it_died(streams: int, tmp_path: 
 
 def test_a_wire_that_is_told_to_end_has_not_died(streams: int, tmp_path: Path) -> None:
     heard: list[str] = []
-    Wire.start(f"127.0.0.1:{streams}", tmp_path / "wire.jsonl", on_death=heard.append).stop()
+    Wire.start(f"127.0.0.1:{streams}", tmp_path / "wire.jsonl", on_failure=heard.append).stop()
     assert heard == []
 
 
@@ -196,7 +196,7 @@ def test_a_journal_that_cannot_be_written_is_no_end_in_order(streams: int, tmp_p
     with wire_to(streams, tmp_path) as wire, subscriber(wire) as client:
         client.send("3")
         assert len(ids(client, 3)) == 3, "the path goes on"
-    assert (wire.records, wire.failed) == (None, "its journal cannot be written: No space left on device")
+    assert (wire.records, wire.failed) == (None, "the journal of the wire cannot be written: No space left on device")
 
 
 def test_several_threads_may_ask_at_once(streams: int, tmp_path: Path) -> None:
