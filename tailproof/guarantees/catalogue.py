@@ -24,7 +24,7 @@ from tailproof.guarantees import (
     status_client,
     stream,
 )
-from tailproof.guarantees.verdict import Guarantee, Outcome, Verdict
+from tailproof.guarantees.verdict import TAKEN_BACK, Guarantee, Outcome, Verdict
 from tailproof.guarantees.witnesses import COUNTED_SINCE, TRIAL, WITNESSES, blind
 from tailproof.history.plan import planned_faults
 from tailproof.history.reader import History
@@ -105,7 +105,7 @@ def _taken_back(verdict: Verdict, why: str) -> Verdict:
     return replace(
         verdict,
         outcome=Outcome.INCONCLUSIVE,
-        says=f"{why}; else {_ELSE[verdict.outcome]}: {verdict.says}",
+        says=f"{why}{TAKEN_BACK}{_ELSE[verdict.outcome]}: {verdict.says}",
         signature="",
         compared={},
     )

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from tailproof.history.plan import KILLS, client_tells
 from tailproof.history.reader import History, Tally, derived
 from tailproof.history.records import Effect, End, ModelCall
-from tailproof.history.timeline import CLIENT, accepted, down_after
+from tailproof.history.timeline import CLIENT, SECOND, accepted, down_after
 from tailproof.history.views import EventList, lists
 
 TRIAL = "trial"
@@ -24,6 +24,8 @@ WITNESSES = (TRIAL, LOG, STREAM, STATUS, DISK, MODEL, TOOL, WIRE, CLIENT, ENGINE
 
 COUNTED_SINCE = 2
 """The schema from which on witnesses count their records."""
+CLOCKS_AGREE_NS = 2_000_000_000
+"""Clocks that are less apart are the same."""
 Blind = tuple[str, str]
 """A witness, and a sentence that says why it is not believed."""
 Known = Collection[str]
@@ -85,6 +87,35 @@ def _not_whole(history: History, name: str, tally: Tally | None, end: End | None
     if name in told and told[name] != tally.records:
         return f"the {name} wrote {told[name]} records, and {tally.records} are here"
     return ""
+
+
+def _clocks(history: History, known: Known) -> Iterator[Blind]:
+    """All witnesses share one clock: the time of day at which each wrote its records shows how far its own is off.
+
+    A record is never written before its moment, and often later (a list that is reported at the end), so the earliest one counts. A
+    client's program stamps its own records: when it began a run, nothing had kept it from saying so at once.
+    """
+    trial = history.tallies.get(TRIAL)
+    if trial is None or trial.least_ns is None or trial.most_ns is None:
+        return
+    for name, tally in history.tallies.items():
+        off_ns = _beyond(tally.least_ns, trial.least_ns, trial.most_ns)
+        if off_ns:
+            why = f"the clock of the {name} is {off_ns / SECOND:.1f} s off that of the trial"
+            yield from ((witness, why) for witness in _OF_ONE_FILE.get(name, (name,)))
+    if "exit" in client_tells(history.header) or history.header.plan.get("grown") or history.stalls:
+        return  # a script is asked for its run afterwards, and whoever was late to read wrote late
+    began = [round(run.wall * SECOND) - run.t_ns for run in history.runs if run.stage == "called" and run.wall]
+    off_ns = _beyond(min(began, default=None), trial.least_ns, trial.most_ns)
+    if off_ns:
+        yield CLIENT, f"the clock of the client is {off_ns / SECOND:.1f} s off that of the trial"
+
+
+def _beyond(ahead_ns: int | None, least_ns: int, most_ns: int) -> int:
+    """How far a clock is outside of what the trial's own did, in either direction; 0 when the difference can be borne."""
+    if ahead_ns is None or least_ns - CLOCKS_AGREE_NS <= ahead_ns <= most_ns + CLOCKS_AGREE_NS:
+        return 0
+    return least_ns - ahead_ns if ahead_ns < least_ns else ahead_ns - most_ns
 
 
 def _tools(history: History, known: Known) -> Iterator[Blind]:
@@ -252,7 +283,7 @@ def _ended_early(history: History, mine: Collection[EventList]) -> Iterator[Blin
 _AT_ONCE_NS = 500_000_000
 """A stream may end so much before the death of its server is recorded: a server says goodbye before it goes."""
 
-_CHECKS = (_whole, _tools, _models, _wires, _clients, _engines, _disks, _observers)
+_CHECKS = (_whole, _clocks, _tools, _models, _wires, _clients, _engines, _disks, _observers)
 
 
 def asked_turns(calls: Iterable[ModelCall]) -> list[ModelCall]:
