@@ -293,13 +293,16 @@ def _pids() -> list[int]:
 def _process(pid: int) -> Process | _Blank | None:
     """None when it has no mark, is gone or a zombie, or belongs to the kernel or to somebody else."""
     try:
+        shown = _read(pid, "environ")
+        if shown and OWNER.encode() not in shown:
+            return None
         began = _began(pid)
         command = _read(pid, "cmdline").replace(b"\0", b" ").decode("utf-8", "replace").strip()
-        variables = _read(pid, "environ").decode("utf-8", "replace").split("\0")
-        if variables == [""]:
+        if not shown:
             return None if _is_of_the_kernel(pid) else _Blank(pid, began, command)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
+    variables = shown.decode("utf-8", "replace").split("\0")
     worn = dict(pair.split("=", 1) for pair in variables if pair.startswith("TAILPROOF_") and "=" in pair)
     if OWNER not in worn:
         return None

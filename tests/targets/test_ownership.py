@@ -115,10 +115,10 @@ def test_a_process_that_executes_one_program_after_the_other_is_found_at_every_l
     script.write_text(f"exec sh {script}\n")
     environment = ownership.marks(Owner(trial=trial, owner=ownership.owner_id()), "server")
     with subprocess.Popen(["sh", str(script)], env=environment, start_new_session=True) as process:
-        looks = [[found.pid for found in ownership.processes(trial=trial)] for _ in range(300)]
+        looks = [[found.pid for found in ownership.processes(trial=trial)] for _ in range(100)]
         ownership.end_all(Budget(10), trial=trial)
         assert process.wait(10) == -9
-    assert looks == [[process.pid]] * 300
+    assert looks == [[process.pid]] * 100
 
 
 def shows_nothing(monkeypatch: pytest.MonkeyPatch, pid: int, looks: int, *names: str) -> list[str]:
