@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
-from guarantee_histories import INCONCLUSIVE, SEEN_BY, Built, calm, crashed, cut
+from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, SEEN_BY, Built, calm, crashed, cut
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailproof.guarantees.catalogue import CATALOGUE, judge
+from tailproof.guarantees.verdict import Outcome
 from tailproof.guarantees.witnesses import CLIENT, TRIAL, WITNESSES, blind, files
 from tailproof.history.reader import History
-from tailproof.history.records import Event, Run
+from tailproof.history.records import Event, Life, Run, Stall
 
 NOW_S = 1_790_000_000.0
 """The time of day at which the common clock of these histories shows 0."""
@@ -35,7 +38,7 @@ def resting_on(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("make", HONEST.values(), ids=HONEST.keys())
-def test_clocks_that_agree_accuse_nobody(make: type[Built]) -> None:
+def test_clocks_that_agree_accuse_nobody(make: Callable[[], Built]) -> None:
     assert blind(timed(make())) == {}
 
 
@@ -77,6 +80,32 @@ def test_a_client_that_stamps_its_own_records_is_held_against_its_own_run() -> N
             record.t_ns -= round(FAR_S * 1e9)
     records = [one for shelf in history.shelves() for one in shelf]
     assert "10.0 s off" in blind(History(history.header, records))[CLIENT]
+
+
+@pytest.mark.parametrize(("name", "make"), [("tool", calm), ("engine", crashed)])
+def test_what_others_stamp_is_held_against_what_they_told_at_once(name: str, make: Callable[[], Built]) -> None:
+    """The harness writes into these files, too (an end, that the server is ready), and its clock is right."""
+    history = timed(make())
+    for record in (*history.effects, *(life for life in history.lives if life.stage != "ready")):
+        record.t_ns -= round(FAR_S * 1e9) if record.witness == name else 0
+    records = [one for shelf in history.shelves() for one in shelf]
+    assert (
+        f"the clock of the {name} is 10.0 s off that of the trial" in blind(History(history.header, records)).values()
+    )
+
+
+@pytest.mark.parametrize(("late_s", "outcome"), [(1.5, HOLDS), (5.0, INCONCLUSIVE)], ids=["busy", "stopped"])
+def test_a_harness_that_stood_still_decides_nothing_by_a_clock(late_s: float, outcome: Outcome) -> None:
+    verdicts = judge(calm().put(5.0, Stall(late_ns=round(late_s * 1e9))).build())
+    by_a_clock = {identity for identity, one in CATALOGUE.items() if one.rests_on_time}
+    assert verdicts["loop.terminates"].outcome is outcome
+    assert verdicts["events.complete"].outcome is HOLDS
+    assert {verdicts[identity].outcome for identity in by_a_clock} - {NOT_APPLICABLE} == {outcome}
+
+
+def test_an_engine_that_told_of_no_start_is_blind_although_the_server_was_ready() -> None:
+    history = calm().without(Life, stage="started").build()
+    assert blind(history)["engine"] == "the server answered in its life 0, of which the engine told nothing"
 
 
 def test_the_time_of_day_may_be_set_while_a_trial_runs() -> None:
