@@ -186,6 +186,7 @@ class Cast:
             self._pooled.greet()
         else:
             self.server.start(self.budget)
+        self._pooled.check_journal(self.tools.directory)
         self.observer = Observer(
             self.adapter,
             self._recorder,

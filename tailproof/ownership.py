@@ -35,6 +35,9 @@ SCRATCH = "tailproof-"
 """How the names of scratch directories begin."""
 
 _END_S = 10.0
+_EXEC_S = 1.0
+"""How long a process may take to get from one program to the next."""
+_PF_KTHREAD = 0x00200000
 
 Kind = Literal["process", "container", "network", "volume", "scratch directory"]
 
@@ -49,6 +52,19 @@ class Process:
     owner: Owner
     part: str
     command: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Blank:
+    """A living process that shows no environment: it is being executed, or really has none."""
+
+    pid: int = 0
+    began: int = 0
+    command: str = ""
+
+
+_MUTE: set[_Blank] = set()
+"""Processes that showed neither an environment nor a command for as long as anybody waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +128,28 @@ def scratch(owner: Owner) -> Path:
 
 
 def processes(*, trial: str = "", part: str = "") -> list[Process]:
-    """Living processes with our mark, oldest first; those of one trial and part when given. Zombies do not count."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        process = _process(int(entry.name))
-        if process and trial in ("", process.owner.trial) and part in ("", process.part):
-            found.append(process)
+    """Living processes with our mark, oldest first; those of one trial and part when given. Zombies do not count.
+
+    A process in the middle of an `exec` shows no environment for a moment: it is looked at again until it does.
+    """
+    found: list[Process] = []
+    blank: dict[int, _Blank] = {pid: _Blank() for pid in _pids()}
+
+    def all_told() -> bool:
+        for pid, last in list(blank.items()):
+            seen = _process(pid)
+            if isinstance(seen, _Blank) and seen not in _MUTE and not (seen.command and seen == last):
+                blank[pid] = seen
+                continue
+            del blank[pid]
+            if isinstance(seen, Process) and trial in ("", seen.owner.trial) and part in ("", seen.part):
+                found.append(seen)
+        return not blank
+
+    try:
+        Budget(_EXEC_S).wait_for("every process to show what it is", all_told, every=0.002)
+    except DeadlineMissed:
+        _MUTE.update(blank.values())
     return sorted(found, key=lambda process: process.began)
 
 
@@ -196,10 +226,15 @@ def clean(*, spare_living: bool = True, trial: str = "") -> list[str]:
 
 
 def _end_until_none_is_left(budget: Budget, waited_for: str, living: Callable[[], list[Process]]) -> None:
+    """Two looks in a row: between `fork` and `exec` a process still shows the environment of its parent."""
+    looks = 0
+
     def none_left() -> bool:
+        nonlocal looks
         for process in (found := living()):
             end(process)
-        return not found
+        looks = 0 if found else looks + 1
+        return looks > 1
 
     budget.wait_for(waited_for, none_left, saw=lambda: "; ".join(process.command for process in living()))
 
@@ -251,30 +286,48 @@ def _owner_of(directory: Path) -> Owner | None:
         return None
 
 
-def _process(pid: int) -> Process | None:
-    """None when it has no mark, is gone or a zombie, or belongs to somebody else."""
-    place = Path(f"/proc/{pid}")
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _process(pid: int) -> Process | _Blank | None:
+    """None when it has no mark, is gone or a zombie, or belongs to the kernel or to somebody else."""
     try:
-        worn = dict(
-            pair.split("=", 1)
-            for pair in (place / "environ").read_bytes().decode("utf-8", "replace").split("\0")
-            if pair.startswith("TAILPROOF_") and "=" in pair
-        )
-        if OWNER not in worn:
+        shown = _read(pid, "environ")
+        if shown and OWNER.encode() not in shown:
             return None
         began = _began(pid)
-        command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        command = _read(pid, "cmdline").replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        if not shown:
+            return None if _is_of_the_kernel(pid) else _Blank(pid, began, command)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    variables = shown.decode("utf-8", "replace").split("\0")
+    worn = dict(pair.split("=", 1) for pair in variables if pair.startswith("TAILPROOF_") and "=" in pair)
+    if OWNER not in worn:
         return None
     return Process(pid, began, Owner(trial=worn.get(TRIAL, ""), owner=worn[OWNER]), worn.get(PART, ""), command)
 
 
+def _read(pid: int, name: str) -> bytes:
+    return Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+def _is_of_the_kernel(pid: int) -> bool:
+    return bool(int(_stat(pid)[6]) & _PF_KTHREAD)
+
+
 def _began(pid: int) -> int:
-    """Field 22 of `/proc/PID/stat`, counted behind the command's closing bracket. FileNotFoundError for a zombie, too."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    """Field 22 of `/proc/PID/stat`. FileNotFoundError for a zombie, too."""
+    fields = _stat(pid)
     if fields[0] in "ZX":
         raise FileNotFoundError(pid)
     return int(fields[19])
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields from the third on: behind the command's closing bracket."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _boot() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import HistoryError
 from tailproof.judging import judged_once
 from tailproof.orders import Ask, SupervisorGone, ask
+from tailproof.out_lock import OutInUse
 from tailproof.pairs import Matrix, meet
 from tailproof.plugin import DECIDED, SUITE_SUFFIX
 from tailproof.reports.result import TrialResult, VerdictResult
@@ -52,7 +54,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     check = _plan(config, build=True)
     config.option.matrix = msgspec.json.encode(check.matrix).decode()
     parallel = config.option.parallel or getattr(config.option, "numprocesses", None) or 1
-    config.stash[_SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
+    try:
+        config.stash[_SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
+    except OutInUse as error:
+        raise pytest.UsageError(str(error)) from error
     config.option.supervisor = config.stash[_SESSION].address
 
 
@@ -88,7 +93,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if isinstance(item, GuaranteeItem) and item.cell.order is not None
     }
     if address and orders:
-        ask(address, Ask(submit=list(orders.values())))
+        with suppress(SupervisorGone):  # each of the tests says so, and so does the session
+            ask(address, Ask(submit=list(orders.values())))
 
 
 def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
@@ -129,7 +135,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """However the session ended, no trial outlives it."""
     running = config.stash.get(_SESSION, None)
     if running is not None:
-        running.take_down()
+        running.close()
 
 
 class SuiteFile(pytest.File):

@@ -19,10 +19,12 @@ from tailproof import ownership
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Life, Record
 from tailproof.scenario.schema import Scenario, ServerPlan
-from tailproof.targets.target import Owner, Plan, Server, Target
+from tailproof.targets.target import Owner, Plan, Server, Target, TargetError
 
 _OF_THE_PATH = ("wire.", "network.", "user.")
 """Faults that leave the server as it is: what is done to the client's path, and what another user does."""
+OPEN = 0o777
+"""The mode of a tool journal: harness and tools may be different users, and both write and remove in it."""
 
 
 def may_share(scenario: Scenario) -> bool:
@@ -71,7 +73,7 @@ class PooledServer:
         if self.server is None:
             journal = self.directory / "journal"
             journal.mkdir()
-            journal.chmod(0o777)
+            journal.chmod(OPEN)
             self.server = target.server(
                 Plan(
                     owner=self.owner,
@@ -93,8 +95,15 @@ class PooledServer:
             return self.directory / "journal", self.server.journal
         mine = self.directory / "journal" / trial
         mine.mkdir()
-        mine.chmod(0o777)
+        mine.chmod(OPEN)
         return mine, f"{self.server.journal}/{trial}"
+
+    def check_journal(self, journal: Path) -> None:
+        """Raises TargetError when the tools, which may run as another user, could not write there: no trial must begin so."""
+        for place in dict.fromkeys((self.directory / "journal", journal)):
+            mode = place.stat().st_mode & 0o777
+            if mode != OPEN:
+                raise TargetError(f"the tool journal is not open to the server's user: {place.name} has mode {mode:o}")
 
     def greet(self) -> None:
         """Tell the history of this trial about a life that began before it."""

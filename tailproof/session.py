@@ -10,38 +10,46 @@ from pathlib import Path
 from tailproof.check import Check
 from tailproof.history.reader import HistoryError, read_header
 from tailproof.judging import VERDICTS, judged_once
+from tailproof.out_lock import OutLock
 from tailproof.reports import json, markdown, terminal
 from tailproof.reports.assemble import check_result, environment_of
 from tailproof.reports.result import Result, TrialResult
-from tailproof.supervisor import Progress, SupervisorProcess
+from tailproof.supervisor import QUEUED, TAKE_DOWN_S, Progress, SupervisorProcess
 
 
 class CheckSession:
     """Started once per check; `finish` gives the result, `take_down` is idempotent."""
 
-    def __init__(self, check: Check, *, parallel: int, live: bool) -> None:
+    def __init__(self, check: Check, lock: OutLock, *, parallel: int, live: bool) -> None:
         self.check = check
         self.out = Path(check.options.out)
         self.result: Result | None = None
         self._live = live
         self._started = time.time()
         self._began = time.monotonic()
+        self._ordered: set[str] = set()
         self._failures: dict[str, str] = {}
         self._done = 0
+        self._lock = lock
         self._supervisor = SupervisorProcess(
-            parallel=parallel, log=self.out / "supervisor.log", on_progress=self._follow
+            parallel=parallel,
+            log=self.out / "supervisor.log",
+            on_progress=self._follow,
+            keeps=[lock.descriptor],
         )
 
     @classmethod
     def start(cls, check: Check, *, parallel: int, live: bool) -> CheckSession:
-        """Make room below `--out` and start the supervisor. Histories of an earlier check in the same place are removed."""
+        """Make room below `--out` and start the supervisor. Histories of an earlier check in the same place are removed; those of one
+        that still runs are not touched. Raises OutInUse."""
         out = Path(check.options.out)
+        lock = OutLock(out, patience_s=TAKE_DOWN_S)
         shutil.rmtree(out / "trials", ignore_errors=True)
         for name in ("result.json", "report.md"):
             (out / name).unlink(missing_ok=True)
         # A running server has one address for its model, and that address takes one trial at a time.
         alone = any(pair.target.startswith("url:") for pair in check.matrix.pairs)
-        return cls(check, parallel=1 if alone else parallel, live=live)
+        return cls(check, lock, parallel=1 if alone else parallel, live=live)
 
     @property
     def address(self) -> str:
@@ -51,7 +59,9 @@ class CheckSession:
     def finish(self, *, interrupted: bool) -> Result:
         """Take the trials down, gather the verdicts, write `result.json` and `report.md`."""
         taken_down = self.take_down()
-        trials, errors = self._gather()
+        trials, errors = self._gather(interrupted=interrupted)
+        if self._supervisor.died:
+            errors.append(self._supervisor.died)
         if not taken_down:
             errors.append("the supervisor still takes trials down; `tailproof clean` removes what it leaves")
         options = self.check.options
@@ -77,19 +87,27 @@ class CheckSession:
         """No trial is under way when this returns True."""
         return self._supervisor.end()
 
+    def close(self) -> None:
+        """The end of the session: no trial is under way, and `--out` is free for the next check. Idempotent."""
+        self.take_down()
+        self._lock.release()
+
     def summary(self, *, width: int, color: bool) -> str:
         """The end of a check, for a person: the verdict line first."""
         assert self.result is not None, "a summary follows a result"
         files = {"report": str(self.out / "report.md"), "result": str(self.out / "result.json")}
         return terminal.render(self.result, files=files, width=width, color=color)
 
-    def _gather(self) -> tuple[list[TrialResult], list[str]]:
-        """The judged trials, and the failures of those that left no history."""
+    def _gather(self, *, interrupted: bool) -> tuple[list[TrialResult], list[str]]:
+        """The judged trials, and a sentence for each that was ordered and left no verdicts (an interruption speaks for itself)."""
         trials: list[TrialResult] = []
         errors: list[str] = []
         for order in self.check.orders:
             failure = self._failures.get(order.name, "")
             if not (order.directory / VERDICTS).exists() and not failure:
+                if order.name in self._ordered and not interrupted:
+                    why = self._supervisor.died or "its tests did not come to their end"
+                    errors.append(f"{order.name}: ordered, and no verdict came: {why}")
                 continue
             try:
                 trials.append(
@@ -106,6 +124,9 @@ class CheckSession:
         return trials, errors
 
     def _follow(self, progress: Progress) -> None:
+        if progress.phase == QUEUED:
+            self._ordered.add(progress.trial)
+            return
         self._done += progress.phase in ("done", "failed")
         if progress.phase == "failed":
             self._failures[progress.trial] = progress.detail

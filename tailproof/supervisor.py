@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -31,10 +31,11 @@ from tailproof.waiting import Cancelled
 STALL_S = 1.0
 """A supervisor that is late by more than this says so in the histories of the trials under way."""
 TAKE_DOWN_S = 90.0
+QUEUED = "queued"
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """One line on the supervisor's standard output: a trial entered a phase, or ended."""
+    """One line on the supervisor's standard output: a trial was ordered (`queued`), entered a phase, or ended."""
 
     trial: str
     phase: str
@@ -61,6 +62,8 @@ class Supervisor:
             if order.key in self._done or self.cancel.is_set():
                 return
             self._done[order.key] = threading.Event()
+        # Before it can be run: an order whose supervisor dies is known to whoever started that.
+        self._tell(order, QUEUED, time.monotonic(), "")
         self._pool.submit(self._run, order)
 
     def wait(self, key: str) -> Done:
@@ -157,12 +160,20 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 class SupervisorProcess:
     """A supervisor, seen from the one that started it. Leaving the `with` block takes every trial down and waits for it.
 
-    `on_progress` is called in a thread of its own with everything that the supervisor tells.
+    `on_progress` is called in a thread of its own with everything that the supervisor tells. `keeps` are files that stay open for
+    as long as it lives.
     """
 
     def __init__(
-        self, *, parallel: int, log: Path, on_progress: Callable[[Progress], object] = lambda progress: None
+        self,
+        *,
+        parallel: int,
+        log: Path,
+        on_progress: Callable[[Progress], object] = lambda progress: None,
+        keeps: Sequence[int] = (),
     ) -> None:
+        self.died = ""
+        """How it ended, when that was not in order; known once it was told to end."""
         self._place = tempfile.TemporaryDirectory(prefix="tailproof-")
         self.address = str(Path(self._place.name) / "supervisor")
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -173,6 +184,7 @@ class SupervisorProcess:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
+                pass_fds=keeps,
             )
         assert self._process.stdout is not None
         if self._process.stdout.readline().strip() != b"ready":
@@ -186,12 +198,15 @@ class SupervisorProcess:
     def end(self) -> bool:
         """Let it take down; False when it did not end in time (it goes on by itself, and `clean` finds what it leaves)."""
         assert self._process.stdin is not None
+        early = not self._process.stdin.closed and self._process.poll() is not None
         if not self._process.stdin.closed:
             self._process.stdin.close()
         try:
-            self._process.wait(TAKE_DOWN_S)
+            code = self._process.wait(TAKE_DOWN_S)
         except subprocess.TimeoutExpired:
             return False
+        if early or code:
+            self.died = f"the supervisor ended by itself (exit code {code})"
         self._reader.join(timeout=5)
         self._place.cleanup()
         return True

@@ -24,7 +24,7 @@ from tailproof.guarantees import (
     status_client,
     stream,
 )
-from tailproof.guarantees.verdict import Guarantee, Outcome, Verdict
+from tailproof.guarantees.verdict import TAKEN_BACK, Guarantee, Outcome, Verdict
 from tailproof.guarantees.witnesses import COUNTED_SINCE, TRIAL, WITNESSES, blind
 from tailproof.history.plan import planned_faults
 from tailproof.history.reader import History
@@ -34,6 +34,9 @@ FAMILIES = (
     *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
     *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, client),
 )
+
+STOOD_STILL_NS = 3 * SECOND
+"""A supervisor that is late by so much at once was stopped, or its machine was: that is no mere load."""
 
 CATALOGUE: Mapping[str, Guarantee] = MappingProxyType(
     {guarantee.id: guarantee for family in FAMILIES for guarantee in family.GUARANTEES}
@@ -78,7 +81,8 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
       is excused: the situation that was to be survived may not have come about. They leave `violated` alone: a promise is broken
       whatever was done to the server, and each guarantee looks for the end of the lists that it compares.
     - Nothing compared is nothing decided.
-    - A stall of the supervisor takes back a `violated` that a clock decided, when the time that was lost makes the difference.
+    - A stall of the supervisor takes back a `violated` that a clock decided, when the time that was lost makes the difference. A long
+      one takes back what holds by a clock, too: the moments between which time was measured may have been seen late.
 
     What the plan or the protocol does not have stays not-applicable.
     """
@@ -93,6 +97,10 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
         return _taken_back(verdict, "nothing that was seen shows it")
     if verdict.outcome is Outcome.HOLDS and not any(verdict.compared.values()):
         return _taken_back(verdict, "nothing was compared")
+    if verdict.outcome is Outcome.HOLDS and guarantee.rests_on_time:
+        longest_ns = max((stall.late_ns for stall in history.stalls), default=0)
+        if longest_ns >= STOOD_STILL_NS:
+            return _taken_back(verdict, f"the harness itself stood still for {longest_ns / SECOND:.2f} s")
     if verdict.outcome is Outcome.VIOLATED and verdict.timed and guarantee.rests_on_time and history.stalls:
         lost_s = sum(stall.late_ns for stall in history.stalls) / SECOND
         took_s, limit_s = verdict.measured.get("took_s"), verdict.measured.get("limit_s")
@@ -105,7 +113,7 @@ def _taken_back(verdict: Verdict, why: str) -> Verdict:
     return replace(
         verdict,
         outcome=Outcome.INCONCLUSIVE,
-        says=f"{why}; else {_ELSE[verdict.outcome]}: {verdict.says}",
+        says=f"{why}{TAKEN_BACK}{_ELSE[verdict.outcome]}: {verdict.says}",
         signature="",
         compared={},
     )

@@ -94,6 +94,8 @@ class Guarantee:
     """A stall of the supervisor or of the machine makes a violation of it inconclusive."""
 
 
+TAKEN_BACK = "; else "
+"""Parts the reason for which a verdict was taken back from what it would have been: verdicts that share a reason are told as one."""
 MOST = 30
 """How many ids and pointers a verdict carries at most of each."""
 

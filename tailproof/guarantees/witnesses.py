@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from tailproof.history.plan import KILLS, client_tells
 from tailproof.history.reader import History, Tally, derived
-from tailproof.history.records import Effect, End, ModelCall
-from tailproof.history.timeline import CLIENT, accepted, down_after
+from tailproof.history.records import Effect, End, ModelCall, Record
+from tailproof.history.timeline import CLIENT, SECOND, accepted, down_after
 from tailproof.history.views import EventList, lists
 
 TRIAL = "trial"
@@ -24,6 +24,8 @@ WITNESSES = (TRIAL, LOG, STREAM, STATUS, DISK, MODEL, TOOL, WIRE, CLIENT, ENGINE
 
 COUNTED_SINCE = 2
 """The schema from which on witnesses count their records."""
+CLOCKS_AGREE_NS = 2_000_000_000
+"""Clocks that are less apart are the same."""
 Blind = tuple[str, str]
 """A witness, and a sentence that says why it is not believed."""
 Known = Collection[str]
@@ -85,6 +87,45 @@ def _not_whole(history: History, name: str, tally: Tally | None, end: End | None
     if name in told and told[name] != tally.records:
         return f"the {name} wrote {told[name]} records, and {tally.records} are here"
     return ""
+
+
+def _clocks(history: History, known: Known) -> Iterator[Blind]:
+    """All witnesses share one clock: the time of day at which each wrote its records shows how far its own is off.
+
+    A record is never written before its moment, and often later (a list that is reported at the end), so the earliest one counts.
+    """
+    trial = history.tallies.get(TRIAL)
+    if trial is None or trial.least_ns is None or trial.most_ns is None:
+        return
+    ahead = [(name, tally.least_ns) for name, tally in history.tallies.items()]
+    if not history.stalls:  # who was late to read wrote late
+        ahead += _stamped_elsewhere(history)
+    for name, ahead_ns in ahead:
+        off_ns = _beyond(ahead_ns, trial.least_ns, trial.most_ns)
+        if off_ns:
+            why = f"the clock of the {name} is {off_ns / SECOND:.1f} s off that of the trial"
+            yield from ((witness, why) for witness in _OF_ONE_FILE.get(name, (name,)))
+
+
+def _stamped_elsewhere(history: History) -> Iterator[tuple[str, int | None]]:
+    """In the files of these witnesses the harness writes, too, and its own clock would hide theirs: what they stamped themselves and
+    told at once. A script is asked for its run afterwards, and a client that met a long history is busy telling it."""
+    lives = [life for life in history.lives if life.stage != "ready"]
+    yield ENGINE, _earliest(lives)
+    yield TOOL, _earliest(history.effects)
+    if "exit" not in client_tells(history.header) and not history.header.plan.get("grown"):
+        yield CLIENT, _earliest(run for run in history.runs if run.stage == "called")
+
+
+def _earliest(records: Iterable[Record]) -> int | None:
+    return min((round(one.wall * SECOND) - one.t_ns for one in records if one.wall), default=None)
+
+
+def _beyond(ahead_ns: int | None, least_ns: int, most_ns: int) -> int:
+    """How far a clock is outside of what the trial's own did, in either direction; 0 when the difference can be borne."""
+    if ahead_ns is None or least_ns - CLOCKS_AGREE_NS <= ahead_ns <= most_ns + CLOCKS_AGREE_NS:
+        return 0
+    return least_ns - ahead_ns if ahead_ns < least_ns else ahead_ns - most_ns
 
 
 def _tools(history: History, known: Known) -> Iterator[Blind]:
@@ -172,7 +213,7 @@ def _clients(history: History, known: Known) -> Iterator[Blind]:
 
 def _engines(history: History, known: Known) -> Iterator[Blind]:
     """The engine told of every life in which the server answered, and of every death that was proven."""
-    started = {life.epoch for life in history.lives if life.stage in ("started", "ready")}
+    started = {life.epoch for life in history.lives if life.stage == "started"}
     answered = {request.epoch for request in history.requests if request.code and request.witness != CLIENT}
     for epoch in sorted(answered - started):
         yield ENGINE, f"the server answered in its life {epoch}, of which the engine told nothing"
@@ -252,7 +293,7 @@ def _ended_early(history: History, mine: Collection[EventList]) -> Iterator[Blin
 _AT_ONCE_NS = 500_000_000
 """A stream may end so much before the death of its server is recorded: a server says goodbye before it goes."""
 
-_CHECKS = (_whole, _tools, _models, _wires, _clients, _engines, _disks, _observers)
+_CHECKS = (_whole, _clocks, _tools, _models, _wires, _clients, _engines, _disks, _observers)
 
 
 def asked_turns(calls: Iterable[ModelCall]) -> list[ModelCall]:

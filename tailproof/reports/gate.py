@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from tailproof.guarantees.verdict import Level, Outcome
+from tailproof.guarantees.verdict import TAKEN_BACK, Level, Outcome
 from tailproof.reports.result import (
     Counts,
     GateResult,
@@ -121,14 +121,34 @@ def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterat
         for fault in trial.faults:
             if not fault.proven:
                 yield f"the fault {fault.fault} ({fault.name}) of {trial.called} is not proven"
-        for witness in trial.witnesses:
-            if witness.blind:
-                yield f"the {witness.name} of {trial.called} is not believed: {witness.blind}"
-        for verdict in trial.verdicts:
-            if verdict.outcome is Outcome.INCONCLUSIVE and verdict.level in deciding:
-                yield f"{cell(verdict.guarantee, trial.called)} is inconclusive: {verdict.says}"
+        yield from _shared_doubts(trial, [v for v in trial.verdicts if _is_open(v) and v.level in deciding])
     if not any(_conclusive(verdict) for trial in trials for verdict in trial.verdicts):
         yield "nothing was proven: no guarantee came to a conclusive verdict"
+
+
+def _shared_doubts(trial: TrialResult, verdicts: Sequence[VerdictResult]) -> Iterator[str]:
+    """A reason that takes back many verdicts (a blind witness, a fault without proof, a trial that broke off) is one doubt."""
+    open_for: dict[str, list[VerdictResult]] = {}
+    for verdict in verdicts:
+        reason, taken_back, _ = verdict.says.partition(TAKEN_BACK)
+        open_for.setdefault(reason if taken_back else cell(verdict.guarantee, trial.called), []).append(verdict)
+    for witness in trial.witnesses:
+        if witness.blind:
+            blamed = len(open_for.pop(witness.blind, ()))
+            yield f"the {witness.name} of {trial.called} is not believed: {witness.blind}{_resting(blamed)}"
+    for reason, left in open_for.items():
+        if len(left) == 1:
+            yield f"{cell(left[0].guarantee, trial.called)} is inconclusive: {left[0].says}"
+        else:
+            yield f"{trial.called}: {reason}{_resting(len(left))}"
+
+
+def _resting(verdicts: int) -> str:
+    return f"; {verdicts} verdict{'s rest' if verdicts > 1 else ' rests'} on it" if verdicts else ""
+
+
+def _is_open(verdict: VerdictResult) -> bool:
+    return verdict.outcome is Outcome.INCONCLUSIVE
 
 
 def _conclusive(verdict: VerdictResult) -> bool:

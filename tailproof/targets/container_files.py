@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -51,8 +52,10 @@ def pack(directory: Path, into: IO[bytes]) -> None:
 
 
 def open_to_all(journal: Path) -> None:
-    """Tools run as the image's user and the harness as another: both have to write and remove here."""
+    """Tools run as the image's user and the harness as another: both have to write and remove here, and in the directory that each
+    trial of a shared server has in it."""
     journal.mkdir(parents=True, exist_ok=True)
-    journal.chmod(0o777)
-    for file in journal.iterdir():
-        file.chmod(0o666)
+    for place in (journal, *journal.rglob("*")):
+        # What a tool made is its own, and what it has just removed is gone.
+        with suppress(FileNotFoundError, PermissionError):
+            place.chmod(0o777 if place.is_dir() else 0o666)

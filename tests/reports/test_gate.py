@@ -17,6 +17,7 @@ from tailproof.reports.result import (
     NotRunResult,
     StaleResult,
     TrialResult,
+    VerdictResult,
     WitnessResult,
 )
 
@@ -115,3 +116,46 @@ def test_reasons_name_the_verdict_and_what_was_found() -> None:
         "the fault lag (wire.delay) of calm is not proven",
         "loop.once[calm] is inconclusive: it is so",
     )
+
+
+def taken_back(guarantee: str, reason: str) -> VerdictResult:
+    says = f"{reason}; else it would hold: it is so"
+    return verdict(Outcome.INCONCLUSIVE, guarantee=guarantee, says=says)
+
+
+def test_a_blind_witness_is_one_doubt_whatever_rests_on_it() -> None:
+    torn = [taken_back(name, BLIND.blind) for name in ("events.tail", "loop.once", "loop.quiet")]
+    gate = decide([trial(*torn, UNSURE, HOLDS, witnesses=(BLIND,))])
+    assert gate.doubts == (
+        "the tool of calm is not believed: the record of the tool breaks off behind number 2; 3 verdicts rest on it",
+        "loop.once[calm] is inconclusive: it is so",
+    )
+    assert gate.counts.inconclusive == 4
+
+
+def test_a_blind_witness_on_whom_nothing_rests_is_a_doubt_all_the_same() -> None:
+    gate = decide([trial(HOLDS, witnesses=(BLIND,))])
+    assert gate.doubts == ("the tool of calm is not believed: the record of the tool breaks off behind number 2",)
+
+
+def test_what_a_witness_has_to_do_with_one_verdict_alone_is_told_so() -> None:
+    gate = decide([trial(taken_back("loop.once", BLIND.blind), witnesses=(BLIND,))])
+    assert gate.doubts[0].endswith("breaks off behind number 2; 1 verdict rests on it")
+
+
+def test_any_other_reason_that_verdicts_share_is_one_doubt_of_each_trial() -> None:
+    broken = [taken_back(name, "the trial broke off: no port") for name in ("events.tail", "loop.once")]
+    alone = taken_back("loop.once", "the fault cut has no proof of its effect")
+    gate = decide([trial(*broken), trial(*broken, alone, scenario="lag")])
+    assert gate.doubts == (
+        "calm: the trial broke off: no port; 2 verdicts rest on it",
+        "lag: the trial broke off: no port; 2 verdicts rest on it",
+        "loop.once[lag] is inconclusive: the fault cut has no proof of its effect; else it would hold: it is so",
+        "nothing was proven: no guarantee came to a conclusive verdict",
+    )
+
+
+def test_a_level_that_does_not_decide_is_not_counted() -> None:
+    advisory = verdict(Outcome.INCONCLUSIVE, level=Level.SHOULD, says=f"{BLIND.blind}; else it would hold: it is so")
+    gate = decide([trial(HOLDS, advisory, taken_back("loop.once", BLIND.blind), witnesses=(BLIND,))])
+    assert gate.doubts[0].endswith("1 verdict rests on it")

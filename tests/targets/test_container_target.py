@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 from engine_door import EngineDoor
-from target_stage import Begin
+from target_stage import Begin, Trial
 
 from tailproof import ownership
 from tailproof.adapters.openhands import OpenHands
+from tailproof.history.recorder import Recorder
+from tailproof.history.records import Header
+from tailproof.server_pool import ServerPool
 from tailproof.targets.container import ContainerTarget
 from tailproof.targets.engine import connect
-from tailproof.targets.target import TargetError
+from tailproof.targets.target import Owner, Plan, TargetError
 from tailproof.waiting import Budget
 
 pytestmark = pytest.mark.engine
@@ -74,6 +77,34 @@ def test_in_place_keeps_the_host_name_and_a_new_container_has_another(
     trial.server.stop(trial.budget)
     kept = (trial.server.disk(tmp_path / "disk") / "lives").read_text().split()
     assert kept == [f"{name}-0", f"{name}-0", f"{name}-1"]
+
+
+def test_the_tools_of_every_trial_of_a_shared_server_can_write_into_its_journal(
+    small_container: ContainerTarget, tmp_path: Path
+) -> None:
+    """The first trial's directory is there before the container is, and the container opens the journal to its user."""
+    pool = ServerPool(most=1)
+    owner = Owner(trial="journal-test", owner=ownership.owner_id())
+    small_container.prepare(Budget(600))
+    pooled = pool.take("small", owner, shared=True, key=lambda: "key")
+    budget = Budget(60)
+    try:
+        server = pooled.make(small_container, environment={}, memory_bytes=0)
+        first, seen_first = pooled.journal("first")
+        server.start(budget)
+        second, seen_second = pooled.journal("second")
+        plan = Plan(owner=owner, directory=first, journal=first, key="", secret="", engine=pooled.engine)
+        header = Header(trial="t", scenario="s", seed=0, target="-", client="-")
+        with Recorder(tmp_path, header) as recorder:
+            stage = Trial(server, plan, recorder)
+        stage.ready()
+        for journal, seen in ((first, seen_first), (second, seen_second)):
+            pooled.check_journal(journal)
+            stage.shell(f"id -u >> {seen}/tokens && mv {seen}/tokens {seen}/whole")
+            budget.wait_for(f"a tool to write into {seen}", lambda journal=journal: (journal / "whole").exists())
+            assert (journal / "whole").read_text() == "10001\n"
+    finally:
+        pooled.remove()
 
 
 def test_the_disk_is_changed_while_the_server_is_stopped_and_its_user_writes_on_in_it(

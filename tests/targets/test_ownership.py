@@ -109,6 +109,63 @@ def test_processes_and_directories_of_a_dead_owner_are_removed(trial: str, dead_
     assert ownership.clean(trial=trial) == []
 
 
+def test_a_process_that_executes_one_program_after_the_other_is_found_at_every_look(trial: str, tmp_path: Path) -> None:
+    """In the middle of an `exec` its environment cannot be read."""
+    script = tmp_path / "again"
+    script.write_text(f"exec sh {script}\n")
+    environment = ownership.marks(Owner(trial=trial, owner=ownership.owner_id()), "server")
+    with subprocess.Popen(["sh", str(script)], env=environment, start_new_session=True) as process:
+        looks = [[found.pid for found in ownership.processes(trial=trial)] for _ in range(100)]
+        ownership.end_all(Budget(10), trial=trial)
+        assert process.wait(10) == -9
+    assert looks == [[process.pid]] * 100
+
+
+def shows_nothing(monkeypatch: pytest.MonkeyPatch, pid: int, looks: int, *names: str) -> list[str]:
+    """For so many looks the process shows nothing in these files; what was looked at."""
+    read, looked = ownership._read, list[str]()
+
+    def blank(asked: int, name: str) -> bytes:
+        if asked == pid:
+            looked.append(name)
+            if name in names and looked.count(name) <= looks:
+                return b""
+        return read(asked, name)
+
+    monkeypatch.setattr(ownership, "_read", blank)
+    return looked
+
+
+@pytest.mark.parametrize("looks", [1, 3])
+def test_a_process_is_looked_at_again_until_it_shows_what_it_is(
+    trial: str, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    with sleeper(Owner(trial=trial, owner=ownership.owner_id())) as process:
+        shows_nothing(monkeypatch, process.pid, looks, "environ", "cmdline")
+        assert [found.command for found in ownership.processes(trial=trial)] == ["sleep 300"]
+        ownership.end_all(Budget(10), trial=trial)
+        assert process.wait(10) == -9
+
+
+def test_a_process_without_an_environment_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "300"], env={}) as process:
+        looked = shows_nothing(monkeypatch, process.pid, 0)
+        assert process.pid not in [found.pid for found in ownership.processes()]
+        assert looked.count("environ") == 2, "two looks agree"
+        process.kill()
+
+
+def test_a_process_that_never_shows_anything_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ownership, "_EXEC_S", 0.1)
+    with subprocess.Popen(["sleep", "300"]) as process:
+        looked = shows_nothing(monkeypatch, process.pid, 1 << 30, "environ", "cmdline")
+        ownership.processes()
+        first = len(looked)
+        ownership.processes()
+        assert len(looked) == first + 2
+        process.kill()
+
+
 def test_a_directory_without_our_mark_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "tailproof-somebody").mkdir()
