@@ -1,4 +1,4 @@
-# The two commands of a fresh clone are `make check` and `make test`; both set up what they need.
+# The two commands of a fresh clone are `make check` and `make test`; both set up what they need, see docker/needs.sh.
 .DEFAULT_GOAL := check
 .PHONY: check test lint bench locks schemas clean setup
 
@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 TARGET ?= pypi:newest
 WORKERS ?= 2
+# What `make test` runs: SLICE=tests/wire, SLICE='tests/model -k script'.
+SLICE ?= tests
 
 setup: $(VENV)/.installed
 
@@ -16,10 +18,12 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 check: setup
+	@sh docker/needs.sh check $(BIN)
 	@$(BIN)/tailproof check $(TARGET) -n $(WORKERS)
 
 test: setup
-	@$(BIN)/pytest tests -n $(WORKERS)
+	@sh docker/needs.sh test $(BIN)
+	@$(BIN)/pytest $(SLICE) -n $(WORKERS)
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -2,12 +2,17 @@
 
 `python -m bench.bugs [--rows GLOB] [--trials 10] [-n 2]` runs the trials that `bugs.jsonl` does not hold yet, appends one line
 per trial as it ends, and writes BUGS.md. Stopped at any point, the next call goes on where it stopped.
+
+`--keep` packs the history of the newest trial of each row and side into `tests/histories`, where a test judges it again with
+every later version of the guarantees; with `--afresh` trials are run whatever `bugs.jsonl` holds, and nothing is appended to it.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import tarfile
 import time
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -30,6 +35,7 @@ from tailproof.yamlfile import load
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 ROWS, LINES, TABLE = HERE / "bugs.yaml", HERE / "bugs.jsonl", ROOT / "BUGS.md"
+KEPT = ROOT / "tests" / "histories"
 PREPARE_S = 1800.0
 Side = Literal["bad", "good"]
 SIDES: tuple[Side, Side] = ("bad", "good")
@@ -91,30 +97,36 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("-n", dest="parallel", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("tailproof-results/bugs"), help="where histories are kept")
+    parser.add_argument("--afresh", action="store_true", help="run all trials anew, and append nothing")
+    parser.add_argument("--keep", action="store_true", help="pack one history of each row and side for the tests")
     given = parser.parse_args()
     rows = [row for row in load(ROWS, Rows).rows if fnmatchcase(row.id, given.rows)]
     if not rows:
         parser.error(f"no row of {ROWS.name} matches {given.rows}")
+    known = {(trial.row, trial.side, trial.seed) for trial in _read() if not trial.error}
     wanted = [
         (row, side, seed)
         for row in rows
         for seed in range(1, given.trials + 1)
         for side in SIDES
-        if (side == "bad" or row.good)
-        and (row.id, side, seed) not in {(trial.row, trial.side, trial.seed) for trial in _read() if not trial.error}
+        if (side == "bad" or row.good) and (given.afresh or (row.id, side, seed) not in known)
     ]
     if wanted:
         out = given.out.resolve()
         os.chdir(ROOT)
         prepare({_pair_of(row, side).client for row, side, _ in wanted}, Budget(PREPARE_S))
-        _run(wanted, given.parallel, out)
+        ran = _run(wanted, given.parallel, out, append=not given.afresh, keep=given.keep)
+    if given.afresh:
+        ran = [trial for trial in ran if not trial.error]
+        return 0 if ran and all(_as_it_should_be(row, ran) for row in rows) else 1
     trials = [trial for trial in _read() if not trial.error]
     TABLE.write_text(_table(load(ROWS, Rows).rows, trials))
     print(TABLE.read_text())
     return 0 if all(_as_it_should_be(row, trials) for row in rows) else 1
 
 
-def _run(wanted: list[tuple[Row, Side, int]], parallel: int, out: Path) -> None:
+def _run(wanted: list[tuple[Row, Side, int]], parallel: int, out: Path, *, append: bool, keep: bool) -> list[Trial]:
+    ran = []
     scenarios = {scenario.name: scenario for scenario in catalogue()}
     for row, _, _ in wanted:
         if row.scenario.endswith(".yaml"):
@@ -132,9 +144,27 @@ def _run(wanted: list[tuple[Row, Side, int]], parallel: int, out: Path) -> None:
     ended = played(orders, parallel=parallel, log=out / "supervisor.log")
     for (row, side, seed), (order, done, judged) in zip(wanted, ended, strict=True):
         trial = _trial(row, side, seed, order, judged, done.error, done.seconds)
-        with LINES.open("ab") as lines:
-            lines.write(msgspec.json.encode(trial) + b"\n")
+        ran.append(trial)
+        if append:
+            with LINES.open("ab") as lines:
+                lines.write(msgspec.json.encode(trial) + b"\n")
+        if keep and not trial.error:
+            pack(order.directory, KEPT / f"{row.id}-{side}.tar.xz")
         print(f"{row.id:14} {side:4} {seed:2}  {trial.outcomes} {trial.error}", flush=True)
+    return ran
+
+
+def pack(history: Path, into: Path) -> None:
+    """A history as one small file: what is judged, without the bodies of large events and the paths of this machine."""
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(into, "w:xz", preset=9) as packed:
+        for path in sorted([history / "header.json", *history.glob("*.jsonl")]):
+            content = path.read_bytes()
+            for place, shown in ((ROOT, "checkout"), (Path.home(), "home")):
+                content = content.replace(str(place).encode(), f"/{shown}".encode())
+            member = tarfile.TarInfo(path.name)
+            member.size = len(content)
+            packed.addfile(member, io.BytesIO(content))
 
 
 def _pair_of(row: Row, side: Side) -> Pair:

@@ -26,7 +26,19 @@ import msgspec
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder, Witness
-from tailproof.history.records import Event, Header, Life, Phase, Reading, Request, Run, Status, Stream, Vocabulary
+from tailproof.history.records import (
+    SCHEMA_VERSION,
+    Event,
+    Header,
+    Life,
+    Phase,
+    Reading,
+    Request,
+    Run,
+    Status,
+    Stream,
+    Vocabulary,
+)
 
 ROUNDS = 7
 TIMES_THE_FLOOR = 5.0
@@ -147,6 +159,8 @@ def write_history(directory: Path, load: Load) -> None:
     """A good run of `load.events` events through the real recorder: an observer's stream, the log, a client's list."""
     rng = random.Random(20)
     header = Header(
+        schema=SCHEMA_VERSION,
+        witnesses={name: [] for name in ("trial", "engine", "observer", "client")},
         trial="bench",
         scenario="calm",
         seed=20,

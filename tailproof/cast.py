@@ -64,6 +64,7 @@ def header_of(order: Order, scenario: Scenario) -> Header:
         if plan.fault in ("wire.delay", "wire.burst", "wire.hold")
     )
     return Header(
+        schema=records.SCHEMA_VERSION,
         trial=f"{uuid.uuid4().hex[:12]}",
         scenario=scenario.name,
         seed=order.seed,

@@ -118,6 +118,7 @@ class Check:
                 name=pair.name,
                 release=pair.release,
                 error=pair.failure or None,
+                newest=pair.newest,
             )
             for pair in dict.fromkeys(pairs)
             if not several or pair in with_cells

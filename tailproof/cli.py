@@ -134,12 +134,13 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("history", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--guarantee", "globs", multiple=True, metavar="GLOB", help="Only these guarantees (repeatable).")
 @click.option("--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--compared", is_flag=True, help="Show how much each verdict compared, and on which witnesses it rests.")
 @_acts_on_errors
-def judge(history: Path, globs: Sequence[str], baseline: Path | None) -> NoReturn:
+def judge(history: Path, globs: Sequence[str], baseline: Path | None, *, compared: bool) -> NoReturn:
     """Judge a saved HISTORY (a directory) again."""
     from tailproof.rejudge import judge_again
 
-    text, code = judge_again(history, globs=globs, baseline=baseline)
+    text, code = judge_again(history, globs=globs, baseline=baseline, compared=compared)
     click.echo(text)
     sys.exit(code)
 

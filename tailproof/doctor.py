@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,9 @@ from tailproof.targets.npm import HOW_TO_GET_IT, find_node, find_npm
 from tailproof.targets.pythons import find_python
 from tailproof.targets.target import TargetError
 
+HOW_TO_GET_TOXIPROXY = (
+    "install Go 1.23 or newer (apt-get install golang-go), then `make test` or `make check` builds it"
+)
 _GIB = 1 << 30
 _ENVIRONMENT_BYTES = 600 << 20
 _IMAGE_BYTES = 900 << 20
@@ -44,10 +47,23 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything, also when something is missing. Takes a few seconds; starts, changes and downloads nothing."""
-    findings = [
-        look() for look in (_harness, _uv, _target_python, _releases, _node, _tmux, _git, _space, _shared_memory)
-    ]
-    return [*findings, *_engine(), _toxiproxy()]
+    return [*(look(name) for name in _LOOKS), *_engine()]
+
+
+def look(name: str) -> Finding:
+    """At one thing: a key of `_LOOKS`, or `engine`. Raises KeyError."""
+    return next(_engine()) if name == "engine" else _LOOKS[name]()
+
+
+def main(names: Sequence[str]) -> None:
+    """Write a line for each of the named things that is missing: NAME|what it is needed for|what brings it.
+
+    `docker/needs.sh` reads it: what is missing is known here alone, how to install it there.
+    """
+    for name in names:
+        finding = look(name)
+        if not finding.ok:
+            sys.stdout.write(f"{name}|{finding.needed_for}|{finding.remedy}\n")
 
 
 def _harness() -> Finding:
@@ -132,11 +148,17 @@ def _node() -> Finding:
 
 
 def _tmux() -> Finding:
-    return _tool("tmux", "-V", "the terminal tool of a server that runs as a plain process (pypi:, src:)")
+    return _tool(
+        "tmux", "-V", "the terminals of a server that runs as a plain process (its tools else get plain shells)"
+    )
 
 
 def _git() -> Finding:
     return _tool("git", "--version", "workspaces of a server that runs as a plain process (pypi:, src:)")
+
+
+def _mmdebstrap() -> Finding:
+    return _tool("mmdebstrap", "--version", "building images where no registry is reached")
 
 
 def _space() -> Finding:
@@ -231,7 +253,7 @@ def _toxiproxy() -> Finding:
         name="toxiproxy",
         says=missing or "a Toxiproxy server can be started",
         needed_for="faults below the frames (network.*): bandwidth, slicing, half-open connections",
-        remedy="go install the Toxiproxy server, or put a release of it on PATH",
+        remedy=HOW_TO_GET_TOXIPROXY,
     )
 
 
@@ -247,3 +269,21 @@ def _first_line(*command: str) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         return f"{command[0]} does not run: {error}"
     return (done.stdout or done.stderr).strip().partition("\n")[0]
+
+
+_LOOKS: Mapping[str, Callable[[], Finding]] = {
+    "harness": _harness,
+    "uv": _uv,
+    "server-python": _target_python,
+    "releases": _releases,
+    "node": _node,
+    "tmux": _tmux,
+    "git": _git,
+    "mmdebstrap": _mmdebstrap,
+    "disk": _space,
+    "shared-memory": _shared_memory,
+    "toxiproxy": _toxiproxy,
+}
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,16 +15,20 @@ import msgspec
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.clients.client import ClientError
 from tailproof.clients.spec import BadClient, prepare, resolved
+from tailproof.targets.locks import known_releases, newest_release
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Target, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 PLAIN = "plain"
 BUILD_S = 1800.0
+ASK_S = 20.0
+"""How long the package index may take to say which release is the newest."""
 BUILDERS = 4
 """How much is built side by side: resolving and fetching wait for the network, unpacking for the disk."""
 
 _NEEDS_RELEASE = ("", "sdk")
+_NEWEST = {"pypi:newest": "pypi:", "sdk:newest": "sdk:"}
 _RUNNING = "url:"
 _NO_PATHS = ("docker", "url")
 _LONGEST = 48
@@ -43,6 +47,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """The release of the target, where it can be told before a start."""
     failure: str = ""
     """What could not be built, so that the pair has no trials; empty when all is there."""
+    newest: str = ""
+    """What `newest` came to and who says so, where the target or the client was asked for by that word."""
 
 
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,17 +63,27 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
         return next(pair for pair in self.plain if pair.target == target)
 
 
-def meet(targets: Sequence[str], clients: Sequence[str], *, model_url: str = "", build: bool = True) -> Matrix:
+def meet(
+    targets: Sequence[str],
+    clients: Sequence[str],
+    *,
+    model_url: str = "",
+    build: bool = True,
+    say: Callable[[str], object] = lambda line: None,
+) -> Matrix:
     """Every target with every client; nothing asked is the client that belongs to the target.
 
     With `build` all that they need is built before this returns, side by side. What cannot be built makes its own pairs fail
-    and no other.
+    and no other. `newest` is then what the package index calls so, and `say` is told what that is; without `build` nobody is
+    asked, and it is the newest release with a committed lock file.
 
     Raises:
         BadTarget, BadClient: a spec is wrong, or `sdk` is asked for a target whose release cannot be told.
     """
     if any(not word.strip() for word in clients):
         raise BadClient("the word for a client is empty: name one, or leave --client out for the target's own")
+    newest = _newest({*targets, *clients} & _NEWEST.keys(), say) if build else {}
+    targets, clients = ([newest.get(word, (word,))[0] for word in words] for words in (targets, clients))
     running = any(spec.startswith(_RUNNING) for spec in targets)
     addresses = {spec: model_url_of(spec, model_url) if running else model_url for spec in targets}
     found = [resolve(spec, adapter=adapter_for(PROTOCOL), model_url=url or None) for spec, url in addresses.items()]
@@ -77,6 +93,7 @@ def meet(targets: Sequence[str], clients: Sequence[str], *, model_url: str = "",
     pairs = [_pair(server, word, unbuilt, missing) for server in servers for word in asked]
     pairs = list({(pair.target, pair.client): pair for pair in pairs}.values())
     plain = [_pair(server, PLAIN, unbuilt, missing) for server in servers]
+    pairs, plain = ([_told(pair, newest.values()) for pair in some] for some in (pairs, plain))
     if len(pairs) > 1:
         words = _words(spec for pair in (*pairs, *plain) for spec in (pair.target, pair.client))
         pairs, plain = ([_named(pair, words) for pair in some] for some in (pairs, plain))
@@ -86,6 +103,31 @@ def meet(targets: Sequence[str], clients: Sequence[str], *, model_url: str = "",
 def model_url_of(spec: str, model_url: str) -> str:
     """The address of the model is for a target that runs already; the others find it by themselves."""
     return model_url if spec.startswith(_RUNNING) else ""
+
+
+# -- newest -------------------------------------------------------------------------------------------------------------
+
+
+def _newest(words: Collection[str], say: Callable[[str], object]) -> dict[str, tuple[str, str]]:
+    """`pypi:newest`, `sdk:newest` -> the spec that it means here, and a sentence that says so. Asks the index, once for both."""
+    if not words:
+        return {}
+    found = newest_release(Budget(ASK_S))
+    meant = {word: f"{_NEWEST[word]}{found.version}" for word in sorted(words)}
+    told = {word: (spec, f"{word} is {spec}, {found.says}") for word, spec in meant.items()}
+    for _, sentence in told.values():
+        say(sentence)
+    return told
+
+
+def _told(pair: Pair, newest: Collection[tuple[str, str]]) -> Pair:
+    """The pair with what `newest` came to. One that cannot be had is not replaced by an older one behind the user's back: a gate
+    that opens for the older one says nothing of the newest. The next step is named instead."""
+    told = {spec: sentence for spec, sentence in newest if spec in (pair.target, pair.client)}
+    failure, committed = pair.failure, known_releases()
+    if failure and any(spec.partition(":")[2] not in committed for spec in told):
+        failure = f"{failure.rstrip('.')}; the newest release with a committed lock file is {committed[-1]}"
+    return msgspec.structs.replace(pair, newest="; ".join(told.values()), failure=failure)
 
 
 # -- building -----------------------------------------------------------------------------------------------------------

@@ -190,7 +190,7 @@ class GuaranteeItem(pytest.Item):
         assert self._judged is not None, "setup obtains the verdict"
         trial, verdict = self._judged
         if verdict.known is not None:
-            pytest.xfail(f"known: {verdict.known.reason} ({verdict.known.link})")
+            pytest.xfail(f"known: {verdict.known.reason}{verdict.known.extension} ({verdict.known.link})")
         if verdict.outcome is Outcome.VIOLATED:
             raise Violated(violation_card(verdict, trial))
         if verdict.outcome is Outcome.NOT_APPLICABLE:
@@ -230,7 +230,10 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
 def _matrix(option: Any, *, build: bool) -> Matrix:
     if option.matrix:
         return msgspec.json.decode(option.matrix, type=Matrix)
-    if build and option.live:
-        said = " ".join(("getting ready:", *option.target, *option.client))
-        sys.stderr.write(clip(said, shutil.get_terminal_size().columns) + "\n")
-    return meet(option.target, option.client, model_url=option.model_url, build=build)
+
+    def say(line: str) -> None:
+        if build and option.live:
+            sys.stderr.write(clip(line, shutil.get_terminal_size().columns) + "\n")
+
+    say(" ".join(("getting ready:", *option.target, *option.client)))
+    return meet(option.target, option.client, model_url=option.model_url, build=build, say=say)

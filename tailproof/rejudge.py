@@ -13,10 +13,14 @@ from tailproof.reports.assemble import check_result, environment_of
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import PairResult
 from tailproof.reports.terminal import render
+from tailproof.reports.words import facts
 
 
-def judge_again(directory: Path, *, globs: Sequence[str], baseline: Path | None) -> tuple[str, int]:
-    """What a check of this one trial would have said, and its exit code. Raises HistoryError, BadFile."""
+def judge_again(
+    directory: Path, *, globs: Sequence[str], baseline: Path | None, compared: bool = False
+) -> tuple[str, int]:
+    """What a check of this one trial would have said, and its exit code; with `compared` also what each verdict rests on. Raises
+    HistoryError, BadFile."""
     known = Baseline.load(baseline or data.folder("suites") / "baseline.yaml")
     header = read_header(directory)
     trial = judge_directory(directory, baseline=known, history_path=str(directory), globs=globs or ("*",))
@@ -32,4 +36,7 @@ def judge_again(directory: Path, *, globs: Sequence[str], baseline: Path | None)
     for verdict in trial.verdicts:
         if verdict.outcome is not Outcome.VIOLATED:
             lines.append(f"{verdict.outcome:<15} {verdict.guarantee:<18} {verdict.says}")
+        if compared and verdict.outcome in (Outcome.HOLDS, Outcome.VIOLATED):
+            rests_on = f"rests on {', '.join(verdict.rests_on)}"
+            lines.append(f"{'':<15} {'':<18} {'; '.join(filter(None, (facts(verdict.compared), rests_on)))}")
     return "\n".join(lines), result.gate.exit_code

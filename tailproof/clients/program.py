@@ -21,7 +21,8 @@ from tailproof.adapters.adapter import Adapter, ConversationPlan
 from tailproof.adapters.openhands_api import TOOL_PATIENCE_S
 from tailproof.clients.client import EVERYTHING, ClientError, ClientRaised, Returned, Tells
 from tailproof.clients.told import ENDED, Report, Told
-from tailproof.history.recorder import Recorder
+from tailproof.history.recorder import TRIAL, Recorder
+from tailproof.history.records import BreakOff
 from tailproof.waiting import Budget
 
 SDK_PROGRAM = Path(__file__).with_name("sdk_program.py")
@@ -255,7 +256,7 @@ class ProgramClient:
             try:
                 self._told.take(decode(line))
             except msgspec.MsgspecError as error:
-                self._told.note(f"a report of the client cannot be read: {error}: {line[:200]!r}")
+                self._unheard(f"a report of the client cannot be read: {error}: {line[:200]!r}")
         try:
             self._code = self._process.wait(KILL_S)
         except subprocess.TimeoutExpired:
@@ -266,6 +267,11 @@ class ProgramClient:
         died = not self._closed and self._by_itself
         self._told.end(why="" if in_order else self._obituary(), died_with=self._code if died else None)
         self._gone.set()
+
+    def _unheard(self, says: str) -> None:
+        """Nobody knows what the client has told here: what is missing from now on need not be missing with the client."""
+        self._told.note(says)
+        self._recorder.witness(TRIAL).write(BreakOff(by="harness", doing="hear", says=says))
 
 
 def _close(pipe: Any) -> None:

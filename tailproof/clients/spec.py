@@ -31,8 +31,8 @@ BUILDERS = 4
 def resolved(asked: str, *, target: str, version: str) -> str:
     """The concrete spec of the client that `asked` means for a target and its release (empty when it cannot be told).
 
-    Nothing asked means the client that belongs to the target; `sdk` is that of its release, `sdk:newest` the newest with a lock
-    file.
+    Nothing asked means the client that belongs to the target; `sdk` is that of its release, `sdk:newest` the newest with a
+    committed lock file (a check has asked the package index before, and names a release).
 
     Raises:
         BadClient: there is no such client.

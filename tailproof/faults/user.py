@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.adapters.adapter import Answer, Api
 from tailproof.faults.fault import Proof, Stage
-from tailproof.history.records import Neutral
+from tailproof.history.records import RESTING, Neutral
 from tailproof.waiting import Cancelled, DeadlineMissed
 from tailproof.wire.handle import WireError
 from tailproof.wire.rules import Rule
@@ -171,7 +172,10 @@ class UserMessage(_UserAct):
 
     def inject(self, stage: Stage) -> None:
         if self.options.while_held is None:
+            resting = bool(seen := stage.observer.statuses()) and seen[-1].neutral in RESTING
             super().inject(stage)
+            if self.options.run and resting:
+                self._wait_active(stage)
             return
         self._since_ns = time.monotonic_ns()
         stage.wire.add(self._rule)
@@ -201,6 +205,16 @@ class UserMessage(_UserAct):
         except (Cancelled, WireError):
             return  # the trial is ending: whoever waits for the answer says that there is none
         self._answered.set()
+
+    def _wait_active(self, stage: Stage) -> None:
+        """The trial waits for the end of a run that it sees; whether the server starts one is for the guarantees to judge."""
+        with contextlib.suppress(DeadlineMissed):
+            stage.observer.wait_status(
+                "the run of the posted message",
+                lambda status: status.neutral == "active",
+                stage.budget.part(SEEN_S),
+                since_ns=self._since_ns,
+            )
 
     def _wait_asked(self, stage: Stage) -> int:
         try:

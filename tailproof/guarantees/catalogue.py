@@ -16,19 +16,27 @@ from tailproof.guarantees import (
     events_pages,
     events_stable,
     loop,
+    loop_answered,
+    loop_consent,
+    model_sound,
     server,
     status,
     status_client,
     stream,
 )
-from tailproof.guarantees.verdict import Guarantee, Outcome, Verdict
+from tailproof.guarantees.verdict import TAKEN_BACK, Guarantee, Outcome, Verdict
+from tailproof.guarantees.witnesses import COUNTED_SINCE, TRIAL, WITNESSES, blind
+from tailproof.history.plan import planned_faults
 from tailproof.history.reader import History
 from tailproof.history.timeline import SECOND
 
 FAMILIES = (
     *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
-    *(stream, status, status_client, loop, cost, server, client),
+    *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, client),
 )
+
+STOOD_STILL_NS = 3 * SECOND
+"""A supervisor that is late by so much at once was stopped, or its machine was: that is no mere load."""
 
 CATALOGUE: Mapping[str, Guarantee] = MappingProxyType(
     {guarantee.id: guarantee for family in FAMILIES for guarantee in family.GUARANTEES}
@@ -39,29 +47,60 @@ CATALOGUE: Mapping[str, Guarantee] = MappingProxyType(
 def judge(history: History, guarantee_ids: Iterable[str] | None = None) -> dict[str, Verdict]:
     """Judge a history by the guarantees named, all when None.
 
-    What the record cannot bear is taken back (`weigh`). Raises KeyError for an id that is not in the catalogue.
+    What the record cannot bear is taken back (`weigh`), and so is what holds in a trial that waited in vain for something when
+    no promise is broken that explains it. Raises KeyError for an id that is not in the catalogue.
     """
-    chosen = CATALOGUE if guarantee_ids is None else {identity: CATALOGUE[identity] for identity in guarantee_ids}
-    return {identity: weigh(history, guarantee, guarantee.judge(history)) for identity, guarantee in chosen.items()}
+    chosen = list(CATALOGUE if guarantee_ids is None else guarantee_ids)
+    for identity in chosen:
+        CATALOGUE[identity]
+    every = CATALOGUE if history.missed else chosen
+    found = {identity: weigh(history, CATALOGUE[identity], _judged(history, CATALOGUE[identity])) for identity in every}
+    if history.missed and not any(verdict.outcome is Outcome.VIOLATED for verdict in found.values()):
+        missed = history.missed[0]
+        why = f"the trial waited {missed.seconds:.1f} s in vain for {missed.waited_for}"
+        found = {
+            identity: _taken_back(verdict, why) if verdict.outcome is Outcome.HOLDS else verdict
+            for identity, verdict in found.items()
+        }
+    return {identity: found[identity] for identity in chosen}
+
+
+def _judged(history: History, guarantee: Guarantee) -> Verdict:
+    why_not = guarantee.applies(history.header)
+    if why_not:
+        return Verdict(outcome=Outcome.NOT_APPLICABLE, says=why_not, planned=True)
+    return guarantee.judge(history)
 
 
 def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
     """Take back what the record as a whole does not bear.
 
-    - A line that cannot be read in the middle of a file takes back `holds` and `violated`: nobody knows what stood there. One
-      at the end of a file is what a killed harness leaves; the lists that it tears off are inconclusive by themselves.
-    - A trial that did not come to its end, and a fault without proof, take back `holds`: the situation that was to be survived
-      may not have come about. They leave `violated` alone: a promise is broken whatever was done to the server, and each
-      guarantee looks for the end of the lists that it compares.
-    - A stall of the supervisor takes back a `violated` that a clock decided, when the time that was lost makes the difference.
+    - A failure of the harness in the trial takes back everything: whatever was seen may be its doing.
+    - A blind witness takes back what rests on it, whether it holds, is violated or excused.
+    - A part of the plan that was not done, a fault without proof, and a trial that did not come to its end take back what holds or
+      is excused: the situation that was to be survived may not have come about. They leave `violated` alone: a promise is broken
+      whatever was done to the server, and each guarantee looks for the end of the lists that it compares.
+    - Nothing compared is nothing decided.
+    - A stall of the supervisor takes back a `violated` that a clock decided, when the time that was lost makes the difference. A long
+      one takes back what holds by a clock, too: the moments between which time was measured may have been seen late.
+
+    What the plan or the protocol does not have stays not-applicable.
     """
-    judged = verdict.outcome in (Outcome.HOLDS, Outcome.VIOLATED)
-    spoiled = _spoiled_lines(history) if judged and history.damaged else ()
-    if spoiled:
-        return _taken_back(verdict, f"the history is damaged at {', '.join(spoiled[:3])}")
-    if verdict.outcome is Outcome.HOLDS:
-        doubts = [*_unproven(history), *_unfinished(history)]
-        return _taken_back(verdict, doubts[0]) if doubts else verdict
+    if verdict.planned or verdict.outcome is Outcome.INCONCLUSIVE:
+        return verdict
+    doubts = [*_of_the_harness(history), *_of_blind_witnesses(history, guarantee, verdict)]
+    if verdict.outcome is not Outcome.VIOLATED:
+        doubts += [*unaccounted(history, break_offs=not guarantee.judges_break_offs), *_unfinished(history)]
+    if doubts:
+        return _taken_back(verdict, doubts[0])
+    if verdict.outcome is Outcome.NOT_APPLICABLE and not verdict.evidence:
+        return _taken_back(verdict, "nothing that was seen shows it")
+    if verdict.outcome is Outcome.HOLDS and not any(verdict.compared.values()):
+        return _taken_back(verdict, "nothing was compared")
+    if verdict.outcome is Outcome.HOLDS and guarantee.rests_on_time:
+        longest_ns = max((stall.late_ns for stall in history.stalls), default=0)
+        if longest_ns >= STOOD_STILL_NS:
+            return _taken_back(verdict, f"the harness itself stood still for {longest_ns / SECOND:.2f} s")
     if verdict.outcome is Outcome.VIOLATED and verdict.timed and guarantee.rests_on_time and history.stalls:
         lost_s = sum(stall.late_ns for stall in history.stalls) / SECOND
         took_s, limit_s = verdict.measured.get("took_s"), verdict.measured.get("limit_s")
@@ -71,25 +110,64 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
 
 
 def _taken_back(verdict: Verdict, why: str) -> Verdict:
-    found = "it would hold" if verdict.outcome is Outcome.HOLDS else "it would be violated"
     return replace(
         verdict,
         outcome=Outcome.INCONCLUSIVE,
-        says=f"{why}; else {found}: {verdict.says}",
+        says=f"{why}{TAKEN_BACK}{_ELSE[verdict.outcome]}: {verdict.says}",
         signature="",
+        compared={},
     )
 
 
-def _unproven(history: History) -> list[str]:
-    """Faults that were meant or done and have no proof."""
-    stages: dict[str, set[str]] = {}
+_ELSE = {
+    Outcome.HOLDS: "it would hold",
+    Outcome.VIOLATED: "it would be violated",
+    Outcome.NOT_APPLICABLE: "it would not apply",
+}
+
+
+def _of_the_harness(history: History) -> list[str]:
+    return [f"the harness failed in this trial: {one.says}" for one in history.break_offs if one.by == "harness"]
+
+
+def _of_blind_witnesses(history: History, guarantee: Guarantee, verdict: Verdict) -> list[str]:
+    if history.header.schema < COUNTED_SINCE:
+        spoiled = _spoiled_lines(history) if history.damaged else ()
+        if spoiled:
+            return [f"the history is damaged at {', '.join(spoiled[:3])}"]
+        uncounted = (
+            f"a history of schema {history.header.schema}, in which no witness counted its records, shows no absence"
+        )
+        return [uncounted] if verdict.outcome is Outcome.HOLDS else []
+    known = blind(history)
+    return [known[witness] for witness in WITNESSES if witness in known and witness in {TRIAL, *guarantee.rests_on}]
+
+
+def unaccounted(history: History, *, break_offs: bool = True) -> list[str]:
+    """What the plan asks for and the record does not show: a fault that was not injected or has no proof, a point that the loop
+    never reached, and (with `break_offs`) a trial that was broken off."""
+    stages: dict[str, set[str]] = {fault.id: set() for fault in planned_faults(history.header)}
     for fault in history.faults:
         stages.setdefault(fault.fault, set()).add(fault.stage)
     return [
-        f"the fault {fault} has no proof of its effect"
-        for fault, seen in stages.items()
-        if "unproven" in seen or "proven" not in seen
+        *(f"the trial broke off: {one.says}" for one in history.break_offs if break_offs),
+        *(
+            f"the fault {fault} has no proof of its effect"
+            if seen
+            else f"the fault {fault} was planned and not injected"
+            for fault, seen in stages.items()
+            if "unproven" in seen or "proven" not in seen
+        ),
+        *(
+            f"the loop never reached {one.point}"
+            for one in history.rendezvous
+            if one.stage == "missed" and one.point != BACK
+        ),
     ]
+
+
+BACK = "reconnected"
+"""The one point that the client must reach by itself: whether it does is `stream.resumed`'s to judge."""
 
 
 def _unfinished(history: History) -> list[str]:

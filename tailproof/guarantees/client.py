@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tailproof.guarantees import loop_bounded
+from tailproof.guarantees.about import a_client
 from tailproof.guarantees.events_client import end_of_run
 from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import (
@@ -12,16 +13,19 @@ from tailproof.guarantees.verdict import (
     Pointer,
     Verdict,
     at,
+    excused,
+    first_of,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import ENGINE, LOG, STATUS, STREAM, WIRE
+from tailproof.history.plan import PATH, RESTARTS, SERVERS_NUMBERS, client_tells, plans, skew
 from tailproof.history.reader import History
-from tailproof.history.records import ClientError, Run
-from tailproof.history.timeline import SECOND, client_runs, last_ns, seconds, settled_at
-from tailproof.history.traffic import hurts
-from tailproof.history.views import SERVERS_NUMBERS, client_tells, lists_of, log_of, skew
+from tailproof.history.records import ClientError, Header, Run
+from tailproof.history.timeline import CLIENT, SECOND, client_runs, last_ns, seconds, settled_at
+from tailproof.history.traffic import failed_requests, hurt_at, server_down
+from tailproof.history.views import lists_of, log_of
 
 RETURNS_S = 10.0
 REFUSALS = frozenset({"start", "create", "send"})
@@ -36,21 +40,10 @@ def compatible(history: History, conversation: str) -> Verdict:
     *Works*: its run comes back well within T of the end of the run, and the list that it holds is the log. *Fails with one clear
     error*: it raises while it creates, sends or runs, and the message says more than a bare type (a person can act on a field, a
     code, a version). It never loses events in silence, never hangs, never spins (`loop.bounded`), never returns from a failed
-    run as if all were well. Judged where nothing hurts the path or the server. A client of the server's own release that raises
-    at create or send has no such excuse, nor has one whose releases are not comparable with the server's (a script, the
-    TypeScript client).
+    run as if all were well. Judged where nothing hurts the path or the server. A client of the server's own release has no such
+    excuse (`client.works`), nor has one whose releases are not comparable with the server's (a script, the TypeScript client).
     """
-    if not client_tells(history):
-        return not_applicable("the plain protocol client is of no release")
-    refused = next((error for error in history.client_errors if error.verb in REFUSALS), None)
-    if hurts(history) or _went_down(history):
-        if refused is not None and not history.runs:
-            return inconclusive(
-                f"the client gave up under a fault ({refused.verb}: {refused.error_type}) and never ran: nothing of it was judged"
-            )
-        return not_applicable("what a fault caused tells nothing of the releases")
-    if not skew(history):
-        return _own_release(history, refused)
+    refused = _refused(history)
     if refused is not None:
         return _clear(refused, f"the client refused to {refused.verb}")
     spins = loop_bounded.bounded(history)
@@ -63,13 +56,46 @@ def compatible(history: History, conversation: str) -> Verdict:
     return _run(history, conversation, called, back)
 
 
-def _went_down(history: History) -> bool:
-    return any(life.stage == "died" or (life.stage == "started" and life.epoch > 0) for life in history.lives)
+def _refused(history: History) -> ClientError | None:
+    return next((error for error in history.client_errors if error.verb in REFUSALS), None)
 
 
-def _own_release(history: History, refused: ClientError | None) -> Verdict:
-    if refused is None:
-        return not_applicable("client and server are of one release, or of releases that cannot be compared")
+def works(history: History, conversation: str) -> Verdict:
+    """A client creates its conversation, sends its message and runs.
+
+    One of the server's own release, or one whose releases are not comparable with the server's (a script, the TypeScript client),
+    that gives up before it runs has no excuse but a fault that was on at that moment, or a server that failed it (`server.works`
+    and `server.ready` judge that). One of another release may refuse with a clear error (`client.compatible`).
+    """
+    refused = _refused(history)
+    if refused is not None:
+        return _gave_up(history, refused)
+    mine = [request for request in history.requests if request.witness == CLIENT]
+    runs = client_runs(history, conversation)
+    if not runs:
+        return inconclusive("the client never ran")
+    return holds(
+        f"the client made {len(mine)} requests and ran {len(runs)} times",
+        compared={"runs": len(runs), "requests": len(mine)},
+    )
+
+
+def _gave_up(history: History, refused: ClientError) -> Verdict:
+    pointer = at(refused, f"{refused.verb} raised {refused.error_type}")
+    if hurt_at(history, refused.t_ns, slack_ns=SECOND) or any(
+        life.t_ns < refused.t_ns for life in server_down(history)
+    ):
+        return inconclusive(
+            f"the client gave up under a fault ({refused.verb}: {refused.error_type}) and never ran: nothing of it was judged"
+        )
+    failed = [request for request in failed_requests(history) if request.witness == CLIENT]
+    if failed:
+        return excused(
+            f"the server failed the client: {failed[0].method} {failed[0].path} got {failed[0].code or failed[0].error}",
+            evidence=[at(failed[0], "the server's failure"), pointer],
+        )
+    if skew(history.header):
+        return excused(f"{skew(history.header)}, and it refused to {refused.verb}", evidence=[pointer])
     own = history.header.client.partition(":")[0] in SERVERS_NUMBERS and bool(history.header.versions.get("server"))
     server = "a server of its own release" if own else "this server"
     return violated(
@@ -77,7 +103,7 @@ def _own_release(history: History, refused: ClientError | None) -> Verdict:
         signature="own-release-fails" if own else f"cannot-{refused.verb}",
         expected=[f"a client that works with {server}"],
         seen=[f"{refused.error_type}: {refused.error}"[:300]],
-        evidence=[at(refused, f"{refused.verb} raised {refused.error_type}")],
+        evidence=[pointer],
     )
 
 
@@ -97,7 +123,7 @@ def _clear(error: ClientError | Run, what: str) -> Verdict:
             seen=[f"{error.error_type}: {said}"],
             evidence=[at(error, what)],
         )
-    return holds(f"{what} with one clear error: {error.error_type}: {said[:160]}")
+    return holds(f"{what} with one clear error: {error.error_type}: {said[:160]}", compared={"errors": 1})
 
 
 def _run(history: History, conversation: str, called: Run, back: Run | None) -> Verdict:
@@ -143,7 +169,7 @@ def _holds_the_log(history: History, conversation: str, back: Run, evidence: lis
         for event in one.events
     }
     missing = [event for event in log.events[: end + 1] if event.durable and event.id not in held]
-    if "held" in client_tells(history) and missing:
+    if "held" in client_tells(history.header) and missing:
         return violated(
             f"{_pair(history)}: {len(missing)} of {end + 1} events were missing when run() returned without an error",
             signature="loses-events-silently",
@@ -152,16 +178,42 @@ def _holds_the_log(history: History, conversation: str, back: Run, evidence: lis
             missing=len(missing),
             in_log=end + 1,
         )
-    return holds(f"{_pair(history)}: run() returned and the client held the log", in_log=end + 1)
+    return holds(
+        f"{_pair(history)}: run() returned and the client held the log",
+        compared={"runs": 1, "events": len(held)},
+        in_log=end + 1,
+    )
+
+
+def _of_another_release(header: Header) -> str:
+    return "" if skew(header) else "client and server are of one release, or of releases that cannot be compared"
+
+
+def _unhurt(header: Header) -> str:
+    hurt = plans(header, *PATH, *RESTARTS)
+    return "what a fault causes tells nothing of the releases" if hurt else ""
 
 
 GUARANTEES = (
+    Guarantee(
+        id="client.works",
+        level=Level.MUST,
+        promise="A client creates its conversation, sends its message and runs.",
+        source="OpenHands software-agent-sdk: `Conversation`, `send_message`, `run` of each release with its own server",
+        judge=per_conversation(works),
+        applies=a_client,
+        rests_on=frozenset({CLIENT, WIRE, ENGINE}),
+        judges_break_offs=True,
+    ),
     Guarantee(
         id="client.compatible",
         level=Level.SHOULD,
         promise="A client one release older or newer than the server works, or fails with one clear error.",
         source="OpenHands software-agent-sdk: events are strict in both directions",
         judge=per_conversation(compatible),
+        applies=first_of(a_client, _of_another_release, _unhurt),
+        rests_on=frozenset({LOG, STREAM, STATUS, CLIENT, WIRE}),
         rests_on_time=True,
+        judges_break_offs=True,
     ),
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
+from tailproof.guarantees.about import a_client_that_tells
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import (
     Guarantee,
@@ -12,16 +12,17 @@ from tailproof.guarantees.verdict import (
     Verdict,
     all_of,
     at,
+    excused,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import LOG, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import Exchange, Run, Status
-from tailproof.history.timeline import SECOND, client_runs, seconds, settled_at
+from tailproof.history.timeline import CLIENT, SECOND, client_runs, seconds, settled_at
 from tailproof.history.traffic import SPOILED
-from tailproof.history.views import Log, client_tells, conversations, log_of, skew
+from tailproof.history.views import Log, conversations, log_of
 
 PAGE_SIZE = 100
 TELLS_APART = 3
@@ -34,23 +35,21 @@ def reconcile(history: History, conversation: str) -> Verdict:
     """After a run, REST requests and bytes grow with what was missed, not with the history.
 
     Counted at the wire: the answers to plain reads between the terminal status and the return of the client's run, without those
-    that the client had been repeating all along (its polling of the status), and without answers that a rule or an error spoiled:
+    of the status, which a client may poll as it likes, and without answers that a rule or an error spoiled:
     whoever gets half a page asks for it again. A repair is what the stream did not bring, by the
     sizes of the events in the log, and two pages on top. Judged only where reading the whole log would cost at least three times
     a repair.
     """
-    if "held" not in client_tells(history):
-        return not_applicable("the client holds no list that it could repair")
-    if skew(history):
-        return not_applicable(skew(history))
     if len(conversations(history)) > 1:
-        return not_applicable("several conversations share the wire")
+        return inconclusive("several conversations share the wire")
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
-    returns = [
-        (called, back) for called, back in client_runs(history, conversation) if back and back.stage == "returned"
-    ]
+    runs = client_runs(history, conversation)
+    raised = [back for _, back in runs if back is not None and back.stage == "raised"]
+    if raised and len(raised) == len(runs):
+        return excused("no run of the client returned", evidence=[at(back, f"run() {back.stage}") for back in raised])
+    returns = [(called, back) for called, back in runs if back and back.stage == "returned"]
     return all_of(
         (_one_run(history, conversation, log, called, back) for called, back in returns),
         nothing="no run of the client returned",
@@ -67,9 +66,10 @@ def _one_run(history: History, conversation: str, log: Log, called: Run, back: R
     repair = missed_bytes + 2 * size * whole // len(log.events)
     if whole < TELLS_APART * repair:
         needed = TELLS_APART * (len(missed) + 2 * size)
-        return not_applicable(
+        return excused(
             f"a log of {len(log.events)} events is too short to tell a repair from a whole read: with {len(missed)} events missed "
-            f"and pages of {size} it must have {needed}"
+            f"and pages of {size} it must have {needed}",
+            evidence=[at(log.events[-1], "the last event of the log"), at(back, "run() returned")],
         )
     ended = settled_at(history, conversation, called.t_ns, back.t_ns + BEFORE_NS)
     if ended is None:
@@ -98,6 +98,7 @@ def _one_run(history: History, conversation: str, log: Log, called: Run, back: R
         )
     return holds(
         f"{len(reads)} requests fetched {fetched} bytes in {seconds(max(0, back.t_ns - ended.t_ns))} s; a repair may cost {repair}",
+        compared={"runs": 1, "requests": len(history.exchanges)},
         **measured,
     )
 
@@ -122,13 +123,13 @@ def _reads(history: History, called: Run, ended: Status, back: Run) -> list[Exch
         and exchange.code < 400
         and called.t_ns <= exchange.t_ns
     ]
-    before = Counter(exchange.path for exchange in span if exchange.t_ns < ended.t_ns - BEFORE_NS)
+    polled = {request.path for request in history.requests if request.witness == CLIENT and request.verb == "status"}
     return [
         exchange
         for exchange in span
         if exchange.t_ns >= ended.t_ns - BEFORE_NS
         and (exchange.began_ns or exchange.t_ns) <= back.t_ns
-        and before[exchange.path] < 2
+        and exchange.path not in polled
     ]
 
 
@@ -139,5 +140,7 @@ GUARANTEES = (
         promise="After a run, REST requests and bytes grow with what was missed, not with the history.",
         source="OpenHands software-agent-sdk #1865 (runs can reach 60,000 events)",
         judge=per_conversation(reconcile),
+        applies=a_client_that_tells("held", "the client holds no list that it could repair"),
+        rests_on=frozenset({LOG, STREAM, STATUS, CLIENT, WIRE}),
     ),
 )

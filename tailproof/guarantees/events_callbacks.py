@@ -6,15 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from tailproof.guarantees.about import a_client_that_tells
 from tailproof.guarantees.events_client import end_of_run
 from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
 from tailproof.guarantees.stream import fatal_closes
-from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, not_applicable, violated
+from tailproof.guarantees.verdict import MOST, Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
+from tailproof.guarantees.witnesses import ENGINE, LOG, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import Run, Sighting
 from tailproof.history.timeline import CLIENT, SECOND, client_runs, settled_at
 from tailproof.history.traffic import client_streams, server_down
-from tailproof.history.views import Log, client_tells, lists_of, log_of, skew
+from tailproof.history.views import Log, lists_of, log_of
 
 SLACK_NS = SECOND
 WITHHELD = frozenset({"dropped", "reordered"})
@@ -36,25 +38,31 @@ def callbacks(history: History, conversation: str) -> Verdict:
     comes before what follows it. Only an event whose frame the wire withheld or reordered on a stream that stayed open may come
     late, because nothing told the client of the gap. Bookkeeping comes from other threads than the loop and may stand anywhere.
     """
-    if "callbacks" not in client_tells(history):
-        return not_applicable("the client has no callbacks")
-    if skew(history):
-        return not_applicable(skew(history))
     if not history.runs:
-        return not_applicable("the client never ran")
+        return inconclusive("the client never ran")
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
     back = _last_judged(history, conversation)
     if back is None:
-        return not_applicable("no run of the client came back from its end")
-    if any(moment < back.t_ns for moment in server_down(history)):
-        return not_applicable("the server went down during the run")
+        raised = [run for _, run in client_runs(history, conversation) if run is not None]
+        if not raised:
+            return inconclusive("no run of the client came back")
+        return excused(
+            "the client's run raised before the server had ended it",
+            evidence=[at(run, f"run() raised {run.error_type}") for run in raised],
+        )
+    down = [life for life in server_down(history) if life.t_ns < back.t_ns]
+    if down:
+        return excused("the server went down during the run", evidence=[at(life, life.stage) for life in down])
     told_off = [
         one.closed for one in client_streams(history) if one.closed and one.closed.code in fatal_closes(history)
     ]
     if told_off:
-        return not_applicable(f"the stream was closed with {told_off[0].code}: the client must not come back")
+        return excused(
+            f"the stream was closed with {told_off[0].code}: the client must not come back",
+            evidence=[at(closed, f"closed with {closed.code}") for closed in told_off],
+        )
     begin, end = _begin(history, conversation, log), end_of_run(history, conversation, log, back)
     if begin is None or end is None:
         return inconclusive("the log shows no end of the run that the client came back from")
@@ -68,7 +76,11 @@ def callbacks(history: History, conversation: str) -> Verdict:
         _missing(history, conversation, due, told, back)
         or _doubled(told)
         or _out_of_order(history, log, due, told)
-        or holds(f"the callbacks got each of {len(due)} events once, in log order", due=len(due), told=len(told))
+        or holds(
+            f"the callbacks got each of {len(due)} events once, in log order",
+            compared={"events": len(due)},
+            told=len(told),
+        )
     )
 
 
@@ -106,7 +118,8 @@ def _missing(
 ) -> Verdict | None:
     heard = {event.id for event in told}
     missing = [event for event in due if event.id not in heard]
-    missing = [event for event in missing if not _still_on_its_way(history, event)]
+    coming = _still_on_its_way(history) if missing else frozenset()
+    missing = [event for event in missing if event.id not in coming]
     if not missing:
         return None
     held = {event.id for one in lists_of(history, conversation, "held") for event in one.events}
@@ -118,7 +131,7 @@ def _missing(
         seen=[event.id for event in told[-10:]],
         evidence=[
             at(back, f"run() {back.stage}"),
-            *(at(event, f"{event.name} {event.id} stands in the log") for event in missing),
+            *(at(event, f"{event.name} {event.id} stands in the log") for event in missing[:MOST]),
         ],
         missing=len(missing),
         due=len(due),
@@ -126,14 +139,18 @@ def _missing(
     )
 
 
-def _still_on_its_way(history: History, event: Sighting) -> bool:
-    """It was late by the lag that was put on the path when the client's last stream ended."""
+def _still_on_its_way(history: History) -> frozenset[str]:
+    """The events that were late by the lag that was put on the path when the client's last stream ended."""
     streams = client_streams(history)
-    if not streams or streams[-1].closed is None:
-        return False
     lag_ns = int(history.header.parameters.get("lag", 0.0) * SECOND)
-    came = [frame.t_ns for frame in history.frames if frame.id == event.id and frame.direction == "down"]
-    return bool(came) and lag_ns > 0 and min(came) + lag_ns + SLACK_NS > streams[-1].closed.t_ns
+    if not streams or streams[-1].closed is None or lag_ns <= 0:
+        return frozenset()
+    came: dict[str, int] = {}
+    for frame in history.frames:
+        if frame.direction == "down":
+            came.setdefault(frame.id, frame.t_ns)
+    closed_ns = streams[-1].closed.t_ns
+    return frozenset(identity for identity, t_ns in came.items() if t_ns + lag_ns + SLACK_NS > closed_ns)
 
 
 def _doubled(told: Sequence[Sighting]) -> Verdict | None:
@@ -175,5 +192,7 @@ GUARANTEES = (
         promise="Each persisted event of a run reaches the client's callbacks exactly once, in log order.",
         source="OpenHands openhands-sdk 1.56.0 (missed events are replayed to callbacks), `RemoteConversation`",
         judge=per_conversation(callbacks),
+        applies=a_client_that_tells("callbacks", "the client has no callbacks"),
+        rests_on=frozenset({LOG, STREAM, STATUS, ENGINE, CLIENT, WIRE}),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tailproof.guarantees.about import a_client_that_tells
 from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
 from tailproof.guarantees.verdict import (
     Guarantee,
@@ -12,15 +13,16 @@ from tailproof.guarantees.verdict import (
     Verdict,
     all_of,
     at,
+    excused,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import LOG, STREAM, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import Run, Sighting
-from tailproof.history.timeline import SETTLED, client_runs
-from tailproof.history.views import EventList, Log, client_tells, lists_of, log_of, neutral_of, skew
+from tailproof.history.timeline import CLIENT, SETTLED, client_runs
+from tailproof.history.views import EventList, Log, lists_of, log_of, neutral_of
 
 STRICT = 10
 """The first and the last so many events are `events.tail`'s, the others `events.middle`'s. Parameter `events.tail`."""
@@ -55,14 +57,12 @@ def _strict(history: History) -> int:
 
 
 def _judge(history: History, conversation: str, part: Part) -> Verdict:
-    if "held" not in client_tells(history):
-        return not_applicable("the client tells of no list that it holds")
-    if skew(history):
-        return not_applicable(skew(history))
-    runs = client_runs(history, conversation)
-    returned = [back for _, back in runs if back is not None and back.stage == "returned"]
+    backs = [back for _, back in client_runs(history, conversation) if back is not None]
+    returned = [back for back in backs if back.stage == "returned"]
+    if not returned and backs:
+        return excused("no run of the client returned", evidence=[at(back, f"run() {back.stage}") for back in backs])
     if not returned:
-        return not_applicable("no run of the client returned" if runs else "the client never ran")
+        return inconclusive("no run of the client came back")
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
@@ -86,13 +86,13 @@ def _one_run(history: History, conversation: str, log: Log, returned: Run, part:
     whole = [event for event in log.events[: end + 1] if event.durable]
     due = part(whole)
     if not due:
-        return not_applicable(f"a log of {len(whole)} events has no middle")
+        return excused(f"a log of {len(whole)} events has no middle", evidence=[at(log.events[end], "ends the run")])
     known = set(held.ids)
     missing = [event for event in due if event.id not in known]
     if not missing:
         return holds(
             f"the client held all {len(due)} events that were due when its run returned",
-            due=len(due),
+            compared={"events": len(due)},
             in_log=len(whole),
             held=len(held.ids),
         )
@@ -176,6 +176,9 @@ def _before_the_snapshot(log: Log, one: EventList, end: int, until: int) -> int:
     return end
 
 
+HOLDS_A_LIST = a_client_that_tells("held", "the client tells of no list that it holds")
+RESTS_ON = frozenset({LOG, STREAM, CLIENT, WIRE})
+
 GUARANTEES = (
     Guarantee(
         id="events.tail",
@@ -183,6 +186,8 @@ GUARANTEES = (
         promise="When the client's run returns, it holds the first 10 and the last 10 events of the log.",
         source="OpenHands software-agent-sdk #1865, #1832",
         judge=per_conversation(tail),
+        applies=HOLDS_A_LIST,
+        rests_on=RESTS_ON,
     ),
     Guarantee(
         id="events.middle",
@@ -190,5 +195,7 @@ GUARANTEES = (
         promise="When the client's run returns, it holds the events between the first 10 and the last 10 of the log, too.",
         source="OpenHands software-agent-sdk #1791, #1865",
         judge=per_conversation(middle),
+        applies=HOLDS_A_LIST,
+        rests_on=RESTS_ON,
     ),
 )

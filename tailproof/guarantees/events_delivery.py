@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
@@ -14,12 +15,12 @@ from tailproof.guarantees.verdict import (
     at,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STREAM, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import Sighting
-from tailproof.history.timeline import down_after, wire_faults
+from tailproof.history.timeline import CLIENT, down_after, wire_faults
 from tailproof.history.views import EventList, Log, lists_of, log_of, torn
 
 UNTOUCHED = frozenset({"passed", "control"})
@@ -37,18 +38,17 @@ def delivered(history: History, conversation: str) -> Verdict:
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
-    verdicts = [
+    judged = [
         _received(history, conversation, log, one)
         for one in lists_of(history, conversation, "stream")
         if one.subscribed and (one.path == "direct" or (one.path == "wire" and _healthy_wire(history)))
     ]
-    verdict = all_of(verdicts, nothing="nobody subscribed over a healthy path")
+    verdicts = [verdict for verdict in judged if verdict is not None]
+    nothing = "nothing was due to any subscription" if judged else "nobody subscribed over a healthy path"
+    verdict = all_of(verdicts, nothing=nothing)
     if verdict.outcome is Outcome.HOLDS:
-        good = [one for one in verdicts if one.outcome is Outcome.HOLDS]
-        return holds(
-            f"{len(good)} subscriptions received the log from where they began, in its order",
-            subscriptions=len(good),
-            received=sum(int(one.measured["received"]) for one in good),
+        return replace(
+            verdict, says=f"{len(verdicts)} subscriptions received the log from where they began, in its order"
         )
     return verdict
 
@@ -57,7 +57,8 @@ def _healthy_wire(history: History) -> bool:
     return not wire_faults(history) and all(frame.done in UNTOUCHED for frame in history.frames)
 
 
-def _received(history: History, conversation: str, log: Log, one: EventList) -> Verdict:
+def _received(history: History, conversation: str, log: Log, one: EventList) -> Verdict | None:
+    """None for a subscription to which nothing was due."""
     received = [event for event in one.events if event.durable and event.id in log.position]
     to_the_end = _open_at_the_end(history, log, one)
     if to_the_end and one.closed is None and one.witness in torn(history):
@@ -96,7 +97,7 @@ def _received(history: History, conversation: str, log: Log, one: EventList) -> 
                 seen=[earlier.id, event.id],
                 evidence=[at(earlier, "received first"), at(event, "received behind it")],
             )
-    return holds(f"{one.witness} {one.reading} received {len(due)} events", received=len(due))
+    return holds(f"{one.witness} {one.reading} received {len(due)} events", compared={"events": len(due)})
 
 
 def _once(events: list[Sighting]) -> list[Sighting]:
@@ -125,17 +126,17 @@ def _start(history: History, conversation: str, one: EventList, received: list[S
     return min((*(log.position[event.id] for event in received), *messages), default=None)
 
 
-def _silent(history: History, log: Log, one: EventList) -> Verdict:
+def _silent(history: History, log: Log, one: EventList) -> Verdict | None:
     """A subscription that received nothing: a violation only if the loop is known to have gone on while it was open."""
     if not _open_at_the_end(history, log, one):
-        return not_applicable(f"{one.witness} {one.reading} ended before it had received anything")
+        return None
     before = {event.id for event in history.events if event.t_ns < one.began_ns}
     new = [event for event in log.events if event.id not in before and event.role in ("action", "message")]
     asked = [
         call for call in history.model_calls if call.stage == "asked" and call.turn >= 0 and call.t_ns > one.began_ns
     ]
     if not new or not asked:
-        return not_applicable(f"nothing happened while {one.witness} {one.reading} was open")
+        return None
     return violated(
         f"{one.witness} {one.reading} received nothing, though the loop went on and wrote {len(new)} events",
         signature="deaf",
@@ -152,5 +153,6 @@ GUARANTEES = (
         promise="A subscriber with a healthy path receives every event after subscribing, in log order.",
         source="OpenHands software-agent-sdk #1791, #3201, #3987",
         judge=per_conversation(delivered),
+        rests_on=frozenset({LOG, STREAM, MODEL, ENGINE, WIRE, CLIENT}),
     ),
 )

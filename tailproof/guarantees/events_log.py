@@ -12,14 +12,15 @@ from tailproof.guarantees.verdict import (
     Verdict,
     all_of,
     at,
+    excused,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import DISK, LOG, MODEL, STREAM, TOOL, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import Request, Sighting
-from tailproof.history.timeline import accepted
+from tailproof.history.records import ModelCall, Request, Sighting
+from tailproof.history.timeline import CLIENT, CLOSERS, accepted
 from tailproof.history.views import EventList, Log, belongs, conversations, lists_of, log_of, no_log
 
 NO_EVENTS = "no event was seen in this trial"
@@ -36,11 +37,15 @@ def per_conversation(judge: Callable[[History, str], Verdict]) -> Callable[[Hist
 
 def without_log(history: History, conversation: str) -> Verdict:
     """The answer where there is no final log to judge by."""
-    if any(
-        request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation)
+    gone = [
+        request
         for request in history.requests
-    ):
-        return not_applicable("the conversation was deleted, its log with it")
+        if request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation)
+    ]
+    if gone:
+        return excused(
+            "the conversation was deleted, its log with it", evidence=[at(gone[0], f"deleted with {gone[0].code}")]
+        )
     return inconclusive(no_log(history, conversation))
 
 
@@ -48,7 +53,8 @@ def complete(history: History, conversation: str) -> Verdict:
     """Every event that any witness saw acknowledged or persisted is in the server's final log.
 
     *Seen* is a durable event on any subscription, page, disk (of any life of the server), callback or client list, before the
-    final reading began; and a user message that the server accepted (2xx). What only the last reading of the disk holds,
+    final reading began; a user message that the server accepted (2xx); and a tool call whose result the loop told the model:
+    it and its end stand in the log. What only the last reading of the disk holds,
     behind all that the log holds, came after the reading and is counted apart. Snapshots and deltas are not durable.
     """
     log = log_of(history, conversation)
@@ -82,14 +88,43 @@ def complete(history: History, conversation: str) -> Verdict:
             evidence=[at(send, f"accepted with {send.code}: {send.text[:60]!r}") for send in unsaid],
             lost=len(unsaid),
         )
-    if not others:
-        return inconclusive("nobody but the reader of the log saw an event")
+    told = _told_to_the_model(history, conversation, log)
+    unlogged = _unlogged(told, log)
+    if unlogged:
+        calls = list(unlogged)
+        return violated(
+            f"the model was told how {len(calls)} of {len(told)} tool calls ended, and the log does not hold "
+            f"{'them' if len(calls) > 1 else 'it'} with {'their ends' if len(calls) > 1 else 'its end'}",
+            signature="unlogged-call",
+            expected=calls,
+            evidence=[at(call, f"the model is told the result of {identity}") for identity, call in unlogged.items()],
+            lost=len(calls),
+            in_log=len(log.events),
+        )
+    seen = {event.id for one in others for event in one.events if event.durable and event.id in log.position}
     return holds(
-        f"all events that were seen are among the {len(log.events)} of the final log",
+        f"all {len(seen)} events that were seen are among the {len(log.events)} of the final log",
+        compared={"events": len(seen), "messages": len(sent_messages(history, conversation)), "tool calls": len(told)},
         in_log=len(log.events),
         lists=len(others),
         later=later,
     )
+
+
+def _told_to_the_model(history: History, conversation: str, log: Log) -> dict[str, ModelCall]:
+    """Tool call -> the first request that tells the model its result, before the final reading began."""
+    told: dict[str, ModelCall] = {}
+    for call in history.model_calls:
+        if call.stage == "asked" and call.t_ns < log.taken_ns and belongs(history, conversation, call.conversation):
+            for identity in call.results:
+                told.setdefault(identity, call)
+    return told
+
+
+def _unlogged(told: dict[str, ModelCall], log: Log) -> dict[str, ModelCall]:
+    actions = {event.call for event in log.events if event.role == "action"}
+    ends = {event.call for event in log.events if event.role in CLOSERS}
+    return {identity: call for identity, call in told.items() if identity not in actions or identity not in ends}
 
 
 def _missing(one: EventList, log: Log) -> tuple[list[Sighting], int]:
@@ -162,12 +197,11 @@ def unique(history: History, conversation: str) -> Verdict:
                 doubled=len(again),
                 length=len(one.ids),
             )
-    if not any(one.ids for one in judged):
-        log = log_of(history, conversation)
-        if log is not None and log.read_as.end is not None and log.read_as.end.count == 0:
-            return not_applicable("the log holds no event")
-        return inconclusive("no list of events was read")
-    return holds(f"no id stands twice in any of {len(judged)} lists", lists=len(judged))
+    return holds(
+        f"no id stands twice in any of {len(judged)} lists",
+        compared={"events": sum(len(one.ids) for one in judged)},
+        lists=len(judged),
+    )
 
 
 def _place(one: EventList) -> str:
@@ -185,9 +219,8 @@ def ordered(history: History, conversation: str) -> Verdict:
     if log is None:
         return without_log(history, conversation)
     loop = [event for event in log.events if event.role != "bookkeeping"]
-    if len(loop) < 2:
-        return not_applicable(f"a log of {len(loop)} events has no order")
-    for earlier, event in pairwise([event for event in loop if event.ts]):
+    stamped = [event for event in loop if event.ts]
+    for earlier, event in pairwise(stamped):
         if event.ts < earlier.ts and _went_back(earlier.ts, event.ts):
             return violated(
                 f"the log goes back in time: {event.name} of {event.ts} stands behind {earlier.name} of {earlier.ts}",
@@ -210,7 +243,12 @@ def ordered(history: History, conversation: str) -> Verdict:
                 seen=[before.id, behind.id],
                 evidence=[at(before, "stands first"), at(behind, "stands behind it")],
             )
-    return holds(f"{len(loop)} events in one order for {len(readers) + 1} readers", readers=len(readers) + 1)
+    shared = sum(max(0, sum(event.id in place for event in one.events) - 1) for one in readers)
+    return holds(
+        f"{len(loop)} events in one order for {len(readers) + 1} readers",
+        compared={"time stamps": len(stamped) if len(stamped) > 1 else 0, "events of other readers": shared},
+        readers=len(readers) + 1,
+    )
 
 
 def first_swap(events: Iterable[Sighting], place: dict[str, int]) -> tuple[Sighting, Sighting] | None:
@@ -243,6 +281,7 @@ GUARANTEES = (
         promise="Every event that any witness saw acknowledged or persisted is in the server's final log.",
         source="OpenHands software-agent-sdk #4806 (persist before publish), #3754 (unreadable files)",
         judge=per_conversation(complete),
+        rests_on=frozenset({LOG, STREAM, DISK, MODEL, TOOL, WIRE, CLIENT}),
     ),
     Guarantee(
         id="events.unique",
@@ -250,6 +289,7 @@ GUARANTEES = (
         promise="No id appears twice in a log or in a client's list.",
         source="OpenHands software-agent-sdk #1791, OpenHands #12197 (doubled after a reconnect)",
         judge=per_conversation(unique),
+        rests_on=frozenset({LOG, STREAM, DISK, CLIENT}),
     ),
     Guarantee(
         id="events.ordered",
@@ -257,5 +297,6 @@ GUARANTEES = (
         promise="Order and timestamps never go back; every reader sees the same order.",
         source="OpenHands software-agent-sdk #1737 (clients sort by timestamp), timestamp__gte and resend_mode=since",
         judge=per_conversation(ordered),
+        rests_on=frozenset({LOG, DISK, CLIENT}),
     ),
 )

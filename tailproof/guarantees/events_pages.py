@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tailproof.guarantees.events_log import per_conversation, without_log
-from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, not_applicable, violated
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
+from tailproof.guarantees.witnesses import LOG, STATUS, STREAM
+from tailproof.history.plan import calls_tools
 from tailproof.history.reader import History
-from tailproof.history.records import Sighting
-from tailproof.history.timeline import SETTLED, clean_statuses
+from tailproof.history.records import Header, Sighting
+from tailproof.history.timeline import CLOSERS, SETTLED, clean_statuses
 from tailproof.history.views import EventList, lists_of, log_of
-
-CLOSERS = frozenset({"observation", "rejection", "error"})
 
 
 def paged(history: History, conversation: str) -> Verdict:
@@ -32,8 +32,6 @@ def paged(history: History, conversation: str) -> Verdict:
     ]
     if len(readings) < 2:
         return inconclusive("the log was read with one page size only")
-    if len(log.events) < 2 and all(one.end is None or one.end.count < 2 for one in readings):
-        return not_applicable(f"a log of {len(log.events)} events has no second page")
     if not any(one.end and 0 < one.end.page_size < len(one.ids) for one in readings):
         return inconclusive(f"every reading of {len(log.events)} events fitted into one page")
     for one in readings:
@@ -55,7 +53,7 @@ def paged(history: History, conversation: str) -> Verdict:
     sizes = sorted({one.end.page_size for one in readings if one.end})
     return holds(
         f"{len(readings)} readings with page sizes {', '.join(map(str, sizes))} show one log of {len(log.events)} events",
-        readings=len(readings),
+        compared={"readings": len(readings), "events": sum(len(one.ids) for one in readings)},
         in_log=len(log.events),
     )
 
@@ -98,8 +96,6 @@ def paired(history: History, conversation: str) -> Verdict:
     if log is None:
         return without_log(history, conversation)
     actions = {event.call: event for event in log.events if event.role == "action" and event.call}
-    if not actions:
-        return not_applicable("the log holds no action")
     closers: dict[str, list[Sighting]] = {call: [] for call in actions}
     for event in log.events:
         if event.role in CLOSERS and event.call in closers:
@@ -118,10 +114,13 @@ def paired(history: History, conversation: str) -> Verdict:
         )
     unclosed = [action for call, action in actions.items() if not closers[call]]
     if not unclosed:
-        return holds(f"each of {len(actions)} actions has exactly one end", actions=len(actions))
+        return holds(f"each of {len(actions)} actions has exactly one end", compared={"actions": len(actions)})
     statuses = clean_statuses(history, conversation)
     if statuses and statuses[-1].neutral == "waiting":
-        return not_applicable(f"{len(unclosed)} of {len(actions)} actions wait for a confirmation")
+        return excused(
+            f"{len(unclosed)} of {len(actions)} actions wait for a confirmation",
+            evidence=[at(statuses[-1], f"{statuses[-1].raw} via {statuses[-1].via}")],
+        )
     if not statuses or statuses[-1].neutral not in SETTLED:
         return inconclusive(
             f"{len(unclosed)} of {len(actions)} actions are open, and the conversation was not seen to rest "
@@ -142,6 +141,10 @@ def paired(history: History, conversation: str) -> Verdict:
     )
 
 
+def _has_actions(header: Header) -> str:
+    return "" if calls_tools(header) else "no turn of the script calls a tool"
+
+
 GUARANTEES = (
     Guarantee(
         id="events.paged",
@@ -149,6 +152,7 @@ GUARANTEES = (
         promise="At any page size, pages concatenate to exactly the log; count, ascending and descending agree.",
         source="OpenHands agent-server: events/search (page_id, limit, sort_order) and events/count",
         judge=per_conversation(paged),
+        rests_on=frozenset({LOG}),
     ),
     Guarantee(
         id="events.paired",
@@ -156,5 +160,7 @@ GUARANTEES = (
         promise="Every action ends with exactly one observation, rejection or error event.",
         source="OpenHands software-agent-sdk #1554 and the model protocols: each tool call has one result",
         judge=per_conversation(paired),
+        applies=_has_actions,
+        rests_on=frozenset({LOG, STATUS, STREAM}),
     ),
 )

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import Guarantee, Level, Pointer, Verdict, at, holds, inconclusive, violated
+from tailproof.guarantees.witnesses import DISK, LOG, STREAM
 from tailproof.history.reader import History
 from tailproof.history.records import Sighting
 from tailproof.history.views import EventList, Source, lists_of, log_of
@@ -35,11 +36,12 @@ def stable(history: History, conversation: str) -> Verdict:
     if restated:
         return _changed(*restated, "changed-since-delivered")
     log = log_of(history, conversation)
-    compared = 0
+    compared, events = 0, 0
     for source in kinds[:2]:
         whole = [one for one in lists_of(history, conversation, source) if one.complete]
         early = [one for one in whole if log is None or source == "disk" or one.began_ns <= log.taken_ns]
         compared += len(whole)
+        events += sum(len(one.ids) for one in whole[1:])
         for before, after in pairwise(early):
             gone = set(before.ids) - set(after.ids)
             if log is not None:
@@ -50,7 +52,11 @@ def stable(history: History, conversation: str) -> Verdict:
         return without_log(history, conversation)
     if compared < 2:
         return inconclusive("events were read once only, so that nothing could be seen to change")
-    return holds(f"no event changed or disappeared over {compared} readings", readings=compared)
+    return holds(
+        f"no event changed or disappeared over {compared} readings",
+        compared={"events read again": events},
+        readings=compared,
+    )
 
 
 def _changed(known: Sighting, event: Sighting, signature: str) -> Verdict:
@@ -100,5 +106,6 @@ GUARANTEES = (
         promise="An event once read never changes or disappears, across restarts too.",
         source="OpenHands software-agent-sdk #4570 (atomic writes), append-only event log",
         judge=per_conversation(stable),
+        rests_on=frozenset({LOG, STREAM, DISK}),
     ),
 )

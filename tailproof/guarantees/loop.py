@@ -10,18 +10,21 @@ from tailproof.guarantees.verdict import (
     Verdict,
     all_of,
     at,
+    excused,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import ENGINE, MODEL, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import Status
+from tailproof.history.records import Life, Status
 from tailproof.history.timeline import (
+    CLIENT,
     SECOND,
     SETTLED,
     BegunRun,
     clean_statuses,
+    is_of_the_path,
     runs_of,
     seconds,
     settled_at,
@@ -36,7 +39,8 @@ def terminates(history: History, conversation: str) -> Verdict:
     """Every run reaches a terminal or waiting status within its budget after the last fault is healed.
 
     A run begins with an accepted request to run. Its budget is the scripted time plus T, counted from its beginning or from the
-    last obstacle in it: a healing, readiness after a restart, the release of a loop that the trial itself held. It has ended
+    last obstacle in it: the healing of a fault of the server, readiness after a restart, the release of a loop that the trial itself
+    held. What is done to a client's path is no obstacle to the loop, which runs in the server. It has ended
     with the first settled status after which no other is seen before the next run. A run whose server died or was stopped is
     `status.crash`'s to judge, unless the server promises to run it again by itself. At rest without any call of the model counts
     as never begun.
@@ -49,12 +53,13 @@ def terminates(history: History, conversation: str) -> Verdict:
 
 def _one_run(history: History, run: BegunRun) -> Verdict:
     settled = settled_at(history, run.conversation, run.began_ns, run.until_ns)
-    if history.header.facts.get("crash_policy") != "run-again" and _cut_off(history, run, settled):
-        return not_applicable("the server went down during the run: see status.crash")
+    down = _cut_off(history, run, settled)
+    if down is not None and history.header.facts.get("crash_policy") != "run-again":
+        return excused("the server went down during the run: see status.crash", evidence=[at(down, down.stage)])
     limit_s = history.header.parameters.get("loop.terminates", TERMINATES_S) + history.header.parameters.get(
         "scripted", 0.0
     )
-    healed = [fault.t_ns for fault in history.faults if fault.stage == "healed"]
+    healed = [fault.t_ns for fault in history.faults if fault.stage == "healed" and not is_of_the_path(fault)]
     healed += [life.t_ns for life in history.lives if life.stage in ("ready", "resumed")]
     healed += [held.t_ns for held in history.rendezvous if held.stage == "released" and held.point.startswith(HOLDING)]
     end_ns = settled.t_ns if settled else run.until_ns
@@ -63,9 +68,11 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
         status for status in clean_statuses(history, run.conversation) if run.began_ns <= status.t_ns <= run.until_ns
     ]
     late = [status for status in row if status.t_ns - base_ns > limit_s * SECOND]
+    compared = {"runs": 1, "statuses": len(row)}
     if settled and seconds(settled.t_ns - base_ns) <= limit_s:
         return holds(
             f"the run ended with {settled.raw} {seconds(settled.t_ns - base_ns)} s after its last obstacle",
+            compared=compared,
             limit_s=limit_s,
             took_s=seconds(settled.t_ns - base_ns),
         )
@@ -74,16 +81,16 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
     unsettled = [status for status in late if status.neutral not in SETTLED]
     if not unsettled:
         if row[-1].neutral in SETTLED:
-            return holds(f"the run rests as {row[-1].raw}", limit_s=limit_s)
+            return holds(f"the run rests as {row[-1].raw}", compared=compared, limit_s=limit_s)
         return inconclusive(
             f"the run was seen as {row[-1].raw} last, {seconds(row[-1].t_ns - base_ns)} s after its last obstacle",
             limit_s=limit_s,
         )
     last = unsettled[-1]
-    if last.neutral in ("idle", "unknown"):
+    if last.neutral == "idle":
         asked = any(call.turn >= 0 and run.began_ns < call.t_ns < last.t_ns for call in history.model_calls)
         if asked:
-            return holds(f"the run came to rest as {last.raw}", limit_s=limit_s)
+            return holds(f"the run came to rest as {last.raw}", compared=compared, limit_s=limit_s)
     return violated(
         f"{seconds(last.t_ns - base_ns)} s after its last obstacle the run is still {last.raw}",
         signature="late-end" if settled else ("never-begun" if last.neutral == "idle" else "still-running"),
@@ -96,15 +103,19 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
     )
 
 
-def _cut_off(history: History, run: BegunRun, settled: Status | None) -> bool:
+def _cut_off(history: History, run: BegunRun, settled: Status | None) -> Life | None:
     """The server went down before the run had come to rest, and came back."""
     end_ns = settled.t_ns if settled else run.until_ns
     started = [life.t_ns for life in history.lives if life.stage == "started"]
-    return any(
-        life.stage in ("died", "stopped")
-        and run.began_ns < life.t_ns < end_ns
-        and any(moment > life.t_ns for moment in started)
-        for life in history.lives
+    return next(
+        (
+            life
+            for life in history.lives
+            if life.stage in ("died", "stopped")
+            and run.began_ns < life.t_ns < end_ns
+            and any(moment > life.t_ns for moment in started)
+        ),
+        None,
     )
 
 
@@ -115,6 +126,7 @@ GUARANTEES = (
         promise="Every run reaches a terminal or waiting status within its budget after the last fault is healed.",
         source="OpenHands software-agent-sdk #1511, #4997",
         judge=per_conversation(terminates),
+        rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),
         rests_on_time=True,
     ),
     *loop_returns.GUARANTEES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from tailproof.guarantees.about import a_death
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import (
     Guarantee,
@@ -11,14 +12,18 @@ from tailproof.guarantees.verdict import (
     Verdict,
     all_of,
     at,
+    excused,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, MODEL, STATUS, STREAM, TOOL, WIRE
+from tailproof.history.plan import leaves_tokens
 from tailproof.history.reader import History
-from tailproof.history.records import Effect, Sighting, Status
+from tailproof.history.records import Effect, Header, Sighting, Status
 from tailproof.history.timeline import (
+    CLIENT,
+    CLOSERS,
     SECOND,
     Death,
     accepted,
@@ -30,8 +35,7 @@ from tailproof.history.timeline import (
 )
 from tailproof.history.views import belongs, lists_of, log_of
 
-CLOSERS = frozenset({"observation", "rejection", "error"})
-QUIET = frozenset({"done", "failed", "stuck", "interrupted"})
+QUIET = frozenset({"done", "failed", "stuck", "interrupted", "waiting"})
 SLACK_NS = SECOND // 2
 """A token is read from the tools' journal a moment after it was written, and a request may be on its way."""
 
@@ -46,8 +50,12 @@ def once(history: History) -> Verdict:
     for effect in history.effects:
         if effect.stage == "begin":
             begun.setdefault(effect.token, []).append(effect)
-    if not begun:
-        return not_applicable("no tool ran in this trial")
+    waited = [status for status in history.statuses if status.neutral == "waiting"]
+    if not begun and waited:
+        return excused(
+            "no tool ran: the agent waited for a confirmation that nobody gave",
+            evidence=[at(status, f"{status.raw} via {status.via}") for status in waited],
+        )
     twice = {token: effects for token, effects in begun.items() if len(effects) > 1}
     if twice:
         return violated(
@@ -64,7 +72,7 @@ def once(history: History) -> Verdict:
             return inconclusive(
                 "the conversation was not run again after the server had died, so nothing could happen twice"
             )
-    return holds(f"each of {len(begun)} tool calls ran once", calls=len(begun))
+    return holds(f"each of {len(begun)} tool calls ran once", compared={"tool calls": len(begun)})
 
 
 def _run_again(history: History, death: Death) -> bool:
@@ -76,14 +84,14 @@ def _run_again(history: History, death: Death) -> bool:
 
 
 def quiet(history: History, conversation: str) -> Verdict:
-    """No model call and no tool effect after terminal, pause or delete.
+    """No model call and no tool effect after the end of a run, a pause or a deletion, or while it waits for the user.
 
     Watched from each moment at which a healthy reader saw the conversation at rest for good (or its deletion was accepted) until
     the next request that may set it going. Requests to the model outside the script (titles) do not count.
     """
     spans = _quiet_spans(history, conversation)
     if not spans:
-        return not_applicable("the conversation was never seen at rest")
+        return inconclusive("the conversation was never seen at rest")
     watched_ns = 0
     for began_ns, until_ns, status in spans:
         watched_ns += max(0, until_ns - began_ns)
@@ -101,6 +109,9 @@ def quiet(history: History, conversation: str) -> Verdict:
             if effect.stage == "begin" and began_ns + SLACK_NS < effect.t_ns < until_ns
         ]
         if calls or effects:
+            # A status that the harness saw late is not the end of the run: how much it would have to be late is what a stall must
+            # reach to excuse this.
+            after_ns = max(one.t_ns for one in (*calls, *effects)) - began_ns
             return violated(
                 f"{len(calls)} model calls and {len(effects)} tool effects after {status.raw if status else 'the deletion'}",
                 signature="model-called-after-end" if calls else "tool-ran-after-end",
@@ -110,12 +121,21 @@ def quiet(history: History, conversation: str) -> Verdict:
                     *(at(call, f"model asked for turn {call.turn}") for call in calls),
                     *(at(effect, f"tool {effect.token} begins") for effect in effects),
                 ],
+                timed=True,
                 calls=len(calls),
                 effects=len(effects),
+                limit_s=seconds(SLACK_NS),
+                took_s=seconds(after_ns),
             )
     if watched_ns <= SLACK_NS:
         return inconclusive(f"the conversation was watched at rest for {seconds(watched_ns)} s only")
-    return holds(f"nothing moved in {seconds(watched_ns)} s at rest", watched_s=seconds(watched_ns))
+    return holds(
+        f"nothing moved in {seconds(watched_ns)} s at rest",
+        compared={
+            "seconds": seconds(watched_ns),
+            "model calls and tool effects": len(history.model_calls) + len(history.effects),
+        },
+    )
 
 
 def _quiet_spans(history: History, conversation: str) -> list[tuple[int, int, Status | None]]:
@@ -162,7 +182,7 @@ def _one_death(history: History, conversation: str, death: Death) -> Verdict:
     good = CLOSERS if again or not on_disk else {"error"}
     actions = {call: action for call, action in actions.items() if action.id in log.position}
     if not actions:
-        return not_applicable("no action was unfinished when the server died")
+        return _all_had_ended(history, death, on_disk)
     bare = [action for call, action in actions.items() if not any(end.role in good for end in ends[call])]
     if bare:
         return violated(
@@ -204,8 +224,22 @@ def _one_death(history: History, conversation: str, death: Death) -> Verdict:
         )
     return holds(
         f"each of {len(actions)} unfinished actions has an error event, and the next model call saw it",
-        unfinished=len(actions),
+        compared={"unfinished actions": len(actions)},
     )
+
+
+def _all_had_ended(history: History, death: Death, on_disk: bool) -> Verdict:
+    """Nothing was unfinished, as far as the dead server wrote down; a tool that ran just then tells otherwise."""
+    ended = {effect.token for effect in history.effects if effect.stage == "end" and effect.t_ns < death.died.t_ns}
+    running = [
+        effect
+        for effect in history.effects
+        if effect.stage == "begin" and effect.t_ns < death.died.t_ns and effect.token not in ended
+    ]
+    if running or not on_disk:
+        token = f"tool {running[0].token} ran when the server died, and no" if running else "no"
+        return inconclusive(f"{token} unfinished action was found")
+    return excused("no action was unfinished when the server died", evidence=[at(death.died, "the server died")])
 
 
 def _unfinished(history: History, conversation: str, death: Death) -> tuple[dict[str, Sighting], bool]:
@@ -229,6 +263,10 @@ def _unfinished(history: History, conversation: str, death: Death) -> tuple[dict
     return actions, bool(disks)
 
 
+def _runs_tools(header: Header) -> str:
+    return "" if leaves_tokens(header) else "no tool of the script writes into the tool journal"
+
+
 GUARANTEES = (
     Guarantee(
         id="loop.once",
@@ -236,13 +274,17 @@ GUARANTEES = (
         promise="No tool effect happens twice, restart or not.",
         source="OpenHands software-agent-sdk #1554 (the error event says: do not run it again)",
         judge=once,
+        applies=_runs_tools,
+        rests_on=frozenset({TOOL, MODEL, ENGINE, STATUS, STREAM, DISK, CLIENT, WIRE}),
     ),
     Guarantee(
         id="loop.quiet",
         level=Level.MUST,
-        promise="No model call and no tool effect after terminal, pause or delete.",
+        promise="No model call and no tool effect after the end of a run, a pause or a deletion, or while it waits for the user.",
         source="OpenHands agent-server: pause, interrupt and terminal states",
         judge=per_conversation(quiet),
+        rests_on=frozenset({MODEL, TOOL, STATUS, STREAM, CLIENT, WIRE}),
+        rests_on_time=True,
     ),
     Guarantee(
         id="loop.explained",
@@ -250,5 +292,7 @@ GUARANTEES = (
         promise="A crash leaves an error event for each unfinished action, and the next model call sees it.",
         source="OpenHands software-agent-sdk #1554",
         judge=per_conversation(explained),
+        applies=a_death,
+        rests_on=frozenset({LOG, STREAM, DISK, MODEL, TOOL, ENGINE, CLIENT}),
     ),
 )

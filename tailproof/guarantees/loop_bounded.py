@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tailproof.guarantees.about import a_client
 from tailproof.guarantees.stream import fatal_closes
-from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, not_applicable, violated
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, violated
+from tailproof.guarantees.witnesses import STATUS, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import Exchange
 from tailproof.history.timeline import CLIENT, SECOND, accepted, seconds
 from tailproof.history.traffic import SPOILED, attempts, began, client_streams
-from tailproof.history.views import client_tells
 
 IN_ONE_S = 5
 IN_TEN_S = 20
@@ -29,10 +30,6 @@ def bounded(history: History) -> Verdict:
     After a close code that forbids to come back, and after the conversation is known to be deleted (the first 404 or 410 to
     it), at most ten more attempts or failed requests (`loop.bounded.after`).
     """
-    if not client_tells(history):
-        return not_applicable("the plain protocol client never comes back and never asks again")
-    if not history.exchanges:
-        return not_applicable("the wire recorded no request")
     parameters = history.header.parameters
     one_s = int(parameters.get("loop.bounded.1s", IN_ONE_S))
     ten_s = int(parameters.get("loop.bounded.10s", IN_TEN_S))
@@ -45,7 +42,7 @@ def bounded(history: History) -> Verdict:
         or _after_deletion(history, after)
         or holds(
             f"{len(subscribing)} attempts to subscribe, at most {_most(subscribing, 1)} in a second",
-            attempts=len(subscribing),
+            compared={"attempts to subscribe": len(subscribing), "requests": len(history.exchanges)},
             in_one_s=_most(subscribing, 1),
             in_ten_s=_most(subscribing, 10),
         )
@@ -163,5 +160,7 @@ GUARANTEES = (
         promise="Reconnects and retries of a client back off, and end after a fatal close or the deletion of the conversation.",
         source="OpenHands openhands-sdk `RemoteConversation` (back-off of 1 to 30 s, FATAL_WS_CLOSE_CODES 4001 and 4004)",
         judge=bounded,
+        applies=a_client,
+        rests_on=frozenset({WIRE, STATUS}),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tailproof.guarantees.about import a_client_of_the_release
 from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import (
     Guarantee,
@@ -11,11 +12,12 @@ from tailproof.guarantees.verdict import (
     Verdict,
     all_of,
     at,
+    excused,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import ENGINE, MODEL, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import TERMINAL, Exchange, Request, Run, Status
 from tailproof.history.timeline import (
@@ -29,7 +31,7 @@ from tailproof.history.timeline import (
     settled_at,
 )
 from tailproof.history.traffic import SPOILED, Hurt, began, hurts
-from tailproof.history.views import belongs, client_tells, skew
+from tailproof.history.views import belongs
 
 RETURNS_S = 10.0
 FAILED = frozenset({"failed", "stuck"})
@@ -55,10 +57,6 @@ def returns(history: History, conversation: str) -> Verdict:
     among them), or broke the repair after the end, is honest: nobody could know. A run during which the server died may end
     with any error. A client that tells nothing has no loop of its own, and one of another release is `client.compatible`'s.
     """
-    if not client_tells(history):
-        return not_applicable("the plain protocol client has no loop of its own")
-    if skew(history):
-        return not_applicable(skew(history))
     return all_of(
         (_one_return(history, conversation, called, back) for called, back in client_runs(history, conversation)),
         nothing="the client never ran",
@@ -75,8 +73,9 @@ def _one_return(history: History, conversation: str, called: Run, back: Run | No
     if gone is not None and (ended is None or ended.neutral not in TERMINAL or ended.t_ns > gone.t_ns):
         return _deleted_under_it(history, called, back, gone, limit_s)
     judged_ns = (ended or back or called).t_ns
-    if any(life.stage in ("died", "stopped") and called.t_ns < life.t_ns < judged_ns for life in history.lives):
-        return not_applicable("the server went down during the run")
+    down = [life for life in history.lives if life.stage in ("died", "stopped") and called.t_ns < life.t_ns < judged_ns]
+    if down:
+        return excused("the server went down during the run", evidence=[at(life, life.stage) for life in down])
     rested = _rest_at(history, conversation, called, back)
     if rested is not None and back is not None:
         return _came_back_from(history, rested, back, limit_s)
@@ -123,9 +122,10 @@ def _came_back_from(
     if ended.neutral == "done" and back.stage == "raised":
         eaten = _eaten(history, called or back, ended, back)
         if eaten is not None:
-            return not_applicable(
+            return excused(
                 f"run() raised {back.error_type or 'an error'} after {eaten.method} {eaten.path} got no answer ({eaten.done}): "
-                "it could not know how the run ended"
+                "it could not know how the run ended",
+                evidence=[at(eaten, f"{eaten.method} {eaten.path}: {eaten.done}"), at(back, _how(back))],
             )
         return violated(
             f"run() raised {back.error_type or 'an error'} although the run ended well ({ended.raw})",
@@ -142,7 +142,7 @@ def _came_back_from(
             timed=True,
             **measured,
         )
-    return holds(f"run() {back.stage} {measured['took_s']:g} s after {ended.raw}", **measured)
+    return holds(f"run() {back.stage} {measured['took_s']:g} s after {ended.raw}", compared={"runs": 1}, **measured)
 
 
 def _counted_from(history: History, ended: Status, until_ns: int) -> int:
@@ -235,7 +235,10 @@ def _deleted(history: History, conversation: str, after_ns: int, until_ns: int) 
 def _deleted_under_it(history: History, called: Run, back: Run | None, gone: Request, limit_s: float) -> Verdict:
     asked_ns = gone.began_ns or gone.t_ns
     if back is not None and back.t_ns < asked_ns:
-        return not_applicable("the run had come back before the conversation was deleted")
+        return excused(
+            "the run had come back before the conversation was deleted",
+            evidence=[at(back, _how(back)), at(gone, "the conversation was deleted")],
+        )
     evidence = [at(called, "run() was called"), at(gone, "the conversation was deleted")]
     took_ns = (back.t_ns if back else last_ns(history)) - gone.t_ns
     measured: dict[str, Any] = {"limit_s": limit_s, "took_s": max(0.0, seconds(took_ns))}
@@ -258,13 +261,18 @@ def _deleted_under_it(history: History, called: Run, back: Run | None, gone: Req
         )
     if back is None:
         return inconclusive(f"the trial ended {seconds(took_ns)} s after the deletion, before the client was late")
-    return holds(f"run() raised {back.error_type} {measured['took_s']:g} s after the deletion", **measured)
+    return holds(
+        f"run() raised {back.error_type} {measured['took_s']:g} s after the deletion", compared={"runs": 1}, **measured
+    )
 
 
 def _without_an_end(history: History, conversation: str, called: Run, back: Run | None) -> Verdict:
     """No end of the run was seen: a client that returned all the same must have had a run."""
-    nothing = not_applicable("the run reached no status that the client could notice")
-    if back is None or back.stage != "returned":
+    says = "the run reached no status that the client could notice"
+    if back is not None and back.stage != "returned":
+        return excused(says, evidence=[at(back, _how(back))])
+    nothing = inconclusive(says)
+    if back is None:
         return nothing
     later = [status for status in clean_statuses(history, conversation) if status.t_ns > back.t_ns + SLACK_NS]
     moved = [call for call in history.model_calls if call.turn >= 0 and call.t_ns > called.t_ns]
@@ -291,7 +299,10 @@ def _early(history: History, conversation: str, back: Run) -> Verdict:
         return inconclusive("run() came back before a terminal status was seen, but nobody saw the run go on")
     if back.stage == "raised":
         if any(fault.stage == "injected" and fault.t_ns < back.t_ns for fault in history.faults):
-            return not_applicable(f"run() raised {back.error_type} under a fault, before the run had ended")
+            return excused(
+                f"run() raised {back.error_type} under a fault, before the run had ended",
+                evidence=[at(back, _how(back))],
+            )
         signature, says = "raised-early", f"run() raised {back.error_type} while the run went on"
     else:
         signature, says = "returned-early", "run() returned while the run went on"
@@ -310,6 +321,8 @@ GUARANTEES = (
         "was deleted.",
         source="OpenHands software-agent-sdk #1546, #1865, #3793; `RemoteConversation.run`",
         judge=per_conversation(returns),
+        applies=a_client_of_the_release,
+        rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),
         rests_on_time=True,
     ),
 )

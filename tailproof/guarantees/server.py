@@ -1,32 +1,42 @@
-"""Ready means ready."""
+"""Ready means ready, and a server that is does what it is there for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, not_applicable, violated
+from tailproof.guarantees.about import a_restart
+from tailproof.guarantees.verdict import (
+    Guarantee,
+    Level,
+    Verdict,
+    all_of,
+    at,
+    holds,
+    inconclusive,
+    violated,
+)
+from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import Life, Request
-from tailproof.history.timeline import CLIENT, SECOND, accepted, is_of_the_path, seconds
+from tailproof.history.records import Life, Request, Stream
+from tailproof.history.timeline import CLIENT, SECOND, accepted, last_ns, seconds
+from tailproof.history.traffic import attempts, client_streams, failed_requests, requests_of_the_ready, spoiled_spans
 
 LIMIT_S = 90.0
-UNASKED = frozenset({"ready", "probe", "init"})
-"""Requests that ask about readiness itself, or are made to be refused."""
-
-Span = tuple[int, int]
+WORK = ("create", "send", "run")
+"""What a conversation needs of its server."""
 
 
 def ready(history: History) -> Verdict:
-    """Ready means ready: the server gets ready within T of its start, and a request accepted after that does not fail with 5xx.
+    """Ready means ready: the server gets ready within T of its start, and a request made after that is answered, with no 5xx.
 
-    Judged on what the harness asked past the wire, from each readiness to the end of that life, without the time in which a
-    fault was done to the server itself (from its intent to its healing) or in which the server was still to be initialised.
+    Judged on what the harness asked past the wire and on what the client asked through it where no rule touched the exchange,
+    from each readiness to the end of that life, without the time in which a fault was done to the server itself (from its
+    intent to its healing) or in which the server was still to be initialised. Not answered is a request that its sender gave up
+    after its own patience, or that the server ended; reads do not count where a release lets them wait for the step under way.
     """
     starts = [life for life in history.lives if life.stage == "started"]
     readies = [life for life in history.lives if life.stage == "ready"]
     limit_s = history.header.parameters.get("server.ready", LIMIT_S)
     if not readies:
-        return inconclusive("the server never got ready") if starts else not_applicable("no server was started")
+        return inconclusive("the server never got ready")
     for life in readies:
         started = next((start for start in starts if start.epoch == life.epoch), None)
         if started and life.t_ns - started.t_ns > limit_s * SECOND:
@@ -38,80 +48,182 @@ def ready(history: History) -> Verdict:
                 limit_s=limit_s,
                 took_s=seconds(life.t_ns - started.t_ns),
             )
-    spoiled = _spoiled(history)
-    asked = [
-        request
-        for request in history.requests
-        if request.witness != CLIENT
-        and request.verb not in UNASKED
-        and request.code
-        and _in_a_life(history, readies, request)
-    ]
-    judged = [request for request in asked if not any(_touches(request, span) for span in spoiled)]
-    failed = [request for request in judged if request.code >= 500]
+    judged = requests_of_the_ready(history)
+    failed = failed_requests(history)
     if failed:
+        first = failed[0]
         return violated(
-            f"{len(failed)} of {len(judged)} requests after readiness failed: {failed[0].verb} got {failed[0].code}",
-            signature="5xx-after-ready",
-            expected=["2xx to 4xx"],
-            seen=[f"{request.verb} {request.code}" for request in failed],
-            evidence=[at(request, f"{request.method} {request.path} answered {request.code}") for request in failed],
+            f"{len(failed)} of {len(judged)} requests after readiness failed: {first.verb} got {first.code or first.error}",
+            signature="5xx-after-ready" if first.code else "no-answer-after-ready",
+            expected=["an answer of 2xx to 4xx"],
+            seen=[f"{request.verb} {request.code or request.error}" for request in failed],
+            evidence=[
+                at(request, f"{request.method} {request.path} got {request.code or request.error}")
+                for request in failed
+            ],
             requests=len(judged),
             failed=len(failed),
         )
-    if not judged:
-        return inconclusive("nothing was asked of the server after it was ready")
     slowest = max(
         (life.t_ns - start.t_ns for life in readies for start in starts if start.epoch == life.epoch), default=0
     )
     return holds(
-        f"{len(judged)} requests after readiness, none failed with 5xx",
-        requests=len(judged),
+        f"{len(judged)} requests after readiness, each answered without 5xx",
+        compared={"requests": len(judged)},
         limit_s=limit_s,
         took_s=seconds(slowest),
     )
 
 
-def _in_a_life(history: History, readies: Sequence[Life], request: Request) -> bool:
-    """Asked and answered between one readiness and the end of that life."""
-    for life in readies:
-        ends = [
-            end.t_ns for end in history.lives if end.epoch == life.epoch and end.stage in ("died", "stopped", "removed")
-        ]
-        if life.t_ns <= (request.began_ns or request.t_ns) and request.t_ns <= min(ends, default=request.t_ns):
-            return True
-    return False
+def works(history: History) -> Verdict:
+    """A server that is ready lets a conversation be created and subscribed to, takes a message, starts a run, and lives until it is
+    ended.
+
+    `NAME-refused` is an answer of 4xx to the plain protocol client, which asks for nothing but what the protocol offers, when the
+    trial broke off for it; what other clients are refused is theirs (`client.works`), unless the server fails (5xx, no answer:
+    `NAME-fails`). `subscription-refused` needs two who were refused, the observer past the wire and the client: one alone may have
+    itself to blame. `died-by-itself` is a death in a life to which no fault was done.
+    """
+    by_itself = next((life for life in history.lives if _died_by_itself(history, life)), None)
+    if by_itself is not None:
+        return violated(
+            f"the server died by itself (exit code {by_itself.exit_code})",
+            signature="died-by-itself",
+            evidence=[at(by_itself, f"died, exit code {by_itself.exit_code}")],
+        )
+    for one in history.break_offs:
+        refused = [request for request in _asked(history, one.doing) if not accepted(request)]
+        failed = [request for request in failed_requests(history) if request.verb == one.doing]
+        if one.by != "harness" and (failed or (refused and history.header.client == "plain")):
+            request = (failed or refused)[0]
+            return violated(
+                f"the server could not be used: {request.method} {request.path} got {request.code or request.error}",
+                signature=f"{one.doing}-{'fails' if failed else 'refused'}",
+                expected=["2xx"],
+                seen=[f"{request.code or request.error} {request.text}".strip()],
+                evidence=[at(request, f"answered {request.code or request.error}"), at(one, one.says)],
+            )
+    turned_away = _turned_away(history)
+    if turned_away is not None:
+        return violated(
+            f"nobody could subscribe: the observer got {turned_away.code} {turned_away.reason}, and neither could the client",
+            signature="subscription-refused",
+            evidence=[
+                at(turned_away, f"closed with {turned_away.code}"),
+                *(at(one, f"{one.path}: {one.done} {one.code}") for one in attempts(history)),
+            ],
+        )
+    if any(one.by == "server" and one.doing == "subscribe" for one in history.break_offs):
+        return inconclusive("the observer alone was not let in: it may have itself to blame")
+    done = {verb: sum(accepted(request) for request in _asked(history, verb)) for verb in WORK}
+    return holds(
+        "the server did what was asked of it, and lived until it was ended",
+        compared={f"{verb} accepted": number for verb, number in done.items()},
+    )
 
 
-def _spoiled(history: History) -> list[Span]:
-    """Spans in which a failure is ours: faults of the server from intent to healing, pauses, the time before `init`."""
-    last = max((request.t_ns for request in history.requests), default=0)
-    spans: list[Span] = []
-    for fault in history.faults:
-        if fault.stage == "intent" and not is_of_the_path(fault):
-            healed = [other.t_ns for other in history.faults if other.fault == fault.fault and other.stage == "healed"]
-            spans.append((fault.t_ns, min((moment for moment in healed if moment >= fault.t_ns), default=last)))
-    for life in history.lives:
-        if life.stage == "paused":
-            resumed = [other.t_ns for other in history.lives if other.stage == "resumed" and other.t_ns > life.t_ns]
-            spans.append((life.t_ns, min(resumed, default=last)))
-    inits = [request for request in history.requests if request.verb == "init"]
-    if inits:
-        spans.append((0, next((request.t_ns for request in inits if accepted(request)), last)))
-    return spans
+def _asked(history: History, verb: str) -> list[Request]:
+    return [request for request in requests_of_the_ready(history) if request.verb == verb]
 
 
-def _touches(request: Request, span: Span) -> bool:
-    return request.t_ns >= span[0] and (request.began_ns or request.t_ns) <= span[1]
+def _died_by_itself(history: History, life: Life) -> bool:
+    """It had got ready, and nothing was done to this life of it."""
+    if life.stage != "died" or life.by_us:
+        return False
+    mine = [one.t_ns for one in history.lives if one.epoch == life.epoch and one.stage == "ready"]
+    return bool(mine) and not any(began <= life.t_ns and ended >= min(mine) for began, ended in spoiled_spans(history))
+
+
+def _turned_away(history: History) -> Stream | None:
+    """The end of the observer's first subscription, which nobody accepted, when nobody accepted the client's, either."""
+    direct = [one for one in history.streams if one.path == "direct"]
+    if not direct or any(one.stage == "subscribed" for one in direct):
+        return None
+    if any(one.answered_ns is not None for one in client_streams(history)) or any(
+        one.rule for one in attempts(history)
+    ):
+        return None
+    return next((one for one in direct if one.stage == "closed"), None) if attempts(history) else None
+
+
+def returns(history: History) -> Verdict:
+    """A server that was ended and started again gets ready within T, and stays.
+
+    Judged for each life that follows an end which the harness caused. One that ends by itself before it is ready, and one that runs
+    and does not get ready, does not return; the trial waits for it as long as `server.ready` allows.
+    """
+    limit_s = history.header.parameters.get("server.ready", LIMIT_S)
+    later = [life for life in history.lives if life.stage == "started" and life.epoch > 0]
+    return all_of(
+        (_one_return(history, life, limit_s) for life in later),
+        nothing="the server was not started again after its end",
+    )
+
+
+def _one_return(history: History, started: Life, limit_s: float) -> Verdict:
+    mine = {life.stage: life for life in reversed(history.lives) if life.epoch == started.epoch}
+    back, end = mine.get("ready"), mine.get("died")
+    if back is not None:
+        return holds(
+            f"the server was ready again {seconds(back.t_ns - started.t_ns)} s after its start",
+            compared={"returns": 1},
+            limit_s=limit_s,
+            took_s=seconds(back.t_ns - started.t_ns),
+        )
+    if end is not None and not end.by_us:
+        return violated(
+            f"the server was started again and ended by itself before it was ready (exit code {end.exit_code})",
+            signature="dies-again",
+            expected=["ready"],
+            seen=[f"exit code {end.exit_code}"],
+            evidence=[at(started, "started again"), at(end, f"died, exit code {end.exit_code}")],
+        )
+    until = min(
+        (life.t_ns for stage in ("died", "stopped", "removed") if (life := mine.get(stage))), default=last_ns(history)
+    )
+    waited_s = seconds(until - started.t_ns)
+    if waited_s <= limit_s:
+        return inconclusive(f"nobody waited longer than {waited_s} s for the server to be ready again", limit_s=limit_s)
+    return violated(
+        f"{waited_s} s after its start the server was not ready again",
+        signature="never-ready-again",
+        expected=[f"ready within {limit_s:g} s"],
+        evidence=[at(started, "started again")],
+        timed=True,
+        limit_s=limit_s,
+        took_s=waited_s,
+    )
 
 
 GUARANTEES = (
     Guarantee(
         id="server.ready",
         level=Level.MUST,
-        promise="Ready means ready: a request accepted after readiness does not fail with 5xx.",
+        promise="Ready means ready: a request made after readiness is answered, and not with 5xx.",
         source="OpenHands agent-server: GET /ready; software-agent-sdk #3184",
         judge=ready,
+        rests_on=frozenset({STATUS, ENGINE, CLIENT, WIRE}),
         rests_on_time=True,
+        judges_break_offs=True,
+    ),
+    Guarantee(
+        id="server.works",
+        level=Level.MUST,
+        promise="A server that is ready lets a conversation be created, subscribed to and run, and lives until it is ended.",
+        source="OpenHands agent-server: POST /api/conversations, /events, /run and /sockets/events of each release",
+        judge=works,
+        rests_on=frozenset({STATUS, ENGINE, CLIENT, WIRE}),
+        judges_break_offs=True,
+    ),
+    Guarantee(
+        id="server.returns",
+        level=Level.MUST,
+        promise="A server that was ended and started again gets ready within T.",
+        source="OpenHands software-agent-sdk #1554, #3184 (restart on the same disk)",
+        judge=returns,
+        applies=a_restart,
+        rests_on=frozenset({ENGINE}),
+        rests_on_time=True,
+        judges_break_offs=True,
     ),
 )

@@ -9,16 +9,20 @@ from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
+    Pointer,
     Verdict,
     at,
+    excused,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import DISK, LOG, MODEL, STATUS, STREAM, WIRE
+from tailproof.history.plan import is_dormant
 from tailproof.history.reader import History
-from tailproof.history.records import TERMINAL, Request, Status
-from tailproof.history.timeline import SECOND, accepted, changed_between, seconds, statuses_of
+from tailproof.history.records import RESTING, TERMINAL, Header, Request, Status
+from tailproof.history.timeline import CLIENT, SECOND, accepted, changed_between, seconds, statuses_of
+from tailproof.history.views import belongs
 
 SLACK_NS = SECOND // 4
 """How much earlier than seen a status may have been true: a poll or a frame is on its way for a moment."""
@@ -31,7 +35,7 @@ def known(history: History) -> Verdict:
     """
     words = {word for vocabulary in history.vocabularies for word in vocabulary.words}
     if not words:
-        return not_applicable("the server publishes no vocabulary of statuses")
+        return inconclusive("nobody wrote down which statuses the server publishes")
     waits = [
         (vocabulary, [word for word in vocabulary.waited_for if word not in words])
         for vocabulary in history.vocabularies
@@ -61,9 +65,12 @@ def known(history: History) -> Verdict:
             seen=sorted(strange),
             evidence=[at(status, f"{raw!r} via {status.via}") for raw, status in sorted(strange.items())],
         )
-    if not seen and not any(vocabulary.waited_for for vocabulary in history.vocabularies):
-        return inconclusive("no status was seen")
-    return holds(f"all of {len(seen)} statuses seen are published", seen=len(seen), published=len(words))
+    waited = sum(len(vocabulary.waited_for) for vocabulary in history.vocabularies)
+    return holds(
+        f"all of {len(seen)} statuses seen are published",
+        compared={"statuses": len(seen), "words waited for": waited},
+        published=len(words),
+    )
 
 
 def final(history: History, conversation: str) -> Verdict:
@@ -71,22 +78,25 @@ def final(history: History, conversation: str) -> Verdict:
 
     Each reader is judged for itself (the pages, each witness of a subscription, the disk), because two readers are never
     quite at the same moment. Any request that may change a status, whatever its answer, any run that a client called and
-    anything written through the wire between the two sightings excuses the change, restarts do not.
+    anything written through the wire between the two sightings excuses the change, restarts do not. So does a message that was
+    posted while the model gave its last reply: the run had not heard it when it ended, and goes on for it.
     """
     readers: dict[tuple[str, str], list[Status]] = {}
     for status in statuses_of(history, conversation):
         if status.witness != "client" and status.neutral != "unknown":
             readers.setdefault((status.witness, status.via), []).append(status)
-    ended = 0
+    ended = looked = 0
     for (_, via), row in sorted(readers.items()):
         first: Status | None = None
         for status in row:
             if first is None or status.neutral == first.neutral:
+                looked += first is not None
                 first = status if first is None and status.neutral in TERMINAL else first
                 ended += first is status
                 continue
             since = _true_since(history, first) if via == "rest" else first.t_ns
-            if changed_between(history, conversation, since - SLACK_NS, status.t_ns):
+            moved = changed_between(history, conversation, since - SLACK_NS, status.t_ns)
+            if moved or _unheard(history, conversation, first.t_ns):
                 first = status if status.neutral in TERMINAL else None
                 continue
             return violated(
@@ -97,9 +107,37 @@ def final(history: History, conversation: str) -> Verdict:
                 evidence=[at(first, f"{first.raw} via {via}"), at(status, f"{status.raw} via {via}")],
                 after_s=seconds(status.t_ns - first.t_ns),
             )
-    if not ended:
-        return not_applicable("no terminal status was seen")
-    return holds("every terminal status stayed", terminal=ended)
+    last = [row[-1] for row in readers.values() if row[-1].neutral in RESTING - {"idle"}]
+    if not ended and last:
+        return excused("no run came to a terminal status", evidence=[_shown(status) for status in last])
+    return holds(
+        "every terminal status stayed",
+        compared={"terminal statuses": ended, "looks at one": looked},
+    )
+
+
+def _shown(status: Status) -> Pointer:
+    return at(status, f"{status.raw} via {status.via}")
+
+
+def _unheard(history: History, conversation: str, moment_ns: int) -> bool:
+    """A message was accepted that no request to the model could hold yet at this moment; the next one may be asked before the
+    status is seen."""
+    asked_ns = max(
+        (
+            call.t_ns
+            for call in history.model_calls
+            if call.stage == "asked" and call.turn >= 0 and call.t_ns < moment_ns - SLACK_NS
+        ),
+        default=moment_ns,
+    )
+    return any(
+        request.verb == "send"
+        and accepted(request)
+        and asked_ns < (request.began_ns or request.t_ns) < moment_ns
+        and belongs(history, conversation, request.conversation)
+        for request in history.requests
+    )
 
 
 def _true_since(history: History, status: Status) -> int:
@@ -116,11 +154,11 @@ def gated(history: History) -> Verdict:
     """A dormant server answers 503 on every API route until initialised, then serves.
 
     Dormant is the time from the start to the first accepted initialisation. Every probe in it must get 503; a probe without
-    any answer decides nothing. After it, nothing of the API may answer 503 once something was served.
+    any answer decides nothing. From its answer on nothing of the API may answer 503, and no probe may fail.
     """
     inits = [request for request in history.requests if request.verb == "init"]
-    if history.header.facts.get("deferred_init") is False or not inits:
-        return not_applicable("the server was not started dormant")
+    if not inits:
+        return inconclusive("nobody asked to initialise the dormant server")
     opened = next((request for request in inits if accepted(request)), None)
     until = opened.began_ns or opened.t_ns if opened else max(request.t_ns for request in inits)
     probes = [request for request in history.requests if request.verb == "probe"]
@@ -138,19 +176,21 @@ def gated(history: History) -> Verdict:
             return _wrong_code("the server could not be initialised", "init-refused", inits)
         return inconclusive("the request to initialise got no answer")
     later = [request for request in history.requests if (request.began_ns or request.t_ns) >= opened.t_ns]
-    api = [request for request in later if request.verb not in ("init", "ready") and request.code]
-    served_since = next((index for index, request in enumerate(api) if request.code != 503), None)
-    closed = [request for request in api[served_since or 0 :] if request.code == 503]
+    api = [request for request in later if request.verb not in ("init", "ready") and request.code and not request.rule]
+    closed = [request for request in api if request.code == 503]
     if closed:
         return _wrong_code("the server answered 503 after it was initialised", "still-gated", closed)
-    if not any(request.code == 503 for request in dormant):
+    failed = [request for request in api if request.verb == "probe" and request.code >= 500]
+    if failed:
+        return _wrong_code("routes failed after the server was initialised", "fails-once-initialised", failed)
+    refused = [request for request in dormant if request.code == 503]
+    if not refused:
         return inconclusive("no route was probed while the server was dormant")
     if not api:
         return inconclusive("nothing was asked of the server after it was initialised")
     return holds(
-        f"{len(dormant)} routes answered 503 until the server was initialised, then it served",
-        probed=len(dormant),
-        served=len(api),
+        f"{len(refused)} routes answered 503 until the server was initialised, then it served",
+        compared={"probes while dormant": len(refused), "requests served": len(api)},
     )
 
 
@@ -165,6 +205,10 @@ def _wrong_code(says: str, signature: str, requests: Sequence[Request]) -> Verdi
     )
 
 
+def _was_dormant(header: Header) -> str:
+    return "" if is_dormant(header) else "the server was not started dormant"
+
+
 GUARANTEES = (
     Guarantee(
         id="status.known",
@@ -172,6 +216,7 @@ GUARANTEES = (
         promise="Every status seen is in the server's published vocabulary; every status a client waits for exists in it.",
         source="OpenHands software-agent-sdk #3793",
         judge=known,
+        rests_on=frozenset({STATUS, STREAM, DISK, CLIENT}),
     ),
     Guarantee(
         id="status.final",
@@ -179,6 +224,7 @@ GUARANTEES = (
         promise="A terminal status does not change without a new message or run.",
         source="OpenHands software-agent-sdk #3191",
         judge=per_conversation(final),
+        rests_on=frozenset({STATUS, STREAM, DISK, MODEL, CLIENT, WIRE}),
     ),
     Guarantee(
         id="status.gated",
@@ -186,6 +232,8 @@ GUARANTEES = (
         promise="A dormant server answers 503 on every API route until initialised, then serves.",
         source="OpenHands agent-server: deferred initialisation (OH_DEFERRED_INIT, /api/init)",
         judge=gated,
+        applies=_was_dormant,
+        rests_on=frozenset({LOG, STATUS, CLIENT, WIRE}),
     ),
     *status_agree.GUARANTEES,
     *status_crash.GUARANTEES,

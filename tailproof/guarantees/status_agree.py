@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
+from tailproof.guarantees.witnesses import DISK, ENGINE, STATUS, STREAM
 from tailproof.history.reader import History
 from tailproof.history.records import Life, Status, Stream
 from tailproof.history.timeline import CLIENT, SECOND, SETTLED, clean_statuses, seconds, statuses_of
@@ -19,8 +20,9 @@ def agree(history: History, conversation: str) -> Verdict:
     The status last seen on a subscription past the wire is held against every read of the API that follows in the same life
     of the server. They disagree for as long as one read after the other shows something else than the same, unchanged status
     of the stream; the measured time runs from the first of these reads to the last, so that it is never too long. The disk is
-    compared at the end, when the server has been stopped: with the last status of the API at rest. An orderly stop leaves no
-    excuse; after a death the status must have rested for T before.
+    compared at the end with the last status of the API. Where that is at rest, an orderly stop leaves no excuse; after a death,
+    and on a server that lives on, it must have rested for T before. Where it is not, a difference may be the stop's own doing and
+    decides nothing.
     """
     limit_s = history.header.parameters.get("status.agree", LIMIT_S)
     clean = clean_statuses(history, conversation)
@@ -48,7 +50,7 @@ def agree(history: History, conversation: str) -> Verdict:
             limit_s=limit_s,
             took_s=seconds(took_ns),
         )
-    verdict = _disk(history, clean, disk, limit_s)
+    verdict = _disk(history, clean, disk, limit_s) if disk and clean else None
     if verdict:
         return verdict
     if worst and worst[2] is clean[-1]:
@@ -57,13 +59,11 @@ def agree(history: History, conversation: str) -> Verdict:
             limit_s=limit_s,
             took_s=seconds(took_ns),
         )
-    if not compared and not disk:
-        return inconclusive("stream and REST were never read side by side")
     return holds(
         f"{' and '.join(sorted(kinds))} agreed; the longest difference was {seconds(took_ns)} s",
+        compared={"reads beside the stream": compared, "reads of the disk": int(bool(disk and clean))},
         limit_s=limit_s,
         took_s=seconds(took_ns),
-        compared=compared,
     )
 
 
@@ -97,29 +97,31 @@ def _longest_disagreement(clean: Sequence[Status | Stream]) -> tuple[Disagreemen
 
 
 def _disk(history: History, clean: Sequence[Status], disk: Sequence[Status], limit_s: float) -> Verdict | None:
-    """None when the disk agrees at the end, or was not read after it."""
-    if not disk or not clean or clean[-1].neutral not in SETTLED:
-        return None
+    """None when the disk agrees at the end."""
     written, shown = disk[-1], clean[-1]
+    if written.neutral == shown.neutral:
+        return None
     ends = [
         life for life in history.lives if life.stage in ("stopped", "died") and shown.t_ns < life.t_ns < written.t_ns
     ]
-    if written.neutral == shown.neutral or not ends or ends[0].epoch != shown.epoch:
-        return None
+    end = ends[0] if ends else None
+    says = f"the disk says {written.raw}{' after the stop' if end else ''}; REST and stream said {shown.raw}"
+    if shown.neutral not in SETTLED or (end is not None and end.epoch != shown.epoch):
+        return inconclusive(f"{says}, which was not at rest", limit_s=limit_s)
     since = _rested_since(clean)
-    rested_ns = ends[0].t_ns - since.t_ns
-    if not _orderly(ends[0]) and rested_ns <= limit_s * SECOND:
-        return inconclusive(
-            f"the disk says {written.raw}, REST and stream said {shown.raw}, but for {seconds(rested_ns)} s only",
-            limit_s=limit_s,
-            took_s=seconds(rested_ns),
-        )
+    rested_ns = (end or written).t_ns - since.t_ns
+    if not (end is not None and _orderly(end)) and rested_ns <= limit_s * SECOND:
+        return inconclusive(f"{says}, but for {seconds(rested_ns)} s only", limit_s=limit_s, took_s=seconds(rested_ns))
     return violated(
-        f"the disk says {written.raw} after the stop; REST and stream said {shown.raw}",
+        says,
         signature=f"disk-{written.neutral}-rest-{shown.neutral}",
         expected=[shown.raw],
         seen=[written.raw],
-        evidence=[at(since, f"{since.raw} via {since.via}"), at(ends[0], ends[0].stage), at(written, "on the disk")],
+        evidence=[
+            at(since, f"{since.raw} via {since.via}"),
+            *([at(end, end.stage)] if end else []),
+            at(written, "on the disk"),
+        ],
         limit_s=limit_s,
         rested_s=seconds(rested_ns),
     )
@@ -146,6 +148,7 @@ GUARANTEES = (
         promise="REST, stream and disk agree on the status within T.",
         source="OpenHands software-agent-sdk #1865, Paca-AI/paca#242 (stale status after a dead socket)",
         judge=per_conversation(agree),
+        rests_on=frozenset({STATUS, STREAM, DISK, ENGINE}),
         rests_on_time=True,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tailproof.guarantees.about import a_client_that_tells
 from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import (
     Guarantee,
@@ -10,16 +11,16 @@ from tailproof.guarantees.verdict import (
     Verdict,
     all_of,
     at,
+    excused,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import ENGINE, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import Run, Status
 from tailproof.history.timeline import CLIENT, SECOND, clean_statuses, client_runs, seconds
 from tailproof.history.traffic import hurt_at, server_down
-from tailproof.history.views import client_tells, skew
 
 SLACK_S = 1.0
 
@@ -34,24 +35,24 @@ def shown(history: History, conversation: str) -> Verdict:
     The lag of the path is no excuse for a run that returned, since the client knew of the end. Not judged: a run that raised
     while the path was hurt or after the server went down, and a run that raised without showing a status.
     """
-    if "status" not in client_tells(history):
-        return not_applicable("the client tells no status")
-    if skew(history):
-        return not_applicable(skew(history))
     backs = [back for _, back in client_runs(history, conversation) if back is not None]
     return all_of((_one_run(history, conversation, back) for back in backs), nothing="no run of the client came back")
 
 
 def _one_run(history: History, conversation: str, back: Run) -> Verdict:
     raised = back.stage == "raised"
-    if any(moment < back.t_ns for moment in server_down(history)):
-        return not_applicable("the server went down before the run came back")
+    down = [life for life in server_down(history) if life.t_ns < back.t_ns]
+    if down:
+        return excused(
+            "the server went down before the run came back", evidence=[at(life, life.stage) for life in down]
+        )
+    came_back = at(back, f"run() {back.stage} {back.error_type}".rstrip())
     if raised and hurt_at(history, back.t_ns):
-        return not_applicable("run() raised while the path was hurt: nobody could know the status")
+        return excused("run() raised while the path was hurt: nobody could know the status", evidence=[came_back])
     slack_s = history.header.parameters.get("status.client", SLACK_S)
     told = _told(history, back, int(slack_s * SECOND))
     if not told and raised:
-        return not_applicable("run() raised and the client showed no status")
+        return excused("run() raised and the client showed no status", evidence=[came_back])
     if not told:
         return inconclusive("the client showed no status when its run returned")
     clean = clean_statuses(history, conversation)
@@ -63,7 +64,11 @@ def _one_run(history: History, conversation: str, back: Run) -> Verdict:
     if not true:
         return inconclusive("no healthy reader saw a status around the return of the run")
     if any(status.raw == told for status in true):
-        return holds(f"the client showed {told} when run() {back.stage}, as the server did", limit_s=slack_s)
+        return holds(
+            f"the client showed {told} when run() {back.stage}, as the server did",
+            compared={"returns": 1, "statuses of the server": len(true)},
+            limit_s=slack_s,
+        )
     earlier = [status for status in clean if status.raw == told and status.t_ns < back.t_ns]
     return violated(
         f"the client showed {told} when run() {back.stage}; the server showed {true[-1].raw}",
@@ -101,5 +106,7 @@ GUARANTEES = (
         promise="The status that a client shows when its run comes back is the server's at that moment.",
         source="Paca-AI/paca#242 (`state.execution_status` is stale after the stream died)",
         judge=per_conversation(shown),
+        applies=a_client_that_tells("status", "the client tells no status"),
+        rests_on=frozenset({STATUS, STREAM, ENGINE, CLIENT, WIRE}),
     ),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tailproof.guarantees.about import a_death
 from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import (
     Guarantee,
@@ -14,14 +15,25 @@ from tailproof.guarantees.verdict import (
     Verdict,
     all_of,
     at,
+    excused,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, MODEL, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import Life, Request, Status
-from tailproof.history.timeline import SECOND, Death, accepted, deaths, down_after, last_ns, seconds, statuses_of
+from tailproof.history.timeline import (
+    CLIENT,
+    SECOND,
+    Death,
+    accepted,
+    deaths,
+    down_after,
+    last_ns,
+    seconds,
+    statuses_of,
+)
 from tailproof.history.views import belongs, lists_of, log_of
 
 LIMIT_S = 60.0
@@ -73,9 +85,10 @@ def crash(history: History, conversation: str) -> Verdict:
 
     Four checks after each death of a server that was running the conversation:
     `running-after-restart`: a plain read of the status (no load) still shows it running T after the next life was ready;
-    `running-after-load`: also behind a load of the conversation; `unmarked`: neither a failed status nor a new error event says
-    that the run broke off (for a server that promises `interrupted`, that status is as good; one that promises `run-again` owes
-    no mark); `not-usable`: the first request to run after all that is refused. What the model was asked by itself is a worker.
+    `running-after-load`: also behind a load of the conversation; `unmarked`: neither a failed status nor a new error event that
+    somebody saw before the push says that the run broke off (for a server that promises `interrupted`, that status is as good; one
+    that promises `run-again` owes no mark); `not-usable`: the first request to run after all that is refused. What the model was
+    asked by itself is a worker.
     The signature joins all that failed.
     """
     limit_s = history.header.parameters.get("status.crash", LIMIT_S)
@@ -90,9 +103,10 @@ def _one_death(history: History, conversation: str, death: Death, limit_s: float
     if running is None:
         return inconclusive("nobody saw what the conversation was doing when the server died")
     if running.neutral not in RUNNING:
-        return not_applicable(f"the conversation was not running when the server died ({running.raw})")
-    if death.restarted is None and death.ready is None:
-        return not_applicable("the server was not started again after it had died")
+        return excused(
+            f"the conversation was not running when the server died ({running.raw})",
+            evidence=[at(running, f"{running.raw} via {running.via}"), at(death.died, "the server died")],
+        )
     if death.ready is None:
         return inconclusive("the server did not get ready again after it had died")
     after = _aftermath(history, conversation, death, death.ready, limit_s)
@@ -115,17 +129,22 @@ def _one_death(history: History, conversation: str, death: Death, limit_s: float
     undecided = [finding.says for finding in findings if finding.undecided]
     if undecided:
         return inconclusive("; ".join(undecided), **measured)
-    return holds("the run that broke off was shown as such, and the conversation could be used again", **measured)
+    looks = {"reads before a load": len(after.alone), "reads behind a load": len(after.loaded), "pushes": 1}
+    return holds(
+        "the run that broke off was shown as such, and the conversation could be used again",
+        compared=looks,
+        **measured,
+    )
 
 
 def _running_at(history: History, conversation: str, death: Death) -> Status | None:
-    """The last status of the life that died; what the disk said then is the last word."""
+    """The last status of the life that died: running when the API or the disk says so, since one of them may be behind."""
     mine = statuses_of(history, conversation)
     seen = [status for status in mine if status.via in ("rest", "stream") and status.t_ns <= death.died.t_ns]
-    until = death.restarted.t_ns if death.restarted else death.died.t_ns
+    until = death.restarted.t_ns if death.restarted else last_ns(history)
     disk = [status for status in mine if status.via == "disk" and death.died.t_ns <= status.t_ns <= until]
-    both = [*seen, *disk]
-    return both[-1] if both else None
+    last = [*disk[-1:], *seen[-1:]]
+    return next((status for status in last if status.neutral in RUNNING), last[0] if last else None)
 
 
 def _aftermath(history: History, conversation: str, death: Death, ready: Life, limit_s: float) -> Aftermath:
@@ -195,7 +214,7 @@ def _after_restart(after: Aftermath) -> Finding:
 
 def _after_load(after: Aftermath) -> Finding:
     if not after.loaded:
-        return Finding(says="the status was not read behind a load")
+        return Finding(says="the status was not read behind a load", undecided=True)
     last = after.loaded[-1]
     if last.neutral not in RUNNING or after.worked_before(last.t_ns):
         return Finding(says=f"behind a load: {last.raw}")
@@ -228,16 +247,20 @@ def _marked(after: Aftermath) -> Finding:
             says="no status marks the broken run, and there is no final log to look for an event", undecided=True
         )
     restarted = after.death.restarted or after.ready
-    before = {
-        event.id
-        for one in lists_of(after.history, after.conversation)
-        if one.began_ns < restarted.t_ns
+    readings = lists_of(after.history, after.conversation)
+    before = {event.id for one in readings for event in one.events if event.t_ns < restarted.t_ns}
+    marks = [
+        event
+        for one in readings
         for event in one.events
-        if event.t_ns < restarted.t_ns
-    }
-    marks = [event for event in log.events if event.role == "error" and event.id not in before]
+        if event.role == "error" and event.id not in before and event.t_ns <= after.until_ns
+    ]
     if marks:
         return Finding(says=f"marked by {marks[0].name}")
+    if not any(one.source == "page" and after.ready.t_ns <= one.began_ns <= after.until_ns for one in readings):
+        return Finding(
+            says="no status marks the broken run, and nobody read its events before it was run again", undecided=True
+        )
     return Finding(says="neither a status nor an event says that the run broke off", signature="unmarked")
 
 
@@ -268,6 +291,8 @@ GUARANTEES = (
         "is marked as broken off where a user looks, and can be used again.",
         source="OpenHands software-agent-sdk #1554, #3184",
         judge=per_conversation(crash),
+        applies=a_death,
+        rests_on=frozenset({LOG, STATUS, STREAM, DISK, ENGINE, MODEL, CLIENT, WIRE}),
         rests_on_time=True,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tailproof.guarantees.about import a_client_that_tells
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -11,13 +12,16 @@ from tailproof.guarantees.verdict import (
     Verdict,
     all_of,
     at,
+    excused,
+    first_of,
     holds,
     inconclusive,
-    not_applicable,
     violated,
 )
+from tailproof.guarantees.witnesses import ENGINE, LOG, STREAM, WIRE
+from tailproof.history.plan import BREAKERS, PATH, plans
 from tailproof.history.reader import History
-from tailproof.history.records import Rendezvous, Sighting
+from tailproof.history.records import Header, Rendezvous, Sighting
 from tailproof.history.timeline import CLIENT, SECOND, last_ns, seconds
 from tailproof.history.traffic import (
     SUBTLE,
@@ -30,7 +34,7 @@ from tailproof.history.traffic import (
     last_run_of_client,
     server_down,
 )
-from tailproof.history.views import client_tells, conversations, lists_of, log_of, skew
+from tailproof.history.views import conversations, lists_of, log_of
 
 RESUMED_S = 45.0
 SLACK_NS = SECOND
@@ -52,12 +56,21 @@ def resumed(history: History) -> Verdict:
     least one of them (that they got all is `events.callbacks`). Not judged: a close code that forbids to come back, a server
     that went down, and a run that came back before T was over.
     """
-    if "callbacks" not in client_tells(history):
-        return not_applicable("the client tells nothing of its stream")
-    if skew(history):
-        return not_applicable(skew(history))
     streams = client_streams(history)
-    return all_of((_one_break(history, one) for one in streams if _broke(history, one)), nothing="no stream broke")
+    broken = [one for one in streams if _broke(history, one)]
+    if not broken and streams and not (plans(history.header, *BREAKERS) and not any(map(_ended, streams))):
+        return excused(
+            "no stream broke while the client needed it",
+            evidence=[
+                at(one.closed or one.opened, "closed" if one.closed else "opened, and open ever since")
+                for one in streams
+            ],
+        )
+    return all_of((_one_break(history, one) for one in broken), nothing="no stream was seen to break")
+
+
+def _ended(stream: ClientStream) -> bool:
+    return stream.closed is not None
 
 
 def _broke(history: History, stream: ClientStream) -> bool:
@@ -79,16 +92,22 @@ def _one_break(history: History, broken: ClientStream) -> Verdict:
     closed = broken.closed
     assert closed is not None
     if closed.code in fatal_closes(history):
-        return not_applicable(f"the stream was closed with {closed.code}: the client must not come back")
+        return excused(
+            f"the stream was closed with {closed.code}: the client must not come back",
+            evidence=[at(closed, f"closed with {closed.code}")],
+        )
     limit_s = history.header.parameters.get("stream.resumed", RESUMED_S)
     healthy_ns = _healthy_since(history, closed.t_ns, int(limit_s * SECOND))
     if healthy_ns is None:
-        return not_applicable("the path was never healthy again")
+        return excused("the path was never healthy again", evidence=[at(closed, f"closed with {closed.code}")])
     until_ns = _needed_until(history)
-    again = next((one for one in client_streams(history) if one.opened.t_ns >= closed.t_ns), None)
+    later = [one for one in client_streams(history) if one.opened.t_ns >= closed.t_ns]
+    # A subscription that nobody answers is none: the one that counts is the first that the server spoke on.
+    again = next((one for one in later if one.answered_ns is not None), later[0] if later else None)
     end_ns = again.opened.t_ns if again else until_ns
-    if any(closed.t_ns - SLACK_NS < moment < end_ns for moment in server_down(history)):
-        return not_applicable("the server went down")
+    down = [life for life in server_down(history) if closed.t_ns - SLACK_NS < life.t_ns < end_ns]
+    if down:
+        return excused("the server went down", evidence=[at(life, life.stage) for life in down])
     took_ns = end_ns - healthy_ns
     measured: dict[str, Any] = {"limit_s": limit_s, "took_s": max(0.0, seconds(took_ns))}
     if took_ns > limit_s * SECOND:
@@ -104,8 +123,12 @@ def _one_break(history: History, broken: ClientStream) -> Verdict:
             **measured,
         )
     if again is None:
-        return not_applicable(
-            f"the client's run came back {measured['took_s']} s after the path was healthy, before T was over"
+        back = last_run_of_client(history)
+        if back is None:
+            return inconclusive(f"the trial ended {measured['took_s']} s after the path was healthy, before T was over")
+        return excused(
+            f"the client's run came back {measured['took_s']} s after the path was healthy, before T was over",
+            evidence=[at(back, f"run() {back.stage}")],
         )
     return _hears(history, again, measured)
 
@@ -128,9 +151,6 @@ def _healthy_since(history: History, closed_ns: int, limit_ns: int) -> int | Non
 
 
 def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> Verdict:
-    back = holds(f"the client subscribed again {measured['took_s']:g} s after the path was healthy", **measured)
-    if again.answered_ns is None and again.closed is not None:
-        return back
     if again.answered_ns is None:
         return inconclusive("the server did not answer the new subscription", **measured)
     closed_ns = again.closed.t_ns if again.closed else last_ns(history)
@@ -172,7 +192,15 @@ def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> V
             published=len(published),
             **measured,
         )
-    return back
+    return holds(
+        f"the client subscribed again {measured['took_s']:g} s after the path was healthy",
+        compared={"subscriptions": 1, "events heard": len(heard & published.keys())},
+        **measured,
+    )
+
+
+def _hurts_the_path(header: Header) -> str:
+    return "" if plans(header, *PATH) else "nothing in this scenario is done to the client's path"
 
 
 GUARANTEES = (
@@ -183,6 +211,8 @@ GUARANTEES = (
         "is published from then on.",
         source="OpenHands software-agent-sdk #3987",
         judge=resumed,
+        applies=first_of(a_client_that_tells("callbacks", "the client tells nothing of its stream"), _hurts_the_path),
+        rests_on=frozenset({LOG, STREAM, ENGINE, CLIENT, WIRE}),
         rests_on_time=True,
     ),
 )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tailproof.history.reader import History
-from tailproof.history.records import Record
+from tailproof.history.records import Header, Record
 
 
 class Outcome(StrEnum):
-    """`inconclusive` is a first-class answer: the history does not decide the question, and `says` tells why."""
+    """`inconclusive` is a first-class answer: the history does not decide the question, and `says` tells why. `not-applicable`
+    comes from the plan (`Guarantee.applies`) or from a fact that the history shows (`excused`), never from silence."""
 
     HOLDS = "holds"
     VIOLATED = "violated"
@@ -49,11 +50,26 @@ class Verdict:
     signature in every trial, whatever ids and times it had."""
     expected: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
+    compared: dict[str, float | int] = field(default_factory=dict)
+    """Of `holds`: how much it rests on, in named units (`events`, `requests`, `seconds`): what was compared or, for a promise that
+    something does not happen, what was searched. Nothing at all decides nothing (`catalogue.weigh`)."""
     measured: dict[str, float | int | str] = field(default_factory=dict)
     """Parameters in force beside the measured values, in the units that the keys name (`limit_s`, `took_s`, `missing`)."""
     evidence: tuple[Pointer, ...] = ()
+    planned: bool = False
+    """Of `not-applicable`: the plan or the protocol says so (`Guarantee.applies`), and no record can change it."""
     timed: bool = False
     """A clock decided: `took_s` was more than `limit_s`. A stall of the supervisor can take such a violation back."""
+
+
+def always(header: Header) -> str:
+    """The promise is about every trial."""
+    return ""
+
+
+def first_of(*reasons: Callable[[Header], str]) -> Callable[[Header], str]:
+    """The promise is about a trial unless one of these says why not."""
+    return lambda header: next((why for reason in reasons if (why := reason(header))), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +83,19 @@ class Guarantee:
     source: str
     """Where the promise was made: a specification, a pull request, a line of documentation."""
     judge: Callable[[History], Verdict]
+    rests_on: frozenset[str]
+    """The witnesses whose records `judge` reads (`witnesses.WITNESSES`): when one of them is blind, the verdict is inconclusive.
+    The trial's own record always counts."""
+    applies: Callable[[Header], str] = always
+    """Why the promise is not about this trial, from its plan and from what its protocol and client can do; empty when it is."""
+    judges_break_offs: bool = False
+    """It says whose fault it is that a trial could not go on: a break-off takes nothing back from it."""
     rests_on_time: bool = False
     """A stall of the supervisor or of the machine makes a violation of it inconclusive."""
 
 
+TAKEN_BACK = "; else "
+"""Parts the reason for which a verdict was taken back from what it would have been: verdicts that share a reason are told as one."""
 MOST = 30
 """How many ids and pointers a verdict carries at most of each."""
 
@@ -84,14 +109,22 @@ _WEIGHT = {Outcome.VIOLATED: 3, Outcome.INCONCLUSIVE: 2, Outcome.HOLDS: 1, Outco
 
 
 def all_of(verdicts: Iterable[Verdict], *, nothing: str) -> Verdict:
-    """One verdict for several of the same promise (per conversation, run or death): the first of the worst; `nothing` says
-    why there was none."""
-    return max(verdicts, key=lambda verdict: _WEIGHT[verdict.outcome], default=not_applicable(nothing))
+    """One verdict for several of the same promise (per conversation, run or death): the first of the worst, and for several that
+    hold all that they compared; without any it is inconclusive, and `nothing` says why there was none."""
+    every = list(verdicts)
+    worst = max(every, key=lambda verdict: _WEIGHT[verdict.outcome], default=inconclusive(nothing))
+    if worst.outcome is not Outcome.HOLDS:
+        return worst
+    compared: dict[str, float | int] = {}
+    for verdict in every:
+        for unit, number in verdict.compared.items():
+            compared[unit] = compared.get(unit, 0) + number
+    return replace(worst, compared=compared)
 
 
-def holds(says: str, **measured: float | int | str) -> Verdict:
-    """The promise was kept, and the history shows it."""
-    return Verdict(outcome=Outcome.HOLDS, says=says, measured=measured)
+def holds(says: str, *, compared: Mapping[str, float | int], **measured: float | int | str) -> Verdict:
+    """The promise was kept, and the history shows it on this much."""
+    return Verdict(outcome=Outcome.HOLDS, says=says, compared=dict(compared), measured=measured)
 
 
 def violated(
@@ -122,9 +155,10 @@ def inconclusive(says: str, **measured: float | int | str) -> Verdict:
     return Verdict(outcome=Outcome.INCONCLUSIVE, says=says, measured=measured)
 
 
-def not_applicable(says: str) -> Verdict:
-    """The situation, the server or the client does not have what the promise is about."""
-    return Verdict(outcome=Outcome.NOT_APPLICABLE, says=says)
+def excused(says: str, *, evidence: Iterable[Pointer]) -> Verdict:
+    """What the history shows takes the ground from the promise: the evidence is what excuses. Silence excuses nobody
+    (`catalogue.weigh` calls an excuse without evidence inconclusive)."""
+    return Verdict(outcome=Outcome.NOT_APPLICABLE, says=says, evidence=tuple(evidence)[:MOST])
 
 
 def _cut(ids: Iterable[str]) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ T = TypeVar("T")
 
 CHUNK_BYTES = 1 << 18
 """How much of a file is held at once while it is read."""
+CLOCKS_OF_A_BATCH = 32
+"""So many records of a batch are asked for their two clocks."""
 
 
 class HistoryError(Exception):
@@ -61,6 +63,13 @@ class Tally:
     """The number that the next record should have."""
     gap: int = -1
     """The first number that no record has although a later one is there; -1 when there is none."""
+    last_ns: int = 0
+    """The latest moment of a record but the end."""
+    least_ns: int | None = None
+    """How far the time of day is ahead of the common clock, by the records that tell both; the least of them, because a record is
+    never written before its moment, and often some time after it. None when no record tells the time of day."""
+    most_ns: int | None = None
+    """The most of the same."""
 
     def count(self, first: int, last: int, records: int) -> None:
         """Add a row of records, numbered from `first` to `last`."""
@@ -68,6 +77,14 @@ class Tally:
             self.gap = self.next
         self.records += records
         self.next = last + 1
+
+    def tell_time(self, row: Sequence[Any]) -> None:
+        """Compare the two clocks of a row of records, of a long one in some places."""
+        for record in row[:: len(row) // CLOCKS_OF_A_BATCH + 1]:
+            if record.wall:
+                ahead = int(record.wall * 1e9) - record.t_ns
+                self.least_ns = ahead if self.least_ns is None else min(self.least_ns, ahead)
+                self.most_ns = ahead if self.most_ns is None else max(self.most_ns, ahead)
 
 
 class History:
@@ -163,11 +180,14 @@ class History:
         for shelf in shelves.values():
             shelf.sort(key=_clock)
 
-
     def _tally(self, batch: Sequence[Any]) -> None:
         """A batch of a file is one row of one witness; a long history is counted without looking at each record."""
         for witness, row in [(batch[0].witness, batch)] if _one_row(batch) else _rows(batch):
-            self.tallies.setdefault(witness, Tally()).count(row[0].seq, row[-1].seq, len(row))
+            tally = self.tallies.setdefault(witness, Tally())
+            tally.count(row[0].seq, row[-1].seq, len(row))
+            last = row[-2:][0] if type(row[-1]) is End else row[-1]
+            tally.last_ns = max(tally.last_ns, last.t_ns if type(last) is not End else 0)
+            tally.tell_time(row)
 
 
 def _one_row(batch: Sequence[Any]) -> bool:

@@ -42,7 +42,8 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_fie
 class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`header.json`: who met whom, where, and what was decided up front."""
 
-    schema: int = SCHEMA_VERSION
+    schema: int = 1
+    """Which version of this file wrote it. Those of the first did not say so."""
     trial: str
     scenario: str
     seed: int

@@ -14,6 +14,8 @@ CLIENT = "client"
 """The name of the witness that reports what the client under test saw."""
 SETTLED: frozenset[Neutral] = frozenset({"done", "failed", "stuck", "waiting", "interrupted"})
 """A run that shows one of these has ended, or waits for someone."""
+CLOSERS = frozenset({"observation", "rejection", "error"})
+"""Roles of the events that close an action."""
 STARTERS = frozenset({"create", "send", "run", "resume", "init"})
 """Requests that may set a conversation going; `pause`, `interrupt` and `delete` change a status, too."""
 CHANGERS = STARTERS | {"pause", "interrupt", "delete"}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tailproof.history.reader import History, derived
-from tailproof.history.records import Exchange, Run, Stream
-from tailproof.history.timeline import CLIENT, is_of_the_path
+from tailproof.history.records import Exchange, Life, Request, Run, Stream
+from tailproof.history.timeline import CLIENT, SECOND, accepted, is_of_the_path
 
 SPOILED = frozenset({"refused", "reset-before", "reset-after", "truncated", "black-hole", "broken"})
 """What became of an exchange whose client did not get the server's answer, or not all of it."""
@@ -98,13 +99,11 @@ def hurt_at(history: History, moment_ns: int, *, slack_ns: int = 0) -> bool:
 
 
 @derived
-def server_down(history: History) -> tuple[int, ...]:
-    """When the server died or was stopped under the client. What happened before the client came is nothing to it: the server
+def server_down(history: History) -> tuple[Life, ...]:
+    """Each time the server died or was stopped under the client. What happened before the client came is nothing to it: the server
     of a grown history was stopped once."""
     came = min((exchange.began_ns or exchange.t_ns for exchange in history.exchanges), default=0)
-    return tuple(
-        life.t_ns for life in history.lives if life.stage in ("died", "stopped", "removed") and life.t_ns > came
-    )
+    return tuple(life for life in history.lives if life.stage in ("died", "stopped", "removed") and life.t_ns > came)
 
 
 @derived
@@ -112,3 +111,96 @@ def last_run_of_client(history: History) -> Run | None:
     """How the newest run of the client came back; None when it did not, or when there was none."""
     mine = [run for run in history.runs if run.witness == CLIENT]
     return mine[-1] if mine and mine[-1].stage != "called" else None
+
+
+UNASKED = frozenset({"ready", "init"})
+"""Requests that ask about readiness itself."""
+PATIENCE_NS = 8 * SECOND
+"""A sender that hung up sooner had no answer to wait for any more."""
+Span = tuple[int, int]
+
+
+@derived
+def requests_of_the_ready(history: History) -> tuple[Request, ...]:
+    """What was asked of a server that said it was ready and to which nothing was done, by the harness past the wire and by the
+    client where no rule touched the exchange."""
+    readies = [life for life in history.lives if life.stage == "ready"]
+    spoiled = spoiled_spans(history)
+    over = min((phase.t_ns for phase in history.phases if phase.name == "stopping"), default=None)
+    return tuple(
+        request
+        for request in history.requests
+        if request.verb not in UNASKED
+        and not request.rule
+        and not (request.witness == CLIENT and _on_a_hurt_path(history, request))
+        and (over is None or request.t_ns <= over)
+        and _in_a_life(history, readies, request)
+        and not any(_touches(request, span) for span in spoiled)
+    )
+
+
+@derived
+def failed_requests(history: History) -> tuple[Request, ...]:
+    """Those of them that the server answered with 5xx or not at all."""
+    waits = bool(history.header.facts.get("reads_wait_for_steps"))
+    exchanges = {exchange.t_ns: exchange for exchange in history.exchanges if exchange.done == "broken"}
+    return tuple(
+        request
+        for request in requests_of_the_ready(history)
+        if request.code >= 500
+        or (
+            not request.code
+            and not (waits and request.verb in ("load", "status"))
+            and _was_the_servers(request, exchanges.get(request.t_ns))
+        )
+    )
+
+
+def _was_the_servers(request: Request, exchange: Exchange | None) -> bool:
+    """It had no answer, and whoever asked had not just gone away."""
+    waited_ns = request.t_ns - (request.began_ns or request.t_ns)
+    hung_up = exchange is not None and exchange.ended_by != "server"
+    return not hung_up or waited_ns >= PATIENCE_NS
+
+
+def _on_a_hurt_path(history: History, request: Request) -> bool:
+    """A fault of the network, which names no rule, was on while it was under way."""
+    return any(
+        not hurt.name.startswith("wire.") or hurt.name == "wire.down"
+        for hurt in hurts(history)
+        if hurt.on_at(request.t_ns, slack_ns=SECOND) or hurt.on_at(request.began_ns or request.t_ns, slack_ns=SECOND)
+    )
+
+
+def _in_a_life(history: History, readies: Sequence[Life], request: Request) -> bool:
+    """Asked and answered between one readiness and the end of that life."""
+    for life in readies:
+        ends = [
+            end.t_ns for end in history.lives if end.epoch == life.epoch and end.stage in ("died", "stopped", "removed")
+        ]
+        if life.t_ns <= (request.began_ns or request.t_ns) and request.t_ns <= min(ends, default=request.t_ns):
+            return True
+    return False
+
+
+@derived
+def spoiled_spans(history: History) -> tuple[Span, ...]:
+    """Spans in which a failure is ours: faults of the server from intent to healing, pauses, the time before `init`."""
+    last = max((request.t_ns for request in history.requests), default=0)
+    spans: list[Span] = []
+    for fault in history.faults:
+        if fault.stage == "intent" and not is_of_the_path(fault) and not fault.name.startswith("user."):
+            healed = [other.t_ns for other in history.faults if other.fault == fault.fault and other.stage == "healed"]
+            spans.append((fault.t_ns, min((moment for moment in healed if moment >= fault.t_ns), default=last)))
+    for life in history.lives:
+        if life.stage == "paused":
+            resumed = [other.t_ns for other in history.lives if other.stage == "resumed" and other.t_ns > life.t_ns]
+            spans.append((life.t_ns, min(resumed, default=last)))
+    inits = [request for request in history.requests if request.verb == "init"]
+    if inits:
+        spans.append((0, next((request.t_ns for request in inits if accepted(request)), last)))
+    return tuple(spans)
+
+
+def _touches(request: Request, span: Span) -> bool:
+    return request.t_ns >= span[0] and (request.began_ns or request.t_ns) <= span[1]

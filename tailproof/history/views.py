@@ -5,7 +5,6 @@ A view is a pure function of a history, computed once for all guarantees (`deriv
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,9 +16,6 @@ from tailproof.history.records import Neutral, Reading, Sighting, Stream
 Source = Literal["stream", "page", "disk", "held", "callback", "other"]
 """Where a list was seen: on a subscription, in the pages of the log, on the disk, in what a client holds, in its callbacks."""
 
-SERVERS_NUMBERS = frozenset({"sdk", "src"})
-"""The kinds of clients that are released together with the server, under the same number."""
-_RELEASE = re.compile(r"\d+\.\d+(\.\d+)?")
 _SOURCES: dict[str, Source] = {
     "stream": "stream",
     "page": "page",
@@ -101,32 +97,6 @@ class Log:
     def taken_ns(self) -> int:
         """When the reading began: what was seen later need not stand in it."""
         return self.read_as.began_ns
-
-
-@derived
-def client_tells(history: History) -> frozenset[str]:
-    """What the client of this trial reports: `held`, `callbacks`, `status`, `exit`. Histories of before this was written down
-    have an SDK or the plain client, which reports nothing."""
-    told = history.header.facts.get("client_tells")
-    if told is None:
-        return frozenset() if history.header.client == "plain" else frozenset({"held", "callbacks", "status"})
-    return frozenset(str(told).split())
-
-
-@derived
-def skew(history: History) -> str:
-    """Why the client's lists are not judged: it is of another release than the server. Empty when it is of the same, or when
-    one of the two is unknown or counts its releases in another way (a script, the TypeScript client)."""
-    client, server = (_release(history.header.versions.get(side, "")) for side in ("client", "server"))
-    kind = history.header.client.partition(":")[0]
-    if not client or not server or client == server or kind not in SERVERS_NUMBERS:
-        return ""
-    return f"the client is {client} and the server {server}: a mere skew is no lost event (see client.compatible)"
-
-
-def _release(version: str) -> str:
-    found = _RELEASE.match(version)
-    return found[0] if found else ""
 
 
 def same(conversation: str) -> str:

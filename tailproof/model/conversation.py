@@ -11,8 +11,9 @@ from typing import Any
 from tailproof.history.recorder import Witness
 from tailproof.history.records import ModelCall
 from tailproof.model.journal import command_of
-from tailproof.model.position import call_id, position_of, results_of
+from tailproof.model.position import call_id, position_of
 from tailproof.model.reply import FINISH_TOOL, TERMINAL_TOOL, Call, Reply
+from tailproof.model.request import results_in, said_in, told_in, unpaired_in
 from tailproof.model.script import Step, Turn, steps_of
 from tailproof.waiting import Budget
 
@@ -129,7 +130,17 @@ class PlayedScript:
             answer = self._decide(request, messages) if body.get("tools") else _side(request)
             self._asked[answer.turn] += 1
             self._last = answer.turn
-        self._write("asked", request, answer, messages=len(messages), results=results_of(messages))
+        loop = messages if answer.turn >= 0 else []  # a side request (a title, a summary) may quote as it likes
+        self._write(
+            "asked",
+            request,
+            answer,
+            messages=len(messages),
+            results=results_in(messages),
+            said=said_in(loop),
+            told=told_in(loop),
+            unpaired=unpaired_in(loop),
+        )
         return answer
 
     def wait_to_go(self, request: int, answer: Answered) -> None:
@@ -186,9 +197,7 @@ class PlayedScript:
         )
         return Reply(id=identity, text=plan.thought, calls=calls)
 
-    def _write(
-        self, stage: Any, request: int, answer: Answered, *, messages: int = 0, results: dict[str, str] | None = None
-    ) -> None:
+    def _write(self, stage: Any, request: int, answer: Answered, **asked: Any) -> None:
         told = stage in ("answered", "broken") and answer.reply is not None
         self.witness.write(
             ModelCall(
@@ -196,11 +205,10 @@ class PlayedScript:
                 conversation=self.name,
                 request=request,
                 turn=answer.turn,
-                messages=messages,
-                results=results or {},
                 reply=answer.reply.text[:200] if told and answer.reply else "",
                 calls=[call.id for call in answer.reply.calls] if answer.reply else [],
                 code=answer.code,
+                **asked,
             )
         )
 

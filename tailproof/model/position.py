@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-RESULT_CHARS = 200
 _CALL_ID = re.compile(r"^call-(\d+)-(\d+)$")
 
 
@@ -31,21 +30,5 @@ def position_of(messages: Sequence[Mapping[str, Any]]) -> int:
     return position
 
 
-def results_of(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Tool call id -> the first 200 characters of the (last) result that the request holds for it."""
-    return {
-        str(message.get("tool_call_id", "")): _readable(message.get("content"))[:RESULT_CHARS]
-        for message in messages
-        if message.get("role") == "tool"
-    }
-
-
 def _id(call: Any) -> str:
     return str(call.get("id", "")) if isinstance(call, dict) else ""
-
-
-def _readable(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return " ".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))

@@ -30,6 +30,7 @@ class ToolJournal:
         self._read = 0
         self._effects: list[Effect] = []
         self._began: dict[tuple[str, int], int] = {}
+        self._noted: set[str] = set()
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="tool-journal", daemon=True)
@@ -63,13 +64,18 @@ class ToolJournal:
         write_atomically(self.directory / gate_name(token), f"{command}\n".encode())
 
     def look(self) -> None:
-        """Read what was written since the last look. A line that is not whole yet is left for the next one."""
+        """Read what was written since the last look. A line that is not whole yet is left for the next one. A journal that cannot be
+        read is noted once: the tools tell the model, too, and that is how a witness is missed."""
         with self._lock:
-            if not self._file.exists():
+            try:
+                with self._file.open("rb") as file:
+                    file.seek(self._read)
+                    fresh = file.read()
+            except FileNotFoundError:
                 return
-            with self._file.open("rb") as file:
-                file.seek(self._read)
-                fresh = file.read()
+            except OSError as error:
+                self._note_once(f"the tool journal cannot be read: {error.strerror or error}")
+                return
             whole = fresh[: fresh.rfind(b"\n") + 1]
             self._read += len(whole)
             for line in whole.decode("utf-8", "replace").splitlines():
@@ -85,6 +91,11 @@ class ToolJournal:
     def _watch(self) -> None:
         while not self._closing.wait(LOOK_EVERY_S):
             self.look()
+
+    def _note_once(self, text: str) -> None:
+        if text not in self._noted:
+            self._noted.add(text)
+            self._witness.write(Note(text=text))
 
     def _record(self, text: str) -> None:
         line = parse(text)

@@ -12,6 +12,8 @@ import msgspec
 
 from tailproof import __version__
 from tailproof.guarantees.verdict import Guarantee, Verdict
+from tailproof.guarantees.witnesses import blind, files, sees
+from tailproof.history.plan import planned_faults
 from tailproof.history.reader import History
 from tailproof.history.records import Fault, Header, Life, Record
 from tailproof.reports.baseline import Baseline
@@ -27,6 +29,7 @@ from tailproof.reports.result import (
     Result,
     TrialResult,
     VerdictResult,
+    WitnessResult,
 )
 
 V = TypeVar("V")
@@ -69,6 +72,9 @@ def trial_result(
             for guarantee, verdict in verdicts
         ),
         error=error,
+        witnesses=_witnesses(history),
+        release=header.versions.get("server", ""),
+        client_release=header.versions.get("client", ""),
     )
 
 
@@ -155,10 +161,33 @@ def _phases(history: History, clock: Clock) -> tuple[PhaseResult, ...]:
 
 
 def _faults(history: History, clock: Clock) -> tuple[FaultResult, ...]:
-    by_id: dict[str, list[Fault]] = {}
+    """Those that were planned, and whatever else was done; one that left no record was never injected."""
+    names = {fault.id: fault.name for fault in planned_faults(history.header)}
+    by_id: dict[str, list[Fault]] = {identity: [] for identity in names}
     for fault in history.faults:
         by_id.setdefault(fault.fault, []).append(fault)
-    return tuple(_fault(steps, clock) for steps in by_id.values())
+    return tuple(
+        _fault(steps, clock) if steps else _never_injected(identity, names[identity])
+        for identity, steps in by_id.items()
+    )
+
+
+def _never_injected(identity: str, name: str) -> FaultResult:
+    says = "it was planned, and the trial never came to it"
+    return FaultResult(
+        fault=identity, name=name, says=says, scope="", injected_at_s=None, healed_at_s=None, proven=False
+    )
+
+
+def _witnesses(history: History) -> tuple[WitnessResult, ...]:
+    why: dict[str, str] = {files(witness): "" for witness in sees(history)}
+    for witness, reason in blind(history).items():
+        why[files(witness)] = why.get(files(witness)) or reason
+    return tuple(
+        WitnessResult(name=name, records=tally.records if (tally := history.tallies.get(name)) else 0, blind=reason)
+        for name, reason in sorted(why.items())
+        if history.header.witnesses
+    )
 
 
 def _fault(steps: Sequence[Fault], clock: Clock) -> FaultResult:
@@ -225,6 +254,8 @@ def _verdict(
         expected=verdict.expected,
         seen=verdict.seen,
         measured=dict(verdict.measured),
+        compared=dict(verdict.compared),
+        rests_on=tuple(sorted(guarantee.rests_on)),
         evidence=tuple(
             EvidenceResult(witness=pointer.witness, seq=pointer.seq, at_s=clock.at(pointer.t_ns), says=pointer.says)
             for pointer in verdict.evidence
@@ -233,6 +264,8 @@ def _verdict(
             verdict,
             target=header.target,
             client=header.client,
+            release=header.versions.get("server", ""),
+            client_release=header.versions.get("client", ""),
             guarantee=guarantee.id,
             scenario=header.scenario,
         ),

@@ -1,9 +1,9 @@
 """Opens or closes the gate. Pure: from verdicts to one state, one exit code, one line and the reasons.
 
 What closes it (exit 1): a MUST that is violated and not listed in the baseline; an entry of the baseline that is stale.
-What leaves it unknown (exit 2), unless something closes it: a MUST that is inconclusive; a fault without proof; an error of
-the harness or the environment; no trial at all; no verdict that decides anything. A check that was interrupted is always
-unknown. Known violations, what does not apply and what was not run decide nothing.
+What leaves it unknown (exit 2), unless something closes it: a MUST that is inconclusive; a fault without proof; a blind
+witness; an error of the harness or the environment; no trial at all; no verdict that decides anything. A check that was
+interrupted is always unknown. Known violations, what does not apply and what was not run decide nothing.
 
 `strict` holds a SHOULD to the standard of a MUST. A MAY never decides: it is a promise to nobody.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from tailproof.guarantees.verdict import Level, Outcome
+from tailproof.guarantees.verdict import TAKEN_BACK, Level, Outcome
 from tailproof.reports.result import (
     Counts,
     GateResult,
@@ -62,7 +62,8 @@ def decide(
 
 
 def verdict_line(state: GateState, counts: Counts) -> str:
-    """`GATE CLOSED  2 violated · 41 hold · 1 inconclusive · 3 not run`, then what else there is to count.
+    """`GATE CLOSED  2 violated · 41 hold · 1 inconclusive · 3 not run`, then what else there is to count, and at last what it rests on:
+    `faults 8 of 8 proven · witnesses 8 of 8`.
 
     `advisory` are violations of a level that does not decide.
     """
@@ -79,7 +80,11 @@ def verdict_line(state: GateState, counts: Counts) -> str:
         (counts.errors, "failed"),
     )
     shown = [*always, *((number, word) for number, word in sometimes if number)]
-    return f"GATE {state.upper()}  " + " · ".join(f"{number} {word}" for number, word in shown)
+    rests_on = [
+        *([f"faults {counts.proven} of {counts.faults} proven"] if counts.faults else []),
+        *([f"witnesses {counts.sound} of {counts.witnesses}"] if counts.witnesses else []),
+    ]
+    return f"GATE {state.upper()}  " + " · ".join([*(f"{number} {word}" for number, word in shown), *rests_on])
 
 
 def cell(guarantee: str, scenario: str) -> str:
@@ -116,11 +121,34 @@ def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterat
         for fault in trial.faults:
             if not fault.proven:
                 yield f"the fault {fault.fault} ({fault.name}) of {trial.called} is not proven"
-        for verdict in trial.verdicts:
-            if verdict.outcome is Outcome.INCONCLUSIVE and verdict.level in deciding:
-                yield f"{cell(verdict.guarantee, trial.called)} is inconclusive: {verdict.says}"
+        yield from _shared_doubts(trial, [v for v in trial.verdicts if _is_open(v) and v.level in deciding])
     if not any(_conclusive(verdict) for trial in trials for verdict in trial.verdicts):
         yield "nothing was proven: no guarantee came to a conclusive verdict"
+
+
+def _shared_doubts(trial: TrialResult, verdicts: Sequence[VerdictResult]) -> Iterator[str]:
+    """A reason that takes back many verdicts (a blind witness, a fault without proof, a trial that broke off) is one doubt."""
+    open_for: dict[str, list[VerdictResult]] = {}
+    for verdict in verdicts:
+        reason, taken_back, _ = verdict.says.partition(TAKEN_BACK)
+        open_for.setdefault(reason if taken_back else cell(verdict.guarantee, trial.called), []).append(verdict)
+    for witness in trial.witnesses:
+        if witness.blind:
+            blamed = len(open_for.pop(witness.blind, ()))
+            yield f"the {witness.name} of {trial.called} is not believed: {witness.blind}{_resting(blamed)}"
+    for reason, left in open_for.items():
+        if len(left) == 1:
+            yield f"{cell(left[0].guarantee, trial.called)} is inconclusive: {left[0].says}"
+        else:
+            yield f"{trial.called}: {reason}{_resting(len(left))}"
+
+
+def _resting(verdicts: int) -> str:
+    return f"; {verdicts} verdict{'s rest' if verdicts > 1 else ' rests'} on it" if verdicts else ""
+
+
+def _is_open(verdict: VerdictResult) -> bool:
+    return verdict.outcome is Outcome.INCONCLUSIVE
 
 
 def _conclusive(verdict: VerdictResult) -> bool:
@@ -134,6 +162,9 @@ def _count(
     violated = [verdict for verdict in verdicts if verdict.violated]
     closing = [verdict for verdict in violated if verdict.level in deciding]
     outcomes = [verdict.outcome for verdict in verdicts]
+    faults = [fault for trial in trials for fault in trial.faults]
+    witnesses = {witness.name for trial in trials for witness in trial.witnesses}
+    blind = {witness.name for trial in trials for witness in trial.witnesses if witness.blind}
     return Counts(
         trials=len(trials),
         violated=len(closing),
@@ -145,4 +176,8 @@ def _count(
         stale=stale,
         not_run=not_run,
         errors=errors + sum(1 for trial in trials if trial.error is not None),
+        faults=len(faults),
+        proven=sum(fault.proven for fault in faults),
+        witnesses=len(witnesses),
+        sound=len(witnesses - blind),
     )

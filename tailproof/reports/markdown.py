@@ -81,6 +81,8 @@ def _asked(result: Result) -> Section:
         "started": prose(clip(result.started, _ITEM)),
         "tailproof": prose(clip(result.tailproof, _ITEM)),
     }
+    if newest := "; ".join(dict.fromkeys(pair.newest for pair in result.pairs if pair.newest)):
+        rows["newest"] = prose(clip(newest, _SENTENCE))
     rows |= {prose(name): prose(clip(said, _ITEM)) for name, said in list(result.environment.versions.items())[:20]}
     return Section(
         head=table_head(("asked", "")),
@@ -287,7 +289,7 @@ def _known(result: Result) -> Iterator[Section]:
 
 
 def _known_line(name: str, signature: str, known: KnownResult, by: str) -> str:
-    reason = prose(clip(known.reason, _SENTENCE))
+    reason = prose(clip(known.reason, _SENTENCE) + known.extension)
     return f"- {code(name)} {code(signature)}{by}: {reason} ({link(clip(known.link, 300), known.link)})"
 
 

@@ -79,11 +79,20 @@ class EvidenceResult(Facts, frozen=True, kw_only=True):
 
 
 class KnownResult(Facts, frozen=True, kw_only=True):
-    """Why a violation does not close the gate: the entry of the baseline (`file:line`) that lists it."""
+    """Why a violation does not close the gate: the entry of the baseline (`file:line`) that lists it. `extended_to` is the
+    release of the trial where that is newer than `last_seen`, the newest release on which the entry was seen; else both are
+    empty."""
 
     reason: str
     link: str
     entry: str
+    last_seen: str = ""
+    extended_to: str = ""
+
+    @property
+    def extension(self) -> str:
+        """What follows the reason where nobody has listed the release yet; else empty."""
+        return f"; last seen on {self.last_seen}, extended to {self.extended_to}" if self.extended_to else ""
 
 
 class VerdictResult(Facts, frozen=True, kw_only=True):
@@ -99,6 +108,10 @@ class VerdictResult(Facts, frozen=True, kw_only=True):
     expected: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
     measured: dict[str, float | int | str] = {}
+    compared: dict[str, float | int] = {}
+    """Of what holds: how much it rests on, in named units."""
+    rests_on: tuple[str, ...] = ()
+    """The witnesses whose records decided."""
     evidence: tuple[EvidenceResult, ...] = ()
     known: KnownResult | None = None
     repro: str = ""
@@ -109,10 +122,19 @@ class VerdictResult(Facts, frozen=True, kw_only=True):
         return self.outcome is Outcome.VIOLATED and self.known is None
 
 
+class WitnessResult(Facts, frozen=True, kw_only=True):
+    """A witness of a trial, how many records it left, and why it is not believed; `blind` is empty for one that is."""
+
+    name: str
+    records: int
+    blind: str = ""
+
+
 class TrialResult(Facts, frozen=True, kw_only=True):
     """One execution of one scenario. `history` is relative to the file of the result; `error` tells that the harness or the
     environment failed, so that missing verdicts mean nothing. `pair` is the name of target and client in a check of several
-    pairs, else empty."""
+    pairs, else empty. `release` and `client_release` are those of server and client as they report them, empty where
+    they are not known."""
 
     trial: str
     scenario: str
@@ -130,6 +152,9 @@ class TrialResult(Facts, frozen=True, kw_only=True):
     lives: tuple[LifeResult, ...] = ()
     verdicts: tuple[VerdictResult, ...] = ()
     error: str | None = None
+    witnesses: tuple[WitnessResult, ...] = ()
+    release: str = ""
+    client_release: str = ""
 
     @property
     def called(self) -> str:
@@ -140,13 +165,14 @@ class TrialResult(Facts, frozen=True, kw_only=True):
 class PairResult(Facts, frozen=True, kw_only=True):
     """A target and a client that met in this check. `name` is how trials say it, empty where there is one pair only;
     `release` is that of the target, empty where it cannot be told before a start; `error` tells what could not be built, so
-    that there is no trial of the pair."""
+    that there is no trial of the pair; `newest` is what that word came to and who says so, where it was asked for."""
 
     target: str
     client: str
     name: str = ""
     release: str = ""
     error: str | None = None
+    newest: str = ""
 
 
 class NotRunResult(Facts, frozen=True, kw_only=True):
@@ -181,6 +207,13 @@ class Counts(Facts, frozen=True, kw_only=True):
     stale: int = 0
     not_run: int = 0
     errors: int = 0
+    faults: int = 0
+    """Planned, in all trials."""
+    proven: int = 0
+    witnesses: int = 0
+    """Kinds of witnesses that the trials had."""
+    sound: int = 0
+    """Those of them that were blind in no trial."""
 
 
 class GateResult(Facts, frozen=True, kw_only=True):

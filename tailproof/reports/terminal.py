@@ -76,7 +76,8 @@ def render(result: Result, *, files: Mapping[str, str] | None = None, width: int
     console = _console(width=width, color=color)
     gate, _, counts = result.gate.says.partition("  ")
     console.print(Text.assemble((gate, STYLES[result.gate.state]), f"  {counts}"), soft_wrap=True)
-    console.print(Text(visible(asked(result))))
+    for line in (asked(result), *dict.fromkeys(pair.newest for pair in result.pairs if pair.newest)):
+        console.print(Text(visible(line)))
     for wanted in ("violated", "advisory"):
         _cards(console, result, wanted)
     _list(console, "could not tell", result.gate.doubts, "inconclusive")
@@ -172,7 +173,7 @@ def _known(result: Result) -> Iterator[str]:
     for trial, verdict in failures(result, "known"):
         if verdict.known is not None:
             name = f"{cell(verdict.guarantee, trial.scenario)}{by_pairs(result, trial, verdict)}"
-            yield f"{name} {verdict.known.reason} ({verdict.known.link})"
+            yield f"{name} {verdict.known.reason}{verdict.known.extension} ({verdict.known.link})"
 
 
 def _list(console: Console, title: str, lines: Sequence[str], style: str) -> None:

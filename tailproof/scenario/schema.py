@@ -105,7 +105,7 @@ class Scenario(_Strict):
     """One situation: a script, the faults, where they land."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-    family: Literal["calm", "stream", "requests", "ends", "history", "crash", "memory", "restart", "init"]
+    family: Literal["calm", "stream", "requests", "messages", "ends", "history", "crash", "memory", "restart", "init"]
     summary: str
     """One sentence: what happens, and what must be true afterwards."""
     tier: Tier = "gate"

@@ -29,6 +29,15 @@ _REGISTRY_S = 20.0
 """How long a registry may say nothing before Debian packages are taken."""
 
 
+class NoMmdebstrap(TargetError):
+    """The program that makes the base image where no registry is reached is not here."""
+
+    remedy = "sh docker/engine.sh as root brings it, or apt-get install mmdebstrap"
+
+    def __init__(self) -> None:
+        super().__init__(f"without a registry the base image is made with mmdebstrap, which is not here: {self.remedy}")
+
+
 def base_recipe() -> str:
     """A text that changes when the base image is to be made anew."""
     return "\n".join([(data.folder("docker") / "base.Dockerfile").read_text(), SUITE, *PACKAGES, *_WITHOUT])
@@ -117,9 +126,7 @@ def _from_debian(engine: docker.DockerClient, tag: str, key: str, say: Callable[
 def _mmdebstrap(tree: Path, budget: Budget) -> None:
     program = shutil.which("mmdebstrap")
     if program is None:
-        raise TargetError(
-            "without a registry the base image is made with mmdebstrap, which is not here: apt-get install mmdebstrap"
-        )
+        raise NoMmdebstrap
     aside = tree.with_name(f"{tree.stem}.aside.tar")
     command = [
         *(program, "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"),

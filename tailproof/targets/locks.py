@@ -9,6 +9,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.version import Version
+
 from tailproof import data
 from tailproof.history.recorder import write_atomically
 from tailproof.targets.cache import cache
@@ -33,14 +35,32 @@ class Lock:
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest release, and who says so (`says`, the rest of a sentence that begins with the release)."""
+
+    version: str
+    says: str
+
+
 def is_version(text: str) -> bool:
     """It is written like the number of a release; whether there is such a release is another question."""
     return _VERSION.fullmatch(text) is not None
 
 
 def known_releases() -> list[str]:
-    """Releases with a committed lock file, oldest first."""
-    return sorted((path.stem for path in (data.folder("docker") / "locks").glob("*.txt")), key=_order)
+    """Releases with a committed lock file, oldest first; a release candidate stands before its release."""
+    return sorted((path.stem for path in (data.folder("docker") / "locks").glob("*.txt")), key=Version)
+
+
+def newest_release(budget: Budget) -> Newest:
+    """The newest release in the package index, release candidates aside; the newest one with a committed lock file when the
+    index does not answer within the budget. Whether it can be installed is another question."""
+    try:
+        (found,) = _look_up([PACKAGES[0]], budget)
+    except TargetError as silent:
+        return Newest(known_releases()[-1], f"the newest with a committed lock file: {silent}")
+    return Newest(str(found["version"]), "the newest in the package index")
 
 
 def lock_for(version: str, budget: Budget) -> Lock:
@@ -138,7 +158,3 @@ def _look_up(requirements: list[str], budget: Budget, *options: str) -> list[dic
         )
     packages: list[dict[str, dict[str, dt.datetime]]] = tomllib.loads(text)["packages"]
     return packages
-
-
-def _order(version: str) -> list[int]:
-    return [int(part) for part in re.findall(r"\d+", version)]

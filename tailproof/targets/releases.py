@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from tailproof.adapters.adapter import Adapter
@@ -34,7 +36,7 @@ def pypi_target(spec: str, version: str, *, adapter: Adapter) -> ProcessTarget:
         return Installation(
             interpreter=built.interpreter,
             version=version,
-            facts={"python": built.python.release, "lock": built.directory.name},
+            facts={"python": built.python.release, "lock": built.directory.name, "terminal": _terminal()},
         )
 
     return ProcessTarget(spec, adapter=adapter, provide=provide, version=version)
@@ -42,7 +44,12 @@ def pypi_target(spec: str, version: str, *, adapter: Adapter) -> ProcessTarget:
 
 def src_target(spec: str, directory: Path, *, adapter: Adapter) -> ProcessTarget:
     """`src:DIR`: a checkout of the server's repository, or a virtual environment that holds the server."""
-    return ProcessTarget(spec, adapter=adapter, provide=lambda budget: installation_of(directory, SERVER, budget))
+
+    def provide(budget: Budget) -> Installation:
+        held = installation_of(directory, SERVER, budget)
+        return replace(held, facts={**held.facts, "terminal": _terminal()})
+
+    return ProcessTarget(spec, adapter=adapter, provide=provide)
 
 
 def installation_of(directory: Path, package: str, budget: Budget) -> Installation:
@@ -60,6 +67,11 @@ def installation_of(directory: Path, package: str, budget: Budget) -> Installati
     python = probe(interpreter)
     facts = {"python": python.release if python else "", "source": "" if held else _commit(directory)}
     return Installation(interpreter=interpreter, version=version, facts={k: v for k, v in facts.items() if v})
+
+
+def _terminal() -> str:
+    """What the tools of a server run in here. Releases look for tmux themselves and give them a plain shell without it."""
+    return "tmux" if shutil.which("tmux") else "shell"
 
 
 def lacks(directory: Path, package: str) -> str:

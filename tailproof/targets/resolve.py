@@ -22,6 +22,9 @@ FORMS = "docker:IMAGE, pypi:VERSION, pypi:newest, src:DIR, url:URL or reference[
 REFERENCE = "reference"
 """The small honest server in `fixtures/`, or a variant of it that breaks one promise."""
 
+REFERENCE_RELEASE = "1.58.0"
+"""The release that the reference server plays, and says that it is."""
+
 _RELEASE = re.compile(r"\d+\.\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)?")
 _REFERENCE = re.compile(r"[a-z0-9]+([._/:@-]+[A-Za-z0-9_]+)*")
 
@@ -31,7 +34,8 @@ class BadTarget(TargetError):
 
 
 def resolve(spec: str, *, adapter: Adapter, model_url: str | None = None) -> Target:
-    """The target that `spec` names; nothing is built, fetched or started yet.
+    """The target that `spec` names; nothing is built, fetched or started yet, and nobody is asked: `pypi:newest` is the newest
+    release with a committed lock file here. A check asks the package index and names the release (`tailproof.pairs.meet`).
 
     Raises:
         BadTarget: `spec` is malformed, or names a directory that does not exist.
@@ -87,7 +91,7 @@ def _url(spec: str, url: str, adapter: Adapter, model_url: str | None) -> Target
 
 def _reference(spec: str, variant: str, adapter: Adapter, model_url: str | None) -> Target:
     program = str(data.folder("fixtures") / "reference_server.py")
-    installed = Installation(interpreter=Path(sys.executable), version=known_releases()[-1])
+    installed = Installation(interpreter=Path(sys.executable), version=REFERENCE_RELEASE)
     return ProcessTarget(
         spec,
         adapter=adapter,

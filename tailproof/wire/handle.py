@@ -116,8 +116,9 @@ class Wire:
         return bool(self._ask("release", id=rule_id))
 
     def counters(self) -> dict[str, int]:
-        """The wire's counters (see `Proxy.counters`); of a wire that was stopped, the last that were read."""
-        if not self._ended:
+        """The wire's counters (see `Proxy.counters`); of a wire that was stopped, the last that were read. Raises WireError when it
+        has died: what it counted until then proves nothing of what came after."""
+        if not (self._ended and self._stopping):
             self._last = {str(name): int(value) for name, value in self._ask("counters").items()}
         return dict(self._last)
 

@@ -27,10 +27,6 @@ from tailproof.waiting import Budget
 from tests.clients.conftest import ROOT, Play
 
 RELEASE = "1.39.0"
-needs_node = pytest.mark.skipif(
-    not (shutil.which("node") and shutil.which("npm")),
-    reason="node and npm are not on PATH: apt-get install nodejs npm",
-)
 
 BUILD = f"""
 from tailproof.targets import node_environments
@@ -58,7 +54,7 @@ def given(history: History, reading: str) -> list[str]:
 # -- what it reports ----------------------------------------------------------------------------------------------------
 
 
-@needs_node
+@pytest.mark.node
 def test_node_and_python_read_the_same_clock() -> None:
     before = time.monotonic_ns()
     said = subprocess.run(
@@ -67,7 +63,7 @@ def test_node_and_python_read_the_same_clock() -> None:
     assert before <= int(said.stdout) <= time.monotonic_ns()
 
 
-@needs_node
+@pytest.mark.node
 def test_what_it_holds_and_what_its_callback_got_are_the_log(play: Callable[..., Play]) -> None:
     it = play()
     client = typescript(it)
@@ -104,7 +100,7 @@ def test_what_it_holds_and_what_its_callback_got_are_the_log(play: Callable[...,
     assert [path.name for path in it.recorder.directory.glob("*.jsonl") if key in path.read_bytes()] == []
 
 
-@needs_node
+@pytest.mark.node
 def test_it_attaches_to_a_conversation_that_exists(play: Callable[..., Play]) -> None:
     it = play()
     played = it.serve({"tools": [{}]}, {"say": "bye"})
@@ -122,7 +118,7 @@ def test_it_attaches_to_a_conversation_that_exists(play: Callable[..., Play]) ->
     assert [run.stage for run in it.history().runs] == ["called", "returned"]
 
 
-@needs_node
+@pytest.mark.node
 def test_a_run_that_the_model_refuses_raises(play: Callable[..., Play]) -> None:
     it = play()
     client = typescript(it)
@@ -134,7 +130,7 @@ def test_a_run_that_the_model_refuses_raises(play: Callable[..., Play]) -> None:
     client.close()
 
 
-@needs_node
+@pytest.mark.node
 def test_a_second_run_is_waited_for_when_the_status_is_asked_for_anew(play: Callable[..., Play]) -> None:
     """Without `@fresh` this release shows the first run's `finished` while the second one runs."""
     it = play()
@@ -152,7 +148,7 @@ def test_a_second_run_is_waited_for_when_the_status_is_asked_for_anew(play: Call
     assert len(given(history, "held:0")) < len(ids)
 
 
-@needs_node
+@pytest.mark.node
 def test_loaded_as_a_node_program_it_says_that_it_has_no_stream(play: Callable[..., Play]) -> None:
     it = play()
     client = typescript(it, f"ts:{RELEASE}@node")
@@ -169,7 +165,7 @@ def test_loaded_as_a_node_program_it_says_that_it_has_no_stream(play: Callable[.
     assert len(given(history, "held:0")) > 4
 
 
-@needs_node
+@pytest.mark.node
 @pytest.mark.parametrize("kind", ["installed", "checkout"])
 def test_a_directory_of_the_user_is_a_client(kind: str, play: Callable[..., Play], tmp_path: Path) -> None:
     built = node_environment(RELEASE, Budget(300)).directory / "node_modules"
@@ -231,7 +227,7 @@ def test_a_release_is_a_spec_and_anything_else_is_said_in_one_sentence() -> None
             kind.check(what)
 
 
-@needs_node
+@pytest.mark.node
 def test_a_release_that_does_not_exist_is_named_with_those_that_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +256,7 @@ def test_a_committed_lock_has_a_hash_for_each_package_and_no_registry(version: s
         assert "resolved" not in package
 
 
-@needs_node
+@pytest.mark.node
 def test_two_processes_at_once_build_an_environment_once(tmp_path: Path) -> None:
     environment = {**os.environ, "TAILPROOF_CACHE": str(tmp_path)}
     both = [
@@ -276,7 +272,7 @@ def test_two_processes_at_once_build_an_environment_once(tmp_path: Path) -> None
     assert {path.name for path in place.parent.iterdir()} == {place.name, f"{place.name}.lock"}
 
 
-@needs_node
+@pytest.mark.node
 def test_a_package_that_is_not_what_the_lock_says_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAILPROOF_CACHE", str(tmp_path))
     good = npm_lock_for(RELEASE, Budget(0)).directory

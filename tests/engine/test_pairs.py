@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,55 @@ def test_a_wrong_word_is_said_before_anything_is_built(tmp_path: Path) -> None:
         meet([f"src:{tmp_path}"], ["sdc:1"], build=True)
     with pytest.raises(TargetError, match="is none of"):
         meet(["reference", "refrence"], [], build=True)
+
+
+# -- newest --------------------------------------------------------------------------------------------------------------
+
+WORDS = ["pypi:newest"], ["sdk:newest", "sdk"]
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An index without a server behind it, and nothing built yet; wheels in the directory are found."""
+    for name, value in {
+        "UV_OFFLINE": "1",
+        "UV_FIND_LINKS": "",
+        "UV_CACHE_DIR": "uv",
+        "TAILPROOF_CACHE": "cache",
+    }.items():
+        monkeypatch.setenv(name, value if value == "1" else str(tmp_path / value))
+    return tmp_path
+
+
+def test_newest_is_asked_once_named_everywhere_and_not_replaced_when_it_cannot_be_had(index: Path) -> None:
+    about = "Metadata-Version: 2.1\nName: openhands-agent-server\nVersion: 99.0.0\n"
+    with zipfile.ZipFile(index / "openhands_agent_server-99.0.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("openhands_agent_server-99.0.0.dist-info/METADATA", about)
+        wheel.writestr("openhands_agent_server-99.0.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("openhands_agent_server-99.0.0.dist-info/RECORD", "")
+    said: list[str] = []
+    (pair,) = meet(*WORDS, say=said.append).pairs
+    assert (pair.target, pair.client, pair.release) == ("pypi:99.0.0", "sdk:99.0.0", "99.0.0")
+    found = "is {}:99.0.0, the newest in the package index"
+    assert said == [f"pypi:newest {found.format('pypi')}", f"sdk:newest {found.format('sdk')}"]
+    assert pair.newest == "; ".join(said)
+    assert "looking up openhands-agent-server==99.0.0 in the package index failed" in pair.failure
+    assert pair.failure.endswith(f"; the newest release with a committed lock file is {NEWEST}")
+
+
+def test_an_index_that_does_not_answer_is_said_with_what_is_taken_instead(index: Path) -> None:
+    said: list[str] = []
+    (pair,) = meet(*WORDS, say=said.append).pairs
+    assert (pair.target, pair.client) == (f"pypi:{NEWEST}", f"sdk:{NEWEST}")
+    assert said[0].startswith(f"pypi:newest is pypi:{NEWEST}, the newest with a committed lock file: looking up")
+    assert pair.newest == "; ".join(said)
+
+
+def test_who_names_a_release_is_told_nothing_of_newest(tmp_path: Path) -> None:
+    said: list[str] = []
+    matrix = meet([f"src:{tmp_path}", "reference"], ["plain"], say=said.append)
+    assert not said
+    assert {pair.newest for pair in (*matrix.pairs, *matrix.plain)} == {""}
 
 
 # -- what a pair cannot play ---------------------------------------------------------------------------------------------

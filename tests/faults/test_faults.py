@@ -9,7 +9,6 @@ import pytest
 from fault_stage import TWO_RUNS, play
 
 from tailproof.faults.catalogue import CATALOGUE, fault_for
-from tailproof.wire.toxiproxy import available
 
 END = {"name": "ConversationStateUpdateEvent", "field": {"key": "execution_status", "value": ["finished"]}}
 STATUS_ROUTE = {"route": "/api/conversations/*", "method": "GET"}
@@ -54,10 +53,11 @@ def test_every_fault_is_tried_somewhere() -> None:
     assert PLANS.keys() | ELSEWHERE.keys() == CATALOGUE.keys()
 
 
-@pytest.mark.parametrize("kind", PLANS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[pytest.mark.toxiproxy] if kind.startswith("network.") else []) for kind in PLANS],
+)
 def test_a_fault_is_announced_proven_and_healed_and_the_next_run_is_untouched(tmp_path: Path, kind: str) -> None:
-    if kind.startswith("network.") and (reason := available()):
-        pytest.skip(reason)
     plan = PLANS[kind]
     script = [dict(turn) for turn in TWO_RUNS]
     if plan["at"] == "tool-running:2":

@@ -13,9 +13,11 @@ from typing import Any, Self
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History
 from tailproof.history.records import (
+    SCHEMA_VERSION,
     AnyRecord,
     ClientError,
     Effect,
+    End,
     Event,
     Exchange,
     Fault,
@@ -53,6 +55,16 @@ WITNESS_OF: dict[type, str] = {
     Stream: "observer",
     Vocabulary: "observer",
 }
+SEEN_BY = {
+    "trial": ["phases"],
+    "observer": ["log", "stream", "status"],
+    "disk": ["log", "status"],
+    "model": ["calls"],
+    "tool": ["effects"],
+    "wire": ["frames", "requests"],
+    "client": ["held", "callbacks", "status"],
+    "engine": ["lives"],
+}
 WITNESS_OF_READING = {"stream": "observer", "page": "observer", "disk": "disk", "held": "client", "callback": "client"}
 HOLDS, VIOLATED = Outcome.HOLDS, Outcome.VIOLATED
 INCONCLUSIVE, NOT_APPLICABLE = Outcome.INCONCLUSIVE, Outcome.NOT_APPLICABLE
@@ -77,6 +89,7 @@ class Built:
 
     def __init__(self, client: str = "sdk:1.58.0") -> None:
         self.header = Header(
+            schema=SCHEMA_VERSION,
             trial="t1",
             scenario="calm",
             seed=1,
@@ -93,9 +106,23 @@ class Built:
                 "scripted": 2.0,
             },
             facts={"crash_policy": "error", "ends_with_snapshot": True, "deferred_init": True, "page_size": 100},
+            witnesses={name: list(seen) for name, seen in SEEN_BY.items()},
+            plan={"script": [{"finish": "All done."}], "messages": ["go"], "faults": []},
         )
         self.placed: list[tuple[float, AnyRecord]] = []
         self.damaged: list[str] = []
+        self.unended: set[str] = set()
+        """Witnesses that do not come to their end."""
+
+    def plan(self, **said: Any) -> Self:
+        """What the scenario says otherwise."""
+        self.header.plan.update(said)
+        return self
+
+    def blind(self, *witnesses: str) -> Self:
+        """Their record breaks off."""
+        self.unended |= set(witnesses)
+        return self
 
     def put(self, at: float, *records: AnyRecord) -> Self:
         """Add records at a time."""
@@ -184,13 +211,47 @@ class Built:
         fields.setdefault("conversation", "c1")
         return self.put(at, Request(verb=verb, code=code, began_ns=int((at - took) * SECOND), **fields))
 
+    def client_asks(self, at: float, verb: str, code: int = 200, took: float = 0.02, **fields: Any) -> Self:
+        """A request of the client, as the wire saw it."""
+        path = f"/{verb}"
+        self.ask(at, verb, code, took, witness="client", method="POST", path=path, **fields)
+        began = int((at - took) * SECOND)
+        return self.put(at, Exchange(conn=2, method="POST", path=path, code=code, began_ns=began))
+
     def fault(self, at: float, stage: str, name: str = "wire.delay", fault: str = "f") -> Self:
+        """A step of a fault, which is planned by that."""
+        if fault not in [plan["id"] for plan in self.header.plan["faults"]]:
+            self.header.plan["faults"].append({"id": fault, "fault": name, "at": "created"})
         return self.put(at, Fault(fault=fault, name=name, stage=stage))
 
+    def end_in_order(self) -> None:
+        """What every trial leaves behind whatever happened in it: readings, streams, requests to the model and tools have ends."""
+        last = max((at for at, _ in self.placed), default=0.0)
+        records = [record for _, record in self.placed]
+        closed = {one.reading for one in records if isinstance(one, Stream) and one.stage == "closed"}
+        for one in records:
+            if isinstance(one, Stream) and one.stage in ("subscribed", "opened") and one.reading not in closed:
+                closed.add(one.reading)
+                over = Stream(
+                    reading=one.reading, stage="closed", path=one.path, conversation="c1", witness=one.witness
+                )
+                self.placed.append((last, over))
+        answered = {one.request for one in records if isinstance(one, ModelCall) and one.stage != "asked"}
+        for at, one in list(self.placed):
+            if isinstance(one, ModelCall) and one.stage == "asked" and one.request not in answered:
+                self.placed.append((at, _copy(one, stage="answered", results={}, said=[], unpaired=[])))
+        read = {one.reading for one in records if isinstance(one, Reading) and one.stage == "end"}
+        for one in records:
+            if isinstance(one, Reading) and one.reading.startswith("callback") and one.reading not in read:
+                self.placed.append((last, _copy(one, stage="end")))
+        if not any(isinstance(one, Reading) and one.reader == "disk" and one.final for one in records):
+            self.header.witnesses.pop("disk", None)
+
     def build(self) -> History:
-        """The history: each witness numbers its records in the order of their times."""
+        """The history: each witness numbers its records in the order of their times, and counts them at its end."""
+        self.end_in_order()
         numbers: dict[str, int] = {}
-        records = []
+        records: list[AnyRecord] = []
         for at, record in sorted(self.placed, key=lambda one: one[0]):
             if not record.witness:
                 record.witness = _witness(record)
@@ -198,6 +259,14 @@ class Built:
             record.seq = numbers.get(record.witness, 0)
             numbers[record.witness] = record.seq + 1
             records.append(record)
+        last = max((record.t_ns for record in records), default=0)
+        counted: dict[str, int] = {}
+        for name in sorted(self.header.witnesses, key=lambda name: name == "trial"):
+            if name not in self.unended:
+                wrote = numbers.get(name, 0)
+                counted[name] = wrote + 1
+                others = {other: count for other, count in counted.items() if other != name} if name == "trial" else {}
+                records.append(End(wrote, others, witness=name, seq=wrote, t_ns=last))
         return History(self.header, records, damaged=self.damaged)
 
     def _index(self, reading: str, identity: str) -> int:
@@ -246,13 +315,13 @@ def event(identity: str, role: str, ts: float = 0.0, **fields: Any) -> Event:
 def log_of_run(tools: int, first: int = 1, began: float = 0.0, ends: str = "finished") -> list[Event]:
     """What one run writes: m<n> u<n> a<n>/o<n> per tool, f<n>, and statistics behind the end (b<n>)."""
     names: list[tuple[str, str, dict[str, Any]]] = [
-        (f"m{first}", "message", {"text": "go" if first == 1 else "go on"}),
+        (f"m{first}", "message", {"text": "go" if first == 1 else "go on", "source": "user"}),
         (f"u{first}", "status", {"status": "running"}),
     ]
     for tool in range(first, first + tools):
         names += [
-            (f"a{tool}", "action", {"call": f"call-{tool}"}),
-            (f"o{tool}", "observation", {"call": f"call-{tool}"}),
+            (f"a{tool}", "action", {"call": f"call-{tool}-0"}),
+            (f"o{tool}", "observation", {"call": f"call-{tool}-0"}),
         ]
     names += [(f"f{first}", "status", {"status": ends}), (f"b{first}", "bookkeeping", {})]
     return [event(name, role, began + index * 0.1, **fields) for index, (name, role, fields) in enumerate(names)]
@@ -261,7 +330,10 @@ def log_of_run(tools: int, first: int = 1, began: float = 0.0, ends: str = "fini
 def calm(tools: int = 3, client: str = "sdk:1.58.0") -> Built:
     """A good run of an SDK client: ready at 1, asked to run at 2, finished at about 3, returned at 4, read at 6, stopped at 8."""
     built = opened(client)
+    built.plan(script=[*({"tools": [{}]} for _ in range(tools)), {"finish": "All done."}])
     log = log_of_run(tools)
+    built.put(1.1, Reading(reading="callback:0", stage="begin", reader="client", conversation="c1"))
+    built.put(7.0, Reading(reading="callback:0", stage="end", reader="client", conversation="c1"))
     lived(built, log, 2.1, 1.0, "stream:0")
     built.put(1.9, Run(stage="called", conversation="c1"))
     built.read(3.9, "held:0", [*log, event("s1", "snapshot", durable=False)])
@@ -297,14 +369,15 @@ def opened(client: str) -> Built:
     built.put(0.0, Phase(name="starting"), Life(stage="started", epoch=0))
     built.put(1.0, Life(stage="ready", epoch=0))
     built.put(1.05, Vocabulary(words=sorted(NEUTRAL), source="openapi"))
-    built.ask(1.1, "create", 201)
+    built.client_asks(1.1, "create", 201)
     built.put(1.2, Stream(reading="stream:0", stage="subscribed", path="direct", conversation="c1"))
     built.show(1.25, "idle", "stream").show(1.3, "idle").ask(1.3, "status")
-    return built.ask(1.8, "send", text="go").ask(2.0, "run")
+    return built.client_asks(1.8, "send", text="go").client_asks(2.0, "run")
 
 
 def lived(built: Built, log: list[Event], began: float, took: float, stream: str, turn: int = 0) -> None:
     """A run as model, tools, wire and subscriber see it."""
+    told: dict[str, str] = {}
     for index, one in enumerate(log):
         at = began + took * index / len(log)
         built.put(at, _copy(one, reading=stream))
@@ -315,9 +388,20 @@ def lived(built: Built, log: list[Event], began: float, took: float, stream: str
                 built.put(at + 0.01, event("s1", "snapshot", durable=False, status=one.status))
                 built.placed[-1][1].reading = stream  # type: ignore[union-attr]
         if one.role == "action":
-            built.put(at - 0.01, ModelCall(stage="asked", turn=turn, conversation="c1"))
-            built.put(at + 0.005, Effect(token=f"token-{one.id}", stage="begin"))
+            said, calls = ["go"], [one.call]
+            built.put(at - 0.01, _asked(turn, told, said=said, calls=calls))
+            built.put(at - 0.008, ModelCall(stage="answered", turn=turn, request=turn, conversation="c1", calls=calls))
+            built.put(at + 0.002, Effect(token=f"token-{one.id}", stage="begin"))
+            if any(other.call == one.call and other is not one for other in log):
+                built.put(at + 0.004, Effect(token=f"token-{one.id}", stage="end"))
+                told[one.call] = f"done token-{one.id}"
             turn += 1
+
+
+def _asked(turn: int, results: dict[str, str], **fields: Any) -> ModelCall:
+    return ModelCall(
+        stage="asked", turn=turn, request=turn, conversation="c1", results=dict(results), told=len(results), **fields
+    )
 
 
 def closed(built: Built, log: list[Event]) -> Built:
@@ -327,6 +411,7 @@ def closed(built: Built, log: list[Event]) -> Built:
     built.read(6.4, "page:2", log, page_size=10)
     built.read(6.6, "page:3", log[::-1], page_size=7, order="descending")
     built.show(6.8, "finished").ask(6.8, "status")
+    built.put(5.9, Phase(name="reading")).put(7.4, Phase(name="stopping"))
     built.put(7.5, Stream(reading="stream:0", stage="closed", path="direct", conversation="c1"))
     built.put(8.0, Life(stage="stopped", epoch=0, exit_code=0, by_us=True))
     built.read(8.2, "disk:9", log, final=True).show(8.3, "finished", "disk")
@@ -340,8 +425,9 @@ def crashed(policy: str = "error") -> Built:
     reading at 20.
     """
     built = opened("plain").fact(crash_policy=policy)
+    built.plan(script=[*({"tools": [{}]} for _ in range(3)), {"finish": "All done."}])
     before = log_of_run(2)[:5]
-    mark = event("e2", "error", 0.55, call="call-2")
+    mark = event("e2", "error", 0.55, call="call-2-0")
     after = [
         event("u9", "status", 0.6, status="running"),
         *log_of_run(1, 3, 0.7)[2:4],
@@ -361,17 +447,20 @@ def crashed(policy: str = "error") -> Built:
     built.fault(10.1, "healed", "process.kill")
     for at, raw in ((11.0, "running"), (12.0, "error"), (13.0, "error")):
         built.show(at, raw, epoch=1).ask(at, "status", epoch=1)
-    built.ask(14.0, "load", epoch=1).show(14.5, "error", after_load=True, epoch=1)
+    built.ask(14.0, "load", epoch=1).read(14.0, "page:9", [*before, mark], page_size=100, epoch=1)
+    built.show(14.5, "error", after_load=True, epoch=1)
     built.put(15.0, Stream(reading="stream:1", stage="subscribed", path="direct", conversation="c1", epoch=1))
     built.show(15.1, "error", "stream", epoch=1)
     built.ask(16.0, "run", epoch=1, witness="trial")
     lived(built, after, 16.5, 1.5, "stream:1", turn=2)
-    built.alter(ModelCall, {"turn": 2}, results={"call-1": "done", "call-2": "the server was restarted"})
+    told = {"call-1-0": "done token-a1", "call-2-0": "the server was restarted"}
+    built.alter(ModelCall, {"turn": 2, "stage": "asked"}, results=told)
     built.show(16.8, "running", epoch=1).show(18.5, "finished", epoch=1)
     built.ask(20.0, "load", epoch=1).read(20.0, "page:0", log, final=True, page_size=100, epoch=1)
     built.read(20.2, "page:1", log, page_size=3, epoch=1).read(
         20.4, "page:2", log[::-1], page_size=7, order="descending"
     )
+    built.put(19.9, Phase(name="reading")).put(20.9, Phase(name="stopping"))
     built.put(21.0, Stream(reading="stream:1", stage="closed", path="direct", conversation="c1", epoch=1))
     built.put(22.0, Life(stage="stopped", epoch=1, exit_code=0, by_us=True))
     built.read(22.3, "disk:1", log, final=True).show(22.4, "finished", "disk", epoch=1)

@@ -16,7 +16,7 @@ from guarantee_histories import (
 )
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import Event, Frame, Life, Reading, Request, Run, Stream
+from tailproof.history.records import Event, Frame, Life, Phase, Reading, Request, Run, Stream
 
 
 def second_run(built: Built) -> Built:
@@ -84,7 +84,12 @@ ROWS = [
         INCONCLUSIVE,
         lambda: calm().without(Reading, reading="page:0", stage="end").until(7.9),
     ),
-    Row("events.complete", "deleted", NOT_APPLICABLE, lambda: calm().ask(5.0, "delete").until(5.5)),
+    Row(
+        "events.complete",
+        "deleted",
+        NOT_APPLICABLE,
+        lambda: calm().ask(5.0, "delete").until(5.5).put(5.6, Phase(name="ended")),
+    ),
     Row("events.delivered", "calm", HOLDS, calm),
     Row("events.delivered", "kill-tool-running", HOLDS, crashed),
     Row("events.delivered", "statistics-on-their-way", HOLDS, lambda: calm().forget("stream:0", "b1")),
@@ -116,7 +121,7 @@ ROWS = [
     Row(
         "events.delivered",
         "nobody-subscribed",
-        NOT_APPLICABLE,
+        INCONCLUSIVE,
         lambda: calm().without(Stream).without(Event, reading="stream:0"),
     ),
     Row("events.tail", "calm", HOLDS, calm),
@@ -141,7 +146,7 @@ ROWS = [
         lambda: calm().without(Reading, reading="held:0", stage="end"),
     ),
     Row("events.tail", "plain-client", NOT_APPLICABLE, lambda: calm(client="plain")),
-    Row("events.tail", "never-returned", NOT_APPLICABLE, lambda: calm().without(Run, stage="returned")),
+    Row("events.tail", "never-returned", INCONCLUSIVE, lambda: calm().without(Run, stage="returned")),
     Row("events.middle", "long-log", HOLDS, lambda: calm(20)),
     Row("events.middle", "tail-missing", HOLDS, lambda: calm(20).forget("held:0", "f1", "o20")),
     Row("events.middle", "hole", VIOLATED, lambda: calm(20).forget("held:0", "a10"), "missing-middle"),
@@ -162,7 +167,7 @@ ROWS = [
     Row(
         "events.unique",
         "nothing-was-sent",
-        NOT_APPLICABLE,
+        INCONCLUSIVE,
         lambda: calm().without(Event).alter(Reading, {"reader": "rest"}, count=0),
     ),
     Row("events.unique", "calm", HOLDS, calm),
@@ -223,12 +228,17 @@ ROWS = [
     Row(
         "events.ordered",
         "one-event",
-        NOT_APPLICABLE,
+        INCONCLUSIVE,
         lambda: calm().everywhere_forget(*[i for i in calm().ids("page:0") if i != "m1"]),
     ),
     Row("events.stable", "calm", HOLDS, calm),
     Row("events.stable", "kill-tool-running", HOLDS, crashed),
-    Row("events.stable", "deleted", NOT_APPLICABLE, lambda: calm().ask(5.0, "delete").until(5.5)),
+    Row(
+        "events.stable",
+        "deleted",
+        NOT_APPLICABLE,
+        lambda: calm().ask(5.0, "delete").until(5.5).put(5.6, Phase(name="ended")),
+    ),
     Row(
         "events.stable",
         "other-face-on-disk",
@@ -304,7 +314,7 @@ ROWS = [
     Row(
         "events.paged",
         "nothing-was-sent",
-        NOT_APPLICABLE,
+        INCONCLUSIVE,
         lambda: calm().everywhere_forget(*calm().ids("page:0")).alter(Reading, {"reader": "rest"}, count=0),
     ),
     Row(
@@ -313,7 +323,12 @@ ROWS = [
         INCONCLUSIVE,
         lambda: calm().everywhere_forget(*calm().ids("page:0")),
     ),
-    Row("events.paged", "deleted", NOT_APPLICABLE, lambda: calm().ask(5.0, "delete").until(5.5)),
+    Row(
+        "events.paged",
+        "deleted",
+        NOT_APPLICABLE,
+        lambda: calm().ask(5.0, "delete").until(5.5).put(5.6, Phase(name="ended")),
+    ),
     Row("events.paired", "calm", HOLDS, calm),
     Row("events.paired", "kill-tool-running", HOLDS, crashed),
     Row("events.paired", "rejected", HOLDS, lambda: calm().alter(Event, {"id": "o2"}, role="rejection")),
@@ -322,7 +337,7 @@ ROWS = [
         "events.paired",
         "run-again-after-crash",
         VIOLATED,
-        lambda: crashed().alter(Event, {"id": "o3"}, call="call-2"),
+        lambda: crashed().alter(Event, {"id": "o3"}, call="call-2-0"),
         "closed-twice",
     ),
     Row(
@@ -334,7 +349,8 @@ ROWS = [
         NOT_APPLICABLE,
         lambda: calm().everywhere_forget("o3").show(6.9, "waiting"),
     ),
-    Row("events.paired", "no-action", NOT_APPLICABLE, lambda: calm(0)),
+    Row("events.paired", "no-action-in-the-log", INCONCLUSIVE, lambda: calm(0)),
+    Row("events.paired", "no-action-in-the-script", NOT_APPLICABLE, lambda: calm(0).plan(script=[{"say": "Hello."}])),
 ]
 
 

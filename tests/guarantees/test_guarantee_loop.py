@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
+from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed, subscribed
 
 from tailproof.guarantees.catalogue import judge
 from tailproof.history.records import (
+    BreakOff,
     Effect,
     Event,
     Exchange,
+    Fault,
     Frame,
     Life,
     ModelCall,
@@ -18,6 +20,7 @@ from tailproof.history.records import (
     Request,
     Run,
     Status,
+    Stream,
 )
 
 
@@ -29,6 +32,12 @@ def never_ends(until: float) -> Built:
         built.show(at, "running")
         at += 1
     return built
+
+
+def frozen(until: float, name: str) -> Built:
+    """The run is seen as running, under a fault that is healed at 50."""
+    built = never_ends(until).fault(2.1, "intent", name).fault(2.15, "injected", name).fault(2.2, "proven", name)
+    return built.fault(50.0, "healed", name)
 
 
 def failed(back: str = "raised") -> Built:
@@ -55,7 +64,38 @@ def long_run(reads: int, each: int, tools: int = 500) -> Built:
         built.put(3.5 + index / 100, Exchange(conn=3, method="GET", path=path, code=200, down_bytes=each))
     for at in (2.2, 2.6, 3.6):
         built.put(at, Exchange(conn=3, method="GET", path="/status", code=200, down_bytes=900_000))
+        built.ask(at, "status", witness="client", method="GET", path="/status")
     return built
+
+
+def hung_up(waited: float) -> Built:
+    """The client ends a request itself after so many seconds without an answer."""
+    built = calm().ask(13.0, "load", 0, waited, witness="client", method="GET", path="/events", error="broken")
+    began = int((13.0 - waited) * 1e9)
+    exchange = Exchange(conn=4, method="GET", path="/events", done="broken", ended_by="client", began_ns=began)
+    return built.put(13.0, exchange).move(Phase, {"name": "stopping"}, 13.5).move(Life, {"stage": "stopped"}, 14.0)
+
+
+def broke(verb: str, code: int) -> Built:
+    """The plain client is refused, and the trial breaks off."""
+    built = calm(client="plain").until(1.0).put(1.5, BreakOff("client", verb, f"the client failed to {verb}"))
+    return built.client_asks(1.4, verb, code, text="no").put(2.0, Phase(name="ended"))
+
+
+def turned_away() -> Built:
+    """Observer and client are refused their subscriptions."""
+    built = (
+        calm(client="plain").until(1.19).put(1.2, Stream(reading="stream:0", stage="closed", path="direct", code=4001))
+    )
+    built.without(Exchange, upgrade=True).without(Frame).without(Stream, path="wire")
+    built.put(1.16, Exchange(conn=1, method="GET", path="/stream", code=403, upgrade=True))
+    return built.put(1.5, BreakOff("server", "subscribe", "not accepted")).put(2.0, Phase(name="ended"))
+
+
+def gone(again: float) -> Built:
+    """The server was killed and started again at 5; it dies again at `again`, or just never gets ready."""
+    built = crashed().until(5.0).put(20.0, BreakOff("server", "ready", "not ready again"), Phase(name="ended"))
+    return built.put(again, Life(stage="died", epoch=1, exit_code=1)) if again else built
 
 
 ROWS = [
@@ -64,7 +104,21 @@ ROWS = [
         "loop.terminates",
         "late-but-within-its-budget-after-healing",
         HOLDS,
-        lambda: never_ends(60).fault(2.1, "injected").fault(2.2, "proven").fault(50.0, "healed").show(61.0, "finished"),
+        lambda: frozen(60, "process.pause").show(61.0, "finished"),
+    ),
+    Row(
+        "loop.terminates",
+        "a-fault-of-the-clients-path-is-no-excuse",
+        VIOLATED,
+        lambda: frozen(60, "wire.delay"),
+        "still-running",
+    ),
+    Row(
+        "loop.terminates",
+        "a-word-that-nobody-knows-is-no-rest",
+        VIOLATED,
+        lambda: never_ends(60).show(60.0, "pondering"),
+        "still-running",
     ),
     Row(
         "loop.terminates",
@@ -99,7 +153,7 @@ ROWS = [
     Row(
         "loop.terminates", "cut-off-by-a-crash", NOT_APPLICABLE, lambda: crashed().without(Request, verb="run", epoch=1)
     ),
-    Row("loop.terminates", "no-run", NOT_APPLICABLE, lambda: calm().without(Request, verb="run").without(Run)),
+    Row("loop.terminates", "no-run", INCONCLUSIVE, lambda: calm().without(Request, verb="run").without(Run)),
     Row("loop.terminates", "a-second-message-before-a-second-run", HOLDS, lambda: second_run(6.6)),
     Row(
         "loop.terminates",
@@ -142,7 +196,7 @@ ROWS = [
     Row("loop.returns", "returned-from-the-second-run-at-once", VIOLATED, lambda: second_run(4.66), "returned-early"),
     Row("loop.returns", "trial-ended-before-it-was-late", INCONCLUSIVE, lambda: calm().without(Run, stage="returned")),
     Row("loop.returns", "plain-client", NOT_APPLICABLE, lambda: calm(client="plain")),
-    Row("loop.returns", "run-without-end", NOT_APPLICABLE, lambda: calm().without(Status)),
+    Row("loop.returns", "run-without-end", INCONCLUSIVE, lambda: calm().without(Status)),
     Row("loop.once", "calm", HOLDS, calm),
     Row("loop.once", "kill-tool-running", HOLDS, crashed),
     Row(
@@ -160,7 +214,8 @@ ROWS = [
         "ran-twice",
     ),
     Row("loop.once", "never-pushed", INCONCLUSIVE, lambda: crashed().until(15.5)),
-    Row("loop.once", "no-tool", NOT_APPLICABLE, lambda: calm(0)),
+    Row("loop.once", "no-tool-ran", INCONCLUSIVE, lambda: calm(3).without(Effect).alter(ModelCall, {}, results={})),
+    Row("loop.once", "no-tool-in-the-script", NOT_APPLICABLE, lambda: calm(0)),
     Row("loop.quiet", "calm", HOLDS, calm),
     Row("loop.quiet", "kill-tool-running", HOLDS, crashed),
     Row("loop.quiet", "title-of-the-conversation", HOLDS, lambda: calm().put(5.0, ModelCall(stage="asked", turn=-1))),
@@ -224,7 +279,7 @@ ROWS = [
         "model-called-after-end",
     ),
     Row("loop.quiet", "not-watched", INCONCLUSIVE, lambda: calm().until(3.2)),
-    Row("loop.quiet", "never-at-rest", NOT_APPLICABLE, lambda: calm().until(2.6)),
+    Row("loop.quiet", "never-at-rest", INCONCLUSIVE, lambda: calm().until(2.6)),
     Row("loop.explained", "kill-tool-running", HOLDS, crashed),
     Row(
         "loop.explained",
@@ -244,13 +299,19 @@ ROWS = [
         "loop.explained",
         "model-is-not-told",
         VIOLATED,
-        lambda: crashed().alter(ModelCall, {"turn": 2}, results={"call-1": "done"}),
+        lambda: crashed().alter(ModelCall, {"turn": 2}, results={"call-1-0": "done"}),
         "unseen-by-model",
     ),
     Row("loop.explained", "model-not-asked-again", INCONCLUSIVE, lambda: crashed().without(ModelCall, turn=2)),
     Row("loop.explained", "log-not-read", INCONCLUSIVE, lambda: crashed().until(19)),
     Row("loop.explained", "calm", NOT_APPLICABLE, calm),
-    Row("loop.explained", "every-action-had-ended", NOT_APPLICABLE, lambda: crashed().everywhere_forget("a2")),
+    Row("loop.explained", "a-tool-ran-without-an-action", INCONCLUSIVE, lambda: crashed().everywhere_forget("a2")),
+    Row(
+        "loop.explained",
+        "every-action-had-ended",
+        NOT_APPLICABLE,
+        lambda: crashed().everywhere_forget("a2").without(Effect, token="token-a2"),
+    ),
     Row("cost.reconcile", "nothing-fetched", HOLDS, lambda: long_run(0, 0)),
     Row("cost.reconcile", "repairs-one-page", HOLDS, lambda: long_run(1, 100_000)),
     Row("cost.reconcile", "reads-everything", VIOLATED, lambda: long_run(11, 95_000), "reads-whole-history"),
@@ -268,7 +329,7 @@ ROWS = [
     Row("server.ready", "refuses-what-is-wrong", HOLDS, lambda: calm().ask(5.0, "run", 409)),
     Row("server.ready", "dying-of-our-fault", HOLDS, lambda: crashed().ask(3.95, "status", 500)),
     Row(
-        "server.ready", "fault-on-the-path-of-the-client", HOLDS, lambda: calm().ask(3.0, "send", 502, witness="client")
+        "server.ready", "fault-on-the-path-of-the-client", HOLDS, lambda: calm().client_asks(3.0, "send", 502, rule="f")
     ),
     Row("server.ready", "dormant", HOLDS, lambda: calm().ask(1.02, "status", 503).ask(1.05, "init")),
     Row(
@@ -278,7 +339,55 @@ ROWS = [
     Row("server.ready", "late", VIOLATED, lambda: crashed().parameter("server.ready", 4.0), "late-ready"),
     Row("server.ready", "never-ready", INCONCLUSIVE, lambda: calm().until(0.5)),
     Row("server.ready", "nothing-asked", INCONCLUSIVE, lambda: calm().without(Request)),
-    Row("server.ready", "running-server", NOT_APPLICABLE, lambda: calm().without(Life)),
+    Row("server.ready", "nobody-saw-it-start", INCONCLUSIVE, lambda: calm().without(Life)),
+    Row(
+        "server.ready", "the-client-gets-500", VIOLATED, lambda: calm().client_asks(3.0, "send", 500), "5xx-after-ready"
+    ),
+    Row(
+        "server.ready",
+        "nobody-gets-an-answer",
+        VIOLATED,
+        lambda: calm().ask(5.0, "status", 0, took=2.0, error="timeout"),
+        "no-answer-after-ready",
+    ),
+    Row("server.ready", "a-client-that-hung-up", HOLDS, lambda: hung_up(2.0)),
+    Row("server.ready", "a-client-that-lost-its-patience", VIOLATED, lambda: hung_up(9.0), "no-answer-after-ready"),
+    Row(
+        "server.ready",
+        "reads-that-wait-for-the-step-under-way",
+        HOLDS,
+        lambda: calm().fact(reads_wait_for_steps=True).ask(5.0, "status", 0, took=2.0, error="timeout"),
+    ),
+    Row("server.works", "calm", HOLDS, calm),
+    Row("server.works", "kill-tool-running", HOLDS, crashed),
+    Row("server.works", "refuses-to-create", VIOLATED, lambda: broke("create", 422), "create-refused"),
+    Row("server.works", "fails-to-take-a-message", VIOLATED, lambda: broke("send", 500), "send-fails"),
+    Row(
+        "server.works",
+        "dies-by-itself",
+        VIOLATED,
+        lambda: calm().put(5.0, Life(stage="died", epoch=0, exit_code=1)),
+        "died-by-itself",
+    ),
+    Row("server.works", "turns-everybody-away", VIOLATED, turned_away, "subscription-refused"),
+    Row("server.works", "turns-the-observer-away-alone", INCONCLUSIVE, lambda: subscribed(turned_away(), 1, 1.15)),
+    Row("server.returns", "kill-tool-running", HOLDS, crashed),
+    Row(
+        "server.returns",
+        "after-an-orderly-stop",
+        HOLDS,
+        lambda: crashed().alter(Life, {"stage": "died"}, stage="stopped").alter(Fault, {}, name="process.restart"),
+    ),
+    Row("server.returns", "dies-again", VIOLATED, lambda: gone(6.0), "dies-again"),
+    Row(
+        "server.returns",
+        "never-ready-again",
+        VIOLATED,
+        lambda: gone(0).put(120.0, Phase(name="ended")),
+        "never-ready-again",
+    ),
+    Row("server.returns", "nobody-waited", INCONCLUSIVE, lambda: gone(0)),
+    Row("server.returns", "calm", NOT_APPLICABLE, calm),
 ]
 
 

@@ -6,12 +6,23 @@ import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import Event, Exchange, Life, ModelCall, Phase, Request, Status, Stream, Vocabulary
+from tailproof.history.records import (
+    Event,
+    Exchange,
+    Fault,
+    Life,
+    ModelCall,
+    Phase,
+    Request,
+    Status,
+    Stream,
+    Vocabulary,
+)
 
 
 def dormant() -> Built:
     """Probed while dormant, initialised at 0.9, then a calm run."""
-    built = calm()
+    built = calm().plan(server={"dormant": True})
     for index, path in enumerate(("/conversations", "/settings", "/tools")):
         built.ask(0.5 + index / 10, "probe", 503, method="GET", path=path)
     return built.ask(0.9, "init", method="POST", path="/init")
@@ -39,6 +50,17 @@ def lazy() -> Built:
     return built.ask(77.0, "run", 200, method="POST", path="/run")
 
 
+def posted_at_the_last_reply(at: float) -> Built:
+    """Another user posts a message, and the run ends and goes on at once; the model was asked last before 2.9."""
+    last = 2.9
+    built = calm().ask(at, "send", witness="observer", text="one more thing")
+    return (
+        built.move(ModelCall, {"turn": 2, "stage": "asked"}, last)
+        .show(3.25, "running", "stream")
+        .show(3.3, "finished", "stream")
+    )
+
+
 ROWS = [
     Row("status.known", "calm", HOLDS, calm),
     Row(
@@ -56,7 +78,7 @@ ROWS = [
         "waits-for-unknown",
     ),
     Row("status.known", "no-status-seen", INCONCLUSIVE, lambda: calm().without(Status)),
-    Row("status.known", "nothing-published", NOT_APPLICABLE, lambda: calm().without(Vocabulary)),
+    Row("status.known", "nothing-published", INCONCLUSIVE, lambda: calm().without(Vocabulary)),
     Row("status.agree", "calm", HOLDS, calm),
     Row("status.agree", "kill-tool-running", HOLDS, crashed),
     Row("status.agree", "rest-behind-for-a-moment", HOLDS, lambda: calm().show(3.25, "running").show(3.3, "finished")),
@@ -64,7 +86,12 @@ ROWS = [
         "status.agree",
         "stream-closed-before-the-change",
         HOLDS,
-        lambda: calm().move(Stream, {"stage": "closed"}, 5.0).show(5.5, "idle").show(15.5, "idle"),
+        lambda: (
+            calm()
+            .move(Stream, {"stage": "closed"}, 7.2)
+            .show(7.3, "idle")
+            .alter(Status, {"via": "disk"}, raw="idle", neutral="idle")
+        ),
     ),
     Row(
         "status.agree",
@@ -140,7 +167,26 @@ ROWS = [
         lambda: calm().show(5.0, "error", "stream"),
         "done-became-failed",
     ),
-    Row("status.final", "nothing-ended", NOT_APPLICABLE, lambda: calm().until(2.6)),
+    Row(
+        "status.final",
+        "goes-on-for-a-message-that-it-had-not-heard",
+        HOLDS,
+        lambda: posted_at_the_last_reply(2.95),
+    ),
+    Row(
+        "status.final",
+        "goes-on-although-it-had-heard-every-message",
+        VIOLATED,
+        lambda: posted_at_the_last_reply(2.3),
+        "done-became-active",
+    ),
+    Row("status.final", "nothing-ended", INCONCLUSIVE, lambda: calm().until(2.6).put(2.7, Phase(name="ended"))),
+    Row(
+        "status.final",
+        "rests-without-having-ended",
+        NOT_APPLICABLE,
+        lambda: calm().alter(Status, {"raw": "finished"}, raw="paused", neutral="interrupted"),
+    ),
     Row("status.crash", "marked-and-usable", HOLDS, crashed),
     Row(
         "status.crash",
@@ -193,16 +239,37 @@ ROWS = [
         "status.crash",
         "died-at-rest",
         NOT_APPLICABLE,
-        lambda: crashed().show(3.7, "finished").without(Status, via="disk", epoch=0),
+        lambda: (
+            crashed().show(3.7, "finished").alter(Status, {"via": "disk", "epoch": 0}, raw="finished", neutral="done")
+        ),
     ),
     Row(
         "status.crash",
         "stopped-in-order",
         NOT_APPLICABLE,
-        lambda: crashed().alter(Life, {"stage": "died"}, stage="stopped"),
+        lambda: (
+            crashed()
+            .alter(Life, {"stage": "died"}, stage="stopped")
+            .alter(Fault, {"fault": "f"}, name="process.restart")
+            .plan(faults=[{"id": "f", "fault": "process.restart", "at": "created"}])
+        ),
     ),
     Row("status.gated", "dormant-then-open", HOLDS, dormant),
-    Row("status.gated", "starting-to-open", HOLDS, lambda: dormant().ask(0.95, "probe", 503)),
+    Row("status.gated", "asked-while-it-was-initialised", HOLDS, lambda: dormant().ask(0.91, "probe", 503)),
+    Row(
+        "status.gated",
+        "refuses-for-a-moment",
+        VIOLATED,
+        lambda: dormant().ask(0.95, "probe", 503),
+        "still-gated",
+    ),
+    Row(
+        "status.gated",
+        "fails-for-a-moment",
+        VIOLATED,
+        lambda: dormant().ask(0.95, "probe", 500),
+        "fails-once-initialised",
+    ),
     Row(
         "status.gated",
         "served-while-dormant",

@@ -102,3 +102,11 @@ def test_a_token_that_never_comes_says_what_was_written_instead(directory: Path,
     (directory / TOKENS).write_text("1000 t1 begin 7 host\n")
     with pytest.raises(DeadlineMissed, match=r"for a tool to write t2 begin; last seen: t1 begin"):
         journal.wait_token("t2", "begin", Budget(0.1))
+
+
+def test_a_journal_that_cannot_be_read_is_noted_once(directory: Path, journal: ToolJournal, recorder: Recorder) -> None:
+    (directory / TOKENS).mkdir()
+    assert journal.seen("t1") == journal.seen("t1") == 0
+    recorder.close()
+    notes = [note.text for note in History.load(recorder.directory).notes]
+    assert notes == ["the tool journal cannot be read: Is a directory"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tailproof.model.position import call_id, position_of, results_of
+from tailproof.model.position import call_id, position_of
 
 
 def user(text: str = "go") -> dict[str, Any]:
@@ -40,8 +40,3 @@ def result(position: int, text: Any = "done") -> dict[str, Any]:
 )
 def test_position(messages: list[dict[str, Any]], position: int) -> None:
     assert position_of(messages) == position
-
-
-def test_results_are_read_from_texts_and_from_parts() -> None:
-    messages = [result(0, "plain"), result(1, [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}])]
-    assert results_of(messages) == {"call-0-0": "plain", "call-1-0": "one two"}

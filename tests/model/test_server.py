@@ -143,6 +143,27 @@ def test_the_results_of_tools_are_journaled(model: ScriptedModel, recorder: Reco
     assert [call.results for call in asked] == [{}, {"call-0-0": "it broke"}]
 
 
+def test_what_a_request_says_and_whether_its_calls_pair_is_journaled(model: ScriptedModel, recorder: Recorder) -> None:
+    played = play(model, {"tools": [{}, {}]}, {"finish": "ok"})
+    first = message(ask(played))
+    late = {"role": "user", "content": [{"type": "text", "text": "and hurry"}]}
+    ask(played, first, {"role": "tool", "tool_call_id": "call-0-0", "content": "done"}, late)
+    recorder.close()
+    asked = [call for call in History.load(recorder.directory).model_calls if call.stage == "asked"]
+    assert [call.said for call in asked] == [["go"], ["go", "and hurry"]]
+    assert [call.told for call in asked] == [0, 2]
+    assert [call.unpaired for call in asked] == [[], ["the call call-0-1 has no result"]]
+
+
+def test_a_side_request_is_not_held_to_the_loop(model: ScriptedModel, recorder: Recorder) -> None:
+    played = play(model, {"tools": [{}]})
+    orphan = {"role": "tool", "tool_call_id": "call-0-0", "content": "quoted without its call"}
+    ask(played, orphan, tools=[])
+    recorder.close()
+    asked = [call for call in History.load(recorder.directory).model_calls if call.stage == "asked"]
+    assert [(call.turn, call.said, call.unpaired) for call in asked] == [(-1, [], [])]
+
+
 @pytest.mark.parametrize("path", ["/c/unknown/v1/chat/completions", "/v1/chat/completions", "/c/c1/v1/responses"])
 def test_an_unknown_route_is_not_found(model: ScriptedModel, path: str) -> None:
     play(model, {"say": "hello"})

@@ -22,8 +22,9 @@ from websockets.sync.client import connect
 
 from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands import OpenHands
+from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Header
+from tailproof.history.records import Header, ModelCall
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
@@ -143,7 +144,9 @@ class Stage:
             self.process.send_signal(how)
         return self.process.wait(20)
 
-    def create(self, *turns: dict[str, Any], max_iterations: int = 50) -> tuple[str, PlayedScript]:
+    def create(
+        self, *turns: dict[str, Any], max_iterations: int = 50, confirm: bool = False
+    ) -> tuple[str, PlayedScript]:
         """A conversation and its script."""
         conversation = str(uuid.uuid4())
         played = self.model.serve(conversation, [Turn.model_validate(t) for t in turns], journal=str(self.journal))
@@ -152,6 +155,7 @@ class Stage:
             model_url=played.url,
             workspace=str(self.place / "workspace"),
             max_iterations=max_iterations,
+            confirm=confirm,
         )
         assert self.api.create(plan).code == 201
         return conversation, played
@@ -197,6 +201,11 @@ class Stage:
         found = {c: (status, log) for c, status, log, _ in OpenHands().disk(self.place / "conversations")}
         status, log = found[conversation]
         return status, [seen.body for seen in log]
+
+    def asked(self) -> list[ModelCall]:
+        """What the model was asked, of all conversations."""
+        self.recorder.sync()
+        return [call for call in History.load(self.recorder.directory).model_calls if call.stage == "asked"]
 
     def close(self) -> None:
         for listener in self.listeners:

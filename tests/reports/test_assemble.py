@@ -12,6 +12,7 @@ from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import AnyRecord, Fault, Life
 from tailproof.reports.assemble import environment_of, trial_result
+from tailproof.reports.baseline import Baseline, Entry
 from tailproof.reports.result import FaultResult, LifeResult, PhaseResult, TrialResult
 
 
@@ -37,6 +38,21 @@ def test_the_scenario_in_the_header_gives_summary_family_and_tier() -> None:
         "quick",
     )
     assert (trial.target, trial.client, trial.seed) == ("docker:openhands:1.58.0", "sdk:1.58.0", 7)
+
+
+def test_a_trial_is_of_the_releases_that_were_reported_and_known_by_them() -> None:
+    reported = header("calm", target="docker:agent-server:edge", client="sdk:9")
+    reported.versions |= {"server": "1.58.2", "client": "1.58.1"}
+    words = {"guarantee": "events.tail", "scenario": "calm", "signature": "missing-tail", "reason": "r", "link": "l"}
+    ranged = Entry(target="docker:*", release="==1.58.2", client_release="==1.58.1", **words)
+    trial = trial_result(
+        History(reported, calm().phases),
+        [(TAIL, MISSING_TAIL)],
+        history_path="histories/x",
+        baseline=Baseline((("b.yaml:1", ranged),)),
+    )
+    assert (trial.release, trial.client_release) == ("1.58.2", "1.58.1")
+    assert trial.verdicts[0].known is not None
 
 
 def test_a_fault_is_one_line_with_its_window_and_proof() -> None:

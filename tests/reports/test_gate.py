@@ -17,6 +17,8 @@ from tailproof.reports.result import (
     NotRunResult,
     StaleResult,
     TrialResult,
+    VerdictResult,
+    WitnessResult,
 )
 
 HOLDS = verdict()
@@ -31,6 +33,7 @@ MAY = verdict(Outcome.VIOLATED, level=Level.MAY, signature="s")
 STALE = [StaleResult(entry="b.yaml:3", guarantee="events.tail", scenario="calm", signature="s")]
 NOT_RUN = [NotRunResult(scenario="oom-server", guarantee=None, reason="no engine")]
 FAULT = FaultResult(fault="lag", name="wire.delay", says="", scope="", injected_at_s=1.0, healed_at_s=2.0, proven=False)
+BLIND = WitnessResult(name="tool", records=3, blind="the record of the tool breaks off behind number 2")
 
 ROWS: dict[str, tuple[list[TrialResult], dict[str, Any], GateState]] = {
     "all holds": ([trial(HOLDS)], {}, "open"),
@@ -50,6 +53,8 @@ ROWS: dict[str, tuple[list[TrialResult], dict[str, Any], GateState]] = {
     "a trial failed, another convicts": ([trial(VIOLATED), trial(error="no port")], {}, "closed"),
     "a failure that belongs to no trial": ([trial(HOLDS)], {"errors": ["the engine died"]}, "unknown"),
     "a fault is not proven": ([trial(HOLDS, faults=(FAULT,))], {}, "unknown"),
+    "a witness is blind": ([trial(HOLDS, witnesses=(BLIND,))], {}, "unknown"),
+    "a witness is blind, another convicts": ([trial(VIOLATED, witnesses=(BLIND,))], {}, "closed"),
     "no trial at all": ([], {}, "unknown"),
     "everything not run": ([], {"not_run": NOT_RUN}, "unknown"),
     "something not run": ([trial(HOLDS)], {"not_run": NOT_RUN}, "open"),
@@ -74,7 +79,13 @@ def test_wrong_usage_has_its_own_exit_code() -> None:
 
 def test_the_verdict_line_counts_what_there_is() -> None:
     assert decide([trial(HOLDS)]).says == "GATE OPEN  0 violated · 1 hold · 0 inconclusive · 0 not run"
-    assert check().gate.says == ("GATE CLOSED  1 violated · 4 hold · 1 inconclusive · 2 not run · 1 known · 1 advisory")
+    assert check().gate.says == (
+        "GATE CLOSED  1 violated · 4 hold · 1 inconclusive · 2 not run · 1 known · 1 advisory · faults 2 of 2 proven"
+    )
+    seen = (WitnessResult(name="client", records=9), WitnessResult(name="wire", records=3, blind="it breaks off"))
+    assert decide([trial(HOLDS, faults=(FAULT,), witnesses=seen), trial(HOLDS, witnesses=seen[:1])]).says == (
+        "GATE UNKNOWN  0 violated · 2 hold · 0 inconclusive · 0 not run · faults 0 of 1 proven · witnesses 1 of 2"
+    )
     assert decide([trial(HOLDS, error="x")], stale=STALE, errors=["y"]).says == (
         "GATE CLOSED  0 violated · 1 hold · 0 inconclusive · 0 not run · 1 stale · 2 failed"
     )
@@ -82,7 +93,16 @@ def test_the_verdict_line_counts_what_there_is() -> None:
 
 def test_every_count_is_there() -> None:
     assert check().gate.counts == Counts(
-        trials=3, violated=1, advisory=1, holds=4, inconclusive=1, not_applicable=2, known=1, not_run=2
+        trials=3,
+        violated=1,
+        advisory=1,
+        holds=4,
+        inconclusive=1,
+        not_applicable=2,
+        known=1,
+        not_run=2,
+        faults=2,
+        proven=2,
     )
 
 
@@ -96,3 +116,46 @@ def test_reasons_name_the_verdict_and_what_was_found() -> None:
         "the fault lag (wire.delay) of calm is not proven",
         "loop.once[calm] is inconclusive: it is so",
     )
+
+
+def taken_back(guarantee: str, reason: str) -> VerdictResult:
+    says = f"{reason}; else it would hold: it is so"
+    return verdict(Outcome.INCONCLUSIVE, guarantee=guarantee, says=says)
+
+
+def test_a_blind_witness_is_one_doubt_whatever_rests_on_it() -> None:
+    torn = [taken_back(name, BLIND.blind) for name in ("events.tail", "loop.once", "loop.quiet")]
+    gate = decide([trial(*torn, UNSURE, HOLDS, witnesses=(BLIND,))])
+    assert gate.doubts == (
+        "the tool of calm is not believed: the record of the tool breaks off behind number 2; 3 verdicts rest on it",
+        "loop.once[calm] is inconclusive: it is so",
+    )
+    assert gate.counts.inconclusive == 4
+
+
+def test_a_blind_witness_on_whom_nothing_rests_is_a_doubt_all_the_same() -> None:
+    gate = decide([trial(HOLDS, witnesses=(BLIND,))])
+    assert gate.doubts == ("the tool of calm is not believed: the record of the tool breaks off behind number 2",)
+
+
+def test_what_a_witness_has_to_do_with_one_verdict_alone_is_told_so() -> None:
+    gate = decide([trial(taken_back("loop.once", BLIND.blind), witnesses=(BLIND,))])
+    assert gate.doubts[0].endswith("breaks off behind number 2; 1 verdict rests on it")
+
+
+def test_any_other_reason_that_verdicts_share_is_one_doubt_of_each_trial() -> None:
+    broken = [taken_back(name, "the trial broke off: no port") for name in ("events.tail", "loop.once")]
+    alone = taken_back("loop.once", "the fault cut has no proof of its effect")
+    gate = decide([trial(*broken), trial(*broken, alone, scenario="lag")])
+    assert gate.doubts == (
+        "calm: the trial broke off: no port; 2 verdicts rest on it",
+        "lag: the trial broke off: no port; 2 verdicts rest on it",
+        "loop.once[lag] is inconclusive: the fault cut has no proof of its effect; else it would hold: it is so",
+        "nothing was proven: no guarantee came to a conclusive verdict",
+    )
+
+
+def test_a_level_that_does_not_decide_is_not_counted() -> None:
+    advisory = verdict(Outcome.INCONCLUSIVE, level=Level.SHOULD, says=f"{BLIND.blind}; else it would hold: it is so")
+    gate = decide([trial(HOLDS, advisory, taken_back("loop.once", BLIND.blind), witnesses=(BLIND,))])
+    assert gate.doubts[0].endswith("1 verdict rests on it")

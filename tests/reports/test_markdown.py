@@ -68,6 +68,21 @@ def test_known_violations_are_folded_with_reason_and_link() -> None:
     assert "#### `status.crash" not in report
 
 
+def test_a_known_violation_of_a_release_that_nobody_has_listed_says_so() -> None:
+    known = KnownResult(reason="r" * 900, link="l", entry="e", last_seen="1.58.0", extended_to="1.58.2")
+    report = markdown.render(result_of(trial(verdict(Outcome.VIOLATED, signature="s", known=known))))
+    assert "…; last seen on 1.58.0, extended to 1.58.2 (" in report, "a long reason does not push it out"
+
+
+def test_what_newest_came_to_is_one_line_of_what_was_asked() -> None:
+    says = "pypi:newest is pypi:1.58.0, the newest in the package index"
+    result = several()
+    first, second, *others = result.pairs
+    asked = [msgspec.structs.replace(pair, newest=says) for pair in (first, second)]
+    assert f"| newest | {says} |" in markdown.render(msgspec.structs.replace(result, pairs=(*asked, *others)))
+    assert "newest" not in markdown.render(result)
+
+
 def test_what_was_not_run_is_listed() -> None:
     assert NOT_RUN in markdown.render(check())
 
@@ -90,7 +105,7 @@ def test_a_trial_that_failed_is_loud() -> None:
 
 
 def test_before_and_after_show_only_what_changed() -> None:
-    report = markdown.render(check(), base=check(tail=holds("all held")))
+    report = markdown.render(check(), base=check(tail=holds("all held", compared={"events": 11})))
     assert "9 verdicts are the same, 1 differ." in report
     assert "| `events.tail[stream-lag]` | holds | violated `missing-tail` |" in report
     assert "**Before:** holds" in report

@@ -11,7 +11,7 @@ from small_check import check, several, trial, verdict
 from tailproof.guarantees.verdict import Outcome
 from tailproof.reports import terminal
 from tailproof.reports.gate import decide
-from tailproof.reports.result import NotRunResult, Result, StaleResult, TrialResult
+from tailproof.reports.result import KnownResult, NotRunResult, PairResult, Result, StaleResult, TrialResult
 
 OPEN = """\
 GATE OPEN  0 violated · 2 hold · 0 inconclusive · 0 not run
@@ -77,6 +77,15 @@ SNAPSHOTS = {
         STALE,
     ),
 }
+
+
+def test_what_nobody_has_listed_yet_and_what_newest_came_to_are_said() -> None:
+    known = KnownResult(reason="it forgets", link="l", entry="e", last_seen="1.58.0", extended_to="1.58.2")
+    result = result_of(trial(verdict(Outcome.VIOLATED, known=known)))
+    pair = PairResult(target="pypi:1.58.2", client="sdk:1.58.2", newest="pypi:newest is pypi:1.58.2, says the index")
+    shown = terminal.render(msgspec.structs.replace(result, pairs=(pair,)), width=120).splitlines()
+    assert shown[2] == pair.newest
+    assert "  events.tail[calm] it forgets; last seen on 1.58.0, extended to 1.58.2 (l)" in shown
 
 
 @pytest.mark.parametrize(("result", "shown"), SNAPSHOTS.values(), ids=SNAPSHOTS.keys())

@@ -17,6 +17,7 @@ NAMES = {
     "node",
     "tmux",
     "git",
+    "mmdebstrap",
     "disk",
     "shared memory",
     "engine",
@@ -48,10 +49,10 @@ def test_a_machine_without_an_engine_keeps_its_other_findings(monkeypatch: pytes
     assert "docker/engine.sh" in engine.remedy
 
 
+@pytest.mark.git
 def test_a_missing_tmux_is_said_with_the_package_that_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     git = shutil.which("git")
-    if git is None:
-        pytest.skip("needs git")
+    assert git is not None
     (tmp_path / "git").symlink_to(git)
     monkeypatch.setenv("PATH", str(tmp_path))
     findings = found()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 from pathlib import Path
@@ -69,7 +68,7 @@ def test_killing_the_group_leaves_nothing_alive(begin: Begin, small_process: Pro
     assert trial.server.last_death().exit_code == 137
 
 
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+@pytest.mark.tmux
 def test_a_tmux_server_and_its_shells_belong_to_the_trial(begin: Begin, small_process: ProcessTarget) -> None:
     trial = begin(small_process)
     trial.start()

@@ -50,12 +50,24 @@ def test_an_environment_of_the_user_is_a_target() -> None:
     assert target.facts["python"] == built.python.release
 
 
+@pytest.mark.parametrize("terminal", ["shell", "tmux"])
+def test_what_the_tools_run_in_is_written_down(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, terminal: str) -> None:
+    built = environment(NEWEST, Budget(600))
+    if terminal == "tmux":
+        (tmp_path / "tmux").symlink_to("/bin/true")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    target = src_target(f"src:{built.directory}", built.directory, adapter=OpenHands())
+    target.prepare(Budget(60))
+    assert target.facts["terminal"] == terminal
+
+
 @pytest.mark.engine
-def test_an_image_is_built_from_the_lock_and_serves(begin: Begin, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["1.12.0", NEWEST])
+def test_an_image_is_built_from_the_lock_and_serves(begin: Begin, tmp_path: Path, version: str) -> None:
     said: list[str] = []
-    tag = build_image(NEWEST, say=said.append)
+    tag = build_image(version, say=said.append)
     again: list[str] = []
-    assert build_image(NEWEST, say=again.append) == tag
+    assert build_image(version, say=again.append) == tag
     assert again == [f"{tag} is there already"]
     trial = begin(ContainerTarget(tag, adapter=OpenHands()), memory_bytes=1 << 30)
     trial.start()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tailproof.adapters.openhands import OpenHands
+from tailproof.data import folder
+from tailproof.targets.locks import known_releases
 from tailproof.targets.resolve import BadTarget, resolve
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
@@ -56,7 +60,17 @@ def test_image_references_are_taken_as_they_are(image: str) -> None:
 
 def test_newest_is_the_newest_locked_release() -> None:
     target = resolve("pypi:newest", adapter=ADAPTER)
-    assert (target.spec, target.version) == ("pypi:1.58.0", "1.58.0")
+    assert (target.spec, target.version) == (f"pypi:{known_releases()[-1]}", known_releases()[-1])
+
+
+def test_the_reference_is_the_release_that_it_says_it_is() -> None:
+    """Else the SDK of "its" release would be of another one than the server, and its lists would not be judged."""
+    says = "from reference.settings import Settings; print(Settings.of({}).version)"
+    ran = subprocess.run(
+        [sys.executable, "-c", says], cwd=folder("fixtures"), capture_output=True, text=True, check=True
+    )
+    assert resolve("reference:silent", adapter=ADAPTER).version == ran.stdout.strip()
+    assert ran.stdout.strip() in known_releases()
 
 
 def test_a_directory_that_holds_no_server_is_said(tmp_path: Path) -> None:

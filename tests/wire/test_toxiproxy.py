@@ -13,8 +13,6 @@ from tailproof.waiting import Budget
 from tailproof.wire import toxiproxy
 from tailproof.wire.toxiproxy import Toxic, Toxiproxy, ToxiproxyError
 
-needs_toxiproxy = pytest.mark.skipif(toxiproxy.available() is not None, reason=str(toxiproxy.available()))
-
 
 def _echo(sock: socket.socket) -> None:
     while data := sock.recv(65536):
@@ -39,13 +37,13 @@ def knock(port: int, data: bytes) -> bytes:
         return got
 
 
-@needs_toxiproxy
+@pytest.mark.toxiproxy
 def test_without_toxics_bytes_come_through(path: Toxiproxy) -> None:
     assert knock(path.port, b"hello") == b"hello"
     assert path.toxics() == {}
 
 
-@needs_toxiproxy
+@pytest.mark.toxiproxy
 def test_limit_data_cuts_off_and_its_removal_heals(path: Toxiproxy) -> None:
     path.add("cut", "limit_data", "downstream", {"bytes": 3})
     assert path.toxics()["cut"] == Toxic(name="cut", type="limit_data", attributes={"bytes": 3})
@@ -55,7 +53,7 @@ def test_limit_data_cuts_off_and_its_removal_heals(path: Toxiproxy) -> None:
     assert knock(path.port, b"hello") == b"hello"
 
 
-@needs_toxiproxy
+@pytest.mark.toxiproxy
 def test_reset_peer_resets_and_the_proxy_is_made_anew_on_its_port(path: Toxiproxy) -> None:
     port = path.port
     path.add("lag", "latency", "upstream", {"latency": 1, "jitter": 0})
@@ -68,7 +66,7 @@ def test_reset_peer_resets_and_the_proxy_is_made_anew_on_its_port(path: Toxiprox
     assert knock(port, b"hello") == b"hello"
 
 
-@needs_toxiproxy
+@pytest.mark.toxiproxy
 @pytest.mark.parametrize(
     ("kind", "attributes"),
     [
@@ -87,7 +85,7 @@ def test_every_toxic_is_read_back_and_healed(
     assert knock(path.port, b"x" * 1000) == b"x" * 1000
 
 
-@needs_toxiproxy
+@pytest.mark.toxiproxy
 def test_a_proxy_made_with_toxics_has_them_from_its_first_connection(path: Toxiproxy) -> None:
     with raw_server(_echo) as port, Toxiproxy.start(Budget(SECONDS)) as other:
         cut = Toxic(name="cut", type="limit_data", attributes={"bytes": 1})
@@ -95,7 +93,7 @@ def test_a_proxy_made_with_toxics_has_them_from_its_first_connection(path: Toxip
         assert knock(path.port, b"hello") == b"hello", "each trial has a server of its own"
 
 
-@needs_toxiproxy
+@pytest.mark.toxiproxy
 def test_a_server_that_is_gone_is_said(path: Toxiproxy) -> None:
     path.stop()
     with pytest.raises(ToxiproxyError, match="Toxiproxy did not look up"):

@@ -185,6 +185,16 @@ def test_whoever_owns_a_wire_hears_at_once_that_it_died(streams: int, tmp_path: 
     assert heard == ["the wire died (exit code -9)"]
 
 
+def test_what_a_dead_wire_has_counted_proves_nothing_any_more(streams: int, tmp_path: Path) -> None:
+    heard: list[str] = []
+    with Wire.start(f"127.0.0.1:{streams}", tmp_path / "wire.jsonl", on_failure=heard.append) as wire:
+        assert wire.counters()["connections"] == 0
+        os.kill(wire.pid, signal.SIGKILL)
+        Budget(SECONDS).wait_for("the owner to hear of it", lambda: heard)
+        with pytest.raises(WireError):
+            wire.counters()
+
+
 def test_a_wire_that_is_told_to_end_has_not_died(streams: int, tmp_path: Path) -> None:
     heard: list[str] = []
     Wire.start(f"127.0.0.1:{streams}", tmp_path / "wire.jsonl", on_failure=heard.append).stop()

@@ -1,0 +1,54 @@
+"""What the model is told is sound."""
+
+from __future__ import annotations
+
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
+from tailproof.guarantees.witnesses import COUNTED_SINCE, MODEL, asked_turns
+from tailproof.history.plan import calls_tools
+from tailproof.history.reader import History
+from tailproof.history.records import Header
+
+
+def sound(history: History) -> Verdict:
+    """Every request to the model pairs calls and results, none twice, none orphaned.
+
+    Judged on the requests of the loop, in which each tool call that the request holds needs exactly one result behind it. Side
+    requests (titles, summaries) quote as they like.
+    """
+    if history.header.schema < COUNTED_SINCE:
+        return inconclusive("a history of this schema does not say what the model was told")
+    asked = asked_turns(history.model_calls)
+    broken = [call for call in asked if call.unpaired]
+    if broken:
+        first = broken[0]
+        return violated(
+            f"{len(broken)} of {len(asked)} requests to the model do not pair calls and results: {first.unpaired[0]}",
+            signature="unpaired",
+            expected=["one result for each call"],
+            seen=list(dict.fromkeys(sentence for call in broken for sentence in call.unpaired)),
+            evidence=[at(call, f"asked for turn {call.turn}: {call.unpaired[0]}") for call in broken],
+            requests=len(asked),
+            unpaired=len(broken),
+        )
+    return holds(
+        f"{len(asked)} requests to the model, each call in them with one result",
+        # A request without any call was searched for results that belong to none.
+        compared={"requests to the model": len(asked), "calls": sum(call.told for call in asked)},
+    )
+
+
+def _calls_tools(header: Header) -> str:
+    return "" if calls_tools(header) else "the script calls no tool"
+
+
+GUARANTEES = (
+    Guarantee(
+        id="model.sound",
+        level=Level.MUST,
+        promise="Every request to the model pairs calls and results, none twice, none orphaned.",
+        source="OpenAI chat completions: each tool call is answered by one tool message; OpenHands software-agent-sdk #163",
+        judge=sound,
+        applies=_calls_tools,
+        rests_on=frozenset({MODEL}),
+    ),
+)

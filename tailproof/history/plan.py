@@ -1,0 +1,99 @@
+"""What was planned for a trial, read from the scenario in its header: what does not stand there was never meant to happen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tailproof.history.records import Header
+
+KILLS = frozenset({"process.kill", "memory.server"})
+"""Faults of which the server dies."""
+RESTARTS = KILLS | {"process.restart"}
+"""Faults that end a life of the server; it is started again."""
+BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.timeout", "network.limit_data"})
+"""Faults that end a stream which is open."""
+DELETION = "user.delete"
+PATH = ("wire.", "network.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFault:
+    """One fault as the scenario asks for it."""
+
+    id: str
+    name: str
+    at: str
+
+
+def planned_faults(header: Header) -> tuple[PlannedFault, ...]:
+    """The faults of the scenario, in the order of the file."""
+    return tuple(
+        PlannedFault(id=str(plan.get("id", "")), name=str(plan.get("fault", "")), at=str(plan.get("at", "")))
+        for plan in header.plan.get("faults") or ()
+    )
+
+
+def plans(header: Header, *names: str) -> bool:
+    """A fault of one of these kinds was planned; a name that ends in a dot stands for all that begin so."""
+    return any(
+        fault.name == name or (name.endswith(".") and fault.name.startswith(name))
+        for fault in planned_faults(header)
+        for name in names
+    )
+
+
+def turns(header: Header) -> Iterator[Mapping[str, Any]]:
+    """The turns of the script."""
+    yield from header.plan.get("script") or ()
+
+
+def calls_tools(header: Header) -> bool:
+    """The script makes the model call a tool, the one that ends a run included."""
+    return any(turn.get("tools") or turn.get("finish") is not None for turn in turns(header))
+
+
+def leaves_tokens(header: Header) -> bool:
+    """The script runs a tool that writes into the tool journal."""
+    return any(call.get("journal", True) for turn in turns(header) for call in turn.get("tools") or ())
+
+
+def is_dormant(header: Header) -> bool:
+    """The server was started with deferred initialisation."""
+    return bool((header.plan.get("server") or {}).get("dormant"))
+
+
+def asks_for_confirmation(header: Header) -> bool:
+    """The agent waits for a confirmation before each action."""
+    return header.plan.get("confirmation") == "always"
+
+
+SERVERS_NUMBERS = frozenset({"sdk", "src"})
+"""The kinds of clients that are released together with the server, under the same number."""
+_RELEASE = re.compile(r"\d+\.\d+(\.\d+)?")
+
+
+def client_tells(header: Header) -> frozenset[str]:
+    """What the client of this trial reports: `held`, `callbacks`, `status`, `exit`. Histories of before this was written down
+    have an SDK or the plain client, which reports nothing."""
+    told = header.facts.get("client_tells")
+    if told is None:
+        return frozenset() if header.client == "plain" else frozenset({"held", "callbacks", "status"})
+    return frozenset(str(told).split())
+
+
+def skew(header: Header) -> str:
+    """Why the client's lists are not judged: it is of another release than the server. Empty when it is of the same, or when
+    one of the two is unknown or counts its releases in another way (a script, the TypeScript client)."""
+    client, server = (_release(header.versions.get(side, "")) for side in ("client", "server"))
+    kind = header.client.partition(":")[0]
+    if not client or not server or client == server or kind not in SERVERS_NUMBERS:
+        return ""
+    return f"the client is {client} and the server {server}: a mere skew is no lost event (see client.compatible)"
+
+
+def _release(version: str) -> str:
+    found = _RELEASE.match(version)
+    return found[0] if found else ""

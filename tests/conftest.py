@@ -1,0 +1,83 @@
+"""Tests that need what a machine may not have: not run where it is missing, and said once at the end with what brings it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import Counter
+from collections.abc import Generator
+
+import pytest
+
+from tailproof.doctor import Finding, look
+from tailproof.targets.base_image import NoMmdebstrap
+
+NEEDS = {
+    "engine": ("engine", "a Docker engine"),
+    "node": ("node", "Node.js with npm"),
+    "release": ("server-python", "a real release of an agent server in its own environment"),
+    "tmux": ("tmux", "tmux"),
+    "git": ("git", "git"),
+    "mmdebstrap": ("mmdebstrap", "mmdebstrap"),
+    "toxiproxy": ("toxiproxy", "a Toxiproxy server"),
+}
+"""Mark -> what the doctor calls it, what it is."""
+
+NO_SKIPS = "TAILPROOF_NO_SKIPS"
+"""Set where everything has to be there, as in CI: what is missing then is a failure."""
+
+_PROPERTY = "tailproof-lacks"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark, (_, what) in NEEDS.items():
+        config.addinivalue_line("markers", f"{mark}: needs {what}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    # Before the fixtures of the test, which would fail for want of it.
+    for mark, (name, _) in NEEDS.items():
+        if item.get_closest_marker(mark) is not None and not (finding := _look(name)).ok:
+            _not_run(item, name, finding.says, finding.remedy)
+    try:
+        return (yield)
+    except NoMmdebstrap as lack:
+        _not_run(item, "mmdebstrap", str(lack), lack.remedy)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    try:
+        return (yield)
+    except NoMmdebstrap as lack:
+        _not_run(item, "mmdebstrap", str(lack), lack.remedy)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """The last thing that is said before the counts: pytest's own list of skips is long."""
+    yield
+    lacks = Counter(
+        tuple(lack)
+        for report in terminalreporter.getreports("skipped")
+        for name, lack in getattr(report, "user_properties", ())
+        if name == _PROPERTY
+    )
+    if lacks:
+        terminalreporter.section("not run here, and what would bring it")
+        for (name, remedy), count in lacks.items():
+            terminalreporter.line(f"{count:>4} for want of {name}: {remedy}")
+
+
+@functools.cache
+def _look(name: str) -> Finding:
+    return look(name)
+
+
+def _not_run(item: pytest.Item, name: str, why: str, remedy: str) -> None:
+    if os.environ.get(NO_SKIPS):
+        pytest.fail(f"{NO_SKIPS} is set and {name} is missing: {why}; {remedy}", pytrace=False)
+    # The reports of another process of pytest-xdist bring no more than this.
+    item.user_properties.append((_PROPERTY, (name, remedy)))
+    pytest.skip(f"no {name}: {why}")

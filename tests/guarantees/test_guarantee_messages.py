@@ -1,0 +1,237 @@
+"""The guarantees of what users say, what the model is told and what waits for a confirmation, row by row."""
+
+from __future__ import annotations
+
+import pytest
+from guarantee_histories import (
+    HOLDS,
+    INCONCLUSIVE,
+    NOT_APPLICABLE,
+    VIOLATED,
+    Built,
+    Row,
+    calm,
+    crashed,
+    event,
+)
+
+from tailproof.guarantees.catalogue import judge
+from tailproof.history.records import Effect, Event, ModelCall, Request, Run, Status
+
+LISTS = ("stream:0", "callback:0", "held:0", "page:0", "page:1", "page:2", "disk:9")
+
+
+def logged(built: Built, identity: str, text: str, behind: str = "o2", source: str = "user") -> Built:
+    """A message that stands in every list of the log, behind another event."""
+    for reading in (*LISTS, "page:3"):
+        index = next(
+            place
+            for place, (_, one) in enumerate(built.placed)
+            if isinstance(one, Event) and (one.reading, one.id) == (reading, behind)
+        )
+        message = event(identity, "message", 0.55, text=text, source=source)
+        message.reading = reading
+        built.placed.insert(index + (reading != "page:3"), (built.placed[index][0], message))
+    return built
+
+
+def posted(at: float = 2.58, text: str = "and hurry", **fields: object) -> Built:
+    """A calm run into which a second message is posted at `at`. The model is asked at 2.29, 2.49 and 2.69; it ends at 2.9."""
+    return logged(calm().ask(at, "send", text=text, **fields), "m2", text)
+
+
+def told(built: Built, *said: str, turn: int = 2) -> Built:
+    """What the last request to the model holds."""
+    return built.alter(ModelCall, {"stage": "asked", "turn": turn}, said=list(said))
+
+
+def unheard(**end: str) -> Built:
+    """The only message never gets to the model; the run ends otherwise than it should."""
+    built = calm().alter(ModelCall, {"stage": "asked"}, said=[])
+    return built.alter(Status, {"raw": "finished"}, **end) if end else built
+
+
+def killed(again: bool) -> Built:
+    """The server dies in the middle of a run that has not told the model anything yet."""
+    built = crashed().alter(ModelCall, {"stage": "asked"}, said=[]).alter(ModelCall, {"turn": 2}, said=["go"])
+    return built if again else built.without(Request, verb="run", epoch=1).without(ModelCall, turn=2, stage="asked")
+
+
+def resting(**plan: object) -> Built:
+    """A message is posted to a conversation that has finished, and nobody runs it again."""
+    built = logged(calm().ask(4.5, "send", text="one more thing"), "m2", "one more thing", behind="b1")
+    built.show(4.55, "idle", "stream").alter(Status, {"raw": "finished"})
+    return built.plan(faults=[{"id": "f", "fault": "user.message", "with": plan}]).fault(4.4, "proven", "user.message")
+
+
+def waiting(confirmed: bool = True, began: float = 5.0) -> Built:
+    """An action waits for a confirmation from 2.4 on; at 4 somebody asks for a run, at `began` the tool begins."""
+    built = calm(1).plan(confirmation="always")
+    built.alter(Status, {"raw": "finished"}, raw="waiting", neutral="waiting")
+    if confirmed:
+        built.ask(4.0, "run", witness="observer")
+    return built.move(Effect, {"stage": "begin"}, began).move(Effect, {"stage": "end"}, began + 0.1)
+
+
+ROWS = [
+    Row("loop.answered", "calm", HOLDS, calm),
+    Row(
+        "loop.answered",
+        "posted-while-a-tool-ran-and-told-in-the-next-request",
+        HOLDS,
+        lambda: told(posted(), "go", "and hurry"),
+    ),
+    Row("loop.answered", "two-messages-told-as-one", HOLDS, lambda: told(posted(), "go and hurry")),
+    Row("loop.answered", "the-same-text-twice", HOLDS, lambda: told(posted(text="go"), "go", "go")),
+    Row(
+        "loop.answered",
+        "an-agent-that-repeats-what-it-was-told",
+        HOLDS,
+        lambda: logged(calm(), "m2", "go", source="agent"),
+    ),
+    Row("loop.answered", "run-again-after-a-death", HOLDS, lambda: killed(again=True)),
+    Row(
+        "loop.answered",
+        "a-lost-message-is-for-another-guarantee",
+        HOLDS,
+        lambda: calm().ask(2.58, "send", text="and hurry"),
+    ),
+    Row("loop.answered", "posted-at-the-last-reply", VIOLATED, lambda: posted(2.75), "never-answered"),
+    Row("loop.answered", "told-only-before-it-was-said", VIOLATED, lambda: posted(2.58), "never-answered"),
+    Row("loop.answered", "the-same-text-twice-and-told-once", VIOLATED, lambda: posted(text="go"), "never-answered"),
+    Row(
+        "loop.answered",
+        "posted-with-a-run-to-a-resting-conversation",
+        VIOLATED,
+        lambda: resting(text="one more thing", run=True),
+        "never-answered",
+    ),
+    Row(
+        "loop.answered",
+        "stored-twice-under-two-ids",
+        VIOLATED,
+        lambda: logged(calm(), "m2", "go", behind="m1"),
+        "doubled-message",
+    ),
+    Row(
+        "loop.answered",
+        "stored-twice-by-a-retry-after-a-lost-answer",
+        VIOLATED,
+        lambda: told(logged(posted().ask(2.55, "send", 0, text="and hurry"), "m3", "and hurry"), "go", "and hurry"),
+        "doubled-message",
+    ),
+    Row("loop.answered", "paused", NOT_APPLICABLE, lambda: unheard(raw="paused", neutral="interrupted")),
+    Row("loop.answered", "failed", NOT_APPLICABLE, lambda: unheard(raw="error", neutral="failed")),
+    Row("loop.answered", "stuck", NOT_APPLICABLE, lambda: unheard(raw="stuck", neutral="stuck")),
+    Row("loop.answered", "an-action-waits", NOT_APPLICABLE, lambda: unheard(raw="waiting", neutral="waiting")),
+    Row("loop.answered", "deleted", NOT_APPLICABLE, lambda: unheard().ask(2.8, "delete")),
+    Row("loop.answered", "killed-and-not-run-again", NOT_APPLICABLE, lambda: killed(again=False)),
+    Row(
+        "loop.answered",
+        "posted-without-a-run-to-a-resting-conversation",
+        NOT_APPLICABLE,
+        lambda: resting(text="one more thing").alter(Request, {"verb": "send", "text": "go"}, code=409),
+    ),
+    Row("loop.answered", "still-running", INCONCLUSIVE, lambda: unheard(raw="running", neutral="active")),
+    Row("loop.answered", "nobody-saw-the-status", INCONCLUSIVE, lambda: unheard().without(Status)),
+    Row(
+        "loop.answered",
+        "the-end-was-hardly-watched",
+        INCONCLUSIVE,
+        lambda: posted(2.75).alter(Status, {"raw": "finished"}, raw="running", neutral="active").show(8.9, "finished"),
+    ),
+    Row(
+        "loop.answered",
+        "behind-what-is-kept-of-a-long-message",
+        INCONCLUSIVE,
+        lambda: told(posted(), "x" * 200),
+    ),
+    Row("loop.answered", "nobody-said-anything", INCONCLUSIVE, lambda: calm().without(Request, verb="send")),
+    Row("model.sound", "calm", HOLDS, calm),
+    Row("model.sound", "told-of-a-crash", HOLDS, crashed),
+    Row(
+        "model.sound",
+        "a-side-request-that-pairs-nothing",
+        HOLDS,
+        lambda: calm().put(2.3, ModelCall(stage="asked", turn=-1, request=9, unpaired=["the call x has no result"])),
+    ),
+    Row(
+        "model.sound",
+        "a-call-without-a-result",
+        VIOLATED,
+        lambda: calm().alter(ModelCall, {"stage": "asked", "turn": 1}, unpaired=["the call call-1-0 has no result"]),
+        "unpaired",
+    ),
+    Row(
+        "model.sound",
+        "a-result-twice",
+        VIOLATED,
+        lambda: calm().alter(
+            ModelCall, {"stage": "asked", "turn": 2}, unpaired=["the result of call-1-0 stands there twice"]
+        ),
+        "unpaired",
+    ),
+    Row("model.sound", "no-request-holds-a-call", HOLDS, lambda: calm(1)),
+    Row("model.sound", "the-model-was-never-asked", INCONCLUSIVE, lambda: calm(0)),
+    Row("model.sound", "no-tools-in-the-script", NOT_APPLICABLE, lambda: calm().plan(script=[{"say": "Hello."}])),
+    Row("loop.consent", "confirmed-by-another-user", HOLDS, waiting),
+    Row(
+        "loop.consent",
+        "confirmed-by-the-client",
+        HOLDS,
+        lambda: waiting(confirmed=False).put(4.0, Run(stage="called", number=1, conversation="c1")),
+    ),
+    Row(
+        "loop.consent",
+        "confirmed-by-a-request-whose-answer-was-lost",
+        HOLDS,
+        lambda: waiting(confirmed=False).ask(4.0, "run", 0, witness="observer"),
+    ),
+    Row("loop.consent", "waits-to-the-end", HOLDS, lambda: waiting(confirmed=False).without(Effect)),
+    Row("loop.consent", "ran-at-once", VIOLATED, lambda: waiting(began=2.45), "ran-unconfirmed"),
+    Row(
+        "loop.consent",
+        "ran-after-a-message",
+        VIOLATED,
+        lambda: waiting(confirmed=False).ask(4.0, "send", text="wait"),
+        "ran-unconfirmed",
+    ),
+    Row(
+        "loop.consent",
+        "ran-although-the-run-was-refused",
+        VIOLATED,
+        lambda: waiting(confirmed=False).ask(4.0, "run", 409, witness="observer"),
+        "ran-unconfirmed",
+    ),
+    Row("loop.consent", "the-model-never-called", INCONCLUSIVE, lambda: waiting().without(ModelCall).without(Effect)),
+    Row("loop.consent", "nothing-waits-for-a-confirmation", NOT_APPLICABLE, calm),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_guarantee(row: Row) -> None:
+    verdict = judge(row.make().build(), [row.guarantee])[row.guarantee]
+    assert (verdict.outcome, verdict.signature) == (row.outcome, row.signature), verdict.says
+
+
+@pytest.mark.parametrize("guarantee", ["loop.answered", "model.sound"])
+def test_a_history_of_before_the_model_wrote_down_what_it_was_told_convicts_nobody(guarantee: str) -> None:
+    built = posted(2.75).alter(ModelCall, {"stage": "asked"}, said=[], unpaired=["the call x has no result"])
+    built.header.schema = 1
+    assert judge(built.build(), [guarantee])[guarantee].outcome is INCONCLUSIVE
+
+
+def test_a_message_that_was_never_answered_shows_where_it_stands() -> None:
+    verdict = judge(posted(2.75).build(), ["loop.answered"])["loop.answered"]
+    assert [pointer.says for pointer in verdict.evidence] == [
+        "accepted with 200: 'and hurry'",
+        "MessageEvent m2 in the log",
+        "the model was asked for turn 2",
+        "finished via stream",
+    ]
+    assert verdict.measured["later_requests"] == 0
+
+
+def test_a_death_in_between_does_not_hide_a_message_that_a_later_run_forgot() -> None:
+    built = killed(again=True).alter(ModelCall, {"turn": 2}, said=["something else"])
+    assert judge(built.build(), ["loop.answered"])["loop.answered"].signature == "never-answered"

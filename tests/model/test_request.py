@@ -1,0 +1,107 @@
+"""What a request to the model holds, and whether its tool calls and results belong together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tailproof.model.request import (
+    SAID_AT_MOST,
+    UNPAIRED_AT_MOST,
+    results_in,
+    said_in,
+    told_in,
+    unpaired_in,
+)
+
+
+def user(content: Any = "go") -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def calls(*ids: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": None, "tool_calls": [{"id": identity} for identity in ids]}
+
+
+def result(identity: str, text: Any = "done") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": identity, "content": text}
+
+
+TEXT = {"role": "assistant", "content": "let me see"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "sentences"),
+    [
+        pytest.param([user()], [], id="nothing-called"),
+        pytest.param([user(), calls("a"), result("a")], [], id="one-call-and-its-result"),
+        pytest.param([user(), calls("a", "b"), result("b"), result("a")], [], id="parallel-results-in-any-order"),
+        pytest.param([user(), calls("a"), user(), result("a")], [], id="a-message-between-a-call-and-its-result"),
+        pytest.param([user(), TEXT, user()], [], id="text-without-calls"),
+        pytest.param([user(), calls("a"), user()], ["the call a has no result"], id="a-call-without-its-result"),
+        pytest.param(
+            [user(), result("a")], ["the result of a stands there without its call"], id="a-result-without-a-call"
+        ),
+        pytest.param(
+            [user(), calls("a"), result("a"), result("a")],
+            ["the result of a stands there twice"],
+            id="a-result-twice",
+        ),
+        pytest.param(
+            [user(), calls("a"), calls("a"), result("a")], ["the call a stands there twice"], id="a-call-twice"
+        ),
+        pytest.param(
+            [user(), calls("a"), result("a"), calls("a"), result("a")],
+            ["the call a stands there twice", "the result of a stands there twice"],
+            id="a-whole-pair-twice",
+        ),
+        pytest.param(
+            [result("a"), calls("a")],
+            ["the result of a stands there without its call", "the call a has no result"],
+            id="a-result-in-front-of-its-call",
+        ),
+        pytest.param(
+            [user(), {"role": "tool", "content": "done"}],
+            ["the result of no call at all stands there without its call"],
+            id="a-result-that-names-no-call",
+        ),
+        pytest.param(
+            [{"role": "user", "content": "go", "tool_calls": [{"id": "a"}]}], [], id="only-the-assistant-calls"
+        ),
+        pytest.param([{"role": "assistant", "tool_calls": None}], [], id="a-null-instead-of-calls"),
+    ],
+)
+def test_unpaired(messages: list[dict[str, Any]], sentences: list[str]) -> None:
+    assert unpaired_in(messages) == sentences
+
+
+def test_many_unpaired_calls_are_cut_and_counted() -> None:
+    found = unpaired_in([calls(*(f"call-{number:03}" for number in range(50)))])
+    assert found[0] == "the call call-000 has no result"
+    assert found[UNPAIRED_AT_MOST:] == [f"... and {50 - UNPAIRED_AT_MOST} more"]
+
+
+def test_a_long_id_is_cut() -> None:
+    (sentence,) = unpaired_in([calls("x" * 10_000)])
+    assert len(sentence) < 100
+
+
+def test_user_messages_are_read_from_texts_and_from_parts() -> None:
+    parts = [{"type": "text", "text": "and"}, {"type": "image_url"}, {"type": "text", "text": "hurry"}]
+    messages = [{"role": "system", "content": "be good"}, user("go"), TEXT, user(parts), user("x" * 300)]
+    assert said_in(messages) == ["go", "and  hurry", "x" * 200]
+
+
+def test_of_many_user_messages_the_last_are_kept() -> None:
+    said = said_in([user(f"message {number}") for number in range(SAID_AT_MOST + 5)])
+    assert (said[0], said[-1], len(said)) == ("message 5", f"message {SAID_AT_MOST + 4}", SAID_AT_MOST)
+
+
+def test_all_calls_are_counted() -> None:
+    assert told_in([user(), calls("a", "b"), result("a"), result("b"), calls("c"), TEXT]) == 3
+
+
+def test_results_are_read_from_texts_and_from_parts() -> None:
+    messages = [result("a", "plain"), result("b", [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}])]
+    assert results_in(messages) == {"a": "plain", "b": "one two"}
