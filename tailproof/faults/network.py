@@ -20,7 +20,7 @@ class ToxicOptions(BaseModel):
 
 
 class ToxicFault:
-    """One toxic on the trial's own proxy. Proven by reading it back and by the bytes that the wire saw meanwhile."""
+    """One toxic on the trial's own proxy. Proven by reading it back and by the bytes that the wire saw go its way meanwhile."""
 
     scope = "network"
     ends_a_life = False
@@ -35,6 +35,8 @@ class ToxicFault:
             Toxic(name=identity, type=toxic, stream=self.options.direction, attributes=self.options.attributes).check()
         except ToxiproxyError as error:
             raise ValueError(str(error)) from error
+        # What the wire sends to Toxiproxy, and what comes from there.
+        self._counter = "down.bytes_out" if self.options.direction == "downstream" else "up.bytes_in"
         self._bytes_before = 0
 
     def available(self, capabilities: frozenset[str]) -> str | None:
@@ -46,13 +48,13 @@ class ToxicFault:
 
     def inject(self, stage: Stage) -> None:
         assert stage.toxiproxy is not None, "a scenario with a toxic is played with Toxiproxy in its path"
-        self._bytes_before = stage.wire.counters()["down.bytes_out"]
+        self._bytes_before = stage.wire.counters()[self._counter]
         stage.toxiproxy.add(self.id, self._toxic, self.options.direction, self.options.attributes)
 
     def verify(self, stage: Stage) -> Proof:
         assert stage.toxiproxy is not None, "a scenario with a toxic is played with Toxiproxy in its path"
         there = self.id in stage.toxiproxy.toxics()
-        through = stage.wire.counters()["down.bytes_out"] - self._bytes_before
+        through = stage.wire.counters()[self._counter] - self._bytes_before
         return Proof(there and through > 0, {"toxic is on": there, "bytes through it": through})
 
     def heal(self, stage: Stage) -> None:

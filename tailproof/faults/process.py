@@ -59,8 +59,10 @@ class Kill:
     def verify(self, stage: Stage) -> Proof:
         stage.server.wait_dead(stage.budget.part(15))
         survivors = list(stage.server.survivors())
-        dead = not stage.server.alive()
-        return Proof(dead, {"pid before": self._pid, "alive after": int(not dead), "survivors": survivors})
+        alive = stage.server.alive()
+        # A server that was dead before did not die of this.
+        killed = self._pid > 0 and not alive
+        return Proof(killed, {"pid before": self._pid, "alive after": int(alive), "survivors": survivors})
 
     def heal(self, stage: Stage) -> None:
         if stage.server.alive():
@@ -108,7 +110,8 @@ class Restart:
         stage.server.stop(stage.budget, grace_s=self.options.grace)
 
     def verify(self, stage: Stage) -> Proof:
-        return Proof(not stage.server.alive(), {"pid before": self._pid, "alive after": int(stage.server.alive())})
+        alive = stage.server.alive()
+        return Proof(self._pid > 0 and not alive, {"pid before": self._pid, "alive after": int(alive)})
 
     def heal(self, stage: Stage) -> None:
         if stage.server.alive():
