@@ -14,6 +14,7 @@ ROUTES: Mapping[str, tuple[str, str]] = {
     "create": ("POST", CONVERSATIONS),
     "send": ("POST", f"{CONVERSATIONS}/*/events"),
     "run": ("POST", f"{CONVERSATIONS}/*/run"),
+    "resume": ("POST", f"{CONVERSATIONS}/*/events/respond_to_confirmation"),
     "pause": ("POST", f"{CONVERSATIONS}/*/pause"),
     "interrupt": ("POST", f"{CONVERSATIONS}/*/interrupt"),
     "delete": ("DELETE", f"{CONVERSATIONS}/*"),

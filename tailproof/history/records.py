@@ -259,7 +259,7 @@ class ModelCall(Record, tag="model-call"):
     """Tool call ids in the reply."""
     code: int = 200
     said: list[str] = []
-    """Of `asked`: the first 200 characters of each user message that the request holds, in its order."""
+    """Of `asked`: the first 200 characters of each user message that the request holds, in its order; of many the last 100."""
     told: int = 0
     """Of `asked`: how many tool calls the request holds."""
     unpaired: list[str] = []

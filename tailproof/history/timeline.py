@@ -97,11 +97,6 @@ def changers(history: History, conversation: str) -> tuple[tuple[int, int], ...]
     return tuple(sorted(causes))
 
 
-def changed_between(history: History, conversation: str, after_ns: int, before_ns: int) -> bool:
-    """Whether anything that may change a status was under way in this span."""
-    return any(asked < before_ns and answered > after_ns for asked, answered in changers(history, conversation))
-
-
 @derived
 def runs_of(history: History, conversation: str) -> tuple[BegunRun, ...]:
     """The runs that were accepted, oldest first; those of a client that nobody saw asking the server count, too. A script has asked
