@@ -285,7 +285,13 @@ class Cast:
         """The server answers as ready: a `Life(ready)` of its epoch. Raises DeadlineMissed."""
         limit = self._recorder.header.parameters["server.ready"]
         self.observer.epoch = self.server.epoch
-        self.observer.ready(self.budget.part(limit + 5), alive=self.server.alive)
+        began = time.monotonic()
+        try:
+            self.observer.ready(self.budget.part(limit + 5), alive=self.server.alive)
+        finally:
+            if time.monotonic() - began > limit:
+                # A server that no processor was free for is late because of its neighbours.
+                self._log.write(records.Stall(machine.waited_for_cpu_ns(self.server.server_pid())))
         self._ready_ns = time.monotonic_ns()
         self._recorder.witness("engine").write(
             records.Life("ready", self.server.epoch, pid=self.server.server_pid(), t_ns=self._ready_ns)

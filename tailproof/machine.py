@@ -19,3 +19,15 @@ def facts() -> dict[str, str | int]:
     if cgroup.is_dir():
         found["cgroup"] = 2 if (cgroup / "cgroup.controllers").exists() else 1
     return found
+
+
+def waited_for_cpu_ns(pid: int) -> int:
+    """How long one thread of a process, the one that waited longest, was ready to run and no processor was free for it: nanoseconds
+    since its start. 0 where the kernel does not tell, and for a process that is gone."""
+    waited = [0]
+    for schedstat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            waited.append(int(schedstat.read_text().split()[1]))
+        except (OSError, IndexError, ValueError):
+            continue
+    return max(waited)

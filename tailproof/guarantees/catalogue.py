@@ -105,7 +105,7 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
         lost_s = sum(stall.late_ns for stall in history.stalls) / SECOND
         took_s, limit_s = verdict.measured.get("took_s"), verdict.measured.get("limit_s")
         if not isinstance(took_s, int | float) or not isinstance(limit_s, int | float) or took_s - lost_s <= limit_s:
-            return _taken_back(verdict, f"the harness itself was late by {lost_s:.2f} s")
+            return _taken_back(verdict, f"harness or server had no processor for {lost_s:.2f} s")
     return verdict
 
 

@@ -358,7 +358,8 @@ class ClientError(Record, tag="client-error"):
 
 
 class Stall(Record, tag="stall"):
-    """The supervisor itself was late by `late_ns`: what rests on time around here is not to be trusted."""
+    """The supervisor itself, or a server that no processor was free for, was late by `late_ns`: what rests on time around here is not
+    to be trusted."""
 
     late_ns: int
 

@@ -90,7 +90,9 @@ def test_under_xdist_every_trial_is_run_once_and_the_verdicts_are_the_same(
     )
     checked = Checked(done.returncode, done.stdout, done.stderr, out)
     assert Counter(checked.trials_begun()) == dict.fromkeys(FEW, 1)
-    alone = {name: outcome for name, outcome in reference_check.outcomes().items() if name.partition("[")[2][:-1] in FEW}
+    alone = {
+        name: outcome for name, outcome in reference_check.outcomes().items() if name.partition("[")[2][:-1] in FEW
+    }
     assert checked.outcomes() == alone
     assert checked.code == reference_check.code
     names = {case.get("name") for case in ElementTree.parse(tmp_path / "junit.xml").getroot().iter("testcase")}

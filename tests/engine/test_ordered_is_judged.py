@@ -183,8 +183,7 @@ def test_what_a_dead_check_still_has_taken_down_is_waited_for(tmp_path: Path) ->
     (still,) = [
         process
         for process in psutil.process_iter(["cmdline"])
-        if process.info["cmdline"] == ["sleep", "600"]
-        and tmp_path / ".lock" in _open_files(process.pid)
+        if process.info["cmdline"] == ["sleep", "600"] and tmp_path / ".lock" in _open_files(process.pid)
     ]
     still.kill()
     OutLock(tmp_path, patience_s=10).release()
