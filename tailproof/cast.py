@@ -432,15 +432,17 @@ class Cast:
             read_at_last(self.observer, self.conversation, budget)
 
     def stop(self, budget: Budget) -> None:
-        """Client and subscriptions go first, so that the server ends in peace, unless the next trial shall have it."""
-        if self._ahead is not None:
-            self._ahead.end()
-        self.client.close()
-        self.observer.unsubscribe()
-        self._end_wire()
-        self._record_requests()
-        if not self.shares_server:
-            self.server.stop(budget)
+        """Client and subscriptions go first, so that the server ends in peace, unless the next trial shall have it. Whatever goes wrong
+        with one of them, the others are ended, and what the client asked is written down."""
+        with ExitStack() as last_first:
+            if not self.shares_server:
+                last_first.callback(self.server.stop, budget)
+            last_first.callback(self._record_requests)
+            last_first.callback(self._end_wire)
+            last_first.callback(self.observer.unsubscribe)
+            last_first.callback(self.client.close)
+            if self._ahead is not None:
+                last_first.callback(self._ahead.end)
 
     def _record_requests(self) -> None:
         """What the client asked of the server, as the wire saw it, unless it tells that itself."""

@@ -16,6 +16,7 @@ from small_trial import FINISH, GATED, KILL, order, play, trial
 from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.cast import Cast
 from tailproof.clients.plain import PlainClient
+from tailproof.clients.program import ProgramClient
 from tailproof.faults.wire import WireFault
 from tailproof.history.reader import History
 from tailproof.observer import Observer
@@ -245,3 +246,22 @@ def test_a_step_of_the_end_that_goes_wrong_skips_no_other(tmp_path: Path, monkey
     assert [phase.name for phase in history.phases][-7:] == END
     assert any(reading.final and reading.reader == "disk" for reading in history.readings)
     assert [life.stage for life in history.lives][-2:] == ["stopped", "removed"]
+
+
+def test_a_client_that_cannot_be_ended_keeps_nothing_else_from_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = ProgramClient.close
+
+    def closes_and_raises(self: ProgramClient) -> None:
+        close(self)
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(ProgramClient, "close", closes_and_raises)
+    wanted = order(tmp_path, client="reference")
+    with pytest.raises(KeyError, match="a defect"):
+        trial(wanted).run()
+    history = History.load(wanted.directory)
+    assert {request.verb for request in history.requests if request.witness == "client"} >= {"create", "send", "run"}
+    assert [life.stage for life in history.lives][-2:] == ["stopped", "removed"]
+    assert "wire" in {end.witness for end in history.ends}
