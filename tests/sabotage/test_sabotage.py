@@ -1,0 +1,55 @@
+"""The harness hurt for real: no gate opens on it, nobody is accused, and the gate says who cannot be believed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT))  # `fixtures` is not installed under this name
+
+from fixtures.sabotage.cell import Cell, Situation  # noqa: E402
+from fixtures.sabotage.situations import CALM, CUT, KILLED, REPORTING  # noqa: E402
+from fixtures.sabotage.stage import Stage  # noqa: E402
+from fixtures.sabotage.table import CELLS  # noqa: E402
+from tailproof.faults.catalogue import CATALOGUE as FAULTS  # noqa: E402
+
+PAGE = ROOT / "docs/sabotage.md"
+
+
+def marks(situation: Situation) -> list[pytest.MarkDecorator]:
+    in_a_container = [pytest.mark.engine] if situation.target.startswith("docker:") else []
+    return [pytest.mark.release, *in_a_container] if situation.real else []
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    return Stage(tmp_path_factory.mktemp("sabotage"))
+
+
+@pytest.mark.parametrize("situation", [CALM, REPORTING, CUT, KILLED], ids=lambda one: f"{one.scenario}-{one.client}")
+def test_the_gate_is_open_when_nobody_does_anything(stage: Stage, situation: Situation) -> None:
+    gate = stage.control(situation)
+    assert (gate.state, gate.closed_by, gate.doubts) == ("open", (), ())
+
+
+@pytest.mark.parametrize("cell", [pytest.param(one, id=one.name, marks=marks(one.situation)) for one in CELLS])
+def test_no_gate_opens_and_nobody_is_accused(stage: Stage, cell: Cell) -> None:
+    missing = cell.cannot()
+    if missing:
+        pytest.skip(missing)
+    gate = stage.played(cell)
+    assert (gate.state, gate.closed_by) == ("unknown", ())
+    assert any(cell.blames in doubt for doubt in gate.doubts), gate.doubts
+
+
+def test_every_kind_of_fault_is_made_to_do_nothing() -> None:
+    done = {cell.done.partition("`")[2].partition("`")[0] for cell in CELLS if cell.name.startswith("no-op-")}
+    assert done == FAULTS.keys()
+
+
+def test_the_page_holds_every_cell() -> None:
+    rows = [line.split("|")[1].strip() for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    assert rows == [f"`{cell.name}`" for cell in CELLS]
