@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from tailproof.history.plan import KILLS, client_tells
+from tailproof.history.plan import KILLS, RESTARTS, client_tells
 from tailproof.history.reader import History, Tally, derived
 from tailproof.history.records import Effect, End, ModelCall, Record
 from tailproof.history.timeline import CLIENT, SECOND, accepted, down_after
@@ -267,6 +267,7 @@ def _observers(history: History, known: Known) -> Iterator[Blind]:
             and until is not None
             and closed < until - _AT_ONCE_NS
             and not deleted(history)
+            and not _is_being_ended(history, closed)
         ):
             assert one.closed is not None
             yield (
@@ -275,6 +276,13 @@ def _observers(history: History, known: Known) -> Iterator[Blind]:
                     f"the observer's {one.reading} was cut off ({one.closed.code} {one.closed.reason}) while the server lived"
                 ),
             )
+
+
+def _is_being_ended(history: History, moment_ns: int) -> bool:
+    """A fault of which a server dies was under way. The kernel may take a server from its clients long before the engine tells."""
+    began = {one.fault: one.t_ns for one in history.faults if one.stage == "intent" and one.name in RESTARTS}
+    healed = {one.fault: one.t_ns for one in history.faults if one.stage == "healed"}
+    return any(since <= moment_ns <= healed.get(fault, moment_ns) for fault, since in began.items())
 
 
 def _ended_early(history: History, mine: Collection[EventList]) -> Iterator[Blind]:

@@ -132,7 +132,7 @@ def requests_of_the_ready(history: History) -> tuple[Request, ...]:
         for request in history.requests
         if request.verb not in UNASKED
         and not request.rule
-        and not (request.witness == CLIENT and _on_a_hurt_path(history, request))
+        and not (request.witness == CLIENT and (_on_a_hurt_path(history, request) or _met_a_rule(history, request)))
         and (over is None or request.t_ns <= over)
         and _in_a_life(history, readies, request)
         and not any(_touches(request, span) for span in spoiled)
@@ -170,6 +170,24 @@ def _on_a_hurt_path(history: History, request: Request) -> bool:
         for hurt in hurts(history)
         if hurt.on_at(request.t_ns, slack_ns=SECOND) or hurt.on_at(request.began_ns or request.t_ns, slack_ns=SECOND)
     )
+
+
+def _met_a_rule(history: History, request: Request) -> bool:
+    """A client that writes its own requests down does not know what the wire did to them: the wire's record of it does."""
+    began_ns = request.began_ns or request.t_ns
+    return any(
+        exchange.method == request.method
+        and exchange.path.partition("?")[0] == request.path.partition("?")[0]
+        and began_ns <= exchange.t_ns
+        and exchange.began_ns <= request.t_ns
+        for exchange in exchanges_met_by_rules(history)
+    )
+
+
+@derived
+def exchanges_met_by_rules(history: History) -> tuple[Exchange, ...]:
+    """Those to which a rule of the wire did something."""
+    return tuple(exchange for exchange in history.exchanges if exchange.rule)
 
 
 def _in_a_life(history: History, readies: Sequence[Life], request: Request) -> bool:
