@@ -89,9 +89,10 @@ def _keep(line: Line) -> None:
 
 
 def _read() -> dict[str, Line]:
-    """The newest line of each cell and control; older ones are dropped from the file."""
+    """The newest line of each cell and control; others are dropped from the file."""
     every = [msgspec.json.decode(line, type=Line) for line in LINES.read_bytes().splitlines() if line.strip()]
-    newest = {line.name: line for line in every}
+    named = {cell.name for cell in CELLS} | {_control(cell.situation) for cell in CELLS}
+    newest = {line.name: line for line in every if line.name in named}
     LINES.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in newest.values()))
     return newest
 
