@@ -10,7 +10,7 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -106,10 +106,11 @@ def _page(known: Mapping[str, Line]) -> str:
     lines = [
         "# Sabotage: what the gate says when the harness itself is hurt",
         "",
-        f"Written by `python -m bench.sabotage`, run on {days[0] if days[0] == days[-1] else f'{days[0]} to {days[-1]}'}. Each row",
-        "is a real trial of an honest server in which one part of the harness was blinded, killed, stopped or made to lie. The only",
-        "right answer is `unknown` (exit code 2): an open gate would vouch for what nobody saw, a closed one would accuse an honest",
-        "server. The same trials without sabotage are the control: they open the gate.",
+        f"Written by `python -m bench.sabotage`, run {_span(days)}.",
+        "",
+        "Each row is a real trial of an honest server in which one part of the harness was blinded, killed, stopped or made to lie.",
+        "The only right answer is `unknown` (exit code 2): an open gate would vouch for what nobody saw, a closed one would accuse an",
+        "honest server. The same trials without sabotage are the control: they open the gate.",
         "",
         f"**{len(CELLS)} cells: {found['unknown']} unknown · {found['open']} open · {found['closed']} closed · "
         f"{found['not played']} not played. {opened} of {len(controls)} controls open.**",
@@ -125,6 +126,10 @@ def _page(known: Mapping[str, Line]) -> str:
         )
     shut = [f"- {name.removeprefix('control: ')}: {gate}" for name, gate in controls.items() if gate != "open"]
     return "\n".join([*lines, *(["", "Controls that were not open:", "", *shut] if shut else []), ""])
+
+
+def _span(days: Sequence[str]) -> str:
+    return f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
 
 
 def _shown(says: str) -> str:
