@@ -6,6 +6,7 @@ from typing import Any
 
 from tailproof.guarantees.about import a_client_that_tells
 from tailproof.guarantees.events_log import per_conversation, without_log
+from tailproof.guarantees.loop_returns import without_return
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -50,9 +51,11 @@ def reconcile(history: History, conversation: str) -> Verdict:
     if raised and len(raised) == len(runs):
         return excused("no run of the client returned", evidence=[at(back, f"run() {back.stage}") for back in raised])
     returns = [(called, back) for called, back in runs if back and back.stage == "returned"]
+    if not returns:
+        return without_return(history, conversation)
     return all_of(
         (_one_run(history, conversation, log, called, back) for called, back in returns),
-        nothing="no run of the client returned",
+        nothing="",
     )
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from tailproof.guarantees.about import a_client_that_tells
 from tailproof.guarantees.events_client import end_of_run
 from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
+from tailproof.guarantees.loop_returns import without_return
 from tailproof.guarantees.stream import fatal_closes
 from tailproof.guarantees.verdict import MOST, Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import ENGINE, LOG, STATUS, STREAM, WIRE
@@ -47,7 +48,7 @@ def callbacks(history: History, conversation: str) -> Verdict:
     if back is None:
         raised = [run for _, run in client_runs(history, conversation) if run is not None]
         if not raised:
-            return inconclusive("no run of the client came back")
+            return without_return(history, conversation)
         return excused(
             "the client's run raised before the server had ended it",
             evidence=[at(run, f"run() raised {run.error_type}") for run in raised],

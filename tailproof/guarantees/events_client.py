@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tailproof.guarantees.about import a_client_that_tells
 from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
+from tailproof.guarantees.loop_returns import without_return
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -62,7 +63,7 @@ def _judge(history: History, conversation: str, part: Part) -> Verdict:
     if not returned and backs:
         return excused("no run of the client returned", evidence=[at(back, f"run() {back.stage}") for back in backs])
     if not returned:
-        return inconclusive("no run of the client came back")
+        return without_return(history, conversation)
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)

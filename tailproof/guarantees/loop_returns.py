@@ -9,6 +9,7 @@ from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
+    Outcome,
     Verdict,
     all_of,
     at,
@@ -61,6 +62,15 @@ def returns(history: History, conversation: str) -> Verdict:
         (_one_return(history, conversation, called, back) for called, back in client_runs(history, conversation)),
         nothing="the client never ran",
     )
+
+
+def without_return(history: History, conversation: str) -> Verdict:
+    """The verdict of a promise about what a client has when its run returns, where none came back: excused when `returns` convicts
+    it for that, inconclusive else."""
+    verdict = returns(history, conversation)
+    if verdict.outcome is not Outcome.VIOLATED:
+        return inconclusive("no run of the client came back")
+    return excused("no run of the client came back: see loop.returns", evidence=verdict.evidence)
 
 
 def _one_return(history: History, conversation: str, called: Run, back: Run | None) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tailproof.guarantees.about import a_client_that_tells
 from tailproof.guarantees.events_log import per_conversation
+from tailproof.guarantees.loop_returns import without_return
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -36,7 +37,9 @@ def shown(history: History, conversation: str) -> Verdict:
     while the path was hurt or after the server went down, and a run that raised without showing a status.
     """
     backs = [back for _, back in client_runs(history, conversation) if back is not None]
-    return all_of((_one_run(history, conversation, back) for back in backs), nothing="no run of the client came back")
+    if not backs:
+        return without_return(history, conversation)
+    return all_of((_one_run(history, conversation, back) for back in backs), nothing="")
 
 
 def _one_run(history: History, conversation: str, back: Run) -> Verdict:

@@ -35,6 +35,12 @@ from tailproof.history.records import (
     Vocabulary,
 )
 
+
+def never_returned() -> Built:
+    """The run ended, the client was waited for, and it did not come back."""
+    return calm().without(Run, stage="returned").put(30.0, Phase(name="ended"))
+
+
 LISTS = ("events.tail", "events.middle", "events.callbacks", "stream.resumed", "status.client", "cost.reconcile")
 
 
@@ -319,6 +325,8 @@ ROWS = [
         lambda: calm().without(Status, via="client").alter(Run, {"stage": "returned"}, status=""),
     ),
     Row("status.client", "plain-client", NOT_APPLICABLE, lambda: calm(client="plain")),
+    Row("loop.returns", "never-returned-and-waited-for", VIOLATED, never_returned, "never-returned"),
+    *(Row(one, "loop-returns-says-why", NOT_APPLICABLE, never_returned) for one in LISTS if one != "stream.resumed"),
     Row("status.client", "never-returned", INCONCLUSIVE, lambda: calm().without(Run, stage="returned")),
     Row(
         "status.client",
