@@ -184,6 +184,8 @@ def explained(history: History, conversation: str) -> Verdict:
 
 
 def _one_death(history: History, conversation: str, death: Death) -> Verdict:
+    if death.ready is None:
+        return excused("the server did not come back: see server.returns", evidence=[at(death.died, "the server died")])
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
@@ -211,14 +213,13 @@ def _one_death(history: History, conversation: str, death: Death) -> Verdict:
             unfinished=len(actions),
             unexplained=len(bare),
         )
-    ready_ns = (death.ready or death.restarted or death.died).t_ns
     asked = next(
         (
             call
             for call in history.model_calls
             if call.stage == "asked"
             and call.turn >= 0
-            and call.t_ns > ready_ns
+            and call.t_ns > death.ready.t_ns
             and belongs(history, conversation, call.conversation)
         ),
         None,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import (
     Guarantee,
@@ -28,6 +30,7 @@ from tailproof.guarantees.witnesses import (
     WIRE,
     asked_turns,
 )
+from tailproof.history.plan import client_tells
 from tailproof.history.reader import History
 from tailproof.history.records import Header, ModelCall, Request, Sighting, Status
 from tailproof.history.timeline import CLIENT, SECOND, accepted, clean_statuses, deaths, last_ns, runs_of, seconds
@@ -50,7 +53,8 @@ def answered(history: History, conversation: str) -> Verdict:
     """A user message that was accepted is in the log exactly once, and in a later request to the model.
 
     Judged for each message with a text that the server accepted (2xx), whoever posted it. A text that was accepted twice is due
-    twice; a message that the log lacks is `events.complete`'s. Excused is what nobody was to hear (no run was on, asked for with it
+    twice; a message that the log lacks is `events.complete`'s. What a script posted nobody told it to: its texts are those of the log,
+    the last to the last. Excused is what nobody was to hear (no run was on, asked for with it
     or after it), and what a run that was paused, failed, stuck, broken off or deleted did not come to.
     """
     if history.header.schema < COUNTED_SINCE:
@@ -58,7 +62,7 @@ def answered(history: History, conversation: str) -> Verdict:
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
-    said = _said(history, conversation)
+    said = _said(history, conversation, log)
     kept = {text: _kept(log, text) for text in {_head(one.text) for one in said}}
     for text, events in kept.items():
         posts = [one for one in said if _head(one.text) == text]
@@ -72,20 +76,28 @@ def answered(history: History, conversation: str) -> Verdict:
     return all_of(verdicts, nothing="no message that was accepted is in the log")
 
 
-def _said(history: History, conversation: str) -> list[Request]:
+def _said(history: History, conversation: str, log: Log) -> list[Request]:
     """The messages that the server accepted, also with the creation of the conversation, in the order in which they were posted."""
-    return sorted(
+    posts = sorted(
         (
             request
             for request in history.requests
             if request.verb in ("send", "create")
             and accepted(request)
             and not request.rule
-            and request.text.strip()
             and belongs(history, conversation, request.conversation)
         ),
         key=_began,
     )
+    said = [post for post in posts if post.text.strip()]
+    if "exit" in client_tells(history.header) and not history.header.plan.get("grown"):
+        known = {_head(post.text) for post in said}
+        texts = [_head(event.text) for event in log.events if event.role == "message" and event.source == "user"]
+        bare = [post for post in posts if not post.text.strip()]
+        unknown = [text for text in texts if text and text not in known]
+        pairs = zip(reversed(bare), reversed(unknown), strict=False)
+        said = sorted([*said, *(msgspec.structs.replace(post, text=text) for post, text in pairs)], key=_began)
+    return said
 
 
 def _kept(log: Log, text: str) -> list[Sighting]:
