@@ -35,7 +35,7 @@ def _conversation(directory: Path) -> tuple[str, str, Iterator[Seen], Sequence[s
     try:
         status = msgspec.json.decode(state.read_bytes(), type=_BaseState).execution_status
     except (OSError, msgspec.MsgspecError) as error:
-        unreadable.append(f"{state.name}: {error}")
+        unreadable.append(f"{state.name}: {_why(error)}")
     return str(uuid.UUID(directory.name)), status, _events(directory / "events", unreadable), unreadable
 
 
@@ -44,12 +44,17 @@ def _events(events: Path, unreadable: list[str]) -> Iterator[Seen]:
         try:
             seen = decode(path.read_bytes())
         except OSError as error:
-            unreadable.append(f"{path.name}: {error}")
+            unreadable.append(f"{path.name}: {_why(error)}")
             continue
         if seen is None:
             unreadable.append(f"{path.name}: not an event ({path.stat().st_size} bytes)")
         else:
             yield seen
+
+
+def _why(error: Exception) -> str:
+    """Without the place of the copy, which nobody can look at any more."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def event_files(events: Path) -> list[Path]:
