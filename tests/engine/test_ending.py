@@ -19,10 +19,11 @@ from tailproof.waiting import Budget
 SCENARIO = """\
 name: held
 family: calm
-summary: A tool stands at a gate that nobody opens.
+summary: The model takes its time after the first tool.
 script:
-  - tools: [{token: one, gate: true}]
+  - tools: [{token: one}]
   - finish: done
+    delay_s: 100
 seconds: 120
 """
 
@@ -35,7 +36,7 @@ PYTEST = ("pytest", str(data.folder("suites")), "-p", "no:cacheprovider", "--tar
 def held_check(
     tmp_path: Path, workers: int, runner: tuple[str, ...] = CHECK
 ) -> Iterator[tuple[subprocess.Popen[bytes], list[str]]]:
-    """A check whose trials all stand at a tool's gate; gives its process and the ids of its trials."""
+    """A check whose trials all wait for the model's second reply; gives its process and the ids of its trials."""
     names = [f"held-{number}" for number in range(workers)]
     for name in names:
         (tmp_path / f"{name}.yaml").write_text(SCENARIO.replace("held", name, 1))
@@ -54,7 +55,7 @@ def held_check(
     budget = Budget(90)
     for name in names:
         tokens = out / "trials" / name / "tool.jsonl"
-        budget.wait_for(f"{name} to stand at its gate", lambda tokens=tokens: tokens.exists() and tokens.stat().st_size)
+        budget.wait_for(f"{name} to run its tool", lambda tokens=tokens: tokens.exists() and tokens.stat().st_size)
     try:
         yield process, [read_header(out / "trials" / name).trial for name in names]
     finally:

@@ -19,7 +19,7 @@ family: stream
 summary: Frames come late.
 tier: quick
 script:
-  - tools: [{token: one, gate: true}]
+  - tools: [{token: one}]
   - finish: done
 faults:
   - id: lag
@@ -28,6 +28,7 @@ faults:
     until: returned
     with: {seconds: 2}
 """
+GATED = GOOD.replace("{token: one}", "{token: one, gate: true}")
 
 
 def write(tmp_path: Path, text: str, name: str = "lag") -> Path:
@@ -52,6 +53,11 @@ def test_a_good_scenario_is_loaded(tmp_path: Path) -> None:
         (("{seconds: 2}", "{secs: 2}"), 10, "secs"),
         (("at: created", "at: creation"), 11, "'creation' is no point of the loop"),
         (("at: created", "at: tool-running:2"), 1, "needs `gate: true`"),
+        (
+            ("{token: one}", "{token: one, gate: true}"),
+            1,
+            "no fault lands at tool-running:1: nobody would let it go on",
+        ),
         (("at: created", "at: model-called:7"), 1, "model-called:7, but there are 2 turns"),
         (("until: returned", "until: returned:3"), 1, "returned:3, but there are 1 messages"),
         (("finish: done", "finnish: done"), 7, "did you mean 'finish'?"),
@@ -115,7 +121,7 @@ def test_a_glob_finds_scenarios_of_every_tier() -> None:
 
 
 def test_the_schedule_injects_and_heals_in_the_order_of_the_loop(tmp_path: Path) -> None:
-    text = GOOD.replace("until: returned", "until: terminal") + (
+    text = GATED.replace("until: returned", "until: terminal") + (
         "  - {id: pause, fault: process.pause, at: 'tool-running:1', until: 'model-called:2'}\n"
     )
     scenario = load_scenario(write(tmp_path, text), check_fault)
@@ -130,7 +136,7 @@ def test_the_schedule_injects_and_heals_in_the_order_of_the_loop(tmp_path: Path)
 
 
 def test_what_heals_by_the_clock_has_no_moment_of_its_own_in_the_loop(tmp_path: Path) -> None:
-    text = GOOD.replace(
+    text = GATED.replace(
         "at: created\n    until: returned", "at: 'tool-running:1'\n    lasts: 2\n    hold_until: reconnected"
     )
     text += "  - {id: early, fault: wire.down, at: connected, until: created}\n"
