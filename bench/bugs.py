@@ -3,8 +3,8 @@
 `python -m bench.bugs [--rows GLOB] [--trials 10] [-n 2]` runs the trials that `bugs.jsonl` does not hold yet, appends one line
 per trial as it ends, and writes BUGS.md. Stopped at any point, the next call goes on where it stopped.
 
-`--keep` packs the history of the newest trial of each row and side into `tests/histories`, where a test judges it again with
-every later version of the guarantees; with `--afresh` trials are run whatever `bugs.jsonl` holds, and nothing is appended to it.
+`--keep` packs the history of the newest trial of each row and side in which all went as its row says into `tests/histories`, where
+a test judges it again with every later version of the guarantees; with `--afresh` trials are run whatever `bugs.jsonl` holds, and nothing is appended to it.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _run(wanted: list[tuple[Row, Side, int]], parallel: int, out: Path, *, appen
         if append:
             with LINES.open("ab") as lines:
                 lines.write(msgspec.json.encode(trial) + b"\n")
-        if keep and not trial.error:
+        if keep and set(trial.outcomes.values()) == {"violated" if side == "bad" else "holds"}:
             pack(order.directory, KEPT / f"{row.id}-{side}.tar.xz")
         print(f"{row.id:14} {side:4} {seed:2}  {trial.outcomes} {trial.error}", flush=True)
     return ran
