@@ -4,7 +4,8 @@
 per trial as it ends, and writes BUGS.md. Stopped at any point, the next call goes on where it stopped.
 
 `--keep` packs the history of the newest trial of each row and side in which all went as its row says into `tests/histories`, where
-a test judges it again with every later version of the guarantees; with `--afresh` trials are run whatever `bugs.jsonl` holds, and nothing is appended to it.
+a test judges it again with every later version of the guarantees; with `--afresh` trials are run whatever `bugs.jsonl` holds, and
+nothing is appended to it.
 """
 
 from __future__ import annotations
