@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_trial import FINISH, GATED
+from small_trial import FINISH
 
 from tailproof import data
 from tailproof.check import Check, CheckOptions
@@ -27,6 +27,7 @@ from tailproof.session import CheckSession
 from tailproof.waiting import Budget
 
 QUICK = {"tools": [{"token": "one"}]}
+SLOW = {**FINISH, "delay_s": 100}
 CHECK = ("tailproof.cli", "check", "reference", "-n", "2")
 PYTEST = ("pytest", str(data.folder("suites")), "-p", "no:cacheprovider", "--target", "reference", "-n", "2")
 HELD = ("held-1", "held-2", "held-3")
@@ -42,7 +43,7 @@ def scenario(place: Path, name: str, *turns: object) -> Path:
 
 @dataclass
 class Running:
-    """A check that has judged its first trial; the next two stand at a tool's gate and the last has not begun."""
+    """A check that has judged its first trial; the next two wait for the model and the last has not begun."""
 
     process: subprocess.Popen[str]
     out: Path
@@ -59,7 +60,7 @@ class Running:
 
 @contextmanager
 def running(place: Path, runner: tuple[str, ...]) -> Iterator[Running]:
-    scenarios = [scenario(place, "quick", QUICK, FINISH), *(scenario(place, name, GATED, FINISH) for name in HELD)]
+    scenarios = [scenario(place, "quick", QUICK, FINISH), *(scenario(place, name, QUICK, SLOW) for name in HELD)]
     out = place / "out"
     process = subprocess.Popen(
         [
@@ -80,7 +81,7 @@ def running(place: Path, runner: tuple[str, ...]) -> Iterator[Running]:
         )
 
     try:
-        Budget(SECONDS).wait_for("one trial to be judged and two to stand at their gates", stands, every=0.1)
+        Budget(SECONDS).wait_for("one trial to be judged and two to run their tools", stands, every=0.1)
         yield Running(process, out)
     finally:
         if process.poll() is None:

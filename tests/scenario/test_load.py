@@ -55,7 +55,7 @@ def test_a_good_scenario_is_loaded(tmp_path: Path) -> None:
         (("at: created", "at: tool-running:2"), 1, "needs `gate: true`"),
         (
             ("{token: one}", "{token: one, gate: true}"),
-            1,
+            6,
             "no fault lands at tool-running:1: nobody would let it go on",
         ),
         (("at: created", "at: model-called:7"), 1, "model-called:7, but there are 2 turns"),
