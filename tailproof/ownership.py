@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ SCRATCH = "tailproof-"
 _END_S = 10.0
 _EXEC_S = 1.0
 """How long a process may take to get from one program to the next."""
+_BLANK_LOOKS = 10
+"""One that showed a command and no environment so often has none. Fewer meet one that executes the same program over and over."""
 _PF_KTHREAD = 0x00200000
 
 Kind = Literal["process", "container", "network", "volume", "scratch directory"]
@@ -134,12 +137,14 @@ def processes(*, trial: str = "", part: str = "") -> list[Process]:
     """
     found: list[Process] = []
     blank: dict[int, _Blank] = {pid: _Blank() for pid in _pids()}
+    alike: Counter[_Blank] = Counter()
 
     def all_told() -> bool:
-        for pid, last in list(blank.items()):
+        for pid in list(blank):
             seen = _process(pid)
-            if isinstance(seen, _Blank) and seen not in _MUTE and not (seen.command and seen == last):
+            if isinstance(seen, _Blank) and seen not in _MUTE and not (seen.command and alike[seen] == _BLANK_LOOKS):
                 blank[pid] = seen
+                alike[seen] += 1
                 continue
             del blank[pid]
             if isinstance(seen, Process) and trial in ("", seen.owner.trial) and part in ("", seen.part):

@@ -149,10 +149,13 @@ def test_a_process_is_looked_at_again_until_it_shows_what_it_is(
 
 def test_a_process_without_an_environment_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "300"], env={}) as process:
-        looked = shows_nothing(monkeypatch, process.pid, 0)
-        assert process.pid not in [found.pid for found in ownership.processes()]
-        assert looked.count("environ") == 2, "two looks agree"
-        process.kill()
+        try:
+            looked = shows_nothing(monkeypatch, process.pid, 0)
+            monkeypatch.setattr(ownership, "_EXEC_S", 300.0)
+            assert process.pid not in [found.pid for found in ownership.processes()]
+            assert looked.count("environ") == ownership._BLANK_LOOKS + 1
+        finally:
+            process.kill()
 
 
 def test_a_process_that_never_shows_anything_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
