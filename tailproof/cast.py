@@ -116,6 +116,8 @@ class Cast:
         self.conversation = ""
         self.at_work: AtWork = ("harness", "start")
         """Who is asked for what at this moment."""
+        self.path_pids: set[int] = set()
+        """The processes between client and server."""
         self._recorder = recorder
         self._removal = removal
         self._log = recorder.witness("trial")
@@ -215,6 +217,7 @@ class Cast:
             environment=self.client.environment,
             on_failure=self._wire_failed,
         )
+        self.path_pids.add(self.wire.pid)
         self._removal.callback(self._end_wire)
         if self._drives_itself:
             self._ahead = Ahead(
@@ -230,6 +233,7 @@ class Cast:
         if any(plan.fault.startswith("network.") for plan in self.scenario.faults):
             self.at_work = ("harness", "Toxiproxy")
             toxiproxy = Toxiproxy.start(self.budget, environment=self.client.environment)
+            self.path_pids.add(toxiproxy.pid)
             self._removal.callback(toxiproxy.stop)
             port = toxiproxy.proxy(self._recorder.header.trial, urlsplit(self.wire.url).netloc)
             url = f"http://127.0.0.1:{port}"
@@ -433,11 +437,14 @@ class Cast:
 
     def stop(self, budget: Budget) -> None:
         """Client and subscriptions go first, so that the server ends in peace, unless the next trial shall have it. Whatever goes wrong
-        with one of them, the others are ended, and what the client asked is written down."""
+        with one of them, the others are ended, and what the client asked is written down. A trial that was cut off leaves its server
+        to `remove`, which asks for nothing."""
+        cut_off = self.budget.cancel.is_set()
         with ExitStack() as last_first:
-            if not self.shares_server:
+            if not self.shares_server and not cut_off:
                 last_first.callback(self.server.stop, budget)
-            last_first.callback(self._record_requests)
+            if not cut_off:
+                last_first.callback(self._record_requests)
             last_first.callback(self._end_wire)
             last_first.callback(self.observer.unsubscribe)
             last_first.callback(self.client.close)

@@ -14,9 +14,11 @@ from typing import Any, NoReturn
 import click
 
 import tailproof
+from tailproof import ending
 from tailproof.reports.gate import EXIT_USAGE
+from tailproof.targets.cache import cache
 
-EXIT_CANNOT_TELL = 2
+_TELL_A_VERDICT = ("check", "judge", "repro")
 UNUSED_DAYS = 30.0
 
 
@@ -24,18 +26,22 @@ class _Commands(click.Group):
     """Click's own usage errors end with 64, as ours do."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        ending.leave(
+            lambda: self._code(*args, **kwargs), log=cache() / ending.LOG, tells_verdict=asked in _TELL_A_VERDICT
+        )
+
+    def _code(self, *args: Any, **kwargs: Any) -> int:
         try:
             super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
         except click.ClickException as error:
             error.show()
-            sys.exit(EXIT_USAGE)
-        except (click.Abort, KeyboardInterrupt):
-            sys.exit(EXIT_CANNOT_TELL)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+            return EXIT_USAGE
+        except click.Abort as error:
+            raise KeyboardInterrupt from error
+        return 0
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -125,7 +131,7 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             raise click.UsageError(str(error)) from error
         except TargetError as error:
             click.echo(f"Error: {error}", err=True)
-            sys.exit(EXIT_CANNOT_TELL)
+            sys.exit(ending.CANNOT_TELL)
 
     return run
 
@@ -193,7 +199,7 @@ def doctor() -> NoReturn:
         click.echo(f"{'ok     ' if finding.ok else 'MISSING'} {finding.name:<18} {finding.says}")
         if not finding.ok:
             click.echo(f"        needed for {finding.needed_for}; {finding.remedy}")
-    sys.exit(0 if all(finding.ok or not finding.required for finding in findings) else EXIT_CANNOT_TELL)
+    sys.exit(0 if all(finding.ok or not finding.required for finding in findings) else ending.CANNOT_TELL)
 
 
 @main.command()

@@ -175,7 +175,7 @@ class Landing:
 
     def _heal(self, cast: Cast, fault: Fault) -> None:
         try:
-            if fault.proves == "before-healing":
+            if fault.proves == "before-healing" and not self._cancel.is_set():
                 self._prove(cast, fault)
         finally:
             fault.heal(cast.stage)
@@ -191,7 +191,7 @@ class Landing:
     def heal_all(self, cast: Cast, budget: Budget) -> None:
         """Whatever is still on. Each is tried; the first error that nobody expects is raised behind the last one."""
         self._clock.stop()
-        # A cancelled trial starts nothing again: what a dead server would be healed with is a start.
+        # A trial that is cut off starts nothing again: what a dead server would be healed with is a start.
         cast.stage.budget = budget
         unexpected: list[Exception] = []
         for fault in reversed(list(self._unhealed)):

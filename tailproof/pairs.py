@@ -138,18 +138,21 @@ def _build(servers: Sequence[Target], asked: Sequence[str]) -> tuple[Mapping[str
     the words alone tell."""
     clients = [_client(word, server) for server in servers for word in asked if server.version or _concrete(word)]
     budget = Budget(BUILD_S)
-    with ThreadPoolExecutor(max_workers=BUILDERS, thread_name_prefix="build") as builders:
-        try:
-            built = {server.spec: builders.submit(_failure, server.prepare, budget) for server in servers}
-            equipped: dict[str, Future[str]] = {}
-            _equip(clients, equipped, builders, budget)
-            unbuilt = {spec: one.result() for spec, one in built.items()}
-            late = [_client(word, server) for server in servers if not unbuilt[server.spec] for word in asked]
-            _equip(late, equipped, builders, budget)
-            return unbuilt, {spec: one.result() for spec, one in equipped.items()}
-        except BaseException:
-            budget.cancel.set()
-            raise
+    builders = ThreadPoolExecutor(max_workers=BUILDERS, thread_name_prefix="build")
+    try:
+        built = {server.spec: builders.submit(_failure, server.prepare, budget) for server in servers}
+        equipped: dict[str, Future[str]] = {}
+        _equip(clients, equipped, builders, budget)
+        unbuilt = {spec: one.result() for spec, one in built.items()}
+        late = [_client(word, server) for server in servers if not unbuilt[server.spec] for word in asked]
+        _equip(late, equipped, builders, budget)
+        return unbuilt, {spec: one.result() for spec, one in equipped.items()}
+    except BaseException:
+        budget.cancel.set()
+        raise
+    finally:
+        # One that waits for an engine hears of no cancellation: whoever was interrupted does not wait for it.
+        builders.shutdown(wait=not budget.cancel.is_set(), cancel_futures=True)
 
 
 def _equip(

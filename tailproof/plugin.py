@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -51,13 +52,25 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.target:
         return
     from tailproof import pytest_checks
+    from tailproof.pytest_end import OneSentence
 
+    config.pluginmanager.register(OneSentence(config), "tailproof-one-sentence")
     for name, value in getattr(config, "workerinput", {}).get(DECIDED, {}).items():
         setattr(config.option, name, value)
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(1 << 32)
     config.option.out = str(Path(config.option.out).resolve())
     config.pluginmanager.register(pytest_checks, "tailproof-checks")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """A check ends as it is documented, whatever pytest makes of it."""
+    if not config.option.target or hasattr(config, "workerinput"):
+        return (yield)
+    from tailproof.pytest_end import to_the_end
+
+    return (yield from to_the_end(config))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -6,35 +6,43 @@ runs, asks it for a history. So a trial runs once under any scheduler.
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from tailproof import ending
 from tailproof.check import Cell, Check, CheckError, CheckOptions
 from tailproof.clients.spec import BadClient
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import HistoryError
+from tailproof.interrupts import INTERRUPTS
 from tailproof.judging import judged_once
 from tailproof.orders import Ask, SupervisorGone, ask
 from tailproof.out_lock import OutInUse
 from tailproof.pairs import Matrix, meet
 from tailproof.plugin import DECIDED, SUITE_SUFFIX
+from tailproof.pytest_end import MISUSED, SESSION, Error, log_of
 from tailproof.reports.result import TrialResult, VerdictResult
 from tailproof.reports.terminal import violation_card
 from tailproof.reports.words import clip
+from tailproof.room import NoRoom
 from tailproof.session import CheckSession
 from tailproof.suite import Suite
 from tailproof.targets.target import TargetError
 from tailproof.yamlfile import BadFile
 
 _CHECK = pytest.StashKey[Check]()
-_SESSION = pytest.StashKey[CheckSession]()
+_DEFECT = "tailproof-defect"
+_DEFECTS: list[str] = []
 
 
 class Violated(Exception):
@@ -55,10 +63,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config.option.matrix = msgspec.json.encode(check.matrix).decode()
     parallel = config.option.parallel or getattr(config.option, "numprocesses", None) or 1
     try:
-        config.stash[_SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
+        config.stash[SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
     except OutInUse as error:
         raise pytest.UsageError(str(error)) from error
-    config.option.supervisor = config.stash[_SESSION].address
+    except NoRoom as error:
+        raise Error(str(error)) from error
+    config.option.supervisor = config.stash[SESSION].address
+    INTERRUPTS.tell(config.stash[SESSION].hurry)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -104,38 +115,45 @@ def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -
     return (report.outcome if report.when == "call" or not report.passed else "", "", "")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_newgateway(gateway: Any) -> None:
+    """A worker of xdist holds nothing: at a signal nobody waits for what it judges."""
+    INTERRUPTS.tell(partial(os.kill, gateway._rinfo().pid, signal.SIGKILL))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A defect that a test met, in whatever process: the check cannot be believed to its end."""
+    _DEFECTS.extend(str(says) for name, says in report.user_properties if name == _DEFECT)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Take the trials down, write the reports and decide the exit code."""
-    running = session.config.stash.get(_SESSION, None)
-    if running is None:
+    running = session.config.stash.get(SESSION, None)
+    if running is None or exitstatus == pytest.ExitCode.USAGE_ERROR or MISUSED in session.config.stash:
         return
-    interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-    usage = exitstatus in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
-    result = running.finish(interrupted=interrupted)
-    if not usage:
-        session.exitstatus = result.gate.exit_code
-    if session.config.option.live:
+    with INTERRUPTS.held():
+        for why in (*_DEFECTS, INTERRUPTS.by and INTERRUPTS.says):
+            running.cut(why)
+        if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
+            running.cut("pytest ended before all tests were run")
+        try:
+            session.exitstatus = running.finish().gate.exit_code
+        except OSError as error:  # the end of the session tries once more, and says so
+            running.cut(ending.sentence_of(error))
+    if running.result is not None and session.config.option.live:
         writer = session.config.get_terminal_writer()
         writer.write(running.summary(width=max(80, writer.fullwidth), color=writer.hasmarkup))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The verdict line first, then what a person needs to believe it."""
-    running = config.stash.get(_SESSION, None)
+    running = config.stash.get(SESSION, None)
     if running is None or running.result is None or config.option.live:
         return
     writer = config.get_terminal_writer()
     terminalreporter.section("tailproof")
     terminalreporter.write(running.summary(width=max(80, writer.fullwidth), color=writer.hasmarkup))
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """However the session ended, no trial outlives it."""
-    running = config.stash.get(_SESSION, None)
-    if running is not None:
-        running.close()
 
 
 class SuiteFile(pytest.File):
@@ -146,9 +164,20 @@ class SuiteFile(pytest.File):
         try:
             suite = Suite.read(self.path)
         except BadFile as error:
+            self.config.stash[MISUSED] = str(error)
             raise self.CollectError(str(error)) from error
         for cell in suite.cells(_plan(self.config).cells):
             yield GuaranteeItem.from_parent(self, name=cell.name, cell=cell)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:  # type: ignore[override]
+        """What a file says wrong, or a defect of ours: then the check cannot be believed."""
+        if isinstance(excinfo.value, self.CollectError):
+            return str(excinfo.value)
+        says = ending.broke(excinfo.value, log_of(self.config))
+        running = self.config.stash.get(SESSION, None)
+        if running is not None:
+            running.cut(says)
+        return says
 
 
 class GuaranteeItem(pytest.Item):
@@ -198,9 +227,11 @@ class GuaranteeItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
         """The evidence, not a traceback of ours."""
-        if isinstance(excinfo.value, Violated | CouldNotTell):
+        if isinstance(excinfo.value, Violated | CouldNotTell | pytest.xfail.Exception):
             return str(excinfo.value)
-        return str(super().repr_failure(excinfo))
+        says = f"{self.cell.trial}: {ending.broke(excinfo.value, log_of(self.config))}"
+        self.user_properties.append((_DEFECT, says))
+        return says
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the item stands."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from tailproof import room
 from tailproof.check import Check
 from tailproof.history.reader import HistoryError, read_header
 from tailproof.judging import VERDICTS, judged_once
@@ -24,6 +26,8 @@ class CheckSession:
         self.check = check
         self.out = Path(check.options.out)
         self.result: Result | None = None
+        self.cut_off = ""
+        """Why the check does not come to its end, once that is so; the first reason counts."""
         self._live = live
         self._started = time.time()
         self._began = time.monotonic()
@@ -41,8 +45,9 @@ class CheckSession:
     @classmethod
     def start(cls, check: Check, *, parallel: int, live: bool) -> CheckSession:
         """Make room below `--out` and start the supervisor. Histories of an earlier check in the same place are removed; those of one
-        that still runs are not touched. Raises OutInUse."""
+        that still runs are not touched. Raises OutInUse, NoRoom."""
         out = Path(check.options.out)
+        room.check(out)
         lock = OutLock(out, patience_s=TAKE_DOWN_S)
         shutil.rmtree(out / "trials", ignore_errors=True)
         for name in ("result.json", "report.md"):
@@ -56,10 +61,16 @@ class CheckSession:
         """Where workers ask for histories."""
         return self._supervisor.address
 
-    def finish(self, *, interrupted: bool) -> Result:
-        """Take the trials down, gather the verdicts, write `result.json` and `report.md`."""
+    def cut(self, why: str) -> None:
+        """The check does not come to its end."""
+        self.cut_off = self.cut_off or why
+
+    def finish(self) -> Result:
+        """Take the trials down, gather the verdicts, write `report.md` and at last `result.json`. Raises OSError: then neither is
+        there."""
         taken_down = self.take_down()
-        trials, errors = self._gather(interrupted=interrupted)
+        self.cut(self._supervisor.gave_up)
+        trials, errors = self._gather()
         if self._supervisor.died:
             errors.append(self._supervisor.died)
         if not taken_down:
@@ -76,12 +87,40 @@ class CheckSession:
             baseline=self.check.baseline,
             errors=[*self.check.failures, *errors],
             strict=options.strict,
-            interrupted=interrupted,
+            cut_off=self.cut_off,
         )
-        json.write(result, self.out / "result.json")
-        markdown.write(result, self.out / "report.md")
+        try:
+            markdown.write(result, self.out / "report.md")
+            json.write(result, self.out / "result.json")
+        except OSError:
+            self._withdraw()
+            raise
         self.result = result
         return result
+
+    def end(self) -> int:
+        """The exit code, which is that of `result.json`: written anew when the check was cut off behind it. `--out` is free then. Raises
+        OSError: no result is there then."""
+        try:
+            if self.result is None:
+                self.cut("the check did not come to its end")
+            if self.result is None or (self.cut_off and self.cut_off not in self.result.gate.doubts):
+                return self.finish().gate.exit_code
+            return self.result.gate.exit_code
+        except BaseException:
+            self._withdraw()
+            raise
+        finally:
+            self.close()
+
+    def abandon(self) -> None:
+        """Wrong usage, found when the check had begun: nothing is judged, and no result is left."""
+        self.close()
+        self._withdraw()
+
+    def hurry(self) -> None:
+        """Begin to take the trials down, and wait for nothing."""
+        self._supervisor.hurry()
 
     def take_down(self) -> bool:
         """No trial is under way when this returns True."""
@@ -98,14 +137,21 @@ class CheckSession:
         files = {"report": str(self.out / "report.md"), "result": str(self.out / "result.json")}
         return terminal.render(self.result, files=files, width=width, color=color)
 
-    def _gather(self, *, interrupted: bool) -> tuple[list[TrialResult], list[str]]:
-        """The judged trials, and a sentence for each that was ordered and left no verdicts (an interruption speaks for itself)."""
+    def _withdraw(self) -> None:
+        self.result = None
+        for name in ("result.json", "report.md"):
+            with suppress(OSError):  # a disk that lets nothing be removed lets nothing be written either
+                (self.out / name).unlink(missing_ok=True)
+
+    def _gather(self) -> tuple[list[TrialResult], list[str]]:
+        """The judged trials, and a sentence for each that was ordered and left no verdicts. A check that was cut off judges nothing
+        any more: it has to end, and why speaks for itself."""
         trials: list[TrialResult] = []
         errors: list[str] = []
         for order in self.check.orders:
             failure = self._failures.get(order.name, "")
-            if not (order.directory / VERDICTS).exists() and not failure:
-                if order.name in self._ordered and not interrupted:
+            if not (order.directory / VERDICTS).exists() and (self.cut_off or not failure):
+                if order.name in self._ordered and not self.cut_off:
                     why = self._supervisor.died or "its tests did not come to their end"
                     errors.append(f"{order.name}: ordered, and no verdict came: {why}")
                 continue
@@ -121,6 +167,8 @@ class CheckSession:
                 )
             except HistoryError:
                 errors.append(f"{order.name}: {failure}")
+            except OSError as error:
+                self.cut(f"the verdicts of {order.name} cannot be kept: {error.strerror or error}")
         return trials, errors
 
     def _follow(self, progress: Progress) -> None:

@@ -1,7 +1,8 @@
 """The process that owns trials: it runs each one once, and takes everything down again.
 
 It lives outside the test runner (own session), because a runner's worker is cut off seconds after Ctrl-C and a trial needs
-longer to heal, read and remove. It ends when its standard input ends, that is, when whoever started it is gone.
+longer to heal and remove. It ends when its standard input ends, that is, when whoever started it is gone, at a signal, and when a
+disk that trials write to is full. Whatever a trial waits for then, what plays in it is killed, and the trial ends in seconds.
 """
 
 from __future__ import annotations
@@ -17,21 +18,35 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 import msgspec
 
+from tailproof import ending, room
 from tailproof.orders import Ask, Done, Order
 from tailproof.server_pool import ServerPool
-from tailproof.trial import Trial, TrialFailed
+from tailproof.trial import HistoryLost, Trial, TrialFailed
 from tailproof.waiting import Cancelled
 
 STALL_S = 1.0
 """A supervisor that is late by more than this says so in the histories of the trials under way."""
-TAKE_DOWN_S = 90.0
+CUT_OFF_S = 4.0
+"""How long trials that were cut off may take to heal and remove by themselves."""
+TAKE_DOWN_S = 8.0
+"""How long whoever ended a supervisor waits for it."""
 QUEUED = "queued"
+GAVE_UP = "gave up"
+"""The phase (of no trial) in which the supervisor says why it runs no trial any more."""
+
+LOG = "supervisor.log"
+"""Where it writes what it complains of, below `--out`."""
+NOT_ENDED = 3
+
+_CUT_EVERY_S = 0.25
+_LOOK_FOR_ROOM_S = 0.1
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +63,11 @@ class Supervisor:
 
     def __init__(self, *, parallel: int, report: IO[bytes]) -> None:
         self.cancel = threading.Event()
+        self.stop = threading.Event()
+        """Set when it is time to take down."""
         self._report = report
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._ended = threading.Condition(self._lock)
         self._done: dict[str, threading.Event] = {}
         self._results: dict[str, Done] = {}
         self._trials: dict[str, Trial] = {}
@@ -64,7 +82,8 @@ class Supervisor:
             self._done[order.key] = threading.Event()
         # Before it can be run: an order whose supervisor dies is known to whoever started that.
         self._tell(order, QUEUED, time.monotonic(), "")
-        self._pool.submit(self._run, order)
+        with suppress(RuntimeError):  # taken down meanwhile: whoever waits is told
+            self._pool.submit(self._run, order)
 
     def wait(self, key: str) -> Done:
         """Until that trial has ended. An unknown key, or one that was never begun, gives an error at once."""
@@ -82,25 +101,53 @@ class Supervisor:
             self.cancel.wait(0.1)
             late = time.monotonic() - due
             if late > STALL_S:
-                with self._lock:
-                    trials = list(self._trials.values())
-                for trial in trials:
+                for trial in self._under_way():
                     trial.stalled(int(late * 1e9))
 
-    def take_down(self) -> None:
-        """Cancel what runs, drop what waits, and return when every trial has cleaned up."""
+    def watch_room(self) -> None:
+        """Until cancelled: a disk that is full while trials write to it ends them all. What a server then loses is not its doing."""
+        while not self.cancel.wait(_LOOK_FOR_ROOM_S):
+            self._look_for_room({Path(trial.order.out) for trial in self._under_way()})
+
+    def take_down(self) -> bool:
+        """Cut off what runs, drop what waits, and return when every trial has cleaned up; False when some trial does not come to its
+        end: what it left was removed all the same, as far as that can be."""
         self.cancel.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        deadline = time.monotonic() + CUT_OFF_S
+        while (trials := self._under_way()) and time.monotonic() < deadline:
+            for trial in trials:
+                trial.cut_off(spare_wire=time.monotonic() < deadline - CUT_OFF_S / 2)
+            with self._ended:
+                self._ended.wait_for(lambda: not self._trials, _CUT_EVERY_S)
+        for trial in trials:
+            trial.remove_all()
         self._servers.close()
         with self._lock:
             for key, done in self._done.items():
                 self._results.setdefault(key, Done(directory=key, error="cancelled before it began"))
                 done.set()
+        return not trials
+
+    def _under_way(self) -> list[Trial]:
+        with self._lock:
+            return list(self._trials.values())
+
+    def _look_for_room(self, outs: set[Path]) -> None:
+        if outs and (why := room.lacking([*outs, room.temporary()])):
+            self._give_up(why)
+
+    def _give_up(self, why: str) -> None:
+        self.cancel.set()
+        self._say(Progress(trial="", phase=GAVE_UP, seconds=0.0, detail=why))
+        self.stop.set()
 
     def _run(self, order: Order) -> None:
         began = time.monotonic()
         error = ""
         try:
+            if self.cancel.is_set():
+                raise Cancelled(order.name)
             trial = Trial(
                 order,
                 cancel=self.cancel,
@@ -110,22 +157,28 @@ class Supervisor:
             with self._lock:
                 self._trials[order.key] = trial
             trial.run()
+            self._look_for_room({Path(order.out)})
         except Cancelled:
             error = "cancelled"
+        except HistoryLost as failure:
+            error = str(failure)
+            self._give_up(f"{order.name}: {failure}")
         except TrialFailed as failure:
             error = str(failure)
         except Exception as failure:  # noqa: BLE001 - a defect of ours must reach the report, not kill the thread
-            error = f"defect of the harness: {type(failure).__name__}: {failure}"
-            sys.excepthook(type(failure), failure, failure.__traceback__)
+            error = f"{ending.broke(failure, Path(order.out) / LOG)}, its history: {order.directory}"
         seconds = time.monotonic() - began
-        with self._lock:
+        with self._ended:
             self._trials.pop(order.key, None)
+            self._ended.notify_all()
             self._results[order.key] = Done(directory=str(order.directory), error=error, seconds=seconds)
         self._tell(order, "failed" if error else "done", began, error)
         self._done[order.key].set()
 
     def _tell(self, order: Order, phase: str, began: float, detail: str) -> None:
-        line = Progress(trial=order.name, phase=phase, seconds=time.monotonic() - began, detail=detail)
+        self._say(Progress(trial=order.name, phase=phase, seconds=time.monotonic() - began, detail=detail))
+
+    def _say(self, line: Progress) -> None:
         with self._lock:
             try:
                 self._report.write(msgspec.json.encode(line) + b"\n")
@@ -174,6 +227,9 @@ class SupervisorProcess:
     ) -> None:
         self.died = ""
         """How it ended, when that was not in order; known once it was told to end."""
+        self.gave_up = ""
+        """Why it runs no trial any more, as it said itself."""
+        self._told = False
         self._place = tempfile.TemporaryDirectory(prefix="tailproof-")
         self.address = str(Path(self._place.name) / "supervisor")
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -195,28 +251,39 @@ class SupervisorProcess:
         )
         self._reader.start()
 
+    def hurry(self) -> None:
+        """Let it take down, and wait for nothing."""
+        self._told = True
+        self._process.send_signal(signal.SIGTERM)
+
     def end(self) -> bool:
         """Let it take down; False when it did not end in time (it goes on by itself, and `clean` finds what it leaves)."""
         assert self._process.stdin is not None
-        early = not self._process.stdin.closed and self._process.poll() is not None
+        early = not self._told and self._process.poll() is not None
+        self._told = True
         if not self._process.stdin.closed:
             self._process.stdin.close()
         try:
             code = self._process.wait(TAKE_DOWN_S)
         except subprocess.TimeoutExpired:
             return False
-        if early or code:
-            self.died = f"the supervisor ended by itself (exit code {code})"
         self._reader.join(timeout=5)
+        if code == NOT_ENDED:
+            self.died = "a trial did not come to its end and was left; `tailproof clean` removes what there is of it"
+        elif (early or code) and not self.gave_up:
+            self.died = f"the supervisor ended by itself (exit code {code})"
         self._place.cleanup()
         return True
 
-    @staticmethod
-    def _read(lines: IO[bytes], on_progress: Callable[[Progress], object]) -> None:
+    def _read(self, lines: IO[bytes], on_progress: Callable[[Progress], object]) -> None:
         decode = msgspec.json.Decoder(Progress).decode
         with lines:
             for line in lines:
-                on_progress(decode(line))
+                progress = decode(line)
+                if progress.phase == GAVE_UP:
+                    self.gave_up = progress.detail
+                else:
+                    on_progress(progress)
 
     def __enter__(self) -> Self:
         return self
@@ -233,19 +300,23 @@ def main() -> None:
     parser.add_argument("--address", required=True)
     parser.add_argument("--parallel", type=int, required=True)
     arguments = parser.parse_args()
-    # Ctrl-C is for the one that started us: it closes our standard input when it wants us to end.
+    # Ctrl-C is for the one that started us: it says when it wants us to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     supervisor = Supervisor(parallel=arguments.parallel, report=sys.stdout.buffer)
     listener = _Listener(arguments.address, supervisor)
     threading.Thread(target=listener.serve_forever, name="listener", daemon=True).start()
     threading.Thread(target=supervisor.witness_stalls, name="stalls", daemon=True).start()
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threading.Thread(target=supervisor.watch_room, name="room", daemon=True).start()
+    stop = supervisor.stop
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Not in the handler itself: it may stand on the lock of the event.
+        signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
     threading.Thread(target=_watch_owner, args=(stop,), name="owner", daemon=True).start()
     sys.stdout.buffer.write(b"ready\n")
     sys.stdout.buffer.flush()
     stop.wait()
-    supervisor.take_down()
+    if not supervisor.take_down():
+        os._exit(NOT_ENDED)  # the threads that hang would hold us
     listener.shutdown()
 
 

@@ -1,8 +1,8 @@
 """One trial: the only place where target, model, wire, client, observer and faults meet.
 
-The trial never judges. It ends in one order, also after an error or a cancellation: heal every fault, wait (bounded) for
-recovery, take the final reading of every witness, stop the target, read its disk, remove what was created. Whatever goes wrong in
-one of these steps, the others are taken all the same.
+The trial never judges. It ends in one order, also after an error: heal every fault, wait (bounded) for recovery, take the final
+reading of every witness, stop the target, read its disk, remove what was created. Whatever goes wrong in one of these steps, the
+others are taken all the same. A trial that is cut off (a signal, a full disk) heals and removes, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tailproof import ownership
@@ -27,17 +27,23 @@ from tailproof.scenario.schema import Scenario
 from tailproof.server_pool import PooledServer, ServerPool, may_share
 from tailproof.targets.target import Owner
 from tailproof.targets.url import KEY_VARIABLE
-from tailproof.waiting import Budget, DeadlineMissed
+from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 from tailproof.wire.handle import WireError
 
 END_S = 60.0
 """What the end of a trial may take beyond the scenario's budget."""
+_EVEN_IF_CUT_OFF = ("healing", "stopping")
+_REMOVE_S = 1.0
 QUIET_S = 1.0
 """How long the end of the last run is watched for model calls and tool effects that must not come."""
 
 
 class TrialFailed(Exception):
     """The harness or the environment failed: the history, if there is one, decides nothing."""
+
+
+class HistoryLost(TrialFailed):
+    """What was seen cannot be written down: no other trial of this machine can be believed either."""
 
 
 class Trial:
@@ -59,6 +65,11 @@ class Trial:
         self._cancel = cancel
         self._tell = tell
         self._recorder: Recorder | None = None
+        self._pooled: PooledServer | None = None
+        self._cast: Cast | None = None
+        self._owner: Owner | None = None
+        self._scratch: Path | None = None
+        self._was_cut_off = False
 
     def stalled(self, late_ns: int) -> None:
         """The supervisor was late by this much; the history must know."""
@@ -66,26 +77,57 @@ class Trial:
         if recorder is not None:
             recorder.witness("trial").write(records.Stall(late_ns))
 
+    def cut_off(self, *, spare_wire: bool) -> None:
+        """From another thread, whatever the trial's own waits for: kill what plays in it, so that every wait for it ends. The wire is
+        spared as long as it may still have to heal."""
+        recorder, pooled, cast, owner = self._recorder, self._pooled, self._cast, self._owner
+        if recorder is not None and not self._was_cut_off:
+            self._was_cut_off = True
+            # Before anybody is killed: whatever the record shows from here on is nobody's doing but ours.
+            recorder.witness("trial").write(records.BreakOff(by="harness", doing="trial", says="the trial was cut off"))
+        if pooled is not None and pooled.server is not None:
+            pooled.server.end_at_once()
+        if owner is not None:
+            spared = cast.path_pids if cast is not None and spare_wire else ()
+            for process in ownership.processes(trial=owner.trial):
+                if process.pid not in spared:
+                    ownership.end(process)
+
+    def remove_all(self) -> None:
+        """From another thread, when the trial's own does not come to its end: remove what can be removed in a moment."""
+        pooled, owner, scratch = self._pooled, self._owner, self._scratch
+        if owner is not None:
+            with suppress(DeadlineMissed):  # what hangs in the kernel is left to `clean`
+                ownership.end_all(Budget(_REMOVE_S), trial=owner.trial)
+        if pooled is not None:
+            remover = threading.Thread(target=pooled.remove, name="remover", daemon=True)
+            remover.start()
+            remover.join(_REMOVE_S)
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
     def run(self) -> None:
-        """Raises TrialFailed (environment), Cancelled. Whatever happens, nothing is left running."""
+        """Raises TrialFailed (environment), HistoryLost, Cancelled, OSError (what the machine refuses). Whatever happens, nothing is left
+        running."""
         shutil.rmtree(self.order.directory, ignore_errors=True)
         header = header_of(self.order, self.scenario)
-        owner = Owner(trial=header.trial, owner=ownership.owner_id())
+        self._owner = owner = Owner(trial=header.trial, owner=ownership.owner_id())
         pool, pooled = self._server(owner)
+        self._pooled = pooled
         try:
             recorder = Recorder(self.order.directory, header, secrets=pooled.keys)
         except OSError as error:
             pool.give_back(pooled, fit=False)
-            raise TrialFailed(f"the history cannot be written: {error.strerror or error}") from error
+            raise HistoryLost(f"the history cannot be written: {error.strerror or error}") from error
         with self._recording(recorder):
             with ExitStack() as removal:
-                scratch = ownership.scratch(owner)
+                self._scratch = scratch = ownership.scratch(owner)
                 removal.callback(shutil.rmtree, scratch, ignore_errors=True)
                 removal.callback(self._enter, "removing")
                 removal.callback(lambda: pool.give_back(pooled, fit=self._in_order))
                 landing = Landing(self.scenario, recorder, cancel=self._cancel, enter=self._enter, tell=self._tell)
                 self._enter("preparing")
-                cast = self._assemble(recorder, scratch, owner, pooled, removal)
+                self._cast = cast = self._assemble(recorder, scratch, owner, pooled, removal)
                 self._enter("starting")
                 self._start(cast)
                 try:
@@ -102,7 +144,7 @@ class Trial:
 
     @contextmanager
     def _recording(self, recorder: Recorder) -> Iterator[None]:
-        """Raises TrialFailed when not all of the history could be written."""
+        """Raises HistoryLost when not all of the history could be written."""
         self._recorder = recorder
         try:
             yield
@@ -110,7 +152,7 @@ class Trial:
             self._recorder = None
             recorder.close()
         if recorder.failed:
-            raise TrialFailed(recorder.failed)
+            raise HistoryLost(recorder.failed)
 
     def _server(self, owner: Owner) -> tuple[ServerPool, PooledServer]:
         running = self.order.target.startswith("url:")
@@ -132,6 +174,7 @@ class Trial:
         try:
             return Cast(self.order, self.scenario, recorder, scratch, owner, pooled, budget, removal)
         except CAUSES as error:
+            self._check_cut_off()
             self._witness(break_off(error, ("harness", "prepare")))
             raise TrialFailed(str(error)) from error
 
@@ -140,6 +183,7 @@ class Trial:
         try:
             cast.start()
         except CAUSES as error:
+            self._check_cut_off()
             if isinstance(error, DeadlineMissed):
                 self._miss(error)
             self._witness(break_off(error, cast.at_work))
@@ -179,21 +223,25 @@ class Trial:
         cast.observer.stop_polling()
 
     def _finish(self, cast: Cast, landing: Landing) -> None:
-        longer = 0.0 if self._cancel.is_set() else cast.history_s
-        budget = Budget(END_S + longer)
+        longer = cast.history_s
+        budget = Budget(END_S + longer, cancel=self._cancel)
         steps: list[tuple[str, Callable[[], None]]] = [
             ("healing", lambda: self._heal(cast, landing)),
             ("recovering", lambda: cast.settle(budget.part(15), QUIET_S)),
             ("reading", lambda: cast.final_reading(budget.part(20 + longer))),
-            ("stopping", lambda: cast.stop(budget.part(20))),
+            ("stopping", lambda: cast.stop(Budget(min(20.0, budget.left)))),
             ("reading the disk", lambda: cast.read_disk(final=True)),
             ("clearing", lambda: self._clear(cast)),
         ]
         unexpected: list[Exception] = []
         for name, step in steps:
+            if self._cancel.is_set() and name not in _EVEN_IF_CUT_OFF:
+                continue
             self._enter(name)
             try:
                 step()
+            except Cancelled:
+                continue
             except DeadlineMissed as missed:
                 self._miss(missed)
             except CAUSES as error:
@@ -204,6 +252,12 @@ class Trial:
                 unexpected.append(error)
         if unexpected:
             raise unexpected[0]
+        self._check_cut_off()
+
+    def _check_cut_off(self) -> None:
+        """Raises Cancelled: whatever went wrong in a trial that is cut off went wrong because of that."""
+        if self._cancel.is_set():
+            raise Cancelled(self.order.name)
 
     def _heal(self, cast: Cast, landing: Landing) -> None:
         try:
@@ -219,7 +273,8 @@ class Trial:
     # -- the trial's own witness --------------------------------------------------------------------------------------
 
     def _break_off(self, error: Exception, at_work: AtWork, cast: Cast) -> None:
-        """Say with whom the trial could not go on. Raises TrialFailed when that is the harness."""
+        """Say with whom the trial could not go on. Raises TrialFailed when that is the harness, Cancelled when it is cut off."""
+        self._check_cut_off()
         if isinstance(error, DeadlineMissed):
             self._miss(error)
         try:
@@ -239,7 +294,7 @@ class Trial:
     def _check(self) -> None:
         recorder = self._recorder_of()
         if recorder.failed:
-            raise TrialFailed(recorder.failed)
+            raise HistoryLost(recorder.failed)
 
     def _recorder_of(self) -> Recorder:
         assert self._recorder is not None, "a trial records only while it runs"

@@ -90,9 +90,10 @@ def check_result(
     baseline: Baseline | None = None,
     errors: Sequence[str] = (),
     strict: bool = False,
-    interrupted: bool = False,
+    cut_off: str = "",
 ) -> Result:
-    """A whole check with its gate. `started` is in seconds since 1970; `errors` are those that belong to no trial."""
+    """A whole check with its gate. `started` is in seconds since 1970; `errors` are those that belong to no trial,
+    `cut_off` is why it did not come to its end."""
     stale = (baseline or Baseline()).stale(trials)
     return Result(
         tailproof=__version__,
@@ -106,7 +107,7 @@ def check_result(
         trials=tuple(trials),
         not_run=tuple(not_run),
         errors=tuple(errors),
-        gate=decide(trials, not_run=not_run, stale=stale, errors=errors, strict=strict, interrupted=interrupted),
+        gate=decide(trials, not_run=not_run, stale=stale, errors=errors, strict=strict, cut_off=cut_off),
     )
 
 

@@ -2,8 +2,8 @@
 
 What closes it (exit 1): a MUST that is violated and not listed in the baseline; an entry of the baseline that is stale.
 What leaves it unknown (exit 2), unless something closes it: a MUST that is inconclusive; a fault without proof; a blind
-witness; an error of the harness or the environment; no trial at all; no verdict that decides anything. A check that was
-interrupted is always unknown. Known violations, what does not apply and what was not run decide nothing.
+witness; an error of the harness or the environment; no trial at all; no verdict that decides anything. A check that was cut
+off is always unknown. Known violations, what does not apply and what was not run decide nothing.
 
 `strict` holds a SHOULD to the standard of a MUST. A MAY never decides: it is a promise to nobody.
 """
@@ -41,13 +41,14 @@ def decide(
     stale: Sequence[StaleResult] = (),
     errors: Sequence[str] = (),
     strict: bool = False,
-    interrupted: bool = False,
+    cut_off: str = "",
 ) -> GateResult:
-    """The gate over all trials of a check. `errors` are those that belong to no trial."""
+    """The gate over all trials of a check. `errors` are those that belong to no trial; `cut_off` is why the check did not come to its
+    end (a signal, a full disk, a defect of the harness)."""
     deciding = DECIDES[strict]
     closing = [*_violations(trials, deciding), *_stale(stale)]
-    doubts = [*_interruption(interrupted), *errors, *_doubts(trials, deciding)]
-    state: GateState = "unknown" if interrupted else "closed" if closing else "unknown" if doubts else "open"
+    doubts = [cut_off, *errors] if cut_off else [*errors, *_doubts(trials, deciding)]
+    state: GateState = "unknown" if cut_off else "closed" if closing else "unknown" if doubts else "open"
     counts = _count(trials, deciding, not_run=len(not_run), stale=len(stale), errors=len(errors))
     return GateResult(
         state=state,
@@ -103,11 +104,6 @@ def _stale(stale: Iterable[StaleResult]) -> Iterator[str]:
     for entry in stale:
         where = cell(entry.guarantee, entry.scenario)
         yield f"{entry.entry} lists {where} {entry.signature} as known, but it holds: remove the entry"
-
-
-def _interruption(interrupted: bool) -> Iterator[str]:
-    if interrupted:
-        yield "the check was interrupted"
 
 
 def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterator[str]:

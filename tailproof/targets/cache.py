@@ -43,8 +43,12 @@ def published(place: Path, *, mark: str, build: Callable[[Path], None], what: st
                 return
             aside = place.with_name(f"{place.name}.aside")
             shutil.rmtree(aside, ignore_errors=True)
-            build(aside)
-            aside.rename(place)
+            try:
+                build(aside)
+                aside.rename(place)
+            except BaseException:
+                shutil.rmtree(aside, ignore_errors=True)
+                raise
     except DeadlineMissed as missed:
         raise TargetError(f"{what} is not there: {missed}") from missed
 

@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -207,6 +208,14 @@ class ContainerServer:
                 return str(self._container.logs(tail=lines).decode("utf-8", "replace"))
         except EngineError:
             return ""
+
+    def end_at_once(self) -> None:
+        """Past the engine, which may be slow, where the kernel lets us."""
+        self._lives.end_is_ours(stop=True)
+        server = self._server
+        if server is not None and server.lives():
+            with suppress(OSError):  # another user's process: `remove` has the engine end it
+                os.kill(server.pid, signals.SIGKILL)
 
     def remove(self) -> None:
         """Containers, then the volume. When the engine is gone, that is recorded and `tailproof clean` does it later."""

@@ -189,6 +189,12 @@ class ProcessServer:
         except FileNotFoundError:
             return ""
 
+    def end_at_once(self) -> None:
+        """Its tools, too: what they wait for may be one of us."""
+        self._stopping = self._by_us = True
+        for process in self._marked():
+            ownership.end(process)
+
     def remove(self) -> None:
         """End every process with the mark of this server, tmux and the shells in it included."""
         existed = self._process is not None

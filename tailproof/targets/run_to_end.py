@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -35,7 +37,15 @@ def run_to_end(
         TargetError: it did not end within the budget; it was killed.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment, cwd=cwd)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env=environment,
+            cwd=cwd,
+            start_new_session=True,  # what it starts ends with it
+        )
         try:
             code = budget.wait_for(
                 doing, lambda: (process.poll(),) if process.poll() is not None else None, every=0.05
@@ -44,7 +54,7 @@ def run_to_end(
             raise TargetError(f"{doing} took longer than {missed.seconds:.0f} s") from missed
         finally:
             if process.poll() is None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         out.seek(0)
         err.seek(0)

@@ -76,7 +76,8 @@ class Death:
 
 
 class Server(Protocol):
-    """One server of one trial. Methods are called by the trial's thread only; each records what it did as `Life`/`Counter`."""
+    """One server of one trial. Methods but `end_at_once` are called by the trial's thread only; each records what it did as
+    `Life`/`Counter`."""
 
     url: str
     """Base URL on loopback; valid once started, stable across restarts."""
@@ -137,6 +138,9 @@ class Server(Protocol):
 
     def log_tail(self, lines: int = 40) -> str:
         """The end of the server's own output, for a message about why it did not start."""
+
+    def end_at_once(self) -> None:
+        """SIGKILL for everything of it that lives, whatever it is doing. From any thread and as often as one likes; never raises."""
 
     def remove(self) -> None:
         """Remove everything that was created. Idempotent; never raises for what is already gone."""

@@ -123,6 +123,9 @@ class UrlServer:
         """Out of reach."""
         return ""
 
+    def end_at_once(self) -> None:
+        """It is not ours."""
+
     def remove(self) -> None:
         """Left as it is."""
         if not self._removed:

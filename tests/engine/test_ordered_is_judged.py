@@ -126,7 +126,7 @@ def test_a_trial_that_was_played_and_that_nobody_judged_is_a_failure(session: Ch
         assert done is not None
         assert not done.error
     judged_once(one.directory, baseline=Baseline(), out=session.out, error="")
-    result = session.finish(interrupted=False)
+    result = session.finish()
     assert [trial.scenario for trial in result.trials] == ["one"]
     assert [doubt for doubt in result.gate.doubts if "ordered" in doubt] == [
         "two: ordered, and no verdict came: its tests did not come to their end"

@@ -61,8 +61,8 @@ ROWS: dict[str, tuple[list[TrialResult], dict[str, Any], GateState]] = {
     "nothing applies": ([trial(NOT_APPLICABLE)], {}, "unknown"),
     "a trial without verdicts": ([trial()], {}, "unknown"),
     "a stale entry": ([trial(HOLDS)], {"stale": STALE}, "closed"),
-    "interrupted": ([trial(HOLDS)], {"interrupted": True}, "unknown"),
-    "interrupted after a violation": ([trial(VIOLATED)], {"interrupted": True}, "unknown"),
+    "interrupted": ([trial(HOLDS)], {"cut_off": "interrupted (SIGINT)"}, "unknown"),
+    "interrupted after a violation": ([trial(VIOLATED)], {"cut_off": "interrupted (SIGINT)"}, "unknown"),
 }
 
 
