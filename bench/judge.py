@@ -13,7 +13,6 @@ import random
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from dataclasses import dataclass
@@ -39,6 +38,7 @@ from tailproof.history.records import (
     Stream,
     Vocabulary,
 )
+from tailproof.scratch import workroom
 
 ROUNDS = 7
 TIMES_THE_FLOOR = 5.0
@@ -78,9 +78,9 @@ def main() -> int:
         return 0
     rows = []
     for load in LOADS:
-        with tempfile.TemporaryDirectory(prefix="tailproof-bench-") as place:
-            write_history(Path(place) / "history", load)
-            rows.append(measure(Path(place) / "history", load, chosen.rounds))
+        with workroom() as place:
+            write_history(place / "history", load)
+            rows.append(measure(place / "history", load, chosen.rounds))
         say(line_of(rows[-1]))
     if chosen.json:
         chosen.json.write_text(json.dumps(rows, indent=2) + "\n")

@@ -7,7 +7,6 @@ sabotage; keeps the newest line of each in `sabotage.jsonl`, and writes docs/sab
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ import msgspec
 from fixtures.sabotage.cell import Cell, Situation
 from fixtures.sabotage.stage import Stage
 from fixtures.sabotage.table import CELLS
+from tailproof.scratch import workroom
 
 HERE = Path(__file__).resolve().parent
 LINES, PAGE = HERE / "sabotage.jsonl", HERE.parent / "docs/sabotage.md"
@@ -43,8 +43,8 @@ def main() -> int:
     cells = [cell for cell in CELLS if fnmatchcase(cell.name, given.cells)]
     if not cells:
         parser.error(f"no cell matches {given.cells}")
-    with tempfile.TemporaryDirectory(prefix="tailproof-sabotage-") as place:
-        stage = Stage(Path(place))
+    with workroom() as place:
+        stage = Stage(place)
         for cell in cells:
             _keep(_played(stage, cell))
         for cell in {_control(cell.situation): cell for cell in cells}.values():

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -19,6 +17,7 @@ from tailproof.check import catalogue
 from tailproof.history.reader import History
 from tailproof.orders import Ask, Order, ask
 from tailproof.scenario.load import chosen
+from tailproof.scratch import workroom
 from tailproof.supervisor import SupervisorProcess
 
 LIMIT_S = 2.0
@@ -71,8 +70,8 @@ def measure(target: str, rounds: int) -> list[Split]:
     client = "sdk:" + target.partition(":")[2] if target.startswith("pypi:") else "plain"
     splits = []
     with (
-        tempfile.TemporaryDirectory(prefix="tailproof-share-") as out,
-        SupervisorProcess(parallel=1, log=Path(out) / "supervisor.log") as supervisor,
+        workroom() as out,
+        SupervisorProcess(parallel=1, log=out / "supervisor.log") as supervisor,
     ):
         for repetition in range(rounds):
             for scenario in scenarios:
@@ -81,7 +80,7 @@ def measure(target: str, rounds: int) -> list[Split]:
                     target=target,
                     client=client,
                     seed=1,
-                    out=out,
+                    out=str(out),
                     repetition=repetition,
                 )
                 done = ask(supervisor.address, Ask(submit=[order], wait=order.key))

@@ -11,7 +11,6 @@ import contextlib
 import json
 import statistics
 import sys
-import tempfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -19,6 +18,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import load, rivals
+from tailproof.scratch import workroom
 
 SMALL, LARGE = 2_000, 120_000
 RATE = 500
@@ -47,8 +47,8 @@ def main() -> int:
     numbers: Numbers = defaultdict(lambda: defaultdict(list))
     for number in range(asked.rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            with tempfile.TemporaryDirectory() as scratch, load.source() as port:
-                _measure(name, port, Path(scratch), scale, numbers[name])
+            with workroom() as scratch, load.source() as port:
+                _measure(name, port, scratch, scale, numbers[name])
         sys.stderr.write(f"round {number + 1} of {asked.rounds}\n")
     medians = {name: {what: statistics.median(all_) for what, all_ in found.items()} for name, found in numbers.items()}
     sys.stdout.write(_table(medians) + "\n" + _targets(medians) + "\n")

@@ -46,8 +46,15 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(tailproof.__version__, prog_name="tailproof")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Can an agent server be trusted when the network lags, the process dies and the container restarts?"""
+    # A check looks at the engine, too, when it knows that it can be run; `clean` says what it removes line by line.
+    if context.invoked_subcommand not in ("check", "clean", "wire"):
+        from tailproof.ownership import sweep
+
+        if removed := sweep(engine=context.invoked_subcommand == "repro"):
+            click.echo(removed, err=True)
 
 
 @main.command()
@@ -120,6 +127,8 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
         from tailproof.check import CheckError
         from tailproof.history.reader import HistoryError
+        from tailproof.orders import BadOrder
+        from tailproof.out_lock import OutRefused
         from tailproof.reports.json import BadResult
         from tailproof.targets.resolve import BadTarget
         from tailproof.targets.target import TargetError
@@ -127,7 +136,7 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
         try:
             return command(*args, **kwargs)
-        except (BadFile, BadResult, BadTarget, CheckError, HistoryError) as error:
+        except (BadFile, BadOrder, BadResult, BadTarget, CheckError, HistoryError, OutRefused) as error:
             raise click.UsageError(str(error)) from error
         except TargetError as error:
             click.echo(f"Error: {error}", err=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tailproof import ownership
 from tailproof.adapters.adapter import Adapter, Answer, Api, ConversationPlan, GrowError, Growth, Places
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.history.recorder import Witness
@@ -17,6 +16,8 @@ from tailproof.history.records import Record
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
+from tailproof.owners import owner_id
+from tailproof.scratch import scratch
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Owner, Plan, Server, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
@@ -115,8 +116,8 @@ def leave(version: str, growth: Growth, out: Path, *, model_url: str = "", say: 
     target = resolve(f"pypi:{version}", adapter=adapter)
     say(f"preparing {target.spec}")
     target.prepare(Budget(BUILD_S))
-    owner = Owner(trial=uuid.uuid4().hex[:12], owner=ownership.owner_id())
-    place = ownership.scratch(owner)
+    owner = Owner(trial=uuid.uuid4().hex[:12], owner=owner_id())
+    place = scratch(owner)
     secret = secrets.token_hex(16)
     witness = Witness("model", place / "model.jsonl", {})
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,14 @@ from typing import Any
 import msgspec
 
 from tailproof.reports.result import called
+
+_NAME = re.compile(r"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*")
+MOST_BYTES = 240
+"""The longest name of a trial: its lock, and whatever is written aside, must have one, too."""
+
+
+class BadOrder(Exception):
+    """There can be no such trial: what names it was not made by us."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +45,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def directory(self) -> Path:
-        """Where the history of this trial is kept."""
+        """Where the history of this trial is kept. Raises BadOrder: a name that was read from a file is no path."""
+        if not _NAME.fullmatch(self.name) or len(self.name.encode()) > MOST_BYTES:
+            raise BadOrder(
+                f"{self.name[:60]!r} cannot be the name of a trial: its history would not stand below {self.out}"
+            )
         return Path(self.out) / "trials" / self.name
 
     @property

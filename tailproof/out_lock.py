@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 
 from tailproof.waiting import Budget, DeadlineMissed
 
-NAME = ".lock"
+NAME = ".tailproof"
+_CONTENT = re.compile(r"tailproof, pid (\d+)\n")
 
 
-class OutInUse(Exception):
+class OutRefused(Exception):
+    """An `--out` cannot be used; the message says why."""
+
+
+class OutInUse(OutRefused):
     """Another check uses the directory; the message names both."""
 
 
@@ -19,11 +25,13 @@ class OutLock:
     """Held as long as the descriptor is open in any process, so also when its holder is killed and its supervisor still writes.
 
     Raises:
-        OutInUse: another check runs there, or the end of one was waited for `patience_s` seconds in vain.
+        OutRefused: another check runs there, the end of one was waited for `patience_s` seconds in vain, or the file is not ours.
     """
 
     def __init__(self, out: Path, *, patience_s: float) -> None:
         out.mkdir(parents=True, exist_ok=True)
+        if (out / NAME).is_symlink() or ((out / NAME).exists() and not is_lock(out / NAME)):
+            raise OutRefused(f"{out / NAME} was not made by tailproof: give this check another --out")
         self._file = (out / NAME).open("a+")
         try:
             if not self._taken():
@@ -32,7 +40,7 @@ class OutLock:
             self._file.close()
             raise
         self._file.truncate(0)
-        self._file.write(str(os.getpid()))
+        self._file.write(f"tailproof, pid {os.getpid()}\n")
         self._file.flush()
 
     @property
@@ -40,8 +48,8 @@ class OutLock:
         """For a process that shall hold it, too."""
         return self._file.fileno()
 
-    def release(self) -> None:
-        """Idempotent."""
+    def close(self) -> None:
+        """Free for the next check. Idempotent."""
         self._file.close()
 
     def _wait_for_a_dead_one(self, out: Path, patience_s: float) -> None:
@@ -64,8 +72,17 @@ class OutLock:
 
     def _holder(self) -> int:
         self._file.seek(0)
-        text = self._file.read().strip()
-        return int(text) if text.isdigit() else 0
+        told = _CONTENT.fullmatch(self._file.read())
+        return int(told[1]) if told else 0
+
+
+def is_lock(place: Path) -> bool:
+    """A file of ours: it names its holder, or nobody when that one was killed at once."""
+    if place.is_symlink() or not place.is_file():
+        return False
+    with place.open(errors="replace") as file:
+        text = file.read(64)
+    return not text or _CONTENT.fullmatch(text) is not None
 
 
 def _lives(pid: int) -> bool:

@@ -1,27 +1,29 @@
-"""Who owns what a trial started, and the removal of what a dead owner left.
+"""The marks of what we start, and the removal of what a dead owner left.
 
 Processes carry two environment variables that all their descendants inherit, containers, networks and volumes two labels,
-scratch directories a file. Nothing without such a mark is ever touched, and nothing whose owner lives.
+scratch directories their name. Nothing without such a mark is ever touched, and nothing whose owner lives.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
 import docker
-import msgspec
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
+from tailproof import scratch
+from tailproof.owners import began, owner_died, owner_id, owner_lives, stat
+from tailproof.targets.cache import building_sites
 from tailproof.targets.engine import EngineError, connect, engine_does
 from tailproof.targets.target import Owner
 from tailproof.waiting import Budget, DeadlineMissed
@@ -31,18 +33,26 @@ OWNER = "TAILPROOF_OWNER"
 PART = "TAILPROOF_PART"
 TRIAL_LABEL = "tailproof.trial"
 OWNER_LABEL = "tailproof.owner"
-OWNER_FILE = ".tailproof-owner"
-SCRATCH = "tailproof-"
-"""How the names of scratch directories begin."""
+SUPERVISOR = "supervisor"
+"""The part of a process that takes down what it started by itself, when whoever started it is gone."""
 
 _END_S = 10.0
+_TAKES_DOWN_S = 15.0
+"""How long a supervisor whose check was killed is left to take its trials down."""
+_GLANCE_S = 10.0
+"""How long an engine may take to answer whoever only wants to know what was left there."""
 _EXEC_S = 1.0
 """How long a process may take to get from one program to the next."""
-_BLANK_LOOKS = 10
-"""One that showed a command and no environment so often has none. Fewer meet one that executes the same program over and over."""
 _PF_KTHREAD = 0x00200000
 
 Kind = Literal["process", "container", "network", "volume", "scratch directory"]
+_PLURAL = {
+    "process": "processes",
+    "container": "containers",
+    "network": "networks",
+    "volume": "volumes",
+    "scratch directory": "scratch directories",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class _Blank:
-    """A living process that shows no environment: it is being executed, or really has none."""
+    """A living process that shows no environment because it is being executed."""
 
     pid: int = 0
     began: int = 0
@@ -80,25 +90,7 @@ class Leftover:
     remove: Callable[[], None]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name} (trial {self.owner.trial})"
-
-
-def owner_id(pid: int | None = None) -> str:
-    """`<pid>:<start time of the pid in clock ticks>:<boot id>` of this process, or of another one that lives."""
-    pid = os.getpid() if pid is None else pid
-    return f"{pid}:{_began(pid)}:{_boot()}"
-
-
-def owner_lives(owner: str) -> bool:
-    """The very process that `owner` names still runs (not another one with its number)."""
-    pid, _, rest = owner.partition(":")
-    began, _, boot = rest.partition(":")
-    if not pid.isdigit() or not began.isdigit() or boot != _boot():
-        return False
-    try:
-        return _began(int(pid)) == int(began)
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+        return f"{self.kind} {self.name}" + (f" (trial {self.owner.trial})" if self.owner.trial else "")
 
 
 def marks(owner: Owner, part: str) -> dict[str, str]:
@@ -106,28 +98,14 @@ def marks(owner: Owner, part: str) -> dict[str, str]:
     return {TRIAL: owner.trial, OWNER: owner.owner, PART: part}
 
 
+def own_marks(part: str) -> dict[str, str]:
+    """For a process that belongs to this one, and to no trial."""
+    return marks(Owner(trial="", owner=owner_id()), part)
+
+
 def labels(owner: Owner) -> dict[str, str]:
     """Labels for a container, network or volume of a trial."""
     return {TRIAL_LABEL: owner.trial, OWNER_LABEL: owner.owner}
-
-
-def mark_directory(directory: Path, owner: Owner) -> None:
-    """Make the scratch directory that `directory` is in findable for `clean`.
-
-    That is the one of its ancestors (or itself) that stands in the temporary directory and whose name begins with
-    `tailproof-`; a directory elsewhere is its maker's own business and gets no mark.
-    """
-    home = Path(tempfile.gettempdir()).resolve()
-    for place in (directory.resolve(), *directory.resolve().parents):
-        if place.parent == home and place.name.startswith(SCRATCH):
-            (place / OWNER_FILE).write_bytes(msgspec.json.encode({"trial": owner.trial, "owner": owner.owner}))
-
-
-def scratch(owner: Owner) -> Path:
-    """A new marked directory with a short path (sockets in it have 108 bytes for theirs)."""
-    directory = Path(tempfile.mkdtemp(prefix=SCRATCH))
-    mark_directory(directory, owner)
-    return directory
 
 
 def processes(*, trial: str = "", part: str = "") -> list[Process]:
@@ -137,14 +115,12 @@ def processes(*, trial: str = "", part: str = "") -> list[Process]:
     """
     found: list[Process] = []
     blank: dict[int, _Blank] = {pid: _Blank() for pid in _pids()}
-    alike: Counter[_Blank] = Counter()
 
     def all_told() -> bool:
         for pid in list(blank):
             seen = _process(pid)
-            if isinstance(seen, _Blank) and seen not in _MUTE and not (seen.command and alike[seen] == _BLANK_LOOKS):
+            if isinstance(seen, _Blank) and seen not in _MUTE:
                 blank[pid] = seen
-                alike[seen] += 1
                 continue
             del blank[pid]
             if isinstance(seen, Process) and trial in ("", seen.owner.trial) and part in ("", seen.part):
@@ -165,7 +141,7 @@ def end(process: Process, number: int = signal.SIGKILL) -> None:
     except ProcessLookupError:
         return
     try:
-        if _began(process.pid) == process.began:
+        if began(process.pid) == process.began:
             signal.pidfd_send_signal(handle, number)
     except (FileNotFoundError, ProcessLookupError):
         return
@@ -187,7 +163,7 @@ def end_all(budget: Budget, *, trial: str, part: str = "") -> None:
     )
 
 
-def leftovers(*, trial: str = "") -> list[Leftover]:
+def leftovers(*, trial: str = "", engine: bool = True) -> list[Leftover]:
     """Everything on this machine with our mark (of one trial, when given), in the order in which it has to be removed.
 
     Works without an engine.
@@ -197,11 +173,12 @@ def leftovers(*, trial: str = "") -> list[Leftover]:
         for process in processes()
         if process.pid != os.getpid()
     ]
-    found += _engine_leftovers()
-    for directory in sorted(Path(tempfile.gettempdir()).glob(f"{SCRATCH}*")):
-        owner = _owner_of(directory)
-        if owner:
-            found.append(Leftover("scratch directory", str(directory), owner, partial(shutil.rmtree, directory)))
+    found += _engine_leftovers() if engine else []
+    homes = [Path(tempfile.gettempdir()), *building_sites()]
+    found += [
+        Leftover("scratch directory", str(place), owner, partial(scratch.remove, place))
+        for place, owner in scratch.owned(homes)
+    ]
     return [leftover for leftover in found if trial in ("", leftover.owner.trial)]
 
 
@@ -211,23 +188,69 @@ def clean(*, spare_living: bool = True, trial: str = "") -> list[str]:
     With `trial` only what is left of that one. What cannot be removed is said, too, and why.
     """
 
-    def ours(owner: Owner) -> bool:
+    def doomed(owner: Owner) -> bool:
         return trial in ("", owner.trial) and not (spare_living and owner_lives(owner.owner))
 
-    def doomed() -> list[Process]:
-        return [process for process in processes() if process.pid != os.getpid() and ours(process.owner)]
+    return [_said(leftover, why) for leftover, why in _remove(doomed)]
 
-    said = []
-    for leftover in [leftover for leftover in leftovers(trial=trial) if ours(leftover.owner)]:
+
+def sweep(*, engine: bool) -> str:
+    """Remove what owners left that have died for certain: what every command does first. Says in one line what that was; empty
+    when there was nothing. `engine`: look there, too."""
+    removed = _remove(lambda owner: owner_died(owner.owner), engine=engine)
+    return _summary(removed, "left by a check that was killed")
+
+
+def remove_left_by(owner: str) -> str:
+    """Remove whatever a process left that was ours and has died. Says in one line what that was; empty when there was nothing."""
+    return _summary(_remove(lambda one: one.owner == owner), "left by the supervisor")
+
+
+def _remove(doomed: Callable[[Owner], bool], *, engine: bool = True) -> list[tuple[Leftover, str]]:
+    """What was doomed, each with why it could not be removed; empty when it was."""
+
+    def living() -> list[Process]:
+        return [process for process in processes() if process.pid != os.getpid() and doomed(process.owner)]
+
+    _await_supervisors(doomed)
+    removed = []
+    for leftover in [leftover for leftover in leftovers(engine=engine) if doomed(leftover.owner)]:
         try:
             if leftover.kind == "process":
-                _end_until_none_is_left(Budget(_END_S), "left processes to end", doomed)
+                _end_until_none_is_left(Budget(_END_S), "left processes to end", living)
             leftover.remove()
         except (OSError, EngineError, DeadlineMissed) as error:
-            said.append(f"could not remove {leftover}: {error}")
+            removed.append((leftover, str(error)))
         else:
-            said.append(f"removed {leftover}")
-    return said
+            removed.append((leftover, ""))
+    return removed
+
+
+def _await_supervisors(doomed: Callable[[Owner], bool]) -> None:
+    """A supervisor ends by itself when its check has gone, and its trials then end in order. One that does not is ended here, before
+    anybody asks what it left: until then it counts as the living owner of that."""
+
+    def under_way() -> list[Process]:
+        return [process for process in processes(part=SUPERVISOR) if doomed(process.owner)]
+
+    def ended() -> bool:
+        return not under_way()
+
+    try:
+        Budget(_TAKES_DOWN_S).wait_for("trials to be taken down", ended, every=0.1)
+    except DeadlineMissed:
+        _end_until_none_is_left(Budget(_END_S), "supervisors to end", under_way)
+
+
+def _said(leftover: Leftover, why: str) -> str:
+    return f"could not remove {leftover}: {why}" if why else f"removed {leftover}"
+
+
+def _summary(removed: Iterable[tuple[Leftover, str]], what: str) -> str:
+    tally = Counter(leftover.kind for leftover, why in removed if not why)
+    parts = [f"{number} {kind if number == 1 else _PLURAL[kind]}" for kind, number in tally.items()]
+    failed = [_said(leftover, why) for leftover, why in removed if why]
+    return "; ".join([*([f"removed {', '.join(parts)} {what}"] if parts else []), *failed])
 
 
 def _end_until_none_is_left(budget: Budget, waited_for: str, living: Callable[[], list[Process]]) -> None:
@@ -246,11 +269,11 @@ def _end_until_none_is_left(budget: Budget, waited_for: str, living: Callable[[]
 
 def _engine_leftovers() -> list[Leftover]:
     try:
-        engine = connect()
+        engine = connect(timeout_s=_GLANCE_S)
+        with closing(engine), engine_does("looking for what trials left"):
+            return list(_labelled(engine))
     except EngineError:
         return []
-    with closing(engine), engine_does("looking for what trials left"):
-        return list(_labelled(engine))
 
 
 def _labelled(engine: docker.DockerClient) -> Iterator[Leftover]:
@@ -274,6 +297,9 @@ def _remover(method: str, identity: str) -> Callable[[], None]:
                 getattr(engine.api, method)(identity, **options)
             except NotFound:
                 return
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT or "in progress" not in str(error.explanation):
+                    raise  # somebody else removes it at this moment
 
     return remove
 
@@ -281,14 +307,6 @@ def _remover(method: str, identity: str) -> Callable[[], None]:
 def _labels_owner(described: dict[str, dict[str, str]]) -> Owner:
     worn = described.get("Labels") or {}
     return Owner(trial=worn.get(TRIAL_LABEL, ""), owner=worn.get(OWNER_LABEL, ""))
-
-
-def _owner_of(directory: Path) -> Owner | None:
-    try:
-        told = msgspec.json.decode((directory / OWNER_FILE).read_bytes(), type=dict[str, str])
-        return Owner(trial=told["trial"], owner=told["owner"])
-    except (OSError, msgspec.MsgspecError, KeyError):
-        return None
 
 
 def _pids() -> list[int]:
@@ -301,39 +319,25 @@ def _process(pid: int) -> Process | _Blank | None:
         shown = _read(pid, "environ")
         if shown and OWNER.encode() not in shown:
             return None
-        began = _began(pid)
+        ticks = began(pid)
         command = _read(pid, "cmdline").replace(b"\0", b" ").decode("utf-8", "replace").strip()
         if not shown:
-            return None if _is_of_the_kernel(pid) else _Blank(pid, began, command)
+            return None if _has_no_environment(pid) else _Blank(pid, ticks, command)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     variables = shown.decode("utf-8", "replace").split("\0")
     worn = dict(pair.split("=", 1) for pair in variables if pair.startswith("TAILPROOF_") and "=" in pair)
     if OWNER not in worn:
         return None
-    return Process(pid, began, Owner(trial=worn.get(TRIAL, ""), owner=worn[OWNER]), worn.get(PART, ""), command)
+    return Process(pid, ticks, Owner(trial=worn.get(TRIAL, ""), owner=worn[OWNER]), worn.get(PART, ""), command)
 
 
 def _read(pid: int, name: str) -> bytes:
     return Path(f"/proc/{pid}/{name}").read_bytes()
 
 
-def _is_of_the_kernel(pid: int) -> bool:
-    return bool(int(_stat(pid)[6]) & _PF_KTHREAD)
-
-
-def _began(pid: int) -> int:
-    """Field 22 of `/proc/PID/stat`. FileNotFoundError for a zombie, too."""
-    fields = _stat(pid)
-    if fields[0] in "ZX":
-        raise FileNotFoundError(pid)
-    return int(fields[19])
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields from the third on: behind the command's closing bracket."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+def _has_no_environment(pid: int) -> bool:
+    """It belongs to the kernel, or its environment (fields 50 and 51 of `/proc/PID/stat`) is there and empty: of a process in the
+    middle of an `exec` the kernel does not know yet where that ends."""
+    fields = stat(pid)
+    return bool(int(fields[6]) & _PF_KTHREAD) or fields[47] == fields[48] != "0"

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tailproof import ending
+from tailproof import ending, out_dir, ownership
 from tailproof.check import Cell, Check, CheckError, CheckOptions
 from tailproof.clients.spec import BadClient
 from tailproof.guarantees.verdict import Outcome
@@ -27,7 +27,7 @@ from tailproof.history.reader import HistoryError
 from tailproof.interrupts import INTERRUPTS
 from tailproof.judging import judged_once
 from tailproof.orders import Ask, SupervisorGone, ask
-from tailproof.out_lock import OutInUse
+from tailproof.out_lock import OutRefused
 from tailproof.pairs import Matrix, meet
 from tailproof.plugin import DECIDED, SUITE_SUFFIX
 from tailproof.pytest_end import MISUSED, SESSION, Error, log_of
@@ -59,12 +59,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
+    _begin(Path(config.option.out))
     check = _plan(config, build=True)
     config.option.matrix = msgspec.json.encode(check.matrix).decode()
     parallel = config.option.parallel or getattr(config.option, "numprocesses", None) or 1
     try:
         config.stash[SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
-    except OutInUse as error:
+    except OutRefused as error:
         raise pytest.UsageError(str(error)) from error
     except NoRoom as error:
         raise Error(str(error)) from error
@@ -236,6 +237,16 @@ class GuaranteeItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the item stands."""
         return self.path, 0, self.name
+
+
+def _begin(out: Path) -> None:
+    """What is refused is refused before anything is built; what a dead check left is removed before anything is started."""
+    try:
+        out_dir.check(out)
+    except OutRefused as error:
+        raise pytest.UsageError(str(error)) from error
+    if removed := ownership.sweep(engine=True):
+        sys.stderr.write(f"{removed}\n")
 
 
 def _plan(config: pytest.Config, *, build: bool = False) -> Check:

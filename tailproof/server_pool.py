@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tailproof import ownership
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Life, Record
 from tailproof.scenario.schema import Scenario, ServerPlan
+from tailproof.scratch import scratch
 from tailproof.targets.target import Owner, Plan, Server, Target, TargetError
 
 _OF_THE_PATH = ("wire.", "network.", "user.")
@@ -142,7 +142,7 @@ class ServerPool:
         found = self._find(spec) if shared else None
         if found is None:
             keys = {"session key": key(), "server secret": secrets.token_hex(16)}
-            found = PooledServer(spec=spec, owner=owner, keys=keys, directory=ownership.scratch(owner), shared=shared)
+            found = PooledServer(spec=spec, owner=owner, keys=keys, directory=scratch(owner), shared=shared)
         found.trials += 1
         return found
 

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tailproof import room
+from tailproof import out_dir, room
 from tailproof.check import Check
 from tailproof.history.reader import HistoryError, read_header
 from tailproof.judging import VERDICTS, judged_once
@@ -37,7 +37,7 @@ class CheckSession:
         self._lock = lock
         self._supervisor = SupervisorProcess(
             parallel=parallel,
-            log=self.out / "supervisor.log",
+            log=self.out / out_dir.LOG,
             on_progress=self._follow,
             keeps=[lock.descriptor],
         )
@@ -45,13 +45,15 @@ class CheckSession:
     @classmethod
     def start(cls, check: Check, *, parallel: int, live: bool) -> CheckSession:
         """Make room below `--out` and start the supervisor. Histories of an earlier check in the same place are removed; those of one
-        that still runs are not touched. Raises OutInUse, NoRoom."""
+        that still runs, and what is not ours, are not touched. Raises OutRefused, NoRoom."""
         out = Path(check.options.out)
         room.check(out)
         lock = OutLock(out, patience_s=TAKE_DOWN_S)
-        shutil.rmtree(out / "trials", ignore_errors=True)
-        for name in ("result.json", "report.md"):
-            (out / name).unlink(missing_ok=True)
+        try:
+            out_dir.clear(out)
+        except out_dir.OutForeign:
+            lock.close()
+            raise
         # A running server has one address for its model, and that address takes one trial at a time.
         alone = any(pair.target.startswith("url:") for pair in check.matrix.pairs)
         return cls(check, lock, parallel=1 if alone else parallel, live=live)
@@ -68,13 +70,10 @@ class CheckSession:
     def finish(self) -> Result:
         """Take the trials down, gather the verdicts, write `report.md` and at last `result.json`. Raises OSError: then neither is
         there."""
-        taken_down = self.take_down()
+        self.take_down()
         self.cut(self._supervisor.gave_up)
         trials, errors = self._gather()
-        if self._supervisor.died:
-            errors.append(self._supervisor.died)
-        if not taken_down:
-            errors.append("the supervisor still takes trials down; `tailproof clean` removes what it leaves")
+        errors += filter(None, (self._supervisor.died, self._supervisor.removed))
         options = self.check.options
         result = check_result(
             trials,
@@ -90,8 +89,8 @@ class CheckSession:
             cut_off=self.cut_off,
         )
         try:
-            markdown.write(result, self.out / "report.md")
-            json.write(result, self.out / "result.json")
+            markdown.write(result, self.out / out_dir.REPORT)
+            json.write(result, self.out / out_dir.RESULT)
         except OSError:
             self._withdraw()
             raise
@@ -122,24 +121,24 @@ class CheckSession:
         """Begin to take the trials down, and wait for nothing."""
         self._supervisor.hurry()
 
-    def take_down(self) -> bool:
-        """No trial is under way when this returns True."""
-        return self._supervisor.end()
+    def take_down(self) -> None:
+        """No trial is under way when this returns."""
+        self._supervisor.end()
 
     def close(self) -> None:
         """The end of the session: no trial is under way, and `--out` is free for the next check. Idempotent."""
         self.take_down()
-        self._lock.release()
+        self._lock.close()
 
     def summary(self, *, width: int, color: bool) -> str:
         """The end of a check, for a person: the verdict line first."""
         assert self.result is not None, "a summary follows a result"
-        files = {"report": str(self.out / "report.md"), "result": str(self.out / "result.json")}
+        files = {"report": str(self.out / out_dir.REPORT), "result": str(self.out / out_dir.RESULT)}
         return terminal.render(self.result, files=files, width=width, color=color)
 
     def _withdraw(self) -> None:
         self.result = None
-        for name in ("result.json", "report.md"):
+        for name in (out_dir.RESULT, out_dir.REPORT):
             with suppress(OSError):  # a disk that lets nothing be removed lets nothing be written either
                 (self.out / name).unlink(missing_ok=True)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import socketserver
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,9 +25,12 @@ from typing import IO, Self
 
 import msgspec
 
-from tailproof import ending, room
+from tailproof import ending, ownership, room
 from tailproof.orders import Ask, Done, Order
+from tailproof.owners import owner_id
+from tailproof.scratch import scratch
 from tailproof.server_pool import ServerPool
+from tailproof.targets.target import Owner
 from tailproof.trial import HistoryLost, Trial, TrialFailed
 from tailproof.waiting import Cancelled
 
@@ -229,9 +232,11 @@ class SupervisorProcess:
         """How it ended, when that was not in order; known once it was told to end."""
         self.gave_up = ""
         """Why it runs no trial any more, as it said itself."""
+        self.removed = ""
+        """What it left when it died, and what became of that."""
         self._told = False
-        self._place = tempfile.TemporaryDirectory(prefix="tailproof-")
-        self.address = str(Path(self._place.name) / "supervisor")
+        self._place = scratch(Owner(trial="", owner=owner_id()))
+        self.address = str(self._place / "supervisor")
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
@@ -239,11 +244,15 @@ class SupervisorProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                env={**os.environ, **ownership.own_marks(ownership.SUPERVISOR)},
                 start_new_session=True,
                 pass_fds=keeps,
             )
+        self._owner = owner_id(self._process.pid)
+        self._ended = False
         assert self._process.stdout is not None
         if self._process.stdout.readline().strip() != b"ready":
+            shutil.rmtree(self._place, ignore_errors=True)
             raise RuntimeError(f"the supervisor did not start; see {log}")
         # Somebody must always read: a full pipe would hold every trial at its next phase.
         self._reader = threading.Thread(
@@ -256,9 +265,11 @@ class SupervisorProcess:
         self._told = True
         self._process.send_signal(signal.SIGTERM)
 
-    def end(self) -> bool:
-        """Let it take down; False when it did not end in time (it goes on by itself, and `clean` finds what it leaves)."""
+    def end(self) -> None:
+        """Let it take down. When it has died, or does not come to an end, what it leaves is removed here. Idempotent."""
         assert self._process.stdin is not None
+        if self._ended:
+            return
         early = not self._told and self._process.poll() is not None
         self._told = True
         if not self._process.stdin.closed:
@@ -266,14 +277,19 @@ class SupervisorProcess:
         try:
             code = self._process.wait(TAKE_DOWN_S)
         except subprocess.TimeoutExpired:
-            return False
+            self._process.kill()
+            self._process.wait()
+            self.died = f"the supervisor did not take its trials down within {TAKE_DOWN_S:.0f} s and was killed"
+        else:
+            if code == NOT_ENDED:
+                self.died = "a trial did not come to its end and was left"
+            elif (early or code) and not self.gave_up:
+                self.died = f"the supervisor ended by itself (exit code {code})"
+        if self.died:
+            self.removed = ownership.remove_left_by(self._owner)
         self._reader.join(timeout=5)
-        if code == NOT_ENDED:
-            self.died = "a trial did not come to its end and was left; `tailproof clean` removes what there is of it"
-        elif (early or code) and not self.gave_up:
-            self.died = f"the supervisor ended by itself (exit code {code})"
-        self._place.cleanup()
-        return True
+        shutil.rmtree(self._place, ignore_errors=True)
+        self._ended = True
 
     def _read(self, lines: IO[bytes], on_progress: Callable[[Progress], object]) -> None:
         decode = msgspec.json.Decoder(Progress).decode
@@ -318,6 +334,8 @@ def main() -> None:
     if not supervisor.take_down():
         os._exit(NOT_ENDED)  # the threads that hang would hold us
     listener.shutdown()
+    # Whoever started us may be gone.
+    shutil.rmtree(Path(arguments.address).parent, ignore_errors=True)
 
 
 def _watch_owner(stop: threading.Event) -> None:

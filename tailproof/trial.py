@@ -23,7 +23,10 @@ from tailproof.history import records
 from tailproof.history.recorder import Recorder
 from tailproof.landing import Landing
 from tailproof.orders import Order
+from tailproof.out_dir import is_history
+from tailproof.owners import owner_id
 from tailproof.scenario.schema import Scenario
+from tailproof.scratch import scratch
 from tailproof.server_pool import PooledServer, ServerPool, may_share
 from tailproof.targets.target import Owner
 from tailproof.targets.url import KEY_VARIABLE
@@ -109,9 +112,11 @@ class Trial:
     def run(self) -> None:
         """Raises TrialFailed (environment), HistoryLost, Cancelled, OSError (what the machine refuses). Whatever happens, nothing is left
         running."""
+        if self.order.directory.exists() and not is_history(self.order.directory):
+            raise TrialFailed(f"{self.order.directory} was not made by tailproof: the history needs another place")
         shutil.rmtree(self.order.directory, ignore_errors=True)
         header = header_of(self.order, self.scenario)
-        self._owner = owner = Owner(trial=header.trial, owner=ownership.owner_id())
+        self._owner = owner = Owner(trial=header.trial, owner=owner_id())
         pool, pooled = self._server(owner)
         self._pooled = pooled
         try:
@@ -121,13 +126,13 @@ class Trial:
             raise HistoryLost(f"the history cannot be written: {error.strerror or error}") from error
         with self._recording(recorder):
             with ExitStack() as removal:
-                self._scratch = scratch = ownership.scratch(owner)
-                removal.callback(shutil.rmtree, scratch, ignore_errors=True)
+                self._scratch = place = scratch(owner)
+                removal.callback(shutil.rmtree, place, ignore_errors=True)
                 removal.callback(self._enter, "removing")
                 removal.callback(lambda: pool.give_back(pooled, fit=self._in_order))
                 landing = Landing(self.scenario, recorder, cancel=self._cancel, enter=self._enter, tell=self._tell)
                 self._enter("preparing")
-                self._cast = cast = self._assemble(recorder, scratch, owner, pooled, removal)
+                self._cast = cast = self._assemble(recorder, place, owner, pooled, removal)
                 self._enter("starting")
                 self._start(cast)
                 try:
@@ -168,11 +173,11 @@ class Trial:
     # -- the stages -------------------------------------------------------------------------------------------------
 
     def _assemble(
-        self, recorder: Recorder, scratch: Path, owner: Owner, pooled: PooledServer, removal: ExitStack
+        self, recorder: Recorder, place: Path, owner: Owner, pooled: PooledServer, removal: ExitStack
     ) -> Cast:
         budget = Budget(self.scenario.seconds, cancel=self._cancel)
         try:
-            return Cast(self.order, self.scenario, recorder, scratch, owner, pooled, budget, removal)
+            return Cast(self.order, self.scenario, recorder, place, owner, pooled, budget, removal)
         except CAUSES as error:
             self._check_cut_off()
             self._witness(break_off(error, ("harness", "prepare")))

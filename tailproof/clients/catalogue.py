@@ -43,7 +43,7 @@ def client_for(
         adapter=adapter,
         recorder=recorder,
         scratch=scratch,
-        environment=marks(owner, PART),
+        environment={**marks(owner, PART), "TMPDIR": str(scratch)},
         budget=budget or Budget(BUILD_S),
         sight=sight,
     )

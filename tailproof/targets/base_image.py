@@ -15,8 +15,11 @@ import docker
 from docker.errors import ImageNotFound
 
 from tailproof import data
+from tailproof.ownership import own_marks
+from tailproof.scratch import workroom
 from tailproof.targets.cache import cache, only_one
 from tailproof.targets.engine import EngineError, build, engine_does
+from tailproof.targets.run_to_end import BUILD
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -70,10 +73,10 @@ def _from_registry(engine: docker.DockerClient, tag: str, say: Callable[[str], N
     if refused:
         return refused
     say(f"building the base image from {wanted}")
-    with tempfile.TemporaryDirectory(prefix="tailproof-image-") as place:
-        shutil.copy(recipe, Path(place) / "Dockerfile")
+    with workroom() as place:
+        shutil.copy(recipe, place / "Dockerfile")
         try:
-            build(engine, Path(place), tag, arguments={}, labels={}, network="host")
+            build(engine, place, tag, arguments={}, labels={}, network="host")
         except EngineError as error:
             return str(error)
     return ""
@@ -127,20 +130,21 @@ def _mmdebstrap(tree: Path, budget: Budget) -> None:
     program = shutil.which("mmdebstrap")
     if program is None:
         raise NoMmdebstrap
-    aside = tree.with_name(f"{tree.stem}.aside.tar")
-    command = [
-        *(program, "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in _WITHOUT),
-        *(SUITE, str(aside)),
-    ]
-    with tempfile.TemporaryFile() as told:
+    with workroom(beside=tree) as room, workroom() as temporary, tempfile.TemporaryFile() as told:
+        aside = room / tree.name
+        temporary.chmod(0o755)  # the packages are fetched by another user
+        command = [
+            *(program, "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in _WITHOUT),
+            *(SUITE, str(aside)),
+        ]
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=told,
             stderr=told,
             cwd=tree.parent,
-            env={**os.environ, "LC_ALL": "C"},
+            env={**os.environ, **own_marks(BUILD), "LC_ALL": "C", "TMPDIR": str(temporary)},
         )
         try:
             budget.wait_for("mmdebstrap to end", lambda: process.poll() is not None, every=0.1)
@@ -154,4 +158,4 @@ def _mmdebstrap(tree: Path, budget: Budget) -> None:
             told.seek(0)
             words = " ".join(told.read().decode(errors="replace").split())
             raise TargetError(f"mmdebstrap could not make the base image: {words[-400:]}")
-    aside.rename(tree)
+        aside.rename(tree)

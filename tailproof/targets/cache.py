@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tailproof.scratch import workroom
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -41,16 +41,16 @@ def published(place: Path, *, mark: str, build: Callable[[Path], None], what: st
         with only_one(lock_file(place), budget, doing=f"building {what}"):
             if touch(place, mark):
                 return
-            aside = place.with_name(f"{place.name}.aside")
-            shutil.rmtree(aside, ignore_errors=True)
-            try:
-                build(aside)
-                aside.rename(place)
-            except BaseException:
-                shutil.rmtree(aside, ignore_errors=True)
-                raise
+            with workroom(beside=place) as room:
+                build(room / place.name)
+                (room / place.name).rename(place)
     except DeadlineMissed as missed:
         raise TargetError(f"{what} is not there: {missed}") from missed
+
+
+def building_sites() -> list[Path]:
+    """The directories in which things are built aside."""
+    return [place for place in cache().glob("*") if place.is_dir()]
 
 
 def touch(place: Path, mark: str) -> bool:
@@ -62,8 +62,8 @@ def touch(place: Path, mark: str) -> bool:
 
 
 def lock_file(place: Path) -> Path:
-    """What whoever builds or removes `place` holds, also for what a broken build or removal left of it."""
-    return place.with_name(f"{place.name.removesuffix('.aside').removesuffix('.gone')}.lock")
+    """What whoever builds or removes `place` holds."""
+    return place.with_name(f"{place.name}.lock")
 
 
 def _try_lock(descriptor: int) -> bool:

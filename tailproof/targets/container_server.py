@@ -63,7 +63,6 @@ class ContainerServer:
     def start(self, budget: Budget) -> None:
         """Create volume and container and start it; returns when the server process runs. Raises TargetError."""
         self._plan.directory.mkdir(parents=True, exist_ok=True)
-        ownership.mark_directory(self._plan.directory, self._plan.owner)
         self._address = address()
         self._engine = connect()
         self._events = EngineEvents(self._plan.owner.trial, self._lives.hear)

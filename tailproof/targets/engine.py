@@ -23,12 +23,12 @@ class EngineError(TargetError):
     """The engine is not there, has gone, or refuses."""
 
 
-def connect() -> docker.DockerClient:
+def connect(*, timeout_s: float = TIMEOUT_S) -> docker.DockerClient:
     """A client of the engine that DOCKER_HOST or the usual socket names. Raises EngineError when none answers."""
     client = None
     try:
         knock(address())
-        client = docker.from_env(timeout=TIMEOUT_S)
+        client = docker.from_env(timeout=timeout_s)
         client.ping()
     except (DockerException, requests.RequestException, OSError) as error:
         if client is not None:

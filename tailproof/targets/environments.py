@@ -6,11 +6,11 @@ The server of a release and its SDK client live in the same environment: one loc
 from __future__ import annotations
 
 import hashlib
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tailproof.scratch import workroom
 from tailproof.targets.cache import cache, lock_file, only_one, published
 from tailproof.targets.locks import Lock, lock_for
 from tailproof.targets.pythons import Python, find_python
@@ -70,7 +70,7 @@ def requirements(path: Path) -> str:
 
 
 def evict(older_than_days: float) -> list[str]:
-    """Remove environments that nobody asked for in so many days, and what broken builds left. Returns what was removed."""
+    """Remove environments that nobody asked for in so many days. Returns what was removed."""
     removed = []
     limit = time.time() - older_than_days * 86400
     for place in sorted((cache() / "environments").glob("*")):
@@ -102,6 +102,5 @@ def _build(lock: Lock, python: Python, aside: Path, budget: Budget) -> None:
 
 
 def _remove(place: Path) -> None:
-    gone = place.with_name(f"{place.name}.gone")
-    place.rename(gone)
-    shutil.rmtree(gone)
+    with workroom(beside=place) as room:
+        place.rename(room / place.name)

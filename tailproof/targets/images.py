@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import docker
 from docker.errors import ImageNotFound
 
 from tailproof import data
+from tailproof.scratch import workroom
 from tailproof.targets.base_image import base_image, base_recipe
 from tailproof.targets.cache import cache, only_one
 from tailproof.targets.engine import build, connect, engine_does
@@ -66,7 +65,7 @@ def _build(
     engine: docker.DockerClient, lock: Lock, tag: str, recipe: str, say: Callable[[str], None], budget: Budget
 ) -> None:
     base = base_image(engine, say=say, budget=budget)
-    with tempfile.TemporaryDirectory(prefix="tailproof-image-") as place:
+    with workroom() as place:
         say(f"downloading release {lock.version}")
         uv(
             [
@@ -80,7 +79,7 @@ def _build(
         say(f"building {tag}")
         build(
             engine,
-            Path(place),
+            place,
             tag,
             arguments={"BASE": base, "PYTHON": PYTHON},
             labels={VERSION_LABEL: lock.version, RECIPE_LABEL: recipe},

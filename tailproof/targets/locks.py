@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from packaging.version import Version
 
 from tailproof import data
 from tailproof.history.recorder import write_atomically
+from tailproof.scratch import workroom
 from tailproof.targets.cache import cache
 from tailproof.targets.target import TargetError
 from tailproof.targets.uv import UvFailed, uv
@@ -91,8 +91,8 @@ def resolve_lock(version: str, budget: Budget, *, as_of: dt.datetime | None = No
         raise TargetError(f"{version!r} is not a version; known releases: {', '.join(known_releases())}")
     day = as_of or uploaded(version, budget) + dt.timedelta(days=1)
     stamp = day.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    with tempfile.TemporaryDirectory(prefix="tailproof-lock-") as place:
-        asked = Path(place) / "requirements.in"
+    with workroom() as place:
+        asked = place / "requirements.in"
         asked.write_text("".join(f"{package}=={version}\n" for package in PACKAGES))
         text = uv(
             [
@@ -145,8 +145,8 @@ def _nearest(version: str, budget: Budget) -> list[str]:
 
 def _look_up(requirements: list[str], budget: Budget, *options: str) -> list[dict[str, dict[str, dt.datetime]]]:
     """What the index knows of some requirements alone, without their dependencies."""
-    with tempfile.TemporaryDirectory(prefix="tailproof-lock-") as place:
-        asked = Path(place) / "requirements.in"
+    with workroom() as place:
+        asked = place / "requirements.in"
         asked.write_text("\n".join(requirements))
         text = uv(
             [

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from tailproof import data
 from tailproof.history.recorder import write_atomically
+from tailproof.scratch import workroom
 from tailproof.targets.cache import cache
 from tailproof.targets.locks import is_version
 from tailproof.targets.npm import NpmFailed, npm
@@ -68,8 +68,7 @@ def resolve_npm_lock(version: str, budget: Budget, *, as_of: dt.datetime | None 
     """
     if not is_version(version):
         raise TargetError(f"{version!r} is not a version; known releases: {', '.join(known_clients())}")
-    with tempfile.TemporaryDirectory(prefix="tailproof-lock-") as name:
-        place = Path(name)
+    with workroom() as place:
         day = as_of or _uploaded(version, budget, place) + dt.timedelta(days=1)
         stamp = day.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         asked = f" --as-of {as_of:%Y-%m-%d}" if as_of else ""

@@ -17,6 +17,7 @@ from typing import Literal
 from tailproof import ownership
 from tailproof.adapters.adapter import Adapter, Places
 from tailproof.history.records import Life
+from tailproof.scratch import scratch
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
@@ -60,7 +61,6 @@ class ProcessServer:
     def start(self, budget: Budget) -> None:
         """Start the first life. Raises TargetError when the interpreter does not run."""
         self._plan.directory.mkdir(parents=True, exist_ok=True)
-        ownership.mark_directory(self._plan.directory, self._plan.owner)
         self._launch("first")
 
     def restart(self, budget: Budget, *, place: Place) -> None:
@@ -245,7 +245,7 @@ class ProcessServer:
 
     def _surroundings(self) -> dict[str, str]:
         if self._scratch is None:
-            self._scratch = ownership.scratch(self._plan.owner)
+            self._scratch = scratch(self._plan.owner)
             for name in ("home", "tmp", "tmux"):
                 (self._scratch / name).mkdir(mode=0o700)
         return {

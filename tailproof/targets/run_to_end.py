@@ -10,8 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tailproof.ownership import own_marks
+from tailproof.scratch import workroom
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget, DeadlineMissed
+
+BUILD = "build"
+"""The mark of programs that build what a check needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +36,20 @@ def run_to_end(
     environment: Mapping[str, str] | None = None,
     cwd: Path = Path("/"),
 ) -> Ended:
-    """Run a program without input until it ends by itself. `doing` says in words what it is run for.
+    """Run a program without input until it ends by itself. `doing` says in words what it is run for. It and what it makes in the
+    temporary directory are ours: it gets one of its own.
 
     Raises:
         TargetError: it did not end within the budget; it was killed.
     """
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with workroom() as room, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        worn = {**(os.environ if environment is None else environment), **own_marks(BUILD), "TMPDIR": str(room)}
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            env=environment,
+            env=worn,
             cwd=cwd,
             start_new_session=True,  # what it starts ends with it
         )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from tailproof import scratch
 from tailproof.history.records import Life
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
 from tailproof.waiting import Budget
@@ -45,11 +48,10 @@ class UrlServer:
 
     def __init__(self, plan: Plan, url: str) -> None:
         self.url = url
-        self.workspace = f"/tmp/tailproof-{plan.owner.trial}"
+        self._here = urllib.parse.urlsplit(url).hostname in _LOOPBACK
+        self.workspace = f"{tempfile.gettempdir() if self._here else '/tmp'}/{scratch.name_for(plan.owner)}"
         # On this machine tools and harness can share the journal; elsewhere its lines are lost, and nothing rests on them.
-        self.journal = (
-            str(plan.journal) if urllib.parse.urlsplit(url).hostname in _LOOPBACK else f"{self.workspace}/journal"
-        )
+        self.journal = str(plan.journal) if self._here else f"{self.workspace}/journal"
         self._engine = plan.engine
         self._removed = False
 
@@ -127,9 +129,12 @@ class UrlServer:
         """It is not ours."""
 
     def remove(self) -> None:
-        """Left as it is."""
+        """Left as it is, but for the workspace that it made for the trial, where that can be reached."""
         if not self._removed:
             self._removed = True
+            with suppress(OSError):  # it may be another user's
+                if self._here:
+                    scratch.remove(Path(self.workspace))
             self._engine.write(Life("removed", self.epoch, detail="left running"))
 
     def _refuse(self, what: str) -> NoReturn:

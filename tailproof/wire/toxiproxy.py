@@ -12,7 +12,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,10 @@ import requests
 from toxiproxy import Toxiproxy as Package
 from toxiproxy.api import APIConsumer
 
+from tailproof.ownership import own_marks
+from tailproof.scratch import workroom
+from tailproof.targets.cache import cache
+from tailproof.targets.run_to_end import BUILD
 from tailproof.waiting import Budget
 
 RELEASE = "v2.12.0"
@@ -71,7 +74,7 @@ class Toxic:
 
 def cache_directory() -> Path:
     """Where a built server is kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tailproof" / "toxiproxy" / RELEASE
+    return cache() / "toxiproxy" / RELEASE
 
 
 def find() -> Path | None:
@@ -112,11 +115,17 @@ def build(*, seconds: float = 600.0) -> Path:
     if go is None:
         raise ToxiproxyError(f"building Toxiproxy needs a Go toolchain; {available()}")
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent) as aside:
+    with workroom(beside=place.parent) as aside:
         try:
             built = subprocess.run(
                 [go, "install", MODULE],
-                env={**os.environ, "GOBIN": aside, "GOFLAGS": "-mod=mod"},
+                env={
+                    **os.environ,
+                    **own_marks(BUILD),
+                    "TMPDIR": str(aside),
+                    "GOBIN": str(aside),
+                    "GOFLAGS": "-mod=mod",
+                },
                 capture_output=True,
                 text=True,
                 timeout=seconds,
@@ -127,7 +136,7 @@ def build(*, seconds: float = 600.0) -> Path:
         if built.returncode:
             said = built.stderr.strip().splitlines()
             raise ToxiproxyError(f"`go install {MODULE}` failed: {said[-1] if said else built.returncode}")
-        (Path(aside) / "server").replace(place)
+        (aside / "server").replace(place)
     return place
 
 

@@ -25,7 +25,8 @@ from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.observer import Observer
-from tailproof.ownership import owner_id, scratch
+from tailproof.owners import owner_id
+from tailproof.scratch import scratch
 from tailproof.targets.process import Installation, ProcessTarget
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Owner, Plan, Server, Target

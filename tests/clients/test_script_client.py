@@ -22,7 +22,8 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History, read_header
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
-from tailproof.ownership import marks, owner_id
+from tailproof.owners import owner_id
+from tailproof.ownership import marks
 from tailproof.rejudge import judge_again
 from tailproof.reports import json
 from tailproof.targets.target import Owner
@@ -111,7 +112,17 @@ def test_it_gets_the_documented_variables_and_nothing_else_of_ours(
         "INIT_API_KEY": INIT_KEY,
     }
     assert (told["LLM_BASE_URL"], told["AGENT_WORKSPACE"]) == (PLAN.model_url, PLAN.workspace)
-    ours = {"PATH", "HOME", "LANG", "LLM_MODEL", "LLM_API_KEY", ownership.TRIAL, ownership.OWNER, ownership.PART}
+    ours = {
+        "PATH",
+        "HOME",
+        "LANG",
+        "TMPDIR",
+        "LLM_MODEL",
+        "LLM_API_KEY",
+        ownership.TRIAL,
+        ownership.OWNER,
+        ownership.PART,
+    }
     known = ours | {"AGENT_SERVER_URL", "SESSION_API_KEY", "INIT_API_KEY", "AGENT_WORKSPACE", "LLM_BASE_URL"}
     assert told.keys() - {"LC_CTYPE"} == known
 

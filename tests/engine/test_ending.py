@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 
 from tailproof import data, ownership
 from tailproof.history.reader import History, read_header
+from tailproof.owners import owner_id
+from tailproof.reports import json
 from tailproof.waiting import Budget
 
 SCENARIO = """\
@@ -88,25 +91,59 @@ def test_ctrl_c_leaves_nothing_and_keeps_the_history(tmp_path: Path, workers: in
             assert phases[-3:] == ["healing", "stopping", "removing"]
 
 
-def test_a_check_that_is_killed_is_taken_down_by_its_supervisor(tmp_path: Path) -> None:
-    with held_check(tmp_path, 1) as (process, trials):
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        Budget(60).wait_for("the supervisor to take the trial down", lambda: not living(trials))
-        Budget(60).wait_for("the scratch directory to go", lambda: not scratch_of(trials))
+def supervisor_of(trials: list[str]) -> int:
+    (pid,) = {int(process.owner.owner.partition(":")[0]) for process in living(trials)}
+    return pid
 
 
-def test_what_a_killed_supervisor_leaves_is_found_by_clean(tmp_path: Path) -> None:
-    with held_check(tmp_path, 1) as (process, trials):
-        supervisors = {int(left.owner.owner.partition(":")[0]) for left in living(trials)}
-        assert len(supervisors) == 1
-        os.kill(supervisors.pop(), signal.SIGKILL)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        assert living(trials)
-        ownership.clean()
+def directories_of(process: subprocess.Popen[bytes]) -> list[str]:
+    owner = owner_id(process.pid)
+    return [
+        left.name for left in ownership.leftovers() if left.owner.owner == owner and left.kind == "scratch directory"
+    ]
+
+
+def test_a_check_whose_supervisor_is_killed_takes_the_trials_down_itself(tmp_path: Path) -> None:
+    with held_check(tmp_path, 2) as (process, trials):
+        assert len(directories_of(process)) == 1
+        os.kill(supervisor_of(trials), signal.SIGKILL)
+        assert process.wait(60) == 2
         assert living(trials) == []
         assert scratch_of(trials) == []
+        assert directories_of(process) == []
+    doubts = json.read(tmp_path / "out" / "result.json").gate.doubts
+    assert "the supervisor ended by itself (exit code -9)" in doubts
+    (removed,) = [doubt for doubt in doubts if doubt.startswith("removed ")]
+    assert re.fullmatch(r"removed \d+ processes, \d+ scratch directories left by the supervisor", removed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_check_that_is_killed_leaves_no_directory(tmp_path: Path, number: signal.Signals) -> None:
+    with held_check(tmp_path, 1) as (process, trials):
+        owner = owner_id(process.pid)
+        os.kill(process.pid, number)
+        process.wait(60)
+
+        def gone() -> bool:
+            return not [
+                left for left in ownership.leftovers() if left.owner.owner == owner or left.owner.trial in trials
+            ]
+
+        Budget(60).wait_for("the supervisor to take the trial down", gone, every=0.1)
+
+
+def test_what_a_killed_check_and_supervisor_leave_is_removed_by_the_next_command(tmp_path: Path) -> None:
+    with held_check(tmp_path, 1) as (process, trials):
+        owner = owner_id(process.pid)
+        supervisor = supervisor_of(trials)
+        os.kill(process.pid, signal.SIGKILL)
+        os.kill(supervisor, signal.SIGKILL)
+        process.wait()
+        subprocess.run(
+            [sys.executable, "-m", "tailproof.cli", "list"], stdout=subprocess.DEVNULL, timeout=90, check=True
+        )
+        assert living(trials) == []
+        assert [left for left in ownership.leftovers() if left.owner.owner == owner or left.owner.trial in trials] == []
 
 
 def test_clean_spares_those_whose_owner_lives(tmp_path: Path) -> None:

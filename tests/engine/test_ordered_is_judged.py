@@ -167,7 +167,7 @@ def test_the_lock_ends_with_its_holder_however_that_ends(tmp_path: Path) -> None
             OutLock(tmp_path, patience_s=0)
         process.kill()
         process.wait()
-    OutLock(tmp_path, patience_s=0).release()
+    OutLock(tmp_path, patience_s=0).close()
 
 
 def test_what_a_dead_check_still_has_taken_down_is_waited_for(tmp_path: Path) -> None:
@@ -184,10 +184,10 @@ def test_what_a_dead_check_still_has_taken_down_is_waited_for(tmp_path: Path) ->
     (still,) = [
         process
         for process in psutil.process_iter(["cmdline"])
-        if process.info["cmdline"] == ["sleep", "600"] and tmp_path / ".lock" in _open_files(process.pid)
+        if process.info["cmdline"] == ["sleep", "600"] and tmp_path / ".tailproof" in _open_files(process.pid)
     ]
     still.kill()
-    OutLock(tmp_path, patience_s=10).release()
+    OutLock(tmp_path, patience_s=10).close()
 
 
 def _open_files(pid: int) -> list[Path]:
@@ -198,7 +198,7 @@ def _open_files(pid: int) -> list[Path]:
 
 
 def test_a_lock_that_is_released_is_free(tmp_path: Path) -> None:
-    OutLock(tmp_path, patience_s=0).release()
+    OutLock(tmp_path, patience_s=0).close()
     second = OutLock(tmp_path, patience_s=0)
-    second.release()
-    second.release()
+    second.close()
+    second.close()

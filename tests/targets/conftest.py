@@ -15,7 +15,8 @@ from target_stage import Begin, Trial
 from tailproof.adapters.openhands import OpenHands
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
-from tailproof.ownership import owner_id, scratch
+from tailproof.owners import owner_id
+from tailproof.scratch import scratch
 from tailproof.targets.base_image import base_image
 from tailproof.targets.container import ContainerTarget
 from tailproof.targets.engine import build, connect

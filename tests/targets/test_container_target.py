@@ -15,6 +15,7 @@ from tailproof import ownership
 from tailproof.adapters.openhands import OpenHands
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
+from tailproof.owners import owner_id
 from tailproof.server_pool import ServerPool
 from tailproof.targets.container import ContainerTarget
 from tailproof.targets.engine import connect
@@ -84,7 +85,7 @@ def test_the_tools_of_every_trial_of_a_shared_server_can_write_into_its_journal(
 ) -> None:
     """The first trial's directory is there before the container is, and the container opens the journal to its user."""
     pool = ServerPool(most=1)
-    owner = Owner(trial="journal-test", owner=ownership.owner_id())
+    owner = Owner(trial="journal-test", owner=owner_id())
     small_container.prepare(Budget(600))
     pooled = pool.take("small", owner, shared=True, key=lambda: "key")
     budget = Budget(60)

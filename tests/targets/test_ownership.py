@@ -12,8 +12,10 @@ from uuid import uuid4
 
 import pytest
 
-from tailproof import ownership
+from tailproof import owners, ownership, scratch
+from tailproof.targets.cache import cache, published
 from tailproof.targets.engine import connect
+from tailproof.targets.run_to_end import run_to_end
 from tailproof.targets.target import Owner
 from tailproof.waiting import Budget
 
@@ -22,7 +24,8 @@ import sys
 from pathlib import Path
 from tailproof.adapters.openhands import OpenHands
 from tailproof.history.recorder import Witness
-from tailproof.ownership import owner_id, scratch
+from tailproof.owners import owner_id
+from tailproof.scratch import scratch
 from tailproof.targets.process import Installation, ProcessTarget
 from tailproof.targets.target import Owner, Plan
 from tailproof.waiting import Budget
@@ -50,12 +53,19 @@ def trial() -> Iterator[str]:
 
 @pytest.fixture
 def dead_owner() -> str:
-    """The identity of a process that has ended."""
+    """The identity of a process that has ended. Other tests start commands meanwhile, and each of them removes what it left."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    identity = ownership.owner_id(process.pid)
-    assert ownership.owner_lives(identity)
+    identity = owners.owner_id(process.pid)
+    assert owners.owner_lives(identity)
+    assert not owners.owner_died(identity)
     process.communicate(b"\n")
     return identity
+
+
+@pytest.fixture
+def lost_owner() -> str:
+    """One of before the last boot: only `clean` removes what it left."""
+    return f"{owners.owner_id().rpartition(':')[0]}:another-boot"
 
 
 def sleeper(owner: Owner) -> subprocess.Popen[bytes]:
@@ -64,31 +74,49 @@ def sleeper(owner: Owner) -> subprocess.Popen[bytes]:
 
 
 def test_this_process_lives() -> None:
-    assert ownership.owner_lives(ownership.owner_id())
+    assert owners.owner_lives(owners.owner_id())
 
 
 def test_a_dead_process_does_not_live(dead_owner: str) -> None:
-    assert not ownership.owner_lives(dead_owner)
+    assert not owners.owner_lives(dead_owner)
+    assert owners.owner_died(dead_owner)
+
+
+def test_a_process_that_nobody_waited_for_yet_does_not_live() -> None:
+    with subprocess.Popen(["true"]) as process:
+        Budget(10).wait_for("it to end", lambda: owners.stat(process.pid)[0] == "Z")
+        assert not owners.owner_lives(owners.owner_id(process.pid))
+
+
+def test_a_process_of_another_container_is_not_known_to_be_dead() -> None:
+    """Several of them may share one engine, and each counts its processes from 1."""
+    other = f"{os.getpid()}:1:{owners.whereabouts().partition('.')[0]}.1"
+    assert owners.owner_lives(other)
+    assert not owners.owner_died(other)
+
+
+def test_a_process_of_another_boot_is_not_known_to_be_dead(lost_owner: str) -> None:
+    """It may run on another machine that shares the engine; `clean` is asked to decide."""
+    assert not owners.owner_lives(lost_owner)
+    assert not owners.owner_died(lost_owner)
 
 
 @pytest.mark.parametrize(
     "owner",
     [
-        pytest.param(
-            f"{os.getpid()}:1:{ownership.owner_id().rpartition(':')[2]}", id="another process with its number"
-        ),
-        pytest.param(f"{ownership.owner_id().rpartition(':')[0]}:another-boot", id="before the last boot"),
+        pytest.param(f"{os.getpid()}:1:{owners.owner_id().rpartition(':')[2]}", id="another process with its number"),
+        pytest.param(f"{owners.owner_id().rpartition(':')[0]}:another-boot", id="before the last boot"),
         pytest.param("", id="empty"),
         pytest.param("nonsense", id="nonsense"),
     ],
 )
 def test_an_owner_that_is_not_this_very_process_does_not_live(owner: str) -> None:
-    assert not ownership.owner_lives(owner)
+    assert not owners.owner_lives(owner)
 
 
 def test_what_a_living_owner_has_is_spared(trial: str) -> None:
-    owner = Owner(trial=trial, owner=ownership.owner_id())
-    place = ownership.scratch(owner)
+    owner = Owner(trial=trial, owner=owners.owner_id())
+    place = scratch.scratch(owner)
     with sleeper(owner) as process:
         assert ownership.clean(trial=trial) == []
         assert process.poll() is None
@@ -97,9 +125,9 @@ def test_what_a_living_owner_has_is_spared(trial: str) -> None:
     assert not place.exists()
 
 
-def test_processes_and_directories_of_a_dead_owner_are_removed(trial: str, dead_owner: str) -> None:
-    owner = Owner(trial=trial, owner=dead_owner)
-    place = ownership.scratch(owner)
+def test_processes_and_directories_of_a_dead_owner_are_removed(trial: str, lost_owner: str) -> None:
+    owner = Owner(trial=trial, owner=lost_owner)
+    place = scratch.scratch(owner)
     (place / "kept").mkdir()
     with sleeper(owner) as process:
         removed = ownership.clean(trial=trial)
@@ -113,7 +141,7 @@ def test_a_process_that_executes_one_program_after_the_other_is_found_at_every_l
     """In the middle of an `exec` its environment cannot be read."""
     script = tmp_path / "again"
     script.write_text(f"exec sh {script}\n")
-    environment = ownership.marks(Owner(trial=trial, owner=ownership.owner_id()), "server")
+    environment = ownership.marks(Owner(trial=trial, owner=owners.owner_id()), "server")
     with subprocess.Popen(["sh", str(script)], env=environment, start_new_session=True) as process:
         looks = [[found.pid for found in ownership.processes(trial=trial)] for _ in range(100)]
         ownership.end_all(Budget(10), trial=trial)
@@ -140,7 +168,7 @@ def shows_nothing(monkeypatch: pytest.MonkeyPatch, pid: int, looks: int, *names:
 def test_a_process_is_looked_at_again_until_it_shows_what_it_is(
     trial: str, monkeypatch: pytest.MonkeyPatch, looks: int
 ) -> None:
-    with sleeper(Owner(trial=trial, owner=ownership.owner_id())) as process:
+    with sleeper(Owner(trial=trial, owner=owners.owner_id())) as process:
         shows_nothing(monkeypatch, process.pid, looks, "environ", "cmdline")
         assert [found.command for found in ownership.processes(trial=trial)] == ["sleep 300"]
         ownership.end_all(Budget(10), trial=trial)
@@ -149,13 +177,10 @@ def test_a_process_is_looked_at_again_until_it_shows_what_it_is(
 
 def test_a_process_without_an_environment_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "300"], env={}) as process:
-        try:
-            looked = shows_nothing(monkeypatch, process.pid, 0)
-            monkeypatch.setattr(ownership, "_EXEC_S", 300.0)
-            assert process.pid not in [found.pid for found in ownership.processes()]
-            assert looked.count("environ") == ownership._BLANK_LOOKS + 1
-        finally:
-            process.kill()
+        looked = shows_nothing(monkeypatch, process.pid, 0)
+        assert process.pid not in [found.pid for found in ownership.processes()]
+        assert looked.count("environ") == 1
+        process.kill()
 
 
 def test_a_process_that_never_shows_anything_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,23 +194,140 @@ def test_a_process_that_never_shows_anything_is_waited_for_once(monkeypatch: pyt
         process.kill()
 
 
+FOREIGN = ("tailproof-somebody", "tailproof-1-2-3-4", "tailproof-lock-x8fk2", "other-1a-2b-0c0c-abcd")
+
+
 def test_a_directory_without_our_mark_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    (tmp_path / "tailproof-somebody").mkdir()
+    for name in FOREIGN:
+        (tmp_path / name).mkdir()
     (tmp_path / "tailproof-broken").mkdir()
-    (tmp_path / "tailproof-broken" / ownership.OWNER_FILE).write_text("{")
+    (tmp_path / "tailproof-broken" / scratch.OWNER_FILE).write_text("{")
+    (tmp_path / scratch.name_for(Owner(trial="a0", owner="1:1:x"))).symlink_to(tmp_path / FOREIGN[0])
     assert [it for it in ownership.leftovers() if it.kind == "scratch directory"] == []
 
 
-def test_a_directory_is_marked_at_the_scratch_directory_that_holds_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trial: str
+def test_a_directory_is_owned_before_there_is_anything_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dead_owner: str
+) -> None:
+    """Its name says whose it is: whoever makes it may be killed before it writes a word."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    place = scratch.scratch(Owner(trial="x", owner=dead_owner))
+    (place / scratch.OWNER_FILE).unlink()
+    (found,) = [it for it in ownership.leftovers() if it.kind == "scratch directory"]
+    assert (found.name, found.owner.owner) == (str(place), dead_owner)
+    ownership.sweep(engine=False)
+    assert not place.exists()
+
+
+def test_what_is_mounted_in_a_directory_is_not_removed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch, "_mounts", lambda: [tmp_path / "tailproof-x" / "dev"])
+    (tmp_path / "tailproof-x" / "dev").mkdir(parents=True)
+    with pytest.raises(OSError, match="dev is mounted in it"):
+        scratch.remove(tmp_path / "tailproof-x")
+    assert (tmp_path / "tailproof-x" / "dev").is_dir()
+
+
+def test_mount_points_are_known() -> None:
+    assert Path("/proc") in scratch._mounts()
+
+
+# -- before a command begins --------------------------------------------------------------------------------------------
+
+
+def test_the_next_command_removes_what_died_and_says_so_in_a_line(trial: str, dead_owner: str) -> None:
+    owner = Owner(trial=trial, owner=dead_owner)
+    place = scratch.scratch(owner)
+    with sleeper(owner) as process:
+        said = subprocess.run(
+            [sys.executable, "-m", "tailproof.cli", "list"], capture_output=True, text=True, timeout=60, check=True
+        )
+        assert process.wait(10) == -9
+    assert not place.exists()
+    assert "left by a check that was killed" in said.stderr or said.stderr == "", "another test may have been faster"
+    assert "removed" not in said.stdout
+
+
+def test_the_next_command_spares_who_lives_and_who_cannot_be_told(trial: str, lost_owner: str) -> None:
+    with (
+        sleeper(Owner(trial=trial, owner=owners.owner_id())) as ours,
+        sleeper(Owner(trial=trial, owner=lost_owner)) as lost,
+    ):
+        ownership.sweep(engine=False)
+        assert (ours.poll(), lost.poll()) == (None, None)
+        ownership.end_all(Budget(10), trial=trial)
+
+
+def test_a_supervisor_that_takes_its_trials_down_is_given_the_time(
+    monkeypatch: pytest.MonkeyPatch, dead_owner: str, tmp_path: Path
+) -> None:
+    """It ends by itself, because its check has gone; one that does not is ended, with what it has."""
+    worn = ownership.marks(Owner(trial="", owner=dead_owner), ownership.SUPERVISOR)
+    done = tmp_path / "done"
+    with subprocess.Popen(["sh", "-c", f"sleep 1; touch {done}"], env={**os.environ, **worn}) as process:
+        ownership.sweep(engine=False)
+        assert done.exists()
+        assert process.wait(10) == 0
+    monkeypatch.setattr(ownership, "_TAKES_DOWN_S", 0.2)
+    with subprocess.Popen(["sleep", "300"], env={**os.environ, **worn}) as process:
+        ownership.sweep(engine=False)
+        assert process.wait(10) == -9
+
+
+# -- what is built ------------------------------------------------------------------------------------------------------
+
+BUILDER = """
+import sys
+from pathlib import Path
+from tailproof.targets.cache import cache, published
+from tailproof.targets.run_to_end import run_to_end
+from tailproof.waiting import Budget
+def build(aside):
+    aside.mkdir()
+    run_to_end(["sh", "-c", "mktemp -d; touch started; exec sleep 300"], doing="building", budget=Budget(300), cwd=aside)
+published(cache() / "environments" / "it", mark="pyvenv.cfg", build=build, what="it", budget=Budget(60))
+"""
+
+
+def test_what_a_killed_build_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory that it filled aside, the program that filled it, and what that made in the temporary directory."""
+    (tmp_path / "t").mkdir()
+    monkeypatch.setenv("TAILPROOF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "t"))
+    with subprocess.Popen(
+        [sys.executable, "-c", BUILDER], env={**os.environ, "TMPDIR": str(tmp_path / "t")}
+    ) as builder:
+        sites = cache() / "environments"
+        Budget(30).wait_for("the build to begin", lambda: list(sites.glob("tailproof-*/it/started")))
+        owner = owners.owner_id(builder.pid)
+        ownership.sweep(engine=False)
+        assert [one.part for one in ownership.processes() if one.owner.owner == owner] == ["build"]
+        builder.kill()
+    ownership.sweep(engine=False)
+    assert [one for one in ownership.processes() if one.owner.owner == owner] == []
+    assert [place.name for place in sites.iterdir()] == ["it.lock"]
+    assert list((tmp_path / "t").iterdir()) == []
+
+
+def test_a_program_that_builds_leaves_nothing_in_the_temporary_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    inner = tmp_path / "tailproof-trial-x" / "server"
-    inner.mkdir(parents=True)
-    ownership.mark_directory(inner, Owner(trial=trial, owner="1:1:x"))
-    (found,) = ownership.leftovers(trial=trial)
-    assert found.name == str(tmp_path / "tailproof-trial-x")
+    ended = run_to_end(["mktemp", "-d"], doing="making a directory", budget=Budget(10))
+    assert ended.out.startswith(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_build_that_fails_leaves_nothing_aside(tmp_path: Path) -> None:
+    place = tmp_path / "environments" / "it"
+
+    def build(aside: Path) -> None:
+        aside.mkdir()
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        published(place, mark="mark", build=build, what="it", budget=Budget(10))
+    assert [one.name for one in place.parent.iterdir()] == ["it.lock"]
 
 
 def test_a_killed_harness_leaves_a_server_that_clean_removes(trial: str) -> None:
@@ -208,17 +350,17 @@ def test_processes_are_never_ended_without_a_trial() -> None:
         ownership.end_all(Budget(1), trial="")
 
 
-def test_without_an_engine_the_rest_is_found(trial: str, dead_owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_engine_the_rest_is_found(trial: str, lost_owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/engine.sock")
-    ownership.scratch(Owner(trial=trial, owner=dead_owner))
+    scratch.scratch(Owner(trial=trial, owner=lost_owner))
     assert [leftover.kind for leftover in ownership.leftovers(trial=trial)] == ["scratch directory"]
 
 
 @pytest.mark.engine
 def test_containers_networks_and_volumes_of_a_dead_owner_are_removed(
-    trial: str, dead_owner: str, small_image: str
+    trial: str, lost_owner: str, small_image: str
 ) -> None:
-    labels = ownership.labels(Owner(trial=trial, owner=dead_owner))
+    labels = ownership.labels(Owner(trial=trial, owner=lost_owner))
     with closing(connect()) as engine:
         volume = engine.volumes.create(f"tailproof-{trial}", labels=labels)
         engine.networks.create(f"tailproof-{trial}", labels=labels)
@@ -226,4 +368,16 @@ def test_containers_networks_and_volumes_of_a_dead_owner_are_removed(
         found = [leftover.kind for leftover in ownership.leftovers(trial=trial)]
         assert found == ["container", "network", "volume"]
         assert all(line.startswith("removed ") for line in ownership.clean(trial=trial))
+    assert ownership.leftovers(trial=trial) == []
+
+
+@pytest.mark.engine
+def test_the_next_check_removes_containers_of_an_owner_that_died(trial: str, dead_owner: str, small_image: str) -> None:
+    labels = ownership.labels(Owner(trial=trial, owner=dead_owner))
+    with closing(connect()) as engine:
+        engine.containers.create(small_image, labels=labels)
+    ownership.sweep(engine=False)
+    if left := ownership.leftovers(trial=trial):  # another test may begin a check meanwhile
+        assert [leftover.kind for leftover in left] == ["container"]
+    ownership.sweep(engine=True)
     assert ownership.leftovers(trial=trial) == []
