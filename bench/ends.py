@@ -30,6 +30,8 @@ def _signals(rows: str, place: Path) -> list[str]:
     wrong, seconds = [], []
     for row in chosen:
         ended_s, found = signals.play(row, place / row.name)
+        if ended_s > signals.ENDS_S:
+            found.append("too late")
         _say(row.name, f"{ended_s:4.1f} s", found)
         seconds.append(ended_s)
         wrong += [row.name] if found else []
@@ -40,7 +42,7 @@ def _signals(rows: str, place: Path) -> list[str]:
 
 def _full_disks(rows: str, place: Path) -> list[str]:
     chosen = [row for row in full_disk.ROWS if fnmatchcase(row.name, rows)]
-    why_not = full_disk.cannot(place) if chosen else ""
+    why_not = full_disk.cannot() if chosen else ""
     wrong = []
     for row in chosen:
         found = [f"not played: {why_not}"] if why_not else full_disk.play(row, place / row.name)

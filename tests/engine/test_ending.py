@@ -96,8 +96,7 @@ def supervisor_of(trials: list[str]) -> int:
     return pid
 
 
-def directories_of(process: subprocess.Popen[bytes]) -> list[str]:
-    owner = owner_id(process.pid)
+def directories_of(owner: str) -> list[str]:
     return [
         left.name for left in ownership.leftovers() if left.owner.owner == owner and left.kind == "scratch directory"
     ]
@@ -105,12 +104,13 @@ def directories_of(process: subprocess.Popen[bytes]) -> list[str]:
 
 def test_a_check_whose_supervisor_is_killed_takes_the_trials_down_itself(tmp_path: Path) -> None:
     with held_check(tmp_path, 2) as (process, trials):
-        assert len(directories_of(process)) == 1
+        owner = owner_id(process.pid)
+        assert len(directories_of(owner)) == 1
         os.kill(supervisor_of(trials), signal.SIGKILL)
         assert process.wait(60) == 2
         assert living(trials) == []
         assert scratch_of(trials) == []
-        assert directories_of(process) == []
+        assert directories_of(owner) == []
     doubts = json.read(tmp_path / "out" / "result.json").gate.doubts
     assert "the supervisor ended by itself (exit code -9)" in doubts
     (removed,) = [doubt for doubt in doubts if doubt.startswith("removed ")]

@@ -40,7 +40,7 @@ def test_a_signal_ends_a_command_whatever_the_server_does(tmp_path: Path, row: s
 
 @pytest.mark.parametrize("row", [row for row in full_disk.ROWS if row.name in FULL_DISKS], ids=lambda row: row.name)
 def test_a_full_disk_is_no_verdict(tmp_path: Path, row: full_disk.Row) -> None:
-    if why_not := full_disk.cannot(tmp_path):
+    if why_not := full_disk.cannot():
         pytest.skip(why_not)
     assert full_disk.play(row, tmp_path) == []
 
