@@ -17,7 +17,7 @@ from tailproof.targets.engine import build, connect, engine_does
 from tailproof.targets.environments import requirements
 from tailproof.targets.locks import Lock, lock_for
 from tailproof.targets.target import TargetError
-from tailproof.targets.uv import uv
+from tailproof.targets.uv import THIS_PYTHON, uv
 from tailproof.waiting import Budget, DeadlineMissed
 
 REPOSITORY = "tailproof/agent-server"
@@ -69,7 +69,7 @@ def _build(
         say(f"downloading release {lock.version}")
         uv(
             [
-                *("pip", "install", "--quiet", "--require-hashes", "--target", f"{place}/packages"),
+                *("pip", "install", *THIS_PYTHON, "--quiet", "--require-hashes", "--target", f"{place}/packages"),
                 *("--python-version", PYTHON, "--python-platform", _platform(engine), "--requirements", str(lock.path)),
             ],
             doing=f"downloading release {lock.version}",

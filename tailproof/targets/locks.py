@@ -15,7 +15,7 @@ from tailproof.history.recorder import write_atomically
 from tailproof.scratch import workroom
 from tailproof.targets.cache import cache
 from tailproof.targets.target import TargetError
-from tailproof.targets.uv import UvFailed, uv
+from tailproof.targets.uv import THIS_PYTHON, UvFailed, uv
 from tailproof.waiting import Budget
 
 PACKAGES = ("openhands-agent-server", "openhands-sdk", "openhands-tools", "openhands-workspace")
@@ -96,7 +96,15 @@ def resolve_lock(version: str, budget: Budget, *, as_of: dt.datetime | None = No
         asked.write_text("".join(f"{package}=={version}\n" for package in PACKAGES))
         text = uv(
             [
-                *("pip", "compile", "--universal", "--python-version", LOWEST_PYTHON, "--generate-hashes"),
+                *(
+                    "pip",
+                    "compile",
+                    *THIS_PYTHON,
+                    "--universal",
+                    "--python-version",
+                    LOWEST_PYTHON,
+                    "--generate-hashes",
+                ),
                 *("--exclude-newer", stamp, "--no-header", "--no-annotate", "--quiet", str(asked)),
             ],
             doing=f"resolving release {version} as of {stamp}",
@@ -150,7 +158,7 @@ def _look_up(requirements: list[str], budget: Budget, *options: str) -> list[dic
         asked.write_text("\n".join(requirements))
         text = uv(
             [
-                *("pip", "compile", "--no-deps", "--no-header", "--format", "pylock.toml", "--quiet"),
+                *("pip", "compile", *THIS_PYTHON, "--no-deps", "--no-header", "--format", "pylock.toml", "--quiet"),
                 *("--python-version", "3.13", *options, str(asked)),
             ],
             doing=f"looking up {requirements[0]} in the package index",

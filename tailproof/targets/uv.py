@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 import uv as uv_package
@@ -9,6 +10,9 @@ import uv as uv_package
 from tailproof.targets.run_to_end import run_to_end
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
+
+THIS_PYTHON = ("--python", sys.executable)
+"""The interpreter that a resolution is computed with, for whatever Python it is: without it uv looks for one of that release."""
 
 
 class UvFailed(TargetError):
@@ -26,7 +30,8 @@ def uv(
     budget: Budget,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Run uv and return its standard output. `doing` says in words what it is run for.
+    """Run uv and return its standard output. `doing` says in words what it is run for. It never downloads a Python: one that
+    `pythons.py` did not find is asked of the user.
 
     Raises:
         UvFailed: it ended with an error.
@@ -37,7 +42,7 @@ def uv(
     except FileNotFoundError as missing:
         raise TargetError(f"{doing} needs uv, which is not beside this Python: pip install uv") from missing
     ended = run_to_end(
-        [program, "--no-progress", "--color", "never", *arguments],
+        [program, "--no-progress", "--no-python-downloads", "--color", "never", *arguments],
         doing=doing,
         budget=budget,
         environment=environment,
