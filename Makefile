@@ -25,7 +25,7 @@ check: setup
 
 test: setup
 	@sh docker/needs.sh test $(BIN)
-	@$(BIN)/pytest $(SLICE) -n $(TESTS_AT_ONCE)
+	@$(BIN)/pytest $(SLICE) -n $(TESTS_AT_ONCE) --dist loadgroup
 
 lint: setup
 	@$(BIN)/ruff check .

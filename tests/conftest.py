@@ -28,10 +28,20 @@ NO_SKIPS = "TAILPROOF_NO_SKIPS"
 
 _PROPERTY = "tailproof-lacks"
 
+MADE_ONCE = ("reference_check", "matrix", "woken", "violated")
+"""Fixtures that many tests share: with pytest-xdist all tests of one of them go to one process, where it is made once."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     for mark, (_, what) in NEEDS.items():
         config.addinivalue_line("markers", f"{mark}: needs {what}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture in MADE_ONCE:
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(fixture))
 
 
 @pytest.hookimpl(wrapper=True)

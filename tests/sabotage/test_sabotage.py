@@ -19,9 +19,15 @@ from tailproof.faults.catalogue import CATALOGUE as FAULTS  # noqa: E402
 PAGE = ROOT / "docs/sabotage.md"
 
 
-def marks(situation: Situation) -> list[pytest.MarkDecorator]:
-    in_a_container = [pytest.mark.engine] if situation.target.startswith("docker:") else []
-    return [pytest.mark.release, *in_a_container] if situation.real else []
+def shares(situation: Situation) -> pytest.MarkDecorator:
+    """The honest trial of a situation is played once: with pytest-xdist, all tests that look at it go to one process."""
+    return pytest.mark.xdist_group(f"{situation.scenario}-{situation.client}-{situation.target}")
+
+
+def marks(cell: Cell) -> list[pytest.MarkDecorator]:
+    of_honest = [shares(cell.situation)] if cell.after is not None else []
+    in_a_container = [pytest.mark.engine] if cell.situation.target.startswith("docker:") else []
+    return [*of_honest, *([pytest.mark.release, *in_a_container] if cell.situation.real else [])]
 
 
 @pytest.fixture(scope="session")
@@ -29,13 +35,16 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return Stage(tmp_path_factory.mktemp("sabotage"))
 
 
-@pytest.mark.parametrize("situation", [CALM, REPORTING, CUT, KILLED], ids=lambda one: f"{one.scenario}-{one.client}")
+@pytest.mark.parametrize(
+    "situation",
+    [pytest.param(one, id=f"{one.scenario}-{one.client}", marks=shares(one)) for one in (CALM, REPORTING, CUT, KILLED)],
+)
 def test_the_gate_is_open_when_nobody_does_anything(stage: Stage, situation: Situation) -> None:
     gate = stage.control(situation)
     assert (gate.state, gate.closed_by, gate.doubts) == ("open", (), ())
 
 
-@pytest.mark.parametrize("cell", [pytest.param(one, id=one.name, marks=marks(one.situation)) for one in CELLS])
+@pytest.mark.parametrize("cell", [pytest.param(one, id=one.name, marks=marks(one)) for one in CELLS])
 def test_no_gate_opens_and_nobody_is_accused(stage: Stage, cell: Cell) -> None:
     missing = cell.cannot()
     if missing:
