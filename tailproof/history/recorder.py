@@ -161,7 +161,7 @@ class Recorder:
         why = self._failed or next((witness.failed for witness in self._all() if witness.failed), "")
         return f"the history cannot be written: {why}" if why else ""
 
-    def keep(self, event: Event, body: Any, raw: bytes) -> Event:
+    def keep(self, event: Event, body: Any, raw: bytes | bytearray) -> Event:
         """Fill in `digest`, `size` and `body` of an event. Each body is kept once: small ones stand in the line of the first
         sighting with their digest, large ones in the store. A long log is read many times over."""
         event.digest = digest_of(body)
@@ -240,7 +240,7 @@ def _spellings(secret: str) -> list[bytes]:
     return [secret.encode(), msgspec.json.encode(secret)[1:-1], *(spelled.encode() for spelled in sorted(quoted))]
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | bytearray) -> None:
     """Write a file so that nobody ever sees half of it."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
-SCHEMA_VERSION = 2
-"""2: each witness counts its records (`End`), the header says what each of them could see, and a break-off is a record."""
+SCHEMA_VERSION = 3
+"""2: each witness counts its records (`End`), the header says what each of them could see, and a break-off is a record. 3: what is
+wrong with an answer or a stream itself is told (`flaw`), and so is what the harness ended (`cut`)."""
 
 Role = Literal["message", "action", "observation", "rejection", "error", "status", "snapshot", "bookkeeping", "other"]
 """What an event is in the loop. `observation`, `rejection` and `error` (with a `call`) close an `action`; `status` carries a
@@ -21,6 +22,10 @@ status; `snapshot` is a whole state pushed to subscribers; `bookkeeping` (statis
 Neutral = Literal["queued", "active", "waiting", "idle", "done", "interrupted", "failed", "stuck", "none", "unknown"]
 """A status in neutral words. `active` runs; `done`, `failed` and `stuck` are terminal; `waiting` and `interrupted` wait for
 someone; `none` means that the server shows no status; `unknown` that the adapter does not know the word."""
+
+Flaw = Literal["", "endless", "too-large", "misshapen"]
+"""What is wrong with what a server said: it began and did not end, it is more than is taken (`tailproof.incoming.limits`), or it is
+not what the protocol says."""
 
 TERMINAL: frozenset[str] = frozenset({"done", "failed", "stuck"})
 RESTING: frozenset[str] = TERMINAL | {"waiting", "interrupted", "idle"}
@@ -139,7 +144,11 @@ class Request(Record, tag="request"):
     code: int = 0
     """The HTTP status; 0 when there was none."""
     error: str = ""
-    """Why there was none: refused, reset, timeout, ..."""
+    """Why there was none (refused, reset, timeout, ...), or what is wrong with the one that came."""
+    flaw: Flaw = ""
+    """What kind of wrong that is; empty when the answer was whole, or when none came."""
+    cut: bool = False
+    """The harness ended it, for want of time or because it was told to: that says nothing of the server."""
     began_ns: int = 0
     conversation: str = ""
     epoch: int = 0
@@ -191,15 +200,18 @@ class Event(Sighting, tag="event"):
 
 
 class Stream(Record, tag="stream"):
-    """A subscription: opened, accepted, or closed."""
+    """A subscription: opened, accepted, or closed; or something came on it that is not to be taken."""
 
     reading: str
-    stage: Literal["opened", "subscribed", "closed"]
+    stage: Literal["opened", "subscribed", "flawed", "closed"]
     conversation: str = ""
     path: str = ""
     """`direct` (past the wire) or `wire`."""
     code: int = 0
     reason: str = ""
+    """How it ended; of `flawed`, what came, in half a sentence."""
+    flaw: Flaw = ""
+    """Of `flawed`: what kind of wrong that is."""
     epoch: int = 0
 
 

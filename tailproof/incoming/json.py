@@ -3,52 +3,78 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, TypeVar, overload
 
 import msgspec
 
-from tailproof.incoming.limits import DEPTH, Exceeded
+from tailproof.incoming.limits import DEPTH, VALUES, Exceeded, Misshapen
 
 T = TypeVar("T")
 
+PIECE_BYTES = 1 << 20
+SAYS_CHARS = 200
 
-class NotJson(Exception):
+
+class NotJson(Misshapen):
     """Not JSON, or not of the shape that was asked for; the message says where."""
 
 
 @overload
-def decode(raw: bytes) -> Any: ...
+def decode(raw: bytes | bytearray) -> Any: ...
 @overload
-def decode(raw: bytes, shape: type[T]) -> T: ...
-def decode(raw: bytes, shape: Any = Any) -> Any:
-    """`raw` as `shape`.
+def decode(raw: bytes | bytearray, shape: type[T], *, outline: bool = False) -> T: ...
+def decode(raw: bytes | bytearray, shape: Any = Any, *, outline: bool = False) -> Any:
+    """`raw` as `shape`. An `outline` is a shape that nobody walks into: what may be deep stays `msgspec.Raw` and is measured when it
+    is decoded, which spares a look at each byte of a long page.
 
     Raises:
         NotJson: it is something else.
-        Exceeded: nested deeper than `limits.DEPTH`.
+        Exceeded: nested deeper than `limits.DEPTH`, or of more than `limits.VALUES` values.
     """
-    if _deeper(raw, DEPTH):
-        raise Exceeded(f"JSON is nested deeper than {DEPTH}")
+    if not outline or raw.count(b",") > VALUES:
+        measure(raw)
     try:
         return msgspec.json.decode(raw, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise NotJson(str(error)) from error
+    except RecursionError as error:
+        raise Exceeded(f"JSON is nested deeper than {DEPTH}") from error
+    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
+        raise NotJson(str(error)[:SAYS_CHARS]) from error
 
 
-def _deeper(raw: bytes, limit: int) -> bool:
-    """Whether brackets stand deeper inside each other, strings left out. Every pass over `raw` is one in C: pages are long."""
-    if raw.count(b"{") + raw.count(b"[") <= limit:
-        return False
-    bare = raw.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_MARKS)
-    bare = _STRING.sub(b"", bare).translate(_ONE_KIND)
-    for _ in range(limit):
-        inner = bare.replace(b"[]", b"")
-        if len(inner) == len(bare):
+def measure(raw: bytes | bytearray) -> None:
+    """Look at the brackets and commas outside of strings. Every pass over `raw` is one in C: pages are long. Raises Exceeded."""
+    deep = raw.count(b"{") + raw.count(b"[") > DEPTH
+    if not deep and raw.count(b",") <= VALUES:
+        return
+    bare = _STRING.sub(b"", b"".join(_marks(raw)))
+    if bare.count(b",") > VALUES:
+        raise Exceeded(f"JSON has more than {VALUES} values")
+    if _deeper(bare.translate(_ONE_KIND, b',"')):
+        raise Exceeded(f"JSON is nested deeper than {DEPTH}")
+
+
+def _marks(raw: bytes | bytearray) -> Iterator[bytes]:
+    """Brackets, commas and quotes, but for quotes that are escaped; piece by piece, a copy of all of it would be as large."""
+    start = 0
+    while start < len(raw):
+        end = start + PIECE_BYTES
+        while raw[end - 1 : end] == b"\\":  # what stands behind it belongs to it
+            end += 1
+        piece = bytes(raw[start:end])
+        yield piece.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_MARKS)
+        start = end
+
+
+def _deeper(brackets: bytes) -> bool:
+    for _ in range(DEPTH):
+        inner = brackets.replace(b"[]", b"")
+        if len(inner) == len(brackets):
             break
-        bare = inner
-    return bare.count(b"[") > limit or b"[]" in bare
+        brackets = inner
+    return brackets.count(b"[") > DEPTH or b"[]" in brackets
 
 
-_NO_MARKS = bytes(set(range(256)) - set(b'{}[]"'))
+_NO_MARKS = bytes(set(range(256)) - set(b'{}[],"'))
 _STRING = re.compile(b'"[^"]*"')
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")

@@ -2,21 +2,68 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from tailproof.history.records import Flaw
+
 REQUEST_S = 30.0
 """A whole request, from its first byte sent to the last byte of its answer."""
+ENDLESS_S = 10.0
+"""An answer or a message that had begun so long before nobody waits for it any more does not end; a younger one was late."""
 HEAD_BYTES = 64 << 10
 """The first line and the fields of an answer."""
-BODY_BYTES = 64 << 20
-"""A body, after it was decompressed."""
-MESSAGE_BYTES = 64 << 20
+INFORMATIONAL = 100
+"""Answers of 1xx before the answer itself."""
+BODY_BYTES = 32 << 20
+"""A body. No compression is asked for: one that comes compressed is not read at all."""
+MESSAGE_BYTES = 16 << 20
 """A message of a stream."""
+MESSAGE_FRAMES = 10_000
+"""The frames of a message."""
+CONTROL_FRAMES = 1_000
+"""Pings and pongs between two messages of a stream."""
+STREAM_MESSAGES = 200_000
+"""The messages of a stream."""
+STREAM_BYTES = 1 << 30
+"""The messages of a stream together."""
+LOG_EVENTS = 200_000
+"""The events of a log, as it is read page by page."""
+LOG_PAGES = 10_000
+"""The pages of a log."""
 DEPTH = 200
 """Objects and lists inside each other."""
+VALUES = 500_000
+"""The values of all objects and lists of one JSON text."""
 WORD_CHARS = 1024
 """An id, a cursor, a status, the name of an event, a version."""
+WORDS = 1_000
+"""The words of a vocabulary, the ids of a list of conversations."""
 INPUT_BYTES = 1 << 20
 """A file that a person writes: a scenario, a baseline, rules of the wire."""
 
 
-class Exceeded(Exception):
-    """More than is taken; `str()` is half a sentence that names what and the limit: `the body is longer than 64 MB`."""
+class Unsound(Exception):
+    """What came is not to be taken; `str()` is half a sentence that says why: `the body is longer than 32 MB`."""
+
+    flaw: ClassVar[Flaw] = "misshapen"
+
+
+class Exceeded(Unsound):
+    """More than is taken; the half sentence names what and the limit."""
+
+    flaw = "too-large"
+
+
+class Endless(Unsound):
+    """It began and did not end."""
+
+    flaw = "endless"
+
+
+class Misshapen(Unsound):
+    """It is not what was to be said there."""
+
+
+def size(number: int) -> str:
+    """A limit in bytes, for people: `32 MB`."""
+    return f"{number >> 20} MB" if number >= 1 << 20 else f"{number >> 10} kB"
