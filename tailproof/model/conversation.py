@@ -125,7 +125,8 @@ class PlayedScript:
 
     def ask(self, request: int, body: Mapping[str, Any]) -> Answered:
         """Decide the answer to a request, and record the question. Side requests (no tools) never move the script."""
-        messages = [message for message in body.get("messages") or () if isinstance(message, dict)]
+        said = body.get("messages")
+        messages = [message for message in said if isinstance(message, dict)] if isinstance(said, list) else []
         with self._changed:
             answer = self._decide(request, messages) if body.get("tools") else _side(request)
             self._asked[answer.turn] += 1

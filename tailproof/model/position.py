@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_CALL_ID = re.compile(r"^call-(\d+)-(\d+)$")
+_CALL_ID = re.compile(r"^call-(\d{1,9})-(\d{1,9})$")
 
 
 def call_id(position: int, index: int, word: str = "call") -> str:
@@ -25,7 +25,9 @@ def position_of(messages: Sequence[Mapping[str, Any]]) -> int:
     for message in messages:
         if message.get("role") != "assistant":
             continue
-        told = [int(match[1]) for call in message.get("tool_calls") or () if (match := _CALL_ID.match(_id(call)))]
+        calls = message.get("tool_calls")
+        ids = [_id(call) for call in calls] if isinstance(calls, list) else []
+        told = [int(match[1]) for identity in ids if (match := _CALL_ID.match(identity))]
         position = max([position, *(number + 1 for number in told)]) if told else position + 1
     return position
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tailproof.incoming.limits import WORD_CHARS
+
 CHARS = 200
 """How much of a text is kept."""
 ID_CHARS = 60
@@ -29,7 +31,7 @@ def told_in(messages: Messages) -> int:
 def results_in(messages: Messages) -> dict[str, str]:
     """Tool call id -> the first 200 characters of the (last) result that stands there for it."""
     return {
-        str(message.get("tool_call_id", "")): _readable(message.get("content"))[:CHARS]
+        str(message.get("tool_call_id", ""))[:WORD_CHARS]: _readable(message.get("content"))[:CHARS]
         for message in messages
         if message.get("role") == "tool"
     }

@@ -8,20 +8,24 @@ import re
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Note
+from tailproof.incoming import json
+from tailproof.incoming.limits import BODY_BYTES, REQUEST_S, Endless, Exceeded, Misshapen, Unsound, size
 from tailproof.model.conversation import Answered, PlayedScript
 from tailproof.model.reply import error_body, models_body
 from tailproof.model.script import Turn
 
 JOIN_S = 2.0
+PIECE_BYTES = 1 << 16
+LENGTH_DIGITS = 12
+TOLD = 20
 _ROUTE = re.compile(r"^/c/(?P<key>[^/]+)/v1(?P<rest>/chat/completions|/models)$")
 
 
@@ -36,6 +40,7 @@ class ScriptedModel:
         self._witness = witness
         self._conversations: dict[str, PlayedScript] = {}
         self._requests = itertools.count()
+        self._unheard = 0
         self._server = _Server((host, port), _Handler, self)
         self.port: int = self._server.server_address[1]
         self.url = public_url.rstrip("/") or f"http://{host}:{self.port}"
@@ -99,6 +104,12 @@ class ScriptedModel:
         """The model itself broke: that belongs into the history."""
         self._witness.write(Note(text=f"the scripted model failed: {type(error).__name__}: {error}"))
 
+    def unheard(self, unsound: Unsound) -> None:
+        """Somebody asked for something that is not to be taken."""
+        self._unheard += 1
+        if self._unheard <= TOLD:
+            self._witness.write(Note(text=f"the scripted model refused a request: {unsound}"))
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -161,15 +172,22 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, error_body(404))
 
     def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+        try:
+            raw = self._body()
+        except Unsound as unsound:
+            self.server.model.unheard(unsound)
+            self.close_connection = True
+            self._answer(413 if isinstance(unsound, Exceeded) else 400, error_body(400))
+            return
         route = _ROUTE.match(self.path)
         played = self.server.model.played(route["key"]) if route and route["rest"] == "/chat/completions" else None
         if played is None:
             self._answer(404, error_body(404))
             return
         try:
-            body = msgspec.json.decode(raw, type=dict[str, Any])
-        except msgspec.MsgspecError:
+            body = json.decode(raw, dict[str, Any])
+        except Unsound as unsound:
+            self.server.model.unheard(unsound)
             self._answer(400, error_body(400))
             return
         request = self.server.model.next_request()
@@ -185,6 +203,27 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             played.told(request, answer)
+
+    def _body(self) -> bytearray:
+        """All of it. Raises Unsound."""
+        length = (self.headers.get("content-length") or "0").strip()
+        if not (length.isascii() and length.isdecimal()):
+            raise Misshapen("the length of a request to the model is no number")
+        if len(length) > LENGTH_DIGITS or int(length) > BODY_BYTES:
+            raise Exceeded(f"a request to the model is longer than {size(BODY_BYTES)}")
+        left, raw, until = int(length), bytearray(), time.monotonic() + REQUEST_S
+        while left:
+            self.connection.settimeout(max(0.01, until - time.monotonic()))
+            try:
+                part = self.rfile.read1(min(left, PIECE_BYTES))
+            except TimeoutError:
+                part = b""
+            if not part:
+                raise Endless("a request to the model did not come to its end")
+            raw += part
+            left -= len(part)
+        self.connection.settimeout(None)
+        return raw
 
     def _tell(self, answer: Answered, body: Mapping[str, Any]) -> None:
         if answer.reply is None:
