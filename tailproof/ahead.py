@@ -93,7 +93,7 @@ class Ahead:
         try:
             self._wire.wait_fired(_DELETION, budget)
             self.deletion = True
-            if self._adapter.neutral(self._observer.read_status(conversation)) in RESTING:
+            if self._adapter.neutral(self._observer.read_status(conversation, budget=budget)) in RESTING:
                 self._read(conversation, budget.part(READ_S))
             self._wire.remove(_DELETION)
         except Cancelled:

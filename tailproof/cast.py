@@ -195,6 +195,7 @@ class Cast:
             url=self.server.url,
             key=self._keys["session key"],
             version=self._version,
+            budget=self.budget,
             secret=self._keys["server secret"],
         )
         self._removal.callback(self.observer.close)
@@ -431,7 +432,11 @@ class Cast:
 
     def final_reading(self, budget: Budget) -> None:
         """What the server shows at last, past the wire; nothing when it is not alive."""
-        deleted = self._ahead is not None and self._ahead.deletion and not self.observer.read_status(self.conversation)
+        deleted = (
+            self._ahead is not None
+            and self._ahead.deletion
+            and not self.observer.read_status(self.conversation, budget=budget)
+        )
         if self.conversation and self.server.alive() and not deleted:
             read_at_last(self.observer, self.conversation, budget)
 

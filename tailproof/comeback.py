@@ -34,7 +34,7 @@ class Comeback:
         self._wait_not_active(
             "a status that is not active after the restart, by GET alone", within_s + _SLACK_S, after_load=False
         )
-        self._observer.read_log(self._conversation)
+        self._observer.read_log(self._conversation, budget=self._budget)
         self._wait_not_active(
             "a status that is not active after the conversation was loaded", _AFTER_LOAD_S, after_load=True
         )

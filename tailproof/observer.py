@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,10 +14,13 @@ from tailproof.adapters.recording import event_of, request_of, status_of
 from tailproof.adapters.subscription import FirstStep, Subscription
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import TERMINAL, Reading, Status
+from tailproof.incoming.limits import LOG_EVENTS, LOG_PAGES
 from tailproof.waiting import Budget, DeadlineMissed
 
 POLL_EVERY_S = 0.5
-PAGES_AT_MOST = 100_000
+POLITE_S = 2.0
+"""How long a poll that is under way may take to end, once it is not wanted any more."""
+CURSOR_CHARS = 60
 LARGEST = 100
 """Events of a page, unless asked for otherwise."""
 
@@ -35,7 +39,8 @@ class Log:
 class Observer:
     """Everything it asks and gets is recorded, because reads act. Used by the trial's thread; streams and polls have their own.
 
-    `epoch` is set by the trial at every new life of the server, before anything else is asked.
+    `epoch` is set by the trial at every new life of the server, before anything else is asked. No request outlasts `budget`, or the
+    budget that a method was called with.
     """
 
     def __init__(
@@ -46,11 +51,12 @@ class Observer:
         url: str,
         key: str,
         version: str,
+        budget: Budget | None = None,
         secret: str = "",
         witness: str = "observer",
     ) -> None:
         self.epoch = 0
-        self.api = adapter.api(url, key=key, version=version, secret=secret)
+        self.api = adapter.api(url, key=key, version=version, budget=budget, secret=secret)
         self._adapter = adapter
         self._recorder = recorder
         self._witness = recorder.witness(witness)
@@ -62,6 +68,7 @@ class Observer:
         self._lock = threading.Lock()
         self._poller: threading.Thread | None = None
         self._stop_polling = threading.Event()
+        self._cut_poll = Budget(math.inf)
         self._first_step = FirstStep(alone=bool(adapter.sheet(version).facts.get("first_step_alone")))
 
     # -- readiness ------------------------------------------------------------------------------------------------
@@ -76,7 +83,9 @@ class Observer:
         def look() -> Answer | None:
             if last and not alive():
                 raise DeadlineMissed("the server to be ready", time.monotonic() - began, "the server has ended")
-            answer = self.api.ready()
+            answer = self.api.ready(budget)
+            if answer.cut and last:
+                return None
             if not last or (answer.code, answer.error) != (last[-1].code, last[-1].error):
                 self._record(answer, "")
             last.append(answer)
@@ -137,12 +146,12 @@ class Observer:
 
     # -- statuses -------------------------------------------------------------------------------------------------
 
-    def read_status(self, conversation: str, *, after_load: bool = False) -> str:
+    def read_status(self, conversation: str, *, after_load: bool = False, budget: Budget | None = None) -> str:
         """Read the status without loading the conversation; the raw word, empty when the server shows none.
 
         `after_load` is set by a caller that has loaded the conversation before, in this life of the server.
         """
-        answer, raw = self.api.status(conversation)
+        answer, raw = self.api.status(conversation, budget)
         self._record(answer, conversation)
         if answer.ok:
             status = status_of(
@@ -162,7 +171,10 @@ class Observer:
         """Read the status every half second, in a thread, until `stop_polling`."""
         self.stop_polling()
         self._stop_polling = stop = threading.Event()
-        self._poller = threading.Thread(target=self._poll, args=(conversation, stop), name="status-poll", daemon=True)
+        self._cut_poll = Budget(math.inf)
+        self._poller = threading.Thread(
+            target=self._poll, args=(conversation, stop, self._cut_poll), name="status-poll", daemon=True
+        )
         self._poller.start()
 
     def stop_polling(self) -> None:
@@ -170,6 +182,8 @@ class Observer:
         self._stop_polling.set()
         poller, self._poller = self._poller, None
         if poller is not None:
+            poller.join(POLITE_S)
+            self._cut_poll.cancel.set()
             poller.join()
 
     def last_status(self) -> str:
@@ -230,7 +244,7 @@ class Observer:
         begin.order = order  # type: ignore[assignment]
         self._witness.write(begin)
         events, pages, error = self._read_pages(conversation, name, page_size, ascending, budget)
-        answer, count = self.api.count(conversation)
+        answer, count = self.api.count(conversation, budget)
         self._record(answer, conversation)
         end = Reading(stage="end", reader="rest", final=final, page_size=page_size, **place)  # type: ignore[arg-type]
         end.order = order  # type: ignore[assignment]
@@ -249,8 +263,8 @@ class Observer:
     ) -> tuple[list[Seen], int, str]:
         events: list[Seen] = []
         cursor, cursors = "", {""}
-        for pages in range(1, PAGES_AT_MOST + 1):
-            page = self.api.page(conversation, cursor=cursor, size=page_size, ascending=ascending)
+        for pages in range(1, LOG_PAGES + 1):
+            page = self.api.page(conversation, cursor=cursor, size=page_size, ascending=ascending, budget=budget)
             self._record(page.answer, conversation)
             for seen in page.events:
                 event = event_of(
@@ -263,24 +277,26 @@ class Observer:
                 )
                 self._witness.write(event)
             events.extend(_light(seen) for seen in page.events)
-            if not page.answer.ok or page.answer.error:
+            if not page.answer.ok:
                 return events, pages, f"page {pages}: {_brief(page.answer)}"
             if not page.cursor:
                 return events, pages, ""
             if page.cursor in cursors:
-                return events, pages, f"page {pages}: the cursor {page.cursor} came a second time"
+                return events, pages, f"page {pages}: the cursor {page.cursor[:CURSOR_CHARS]!r} came a second time"
+            if len(events) > LOG_EVENTS:
+                return events, pages, f"page {pages}: the log has more than {LOG_EVENTS} events"
             if budget is not None and not budget.left:
                 return events, pages, f"no time was left behind page {pages}"
             cursor = page.cursor
             cursors.add(cursor)
-        return events, PAGES_AT_MOST, f"more than {PAGES_AT_MOST} pages"
+        return events, LOG_PAGES, f"the log has more than {LOG_PAGES} pages"
 
     # -- what was seen --------------------------------------------------------------------------------------------
 
-    def _poll(self, conversation: str, stop: threading.Event) -> None:
+    def _poll(self, conversation: str, stop: threading.Event, budget: Budget) -> None:
         self._first_step.wait(stop)
         while not stop.is_set():
-            self.read_status(conversation)
+            self.read_status(conversation, budget=budget)
             stop.wait(POLL_EVERY_S)
 
     def _noticed(self, conversation: str, seen: Seen) -> None:

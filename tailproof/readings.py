@@ -23,13 +23,13 @@ READ_S = 0.02
 def read_at_last(observer: Observer, conversation: str, budget: Budget) -> Log:
     """Status, the whole log, the log in other pages and directions while `budget` lasts, and the status again; the log."""
     observer.stop_polling()
-    observer.read_status(conversation)
+    observer.read_status(conversation, budget=budget)
     log = observer.read_log(conversation, final=True, budget=budget)
     for least, ascending in PAGINGS:
         if budget.left:
             size = min(LARGEST - least, least * max(1, ceil(len(log.events) / least / PAGES)))
             observer.read_log(conversation, page_size=size, ascending=ascending, budget=budget)
-    observer.read_status(conversation, after_load=True)
+    observer.read_status(conversation, after_load=True, budget=budget)
     return log
 
 

@@ -37,6 +37,8 @@ END_S = 60.0
 """What the end of a trial may take beyond the scenario's budget."""
 _EVEN_IF_CUT_OFF = ("healing", "stopping")
 _REMOVE_S = 1.0
+SETTLE_S, READ_S = 2.0, 3.0
+"""How long a server is waited for that has used up the scenario's budget: until it is quiet, and for the readings."""
 QUIET_S = 1.0
 """How long the end of the last run is watched for model calls and tool effects that must not come."""
 
@@ -230,10 +232,11 @@ class Trial:
     def _finish(self, cast: Cast, landing: Landing) -> None:
         longer = cast.history_s
         budget = Budget(END_S + longer, cancel=self._cancel)
+        left = cast.budget.left
         steps: list[tuple[str, Callable[[], None]]] = [
             ("healing", lambda: self._heal(cast, landing)),
-            ("recovering", lambda: cast.settle(budget.part(15), QUIET_S)),
-            ("reading", lambda: cast.final_reading(budget.part(20 + longer))),
+            ("recovering", lambda: cast.settle(budget.part(min(15, left + SETTLE_S)), QUIET_S)),
+            ("reading", lambda: cast.final_reading(budget.part(min(20, left + READ_S) + longer))),
             ("stopping", lambda: cast.stop(Budget(min(20.0, budget.left)))),
             ("reading the disk", lambda: cast.read_disk(final=True)),
             ("clearing", lambda: self._clear(cast)),
@@ -273,7 +276,7 @@ class Trial:
 
     def _clear(self, cast: Cast) -> None:
         if cast.shares_server:
-            self._in_order = cast.clear() and self._in_order
+            self._in_order = self._in_order and cast.clear()
 
     # -- the trial's own witness --------------------------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tailproof.history.records import Neutral, Role
+from tailproof.history.records import Flaw, Neutral, Role
+from tailproof.incoming.limits import REQUEST_S, Misshapen
+from tailproof.waiting import Budget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +38,17 @@ class Seen:
     source: str = ""
     text: str = ""
     body: Any = None
-    raw: bytes = b""
+    raw: bytes | bytearray = b""
+
+
+class NotAnEvent(Misshapen):
+    """JSON, and no event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the server said to one request. `code` 0 means that it said nothing, and `error` why."""
+    """What the server said to one request. `code` 0 means that it said nothing, and `error` why; with a `flaw`, `error` says what is
+    wrong with what it said. `cut` requests were ended by the harness itself."""
 
     verb: str
     method: str
@@ -50,13 +57,14 @@ class Answer:
     began_ns: int
     ended_ns: int
     error: str = ""
-    body: Any = None
+    flaw: Flaw = ""
+    cut: bool = False
     text: str = ""
 
     @property
     def ok(self) -> bool:
-        """The request was accepted (2xx)."""
-        return 200 <= self.code < 300
+        """The request was accepted (2xx), and the answer is what it should be."""
+        return 200 <= self.code < 300 and not self.error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +152,10 @@ class GrowError(Exception):
 
 class Api(Protocol):
     """The verbs of one running server, over one base URL (direct, or through the wire). Never raises for an answer of the
-    server; a server that says nothing gives an `Answer` with code 0."""
+    server; a server that says nothing gives an `Answer` with code 0. Every request ends in time: with its own deadline, and with the
+    budget that the verb was called with or, without one, that the API was made with."""
 
-    def ready(self) -> Answer:
+    def ready(self, budget: Budget | None = None) -> Answer:
         """Ask whether the server takes requests."""
 
     def version(self) -> str:
@@ -173,13 +182,21 @@ class Api(Protocol):
     def delete(self, conversation: str) -> Answer:
         """Delete the conversation."""
 
-    def status(self, conversation: str) -> tuple[Answer, str]:
+    def status(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, str]:
         """Read the status without loading the conversation: the answer and the raw word (empty when there is none)."""
 
-    def page(self, conversation: str, *, cursor: str = "", size: int = 100, ascending: bool = True) -> Page:
+    def page(
+        self,
+        conversation: str,
+        *,
+        cursor: str = "",
+        size: int = 100,
+        ascending: bool = True,
+        budget: Budget | None = None,
+    ) -> Page:
         """Read one page of the log. May load the conversation: a `load`, never a `status`."""
 
-    def count(self, conversation: str) -> tuple[Answer, int]:
+    def count(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, int]:
         """The server's own count of events; -1 when it does not say."""
 
     def init(self, *, key: str) -> Answer:
@@ -201,7 +218,7 @@ class Api(Protocol):
         """Everything that opens a subscription on this release, the key included."""
 
     def close(self) -> None:
-        """Give the connections back."""
+        """End what is under way, in any thread: it is `cut`."""
 
 
 class Adapter(Protocol):
@@ -212,8 +229,18 @@ class Adapter(Protocol):
     def sheet(self, version: str) -> Sheet:
         """What the release promises. An unknown (`""`) version gets the sheet of the newest release."""
 
-    def api(self, base_url: str, *, key: str, version: str, timeout: float = 30.0, secret: str = "") -> Api:
-        """The verbs over one base URL. `secret` is what a dormant server is initialised with."""
+    def api(
+        self,
+        base_url: str,
+        *,
+        key: str,
+        version: str,
+        budget: Budget | None = None,
+        timeout: float = REQUEST_S,
+        secret: str = "",
+    ) -> Api:
+        """The verbs over one base URL. No request outlasts `budget`, nor takes longer than `timeout` seconds as a whole; `secret` is
+        what a dormant server is initialised with."""
 
     def launch(
         self, *, version: str, port: int, host: str, key: str, secret: str, places: Places, extra: Mapping[str, str]
@@ -229,8 +256,9 @@ class Adapter(Protocol):
     def route(self, verb: str) -> tuple[str, str]:
         """Method and glob on the path of the requests with which a client does `verb`. Raises KeyError."""
 
-    def decode(self, raw: bytes) -> Seen | None:
-        """One event from a frame, an item of a page or a file; None when it is not an event."""
+    def decode(self, raw: bytes | bytearray) -> Seen:
+        """One event from a frame, an item of a page or a file. Raises NotAnEvent, and Unsound for what is more
+        than is taken or no JSON at all."""
 
     def neutral(self, raw_status: str) -> Neutral:
         """A raw status in neutral words."""

@@ -10,6 +10,8 @@ from tailproof.adapters.adapter import Asked, Growth, Launch, Places, Seen, Shee
 from tailproof.adapters.openhands_api import OpenHandsApi
 from tailproof.adapters.openhands_releases import release
 from tailproof.history.records import Neutral
+from tailproof.incoming.limits import REQUEST_S
+from tailproof.waiting import Budget
 
 STATUS_WORDS = (
     "idle",
@@ -65,9 +67,18 @@ class OpenHands:
             vocabulary=STATUS_WORDS,
         )
 
-    def api(self, base_url: str, *, key: str, version: str, timeout: float = 30.0, secret: str = "") -> OpenHandsApi:
+    def api(
+        self,
+        base_url: str,
+        *,
+        key: str,
+        version: str,
+        budget: Budget | None = None,
+        timeout: float = REQUEST_S,
+        secret: str = "",
+    ) -> OpenHandsApi:
         """The verbs over one base URL; `secret` initialises a dormant server."""
-        return OpenHandsApi(base_url, key=key, secret=secret, version=version, timeout=timeout)
+        return OpenHandsApi(base_url, key=key, secret=secret, version=version, budget=budget, timeout=timeout)
 
     def launch(
         self, *, version: str, port: int, host: str, key: str, secret: str, places: Places, extra: Mapping[str, str]
@@ -110,8 +121,8 @@ class OpenHands:
         """Method and path of the requests that do `verb`. Raises KeyError."""
         return openhands_requests.ROUTES[verb]
 
-    def decode(self, raw: bytes) -> Seen | None:
-        """One event from a frame, an item of a page or a file; None when it is not an event."""
+    def decode(self, raw: bytes | bytearray) -> Seen:
+        """One event from a frame, an item of a page or a file. Raises Unsound."""
         return openhands_events.decode(raw)
 
     def neutral(self, raw_status: str) -> Neutral:

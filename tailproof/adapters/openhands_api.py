@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
-import httpx
 import msgspec
 
 from tailproof.adapters.adapter import Answer, ConversationPlan, Opening, Page, Seen
 from tailproof.adapters.openhands_events import decode
 from tailproof.adapters.openhands_releases import release
 from tailproof.adapters.openhands_requests import CONVERSATIONS, INIT
+from tailproof.incoming import json
+from tailproof.incoming.http import Http, Reply
+from tailproof.incoming.limits import Misshapen, Unsound
+from tailproof.incoming.words import number, word, words
+from tailproof.waiting import Budget
+
+Found = TypeVar("Found")
 
 KEY_HEADER = "X-Session-API-Key"
 INIT_HEADER = "X-Init-API-Key"
@@ -24,47 +33,40 @@ TOOL_PATIENCE_S = 900
 
 
 class OpenHandsApi:
-    """One base URL, direct or through the wire. Safe to use from several threads.
+    """One base URL, direct or through the wire. Safe to use from several threads."""
 
-    Every request has its own connection: a kept one dies with the server it led to, and the first request after a restart
-    would fail for a reason that is the harness's own.
-    """
-
-    def __init__(self, base_url: str, *, key: str, secret: str, version: str, timeout: float) -> None:
+    def __init__(
+        self, base_url: str, *, key: str, secret: str, version: str, timeout: float, budget: Budget | None = None
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         self._key = key
         self._secret = secret
         self._release = release(version)
-        self._client = httpx.Client(
-            base_url=self.base_url,
-            headers={KEY_HEADER: key} if key else {},
-            timeout=timeout,
-            limits=httpx.Limits(max_keepalive_connections=0),
-            trust_env=False,
-        )
+        self._timeout = timeout
+        self._budget = budget or Budget(math.inf)
+        self._http = Http(self.base_url, {KEY_HEADER: key} if key else {})
 
-    def ready(self) -> Answer:
+    def ready(self, budget: Budget | None = None) -> Answer:
         """`/ready`, and `/health` for releases before 1.11.2, which have no `/ready`."""
-        answer = self._ask("ready", "GET", "/ready")
-        return self._ask("ready", "GET", "/health") if answer.code == 404 else answer
+        answer = self._ask("ready", "GET", "/ready", budget=budget)
+        return self._ask("ready", "GET", "/health", budget=budget) if answer.code == 404 else answer
 
     def version(self) -> str:
         """`version` of `/server_info`."""
-        body = self._ask("probe", "GET", "/server_info").body
-        return str(body.get("version", "")) if isinstance(body, dict) else ""
+        _, version = self._read("probe", "/server_info", _version, "")
+        return version
 
     def vocabulary(self) -> tuple[tuple[str, ...], str]:
         """The enum of the execution status in `/openapi.json`."""
-        body = self._ask("probe", "GET", "/openapi.json").body
-        schemas = body.get("components", {}).get("schemas", {}) if isinstance(body, dict) else {}
-        words = schemas.get("ConversationExecutionStatus", {}).get("enum", ())
-        return tuple(words), "/openapi.json ConversationExecutionStatus" if words else ""
+        nothing: tuple[str, ...] = ()
+        _, found = self._read("probe", "/openapi.json", _vocabulary, nothing)
+        return found, "/openapi.json ConversationExecutionStatus" if found else ""
 
     def conversations(self) -> tuple[Answer, tuple[str, ...]]:
         """The newest hundred of the search, which loads none of them."""
-        answer = self._ask("probe", "GET", f"{CONVERSATIONS}/search?limit=100&sort_order=CREATED_AT_DESC")
-        items = answer.body.get("items", ()) if answer.ok and isinstance(answer.body, dict) else ()
-        return answer, tuple(str(item.get("id", "")) for item in items if isinstance(item, dict))
+        nothing: tuple[str, ...] = ()
+        newest = f"{CONVERSATIONS}/search?limit=100&sort_order=CREATED_AT_DESC"
+        return self._read("probe", newest, _conversations, nothing)
 
     def create(self, plan: ConversationPlan) -> Answer:
         """Only fields that 1.6.0 knows, and `autotitle`, which older releases drop."""
@@ -73,50 +75,51 @@ class OpenHandsApi:
     def send(self, conversation: str, text: str, *, run: bool) -> Answer:
         """Post a user message."""
         body = {"role": "user", "content": [{"type": "text", "text": text}], "run": run}
-        return self._ask("send", "POST", f"{CONVERSATIONS}/{conversation}/events", body)
+        return self._ask("send", "POST", f"{_one(conversation)}/events", body)
 
     def run(self, conversation: str) -> Answer:
         """200 when accepted, 409 when it runs already."""
-        return self._ask("run", "POST", f"{CONVERSATIONS}/{conversation}/run")
+        return self._ask("run", "POST", f"{_one(conversation)}/run")
 
     def pause(self, conversation: str) -> Answer:
         """Takes effect between two steps."""
-        return self._ask("pause", "POST", f"{CONVERSATIONS}/{conversation}/pause")
+        return self._ask("pause", "POST", f"{_one(conversation)}/pause")
 
     def delete(self, conversation: str) -> Answer:
         """Closes the conversation and removes it from the disk."""
-        return self._ask("delete", "DELETE", f"{CONVERSATIONS}/{conversation}")
+        return self._ask("delete", "DELETE", _one(conversation))
 
-    def status(self, conversation: str) -> tuple[Answer, str]:
+    def status(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, str]:
         """Served from memory or `base_state.json`; does not load the conversation."""
-        answer = self._ask("status", "GET", f"{CONVERSATIONS}/{conversation}")
-        body = answer.body if answer.ok and isinstance(answer.body, dict) else {}
-        return answer, str(body.get("execution_status") or "")
+        return self._read("status", _one(conversation), _status, "", budget)
 
-    def page(self, conversation: str, *, cursor: str = "", size: int = 100, ascending: bool = True) -> Page:
+    def page(
+        self,
+        conversation: str,
+        *,
+        cursor: str = "",
+        size: int = 100,
+        ascending: bool = True,
+        budget: Budget | None = None,
+    ) -> Page:
         """`size` is at most 100. The cursor is the id of the first event of the next page. Loads the conversation."""
-        asked: dict[str, str] = {"limit": str(size), "sort_order": "TIMESTAMP" if ascending else "TIMESTAMP_DESC"}
+        asked = {"limit": str(size), "sort_order": "TIMESTAMP" if ascending else "TIMESTAMP_DESC"}
         if cursor:
             asked["page_id"] = cursor
-        answer, raw = self._exchange("load", "GET", f"{CONVERSATIONS}/{conversation}/events/search", params=asked)
-        if not answer.ok:
-            return Page(answer=answer)
-        try:
-            page = msgspec.json.decode(raw, type=_Page)
-        except msgspec.MsgspecError as error:
-            return Page(answer=_spoilt(answer, f"not a page of events: {error}"))
         events: list[Seen] = []
-        for item in page.items:
-            seen = decode(bytes(item))
-            if seen is None:
-                return Page(answer=_spoilt(answer, "an item of the page is not an event"), events=events)
-            events.append(seen)
-        return Page(answer=answer, events=events, cursor=page.next_page_id or "")
 
-    def count(self, conversation: str) -> tuple[Answer, int]:
+        def take(raw: bytes | bytearray) -> str:
+            page = json.decode(raw, _Page, outline=True)
+            events.extend(decode(bytes(item)) for item in page.items)
+            return word(page.next_page_id or "", "the cursor")
+
+        target = f"{_one(conversation)}/events/search?{urlencode(asked)}"
+        answer, following = self._read("load", target, take, "", budget)
+        return Page(answer=answer, events=events, cursor=following)
+
+    def count(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, int]:
         """The server's own count of events; loads the conversation."""
-        answer = self._ask("load", "GET", f"{CONVERSATIONS}/{conversation}/events/count")
-        return answer, answer.body if answer.ok and isinstance(answer.body, int) else -1
+        return self._read("load", f"{_one(conversation)}/events/count", _count, -1, budget)
 
     def init(self, *, key: str) -> Answer:
         """Proves itself with the secret that the dormant server was started with."""
@@ -125,7 +128,7 @@ class OpenHandsApi:
 
     def probes(self, conversation: str) -> Sequence[tuple[str, str]]:
         """One route of each router that works on conversations, events or commands."""
-        one = f"{CONVERSATIONS}/{conversation}"
+        one = _one(conversation)
         return (
             ("GET", f"{CONVERSATIONS}/search"),
             ("GET", f"{CONVERSATIONS}/count"),
@@ -153,20 +156,50 @@ class OpenHandsApi:
         url = self.stream_url(conversation)
         frames: tuple[str, ...] = ()
         if self._key and self._release.stream_key == "query":
-            url = f"{url}?{httpx.QueryParams({'session_api_key': self._key})}"
+            url = f"{url}?{urlencode({'session_api_key': self._key})}"
         if self._key and self._release.stream_key == "first-frame":
             frames = (msgspec.json.encode({"type": "auth", "session_api_key": self._key}).decode(),)
         return Opening(url=url, headers=self.stream_headers(), frames=frames)
 
     def close(self) -> None:
-        """Give the connections back."""
-        self._client.close()
+        """End what is under way, in any thread."""
+        self._http.close()
 
     def _ask(
-        self, verb: str, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
+        self,
+        verb: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
     ) -> Answer:
-        answer, _ = self._exchange(verb, method, path, body=body, headers=headers)
+        """Nobody looks into the body of the answer, which is to be JSON where it says so."""
+        answer, reply = self._exchange(verb, method, path, body=body, headers=headers, budget=budget)
+        if answer.ok and verb != "ready" and reply.body and reply.kind == "application/json":
+            try:
+                json.decode(reply.body, msgspec.Raw, outline=True)
+            except Unsound as unsound:
+                return replace(answer, error=str(unsound), flaw=unsound.flaw)
         return answer
+
+    def _read(
+        self,
+        verb: str,
+        path: str,
+        take: Callable[[bytes | bytearray], Found],
+        nothing: Found,
+        budget: Budget | None = None,
+    ) -> tuple[Answer, Found]:
+        """Ask, and take from the body of a good answer what is looked for; what is wrong with it is said in the answer."""
+        answer, reply = self._exchange(verb, "GET", path, budget=budget)
+        if not answer.ok:
+            return answer, nothing
+        try:
+            return answer, take(reply.body)
+        except Unsound as unsound:
+            return replace(answer, error=str(unsound), flaw=unsound.flaw), nothing
 
     def _exchange(
         self,
@@ -175,31 +208,31 @@ class OpenHandsApi:
         path: str,
         *,
         body: Any = None,
-        params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> tuple[Answer, bytes]:
+        budget: Budget | None = None,
+    ) -> tuple[Answer, Reply]:
         began = time.monotonic_ns()
-        code, error, raw = 0, "", b""
-        try:
-            answer = self._client.request(method, path, json=body, params=params, headers=headers)
-            code, raw = answer.status_code, answer.content
-            path = answer.request.url.raw_path.decode()
-        except httpx.HTTPError as broken:
-            error = _why(broken)
-        ended = time.monotonic_ns()
-        # A page is decoded by its reader, event by event.
-        decoded = None if verb == "load" and params else _decoded(raw)
+        target = f"{self._http.path}{path}"
+        reply = self._http.ask(
+            method,
+            target,
+            budget=budget or self._budget,
+            body=None if body is None else msgspec.json.encode(body),
+            headers=headers,
+            seconds=self._timeout,
+        )
         return Answer(
             verb=verb,
             method=method,
-            path=path,
-            code=code,
+            path=target,
+            code=reply.code,
             began_ns=began,
-            ended_ns=ended,
-            error=error,
-            body=decoded,
-            text="" if 200 <= code < 300 else raw[:200].decode("utf-8", "replace"),
-        ), raw
+            ended_ns=time.monotonic_ns(),
+            error=reply.error,
+            flaw=reply.flaw,
+            cut=reply.cut,
+            text="" if 200 <= reply.code < 300 else bytes(reply.body[:200]).decode("utf-8", "replace"),
+        ), reply
 
 
 def creation(plan: ConversationPlan) -> dict[str, Any]:
@@ -227,41 +260,53 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
     }
 
 
+def _one(conversation: str) -> str:
+    return f"{CONVERSATIONS}/{quote(conversation, safe='')}"
+
+
 class _Page(msgspec.Struct):
     items: list[msgspec.Raw]
     next_page_id: str | None = None
 
 
-def _decoded(raw: bytes) -> Any:
-    try:
-        return msgspec.json.decode(raw)
-    except msgspec.MsgspecError:
-        return None
+def _object(raw: bytes | bytearray, what: str) -> dict[str, Any]:
+    body = json.decode(raw)
+    if not isinstance(body, dict):
+        raise Misshapen(f"{what} is no object")
+    return body
 
 
-def _spoilt(answer: Answer, error: str) -> Answer:
-    return Answer(
-        verb=answer.verb,
-        method=answer.method,
-        path=answer.path,
-        code=answer.code,
-        began_ns=answer.began_ns,
-        ended_ns=answer.ended_ns,
-        error=error,
-    )
+def _version(raw: bytes | bytearray) -> str:
+    return word(_object(raw, "the information about the server").get("version") or "", "the version")
 
 
-_REASONS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
-    (httpx.ConnectTimeout, "timeout while connecting"),
-    (httpx.TimeoutException, "timeout"),
-    (httpx.ConnectError, "refused"),
-    (httpx.RemoteProtocolError, "closed without an answer"),
-    (httpx.NetworkError, "reset"),
-)
+def _vocabulary(raw: bytes | bytearray) -> tuple[str, ...]:
+    here = _object(raw, "the schema of the server")
+    for name in ("components", "schemas", "ConversationExecutionStatus"):
+        found = here.get(name, {})
+        if not isinstance(found, dict):
+            raise Misshapen(f"{name} in the schema of the server is no object")
+        here = found
+    published = here.get("enum", [])
+    if not isinstance(published, list):
+        raise Misshapen("the published status words are no list")
+    return words(published, "a published status word")
 
 
-def _why(error: httpx.HTTPError) -> str:
-    for kind, reason in _REASONS:
-        if isinstance(error, kind):
-            return f"{reason}: {error}" if str(error) else reason
-    return f"{type(error).__name__}: {error}"
+def _conversations(raw: bytes | bytearray) -> tuple[str, ...]:
+    items = _object(raw, "the list of conversations").get("items", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise Misshapen("the conversations are no list of objects")
+    return words((item.get("id", "") for item in items), "the id of a conversation")
+
+
+def _status(raw: bytes | bytearray) -> str:
+    return word(json.decode(raw, _State, outline=True).execution_status or "", "the status")
+
+
+class _State(msgspec.Struct):
+    execution_status: Any = None
+
+
+def _count(raw: bytes | bytearray) -> int:
+    return number(json.decode(raw), "the count of events")

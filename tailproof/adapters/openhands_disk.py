@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +14,9 @@ import msgspec
 
 from tailproof.adapters.adapter import Seen
 from tailproof.adapters.openhands_events import decode
+from tailproof.incoming.json import decode as decode_json
+from tailproof.incoming.limits import MESSAGE_BYTES, Exceeded, Unsound, size
+from tailproof.incoming.words import word
 
 _DIRECTORY = re.compile(r"^[0-9a-f]{32}$")
 _EVENT_FILE = re.compile(r"^event-(\d+)-.+\.json$")
@@ -33,8 +39,8 @@ def _conversation(directory: Path) -> tuple[str, str, Iterator[Seen], Sequence[s
     status = ""
     state = directory / "base_state.json"
     try:
-        status = msgspec.json.decode(state.read_bytes(), type=_BaseState).execution_status
-    except (OSError, msgspec.MsgspecError) as error:
+        status = word(decode_json(content(state), _BaseState).execution_status, "the status")
+    except (OSError, Unsound) as error:
         unreadable.append(f"{state.name}: {_why(error)}")
     return str(uuid.UUID(directory.name)), status, _events(directory / "events", unreadable), unreadable
 
@@ -42,14 +48,20 @@ def _conversation(directory: Path) -> tuple[str, str, Iterator[Seen], Sequence[s
 def _events(events: Path, unreadable: list[str]) -> Iterator[Seen]:
     for path in event_files(events):
         try:
-            seen = decode(path.read_bytes())
-        except OSError as error:
+            yield decode(content(path))
+        except (OSError, Unsound) as error:
             unreadable.append(f"{path.name}: {_why(error)}")
-            continue
-        if seen is None:
-            unreadable.append(f"{path.name}: not an event ({path.stat().st_size} bytes)")
-        else:
-            yield seen
+
+
+def content(path: Path) -> bytes:
+    """What a server wrote into a file of its own. Raises OSError, also for what is no plain file; Exceeded."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        if about.st_size > MESSAGE_BYTES:
+            raise Exceeded(f"it is longer than {size(MESSAGE_BYTES)}")
+        return file.read(MESSAGE_BYTES)
 
 
 def _why(error: Exception) -> str:

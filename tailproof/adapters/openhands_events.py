@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
-from tailproof.adapters.adapter import Seen
+from tailproof.adapters.adapter import NotAnEvent, Seen
 from tailproof.history.records import Neutral, Role
+from tailproof.incoming import json as incoming
+from tailproof.incoming.words import word
 
 TEXT_CHARS = 200
 STATE_UPDATE = "ConversationStateUpdateEvent"
@@ -52,33 +52,32 @@ _EXACT = 1 << 53
 """Below it a number with a fraction and one without are the same number everywhere."""
 
 
-def decode(raw: bytes) -> Seen | None:
-    """One event from a frame, an item of a page or a file; None when it is not an event.
+def decode(raw: bytes | bytearray) -> Seen:
+    """One event from a frame, an item of a page or a file.
 
     A null field and an absent one mean the same in this protocol, and so do 0.0 and 0; readers differ in which they write. The
     body comes without nulls and with whole numbers as such, so that one event has one digest whoever read it.
+
+    Raises NotAnEvent, and Unsound for what is more than is taken or no JSON at all.
     """
-    try:
-        body = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        return None
-    if not isinstance(body, dict) or not isinstance(body.get("id"), str) or not isinstance(body.get("kind"), str):
-        return None
-    name = body["kind"]
+    body = incoming.decode(raw)
+    if not isinstance(body, dict) or "id" not in body or "kind" not in body:
+        raise NotAnEvent("what came is no event")
+    identity, name = word(body["id"], "the id of an event"), word(body["kind"], "the kind of an event")
     role = ROLES.get(name, "other")
     durable = name not in NEVER_STORED
     status = ""
     if name == STATE_UPDATE:
         role, durable, status = _state_update(body)
     return Seen(
-        id=body["id"],
+        id=identity,
         name=name,
         role=role,
         durable=durable,
-        call=_text(body.get("tool_call_id")),
-        status=status,
-        ts=_text(body.get("timestamp")),
-        source=_text(body.get("source")),
+        call=word(_text(body.get("tool_call_id")), "the tool call id of an event"),
+        status=word(status, "the status in an event"),
+        ts=word(_text(body.get("timestamp")), "the time stamp of an event"),
+        source=word(_text(body.get("source")), "the source of an event"),
         text=_READABLE.get(name, _no_text)(body)[:TEXT_CHARS],
         body=_canonical(body),
         raw=raw,

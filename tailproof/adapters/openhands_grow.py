@@ -25,7 +25,9 @@ from typing import Any
 import msgspec
 
 from tailproof.adapters.adapter import GrowError, Growth
-from tailproof.adapters.openhands_disk import event_files
+from tailproof.adapters.openhands_disk import content, event_files
+from tailproof.incoming.json import decode
+from tailproof.incoming.limits import Unsound
 
 Body = dict[str, Any]
 
@@ -50,7 +52,16 @@ def grow(conversations: Path, conversation: str, growth: Growth) -> None:
         OSError: its files cannot be read or written.
     """
     directory = conversations / uuid.UUID(conversation).hex
-    template = [msgspec.json.decode(path.read_bytes(), type=Body) for path in event_files(directory / "events")]
+    try:
+        _grow(directory, growth)
+    except Unsound as unsound:
+        raise GrowError(f"what the release wrote cannot be read: {unsound}") from unsound
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise GrowError(f"what the release wrote cannot be cloned: {type(error).__name__}: {error}"[:300]) from error
+
+
+def _grow(directory: Path, growth: Growth) -> None:
+    template = [decode(content(path), Body) for path in event_files(directory / "events")]
     first = last = ""
     for number, (identity, raw) in enumerate(_Grower(template, growth).run(), len(template)):
         (directory / "events" / f"event-{number:05d}-{identity}.json").write_bytes(raw)
@@ -272,7 +283,7 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
 
 def _tell_state(path: Path, *, leaf: str, message: str) -> None:
     """The newest event of the tree, and the newest message of the user, where the release keeps them in its state."""
-    state = msgspec.json.decode(path.read_bytes(), type=Body)
+    state = decode(content(path), Body)
     told = {"leaf_event_id": leaf, "last_user_message_id": message}
     known = {name: identity for name, identity in told.items() if state.get(name)}
     if known:

@@ -39,6 +39,8 @@ def request_of(answer: Answer, *, conversation: str = "", epoch: int = 0, text: 
         path=answer.path,
         code=answer.code,
         error=answer.error,
+        flaw=answer.flaw,
+        cut=answer.cut,
         began_ns=answer.began_ns,
         conversation=conversation,
         epoch=epoch,

@@ -6,20 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
-
-from tailproof.adapters.adapter import Adapter, Api, Seen
+from tailproof.adapters.adapter import Adapter, Api, NotAnEvent, Seen
 from tailproof.adapters.recording import event_of, status_of
 from tailproof.history.recorder import Recorder, Witness
-from tailproof.history.records import Note, Stream
-from tailproof.waiting import Budget
-
-OPEN_S = 30.0
-CLOSE_S = 2.0
-
+from tailproof.history.records import Flaw, Note, Stream
+from tailproof.incoming.limits import REQUEST_S, STREAM_BYTES, STREAM_MESSAGES, Exceeded, Unsound, size
+from tailproof.incoming.websocket import CLOSE_S, Refused, WebSocket
+from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 FIRST_STEP_S = 60.0
+TOLD = 20
+"""A stream that brings nothing but what is not to be taken fills no history."""
+GONE_S = 1.0
 
 
 class SubscriptionRefused(Exception):
@@ -27,7 +25,7 @@ class SubscriptionRefused(Exception):
 
 
 class Subscription:
-    """A WebSocket that is read in its own thread until it ends or is closed.
+    """A WebSocket that is read in its own thread until it ends or is closed. Whatever comes on it ends nothing but, at worst, itself.
 
     A subscription counts as accepted when its first event has come: handshakes are answered before the key is looked at.
     `path` is `direct` or `wire`. `on_seen` is called in the reading thread, after the event was recorded.
@@ -55,11 +53,12 @@ class Subscription:
         self._epoch = epoch
         self._on_seen = on_seen
         self._opening = api.stream_opening(conversation)
-        self._connection: ClientConnection | None = None
+        self._socket = WebSocket(self._opening.url, self._opening.headers)
         self._accepted = threading.Event()
         self._ended = threading.Event()
         self._closing = threading.Event()
         self._end = ""
+        self._oddities = 0
         self._thread = threading.Thread(target=self._run, name=f"subscription-{reading}", daemon=True)
 
     def open(self, budget: Budget) -> None:
@@ -89,24 +88,28 @@ class Subscription:
         return self._accepted.is_set() and not self._ended.is_set()
 
     def close(self) -> None:
-        """End it from this side. Idempotent."""
+        """End it from this side, within seconds whatever the server does. Idempotent."""
         self._closing.set()
-        connection = self._connection
-        if connection is not None:
-            connection.close()
+        self._socket.end()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(CLOSE_S + GONE_S)
+            self._socket.interrupt()
+            self._thread.join(GONE_S)
 
     def _run(self) -> None:
         code, reason = 0, "the harness failed while reading it"
         try:
             code, reason = self._follow()
-        except InvalidStatus as refused:
-            code, reason = refused.response.status_code, "the handshake was refused"
-        except ConnectionClosed as closed:
-            end = closed.rcvd or closed.sent
-            code, reason = (end.code, end.reason) if end else (1006, "the connection was lost")
-        except (OSError, WebSocketException) as broken:
+        except Refused as refused:
+            code, reason = refused.code, "the handshake was refused"
+        except Cancelled:
+            reason = "closed by the harness"
+        except DeadlineMissed:
+            reason = f"timeout: no whole answer to the handshake within {REQUEST_S:g} s"
+        except Unsound as unsound:
+            self._tell_flaw(unsound)
+            reason = str(unsound)
+        except OSError as broken:
             reason = f"{type(broken).__name__}: {broken}"
         finally:
             self._end = f"{code} {reason}".strip()
@@ -114,27 +117,54 @@ class Subscription:
             self._ended.set()
 
     def _follow(self) -> tuple[int, str]:
-        with connect(
-            self._opening.url,
-            additional_headers=dict(self._opening.headers),
-            compression=None,
-            max_size=None,
-            open_timeout=OPEN_S,
-            close_timeout=CLOSE_S,
-            proxy=None,
-        ) as connection:
-            self._connection = connection
+        try:
+            budget = Budget(REQUEST_S, cancel=self._closing)
+            self._socket.open(budget)
             for frame in self._opening.frames:
-                connection.send(frame)
-            while not self._closing.is_set():
-                self._take(_bytes(connection.recv()), time.monotonic_ns())
-        return 1000, "closed by the harness"
+                self._socket.send(frame, budget)
+        except BaseException:
+            self._socket.close()
+            raise
+        told = ""
+        try:
+            self._read()
+        except Unsound as unsound:
+            self._tell_flaw(unsound)
+            told = str(unsound)
+        code, reason = self._socket.close()
+        return code, told or reason
 
-    def _take(self, raw: bytes, t_ns: int) -> None:
+    def _read(self) -> None:
+        """Until it ends. Raises Unsound for what ends it."""
+        messages = taken = 0
+        while not self._closing.is_set() and (raw := self._socket.receive()) is not None:
+            messages, taken = messages + 1, taken + len(raw)
+            if messages > STREAM_MESSAGES:
+                raise Exceeded(f"the stream brought more than {STREAM_MESSAGES} messages")
+            if taken > STREAM_BYTES:
+                raise Exceeded(f"the stream brought more than {size(STREAM_BYTES)}")
+            try:
+                self._take(raw, time.monotonic_ns())
+            except NotAnEvent:
+                self._note(f"a frame that is no event: {bytes(raw[:200])!r}")
+            except Unsound as unsound:
+                self._tell_flaw(unsound)
+
+    def _tell_flaw(self, unsound: Unsound) -> None:
+        if self._odd():
+            self._write("flawed", reason=str(unsound), flaw=unsound.flaw)
+
+    def _note(self, text: str) -> None:
+        if self._odd():
+            self._witness.write(Note(text=f"{self.reading}: {text}"))
+
+    def _odd(self) -> bool:
+        """Whether one more is told."""
+        self._oddities += 1
+        return self._oddities <= TOLD
+
+    def _take(self, raw: bytearray, t_ns: int) -> None:
         seen = self._adapter.decode(raw)
-        if seen is None:
-            self._witness.write(Note(text=f"{self.reading}: a frame that is no event: {raw[:200]!r}"))
-            return
         if not self._accepted.is_set():
             self._write("subscribed", t_ns=t_ns)
             self._accepted.set()
@@ -161,7 +191,7 @@ class Subscription:
         if self._on_seen is not None:
             self._on_seen(seen)
 
-    def _write(self, stage: str, *, code: int = 0, reason: str = "", t_ns: int = 0) -> None:
+    def _write(self, stage: str, *, code: int = 0, reason: str = "", flaw: Flaw = "", t_ns: int = 0) -> None:
         record = Stream(
             reading=self.reading,
             stage=stage,  # type: ignore[arg-type]
@@ -169,14 +199,11 @@ class Subscription:
             path=self._path,
             code=code,
             reason=reason,
+            flaw=flaw,
             epoch=self._epoch,
         )
         record.t_ns = t_ns
         self._witness.write(record)
-
-
-def _bytes(message: str | bytes) -> bytes:
-    return message.encode() if isinstance(message, str) else message
 
 
 class FirstStep:

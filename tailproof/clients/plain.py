@@ -15,6 +15,8 @@ from tailproof.history.records import RESTING, Run
 from tailproof.waiting import Budget
 
 POLL_EVERY_S = 0.5
+POLITE_S = 1.0
+"""How long a request that is under way may take to end when the client is closed."""
 ALREADY_RUNNING = 409
 
 
@@ -43,9 +45,9 @@ class PlainClient:
         """Nothing to get ready."""
 
     def connect(self, url: str, *, key: str, version: str, budget: Budget) -> None:
-        """Only remembers the address."""
+        """Only remembers the address. No request outlasts the budget."""
         self._first_step = FirstStep(alone=bool(self._adapter.sheet(version).facts.get("first_step_alone")))
-        self._api = self._adapter.api(url, key=key, version=version)
+        self._api = self._adapter.api(url, key=key, version=version, budget=budget)
 
     def create(self, plan: ConversationPlan, budget: Budget) -> str:
         """Create the conversation unless it exists, subscribe, and return its id when the subscription was accepted."""
@@ -90,14 +92,17 @@ class PlainClient:
         return budget.wait_for("the client's run to return", lambda: self._returned.get(number))
 
     def close(self) -> None:
-        """End the polls and the subscription."""
+        """End the polls and the subscription, within seconds whatever the server does."""
         self._closing.set()
+        polite = Budget(POLITE_S)
+        for thread in self._runs:
+            thread.join(polite.left)
+        if self._api is not None:
+            self._api.close()
         for thread in self._runs:
             thread.join()
         if self._stream is not None:
             self._stream.close()
-        if self._api is not None:
-            self._api.close()
 
     def _run(self, number: int) -> None:
         api = self._connected()

@@ -9,10 +9,10 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -23,11 +23,16 @@ from tailproof.clients.client import EVERYTHING, ClientError, ClientRaised, Retu
 from tailproof.clients.told import ENDED, Report, Told
 from tailproof.history.recorder import TRIAL, Recorder
 from tailproof.history.records import BreakOff
+from tailproof.incoming.limits import MESSAGE_BYTES
 from tailproof.waiting import Budget
 
 SDK_PROGRAM = Path(__file__).with_name("sdk_program.py")
 """Drives a released OpenHands SDK: `INTERPRETER -I sdk_program.py`."""
 LOG_NAME = "client.log"
+LOG_BYTES = 64 << 10
+"""How much of its end is looked at."""
+LINE_BYTES = MESSAGE_BYTES + (1 << 20)
+"""A report: an event, and what is said about it."""
 CLOSE_S = 15.0
 KILL_S = 5.0
 
@@ -238,7 +243,7 @@ class ProgramClient:
 
     def _last_words(self) -> str:
         log = self._scratch / LOG_NAME
-        text = log.read_text("utf-8", "replace") if log.exists() else ""
+        text = _end_of(log) if log.exists() else ""
         # Before anything is cut off, and as it stands in an address, too.
         for secret in {self._key, quote(self._key, safe="")} - {""}:
             text = text.replace(secret, "<secret>")
@@ -251,11 +256,11 @@ class ProgramClient:
         assert self._process is not None
         assert self._process.stdout is not None
         decode = msgspec.json.Decoder(Report).decode
-        for line in self._process.stdout:
+        for line in _lines(self._process.stdout):
             self._lines += 1
             try:
                 self._told.take(decode(line))
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 self._unheard(f"a report of the client cannot be read: {error}: {line[:200]!r}")
         try:
             self._code = self._process.wait(KILL_S)
@@ -272,6 +277,20 @@ class ProgramClient:
         """Nobody knows what the client has told here: what is missing from now on need not be missing with the client."""
         self._told.note(says)
         self._recorder.witness(TRIAL).write(BreakOff(by="harness", doing="hear", says=says))
+
+
+def _lines(told: IO[bytes]) -> Iterator[bytes]:
+    """Line by line; of one that is longer than is taken, its beginning."""
+    while line := told.readline(LINE_BYTES):
+        yield line
+        while len(line) == LINE_BYTES and not line.endswith(b"\n"):
+            line = told.readline(LINE_BYTES)
+
+
+def _end_of(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LOG_BYTES))
+        return file.read(LOG_BYTES).decode("utf-8", "replace")
 
 
 def _close(pipe: Any) -> None:

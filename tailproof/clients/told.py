@@ -14,6 +14,7 @@ from tailproof.clients.client import WITNESS, Returned
 from tailproof.history import records
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Note, Reading, Run
+from tailproof.incoming.limits import Unsound
 
 CALLBACKS = "callback:0"
 """The reading that lists what callbacks got: begun before the client is told to create, ended when the program has."""
@@ -139,10 +140,13 @@ class Told:
             self._witness.write(self._reading(report, "end"))
 
     def _take_event(self, report: Report) -> None:
-        seen = self._adapter.decode(bytes(report.event))
-        if seen is None:
+        try:
+            seen = self._adapter.decode(bytes(report.event))
+        except Unsound as unsound:
             self._witness.write(
-                Note(text=f"{report.reading}: what the client gave is no event: {bytes(report.event)[:200]!r}")
+                Note(
+                    text=f"{report.reading}: what the client gave is no event: {unsound}: {bytes(report.event)[:200]!r}"
+                )
             )
         else:
             event = event_of(

@@ -58,13 +58,15 @@ def _text(said: Said, moment_ns: int) -> str:
 def _exchanges(journal: Path) -> Iterator[Exchange]:
     """Lines that were torn off, or are no exchange, are left out: the reader of the history tells about them."""
     decoder = msgspec.json.Decoder(AnyRecord)
-    lines = journal.read_bytes().splitlines() if journal.exists() else []
-    for line in lines:
-        if b'"exchange"' not in line:
-            continue
-        try:
-            record = decoder.decode(line)
-        except msgspec.MsgspecError:
-            continue
-        if isinstance(record, Exchange):
-            yield record
+    if not journal.exists():
+        return
+    with journal.open("rb") as lines:
+        for line in lines:
+            if b'"exchange"' not in line:
+                continue
+            try:
+                record = decoder.decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue
+            if isinstance(record, Exchange):
+                yield record

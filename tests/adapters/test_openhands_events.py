@@ -10,6 +10,7 @@ import pytest
 from tailproof.adapters.openhands import STATUS_WORDS, OpenHands
 from tailproof.history.recorder import digest_of
 from tailproof.history.records import RESTING, TERMINAL
+from tailproof.incoming.limits import DEPTH, WORD_CHARS, Exceeded, Misshapen, Unsound
 
 ADAPTER = OpenHands()
 
@@ -96,8 +97,27 @@ def test_an_event_is_classified(raw: bytes, role: str, durable: bool, call: str,
     [b"", b"{", b"[]", b'"text"', b'{"kind": "ActionEvent"}', b'{"id": "e1"}', b'{"id": 7, "kind": "x"}', b"\xff\xfe"],
     ids=["empty", "cut", "list", "text", "without-id", "without-kind", "id-is-a-number", "not-utf-8"],
 )
-def test_what_is_no_event_gives_none(raw: bytes) -> None:
-    assert ADAPTER.decode(raw) is None
+def test_what_is_no_event_is_said(raw: bytes) -> None:
+    with pytest.raises(Unsound):
+        ADAPTER.decode(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "says"),
+    [
+        (event("x", deep=json.loads("[" * 300 + "]" * 300)), Exceeded, f"nested deeper than {DEPTH}"),
+        (event("x" * (WORD_CHARS + 1)), Exceeded, "the kind of an event is longer than"),
+        (event("x", tool_call_id="\x1b[2J"), Misshapen, "the tool call id of an event holds control characters"),
+        (event("x", timestamp="\u202e1"), Misshapen, "the time stamp of an event holds control characters"),
+        (event("x").replace(b'"e1"', b'"\\ud800"'), Misshapen, "surrogate"),
+        (event("x").replace(b'"e1"', b'"e1","n":' + b"9" * 6000), Misshapen, "out of range"),
+        (update("execution_status", "a\nb"), Misshapen, "the status in an event holds control characters"),
+    ],
+    ids=["deep", "long-kind", "escape", "bidi", "lone-surrogate", "thousands-of-digits", "status-of-two-lines"],
+)
+def test_an_event_that_is_not_to_be_taken_says_why(raw: bytes, kind: type[Unsound], says: str) -> None:
+    with pytest.raises(kind, match=says):
+        ADAPTER.decode(raw)
 
 
 def test_null_fields_do_not_change_the_digest() -> None:
