@@ -20,6 +20,7 @@ from tailproof.guarantees import (
     loop_consent,
     model_sound,
     server,
+    server_sane,
     status,
     status_client,
     stream,
@@ -32,7 +33,7 @@ from tailproof.history.timeline import SECOND
 
 FAMILIES = (
     *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
-    *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, client),
+    *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, server_sane, client),
 )
 
 STOOD_STILL_NS = 3 * SECOND

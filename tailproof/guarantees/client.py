@@ -24,7 +24,7 @@ from tailproof.history.plan import PATH, RESTARTS, SERVERS_NUMBERS, client_tells
 from tailproof.history.reader import History
 from tailproof.history.records import ClientError, Header, Run
 from tailproof.history.timeline import CLIENT, SECOND, client_runs, last_ns, seconds, settled_at
-from tailproof.history.traffic import failed_requests, hurt_at, server_down
+from tailproof.history.traffic import failed_requests, hurt_at, requests_of_the_ready, server_down
 from tailproof.history.views import lists_of, log_of
 
 RETURNS_S = 10.0
@@ -89,9 +89,10 @@ def _gave_up(history: History, refused: ClientError) -> Verdict:
             f"the client gave up under a fault ({refused.verb}: {refused.error_type}) and never ran: nothing of it was judged"
         )
     failed = [request for request in failed_requests(history) if request.witness == CLIENT]
+    failed += [request for request in requests_of_the_ready(history) if request.witness == CLIENT and request.flaw]
     if failed:
         return excused(
-            f"the server failed the client: {failed[0].method} {failed[0].path} got {failed[0].code or failed[0].error}",
+            f"the server failed the client: {failed[0].method} {failed[0].path} got {failed[0].error or failed[0].code}",
             evidence=[at(failed[0], "the server's failure"), pointer],
         )
     if skew(history.header):

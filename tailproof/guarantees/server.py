@@ -48,7 +48,7 @@ def ready(history: History) -> Verdict:
                 limit_s=limit_s,
                 took_s=seconds(life.t_ns - started.t_ns),
             )
-    judged = requests_of_the_ready(history)
+    judged = [request for request in requests_of_the_ready(history) if not request.flaw]
     failed = failed_requests(history)
     if failed:
         first = failed[0]
@@ -123,7 +123,7 @@ def works(history: History) -> Verdict:
 
 
 def _asked(history: History, verb: str) -> list[Request]:
-    return [request for request in requests_of_the_ready(history) if request.verb == verb]
+    return [request for request in requests_of_the_ready(history) if request.verb == verb and not request.flaw]
 
 
 def _died_by_itself(history: History, life: Life) -> bool:

@@ -123,7 +123,7 @@ Span = tuple[int, int]
 @derived
 def requests_of_the_ready(history: History) -> tuple[Request, ...]:
     """What was asked of a server that said it was ready and to which nothing was done, by the harness past the wire and by the
-    client where no rule touched the exchange."""
+    client where no rule touched the exchange; without what the harness itself ended."""
     readies = [life for life in history.lives if life.stage == "ready"]
     spoiled = spoiled_spans(history)
     over = min((phase.t_ns for phase in history.phases if phase.name == "stopping"), default=None)
@@ -131,6 +131,7 @@ def requests_of_the_ready(history: History) -> tuple[Request, ...]:
         request
         for request in history.requests
         if request.verb not in UNASKED
+        and not request.cut
         and not request.rule
         and not (request.witness == CLIENT and (_on_a_hurt_path(history, request) or _met_a_rule(history, request)))
         and (over is None or request.t_ns <= over)
@@ -141,7 +142,7 @@ def requests_of_the_ready(history: History) -> tuple[Request, ...]:
 
 @derived
 def failed_requests(history: History) -> tuple[Request, ...]:
-    """Those of them that the server answered with 5xx or not at all."""
+    """Those of them that the server answered with 5xx or not at all; what it said wrongly is another matter (`server.sane`)."""
     waits = bool(history.header.facts.get("reads_wait_for_steps"))
     exchanges = {exchange.t_ns: exchange for exchange in history.exchanges if exchange.done == "broken"}
     return tuple(
@@ -150,6 +151,7 @@ def failed_requests(history: History) -> tuple[Request, ...]:
         if request.code >= 500
         or (
             not request.code
+            and not request.flaw
             and not (waits and request.verb in ("load", "status"))
             and _was_the_servers(request, exchanges.get(request.t_ns))
         )

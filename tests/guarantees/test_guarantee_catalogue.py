@@ -13,6 +13,7 @@ from test_guarantee_client import ROWS as CLIENT_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_messages import ROWS as MESSAGE_ROWS
+from test_guarantee_sane import ROWS as SANE_ROWS
 from test_guarantee_status import ROWS as STATUS_ROWS
 from test_guarantee_status import lazy
 
@@ -21,7 +22,7 @@ from tailproof.guarantees.verdict import Level
 from tailproof.history.reader import History
 from tailproof.history.records import Fault, Phase, Stall
 
-ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS, *MESSAGE_ROWS, *CLIENT_ROWS]
+ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS, *MESSAGE_ROWS, *CLIENT_ROWS, *SANE_ROWS]
 PROMISED = {
     "events": {
         "complete",
@@ -39,7 +40,7 @@ PROMISED = {
     "loop": {"terminates", "returns", "once", "quiet", "explained", "bounded", "answered", "consent"},
     "model": {"sound"},
     "cost": {"reconcile"},
-    "server": {"ready", "works", "returns"},
+    "server": {"ready", "works", "returns", "sane"},
     "stream": {"resumed"},
     "client": {"works", "compatible"},
 }

@@ -1,0 +1,92 @@
+"""What a server says ends, is no larger than what is taken, and is what the protocol says."""
+
+from __future__ import annotations
+
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, violated
+from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
+from tailproof.history.reader import History
+from tailproof.history.records import Header, Request, Stream
+from tailproof.history.timeline import CLIENT, seconds
+from tailproof.history.traffic import requests_of_the_ready, spoiled_spans
+from tailproof.history.views import lists
+
+TOLD_SINCE = 3
+"""The schema from which on it is told what is wrong with an answer itself."""
+ENDS_WITHIN_S = 10.0
+"""An answer that has begun ends within so many seconds."""
+SIGNATURES = {"endless": "never-ends", "too-large": "too-large", "misshapen": "not-the-protocol"}
+
+
+def sane(history: History) -> Verdict:
+    """An answer that has begun ends within 10 s, an answer and a message are no larger than what is taken (`incoming.limits`), and they
+    are what the protocol says.
+
+    Judged on what the harness asked past the wire, on what the plain client asked through it where no rule touched the exchange, and
+    on the observer's subscriptions, while nothing was done to the server itself. An answer that never began, and one that broke off,
+    is no matter of this promise (`server.ready`), and neither is what a server says that is being hurt.
+    """
+    answers = [request for request in requests_of_the_ready(history) if request.code or request.flaw]
+    flawed: list[Request | Stream] = [request for request in answers if request.flaw]
+    flawed += [one for one in history.streams if one.flaw and _is_the_servers(history, one)]
+    if flawed:
+        first = min(flawed, key=lambda one: one.t_ns)
+        return violated(
+            f"the server said what is not to be taken, {len(flawed)} times: {_where(first)}: {_what(first)}",
+            signature=SIGNATURES[first.flaw],
+            expected=[
+                "an answer or a message that ends, is no larger than what is taken, and is what the protocol says"
+            ],
+            seen=[f"{_where(one)}: {_what(one)}" for one in flawed],
+            evidence=[at(one, f"{_where(one)}: {_what(one)}") for one in flawed],
+            timed=first.flaw == "endless",
+            flawed=len(flawed),
+            **_times(first),
+        )
+    messages = sum(len(one.events) for one in lists(history) if one.path == "direct")
+    return holds(
+        f"{len(answers)} answers and {messages} messages ended, and are what the protocol says",
+        compared={"answers": len(answers), "messages": messages},
+    )
+
+
+def _is_the_servers(history: History, one: Stream) -> bool:
+    """It came past the wire while nothing was done to the server."""
+    return one.path == "direct" and not any(began <= one.t_ns <= ended for began, ended in spoiled_spans(history))
+
+
+def _where(one: Request | Stream) -> str:
+    return f"{one.method} {one.path}" if isinstance(one, Request) else one.reading
+
+
+def _what(one: Request | Stream) -> str:
+    return one.error if isinstance(one, Request) else one.reason
+
+
+def _times(first: Request | Stream) -> dict[str, float]:
+    if first.flaw != "endless" or not isinstance(first, Request):
+        return {}
+    return {"took_s": seconds(first.t_ns - first.began_ns), "limit_s": ENDS_WITHIN_S}
+
+
+def a_history_that_tells(header: Header) -> str:
+    """Of one in which it is told what is wrong with an answer itself."""
+    return (
+        ""
+        if header.schema >= TOLD_SINCE
+        else f"a history of schema {header.schema} does not tell what an answer is like"
+    )
+
+
+GUARANTEES = (
+    Guarantee(
+        id="server.sane",
+        level=Level.MUST,
+        promise="What the server says ends in time, is no larger than what is taken, and is what the protocol says.",
+        source="RFC 9112 and RFC 6455 (framing); the server's own /openapi.json (shapes); tailproof's limits for what is taken",
+        judge=sane,
+        applies=a_history_that_tells,
+        rests_on=frozenset({STATUS, ENGINE, CLIENT, WIRE}),
+        rests_on_time=True,
+        judges_break_offs=True,
+    ),
+)
