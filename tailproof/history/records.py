@@ -333,6 +333,10 @@ class Exchange(Record, tag="exchange"):
     """Of a `broken` one: who ended the connection first; empty when the wire did (a rule, its own end)."""
     passed_ns: int = 0
     """When its request was passed on to the server, or was to be; 0 when a rule kept it back for good."""
+    flaw: Flaw = ""
+    """What kind of wrong is with the answer itself; the client has got it as it came."""
+    error: str = ""
+    """What is wrong with it, in half a sentence."""
 
 
 class WireCount(Record, tag="wire-count"):

@@ -8,11 +8,11 @@ from http import HTTPStatus
 from typing import Literal, Protocol
 
 from tailproof.history.records import Exchange, Note
+from tailproof.incoming.limits import Unsound
 from tailproof.wire.armed import Armed, Parked
 from tailproof.wire.http import (
     Body,
     Head,
-    HttpError,
     UntilClose,
     answer,
     head_end,
@@ -138,7 +138,7 @@ class Exchanges:
             self._answers()
             self._requests()
             self._pass_client_end()
-        except HttpError as error:
+        except Unsound as error:
             self._journal.write(Note(text=f"connection {self._ways.number} ended by the wire, which got {error}"))
             self._end("broken")
             self._ways.reset()
@@ -257,6 +257,16 @@ class Exchanges:
     # Answers
 
     def _answers(self) -> None:
+        try:
+            self._follow_answers()
+        except Unsound as error:
+            # Nobody can tell where this answer ends. The client is to see what the server said: the rest passes as it comes.
+            if self._request is not None:
+                self._request.flaw, self._request.error = error.flaw, f"the answer has {error}"
+            self._answering = UntilClose()
+            self._follow_answers()
+
+    def _follow_answers(self) -> None:
         while self._outbox and self._parked is None and not self._over:
             if self._answering is not None:
                 taken = self._answering.follow(self._outbox)
@@ -270,8 +280,9 @@ class Exchanges:
                 end = head_end(self._outbox)
                 if not end:
                     return
-                raw, self._outbox = self._outbox[:end], self._outbox[end:]
-                self._answer(self._request, parse_head(raw, response=True))
+                head = parse_head(self._outbox[:end], response=True)
+                self._outbox = self._outbox[end:]
+                self._answer(self._request, head)
 
     def _answer(self, request: Exchange, head: Head) -> None:
         rule = self._rule

@@ -10,6 +10,8 @@ import re
 from tailproof.wire.peek import HEAD_BYTES, PLAIN, TAIL_BYTES, known_tails, peek
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+CONTROL_BYTES = 125
+"""What a control frame may hold (section 5.5). More is passed on and not looked at."""
 CONTROL_NAMES = {CLOSE: b"close", PING: b"ping", PONG: b"pong"}
 KEPT_HEAD = 16384
 """A message that arrives in several chunks is decoded for its name only up to this size."""
@@ -130,7 +132,8 @@ class Scanner:
 
     def _take(self, chunk: bytes, start: int, end: int) -> None:
         if self._opcode >= 8:
-            self._taken += unmask(chunk[start:end], self._mask, self._offset)
+            room = CONTROL_BYTES - len(self._taken)
+            self._taken += unmask(chunk[start : min(end, start + room)], self._mask, self._offset)
         else:
             self._size += end - start
             if self._plain:
@@ -148,7 +151,7 @@ class Scanner:
                 self.close_code = int.from_bytes(self._taken[:2], "big")
                 self.close_reason = self._taken[2:].decode("utf-8", "replace")
             name = CONTROL_NAMES.get(self._opcode, b"control")
-            units.append((-1 if self._inside else end, self._opcode, len(self._taken), b"", name))
+            units.append((-1 if self._inside else end, self._opcode, self._offset, b"", name))
         elif self._fin:
             self._inside = False
             identity = name = b""

@@ -6,13 +6,17 @@ that would have to be written anew, which is what a proxy under test of "nothing
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
-MOST_HEAD = 64 << 10
+from tailproof.incoming.limits import HEAD_BYTES, Exceeded, Misshapen, size
+
+_DECIMAL = re.compile(r"[0-9]{1,18}").fullmatch
+_HEXADECIMAL = re.compile(rb"[0-9a-fA-F]{1,15}").fullmatch
 
 
-class HttpError(Exception):
+class HttpError(Misshapen):
     """Not HTTP/1.x, or not framed in a way that can be followed."""
 
 
@@ -41,11 +45,11 @@ class Head:
 
 
 def head_end(data: bytes) -> int:
-    """The offset behind a head, or 0 while it is not complete. Raises HttpError when it gets too long."""
+    """The offset behind a head, or 0 while it is not complete. Raises Exceeded."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
-        if len(data) > MOST_HEAD:
-            raise HttpError(f"a head of more than {MOST_HEAD} bytes")
+        if len(data) > HEAD_BYTES:
+            raise Exceeded(f"a head of more than {size(HEAD_BYTES)}")
         return 0
     return end + 4
 
@@ -131,7 +135,7 @@ class Chunked:
             part = data[position : end + 1 if end >= 0 else len(data)]
             self._line += part
             position += len(part)
-            if len(self._line) > MOST_HEAD:
+            if len(self._line) > HEAD_BYTES:
                 raise HttpError("a chunk without a size")
             if end >= 0:
                 self._end_of_line(self._line.strip())
@@ -142,12 +146,11 @@ class Chunked:
         if self._trailer:
             self.over = not line
             return
-        try:
-            size = int(line.partition(b";")[0].strip(), 16)
-        except ValueError as error:
-            raise HttpError("a chunk without a size") from error
-        if size:
-            self._left = size + 2
+        digits = line.partition(b";")[0].strip()
+        if not _HEXADECIMAL(digits):
+            raise HttpError("a chunk without a size")
+        if length := int(digits, 16):
+            self._left = length + 2
         else:
             self._trailer = True
 
@@ -170,8 +173,8 @@ def response_body(head: Head, method: str) -> Body:
 
 def _length(head: Head) -> int:
     said = {part.strip() for part in head.fields.get("content-length", "0").split(",")}
-    if len(said) != 1 or not (text := said.pop()).isdecimal():
-        raise HttpError("a Content-Length that is no number")
+    if len(said) != 1 or not _DECIMAL(text := said.pop()):
+        raise HttpError("a Content-Length that is no number of bytes")
     return int(text)
 
 

@@ -19,6 +19,8 @@ from tailproof.wire.journal import Journal, frame_prefix
 
 QUEUE_BYTES = 16 << 20
 """The most bytes that wait in one lane; then its source is not read any further."""
+QUEUE_MESSAGES = 1 << 15
+"""The most messages, however short."""
 _NOTHING: Unit = (0, 0, 0, b"", b"")
 
 
@@ -328,11 +330,11 @@ class Lane:
         self._flush_out()
         self._queue.append(item)
         self.queued_bytes += len(item.raw)
-        while self.queued_bytes > QUEUE_BYTES and self._queue[0].keeper is not None:
+        while self._full and self._queue[0].keeper is not None:
             keeper = self._queue[0].keeper
             if keeper.rule.do == "hold":
                 break
-            # A window that waited for more bytes than a lane may keep would wait for ever: its source is not read.
+            # A window that waited for more than a lane may keep would wait for ever: its source is not read.
             keeper.counts["overflowed"] += 1
             self._queue[0].keeper = None
             self._pump()
@@ -391,8 +393,12 @@ class Lane:
             self._sink.send(self._out[0] if len(self._out) == 1 else b"".join(self._out))
             self._out.clear()
 
+    @property
+    def _full(self) -> bool:
+        return self.queued_bytes > QUEUE_BYTES or len(self._queue) > QUEUE_MESSAGES
+
     def _mind_the_queue(self) -> None:
-        if self.queued_bytes > QUEUE_BYTES:
+        if self._full:
             self._source.pause("queue")
         else:
             self._source.resume("queue")

@@ -110,3 +110,9 @@ def test_the_words_that_a_client_filters_by_stand_there_once(tmp_path: Path) -> 
         (f"GET {search}", ["stopped"]),
         (f"GET {count}", ["finished"]),
     ]
+
+
+def test_what_is_wrong_with_an_answer_is_told_with_the_request(tmp_path: Path) -> None:
+    odd = {"flaw": "misshapen", "error": "the answer has a chunk without a size"}
+    (request,) = read(tmp_path, exchange("POST", f"{ONE}/run", **odd))
+    assert (request.code, request.flaw, request.error) == (200, odd["flaw"], odd["error"])

@@ -52,6 +52,9 @@ ROWS = [
     Row("server.sane", "drips-a-head", VIOLATED, lambda: asked(calm(), 5.5, code=0, **DRIPS), "never-ends"),
     Row("server.sane", "bomb", VIOLATED, lambda: asked(calm(), 5.0, **LARGE), "too-large"),
     Row("server.sane", "count-below-zero", VIOLATED, lambda: asked(calm(), 5.0, **SHAPE), "not-the-protocol"),
+    Row(
+        "server.sane", "to-an-sdk", VIOLATED, lambda: calm().client_asks(3.0, "send", 200, **SHAPE), "not-the-protocol"
+    ),
     Row("server.sane", "to-the-plain-client", VIOLATED, lambda: client_gave_up(**LARGE), "too-large"),
     Row("server.sane", "deep-event", VIOLATED, lambda: streamed(calm(), 3.0), "too-large"),
     Row("server.sane", "nothing-answered", INCONCLUSIVE, lambda: calm().until(0.5).put(0.6, Phase(name="ended"))),
