@@ -206,7 +206,7 @@ class Cast:
             if self.scenario.server.initialised_by == "harness":
                 self._wake()
         header = self._recorder.header
-        header.versions["server"] = self.observer.api.version() or self._version
+        header.versions["server"] = self.observer.version() or self._version
         self._recorder.write_header()
         words, source = self._vocabulary()
         self._recorder.witness("observer").write(
@@ -281,7 +281,7 @@ class Cast:
         installed = (self._spec, *sorted(self._facts.items()))
         known = _VOCABULARIES.get(installed) if self._facts else None
         if known is None:
-            known = self.observer.api.vocabulary()
+            known = self.observer.vocabulary()
             if known[0]:
                 _VOCABULARIES[installed] = known
         return known

@@ -102,6 +102,18 @@ class Observer:
         self._witness.write(request_of(answer, conversation=conversation, epoch=self.epoch, text=text))
         return answer
 
+    def version(self) -> str:
+        """The release that the server says it is; empty when it does not say. Only what is wrong with its answer is recorded."""
+        answer, version = self.api.version()
+        self._record_flaw(answer)
+        return version
+
+    def vocabulary(self) -> tuple[tuple[str, ...], str]:
+        """The status words that the server publishes, and where. Only what is wrong with its answer is recorded."""
+        answer, words, source = self.api.vocabulary()
+        self._record_flaw(answer)
+        return words, source
+
     def conversations(self) -> tuple[str, ...]:
         """The conversations that the server shows. Only an answer of another kind than the last one is recorded."""
         answer, shown = self.api.conversations()
@@ -319,6 +331,10 @@ class Observer:
         with self._lock:
             last = self._events[-1][1] if self._events else None
         return f"{last.name} {last.id}" if last else "no event"
+
+    def _record_flaw(self, answer: Answer) -> None:
+        if answer.flaw:
+            self._record(answer, "")
 
     def _record(self, answer: Answer, conversation: str) -> None:
         self._witness.write(request_of(answer, conversation=conversation, epoch=self.epoch))

@@ -158,10 +158,10 @@ class Api(Protocol):
     def ready(self, budget: Budget | None = None) -> Answer:
         """Ask whether the server takes requests."""
 
-    def version(self) -> str:
+    def version(self) -> tuple[Answer, str]:
         """The release that the server says it is; empty when it does not say."""
 
-    def vocabulary(self) -> tuple[tuple[str, ...], str]:
+    def vocabulary(self) -> tuple[Answer, tuple[str, ...], str]:
         """The status words that the server publishes, and where; empty when it publishes none."""
 
     def conversations(self) -> tuple[Answer, tuple[str, ...]]:

@@ -51,16 +51,15 @@ class OpenHandsApi:
         answer = self._ask("ready", "GET", "/ready", budget=budget)
         return self._ask("ready", "GET", "/health", budget=budget) if answer.code == 404 else answer
 
-    def version(self) -> str:
+    def version(self) -> tuple[Answer, str]:
         """`version` of `/server_info`."""
-        _, version = self._read("probe", "/server_info", _version, "")
-        return version
+        return self._read("probe", "/server_info", _version, "")
 
-    def vocabulary(self) -> tuple[tuple[str, ...], str]:
+    def vocabulary(self) -> tuple[Answer, tuple[str, ...], str]:
         """The enum of the execution status in `/openapi.json`."""
         nothing: tuple[str, ...] = ()
-        _, found = self._read("probe", "/openapi.json", _vocabulary, nothing)
-        return found, "/openapi.json ConversationExecutionStatus" if found else ""
+        answer, found = self._read("probe", "/openapi.json", _vocabulary, nothing)
+        return answer, found, "/openapi.json ConversationExecutionStatus" if found else ""
 
     def conversations(self) -> tuple[Answer, tuple[str, ...]]:
         """The newest hundred of the search, which loads none of them."""

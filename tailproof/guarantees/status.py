@@ -176,7 +176,7 @@ def gated(history: History) -> Verdict:
         return inconclusive("nobody asked to initialise the dormant server")
     opened = next((request for request in inits if accepted(request)), None)
     until = opened.began_ns or opened.t_ns if opened else max(request.t_ns for request in inits)
-    probes = [request for request in history.requests if request.verb == "probe"]
+    probes = [request for request in history.requests if request.verb == "probe" and not request.flaw]
     dormant = [request for request in probes if request.t_ns <= until]
     wrong = [request for request in dormant if request.code not in (0, 503)]
     if wrong:
