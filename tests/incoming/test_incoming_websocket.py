@@ -121,7 +121,8 @@ def _never_says_goodbye() -> Iterator[bytes]:
     ids=["silent", "now-and-then", "flood", "pings"],
 )
 @pytest.mark.parametrize("reads", [True, False], ids=["reads", "does-not-read"])
-def test_closing_ends_within_seconds(says: Says, reads: bool) -> None:
+def test_closing_ends_within_seconds(says: Says, reads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "CLOSE_S", 0.5)
     with server(says, websocket=True, reads=reads) as port:
         socket = opened(port)
         threading.Timer(0.3, socket.end).start()
