@@ -90,7 +90,7 @@ class Http:
         except Unsound as unsound:
             return Reply(code=asked.code, error=str(unsound), flaw=unsound.flaw)
         except Cancelled:
-            return Reply(error="the harness ended the request", cut=True)
+            return asked.late(seconds, cut=True, why="the harness ended the request")
         except DeadlineMissed:
             return asked.late(seconds, cut=patience.deadline >= budget.deadline)
         except ssl.SSLCertVerificationError as error:
@@ -165,14 +165,14 @@ class _Asked:
         while not over:
             over = self._step(http, connection, budget)
 
-    def late(self, seconds: float, *, cut: bool) -> Reply:
-        """The time is over: what has come of it until now."""
+    def late(self, seconds: float, *, cut: bool, why: str = "no time was left for the request") -> Reply:
+        """Nobody waits any longer: what has come of it until now."""
         waited = time.monotonic() - self.began
         if self.answered and time.monotonic() - self.answered >= ENDLESS_S:
             endless = Endless(f"the {'body' if self.code else 'head'} did not end within {waited:.0f} s")
             return Reply(code=self.code, error=str(endless), flaw=endless.flaw)
         if cut:
-            return Reply(error="no time was left for the request", cut=True)
+            return Reply(error=why, cut=True)
         if not self.connected:
             return Reply(error=f"timeout while connecting: {seconds:g} s")
         return Reply(error=f"timeout: {'no whole' if self.answered else 'no'} answer within {seconds:g} s")

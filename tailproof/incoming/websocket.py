@@ -84,9 +84,9 @@ class WebSocket:
             while self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None:
                 self._feed(self._connection.receive(patience))
                 answered = answered or time.monotonic()
-        except DeadlineMissed:
-            if answered and time.monotonic() - answered >= ENDLESS_S:
-                raise Endless(f"the handshake did not end within {REQUEST_S:g} s") from None
+        except (DeadlineMissed, Cancelled):
+            if answered and (waited := time.monotonic() - answered) >= ENDLESS_S:
+                raise Endless(f"the handshake did not end within {waited:.0f} s") from None
             raise
         self._check_handshake()
         self._take_frames()
@@ -112,13 +112,16 @@ class WebSocket:
             try:
                 self._feed(self._connection.receive(Budget(TICK_S, cancel=self._ending)))
             except Cancelled:
+                self._mind_the_time(ENDLESS_S)
+                if self._unsound is not None:
+                    raise self._unsound from None
                 return None
             except OSError:
                 self._feed(b"")  # the same as an end without a word
             except DeadlineMissed:
                 pass
             self._take_frames()
-            self._mind_the_time()
+            self._mind_the_time(REQUEST_S)
         return self._messages.popleft()
 
     def close(self) -> tuple[int, str]:
@@ -192,14 +195,14 @@ class WebSocket:
             if self._controls > CONTROL_FRAMES:
                 raise Exceeded(f"more than {CONTROL_FRAMES} pings and pongs came between two messages")
 
-    def _mind_the_time(self) -> None:
-        """A message that has begun must end. Raises nothing: `receive` does."""
+    def _mind_the_time(self, seconds: float) -> None:
+        """A message that has begun must end within so many seconds. Raises nothing: `receive` does."""
         if not self._began and len(self._protocol.reader.buffer):
             self._began = time.monotonic()
         elif self._began and not self._parts and not self._frames and not len(self._protocol.reader.buffer):
             self._began = 0.0
-        if self._began and time.monotonic() - self._began > REQUEST_S:
-            self._unsound = self._unsound or Endless(f"a message did not end within {REQUEST_S:g} s")
+        if self._began and (waited := time.monotonic() - self._began) > seconds:
+            self._unsound = self._unsound or Endless(f"a message did not end within {waited:.0f} s")
 
     def _flush(self) -> None:
         """What the protocol wants to say, as far as the other side takes it: whoever does not read gets no answers to its pings."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from tailproof.incoming.limits import CONTROL_FRAMES
 from tailproof.wire.peek import HEAD_BYTES, PLAIN, TAIL_BYTES, known_tails, peek
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -27,7 +28,7 @@ class Scanner:
     """Follows one direction of one stream from chunk to chunk. Memory is bounded by `KEPT_HEAD`."""
 
     __slots__ = (
-        "_fin", "_head", "_inside", "_last", "_left", "_mask", "_message_opcode", "_most", "_offset", "_opcode", "_parts",
+        "_controls", "_fin", "_head", "_inside", "_last", "_left", "_mask", "_message_opcode", "_most", "_offset", "_opcode", "_parts",
         "_plain", "_size", "_taken", "close_code", "close_reason", "frames",
     )  # fmt: skip
 
@@ -47,6 +48,8 @@ class Scanner:
         self._plain = True
         self._size = 0
         self._most = 0
+        self._controls = 0
+        """Control frames since the last whole message. Of a flood of them only the first are told, and kept in the journal."""
         self._parts = bytearray()
         self._last = b""
         self._taken = bytearray()
@@ -57,7 +60,7 @@ class Scanner:
         return self._left < 0 and not self._inside and not self._head
 
     def scan(self, chunk: bytes) -> list[Unit]:
-        """The messages and control frames that end in `chunk`, in order."""
+        """The messages that end in `chunk` and control frames, in order; of the latter at most `CONTROL_FRAMES` between two messages."""
         units: list[Unit] = []
         add = units.append
         size = len(chunk)
@@ -81,7 +84,9 @@ class Scanner:
                         continue
             position = self._frame(chunk, position, units)
             ready = self._left < 0 and not self._inside and not self._head
-        self.frames += fast
+        if fast:
+            self.frames += fast
+            self._controls = 0
         return units
 
     def _frame(self, chunk: bytes, position: int, units: list[Unit]) -> int:
@@ -151,9 +156,12 @@ class Scanner:
                 self.close_code = int.from_bytes(self._taken[:2], "big")
                 self.close_reason = self._taken[2:].decode("utf-8", "replace")
             name = CONTROL_NAMES.get(self._opcode, b"control")
-            units.append((-1 if self._inside else end, self._opcode, self._offset, b"", name))
+            self._controls += 1
+            if self._controls <= CONTROL_FRAMES:
+                units.append((-1 if self._inside else end, self._opcode, self._offset, b"", name))
         elif self._fin:
             self._inside = False
+            self._controls = 0
             identity = name = b""
             if self._plain and self._size:
                 whole = self._size <= KEPT_HEAD

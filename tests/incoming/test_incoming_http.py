@@ -114,6 +114,17 @@ def test_what_comes_byte_by_byte_for_ever_is_ended_and_said(
     assert (reply.flaw, reply.error) == ("endless", f"the {part} did not end within 1 s")
 
 
+def test_what_dripped_long_before_the_trial_was_over_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "ENDLESS_S", 0.3)
+    budget = Budget(20)
+    ender = threading.Timer(1.0, budget.cancel.set)
+    ender.start()
+    with server(drip(OK + b"Content-Length: 1000\r\n\r\n", b"x")) as port:
+        reply = ask(port, budget)
+    ender.join()
+    assert (reply.flaw, reply.error) == ("endless", "the body did not end within 1 s")
+
+
 def test_an_answer_that_had_only_begun_is_late_and_no_worse() -> None:
     with server(drip(OK + b"Content-Length: 1000\r\n\r\n", b"x")) as port:
         reply = ask(port, seconds=0.5)

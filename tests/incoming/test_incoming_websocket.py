@@ -110,6 +110,37 @@ def test_a_message_that_does_not_end_is_said(monkeypatch: pytest.MonkeyPatch) ->
         socket.close()
 
 
+@pytest.mark.parametrize(("seconds", "flaw"), [(0.3, "endless"), (60.0, "")], ids=["long-ago", "just-now"])
+def test_what_had_begun_long_before_it_was_ended_does_not_end(
+    seconds: float, flaw: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "ENDLESS_S", seconds)
+    with server(drip(frame(TEXT, b"{", length=1000), b" "), websocket=True) as port:
+        socket = opened(port)
+        ender = threading.Timer(1.0, socket.end)
+        ender.start()
+        found = ""
+        try:
+            assert socket.receive() is None
+        except Unsound as unsound:
+            found = unsound.flaw
+        assert found == flaw
+        socket.close()
+        ender.join()
+
+
+def test_a_handshake_that_dripped_long_before_it_was_ended_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "ENDLESS_S", 0.3)
+    with server(drip(b"HTTP/1.1 101 ", b"x")) as port:
+        socket = WebSocket(f"ws://127.0.0.1:{port}/x", {})
+        ender = threading.Timer(1.0, socket.end)
+        ender.start()
+        with pytest.raises(Unsound, match="the handshake did not end"):
+            socket.open(Budget(20))
+        socket.close()
+        ender.join()
+
+
 def _never_says_goodbye() -> Iterator[bytes]:
     yield frame(TEXT, b"one")
     yield from itertools.repeat(frame(TEXT, b"x" * 1000))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tailproof.incoming.limits import CONTROL_FRAMES
 from tailproof.wire.framing import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Scanner, frame, split, unmask
 from tailproof.wire.peek import peek
 
@@ -110,6 +111,18 @@ def test_close_code_and_reason_are_read_also_when_masked_and_cut() -> None:
     for position in range(len(raw)):
         scanner.scan(raw[position : position + 1])
     assert (scanner.close_code, scanner.close_reason) == (4001, "bad key")
+
+
+def test_of_a_flood_of_pings_the_first_are_told_and_no_message_is_missed() -> None:
+    scanner = Scanner()
+    message = frame(TEXT, b'{"id":"a","kind":"B"}')
+    units = [unit for raw in (frame(PING, b""),) * 3 * CONTROL_FRAMES for unit in scanner.scan(raw)]
+    assert len(units) == CONTROL_FRAMES
+    assert [unit[4] for raw in (message, frame(PING, b""), message) for unit in scanner.scan(raw)] == [
+        b"B",
+        b"ping",
+        b"B",
+    ]
 
 
 def test_a_64_bit_length_does_not_need_the_payload_in_one_piece() -> None:
