@@ -5,15 +5,16 @@ from __future__ import annotations
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, violated
 from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import Header, Request, Stream
+from tailproof.history.records import Exchange, Header, Request, Stream
 from tailproof.history.timeline import CLIENT, seconds
-from tailproof.history.traffic import requests_of_the_ready, spoiled_spans
+from tailproof.history.traffic import flawed_exchanges, requests_of_the_ready, spoiled_spans
 from tailproof.history.views import lists
 
 TOLD_SINCE = 3
 """The schema from which on it is told what is wrong with an answer itself."""
 ENDS_WITHIN_S = 10.0
 """An answer that has begun ends within so many seconds."""
+Said = Request | Exchange | Stream
 SIGNATURES = {"endless": "never-ends", "too-large": "too-large", "misshapen": "not-the-protocol"}
 
 
@@ -21,12 +22,14 @@ def sane(history: History) -> Verdict:
     """An answer that has begun ends within 10 s, an answer and a message are no larger than what is taken (`incoming.limits`), and they
     are what the protocol says.
 
-    Judged on what the harness asked past the wire, on what the plain client asked through it where no rule touched the exchange, and
-    on the observer's subscriptions, while nothing was done to the server itself. An answer that never began, and one that broke off,
+    Judged on what the harness asked past the wire, on what the client asked through it where no rule touched the exchange, and on the
+    observer's subscriptions, while nothing was done to the server itself. An answer that never began, and one that broke off,
     is no matter of this promise (`server.ready`), and neither is what a server says that is being hurt.
     """
     answers = [request for request in requests_of_the_ready(history) if request.code or request.flaw]
-    flawed: list[Request | Stream] = [request for request in answers if request.flaw]
+    flawed: list[Said] = [request for request in answers if request.flaw]
+    told = {one.t_ns for one in flawed}
+    flawed += [one for one in flawed_exchanges(history) if one.t_ns not in told]
     flawed += [one for one in history.streams if one.flaw and _is_the_servers(history, one)]
     if flawed:
         first = min(flawed, key=lambda one: one.t_ns)
@@ -54,16 +57,16 @@ def _is_the_servers(history: History, one: Stream) -> bool:
     return one.path == "direct" and not any(began <= one.t_ns <= ended for began, ended in spoiled_spans(history))
 
 
-def _where(one: Request | Stream) -> str:
-    return f"{one.method} {one.path}" if isinstance(one, Request) else one.reading
+def _where(one: Said) -> str:
+    return one.reading if isinstance(one, Stream) else f"{one.method} {one.path}"
 
 
-def _what(one: Request | Stream) -> str:
-    return one.error if isinstance(one, Request) else one.reason
+def _what(one: Said) -> str:
+    return one.reason if isinstance(one, Stream) else one.error
 
 
-def _times(first: Request | Stream) -> dict[str, float]:
-    if first.flaw != "endless" or not isinstance(first, Request):
+def _times(first: Said) -> dict[str, float]:
+    if first.flaw != "endless" or isinstance(first, Stream):
         return {}
     return {"took_s": seconds(first.t_ns - first.began_ns), "limit_s": ENDS_WITHIN_S}
 

@@ -334,7 +334,7 @@ class Exchange(Record, tag="exchange"):
     passed_ns: int = 0
     """When its request was passed on to the server, or was to be; 0 when a rule kept it back for good."""
     flaw: Flaw = ""
-    """What kind of wrong is with the answer itself; the client has got it as it came."""
+    """What kind of wrong is with the answer itself, as far as the wire had to follow it; the client has got it as it came."""
     error: str = ""
     """What is wrong with it, in half a sentence."""
 

@@ -141,6 +141,23 @@ def requests_of_the_ready(history: History) -> tuple[Request, ...]:
 
 
 @derived
+def flawed_exchanges(history: History) -> tuple[Exchange, ...]:
+    """Those at the wire whose answers are not what they should be, of a server that was ready and to which nothing was done, where no
+    rule touched them and no fault was on the path."""
+    readies = [life for life in history.lives if life.stage == "ready"]
+    spoiled = spoiled_spans(history)
+    return tuple(
+        exchange
+        for exchange in history.exchanges
+        if exchange.flaw
+        and not exchange.rule
+        and not _on_a_hurt_path(history, exchange)
+        and _in_a_life(history, readies, exchange)
+        and not any(_touches(exchange, span) for span in spoiled)
+    )
+
+
+@derived
 def failed_requests(history: History) -> tuple[Request, ...]:
     """Those of them that the server answered with 5xx or not at all; what it said wrongly is another matter (`server.sane`)."""
     waits = bool(history.header.facts.get("reads_wait_for_steps"))
@@ -165,7 +182,7 @@ def _was_the_servers(request: Request, exchange: Exchange | None) -> bool:
     return not hung_up or waited_ns >= PATIENCE_NS
 
 
-def _on_a_hurt_path(history: History, request: Request) -> bool:
+def _on_a_hurt_path(history: History, request: Request | Exchange) -> bool:
     """A fault of the network, which names no rule, was on while it was under way."""
     return any(
         not hurt.name.startswith("wire.") or hurt.name == "wire.down"
@@ -192,7 +209,7 @@ def exchanges_met_by_rules(history: History) -> tuple[Exchange, ...]:
     return tuple(exchange for exchange in history.exchanges if exchange.rule)
 
 
-def _in_a_life(history: History, readies: Sequence[Life], request: Request) -> bool:
+def _in_a_life(history: History, readies: Sequence[Life], request: Request | Exchange) -> bool:
     """Asked and answered between one readiness and the end of that life."""
     for life in readies:
         ends = [
@@ -222,5 +239,5 @@ def spoiled_spans(history: History) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _touches(request: Request, span: Span) -> bool:
+def _touches(request: Request | Exchange, span: Span) -> bool:
     return request.t_ns >= span[0] and (request.began_ns or request.t_ns) <= span[1]

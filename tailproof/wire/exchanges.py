@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Literal, Protocol
 
 from tailproof.history.records import Exchange, Note
-from tailproof.incoming.limits import Unsound
+from tailproof.incoming.limits import ENDLESS_S, Endless, Unsound
 from tailproof.wire.armed import Armed, Parked
 from tailproof.wire.http import (
     Body,
@@ -75,6 +75,8 @@ class Exchanges:
         """The body of the request that is on its way up; None between requests and once it is all there."""
         self._answering: Body | None = None
         self._answered = False
+        self._head_began = 0.0
+        """When the head of an answer began that is not all there; 0 when there is none."""
         self._rule: Armed | None = None
         self._left_to_pass = -1
         """`truncate`: the bytes of the body that may still pass; -1 for all."""
@@ -261,8 +263,7 @@ class Exchanges:
             self._follow_answers()
         except Unsound as error:
             # Nobody can tell where this answer ends. The client is to see what the server said: the rest passes as it comes.
-            if self._request is not None:
-                self._request.flaw, self._request.error = error.flaw, f"the answer has {error}"
+            self._tell(error, f"the answer has {error}")
             self._answering = UntilClose()
             self._follow_answers()
 
@@ -277,9 +278,11 @@ class Exchanges:
                 rest, self._outbox = self._outbox, b""
                 self._ways.send_down(rest)
             else:
+                self._head_began = self._head_began or time.monotonic()
                 end = head_end(self._outbox)
                 if not end:
                     return
+                self._head_began = 0.0
                 head = parse_head(self._outbox[:end], response=True)
                 self._outbox = self._outbox[end:]
                 self._answer(self._request, head)
@@ -361,11 +364,20 @@ class Exchanges:
             self._request.done = done  # type: ignore[assignment]
         if done == "broken":
             self._request.ended_by = self._ended_by
+            if self._head_began and (waited := time.monotonic() - self._head_began) >= ENDLESS_S:
+                endless = Endless(f"the head did not end within {waited:.0f} s")
+                self._tell(endless, str(endless))
         self._journal.write(self._request, urgent=bool(self._request.rule))
         self._request = None
         self._rule = None
         self._left_to_pass = -1
+        self._head_began = 0.0
         self._ways.move_on("pipelined")
+
+    def _tell(self, unsound: Unsound, error: str) -> None:
+        """What is wrong with the answer that is under way."""
+        if self._request is not None:
+            self._request.flaw, self._request.error = unsound.flaw, error
 
     def _park(self, rule: Armed, then: Callable[[], None]) -> None:
         """Let the exchange stand still. What is in flight stays in flight: nobody looks whether its sender still waits."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
+from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, SECOND, VIOLATED, Built, Row, calm, crashed
 
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Level
-from tailproof.history.records import BreakOff, ClientError, Phase, Request, Stall, Stream
+from tailproof.history.records import BreakOff, ClientError, Exchange, Phase, Request, Stall, Stream
 
 DRIPS = {"error": "the body did not end within 30 s", "flaw": "endless", "took": 3.0}
 SHAPE = {"error": "the count of events is no count", "flaw": "misshapen"}
+HEAD_DRIPS = {"error": "the head did not end within 19 s", "flaw": "endless"}
 LARGE = {"error": "the body is longer than 32 MB", "flaw": "too-large"}
 
 
@@ -21,6 +24,12 @@ def asked(built: Built, at: float, verb: str = "load", code: int = 200, **fields
 def streamed(built: Built, at: float, **fields: str) -> Built:
     told = {"path": "direct", "reason": "JSON is nested deeper than 200", "flaw": "too-large"} | fields
     return built.put(at, Stream(reading="stream:0", stage="flawed", conversation="c1", **told))
+
+
+def handshake(built: Built | None = None, at: float = 3.0, **fields: str) -> Built:
+    """An exchange that nobody but the wire has written down."""
+    tried: dict[str, Any] = {"began_ns": int((at - 0.1) * SECOND), "done": "broken", "upgrade": True, **fields}
+    return (built or calm()).put(at, Exchange(conn=9, method="GET", path="/stream", **tried))
 
 
 def of_schema_2() -> Built:
@@ -52,6 +61,9 @@ ROWS = [
     Row("server.sane", "drips-a-head", VIOLATED, lambda: asked(calm(), 5.5, code=0, **DRIPS), "never-ends"),
     Row("server.sane", "bomb", VIOLATED, lambda: asked(calm(), 5.0, **LARGE), "too-large"),
     Row("server.sane", "count-below-zero", VIOLATED, lambda: asked(calm(), 5.0, **SHAPE), "not-the-protocol"),
+    Row("server.sane", "handshake-drips", VIOLATED, lambda: handshake(**HEAD_DRIPS), "never-ends"),
+    Row("server.sane", "handshake-under-a-rule", HOLDS, lambda: handshake(rule="f", **HEAD_DRIPS)),
+    Row("server.sane", "handshake-of-a-killed-server", HOLDS, lambda: handshake(crashed(), 3.95, **HEAD_DRIPS)),
     Row(
         "server.sane", "to-an-sdk", VIOLATED, lambda: calm().client_asks(3.0, "send", 200, **SHAPE), "not-the-protocol"
     ),

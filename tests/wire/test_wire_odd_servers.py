@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from wire_stage import SECONDS, exchanges, raw_server, wait_count, wire_to
 
+from tailproof.incoming.limits import ENDLESS_S
 from tailproof.wire.framing import PING, TEXT, frame
 from tailproof.wire.handle import Wire
 from tailproof.wire.rules import Rule
@@ -128,3 +130,24 @@ def test_a_flood_of_empty_messages_that_a_rule_holds_is_not_read_for_ever(tmp_pa
             wait_count(wire, "paused", 1)
             assert wire.counters()["down.frames_in"] < 200_000
         assert _peak_mb(wire) - before < MOST_GROWTH_MB
+
+
+def test_a_head_that_dripped_until_the_client_gave_up_is_told(tmp_path: Path) -> None:
+    given_up = threading.Event()
+
+    def talk(sock: socket.socket) -> None:
+        sock.recv(65536)
+        sock.sendall(b"HTTP/1.1 2")
+        given_up.wait(2 * ENDLESS_S)
+
+    with raw_server(talk) as port, wire_to(port, tmp_path) as wire:
+        with socket.create_connection(("127.0.0.1", wire.port)) as client:
+            client.sendall(ASKS)
+            client.settimeout(ENDLESS_S + 0.5)
+            with pytest.raises(TimeoutError):
+                client.recv(1)
+        given_up.set()
+        wire.stop()
+    (exchange,) = exchanges(tmp_path)
+    assert (exchange.flaw, exchange.done, exchange.ended_by) == ("endless", "broken", "client")
+    assert exchange.error.startswith("the head did not end within 1")
