@@ -11,11 +11,15 @@ TESTS_AT_ONCE := 3
 # What `make test` runs: SLICE=tests/wire, SLICE='tests/model -k script'.
 SLICE ?= tests
 
+# A check starts dozens of Python processes. Images for CI often forbid Python to keep what it compiled: each of them would
+# compile everything again, which doubles what a check costs.
+unexport PYTHONDONTWRITEBYTECODE
+
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@sh docker/python.sh $(VENV)
-	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
