@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +25,10 @@ from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.observer import Observer
 from tailproof.owners import owner_id
-from tailproof.scratch import scratch
+from tailproof.server_pool import ServerPool
 from tailproof.targets.process import Installation, ProcessTarget
 from tailproof.targets.resolve import resolve
-from tailproof.targets.target import Owner, Plan, Server, Target
+from tailproof.targets.target import Owner, Server, Target
 from tailproof.waiting import Budget
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +45,8 @@ class Play:
     server: Server
     model: ScriptedModel
     tools: ToolJournal
+    journal: str
+    """Of this test, as its tools see it."""
     observer: Observer
     key: str
     secret: str
@@ -55,7 +56,7 @@ class Play:
 
     def serve(self, *plans: Mapping[str, Any]) -> PlayedScript:
         script = [Turn.model_validate(plan) for plan in plans]
-        return self.model.serve(f"main-{uuid4().hex[:6]}", script, journal=self.server.journal)
+        return self.model.serve(f"main-{uuid4().hex[:6]}", script, journal=self.journal)
 
     def plan(self, played: PlayedScript) -> ConversationPlan:
         return ConversationPlan(conversation=str(uuid4()), model_url=played.url, workspace=self.server.workspace)
@@ -84,42 +85,42 @@ def target_of(name: str, adapter: OpenHands) -> Target:
     )
 
 
+@pytest.fixture(scope="session")
+def pool() -> Iterator[ServerPool]:
+    """Servers that one test leaves to the next."""
+    with closing(ServerPool(1)) as servers:
+        yield servers
+
+
 @pytest.fixture
-def play(tmp_path: Path) -> Iterator[Callable[..., Play]]:
-    """Starts a server by name: `reference`, or a release."""
+def play(tmp_path: Path, pool: ServerPool) -> Iterator[Callable[..., Play]]:
+    """Starts a server by name: `reference`, or a release, which takes so long that tests share one where they may."""
     with ExitStack() as stack:
 
-        def start(name: str = REFERENCE, *, environment: Mapping[str, str] | None = None) -> Play:
+        def start(
+            name: str = REFERENCE, *, environment: Mapping[str, str] | None = None, shared: bool | None = None
+        ) -> Play:
             adapter = OpenHands()
-            key, secret = secrets.token_hex(12), secrets.token_hex(12)
-            header = Header(trial=uuid4().hex[:12], scenario="test", seed=0, target=name, client="none")
+            owner = Owner(trial=uuid4().hex[:12], owner=owner_id())
+            may_share = name != REFERENCE and environment is None if shared is None else shared
+            pooled = pool.take(name, owner, shared=may_share, key=lambda: secrets.token_hex(12))
+            stack.callback(pool.give_back, pooled, fit=True)
+            key, secret = pooled.keys["session key"], pooled.keys["server secret"]
+            header = Header(trial=owner.trial, scenario="test", seed=0, target=name, client="none")
             recorder = stack.enter_context(
                 Recorder(tmp_path / "history", header, secrets={"key": key, "secret": secret})
             )
-            owner = Owner(trial=header.trial, owner=owner_id())
-            directory = scratch(owner)
-            stack.callback(shutil.rmtree, directory, ignore_errors=True)
-            journal = directory / "journal"
-            journal.mkdir()
+            pooled.engine.point(recorder.witness("engine"))
             target = target_of(name, adapter)
             target.prepare(Budget(600))
-            server = target.server(
-                Plan(
-                    owner=owner,
-                    directory=directory / "server",
-                    journal=journal,
-                    key=key,
-                    secret=secret,
-                    environment=environment or {},
-                    engine=recorder.witness("engine"),
-                )
-            )
-            stack.callback(server.remove)
+            server = pooled.make(target, environment=environment or {}, memory_bytes=0)
+            journal, journal_of_tools = pooled.journal(owner.trial)
             model = stack.enter_context(ScriptedModel(recorder.witness("model")))
             tools = ToolJournal(journal, recorder.witness("tool"))
             tools.start()
             stack.callback(tools.close)
-            server.start(Budget(90))
+            if pooled.trials == 1:
+                server.start(Budget(90))
             observer = Observer(adapter, recorder, url=server.url, key=key, version=target.version, secret=secret)
             stack.callback(observer.close)
             observer.ready(Budget(120))
@@ -129,11 +130,12 @@ def play(tmp_path: Path) -> Iterator[Callable[..., Play]]:
                 server=server,
                 model=model,
                 tools=tools,
+                journal=journal_of_tools,
                 observer=observer,
                 key=key,
                 secret=secret,
                 version=target.version,
-                directory=directory,
+                directory=pooled.directory,
                 owner=owner,
             )
 

@@ -19,7 +19,7 @@ from tailproof.observer import Observer
 from tailproof.waiting import Budget, DeadlineMissed
 from tests.clients.conftest import NEWEST, REFERENCE, Play
 
-SERVERS = [REFERENCE, pytest.param(NEWEST, marks=pytest.mark.release)]
+SERVERS = [REFERENCE, pytest.param(NEWEST, marks=[pytest.mark.release, pytest.mark.xdist_group("a shared release")])]
 CALM = ({"tools": [{"run": "echo hello"}]}, {"tools": [{}, {}]}, {"finish": "all done"})
 
 
@@ -27,7 +27,7 @@ CALM = ({"tools": [{"run": "echo hello"}]}, {"tools": [{}, {}]}, {"finish": "all
 def test_a_whole_conversation_is_seen_alike_by_stream_pages_disk_and_client(
     name: str, play: Callable[..., Play]
 ) -> None:
-    it = play(name)
+    it = play(name, shared=False)
     client = PlainClient(it.adapter, it.recorder, environment={})
     played = it.serve(*CALM)
     conversation = it.create(client, played)
