@@ -159,17 +159,17 @@ def down_after(history: History, moment_ns: int) -> int | None:
 @derived
 def settled_at(history: History, conversation: str, began_ns: int, until_ns: int) -> Status | None:
     """The status with which a run came to rest for good: the first of the last unbroken row of one settled status in this
-    span. What was shown before the span and is still shown at its beginning says nothing about the run, and neither does `idle`
-    after its end: the next message does that before the next run begins."""
+    span. What a reader was shown before the span and is still shown at its beginning says nothing about the run (a poll may lag
+    behind the stream), and neither does `idle` after its end: the next message does that before the next run begins."""
     found: Status | None = None
-    stale = "none"
+    stale: dict[str, str] = {}
     for status in clean_statuses(history, conversation):
         if status.t_ns < began_ns:
-            stale = status.neutral
+            stale[status.via] = status.neutral
         elif status.t_ns > until_ns:
             break
-        elif status.neutral != stale:
-            stale = "none"
+        elif status.neutral != stale.get(status.via):
+            stale.pop(status.via, None)
             if status.neutral == "idle" and found is not None:
                 continue
             if status.neutral not in SETTLED:

@@ -53,7 +53,7 @@ class Played:
             adapter=OpenHands(),
             recorder=self.recorder,
             scratch=place / "scratch",
-            environment=marks(owner, "client"),
+            environment={**marks(owner, "client"), "TMPDIR": str(place)},
             budget=Budget(30),
             sight=Sight(
                 conversations=lambda: ("old", *((CONVERSATION,) if (place / "created").exists() else ())),

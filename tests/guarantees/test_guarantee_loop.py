@@ -247,6 +247,20 @@ ROWS = [
     ),
     Row(
         "loop.quiet",
+        "new-run-that-the-stream-shows-before-the-poll",
+        HOLDS,
+        lambda: (
+            calm()
+            .ask(5.0, "run")
+            .show(5.1, "running", "stream")
+            .show(5.2, "finished")
+            .put(6.6, ModelCall(stage="asked", turn=4))
+            .show(7.2, "finished", "stream")
+            .show(7.3, "finished")
+        ),
+    ),
+    Row(
+        "loop.quiet",
         "model-called-after-end",
         VIOLATED,
         lambda: calm().put(5.0, ModelCall(stage="asked", turn=4)),
