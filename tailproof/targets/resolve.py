@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import urllib.parse
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from tailproof import data
 from tailproof.adapters.adapter import Adapter
+from tailproof.outgoing.masking import SESSION_KEY, BadSecret, check_secret, without_user_info
 from tailproof.targets.container import ContainerTarget
 from tailproof.targets.locks import known_releases
 from tailproof.targets.process import Installation, ProcessTarget
@@ -41,14 +43,15 @@ def resolve(spec: str, *, adapter: Adapter, model_url: str | None = None) -> Tar
         BadTarget: `spec` is malformed, or names a directory that does not exist.
     """
     kind, colon, what = spec.partition(":")
+    named = without_user_info(spec)
     make = _KINDS.get(kind)
     if make is None or not (colon or kind == REFERENCE):
-        raise BadTarget(f"target {spec!r} is none of {FORMS}{_hint(spec)}")
+        raise BadTarget(f"target {named!r} is none of {FORMS}{_hint(named)}")
     if colon and not what:
-        raise BadTarget(f"target {spec!r} names nothing behind the colon: {FORMS}")
+        raise BadTarget(f"target {named!r} names nothing behind the colon: {FORMS}")
     if model_url and kind != "url":
         raise BadTarget(
-            f"a model address is for url: targets only; {spec} is started here and finds the model by itself"
+            f"a model address is for url: targets only; {named} is started here and finds the model by itself"
         )
     return make(spec, what, adapter, model_url)
 
@@ -79,14 +82,31 @@ def _src(spec: str, place: str, adapter: Adapter, model_url: str | None) -> Targ
 
 
 def _url(spec: str, url: str, adapter: Adapter, model_url: str | None) -> Target:
+    check_address(url, f"{without_user_info(url)!r} is not the address of a server: url:http://HOST:PORT")
+    if model_url:
+        check_address(model_url, f"{without_user_info(model_url)!r} is not the address of a model: http://HOST:PORT")
+    if key := os.environ.get(SESSION_KEY):
+        try:
+            check_secret(key, SESSION_KEY)
+        except BadSecret as bad:
+            raise BadTarget(str(bad)) from bad
+    return UrlTarget(url, model_url=model_url)
+
+
+def check_address(address: str, otherwise: str) -> None:
+    """Raises BadTarget, with the words `otherwise` or with the place for a key: never with what stands before an `@`."""
     try:
-        parts = urllib.parse.urlsplit(url)
+        parts = urllib.parse.urlsplit(address)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         fits = False
-    if not fits:
-        raise BadTarget(f"{url!r} is not the address of a server: url:http://HOST:PORT")
-    return UrlTarget(url, model_url=model_url)
+    if "@" in address:
+        raise BadTarget(
+            f"{without_user_info(address)} has a user name or a password in it, which would stand in every report: leave it out, "
+            f"and give the session key of the server in the variable {SESSION_KEY}"
+        )
+    if not fits or "?" in address or "#" in address:
+        raise BadTarget(otherwise)
 
 
 def _reference(spec: str, variant: str, adapter: Adapter, model_url: str | None) -> Target:

@@ -38,6 +38,7 @@ ADAPTER = OpenHands()
         ("url:127.0.0.1:8000", "is not the address of a server"),
         ("url:http://host:port", "is not the address of a server"),
         ("url:ftp://host", "is not the address of a server"),
+        ("url:http://host/?key=s3cret-w0rd", "is not the address of a server"),
     ],
 )
 def test_a_malformed_target_is_said_with_what_would_be_one(spec: str, told: str | None) -> None:
@@ -48,6 +49,33 @@ def test_a_malformed_target_is_said_with_what_would_be_one(spec: str, told: str 
         resolve(spec, adapter=ADAPTER)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "model_url"),
+    [
+        ("http://me:s3cret-w0rd@host:8000", None),
+        ("http://me:s3cret-w0rd%2F@host", None),
+        ("http://me:/s3cret-w0rd@host", None),
+        ("http://me:s3cret-w0rd@1@host", None),
+        ("me:s3cret-w0rd@host", None),
+        ("https://s3cret-w0rd@host", None),
+        ("http://host/x?key=s3cret-w0rd@host", None),
+        ("http://host", "http://me:s3cret-w0rd@host"),
+    ],
+)
+def test_a_user_or_a_password_in_an_address_is_refused_and_not_repeated(url: str, model_url: str | None) -> None:
+    with pytest.raises(BadTarget, match="the variable TAILPROOF_SESSION_KEY") as error:
+        resolve(f"url:{url}", adapter=ADAPTER, model_url=model_url)
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["abc", "7", "password", "a b c d e f g h"])
+def test_a_key_that_cannot_be_kept_out_of_reports_is_refused(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAILPROOF_SESSION_KEY", key)
+    with pytest.raises(BadTarget, match=r"TAILPROOF_SESSION_KEY is (too short|no key)"):
+        resolve("url:http://host", adapter=ADAPTER)
+    assert resolve("reference", adapter=ADAPTER).spec == "reference", "it is for running servers only"
 
 
 @pytest.mark.parametrize(
