@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -15,6 +16,7 @@ import click
 
 import tailproof
 from tailproof import ending
+from tailproof.outgoing.say import say
 from tailproof.reports.gate import EXIT_USAGE
 from tailproof.targets.cache import cache
 
@@ -35,13 +37,19 @@ class _Commands(click.Group):
         try:
             super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
-            error.show()
+            _show(error)
         except click.ClickException as error:
-            error.show()
+            _show(error)
             return EXIT_USAGE
         except click.Abort as error:
             raise KeyboardInterrupt from error
         return 0
+
+
+def _show(error: click.ClickException) -> None:
+    words = io.StringIO()
+    error.show(file=words)
+    say(words.getvalue().rstrip("\n"), err=True)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -54,7 +62,7 @@ def main(context: click.Context) -> None:
         from tailproof.ownership import sweep
 
         if removed := sweep(engine=context.invoked_subcommand == "repro"):
-            click.echo(removed, err=True)
+            say(removed, err=True)
 
 
 @main.command()
@@ -139,7 +147,7 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
         except (BadFile, BadOrder, BadResult, BadTarget, CheckError, HistoryError, OutRefused) as error:
             raise click.UsageError(str(error)) from error
         except TargetError as error:
-            click.echo(f"Error: {error}", err=True)
+            say(f"Error: {error}", err=True)
             sys.exit(ending.CANNOT_TELL)
 
     return run
@@ -156,7 +164,7 @@ def judge(history: Path, globs: Sequence[str], baseline: Path | None, *, compare
     from tailproof.rejudge import judge_again
 
     text, code = judge_again(history, globs=globs, baseline=baseline, compared=compared)
-    click.echo(text)
+    say(text)
     sys.exit(code)
 
 
@@ -170,7 +178,7 @@ def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
     """Run the trial of RESULT (result.json) or HISTORY again: same scenario, seed, target and client; k of n."""
     from tailproof.repro import reproduce
 
-    sys.exit(reproduce(what, trials=trials, parallel=workers, out=Path(out).resolve(), echo=click.echo))
+    sys.exit(reproduce(what, trials=trials, parallel=workers, out=Path(out).resolve(), echo=say))
 
 
 @main.command("list")
@@ -187,15 +195,15 @@ def list_() -> None:
 
     def row(name: str, mark: str, text: str) -> None:
         head = f"  {name:<{column}} {mark:<7} "
-        click.echo(textwrap.fill(" ".join(text.split()), width, initial_indent=head, subsequent_indent=" " * len(head)))
+        say(textwrap.fill(" ".join(text.split()), width, initial_indent=head, subsequent_indent=" " * len(head)))
 
-    click.echo("scenarios")
+    say("scenarios")
     for scenario in scenarios:
         row(scenario.name, scenario.tier, scenario.summary)
-    click.echo("\nguarantees")
+    say("\nguarantees")
     for guarantee in CATALOGUE.values():
         row(guarantee.id, guarantee.level, guarantee.promise)
-    click.echo("\nfaults\n  " + "  ".join(FAULTS))
+    say("\nfaults\n  " + "  ".join(FAULTS))
 
 
 @main.command()
@@ -205,9 +213,9 @@ def doctor() -> NoReturn:
 
     findings = examine()
     for finding in findings:
-        click.echo(f"{'ok     ' if finding.ok else 'MISSING'} {finding.name:<18} {finding.says}")
+        say(f"{'ok     ' if finding.ok else 'MISSING'} {finding.name:<18} {finding.says}")
         if not finding.ok:
-            click.echo(f"        needed for {finding.needed_for}; {finding.remedy}")
+            say(f"        needed for {finding.needed_for}; {finding.remedy}")
     sys.exit(0 if all(finding.ok or not finding.required for finding in findings) else ending.CANNOT_TELL)
 
 
@@ -233,8 +241,8 @@ def grow(version: str, events: int, sizes: str, seed: int, out: Path, model_url:
             f"--bytes {sizes}: write a size or two, 200 to 120000, for example 2000 or 500-8000"
         ) from error
     growth = Growth(events=events, least=least, most=most, seed=seed)
-    left = leave(version, growth, out, model_url=model_url, say=lambda line: click.echo(line, err=True))
-    click.echo(f"conversation {left.conversation} with {events} events; start a server on it with\n{left.command}")
+    left = leave(version, growth, out, model_url=model_url, say=lambda line: say(line, err=True))
+    say(f"conversation {left.conversation} with {events} events; start a server on it with\n{left.command}")
 
 
 @main.group()
@@ -249,7 +257,7 @@ def image_build(version: str) -> None:
     """Build the image of one release from its lock file."""
     from tailproof.targets.images import build_image
 
-    click.echo(build_image(version, say=lambda line: click.echo(line, err=True)))
+    say(build_image(version, say=lambda line: say(line, err=True)))
 
 
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
@@ -273,8 +281,8 @@ def clean(everything: bool) -> None:
 
     removed = [*clean_up(spare_living=not everything), *evict(older_than_days=UNUSED_DAYS)]
     for line in removed:
-        click.echo(line)
-    click.echo(f"{len(removed)} removed" if removed else "nothing was left")
+        say(line)
+    say(f"{len(removed)} removed" if removed else "nothing was left")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 
 import uv
 
+from tailproof.outgoing.say import say
 from tailproof.targets.cache import cache
 from tailproof.targets.engine import HOW_TO_GET_ONE, EngineError, connect, engine_does
 from tailproof.targets.images import REPOSITORY
@@ -63,7 +64,7 @@ def main(names: Sequence[str]) -> None:
     for name in names:
         finding = look(name)
         if not finding.ok:
-            sys.stdout.write(f"{name}|{finding.needed_for}|{finding.remedy}\n")
+            say(f"{name}|{finding.needed_for}|{finding.remedy}")
 
 
 def _harness() -> Finding:

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from tailproof.interrupts import INTERRUPTS
+from tailproof.outgoing.masking import Masker, secrets_of_environment
+from tailproof.outgoing.say import say
 from tailproof.reports.gate import EXIT, EXIT_USAGE
 
 CANNOT_TELL = EXIT["unknown"]
@@ -106,31 +108,36 @@ def unsaid_sentence(lost: OSError) -> str:
 def complain(sentence: str) -> None:
     """One line on standard error, if there is one."""
     if sys.stderr is not None:
-        sys.stderr.write(f"Error: {sentence}\n")
-        sys.stderr.flush()
+        say(f"Error: {sentence}", err=True)
 
 
-def sentence_of(error: BaseException) -> str:
-    """What nobody expected, in one line: what the machine refuses, or a defect of ours."""
+def masked(text: str) -> str:
+    """Without the secrets that this process was given."""
+    return Masker(secrets_of_environment()).text(text)
+
+
+def sentence_of(error: BaseException, mask: Callable[[str], str] = masked) -> str:
+    """What nobody expected, in one line: what the machine refuses, or a defect of ours. `mask` takes out what must not be told."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTS.says
-    said = _reason(error) if isinstance(error, OSError) else " ".join(str(error).split())
+    said = _reason(error) if isinstance(error, OSError) else mask(" ".join(str(error).split()))
     if isinstance(error, OSError):
         return f"{said}: {error.filename}" if error.filename else said
     return f"defect of the harness: {type(error).__name__}: {said[:_SAYS_CHARS]}"
 
 
-def broke(error: BaseException, log: Path) -> str:
+def broke(error: BaseException, log: Path, mask: Callable[[str], str] = masked) -> str:
     """`sentence_of`, and the traceback in a file: the sentence says where. Never raises."""
+    sentence = sentence_of(error, mask)
     if isinstance(error, KeyboardInterrupt):
-        return sentence_of(error)
+        return sentence
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a") as file:
-            file.write("".join(traceback.format_exception(error)))
+            file.write(mask("".join(traceback.format_exception(error))))
     except OSError:
-        return sentence_of(error)
-    return f"{sentence_of(error)} (traceback in {log})"
+        return sentence
+    return f"{sentence} (traceback in {log})"
 
 
 def leave(command: Callable[[], int], *, log: Path, tells_verdict: bool) -> NoReturn:

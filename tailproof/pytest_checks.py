@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -28,12 +27,14 @@ from tailproof.interrupts import INTERRUPTS
 from tailproof.judging import judged_once
 from tailproof.orders import Ask, SupervisorGone, ask
 from tailproof.out_lock import OutRefused
+from tailproof.outgoing.masking import without_user_info
+from tailproof.outgoing.say import say, shown
+from tailproof.outgoing.visible import clip
 from tailproof.pairs import Matrix, meet
 from tailproof.plugin import DECIDED, SUITE_SUFFIX
 from tailproof.pytest_end import MISUSED, SESSION, Error, log_of
 from tailproof.reports.result import TrialResult, VerdictResult
 from tailproof.reports.terminal import violation_card
-from tailproof.reports.words import clip
 from tailproof.room import NoRoom
 from tailproof.session import CheckSession
 from tailproof.suite import Suite
@@ -45,11 +46,18 @@ _DEFECT = "tailproof-defect"
 _DEFECTS: list[str] = []
 
 
-class Violated(Exception):
+class _Told(Exception):
+    """Its text goes to a terminal, to JUnit and to Allure as it is."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(shown(text))
+
+
+class Violated(_Told):
     """A guarantee is violated; the text is the evidence."""
 
 
-class CouldNotTell(Exception):
+class CouldNotTell(_Told):
     """The trial failed or its history does not decide the question."""
 
 
@@ -66,9 +74,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     try:
         config.stash[SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
     except OutRefused as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(shown(str(error))) from error
     except NoRoom as error:
-        raise Error(str(error)) from error
+        raise Error(shown(str(error))) from error
     config.option.supervisor = config.stash[SESSION].address
     INTERRUPTS.tell(config.stash[SESSION].hurry)
 
@@ -166,7 +174,7 @@ class SuiteFile(pytest.File):
             suite = Suite.read(self.path)
         except BadFile as error:
             self.config.stash[MISUSED] = str(error)
-            raise self.CollectError(str(error)) from error
+            raise self.CollectError(shown(str(error))) from error
         for cell in suite.cells(_plan(self.config).cells):
             yield GuaranteeItem.from_parent(self, name=cell.name, cell=cell)
 
@@ -193,7 +201,7 @@ class GuaranteeItem(pytest.Item):
         """Obtain the verdict; what cannot be told is an error of the setup."""
         order = self.cell.order
         if order is None and self.cell.not_run:
-            pytest.skip(f"not run: {self.cell.not_run}")
+            pytest.skip(shown(f"not run: {self.cell.not_run}"))
         if order is None:
             raise CouldNotTell(self.cell.pair.failure)
         try:
@@ -220,11 +228,11 @@ class GuaranteeItem(pytest.Item):
         assert self._judged is not None, "setup obtains the verdict"
         trial, verdict = self._judged
         if verdict.known is not None:
-            pytest.xfail(f"known: {verdict.known.reason}{verdict.known.extension} ({verdict.known.link})")
+            pytest.xfail(shown(f"known: {verdict.known.reason}{verdict.known.extension} ({verdict.known.link})"))
         if verdict.outcome is Outcome.VIOLATED:
             raise Violated(violation_card(verdict, trial))
         if verdict.outcome is Outcome.NOT_APPLICABLE:
-            pytest.skip(f"not applicable: {verdict.says}")
+            pytest.skip(shown(f"not applicable: {verdict.says}"))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
         """The evidence, not a traceback of ours."""
@@ -244,9 +252,9 @@ def _begin(out: Path) -> None:
     try:
         out_dir.check(out)
     except OutRefused as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(shown(str(error))) from error
     if removed := ownership.sweep(engine=True):
-        sys.stderr.write(f"{removed}\n")
+        say(removed, err=True)
 
 
 def _plan(config: pytest.Config, *, build: bool = False) -> Check:
@@ -265,7 +273,7 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
         try:
             config.stash[_CHECK] = Check.plan(options, lambda: _matrix(option, build=build))
         except (CheckError, BadFile, BadClient, TargetError) as error:
-            raise pytest.UsageError(str(error)) from error
+            raise pytest.UsageError(shown(str(error))) from error
     return config.stash[_CHECK]
 
 
@@ -273,9 +281,9 @@ def _matrix(option: Any, *, build: bool) -> Matrix:
     if option.matrix:
         return msgspec.json.decode(option.matrix, type=Matrix)
 
-    def say(line: str) -> None:
+    def tell(line: str) -> None:
         if build and option.live:
-            sys.stderr.write(clip(line, shutil.get_terminal_size().columns) + "\n")
+            say(clip(line, shutil.get_terminal_size().columns), err=True)
 
-    say(" ".join(("getting ready:", *option.target, *option.client)))
-    return meet(option.target, option.client, model_url=option.model_url, build=build, say=say)
+    tell(" ".join(("getting ready:", *map(without_user_info, option.target), *option.client)))
+    return meet(option.target, option.client, model_url=option.model_url, build=build, say=tell)

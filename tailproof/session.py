@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from tailproof.check import Check
 from tailproof.history.reader import HistoryError, read_header
 from tailproof.judging import VERDICTS, judged_once
 from tailproof.out_lock import OutLock
+from tailproof.outgoing.say import say
 from tailproof.reports import json, markdown, terminal
 from tailproof.reports.assemble import check_result, environment_of
 from tailproof.reports.result import Result, TrialResult
@@ -187,5 +187,4 @@ class CheckSession:
                 detail=progress.detail,
                 width=shutil.get_terminal_size().columns,
             )
-            sys.stderr.write(said + "\n")
-            sys.stderr.flush()
+            say(said, err=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 
 from tailproof.history.recorder import write_atomically
+from tailproof.outgoing.masking import Masker, secrets_of_environment
+from tailproof.outgoing.visible import visible_json
 from tailproof.reports.result import SCHEMA_VERSION, Result
 
 PUBLISHED = "https://json-schema.org/draft/2020-12/schema"
@@ -18,12 +20,12 @@ class BadResult(Exception):
 
 def encode(result: Result) -> bytes:
     """Indented UTF-8, with a newline at the end."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+    return visible_json(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
 
 
 def write(result: Result, path: Path) -> None:
-    """Write so that nobody ever sees half of it. Raises OSError."""
-    write_atomically(path, encode(result))
+    """Write so that nobody ever sees half of it, nor a secret that this process was given. Raises OSError."""
+    write_atomically(path, Masker(secrets_of_environment()).raw(encode(result)))
 
 
 def read(path: Path) -> Result:

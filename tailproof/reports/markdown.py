@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.recorder import write_atomically
+from tailproof.outgoing.masking import Masker, secrets_of_environment
+from tailproof.outgoing.visible import clip
 from tailproof.reports.fitting import Section, fit
 from tailproof.reports.gate import DECIDES, cell
 from tailproof.reports.markdown_pairs import of_pairs
@@ -15,7 +17,6 @@ from tailproof.reports.result import KnownResult, Result, TrialResult, VerdictRe
 from tailproof.reports.words import (
     STANDINGS,
     by_pairs,
-    clip,
     death,
     elsewhere,
     ends,
@@ -66,8 +67,10 @@ def render(result: Result, *, base: Result | None = None, limit: int = PR_COMMEN
 
 
 def write(result: Result, path: Path, *, base: Result | None = None, limit: int = PR_COMMENT) -> None:
-    """Write the report so that nobody ever sees half of it. Raises OSError, and ValueError as `render` does."""
-    write_atomically(path, render(result, base=base, limit=limit).encode())
+    """Write the report so that nobody ever sees half of it, nor a secret that this process was given. Raises OSError, and ValueError
+    as `render` does."""
+    report = Masker(secrets_of_environment()).text(render(result, base=base, limit=limit))
+    write_atomically(path, report.encode())
 
 
 def _asked(result: Result) -> Section:

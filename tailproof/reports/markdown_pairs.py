@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tailproof.outgoing.visible import clip
 from tailproof.reports.fitting import Section
 from tailproof.reports.markup import code, prose, table_head, table_row
 from tailproof.reports.result import PairResult, Result
-from tailproof.reports.words import STANDINGS, clip, grid, met, ranges, several, tally, where
+from tailproof.reports.words import STANDINGS, grid, met, ranges, several, tally, where
 
 _ITEM = 160
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from tailproof.reports.words import visible
+from tailproof.outgoing.visible import visible
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~])|((?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -52,7 +52,7 @@ def table_row(cells: Sequence[str]) -> str:
 
 def link(text: str, target: str) -> str:
     """A link where the target is a web address, else the target as code."""
-    if re.fullmatch(r"https?://[^\s<>()\"']+", target):
+    if re.fullmatch(r"https?://[^\s<>()\"']+", target) and visible(target) == target:
         return f"[{prose(text)}]({target.replace('|', '%7C')})"
     return code(target)
 

@@ -9,13 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tailproof.outgoing.masking import Masker, secrets_of_environment
+from tailproof.outgoing.visible import clip, visible
 from tailproof.reports.gate import cell
 from tailproof.reports.result import Result, TrialResult, VerdictResult
 from tailproof.reports.words import (
     STANDINGS,
     asked,
     by_pairs,
-    clip,
     death,
     elsewhere,
     ends,
@@ -32,7 +33,6 @@ from tailproof.reports.words import (
     span,
     standing,
     tally,
-    visible,
     where,
     window,
 )
@@ -75,9 +75,9 @@ def render(result: Result, *, files: Mapping[str, str] | None = None, width: int
     never broken."""
     console = _console(width=width, color=color)
     gate, _, counts = result.gate.says.partition("  ")
-    console.print(Text.assemble((gate, STYLES[result.gate.state]), f"  {counts}"), soft_wrap=True)
+    _line(console, (gate, STYLES[result.gate.state]), f"  {counts}", soft_wrap=True)
     for line in (asked(result), *dict.fromkeys(pair.newest for pair in result.pairs if pair.newest)):
-        console.print(Text(visible(line)))
+        _line(console, line)
     for wanted in ("violated", "advisory"):
         _cards(console, result, wanted)
     _list(console, "could not tell", result.gate.doubts, "inconclusive")
@@ -119,7 +119,8 @@ def _console(*, width: int, color: bool) -> Console:
 
 def _written(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
-    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+    text = Masker(secrets_of_environment()).text(console.file.getvalue())
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
 def _cards(console: Console, result: Result, wanted: str) -> None:
@@ -128,7 +129,7 @@ def _cards(console: Console, result: Result, wanted: str) -> None:
         console.print()
         name = cell(verdict.guarantee, trial.called)
         level = f"{verdict.level}, does not close the gate" if wanted == "advisory" else str(verdict.level)
-        console.print(Text.assemble((f"VIOLATED  {visible(name)}", STYLES[wanted]), f"  {level}"))
+        _line(console, (f"VIOLATED  {name}", STYLES[wanted]), f"  {level}")
         rows = dict(_card(verdict, trial, often=f" ({frequency(result, trial, verdict)})"))
         if others := [
             f"{met(other)} ({frequency(result, other, verdict)})" for other in elsewhere(result, trial, verdict)
@@ -137,7 +138,8 @@ def _cards(console: Console, result: Result, wanted: str) -> None:
         _rows(console, rows, width=_LABEL)
         _repro(console, verdict)
     if len(found) > _CARDS:
-        console.print(Text(f"\nand {len(found) - _CARDS} more violations: see the report"))
+        console.print()
+        _line(console, f"and {len(found) - _CARDS} more violations: see the report")
 
 
 def _card(verdict: VerdictResult, trial: TrialResult | None, *, often: str = "") -> Iterator[tuple[str, list[str]]]:
@@ -151,7 +153,7 @@ def _card(verdict: VerdictResult, trial: TrialResult | None, *, often: str = "")
         yield "expected", [", ".join(ends(verdict.expected, 4, width=60)) or "nothing"]
         yield "seen", [", ".join(ends(verdict.seen, 4, width=60)) or "nothing"]
     if trial and trial.faults:
-        yield "fault", [f"{visible(f.name)} {window(f)}, {clip(proof(f), 200)}" for f in trial.faults]
+        yield "fault", [f"{f.name} {window(f)}, {clip(proof(f), 200)}" for f in trial.faults]
     if deaths := [ended for life in (trial.lives if trial else ()) if (ended := death(life))]:
         yield "server", [clip(ended, 300) for ended in deaths]
     if verdict.evidence:
@@ -161,7 +163,7 @@ def _card(verdict: VerdictResult, trial: TrialResult | None, *, often: str = "")
 
 def _repro(console: Console, verdict: VerdictResult) -> None:
     if verdict.repro:
-        console.print(Text(f"  {'repro':<{_LABEL}}{visible(verdict.repro)}"), soft_wrap=True)
+        _line(console, f"  {'repro':<{_LABEL}}{verdict.repro}", soft_wrap=True)
 
 
 def _stale(result: Result) -> Iterator[str]:
@@ -180,7 +182,7 @@ def _list(console: Console, title: str, lines: Sequence[str], style: str) -> Non
     if not lines:
         return
     console.print()
-    console.print(Text(title.upper(), STYLES[style]))
+    _line(console, (title.upper(), STYLES[style]))
     for line in some(lines, _LINES, width=400):
         _rows(console, {"": [line]}, width=0)
 
@@ -194,14 +196,14 @@ def _scenarios(console: Console, result: Result) -> None:
     for number, scenario in enumerate(scenarios, 1):
         trials = [trial for trial in result.trials if trial.called == scenario]
         took = span(sum(trial.duration_s for trial in trials))
-        _rows(console, {f"{number:>2} {visible(scenario)}": [f"{took}, {_gave(result, trials)}"]}, width=28)
+        _rows(console, {f"{number:>2} {scenario}": [f"{took}, {_gave(result, trials)}"]}, width=28)
 
 
 def _pairs(console: Console, result: Result) -> None:
     """Of several pairs: guarantees by pairs, then what stands in which scenario with which pair."""
     guarantees, _, cells = grid(result, met)
     _matrix(console, guarantees, [met(pair) for pair in result.pairs], cells)
-    labels = [f"{number:>2} {visible(met(pair))}" for number, pair in enumerate(result.pairs, 1)]
+    labels = [f"{number:>2} {met(pair)}" for number, pair in enumerate(result.pairs, 1)]
     width = min(max(map(len, labels)) + 2, console.width * 3 // 5)
     for label, pair in zip(labels, result.pairs, strict=True):
         trials = [trial for trial in result.trials if met(trial) == met(pair)]
@@ -210,10 +212,10 @@ def _pairs(console: Console, result: Result) -> None:
     places = {guarantee: list(where(result, guarantee)) for guarantee in guarantees}
     if any(places.values()):
         console.print()
-        console.print(Text("WHERE", "bold"))
+        _line(console, ("WHERE", "bold"))
     for guarantee, found in places.items():
         lines = [
-            f"{STANDINGS[name][0]} " + ", ".join(f"{visible(place)} ({ranges(pairs)})" for place, pairs in at.items())
+            f"{STANDINGS[name][0]} " + ", ".join(f"{place} ({ranges(pairs)})" for place, pairs in at.items())
             for name, at in found
         ]
         _rows(console, {guarantee: lines}, width=max(map(len, guarantees)) + 2)
@@ -225,19 +227,17 @@ def _matrix(
     """The worst standing of each guarantee in each of the columns, which are numbered from 1."""
     console.print()
     legend = ", ".join(f"{mark} {called}" for name, (mark, _, called) in STANDINGS.items() if name in cells.values())
-    console.print(Text(legend or "nothing was judged", "dim"))
+    _line(console, (legend or "nothing was judged", "dim"))
     names = max((len(name) for name in guarantees), default=0)
     at_once = max(1, (console.width - names) // 4)
     for start in range(0, len(columns), at_once):
         part = list(enumerate(columns, 1))[start : start + at_once]
         if guarantees:
-            console.print(Text(" " * names + "".join(f"{number:>4}" for number, _ in part)))
+            _line(console, " " * names + "".join(f"{number:>4}" for number, _ in part))
         for guarantee in guarantees:
-            row = Text(guarantee.ljust(names))
-            for _, column in part:
-                kind = cells.get((guarantee, column), "")
-                row.append(f"{STANDINGS[kind][0] if kind else '':>4}", STYLES.get(kind, ""))
-            console.print(row)
+            kinds = [cells.get((guarantee, column), "") for _, column in part]
+            marks = [(f"{STANDINGS[kind][0] if kind else '':>4}", STYLES.get(kind, "")) for kind in kinds]
+            _line(console, guarantee.ljust(names), *marks)
     console.print()
 
 
@@ -252,12 +252,24 @@ def _not_run(console: Console, result: Result) -> None:
     if not rows:
         return
     console.print()
-    console.print(Text("NOT RUN", "bold"))
+    _line(console, ("NOT RUN", "bold"))
     for (name, reason), pairs in list(rows.items())[:_LINES]:
         by = f" ({ranges(pairs)})" if pairs and several(result) else ""
-        _rows(console, {visible(name): [clip(reason, 300) + by]}, width=28)
+        _rows(console, {name: [clip(reason, 300) + by]}, width=28)
     if len(rows) > _LINES:
-        console.print(Text(f"  and {len(rows) - _LINES} more: see the report"))
+        _line(console, f"  and {len(rows) - _LINES} more: see the report")
+
+
+def _line(console: Console, *parts: str | tuple[str, str], soft_wrap: bool = False) -> None:
+    """One line of parts, each plain or with its style."""
+    console.print(_text(*parts), soft_wrap=soft_wrap)
+
+
+def _text(*parts: str | tuple[str, str]) -> Text:
+    """The only way of any text to the console: what would act in it is written out."""
+    return Text.assemble(
+        *((visible(part), "") if isinstance(part, str) else (visible(part[0]), part[1]) for part in parts)
+    )
 
 
 def _rows(console: Console, rows: Mapping[str, Sequence[str]], *, width: int) -> None:
@@ -270,8 +282,8 @@ def _rows(console: Console, rows: Mapping[str, Sequence[str]], *, width: int) ->
     table.add_column(ratio=1, overflow="fold")
     for label, lines in rows.items():
         for index, line in enumerate(lines):
-            labels = [Text(label if index == 0 else ""), Text("")] if width else []
-            table.add_row(Text(""), *labels, Text(visible(line)))
+            labels = [_text(label if index == 0 else ""), _text("")] if width else []
+            table.add_row(_text(""), *labels, _text(line))
     console.print(table)
 
 

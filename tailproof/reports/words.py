@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from tailproof.guarantees.verdict import Outcome
+from tailproof.outgoing.visible import clip
 from tailproof.reports.gate import DECIDES, cell
 from tailproof.reports.result import FaultResult, LifeResult, PairResult, Result, TrialResult, VerdictResult
-
-_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-"""Unicode categories that move a cursor, turn text around or cannot be encoded."""
-
-
-def visible(text: str) -> str:
-    """One line in which every control character can be seen: an escape sequence in evidence must not act."""
-    return "".join(_escape(char) if unicodedata.category(char) in _ESCAPED else char for char in text)
-
-
-def clip(text: str, limit: int) -> str:
-    """At most `limit` characters of visible text; what is cut off is marked."""
-    text = visible(text)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def some(items: Sequence[str], limit: int, *, width: int = 80) -> list[str]:
@@ -241,10 +227,6 @@ def frequency(result: Result, trial: TrialResult, verdict: VerdictResult) -> str
 
 def _count(things: Collection[object], noun: str) -> str:
     return f"{len(things)} {noun}{'s' if len(things) != 1 else ''}"
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def _value(value: object) -> str:

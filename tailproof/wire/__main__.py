@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvloop
 
+from tailproof.outgoing.say import say
 from tailproof.wire.control import Control
 from tailproof.wire.journal import Journal
 from tailproof.wire.proxy import Address, CannotListen, Proxy
@@ -23,7 +24,7 @@ EXIT_USAGE = 64
 
 class _Arguments(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(EXIT_USAGE, f"tailproof wire: {message}\n")
+        sys.exit(_sorry(message, EXIT_USAGE))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,8 +86,7 @@ def _announce(asked: argparse.Namespace, address: Address, control: Control, pro
         control.say({"listening": str(address)})
         control.serve(proxy)
     else:
-        sys.stdout.write(f"the wire listens on {address} and passes on to {asked.upstream}\n")
-        sys.stdout.flush()
+        say(f"the wire listens on {address} and passes on to {asked.upstream}")
 
 
 def _address(text: str) -> Address:
@@ -97,7 +97,7 @@ def _address(text: str) -> Address:
 
 
 def _sorry(sentence: str, code: int) -> int:
-    sys.stderr.write(f"tailproof wire: {sentence}\n")
+    say(f"tailproof wire: {sentence}", err=True)
     return code
 
 

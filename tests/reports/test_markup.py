@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tailproof.outgoing.visible import visible
 from tailproof.reports.markup import block, code, link, prose, table_head, table_row
-from tailproof.reports.words import visible
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 HOSTILE = st.text(

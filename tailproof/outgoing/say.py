@@ -1,0 +1,29 @@
+"""What a person reads in a terminal: the only place of the harness that writes there."""
+
+from __future__ import annotations
+
+import sys
+
+from tailproof.outgoing.masking import Masker, secrets_of_environment
+from tailproof.outgoing.visible import clip
+
+LINE_CHARS = 8192
+"""Longer lines are cut: no value of others fills a screen. A command that is printed holds two paths at most."""
+
+
+def shown(text: str) -> str:
+    """`text`, whoever wrote it, as a terminal, a test runner or a log may have it: no secret that this process was given, nothing that
+    acts, no endless line. Its line breaks are kept."""
+    lines = Masker(secrets_of_environment()).text(text).replace("\r\n", "\n").split("\n")
+    return "\n".join(clip(line, LINE_CHARS) for line in lines)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print `text` as it may be shown, on standard output, or with `err` on standard error.
+
+    Raises OSError when it cannot be written: the pipe is closed, the disk is full.
+    """
+    stream = sys.stderr if err else sys.stdout
+    encoding = stream.encoding or "utf-8"
+    stream.write(f"{shown(text)}\n".encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
