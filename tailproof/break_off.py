@@ -7,6 +7,7 @@ from typing import Literal
 from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.clients.client import ClientError, ClientRaised
 from tailproof.history.records import BreakOff
+from tailproof.outgoing.masking import Masker
 from tailproof.targets.engine import EngineError
 from tailproof.targets.target import ServerFailed, TargetError
 from tailproof.waiting import DeadlineMissed
@@ -20,7 +21,7 @@ CAUSES = (DeadlineMissed, SubscriptionRefused, ClientError, TargetError, WireErr
 SAYS_CHARS = 500
 
 
-def break_off(error: Exception, at_work: AtWork) -> BreakOff:
+def break_off(error: Exception, at_work: AtWork, masker: Masker) -> BreakOff:
     """Whatever the product did not do is its own: it raised, refused, ended by itself, or let a deadline pass while it was asked.
     Everything else is the harness's."""
     by, doing = at_work
@@ -41,4 +42,4 @@ def break_off(error: Exception, at_work: AtWork) -> BreakOff:
             by, doing = "harness", "engine"
         case _:
             by = "harness"
-    return BreakOff(by=by, doing=doing, says=str(error)[:SAYS_CHARS])
+    return BreakOff(by=by, doing=doing, says=masker.cut(str(error), SAYS_CHARS))

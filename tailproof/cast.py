@@ -38,6 +38,7 @@ from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.observer import Observer
 from tailproof.orders import Order
+from tailproof.outgoing.masking import secrets_of_environment
 from tailproof.readings import READ_S, read_at_last, record_disk
 from tailproof.scenario.schema import GrownPlan, Scenario, parse_bytes
 from tailproof.server_pool import PooledServer
@@ -216,6 +217,7 @@ class Cast:
             urlsplit(self.server.url).netloc,
             self._recorder.directory / "wire.jsonl",
             environment=self.client.environment,
+            secrets={**secrets_of_environment(), **self._keys},
             on_failure=self._wire_failed,
         )
         self.path_pids.add(self.wire.pid)
@@ -351,7 +353,7 @@ class Cast:
         """Let the server make the conversation as planned, grow it on its disk, and let it come back with it."""
         least, most = wanted.sizes
         growth = Growth(events=wanted.events, least=least, most=most, seed=self._recorder.header.seed)
-        quiet = Witness("model", self._scratch / "grown.jsonl", {})
+        quiet = Witness("model", self._scratch / "grown.jsonl", self._recorder.masker)
         warm_up = PlayedScript(
             name="grown", url=self.played.url, script=grown.SCRIPT, journal="", witness=quiet, calls=grown.CALLS
         )

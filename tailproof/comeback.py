@@ -45,7 +45,7 @@ class Comeback:
         try:
             self._observer.subscribe(self._conversation, self._budget.part(_SUBSCRIBE_S))
         except (SubscriptionRefused, DeadlineMissed) as error:
-            self._log.write(break_off(error, ("server", "subscribe")))
+            self._log.write(break_off(error, ("server", "subscribe"), self._log.masker))
 
     def push(self) -> bool:
         """Ask once for the run that was broken off, and poll its status; False when the server refuses."""

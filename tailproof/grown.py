@@ -16,9 +16,10 @@ from tailproof.history.records import Record
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
+from tailproof.outgoing.masking import Masker, without_user_info
 from tailproof.owners import owner_id
 from tailproof.scratch import scratch
-from tailproof.targets.resolve import resolve
+from tailproof.targets.resolve import check_address, resolve
 from tailproof.targets.target import Owner, Plan, Server, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -108,10 +109,12 @@ def leave(version: str, growth: Growth, out: Path, *, model_url: str = "", say: 
     shall ask for its next replies; `say` is told what happens.
 
     Raises:
-        TargetError: the release cannot be had or started, was too slow, or `out` is in use.
+        TargetError: the release cannot be had or started, was too slow, `out` is in use, or `model_url` is no address.
     """
     if out.exists() and any(out.iterdir()):
         raise TargetError(f"{out} is not empty: name a new directory")
+    if model_url:
+        check_address(model_url, f"{without_user_info(model_url)!r} is not the address of a model: http://HOST:PORT")
     adapter = adapter_for(PROTOCOL)
     target = resolve(f"pypi:{version}", adapter=adapter)
     say(f"preparing {target.spec}")
@@ -119,7 +122,7 @@ def leave(version: str, growth: Growth, out: Path, *, model_url: str = "", say: 
     owner = Owner(trial=uuid.uuid4().hex[:12], owner=owner_id())
     place = scratch(owner)
     secret = secrets.token_hex(16)
-    witness = Witness("model", place / "model.jsonl", {})
+    witness = Witness("model", place / "model.jsonl", Masker({"server secret": secret}))
     try:
         (place / "journal").mkdir()
         server = target.server(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tailproof.adapters.adapter import Adapter, Answer, Api, Seen
-from tailproof.adapters.recording import event_of, request_of, status_of
+from tailproof.adapters.recording import TEXT_CHARS, event_of, request_of, status_of
 from tailproof.adapters.subscription import FirstStep, Subscription
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import TERMINAL, Reading, Status
@@ -294,7 +294,8 @@ class Observer:
             if not page.cursor:
                 return events, pages, ""
             if page.cursor in cursors:
-                return events, pages, f"page {pages}: the cursor {page.cursor[:CURSOR_CHARS]!r} came a second time"
+                shown = self._recorder.masker.cut(page.cursor, CURSOR_CHARS)
+                return events, pages, f"page {pages}: the cursor {shown!r} came a second time"
             if len(events) > LOG_EVENTS:
                 return events, pages, f"page {pages}: the log has more than {LOG_EVENTS} events"
             if budget is not None and not budget.left:
@@ -341,7 +342,7 @@ class Observer:
 
 
 def _light(seen: Seen) -> Seen:
-    return replace(seen, body=None, raw=b"")
+    return replace(seen, text=seen.text[:TEXT_CHARS], body=None, raw=b"")
 
 
 def _brief(answer: Answer) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Life, Record
+from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.scenario.schema import Scenario, ServerPlan
 from tailproof.scratch import scratch
 from tailproof.targets.target import Owner, Plan, Server, Target, TargetError
@@ -63,6 +64,8 @@ class PooledServer:
     directory: Path
     """Its own scratch directory, which outlives the trial's."""
     shared: bool
+    masker: Masker
+    """For everything that is said of the server, whoever says it."""
     engine: EngineRelay = field(default_factory=EngineRelay)
     server: Server | None = None
     trials: int = 0
@@ -142,7 +145,14 @@ class ServerPool:
         found = self._find(spec) if shared else None
         if found is None:
             keys = {"session key": key(), "server secret": secrets.token_hex(16)}
-            found = PooledServer(spec=spec, owner=owner, keys=keys, directory=scratch(owner), shared=shared)
+            found = PooledServer(
+                spec=spec,
+                owner=owner,
+                keys=keys,
+                directory=scratch(owner),
+                shared=shared,
+                masker=Masker({**secrets_of_environment(), **keys}),
+            )
         found.trials += 1
         return found
 

@@ -16,9 +16,11 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import reduce
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -27,6 +29,8 @@ import msgspec
 
 from tailproof import ending, ownership, room
 from tailproof.orders import Ask, Done, Order
+from tailproof.outgoing.masking import Masker, secrets_of_environment
+from tailproof.outgoing.say import say
 from tailproof.owners import owner_id
 from tailproof.scratch import scratch
 from tailproof.server_pool import ServerPool
@@ -75,6 +79,7 @@ class Supervisor:
         self._results: dict[str, Done] = {}
         self._trials: dict[str, Trial] = {}
         self._servers = ServerPool(most=parallel)
+        self._masker = Masker(secrets_of_environment())
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="trial")
 
     def submit(self, order: Order) -> None:
@@ -165,11 +170,12 @@ class Supervisor:
             error = "cancelled"
         except HistoryLost as failure:
             error = str(failure)
-            self._give_up(f"{order.name}: {failure}")
+            self._give_up(self._masked(f"{order.name}: {failure}"))
         except TrialFailed as failure:
             error = str(failure)
         except Exception as failure:  # noqa: BLE001 - a defect of ours must reach the report, not kill the thread
-            error = f"{ending.broke(failure, Path(order.out) / LOG)}, its history: {order.directory}"
+            error = f"{ending.broke(failure, Path(order.out) / LOG, self._masked)}, its history: {order.directory}"
+        error = self._masked(error)
         seconds = time.monotonic() - began
         with self._ended:
             self._trials.pop(order.key, None)
@@ -178,8 +184,19 @@ class Supervisor:
         self._tell(order, "failed" if error else "done", began, error)
         self._done[order.key].set()
 
+    def complain(self, error: BaseException) -> None:
+        """Into the log, with everything that leads to it."""
+        say(self._masked("".join(traceback.format_exception(error))), err=True)
+
+    def _masked(self, text: str) -> str:
+        """Text of ours without the secrets of any trial under way: in an error may stand what another one's server said."""
+        with self._lock:
+            maskers = [self._masker, *(trial.masker for trial in self._trials.values())]
+        return reduce(lambda said, masker: masker.text(said), maskers, text)
+
     def _tell(self, order: Order, phase: str, began: float, detail: str) -> None:
-        self._say(Progress(trial=order.name, phase=phase, seconds=time.monotonic() - began, detail=detail))
+        seconds = time.monotonic() - began
+        self._say(Progress(trial=order.name, phase=phase, seconds=seconds, detail=self._masked(detail)))
 
     def _say(self, line: Progress) -> None:
         with self._lock:
@@ -319,6 +336,8 @@ def main() -> None:
     # Ctrl-C is for the one that started us: it says when it wants us to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     supervisor = Supervisor(parallel=arguments.parallel, report=sys.stdout.buffer)
+    sys.excepthook = lambda kind, error, trace: supervisor.complain(error)
+    threading.excepthook = lambda caught: supervisor.complain(caught.exc_value or caught.exc_type())
     listener = _Listener(arguments.address, supervisor)
     threading.Thread(target=listener.serve_forever, name="listener", daemon=True).start()
     threading.Thread(target=supervisor.witness_stalls, name="stalls", daemon=True).start()

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tailproof import ownership
-from tailproof.break_off import CAUSES, AtWork, break_off
+from tailproof.break_off import CAUSES, SAYS_CHARS, AtWork, break_off
 from tailproof.cast import Cast, header_of
 from tailproof.clients.client import ClientRaised
 from tailproof.history import records
@@ -24,12 +24,12 @@ from tailproof.history.recorder import Recorder
 from tailproof.landing import Landing
 from tailproof.orders import Order
 from tailproof.out_dir import is_history
+from tailproof.outgoing.masking import SESSION_KEY, Masker, secrets_of_environment
 from tailproof.owners import owner_id
 from tailproof.scenario.schema import Scenario
 from tailproof.scratch import scratch
 from tailproof.server_pool import PooledServer, ServerPool, may_share
 from tailproof.targets.target import Owner
-from tailproof.targets.url import KEY_VARIABLE
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 from tailproof.wire.handle import WireError
 
@@ -64,6 +64,8 @@ class Trial:
     ) -> None:
         self.order = order
         self.scenario = Scenario.model_validate(order.scenario)
+        self.masker = Masker(secrets_of_environment())
+        """Knows what must not be told: it is for whoever passes on what this trial says, or raises."""
         self._in_order = False
         self._broke_off = True
         self._pool = pool
@@ -121,8 +123,9 @@ class Trial:
         self._owner = owner = Owner(trial=header.trial, owner=owner_id())
         pool, pooled = self._server(owner)
         self._pooled = pooled
+        self.masker = pooled.masker
         try:
-            recorder = Recorder(self.order.directory, header, secrets=pooled.keys)
+            recorder = Recorder(self.order.directory, header, masker=pooled.masker)
         except OSError as error:
             pool.give_back(pooled, fit=False)
             raise HistoryLost(f"the history cannot be written: {error.strerror or error}") from error
@@ -168,7 +171,7 @@ class Trial:
             self.order.target,
             owner,
             shared=self._pool is not None and not running and may_share(self.scenario),
-            key=lambda: os.environ.get(KEY_VARIABLE, "") if running else secrets.token_hex(16),
+            key=lambda: os.environ.get(SESSION_KEY, "") if running else secrets.token_hex(16),
         )
         return pool, pooled
 
@@ -182,7 +185,7 @@ class Trial:
             return Cast(self.order, self.scenario, recorder, place, owner, pooled, budget, removal)
         except CAUSES as error:
             self._check_cut_off()
-            self._witness(break_off(error, ("harness", "prepare")))
+            self._witness(break_off(error, ("harness", "prepare"), self.masker))
             raise TrialFailed(str(error)) from error
 
     def _start(self, cast: Cast) -> None:
@@ -193,7 +196,7 @@ class Trial:
             self._check_cut_off()
             if isinstance(error, DeadlineMissed):
                 self._miss(error)
-            self._witness(break_off(error, cast.at_work))
+            self._witness(break_off(error, cast.at_work, self.masker))
             tail = cast.server.log_tail() if isinstance(error, DeadlineMissed) else ""
             raise TrialFailed(f"{error}\n{tail}".rstrip()) from error
 
@@ -290,11 +293,11 @@ class Trial:
         except WireError as broken:
             # Whatever the client made of it is not the client's doing. Of a wire that died it was said when it happened.
             if not cast.wire.failed:
-                self._witness(break_off(broken, at_work))
+                self._witness(break_off(broken, at_work, self.masker))
             raise TrialFailed(cast.wire.failed or str(broken)) from error
         if isinstance(error, ClientRaised):
-            self._witness(records.ClientError(error.verb, error.error_type, error.error[:500]))
-        off = break_off(error, at_work)
+            self._witness(records.ClientError(error.verb, error.error_type, self.masker.cut(error.error, SAYS_CHARS)))
+        off = break_off(error, at_work, self.masker)
         self._witness(off)
         if off.by == "harness":
             raise TrialFailed(str(error)) from error

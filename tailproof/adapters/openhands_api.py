@@ -19,6 +19,7 @@ from tailproof.incoming import json
 from tailproof.incoming.http import Http, Reply
 from tailproof.incoming.limits import Misshapen, Unsound
 from tailproof.incoming.words import number, word, words
+from tailproof.outgoing.masking import Masker
 from tailproof.waiting import Budget
 
 Found = TypeVar("Found")
@@ -28,6 +29,8 @@ INIT_HEADER = "X-Init-API-Key"
 MODEL = "openai/mock"
 MODEL_KEY = "scripted"
 """What the scripted model is called, and the key that it does not look at."""
+TEXT_CHARS = 200
+"""How much is kept of an answer that was not expected."""
 TOOL_PATIENCE_S = 900
 """After how many silent seconds the terminal tool gives up on a command; its default of 30 is shorter than a held gate."""
 
@@ -41,6 +44,7 @@ class OpenHandsApi:
         self.base_url = base_url.rstrip("/")
         self._key = key
         self._secret = secret
+        self._masker = Masker({"session key": key, "server secret": secret})
         self._release = release(version)
         self._timeout = timeout
         self._budget = budget or Budget(math.inf)
@@ -230,7 +234,7 @@ class OpenHandsApi:
             error=reply.error,
             flaw=reply.flaw,
             cut=reply.cut,
-            text="" if 200 <= reply.code < 300 else bytes(reply.body[:200]).decode("utf-8", "replace"),
+            text="" if 200 <= reply.code < 300 else self._masker.start(reply.body, TEXT_CHARS),
         ), reply
 
 

@@ -10,7 +10,8 @@ from tailproof.history.records import Neutral, Role
 from tailproof.incoming import json as incoming
 from tailproof.incoming.words import word
 
-TEXT_CHARS = 200
+TEXT_CHARS = 8192
+"""More than is kept: whoever keeps it knows what must not be cut in half."""
 STATE_UPDATE = "ConversationStateUpdateEvent"
 WHOLE_STATE = "full_state"
 

@@ -24,7 +24,7 @@ def event_of(seen: Seen, recorder: Recorder, *, reading: str, conversation: str,
         status=seen.status,
         ts=seen.ts,
         source=seen.source,
-        text=seen.text,
+        text=recorder.masker.cut(seen.text, TEXT_CHARS) if len(seen.text) > TEXT_CHARS else seen.text,
         epoch=epoch,
     )
     event.t_ns = t_ns

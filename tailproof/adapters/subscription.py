@@ -15,6 +15,7 @@ from tailproof.incoming.websocket import CLOSE_S, Refused, WebSocket
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 FIRST_STEP_S = 60.0
+FRAME_CHARS = 200
 TOLD = 20
 """A stream that brings nothing but what is not to be taken fills no history."""
 GONE_S = 1.0
@@ -146,7 +147,7 @@ class Subscription:
             try:
                 self._take(raw, time.monotonic_ns())
             except NotAnEvent:
-                self._note(f"a frame that is no event: {bytes(raw[:200])!r}")
+                self._note(f"a frame that is no event: {self._recorder.masker.start(raw, FRAME_CHARS)!r}")
             except Unsound as unsound:
                 self._tell_flaw(unsound)
 

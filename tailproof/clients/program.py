@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
-from urllib.parse import quote
 
 import msgspec
 
@@ -35,6 +34,7 @@ LINE_BYTES = MESSAGE_BYTES + (1 << 20)
 """A report: an event, and what is said about it."""
 CLOSE_S = 15.0
 KILL_S = 5.0
+LINE_CHARS = 200
 
 Found = TypeVar("Found")
 
@@ -244,10 +244,7 @@ class ProgramClient:
     def _last_words(self) -> str:
         log = self._scratch / LOG_NAME
         text = _end_of(log) if log.exists() else ""
-        # Before anything is cut off, and as it stands in an address, too.
-        for secret in {self._key, quote(self._key, safe="")} - {""}:
-            text = text.replace(secret, "<secret>")
-        lines = text.splitlines()
+        lines = self._recorder.masker.text(text).splitlines()  # before anything is cut off
         return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "its log is empty")
 
     # -- what is reported -------------------------------------------------------------------------------------------
@@ -261,7 +258,8 @@ class ProgramClient:
             try:
                 self._told.take(decode(line))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                self._unheard(f"a report of the client cannot be read: {error}: {line[:200]!r}")
+                shown = repr(self._recorder.masker.start(line, LINE_CHARS))
+                self._unheard(f"a report of the client cannot be read: {error}: {shown}")
         try:
             self._code = self._process.wait(KILL_S)
         except subprocess.TimeoutExpired:

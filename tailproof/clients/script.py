@@ -237,9 +237,7 @@ class ScriptClient:
         """The lines of one of its logs that are not blank; without secrets, before anything is cut off."""
         log = self._scratch / name
         text = log.read_text("utf-8", "replace") if log.exists() else ""
-        for secret in (self._key, self._sight.init_key):
-            text = text.replace(secret, "<secret>") if secret else text
-        return [line.rstrip() for line in text.splitlines() if line.strip()]
+        return [line.rstrip() for line in self._recorder.masker.text(text).splitlines() if line.strip()]
 
 
 def variables(plan: ConversationPlan, *, url: str, key: str, init_key: str) -> dict[str, str]:

@@ -28,6 +28,8 @@ SWALLOWED = {"ws_event_processing_error": "decode", "ws_reconnect_callback_error
 """What the SDK logs with an exception instead of raising it: an event of the stream is lost with it."""
 MOST_SWALLOWED = 20
 """So many are reported; behind a release that writes other events, every event is one."""
+ERROR_CHARS = 4000
+"""More than is kept: whoever keeps it knows what must not be cut in half."""
 
 
 class Reports:
@@ -81,7 +83,7 @@ class Swallowed(logging.Handler):
         did = SWALLOWED.get(str(record.msg))
         if did and error is not None and self._left > 0:
             self._left -= 1
-            said = {"type": type(error).__name__, "error": str(error)[:500]}
+            said = {"type": type(error).__name__, "error": str(error)[:ERROR_CHARS]}
             self._reports.put({"is": "swallowed", "did": did, "t_ns": time.monotonic_ns(), **said})
 
 

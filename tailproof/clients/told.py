@@ -18,6 +18,8 @@ from tailproof.incoming.limits import Unsound
 
 CALLBACKS = "callback:0"
 """The reading that lists what callbacks got: begun before the client is told to create, ended when the program has."""
+ERROR_CHARS = 500
+EVENT_CHARS = 200
 ENDED = "Ended"
 """The error type of a program that ended by itself."""
 
@@ -113,7 +115,7 @@ class Told:
                     records.ClientError(
                         verb=report.did,
                         error_type=report.type_,
-                        error=report.error,
+                        error=self._cut(report.error),
                         conversation=self.conversation,
                         t_ns=report.t_ns,
                     )
@@ -121,7 +123,7 @@ class Told:
             case "returned" | "raised":
                 self._take_end(report)
             case "failed":
-                self._witness.write(Note(text=f"{report.did}: {report.type_}: {report.error}"[:500]))
+                self._witness.write(Note(text=self._cut(f"{report.did}: {report.type_}: {report.error}")))
                 if report.did == "dump":
                     self._undumped += report.reading == CALLBACKS
                     self._count_down(report.reading)
@@ -143,11 +145,8 @@ class Told:
         try:
             seen = self._adapter.decode(bytes(report.event))
         except Unsound as unsound:
-            self._witness.write(
-                Note(
-                    text=f"{report.reading}: what the client gave is no event: {unsound}: {bytes(report.event)[:200]!r}"
-                )
-            )
+            given = self._recorder.masker.start(bytes(report.event), EVENT_CHARS)
+            self._witness.write(Note(text=f"{report.reading}: what the client gave is no event: {unsound}: {given!r}"))
         else:
             event = event_of(
                 seen,
@@ -207,13 +206,16 @@ class Told:
             conversation=self.conversation,
             status=report.status,
             neutral=self._adapter.neutral(report.status),
-            error=report.error[:500],
+            error=self._cut(report.error),
             error_type=report.type_,
             reading=report.reading,
             exit_code=report.exit_code,
         )
         run.t_ns = report.t_ns
         self._witness.write(run)
+
+    def _cut(self, text: str, limit: int = ERROR_CHARS) -> str:
+        return self._recorder.masker.cut(text, limit)
 
     def _reading(self, report: Report, stage: str) -> Reading:
         reading = Reading(

@@ -15,15 +15,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
-from urllib.parse import quote, quote_plus
 
 import msgspec
 
 from tailproof.history.records import End, Event, Header, Record
+from tailproof.outgoing.masking import Masker
+from tailproof.outgoing.visible import visible_json
 
 FLUSH_EVERY_S = 0.05
 INLINE_BYTES = 4096
 HEAD_BYTES = 1024
+MOST_BYTES = 1 << 20
+"""So much of one witness is kept back at most before it is handed to its file."""
 TRIAL = "trial"
 """The trial's own witness, which is the last to end."""
 
@@ -36,15 +39,17 @@ def digest_of(body: Any) -> str:
 class Witness:
     """One file of the history. Thread-safe; records get their clock, name and number here. Without a file it is heard by nobody."""
 
-    def __init__(self, name: str, path: Path | None, redact: Mapping[bytes, bytes]) -> None:
+    def __init__(self, name: str, path: Path | None, masker: Masker) -> None:
         self.name = name
         self.failed = ""
         """Why nothing more can be written, once that is so (a full disk)."""
-        self._file: IO[bytes] = io.BytesIO() if path is None else path.open("ab", buffering=1 << 20)
+        self._file: IO[bytes] = io.BytesIO() if path is None else path.open("ab")
         if path is None:
             self._file.close()
-        self._redact = redact
+        self.masker = masker
         self._encoder = msgspec.json.Encoder()
+        self._lines: list[bytes] = []
+        self._bytes = 0
         self._lock = threading.Lock()
         self._seq = 0
 
@@ -84,17 +89,27 @@ class Witness:
         record.seq = self._seq
         line = self._encoder.encode(record)
         self._seq += 1
-        for secret, name in self._redact.items():
-            if secret in line:
-                line = line.replace(secret, name)
+        self._lines += (line, b"\n")
+        self._bytes += len(line)
+        if self._bytes > MOST_BYTES:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Secrets are looked for in many lines at a time: one by one it costs several times as much."""
+        if not self._lines:
+            return
+        lines = self.masker.raw(b"".join(self._lines))
+        self._lines.clear()
+        self._bytes = 0
         try:
-            self._file.write(line + b"\n")
+            self._file.write(lines)
         except OSError as error:
             self._fail(error)
 
     def _flush(self, *, durable: bool) -> None:
         if self._file.closed or self.failed:
             return
+        self._hand_over()
         try:
             self._file.flush()
             if durable:
@@ -116,21 +131,16 @@ class Witness:
 class Recorder:
     """The history directory of one trial while it is being written.
 
-    `secrets` maps a name to a value: the value is replaced by `<secret:name>` in every line, also as it stands in an address or
-    in JSON, so that a history can be handed to a stranger. Raises OSError if the directory cannot be made.
+    What `masker` knows as a secret stands nowhere in it, so that a history can be handed to a stranger. What is cut before it is
+    recorded goes through `masker.cut`. Raises OSError if the directory cannot be made.
     """
 
-    def __init__(self, directory: Path, header: Header, *, secrets: Mapping[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, header: Header, *, masker: Masker | None = None) -> None:
         self.directory = directory
         self.header = header
+        self.masker = masker or Masker({})
         directory.mkdir(parents=True, exist_ok=True)
         self._store = directory / "payloads"
-        self._redact = {
-            spelled: f"<secret:{name}>".encode()
-            for name, value in (secrets or {}).items()
-            if value
-            for spelled in _spellings(value)
-        }
         self._kept: set[str] = set()
         self._witnesses: dict[str, Witness] = {}
         self._elsewhere: dict[str, int] = {}
@@ -148,7 +158,7 @@ class Recorder:
         with self._lock:
             if name not in self._witnesses:
                 place = None if self._closed else self.directory / f"{name}.jsonl"
-                self._witnesses[name] = Witness(name, place, self._redact)
+                self._witnesses[name] = Witness(name, place, self.masker)
             return self._witnesses[name]
 
     def wrote(self, name: str, records: int) -> None:
@@ -172,9 +182,8 @@ class Recorder:
         if len(raw) <= INLINE_BYTES:
             event.body = body
             return event
+        raw = self.masker.raw(bytes(raw))
         event.body = {"head": raw[:HEAD_BYTES].decode("utf-8", "replace")}
-        for secret, name in self._redact.items():
-            raw = raw.replace(secret, name)
         try:
             self._store.mkdir(exist_ok=True)
             write_atomically(self._store / f"{event.digest}.json", raw)
@@ -222,9 +231,8 @@ class Recorder:
             return list(self._witnesses.values())
 
     def _write_header(self) -> None:
-        write_atomically(
-            self.directory / "header.json", msgspec.json.format(msgspec.json.encode(self.header), indent=2)
-        )
+        header = visible_json(self.masker.raw(msgspec.json.format(msgspec.json.encode(self.header), indent=2)))
+        write_atomically(self.directory / "header.json", header)
 
     def _fail(self, what: str, error: OSError) -> None:
         self._failed = self._failed or f"{what}: {error.strerror or error}"
@@ -233,11 +241,6 @@ class Recorder:
         while not self._closing.wait(FLUSH_EVERY_S):
             for witness in self._all():
                 witness.flush()
-
-
-def _spellings(secret: str) -> list[bytes]:
-    quoted = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
-    return [secret.encode(), msgspec.json.encode(secret)[1:-1], *(spelled.encode() for spelled in sorted(quoted))]
 
 
 def write_atomically(path: Path, content: bytes | bytearray) -> None:

@@ -137,10 +137,10 @@ class PlayedScript:
             request,
             answer,
             messages=len(messages),
-            results=results_in(messages),
-            said=said_in(loop),
+            results=results_in(messages, self.witness.masker),
+            said=said_in(loop, self.witness.masker),
             told=told_in(loop),
-            unpaired=unpaired_in(loop),
+            unpaired=unpaired_in(loop, self.witness.masker),
         )
         return answer
 

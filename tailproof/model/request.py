@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tailproof.incoming.limits import WORD_CHARS
+from tailproof.outgoing.masking import Masker
 
 CHARS = 200
 """How much of a text is kept."""
@@ -17,9 +18,9 @@ UNPAIRED_AT_MOST = 20
 Messages = Sequence[Mapping[str, Any]]
 
 
-def said_in(messages: Messages) -> list[str]:
+def said_in(messages: Messages, masker: Masker) -> list[str]:
     """The first 200 characters of each user message, in their order; of the last hundred when there are more."""
-    said = [_readable(message.get("content"))[:CHARS] for message in messages if message.get("role") == "user"]
+    said = [_kept(message, masker) for message in messages if message.get("role") == "user"]
     return said[-SAID_AT_MOST:]
 
 
@@ -28,42 +29,42 @@ def told_in(messages: Messages) -> int:
     return sum(len(_calls(message)) for message in messages)
 
 
-def results_in(messages: Messages) -> dict[str, str]:
+def results_in(messages: Messages, masker: Masker) -> dict[str, str]:
     """Tool call id -> the first 200 characters of the (last) result that stands there for it."""
     return {
-        str(message.get("tool_call_id", ""))[:WORD_CHARS]: _readable(message.get("content"))[:CHARS]
+        masker.cut(str(message.get("tool_call_id", "")), WORD_CHARS): _kept(message, masker)
         for message in messages
         if message.get("role") == "tool"
     }
 
 
-def unpaired_in(messages: Messages) -> list[str]:
+def unpaired_in(messages: Messages, masker: Masker) -> list[str]:
     """One sentence for each tool call without a result, result without a call before it, and call or result that stands there
     twice. None when every call has exactly one result behind it."""
-    found = list(_unpaired(messages))
+    found = list(_unpaired(messages, masker))
     if len(found) > UNPAIRED_AT_MOST:
         found[UNPAIRED_AT_MOST:] = [f"... and {len(found) - UNPAIRED_AT_MOST} more"]
     return found
 
 
-def _unpaired(messages: Messages) -> Iterator[str]:
+def _unpaired(messages: Messages, masker: Masker) -> Iterator[str]:
     called: set[str] = set()
     answered: set[str] = set()
     for message in messages:
         for call in _calls(message):
             if call in called:
-                yield f"the call {call[:ID_CHARS]} stands there twice"
+                yield f"the call {masker.cut(call, ID_CHARS)} stands there twice"
             called.add(call)
         if message.get("role") != "tool":
             continue
         call = str(message.get("tool_call_id") or "")
         if call not in called:
-            yield f"the result of {call[:ID_CHARS] or 'no call at all'} stands there without its call"
+            yield f"the result of {masker.cut(call, ID_CHARS) or 'no call at all'} stands there without its call"
         elif call in answered:
-            yield f"the result of {call[:ID_CHARS]} stands there twice"
+            yield f"the result of {masker.cut(call, ID_CHARS)} stands there twice"
         else:
             answered.add(call)
-    yield from (f"the call {call[:ID_CHARS]} has no result" for call in sorted(called - answered))
+    yield from (f"the call {masker.cut(call, ID_CHARS)} has no result" for call in sorted(called - answered))
 
 
 def _calls(message: Mapping[str, Any]) -> list[str]:
@@ -72,6 +73,12 @@ def _calls(message: Mapping[str, Any]) -> list[str]:
         return []
     calls = message.get("tool_calls")
     return [str(call.get("id") or "") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+
+
+def _kept(message: Mapping[str, Any], masker: Masker) -> str:
+    text = _readable(message.get("content"))
+    # What is not cut is looked through when it is written, with everything else.
+    return text if len(text) <= CHARS else masker.cut(text, CHARS)
 
 
 def _readable(content: Any) -> str:

@@ -13,6 +13,7 @@ from tailproof.model.journal import TOKENS, gate_name, parse
 from tailproof.waiting import Budget
 
 LOOK_EVERY_S = 0.02
+LINE_CHARS = 200
 
 
 class ToolJournal:
@@ -100,7 +101,8 @@ class ToolJournal:
     def _record(self, text: str) -> None:
         line = parse(text)
         if line is None:
-            self._witness.write(Note(text=f"the tool journal holds a line that is none of ours: {text[:200]}"))
+            shown = self._witness.masker.cut(text, LINE_CHARS)
+            self._witness.write(Note(text=f"the tool journal holds a line that is none of ours: {shown}"))
             return
         t_ns = line.wall_ns + self._offset_ns
         effect = Effect(t_ns=t_ns, token=line.token, stage="begin", pid=line.pid, host=line.host)

@@ -204,7 +204,7 @@ class ContainerServer:
             return ""
         try:
             with engine_does("reading the log"):
-                return str(self._container.logs(tail=lines).decode("utf-8", "replace"))
+                return self._plan.masker.text(self._container.logs(tail=lines).decode("utf-8", "replace"))
         except EngineError:
             return ""
 

@@ -8,11 +8,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.targets.run_to_end import run_to_end
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 
 HOW_TO_GET_IT = "install Node.js 20 or newer with npm (apt-get install nodejs npm, or a package of nodejs.org)"
+SAYS_CHARS = 600
 _QUIET = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
 _ERROR = re.compile(r"^npm (?:error|ERR!) ?", re.MULTILINE)
 
@@ -66,4 +68,5 @@ def _sentence(said: str) -> str:
     """The lines in which npm says what is wrong, as one line; where its own log lies helps nobody."""
     lines = [_ERROR.sub("", line).strip() for line in said.splitlines() if _ERROR.match(line)]
     told = " ".join(line for line in lines if line and "complete log of this run" not in line and ".log" not in line)
-    return told[:600] or " ".join(said.split())[:600] or "it did not say why"
+    # An address of a registry may hold a password.
+    return Masker(secrets_of_environment()).cut(told or " ".join(said.split()), SAYS_CHARS) or "it did not say why"

@@ -181,13 +181,15 @@ class ProcessServer:
         edit(Path(self._places.conversations))
 
     def log_tail(self, lines: int = 40) -> str:
-        """The end of what all its lives wrote."""
+        """The end of what all its lives wrote. The line in which the reading begins is left out: it may begin inside a secret."""
         try:
             with self._log.open("rb") as file:
-                file.seek(max(0, self._log.stat().st_size - 200 * lines * 4))
-                return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+                begin = file.seek(max(0, self._log.stat().st_size - 200 * lines * 4))
+                said = file.read().decode("utf-8", "replace").splitlines()
         except FileNotFoundError:
             return ""
+        whole = said[1:] if begin and len(said) > 1 else said
+        return self._plan.masker.text("\n".join(whole[-lines:]))
 
     def end_at_once(self) -> None:
         """Its tools, too: what they wait for may be one of us."""

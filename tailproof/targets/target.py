@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from tailproof.history.records import Record
+from tailproof.outgoing.masking import Masker
 from tailproof.waiting import Budget
 
 Scope = Literal["server", "group", "container"]
@@ -62,6 +63,11 @@ class Plan:
     """The limit of the container; 0 for none. Needs the capability `oom`."""
     engine: EngineLog
     """Where lives, deaths and counters are written: the engine witness."""
+
+    @property
+    def masker(self) -> Masker:
+        """For what the server says before anybody records it."""
+        return Masker({"session key": self.key, "server secret": self.secret})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +143,7 @@ class Server(Protocol):
         back. Raises TargetError, and what `edit` raises."""
 
     def log_tail(self, lines: int = 40) -> str:
-        """The end of the server's own output, for a message about why it did not start."""
+        """The end of the server's own output without secrets, for a message about why it did not start."""
 
     def end_at_once(self) -> None:
         """SIGKILL for everything of it that lives, whatever it is doing. From any thread and as often as one likes; never raises."""

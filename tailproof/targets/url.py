@@ -15,9 +15,6 @@ from tailproof.history.records import Life
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
 from tailproof.waiting import Budget
 
-KEY_VARIABLE = "TAILPROOF_SESSION_KEY"
-"""Where the session key of a running server is taken from; a server without one needs none."""
-
 _CONNECT_S = 10.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

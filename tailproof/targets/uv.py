@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import uv as uv_package
 
+from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.targets.run_to_end import run_to_end
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 
 THIS_PYTHON = ("--python", sys.executable)
 """The interpreter that a resolution is computed with, for whatever Python it is: without it uv looks for one of that release."""
+SAYS_CHARS = 600
 
 
 class UvFailed(TargetError):
@@ -56,4 +58,5 @@ def _sentence(said: str) -> str:
     """The lines in which uv says what is wrong, as one line."""
     lines = [line.strip(" ×╰─▶|│") for line in said.splitlines()]
     told = " ".join(line for line in lines if line)
-    return told[:600] or "it did not say why"
+    # An address of an index may hold a password.
+    return Masker(secrets_of_environment()).cut(told, SAYS_CHARS) or "it did not say why"

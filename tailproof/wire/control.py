@@ -17,18 +17,20 @@ from typing import Any
 
 import msgspec
 
+from tailproof.outgoing.masking import Masker
 from tailproof.wire.armed import Armed
 from tailproof.wire.proxy import Proxy
 from tailproof.wire.rules import RuleError, rule_from
 
 
 class Command(msgspec.Struct):
-    """One line from the owner. `do`: add, remove, release, counters, sync."""
+    """One line from the owner. `do`: add, remove, release, counters, sync, mask."""
 
     n: int
     do: str
     rule: dict[str, Any] = {}
     id: str = ""
+    secrets: dict[str, str] = {}
 
 
 class Control:
@@ -102,10 +104,16 @@ def _sync(proxy: Proxy, command: Command) -> bool:
     return True
 
 
+def _mask(proxy: Proxy, command: Command) -> bool:
+    proxy.journal.masker = Masker(command.secrets)
+    return True
+
+
 _ACTS: dict[str, Callable[[Proxy, Command], object]] = {
     "add": _add,
     "remove": lambda proxy, command: proxy.remove(command.id),
     "release": lambda proxy, command: proxy.release(command.id),
     "counters": lambda proxy, command: proxy.counters(),
     "sync": _sync,
+    "mask": _mask,
 }

@@ -58,12 +58,13 @@ class Wire:
         *,
         listen_port: int = 0,
         environment: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
         on_failure: Callable[[str], object] = lambda why: None,
     ) -> Wire:
         """Start a wire on loopback in front of `upstream` (`HOST:PORT`), writing its journal to a file.
 
-        `environment` comes on top of ours (the trial's marker). `on_failure` is called once, in a thread of ours, when it is no
-        witness any more (`failed`). Returns when it listens. Raises WireError.
+        `environment` comes on top of ours (the trial's marker); `secrets` (name to value) stand nowhere in the journal. `on_failure`
+        is called once, in a thread of ours, when it is no witness any more (`failed`). Returns when it listens. Raises WireError.
         """
         command = [sys.executable, "-m", "tailproof.wire", "--control", "--upstream", upstream]
         command += ["--listen", f"127.0.0.1:{listen_port}", "--journal", str(journal)]
@@ -84,6 +85,12 @@ class Wire:
             said = wire._said()
             wire.stop()
             raise WireError(f"the wire in front of {upstream} did not start: {said}")
+        if secrets:
+            try:
+                wire._ask("mask", secrets=secrets)  # over the pipe: arguments and environments can be read by others
+            except WireError:
+                wire.stop()
+                raise
         return wire
 
     @property

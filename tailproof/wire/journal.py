@@ -1,7 +1,7 @@
 """What went over the wire, as JSON lines of `tailproof.history.records`, at the price of one formatted line per frame.
 
-Batches of at most 50 ms; each batch carries the time of day once. Payloads are never written: an id, a name and a size say
-enough, and a key that a client sends in its first frame stays out of the history.
+Batches of at most 50 ms; each batch carries the time of day once, and is looked through for secrets as a whole. Payloads are
+never written: an id, a name and a size say enough, and a key that a client sends in its first frame stays out of the history.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from tailproof.history.records import End, Exchange, Note, Record, Stream, WireCount
+from tailproof.outgoing.masking import Masker
 from tailproof.wire.framing import Unit
 
 FLUSH_EVERY_S = 0.05
@@ -30,6 +31,8 @@ class Journal:
     """The witness `wire`. With `path` None everything is counted and nothing written."""
 
     def __init__(self, path: Path | None, loop: asyncio.AbstractEventLoop) -> None:
+        self.masker = Masker({})
+        """What it knows as a secret stands in no line."""
         self._file = -1 if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._on = path is not None
         self.failed = ""
@@ -91,7 +94,7 @@ class Journal:
         self._urgent = False
         if self._lines:
             self._lines[0] = b'%b,"wall":%.3f}\n' % (self._lines[0][:-2], time.time())
-            left = memoryview(b"".join(self._lines))
+            left = memoryview(self.masker.raw(b"".join(self._lines)))
             self._lines.clear()
             try:
                 while left:

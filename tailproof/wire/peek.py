@@ -8,6 +8,7 @@ import msgspec
 
 HEAD_BYTES = 128
 TAIL_BYTES = 96
+MOST_CHARS = 128
 
 PLAIN = rb"[ !#-\[\]-~]"  # printable ASCII that stands in JSON as it is
 _id = re.compile(rb'\s*\{\s*"id"\s*:\s*"(' + PLAIN + rb'{1,128})"').match
@@ -31,8 +32,9 @@ _decode = msgspec.json.Decoder(_Named).decode
 
 
 def escaped(text: object) -> bytes:
-    """A string as it stands between the quotes of a JSON text; empty for what is no string."""
-    return msgspec.json.encode(text[:128])[1:-1] if isinstance(text, str) else b""
+    """A string as it stands between the quotes of a JSON text; empty for what is no string, and for one longer than any name: to cut
+    it could leave half of a secret in it."""
+    return msgspec.json.encode(text)[1:-1] if isinstance(text, str) and len(text) <= MOST_CHARS else b""
 
 
 def name_at_end(tail: bytes) -> bytes:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tailproof.adapters.openhands import STATUS_WORDS, OpenHands
-from tailproof.history.recorder import digest_of
-from tailproof.history.records import RESTING, TERMINAL
+from tailproof.adapters.recording import TEXT_CHARS, event_of
+from tailproof.history.recorder import Recorder, digest_of
+from tailproof.history.records import RESTING, TERMINAL, Header
 from tailproof.incoming.limits import DEPTH, WORD_CHARS, Exceeded, Misshapen, Unsound
+from tailproof.outgoing.masking import Masker
 
 ADAPTER = OpenHands()
 
@@ -147,3 +150,12 @@ def test_every_status_word_has_a_neutral_one() -> None:
     assert {word for word, meaning in neutral.items() if meaning not in RESTING} == {"running", "deleting"}
     assert ADAPTER.neutral("stopped") == "unknown"
     assert ADAPTER.neutral("") == "none"
+
+
+@pytest.mark.parametrize("before", [TEXT_CHARS - 15, TEXT_CHARS - 1])
+def test_a_key_over_the_edge_of_the_text_that_is_kept_is_not_cut_in_half(tmp_path: Path, before: int) -> None:
+    raw = event("AgentErrorEvent", error=f"{'.' * before}5f0c9a7be1d24386a0b1c2d3e4f56789 was the key")
+    header = Header(trial="t", scenario="s", seed=0, target="t", client="c")
+    with Recorder(tmp_path, header, masker=Masker({"key": "5f0c9a7be1d24386a0b1c2d3e4f56789"})) as recorder:
+        kept = event_of(ADAPTER.decode(raw), recorder, reading="log:0", conversation="c", epoch=0)
+    assert kept.text == f"{'.' * before}<secret:key>"

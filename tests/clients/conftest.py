@@ -24,6 +24,7 @@ from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.observer import Observer
+from tailproof.outgoing.masking import Masker
 from tailproof.owners import owner_id
 from tailproof.server_pool import ServerPool
 from tailproof.targets.process import Installation, ProcessTarget
@@ -108,7 +109,7 @@ def play(tmp_path: Path, pool: ServerPool) -> Iterator[Callable[..., Play]]:
             key, secret = pooled.keys["session key"], pooled.keys["server secret"]
             header = Header(trial=owner.trial, scenario="test", seed=0, target=name, client="none")
             recorder = stack.enter_context(
-                Recorder(tmp_path / "history", header, secrets={"key": key, "secret": secret})
+                Recorder(tmp_path / "history", header, masker=Masker({"key": key, "secret": secret}))
             )
             pooled.engine.point(recorder.witness("engine"))
             target = target_of(name, adapter)

@@ -17,8 +17,10 @@ from tailproof.clients.program import ProgramClient
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
+from tailproof.outgoing.masking import Masker
 from tailproof.waiting import Budget
 
+KEY = "a+b/c=12"
 PLAN = ConversationPlan(conversation="8c3a5df6-1c4b-4f0e-9f0a-0d8b3a6f2f11", model_url="", workspace="")
 EVENT = '{"id": "e1", "kind": "MessageEvent", "timestamp": "2026-01-01T00:00:00", "source": "user"}'
 PROGRAM = """
@@ -44,7 +46,8 @@ Start = Callable[..., ProgramClient]
 
 @pytest.fixture
 def recorder(tmp_path: Path) -> Iterator[Recorder]:
-    with Recorder(tmp_path / "history", Header(trial="t", scenario="s", seed=0, target="t", client="c")) as recorder:
+    header = Header(trial="t", scenario="s", seed=0, target="t", client="c")
+    with Recorder(tmp_path / "history", header, masker=Masker({"session key": KEY})) as recorder:
         yield recorder
 
 
@@ -53,7 +56,7 @@ def start(tmp_path: Path, recorder: Recorder) -> Iterator[Start]:
     """Starts a program that does what is asked at each command, and connects it."""
     clients: list[ProgramClient] = []
 
-    def start(*, create: str = "pass", run: str = "pass", close: str = "pass", key: str = "1f0e") -> ProgramClient:
+    def start(*, create: str = "pass", run: str = "pass", close: str = "pass") -> ProgramClient:
         program = tmp_path / "program.py"
         program.write_text(PROGRAM.format(create=create, run=run, close=close, event=EVENT))
         client = ProgramClient(
@@ -61,7 +64,7 @@ def start(tmp_path: Path, recorder: Recorder) -> Iterator[Start]:
         )
         clients.append(client)
         client.start()
-        client.connect("http://127.0.0.1:1", key=key, version="1", budget=Budget(60))
+        client.connect("http://127.0.0.1:1", key=KEY, version="1", budget=Budget(60))
         return client
 
     yield start
@@ -165,8 +168,8 @@ def test_a_return_that_is_told_with_the_last_breath_is_a_return(start: Start, mo
 @pytest.mark.parametrize("spelled", ["key", "quote(key, safe='')"])
 def test_a_key_in_the_last_words_of_a_program_is_not_told(start: Start, spelled: str) -> None:
     said = f"from urllib.parse import quote; key = json.loads(line)['key']; sys.exit('ws://host?key=' + {spelled})"
-    client = start(create=said, key="a+b/c=")
-    with pytest.raises(ClientRaised, match=r"ws://host\?key=<secret>$"):
+    client = start(create=said)
+    with pytest.raises(ClientRaised, match=r"ws://host\?key=<secret:session key>$"):
         client.create(PLAN, Budget(60))
 
 

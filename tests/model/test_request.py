@@ -14,6 +14,10 @@ from tailproof.model.request import (
     told_in,
     unpaired_in,
 )
+from tailproof.outgoing.masking import Masker
+
+KEY = "a-session-key-12"
+MASKER = Masker({"key": KEY})
 
 
 def user(content: Any = "go") -> dict[str, Any]:
@@ -73,28 +77,36 @@ TEXT = {"role": "assistant", "content": "let me see"}
     ],
 )
 def test_unpaired(messages: list[dict[str, Any]], sentences: list[str]) -> None:
-    assert unpaired_in(messages) == sentences
+    assert unpaired_in(messages, MASKER) == sentences
 
 
 def test_many_unpaired_calls_are_cut_and_counted() -> None:
-    found = unpaired_in([calls(*(f"call-{number:03}" for number in range(50)))])
+    found = unpaired_in([calls(*(f"call-{number:03}" for number in range(50)))], MASKER)
     assert found[0] == "the call call-000 has no result"
     assert found[UNPAIRED_AT_MOST:] == [f"... and {50 - UNPAIRED_AT_MOST} more"]
 
 
 def test_a_long_id_is_cut() -> None:
-    (sentence,) = unpaired_in([calls("x" * 10_000)])
+    (sentence,) = unpaired_in([calls("x" * 10_000)], MASKER)
     assert len(sentence) < 100
 
 
 def test_user_messages_are_read_from_texts_and_from_parts() -> None:
     parts = [{"type": "text", "text": "and"}, {"type": "image_url"}, {"type": "text", "text": "hurry"}]
     messages = [{"role": "system", "content": "be good"}, user("go"), TEXT, user(parts), user("x" * 300)]
-    assert said_in(messages) == ["go", "and  hurry", "x" * 200]
+    assert said_in(messages, MASKER) == ["go", "and  hurry", "x" * 200]
+
+
+@pytest.mark.parametrize("before", range(180, 204, 4))
+def test_a_key_at_the_edge_of_what_is_kept_is_not_cut_in_half(before: int) -> None:
+    text = f"{'.' * before}{KEY} is the key"
+    masked = "." * min(before, 200) + "<secret:key>" * (before < 200)
+    assert [kept[: len(masked)] for kept in said_in([user(text)], MASKER)] == [masked]
+    assert results_in([result("a", text)], MASKER)["a"][: len(masked)] == masked
 
 
 def test_of_many_user_messages_the_last_are_kept() -> None:
-    said = said_in([user(f"message {number}") for number in range(SAID_AT_MOST + 5)])
+    said = said_in([user(f"message {number}") for number in range(SAID_AT_MOST + 5)], MASKER)
     assert (said[0], said[-1], len(said)) == ("message 5", f"message {SAID_AT_MOST + 4}", SAID_AT_MOST)
 
 
@@ -104,4 +116,4 @@ def test_all_calls_are_counted() -> None:
 
 def test_results_are_read_from_texts_and_from_parts() -> None:
     messages = [result("a", "plain"), result("b", [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}])]
-    assert results_in(messages) == {"a": "plain", "b": "one two"}
+    assert results_in(messages, MASKER) == {"a": "plain", "b": "one two"}

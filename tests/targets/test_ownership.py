@@ -24,6 +24,7 @@ import sys
 from pathlib import Path
 from tailproof.adapters.openhands import OpenHands
 from tailproof.history.recorder import Witness
+from tailproof.outgoing.masking import Masker
 from tailproof.owners import owner_id
 from tailproof.scratch import scratch
 from tailproof.targets.process import Installation, ProcessTarget
@@ -36,7 +37,7 @@ target = ProcessTarget("small", adapter=OpenHands(), program=(program,),
                        provide=lambda budget: Installation(interpreter=Path(sys.executable), version="0"))
 target.prepare(Budget(10))
 server = target.server(Plan(owner=owner, directory=place / "server", journal=place / "journal", key="", secret="",
-                            engine=Witness("engine", place / "engine.jsonl", {})))
+                            engine=Witness("engine", place / "engine.jsonl", Masker({}))))
 server.start(Budget(10))
 print(owner.owner, flush=True)
 sys.stdin.read()

@@ -199,6 +199,17 @@ def test_the_log_ends_with_what_the_server_said_last(begin: Begin, small_process
     trial.budget.wait_for("the log", lambda: trial.server.log_tail(1) == "POST /sh", saw=trial.server.log_tail)
 
 
+def test_the_log_is_told_without_the_keys_of_the_server(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    keys = trial.plan.key, trial.plan.secret
+    trial.shell("; ".join(f"echo {key} {key.encode().hex()}" for key in keys) + "; echo told")
+    trial.budget.wait_for("the log", lambda: "told" in trial.server.log_tail(), saw=trial.server.log_tail)
+    said = trial.server.log_tail().splitlines()
+    assert {f"<secret:{name}> <secret:{name}>" for name in ("session key", "server secret")} <= set(said)
+    assert not any(key in line for key in keys for line in said)
+
+
 def test_a_memory_limit_needs_a_container(begin: Begin, small_process: ProcessTarget) -> None:
     with pytest.raises(TargetError, match="use docker:IMAGE"):
         begin(small_process, memory_bytes=1 << 30)
