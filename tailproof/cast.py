@@ -214,7 +214,7 @@ class Cast:
             records.Vocabulary(list(words or self.adapter.sheet(self._version).vocabulary), source or "adapter")
         )
         self.wire = Wire.start(
-            urlsplit(self.server.url).netloc,
+            self._upstream(),
             self._recorder.directory / "wire.jsonl",
             environment=self.client.environment,
             secrets={**secrets_of_environment(), **self._keys},
@@ -261,6 +261,12 @@ class Cast:
             header.parameters,
             reported_s=self.history_s * _REPORTED,
         )
+
+    def _upstream(self) -> str:
+        """What the wire stands in front of. A server that somebody else runs may go by its name, and not be reached over plain TCP."""
+        parts = urlsplit(self.server.url)
+        address = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{address}" if self._spec.startswith("url:") else address
 
     def _wire_failed(self, why: str) -> None:
         """Told at once, by a thread of the wire's owner: whatever the client does from here on is not its own doing."""

@@ -18,6 +18,7 @@ import tailproof
 from tailproof import ending
 from tailproof.outgoing.say import say
 from tailproof.reports.gate import EXIT_USAGE
+from tailproof.route import CA_VARIABLE
 from tailproof.targets.cache import cache
 
 _TELL_A_VERDICT = ("check", "judge", "repro")
@@ -86,6 +87,12 @@ def main(context: click.Context) -> None:
 )
 @click.option("--seed", type=int, help="Decides all random choices [default: drawn].")
 @click.option("--model-url", default="", metavar="URL", help="For url: targets, the model as the server reaches it.")
+@click.option(
+    "--ca",
+    envvar=CA_VARIABLE,
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    help="For url:https, certificates (PEM) that are believed besides those of the machine.",
+)
 @click.option("--repetitions", type=click.IntRange(1, 1000), default=1, show_default=True, help="Trials per scenario.")
 @click.option("--strict", is_flag=True, help="A violated SHOULD closes the gate, too.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML.")
@@ -112,6 +119,9 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     arguments += ["--should-closes"] if asked["strict"] else []
     # Trials side by side are the supervisor's business; one process is enough to judge them.
     arguments += [f"--parallel={asked['workers']}"]
+    if asked["ca"]:
+        # Whoever reaches the server by itself, as the wire does, finds it there.
+        os.environ[CA_VARIABLE] = asked["ca"]
     quiet = [
         "-s",
         "-qq",

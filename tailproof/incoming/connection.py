@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
+import h11
+
+from tailproof.incoming.limits import HEAD_BYTES
+from tailproof.route import Route, Unreachable
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 CHUNK = 64 << 10
@@ -29,6 +33,7 @@ class Address:
     tls: bool
     path: str
     """What stands before every path; without a slash at its end."""
+    route: Route
     authorization: str = ""
     """The header that a user and a password in the URL stand for."""
 
@@ -43,6 +48,7 @@ class Address:
             port=parts.port or (443 if tls else 80),
             tls=tls,
             path=parts.path.rstrip("/"),
+            route=Route.of(url),
             authorization=f"Basic {base64.b64encode(user.encode()).decode()}" if parts.username else "",
         )
 
@@ -63,11 +69,23 @@ class Connection:
         self._interrupted = False
 
     def open(self, budget: Budget) -> None:
-        """Connect, and agree on TLS where the address wants it."""
+        """Connect, and agree on TLS where the address wants it. Raises Unreachable, too: of the proxy, or of a file of certificates."""
+        self.reach(budget)
+        if self._address.tls:
+            self._secure(self._open_socket(), budget)
+
+    def reach(self, budget: Budget) -> socket.socket:
+        """As `open`, before anything was said of TLS; through the proxy if there is one."""
+        sock = self._connect(*self._address.route.hop, budget)
+        if self._address.route.proxy:
+            self._ask_for_a_tunnel(budget)
+        return sock
+
+    def _connect(self, host: str, port: int, budget: Budget) -> socket.socket:
         try:
-            found = socket.getaddrinfo(self._address.host, self._address.port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except UnicodeError as error:
-            raise OSError(f"{self._address.host[:100]!r} is no name of a host") from error
+            raise OSError(f"{host[:100]!r} is no name of a host") from error
         for place, (family, kind, protocol, _, address) in enumerate(found, 1):
             sock = socket.socket(family, kind, protocol)
             self._sock = sock
@@ -85,8 +103,27 @@ class Connection:
                 if place == len(found):
                     raise
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._address.tls:
-            self._secure(sock, budget)
+        return sock
+
+    def _ask_for_a_tunnel(self, budget: Budget) -> None:
+        route = self._address.route
+        host, port = route.hop
+        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
+        self.send((http.send(route.tunnel()) or b"") + (http.send(h11.EndOfMessage()) or b""), budget)
+        try:
+            event = http.next_event()
+            while event is h11.NEED_DATA or isinstance(event, h11.InformationalResponse):
+                if event is h11.NEED_DATA:
+                    http.receive_data(self.receive(budget))
+                event = http.next_event()
+        except h11.RemoteProtocolError as error:
+            raise Unreachable(f"the proxy {host}:{port} does not answer as a proxy: {error}") from error
+        if not isinstance(event, h11.Response):
+            raise Unreachable(f"the proxy {host}:{port} does not answer as a proxy")
+        if not 200 <= event.status_code < 300:
+            raise Unreachable(
+                f"the proxy {host}:{port} does not let anybody through to {route.at}: {event.status_code}"
+            )
 
     def send(self, data: bytes, budget: Budget) -> None:
         """All of it."""
@@ -144,7 +181,9 @@ class Connection:
             self._sock.close()
 
     def _secure(self, sock: socket.socket, budget: Budget) -> None:
-        secured = _trusted().wrap_socket(sock, server_hostname=self._address.host, do_handshake_on_connect=False)
+        secured = _context(self._address.route).wrap_socket(
+            sock, server_hostname=self._address.host, do_handshake_on_connect=False
+        )
         self._sock = secured
         while True:
             try:
@@ -174,6 +213,5 @@ class Connection:
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
-    """The authorities that this machine trusts, or those of `SSL_CERT_FILE`."""
-    return ssl.create_default_context()
+def _context(route: Route) -> ssl.SSLContext:
+    return route.context()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import ssl
 import tempfile
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +12,10 @@ from typing import Literal, NoReturn
 
 from tailproof import scratch
 from tailproof.history.records import Life
+from tailproof.incoming.connection import Address, Connection
+from tailproof.route import CONNECT_S, LOOPBACK, Unreachable
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
-from tailproof.waiting import Budget
-
-_CONNECT_S = 10.0
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from tailproof.waiting import Budget, DeadlineMissed
 
 
 class UrlTarget:
@@ -30,7 +29,7 @@ class UrlTarget:
         self._url = url.rstrip("/")
 
     def prepare(self, budget: Budget) -> None:
-        """Raises TargetError when nobody listens there."""
+        """Raises TargetError when nobody listens there, or somebody else than it should be."""
         _knock(self._url)
 
     def server(self, plan: Plan) -> UrlServer:
@@ -45,7 +44,7 @@ class UrlServer:
 
     def __init__(self, plan: Plan, url: str) -> None:
         self.url = url
-        self._here = urllib.parse.urlsplit(url).hostname in _LOOPBACK
+        self._here = urllib.parse.urlsplit(url).hostname in LOOPBACK
         self.workspace = f"{tempfile.gettempdir() if self._here else '/tmp'}/{scratch.name_for(plan.owner)}"
         # On this machine tools and harness can share the journal; elsewhere its lines are lost, and nothing rests on them.
         self.journal = str(plan.journal) if self._here else f"{self.workspace}/journal"
@@ -141,9 +140,16 @@ class UrlServer:
 
 
 def _knock(url: str) -> None:
-    parts = urllib.parse.urlsplit(url)
-    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    address = Address.of(url)
+    connection = Connection(address)
     try:
-        socket.create_connection(address, timeout=_CONNECT_S).close()
-    except OSError as error:
-        raise TargetError(f"nobody answers at {address[0]}:{address[1]}: {error.strerror or error}") from error
+        connection.open(Budget(CONNECT_S))
+    except Unreachable as error:
+        raise TargetError(str(error)) from error
+    except ssl.SSLError as error:
+        raise TargetError(address.route.why_not(error)) from error
+    except (OSError, DeadlineMissed) as error:
+        why = "timed out" if isinstance(error, DeadlineMissed) else error.strerror or str(error)
+        raise TargetError(f"{address.route.hop_says}: {why}") from error
+    finally:
+        connection.close()

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import uvloop
 
+from tailproof.history.records import Note
 from tailproof.outgoing.say import say
+from tailproof.route import Route, Unreachable
 from tailproof.wire.control import Control
 from tailproof.wire.journal import Journal
 from tailproof.wire.proxy import Address, CannotListen, Proxy
+from tailproof.wire.relay import Relay
 from tailproof.wire.rules import Rule, RuleError, load_rules
 
 EXIT_CANNOT = 2
@@ -30,7 +33,13 @@ class _Arguments(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the wire until it is told to end; returns the exit code."""
     parser = _Arguments(prog="tailproof wire", description="An event-aware proxy for HTTP and WebSocket.")
-    parser.add_argument("--upstream", required=True, metavar="HOST:PORT", type=_address)
+    parser.add_argument(
+        "--upstream",
+        required=True,
+        metavar="HOST:PORT",
+        type=_upstream,
+        help="or URL: over TLS and the proxy of the environment where it says so, and named as the host of each request",
+    )
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", type=_address, help="port 0 lets it choose")
     parser.add_argument("--rules", type=Path, metavar="FILE", help="a YAML or JSON list of rules")
     parser.add_argument("--journal", type=Path, metavar="FILE", help="where the JSON lines of the witness `wire` go")
@@ -55,11 +64,13 @@ def _run(loop: asyncio.AbstractEventLoop, asked: argparse.Namespace, rules: Sequ
     except OSError as error:
         return _sorry(f"the journal {asked.journal} cannot be written: {error.strerror}", EXIT_CANNOT)
     try:
-        proxy = Proxy(loop, asked.upstream, journal, fired=control.fired if asked.control else lambda armed: None)
+        upstream, host = _reached(loop, journal, asked.upstream)
+        fired = control.fired if asked.control else lambda armed: None
+        proxy = Proxy(loop, upstream, journal, host=host, fired=fired)
         for rule in rules:
             proxy.add(rule)
         address = proxy.listen(asked.listen)
-    except CannotListen as error:
+    except (CannotListen, Unreachable) as error:
         journal.close()
         return _sorry(str(error), EXIT_CANNOT)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -81,12 +92,24 @@ def _run(loop: asyncio.AbstractEventLoop, asked: argparse.Namespace, rules: Sequ
     return 0
 
 
+def _reached(loop: asyncio.AbstractEventLoop, journal: Journal, upstream: Address | str) -> tuple[Address, str]:
+    """Where the wire connects to, and what requests shall name as their host. Raises Unreachable."""
+    if isinstance(upstream, Address):
+        return upstream, ""
+    route = Route.of(upstream)
+    if route.direct:
+        return Address(route.host, route.port), route.at
+    relay = Relay(upstream, lambda sentence: journal.write(Note(text=sentence)))
+    return Address.parse(loop.run_until_complete(relay.listen())), route.at
+
+
 def _announce(asked: argparse.Namespace, address: Address, control: Control, proxy: Proxy) -> None:
     if asked.control:
         control.say({"listening": str(address)})
         control.serve(proxy)
     else:
-        say(f"the wire listens on {address} and passes on to {asked.upstream}")
+        to = asked.upstream if isinstance(asked.upstream, Address) else Route.of(asked.upstream).at
+        say(f"the wire listens on {address} and passes on to {to}")
 
 
 def _address(text: str) -> Address:
@@ -94,6 +117,10 @@ def _address(text: str) -> Address:
         return Address.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _upstream(text: str) -> Address | str:
+    return text if "://" in text else _address(text)
 
 
 def _sorry(sentence: str, code: int) -> int:

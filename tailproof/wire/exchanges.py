@@ -15,6 +15,7 @@ from tailproof.wire.http import (
     Head,
     UntilClose,
     answer,
+    for_host,
     head_end,
     parse_head,
     request_body,
@@ -31,6 +32,8 @@ class Ways(Protocol):
 
     number: int
     journal: Journal
+    host: str
+    """What requests name as their `Host`; empty for what the client said."""
 
     def rule_for(self, method: str, path: str) -> Armed | None:
         """The HTTP rule that acts on this request."""
@@ -199,6 +202,7 @@ class Exchanges:
         if raw != head.raw:
             text = f"connection {self._ways.number}: the offer of permessage-deflate was taken out of the upgrade"
             self._journal.write(Note(text=text))
+        raw = for_host(raw, self._ways.host) if self._ways.host else raw
         self._rule = rule = self._ways.rule_for(method, head.path)
         if rule is None:
             self._ask(raw)

@@ -61,7 +61,7 @@ class Wire:
         secrets: Mapping[str, str] | None = None,
         on_failure: Callable[[str], object] = lambda why: None,
     ) -> Wire:
-        """Start a wire on loopback in front of `upstream` (`HOST:PORT`), writing its journal to a file.
+        """Start a wire on loopback in front of `upstream` (`HOST:PORT` or URL), writing its journal to a file.
 
         `environment` comes on top of ours (the trial's marker); `secrets` (name to value) stand nowhere in the journal. `on_failure`
         is called once, in a thread of ours, when it is no witness any more (`failed`). Returns when it listens. Raises WireError.

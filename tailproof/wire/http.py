@@ -190,6 +190,13 @@ def without_deflate(head: Head) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
+def for_host(raw: bytes, host: str) -> bytes:
+    """The head of a request that names the server itself, and not the wire in front of it."""
+    lines = raw[:-4].split(b"\r\n")
+    named = [b"Host: " + host.encode("latin-1") if line.lower().startswith(b"host:") else line for line in lines]
+    return b"\r\n".join(named) + b"\r\n\r\n"
+
+
 def answer(code: int, body: bytes, reason: str) -> bytes:
     """A whole response of the wire itself."""
     kind = b"application/json" if body[:1] in (b"{", b"[") else b"text/plain; charset=utf-8"

@@ -22,6 +22,7 @@ class House(Protocol):
 
     loop: asyncio.AbstractEventLoop
     journal: Journal
+    host: str
 
     def upstream(self) -> socket.socket:
         """A socket that is connecting to the server. Raises OSError."""
@@ -42,6 +43,7 @@ class Link:
     def __init__(self, house: House, number: int, client: socket.socket) -> None:
         self.number = number
         self.journal = house.journal
+        self.host = house.host
         self.path = ""
         self.ordinal = 0
         """Streams: how many there were before this one, over all routes."""

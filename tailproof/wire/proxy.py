@@ -67,10 +67,12 @@ class Proxy:
         upstream: Address,
         journal: Journal,
         *,
+        host: str = "",
         fired: Callable[[Armed], None] = lambda armed: None,
     ) -> None:
         self.loop = loop
         self.journal = journal
+        self.host = host
         self._family, self._address = upstream.resolve()
         self._fired = fired
         self._rules: dict[str, Armed] = {}
