@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 PIECE_BYTES = 1 << 20
 SAYS_CHARS = 200
+UNREADABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+"""What msgspec raises for what is not JSON, not UTF-8, or nested too deep even for a field that nobody asked for."""
 
 
 class NotJson(Misshapen):

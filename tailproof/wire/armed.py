@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tailproof.incoming.json import UNREADABLE
 from tailproof.wire.framing import Unit, split
 from tailproof.wire.peek import escaped
 from tailproof.wire.rules import Match, Rule
@@ -45,7 +46,7 @@ class FrameMatch:
     def _fields_meet(self, raw: bytes) -> bool:
         try:
             body = _decode(split(raw)[2])
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return False
         return all(_at(body, path) in wanted for path, wanted in self._fields)
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Literal, Protocol
 
 from tailproof.history.records import Exchange, Note
-from tailproof.incoming.limits import ENDLESS_S, Endless, Unsound
+from tailproof.incoming.limits import ENDLESS_S, INFORMATIONAL, Endless, Unsound
 from tailproof.wire.armed import Armed, Parked
 from tailproof.wire.http import (
     Body,
@@ -78,6 +78,8 @@ class Exchanges:
         """The body of the request that is on its way up; None between requests and once it is all there."""
         self._answering: Body | None = None
         self._answered = False
+        self._informational = 0
+        """Answers of 1xx that came before the answer."""
         self._head_began = 0.0
         """When the head of an answer began that is not all there; 0 when there is none."""
         self._rule: Armed | None = None
@@ -188,6 +190,7 @@ class Exchanges:
         method, target, _ = head.first
         self._sending = request_body(head)
         self._answered = False
+        self._informational = 0
         self._path = head.path
         self._request = request = Exchange(
             conn=self._ways.number,
@@ -294,6 +297,10 @@ class Exchanges:
     def _answer(self, request: Exchange, head: Head) -> None:
         rule = self._rule
         if head.code < 200 and head.code != 101:
+            self._informational += 1
+            if self._informational > INFORMATIONAL:
+                endless = Endless(f"more than {INFORMATIONAL} answers of 1xx came and none behind them")
+                self._tell(endless, str(endless))
             self._ways.send_down(head.raw)
             return
         request.code = head.code

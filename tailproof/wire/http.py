@@ -167,6 +167,8 @@ def response_body(head: Head, method: str) -> Body:
     if method == "HEAD" or head.code < 200 or head.code in (204, 304):
         return Counted(0)
     if "transfer-encoding" in head.fields:
+        if "content-length" in head.fields:
+            raise HttpError("a length, and comes in chunks")
         return Chunked() if head.has("transfer-encoding", "chunked") else UntilClose()
     return Counted(_length(head)) if "content-length" in head.fields else UntilClose()
 

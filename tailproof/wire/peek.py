@@ -6,6 +6,8 @@ import re
 
 import msgspec
 
+from tailproof.incoming.json import UNREADABLE
+
 HEAD_BYTES = 128
 TAIL_BYTES = 96
 MOST_CHARS = 128
@@ -75,7 +77,7 @@ def peek(head: bytes, tail: bytes, *, whole: bool) -> tuple[bytes, bytes]:
     if whole and not (identity and name):
         try:
             named = _decode(head)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return identity, name
         identity = identity or escaped(named.id)
         name = name or escaped(named.kind) or escaped(named.type) or escaped(named.event)

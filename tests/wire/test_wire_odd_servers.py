@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from wire_stage import SECONDS, exchanges, raw_server, wait_count, wire_to
 
-from tailproof.incoming.limits import ENDLESS_S
-from tailproof.wire.framing import PING, TEXT, frame
+from tailproof.incoming.limits import ENDLESS_S, INFORMATIONAL
+from tailproof.wire.armed import FrameMatch
+from tailproof.wire.framing import PING, TEXT, Scanner, frame
 from tailproof.wire.handle import Wire
-from tailproof.wire.rules import Rule
+from tailproof.wire.peek import TAIL_BYTES, peek
+from tailproof.wire.rules import Match, Rule
 
 OK = b"HTTP/1.1 200 OK\r\n"
 UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
@@ -32,6 +34,11 @@ FLAWED = {
     "header-without-a-name": (OK + b": x\r\n\r\nbody", "misshapen", 0),
     "head-without-an-end": (OK + b"X: " + b"x" * 200_000, "too-large", 0),
     "length-of-6000-digits": (OK + b"Content-Length: " + b"9" * 6000 + b"\r\n\r\nbody", "misshapen", 200),
+    "length-and-chunks": (
+        OK + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+        "misshapen",
+        200,
+    ),
     "length-below-zero": (OK + b"Content-Length: -5\r\n\r\nbody", "misshapen", 200),
     "chunk-below-zero": (OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nbody\r\n0\r\n\r\n", "misshapen", 200),
     "chunk-of-6000-digits": (OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 6000 + b"\r\nbody", "misshapen", 200),
@@ -63,6 +70,34 @@ def test_what_cannot_be_followed_reaches_the_client_as_it_came(
     (exchange,) = exchanges(tmp_path)
     assert (exchange.flaw, exchange.code, exchange.done) == (flaw, code, "passed")
     assert exchange.error.startswith("the answer has")
+
+
+def test_answers_of_1xx_for_ever_are_told(tmp_path: Path) -> None:
+    said = b"HTTP/1.1 100 Continue\r\n\r\n" * (INFORMATIONAL + 1)
+
+    def talk(sock: socket.socket) -> None:
+        sock.recv(65536)
+        sock.sendall(said)
+
+    with raw_server(talk) as port, wire_to(port, tmp_path) as wire:
+        with socket.create_connection(("127.0.0.1", wire.port)) as client:
+            client.sendall(ASKS)
+            assert _read_all(client) == said
+        wire.stop()
+    (exchange,) = exchanges(tmp_path)
+    assert (exchange.flaw, exchange.code) == ("endless", 0)
+    assert exchange.error == "more than 100 answers of 1xx came and none behind them"
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize("text", [b'{"id": "\xff"}', b'{"x": ' + DEEP + b"}"], ids=["not-utf-8", "deep"])
+def test_a_message_that_cannot_be_read_has_no_name_and_meets_no_rule(text: bytes) -> None:
+    assert peek(text, text[-TAIL_BYTES:], whole=True) == (b"", b"")
+    message = frame(TEXT, text)
+    (unit,) = Scanner().scan(message)
+    assert not FrameMatch(Match(field={"id": "e1"})).meets(0, unit, message)
 
 
 def _peak_mb(wire: Wire) -> float:
