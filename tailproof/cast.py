@@ -44,13 +44,14 @@ from tailproof.scenario.schema import GrownPlan, Scenario, parse_bytes
 from tailproof.server_pool import PooledServer
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Owner, TargetError
-from tailproof.waiting import Budget
+from tailproof.waiting import Budget, DeadlineMissed
 from tailproof.wire.handle import Wire, WireError
 from tailproof.wire.toxiproxy import Toxiproxy
 
 _SCRIPT = "main"
 _VOCABULARIES: dict[tuple[object, ...], tuple[tuple[str, ...], str]] = {}
 _PREPARE_S = 900.0
+SECOND_OPINION_S = 10.0
 _ATTEMPTS = 5
 """How often the observer subscribes to a conversation that holds a long history."""
 _REPORTED = 0.1
@@ -329,9 +330,11 @@ class Cast:
         self.at_work = ("client", "create")
         try:
             self.conversation = self.stage.conversation = self.client.create(plan, self.budget)
-        except ClientRaised:
+        except ClientRaised as raised:
             # The client gave up; what the server made of it all the same is read at the end.
             self.conversation = plan.conversation if self.observer.read_status(plan.conversation) else ""
+            if self.conversation and raised.error_type == SubscriptionRefused.__name__:
+                self._is_anybody_let_in()
             raise
         self.played.name = self.conversation
         self.at_work = ("server", "subscribe")
@@ -340,6 +343,11 @@ class Cast:
             self._probe()
         if self._ahead is not None:
             self._ahead.subscribed(self.conversation, self.budget)
+
+    def _is_anybody_let_in(self) -> None:
+        """The client was not, and may have itself to blame."""
+        with suppress(SubscriptionRefused, DeadlineMissed):
+            self.observer.subscribe(self.conversation, self.budget.part(SECOND_OPINION_S))
 
     def _subscribe(self) -> None:
         """Past the wire. A server that loads a long log may be deaf for longer than it gives a subscriber to prove itself (1.58.0:

@@ -273,7 +273,7 @@ def image_build(version: str) -> None:
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def wire(arguments: Sequence[str]) -> NoReturn:
-    """Run the wire alone: --upstream HOST:PORT --listen HOST:PORT [--rules FILE] [--journal FILE]."""
+    """Run the wire alone: --upstream HOST:PORT|URL --listen HOST:PORT [--rules FILE] [--journal FILE]."""
     from tailproof.wire.__main__ import main as run_wire
 
     sys.exit(run_wire(list(arguments)))

@@ -14,13 +14,15 @@ from tailproof.adapters.recording import TEXT_CHARS, event_of, request_of, statu
 from tailproof.adapters.subscription import FirstStep, Subscription
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import TERMINAL, Reading, Status
-from tailproof.incoming.limits import LOG_EVENTS, LOG_PAGES
+from tailproof.incoming.limits import EMPTY_PAGES, LOG_EVENTS, LOG_PAGES, Exceeded
 from tailproof.waiting import Budget, DeadlineMissed
 
 POLL_EVERY_S = 0.5
 POLITE_S = 2.0
 """How long a poll that is under way may take to end, once it is not wanted any more."""
 CURSOR_CHARS = 60
+COUNT_S = 1.0
+"""What the server's own count of events is left of the time for a reading: it tells of one that does not end."""
 LARGEST = 100
 """Events of a page, unless asked for otherwise."""
 
@@ -255,7 +257,8 @@ class Observer:
         begin = Reading(stage="begin", reader="rest", final=final, page_size=page_size, **place)  # type: ignore[arg-type]
         begin.order = order  # type: ignore[assignment]
         self._witness.write(begin)
-        events, pages, error = self._read_pages(conversation, name, page_size, ascending, budget)
+        paging = budget.part(max(0.0, budget.left - COUNT_S)) if budget is not None else None
+        events, pages, error = self._read_pages(conversation, name, page_size, ascending, paging)
         answer, count = self.api.count(conversation, budget)
         self._record(answer, conversation)
         end = Reading(stage="end", reader="rest", final=final, page_size=page_size, **place)  # type: ignore[arg-type]
@@ -274,10 +277,15 @@ class Observer:
         self, conversation: str, reading: str, page_size: int, ascending: bool, budget: Budget | None
     ) -> tuple[list[Seen], int, str]:
         events: list[Seen] = []
-        cursor, cursors = "", {""}
+        cursor, cursors, empty = "", {""}, 0
         for pages in range(1, LOG_PAGES + 1):
             page = self.api.page(conversation, cursor=cursor, size=page_size, ascending=ascending, budget=budget)
-            self._record(page.answer, conversation)
+            empty = 0 if page.events or not page.cursor else empty + 1
+            answer = page.answer
+            if empty > EMPTY_PAGES:
+                said = f"more than {EMPTY_PAGES} pages came one behind the other without an event, and each names a next one"
+                answer = replace(answer, error=said, flaw=Exceeded.flaw)
+            self._record(answer, conversation)
             for seen in page.events:
                 event = event_of(
                     seen,
@@ -289,8 +297,8 @@ class Observer:
                 )
                 self._witness.write(event)
             events.extend(_light(seen) for seen in page.events)
-            if not page.answer.ok:
-                return events, pages, f"page {pages}: {_brief(page.answer)}"
+            if not answer.ok:
+                return events, pages, f"page {pages}: {_brief(answer)}"
             if not page.cursor:
                 return events, pages, ""
             if page.cursor in cursors:

@@ -9,7 +9,7 @@ from tailproof.adapters.adapter import Adapter
 from tailproof.adapters.recording import event_of, status_of
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Reading
-from tailproof.observer import LARGEST, Log, Observer
+from tailproof.observer import COUNT_S, LARGEST, Log, Observer
 from tailproof.waiting import Budget
 
 PAGINGS = ((3, True), (10, True), (7, False))
@@ -23,10 +23,10 @@ READ_S = 0.02
 def read_at_last(observer: Observer, conversation: str, budget: Budget) -> Log:
     """Status, the whole log, the log in other pages and directions while `budget` lasts, and the status again; the log."""
     observer.stop_polling()
-    observer.read_status(conversation, budget=budget)
+    observer.read_status(conversation, budget=budget.part(budget.left / 2))
     log = observer.read_log(conversation, final=True, budget=budget)
     for least, ascending in PAGINGS:
-        if budget.left:
+        if budget.left > COUNT_S:
             size = min(LARGEST - least, least * max(1, ceil(len(log.events) / least / PAGES)))
             observer.read_log(conversation, page_size=size, ascending=ascending, budget=budget)
     observer.read_status(conversation, after_load=True, budget=budget)

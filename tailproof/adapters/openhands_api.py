@@ -304,7 +304,8 @@ def _conversations(raw: bytes | bytearray) -> tuple[str, ...]:
 
 
 def _status(raw: bytes | bytearray) -> str:
-    return word(json.decode(raw, _State, outline=True).execution_status or "", "the status")
+    said = json.decode(raw, _State, outline=True).execution_status
+    return "" if said is None else word(said, "the status")
 
 
 class _State(msgspec.Struct):

@@ -62,7 +62,7 @@ def decode(raw: bytes | bytearray) -> Seen:
     Raises NotAnEvent, and Unsound for what is more than is taken or no JSON at all.
     """
     body = incoming.decode(raw)
-    if not isinstance(body, dict) or "id" not in body or "kind" not in body:
+    if not isinstance(body, dict) or body.get("id", "") == "" or "kind" not in body:
         raise NotAnEvent("what came is no event")
     identity, name = word(body["id"], "the id of an event"), word(body["kind"], "the kind of an event")
     role = ROLES.get(name, "other")

@@ -10,7 +10,7 @@ from tailproof.adapters.adapter import Adapter, Api, NotAnEvent, Seen
 from tailproof.adapters.recording import event_of, status_of
 from tailproof.history.recorder import Recorder, Witness
 from tailproof.history.records import Flaw, Note, Stream
-from tailproof.incoming.limits import REQUEST_S, STREAM_BYTES, STREAM_MESSAGES, Exceeded, Unsound, size
+from tailproof.incoming.limits import REQUEST_S, STREAM_BYTES, STREAM_MESSAGES, STREAM_ODDITIES, Exceeded, Unsound, size
 from tailproof.incoming.websocket import CLOSE_S, Refused, WebSocket
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
@@ -59,6 +59,7 @@ class Subscription:
         self._ended = threading.Event()
         self._closing = threading.Event()
         self._end = ""
+        self._agreed = False
         self._oddities = 0
         self._thread = threading.Thread(target=self._run, name=f"subscription-{reading}", daemon=True)
 
@@ -73,7 +74,7 @@ class Subscription:
         budget.wait_for(
             f"the subscription to {self._conversation} to be accepted ({self._path})",
             lambda: self._accepted.is_set() or self._ended.is_set(),
-            saw=lambda: self._end or "no event yet",
+            saw=lambda: self._end or ("no event yet" if self._agreed else "the handshake is not answered yet"),
         )
         if not self._accepted.is_set():
             raise SubscriptionRefused(f"the subscription to {self._conversation} was not accepted: {self._end}")
@@ -108,7 +109,7 @@ class Subscription:
         except DeadlineMissed:
             reason = f"timeout: no whole answer to the handshake within {REQUEST_S:g} s"
         except Unsound as unsound:
-            self._tell_flaw(unsound)
+            self._write_flaw(unsound)
             reason = str(unsound)
         except OSError as broken:
             reason = f"{type(broken).__name__}: {broken}"
@@ -121,6 +122,7 @@ class Subscription:
         try:
             budget = Budget(REQUEST_S, cancel=self._closing)
             self._socket.open(budget)
+            self._agreed = True
             for frame in self._opening.frames:
                 self._socket.send(frame, budget)
         except BaseException:
@@ -130,9 +132,10 @@ class Subscription:
         try:
             self._read()
         except Unsound as unsound:
-            self._tell_flaw(unsound)
+            self._write_flaw(unsound)
             told = str(unsound)
-        code, reason = self._socket.close()
+        # Whoever floods is not listened to for a goodbye.
+        code, reason = self._socket.close(goodbye_s=0.0 if told else None)
         return code, told or reason
 
     def _read(self) -> None:
@@ -150,10 +153,15 @@ class Subscription:
                 self._note(f"a frame that is no event: {self._recorder.masker.start(raw, FRAME_CHARS)!r}")
             except Unsound as unsound:
                 self._tell_flaw(unsound)
+            if self._oddities > STREAM_ODDITIES:
+                raise Exceeded(f"the stream brought more than {STREAM_ODDITIES} messages that are no events")
 
     def _tell_flaw(self, unsound: Unsound) -> None:
         if self._odd():
-            self._write("flawed", reason=str(unsound), flaw=unsound.flaw)
+            self._write_flaw(unsound)
+
+    def _write_flaw(self, unsound: Unsound) -> None:
+        self._write("flawed", reason=str(unsound), flaw=unsound.flaw)
 
     def _note(self, text: str) -> None:
         if self._odd():

@@ -38,6 +38,8 @@ class PlainClient:
         self._conversation = ""
         self._runs: list[threading.Thread] = []
         self._returned: dict[int, Returned] = {}
+        self._progress = ""
+        """How far the newest run has come."""
         self._closing = threading.Event()
         self._first_step = FirstStep(alone=False)
 
@@ -89,7 +91,9 @@ class PlainClient:
     def wait_returned(self, budget: Budget) -> Returned:
         """Until the newest run has returned or raised."""
         number = len(self._runs) - 1
-        return budget.wait_for("the client's run to return", lambda: self._returned.get(number))
+        return budget.wait_for(
+            "the client's run to return", lambda: self._returned.get(number), saw=lambda: self._progress
+        )
 
     def close(self) -> None:
         """End the polls and the subscription, within seconds whatever the server does."""
@@ -107,14 +111,17 @@ class PlainClient:
     def _run(self, number: int) -> None:
         api = self._connected()
         self._witness.write(Run(stage="called", number=number, conversation=self._conversation))
+        self._progress = "the request to run is not answered yet"
         answer = self._record(api.run(self._conversation))
         if not answer.ok and answer.code != ALREADY_RUNNING:
             self._end(number, error=f"the run was not accepted: {_brief(answer)}", error_type="RunRefused")
             return
         self._first_step.wait(self._closing)
         while not self._closing.is_set():
+            self._progress = "the status is not answered yet"
             answer, raw = api.status(self._conversation)
             self._record(answer)
+            self._progress = f"status {raw}" if raw else f"no status: {_brief(answer)}"
             neutral = self._adapter.neutral(raw)
             if answer.ok:
                 self._witness.write(

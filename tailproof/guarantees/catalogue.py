@@ -58,7 +58,8 @@ def judge(history: History, guarantee_ids: Iterable[str] | None = None) -> dict[
     found = {identity: weigh(history, CATALOGUE[identity], _judged(history, CATALOGUE[identity])) for identity in every}
     if history.missed and not any(verdict.outcome is Outcome.VIOLATED for verdict in found.values()):
         missed = history.missed[0]
-        why = f"the trial waited {missed.seconds:.1f} s in vain for {missed.waited_for}"
+        saw = f"; last seen: {missed.saw}" if missed.saw else ""
+        why = f"the trial waited {missed.seconds:.1f} s in vain for {missed.waited_for}{saw}"
         found = {
             identity: _taken_back(verdict, why) if verdict.outcome is Outcome.HOLDS else verdict
             for identity, verdict in found.items()

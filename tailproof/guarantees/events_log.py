@@ -24,6 +24,7 @@ from tailproof.history.timeline import CLIENT, CLOSERS, accepted
 from tailproof.history.views import EventList, Log, belongs, conversations, lists_of, log_of, no_log
 
 NO_EVENTS = "no event was seen in this trial"
+TIME_CHARS = 60
 
 
 def per_conversation(judge: Callable[[History, str], Verdict]) -> Callable[[History], Verdict]:
@@ -243,6 +244,9 @@ def ordered(history: History, conversation: str) -> Verdict:
                 seen=[before.id, behind.id],
                 evidence=[at(before, "stands first"), at(behind, "stands behind it")],
             )
+    odd = next((event for event in stamped if not _is_time(event.ts)), None)
+    if odd:
+        return inconclusive(f"the time stamp of {odd.name} {odd.id} is no time: {odd.ts[:TIME_CHARS]}")
     shared = sum(max(0, sum(event.id in place for event in one.events) - 1) for one in readers)
     return holds(
         f"{len(loop)} events in one order for {len(readers) + 1} readers",
@@ -272,6 +276,14 @@ def _went_back(earlier: str, later: str) -> bool:
         return datetime.fromisoformat(later) < datetime.fromisoformat(earlier)
     except (ValueError, TypeError):
         return False
+
+
+def _is_time(stamp: str) -> bool:
+    try:
+        datetime.fromisoformat(stamp)
+    except ValueError:
+        return False
+    return True
 
 
 GUARANTEES = (

@@ -18,8 +18,20 @@ def paged(history: History, conversation: str) -> Verdict:
 
     The readings that follow the final one in time are compared with it: each holds the events of the log, each as often as
     the log does, in its order (or exactly reversed). Events that were appended after the final reading may follow at the
-    newest end. The server's counter lies between the length of its own reading and that of the longest.
+    newest end. The server's counter lies between the length of its own reading and that of the longest. A reading that was cut
+    short holds no more events than the server counted behind it: logs only grow.
     """
+    for one in lists_of(history, conversation, "page"):
+        if one.reader == "rest" and not one.complete and one.end and 0 <= one.end.count < len(one.ids):
+            return violated(
+                f"the server counts {one.end.count} events; its pages held {len(one.ids)} and had not ended",
+                signature="pages-do-not-end",
+                expected=[f"{one.end.count} events"],
+                seen=[f"{len(one.ids)} events on {one.end.pages} pages"],
+                evidence=[at(one.end, f"page size {one.end.page_size}, count {one.end.count}")],
+                count=one.end.count,
+                read=len(one.ids),
+            )
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)

@@ -32,6 +32,8 @@ from tailproof.incoming.limits import (
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 SAYS_CHARS = 200
+TOLD_S = 1.0
+"""An answer that was waited for so long before the trial was over is told as one that did not come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,17 +167,23 @@ class _Asked:
         while not over:
             over = self._step(http, connection, budget)
 
-    def late(self, seconds: float, *, cut: bool, why: str = "no time was left for the request") -> Reply:
+    def late(self, seconds: float, *, cut: bool, why: str = "") -> Reply:
         """Nobody waits any longer: what has come of it until now."""
         waited = time.monotonic() - self.began
         if self.answered and time.monotonic() - self.answered >= ENDLESS_S:
             endless = Endless(f"the {'body' if self.code else 'head'} did not end within {waited:.0f} s")
             return Reply(code=self.code, error=str(endless), flaw=endless.flaw)
         if cut:
-            return Reply(error=why, cut=True)
+            return Reply(error=why or self._unanswered(waited), cut=True)
         if not self.connected:
             return Reply(error=f"timeout while connecting: {seconds:g} s")
         return Reply(error=f"timeout: {'no whole' if self.answered else 'no'} answer within {seconds:g} s")
+
+    def _unanswered(self, waited: float) -> str:
+        """Of a request that the end of the trial cut off."""
+        if not self.connected or waited < TOLD_S:
+            return "no time was left for the request"
+        return f"{'no whole' if self.answered else 'no'} answer within {waited:.0f} s, when no time was left"
 
     def _step(self, http: h11.Connection, connection: Connection, budget: Budget) -> bool:
         """One event; True when nothing more is to come."""
@@ -211,6 +219,8 @@ class _Asked:
         coding = fields.get("content-encoding", "identity").strip().lower()
         if coding != "identity" and self.method != "HEAD":
             raise Misshapen(f"the body is compressed ({coding[:20]!r}), which nobody asked for")
+        if "content-length" in fields and "transfer-encoding" in fields:
+            raise Misshapen("the answer has a length, and comes in chunks")
         if int(fields.get("content-length", "0")) > BODY_BYTES:
             raise Exceeded(f"the body is longer than {size(BODY_BYTES)}")
 

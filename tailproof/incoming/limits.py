@@ -24,12 +24,16 @@ CONTROL_FRAMES = 1_000
 """Pings and pongs between two messages of a stream."""
 STREAM_MESSAGES = 200_000
 """The messages of a stream."""
+STREAM_ODDITIES = 1_000
+"""The messages of a stream that are not to be taken, or no events."""
 STREAM_BYTES = 1 << 30
 """The messages of a stream together."""
 LOG_EVENTS = 200_000
 """The events of a log, as it is read page by page."""
 LOG_PAGES = 10_000
 """The pages of a log."""
+EMPTY_PAGES = 100
+"""Pages of a log without an event, one behind the other, each of which names a next one."""
 DEPTH = 200
 """Objects and lists inside each other."""
 VALUES = 500_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
@@ -18,6 +19,8 @@ from tailproof.incoming.connection import Address, Connection
 from tailproof.incoming.limits import (
     CONTROL_FRAMES,
     ENDLESS_S,
+    HEAD_BYTES,
+    INFORMATIONAL,
     MESSAGE_BYTES,
     MESSAGE_FRAMES,
     REQUEST_S,
@@ -35,6 +38,8 @@ CLOSE_S = 2.0
 UNSENT_BYTES = 64 << 10
 """Answers to pings that wait because the other side does not read; more of them are not given."""
 SAYS_CHARS = 200
+_BEGINS = b"HTTP/1."
+_HEAD = re.compile(rb"HTTP/1\.\d (\d{3})\b.*?\r\n\r\n", re.DOTALL)
 
 
 class Refused(Exception):
@@ -57,6 +62,9 @@ class WebSocket:
         self._parts = bytearray()
         self._frames = 0
         self._controls = 0
+        self._head = bytearray()
+        """The beginning of an answer to the handshake."""
+        self._informational = 0
         self._unsent = bytearray()
         self._began = 0.0
         """When the message that has not ended yet began; 0 between two."""
@@ -82,8 +90,13 @@ class WebSocket:
         answered = 0.0
         try:
             while self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None:
-                self._feed(self._connection.receive(patience))
+                data = self._connection.receive(patience)
                 answered = answered or time.monotonic()
+                answer = self._answer(data)
+                if answer:
+                    self._feed(answer)
+                if not data:
+                    self._feed(data)
         except (DeadlineMissed, Cancelled):
             if answered and (waited := time.monotonic() - answered) >= ENDLESS_S:
                 raise Endless(f"the handshake did not end within {waited:.0f} s") from None
@@ -124,11 +137,12 @@ class WebSocket:
             self._mind_the_time(REQUEST_S)
         return self._messages.popleft()
 
-    def close(self) -> tuple[int, str]:
-        """Say goodbye, wait a little for that of the other side, and give the connection back; code and reason of the end."""
+    def close(self, *, goodbye_s: float | None = None) -> tuple[int, str]:
+        """Say goodbye, wait a little (`goodbye_s`, else CLOSE_S) for that of the other side, and give the connection back; code and
+        reason of the end."""
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(1000)
-        budget = Budget(CLOSE_S)
+        budget = Budget(CLOSE_S if goodbye_s is None else goodbye_s)
         try:
             self._flush()
             while self._protocol.state is State.CLOSING:
@@ -148,6 +162,23 @@ class WebSocket:
         """From any thread, for one that `end` did not reach: the connection is gone."""
         self._ending.set()
         self._connection.interrupt()
+
+    def _answer(self, data: bytes) -> bytes:
+        """The answer to the handshake, for the protocol, once its head is whole. Answers of 1xx come before it and say nothing yet
+        (RFC 9110, section 15.2); the protocol takes them for refusals, and waits for the body of a refusal. Raises Refused, Unsound."""
+        self._head += data
+        while (head := _HEAD.match(self._head)) is not None and (code := int(head[1])) != 101:
+            if code >= 200:
+                raise Refused(code)
+            self._informational += 1
+            if self._informational > INFORMATIONAL:
+                raise Endless(f"more than {INFORMATIONAL} answers of 1xx came and none behind them")
+            del self._head[: head.end()]
+        is_part = self._head[: len(_BEGINS)] == _BEGINS[: len(self._head)] and b"\r\n\r\n" not in self._head
+        if is_part and data and len(self._head) <= HEAD_BYTES:
+            return b""
+        answer, self._head = bytes(self._head), bytearray()
+        return answer
 
     def _check_handshake(self) -> None:
         why = self._protocol.handshake_exc

@@ -97,8 +97,18 @@ def test_an_event_is_classified(raw: bytes, role: str, durable: bool, call: str,
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"{", b"[]", b'"text"', b'{"kind": "ActionEvent"}', b'{"id": "e1"}', b'{"id": 7, "kind": "x"}', b"\xff\xfe"],
-    ids=["empty", "cut", "list", "text", "without-id", "without-kind", "id-is-a-number", "not-utf-8"],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"text"',
+        b'{"kind": "ActionEvent"}',
+        b'{"id": "e1"}',
+        b'{"id": 7, "kind": "x"}',
+        b'{"id": "", "kind": "x"}',
+        b"\xff",
+    ],
+    ids=["empty", "cut", "list", "text", "without-id", "without-kind", "id-is-a-number", "id-is-empty", "not-utf-8"],
 )
 def test_what_is_no_event_is_said(raw: bytes) -> None:
     with pytest.raises(Unsound):

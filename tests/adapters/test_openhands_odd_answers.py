@@ -42,6 +42,7 @@ ODD: list[tuple[str, str, bytes, str, str]] = [
     ("count", "empty", b"", "misshapen", "truncated"),
     ("count", "html", b"<html>", "misshapen", "malformed"),
     ("status", "null", b"null", "misshapen", "Expected `object`"),
+    ("status", "zero", b'{"execution_status": 0}', "misshapen", "the status is no text"),
     ("status", "a-number", b'{"execution_status": 7}', "misshapen", "the status is no text"),
     ("status", "long", json.dumps({"execution_status": LONG}).encode(), "too-large", f"longer than {WORD_CHARS}"),
     ("status", "escape", b'{"execution_status": "\\u001b[2J"}', "misshapen", "holds control characters"),

@@ -274,6 +274,12 @@ ROWS = [
     ),
     Row("events.stable", "gone-from-disk", VIOLATED, lambda: crashed().forget("disk:1", "o1"), "disappeared-from-disk"),
     Row("events.stable", "read-once", INCONCLUSIVE, lambda: calm().until(6.15)),
+    Row(
+        "events.ordered",
+        "a-time-stamp-that-is-no-time",
+        INCONCLUSIVE,
+        lambda: calm().alter(Event, {"id": "o2"}, ts="yesterday"),
+    ),
     Row("events.paged", "calm", HOLDS, calm),
     Row(
         "events.paged",
@@ -303,6 +309,19 @@ ROWS = [
         VIOLATED,
         lambda: calm().alter(Reading, {"reading": "page:0"}, count=7),
         "count-differs",
+    ),
+    Row(
+        "events.paged",
+        "more-pages-than-events",
+        VIOLATED,
+        lambda: calm().alter(Reading, {"reading": "page:0"}, complete=False, count=7),
+        "pages-do-not-end",
+    ),
+    Row(
+        "events.paged",
+        "cut-short-before-all-was-read",
+        INCONCLUSIVE,
+        lambda: calm().alter(Reading, {"reader": "rest"}, complete=False),
     ),
     Row("events.paged", "one-page-size", INCONCLUSIVE, lambda: calm().until(6.15)),
     Row(

@@ -242,6 +242,13 @@ def test_what_was_missed_takes_back_what_holds(record: AnyRecord) -> None:
     assert holding <= {identity for identity, one in CATALOGUE.items() if one.judges_break_offs}
 
 
+def test_a_wait_in_vain_says_what_was_seen_last() -> None:
+    built = calm().put(3.5, Missed("the client's run to return", 5.0, "the status is not answered yet"))
+    assert found(built)["events.complete"].says.startswith(
+        "the trial waited 5.0 s in vain for the client's run to return; last seen: the status is not answered yet"
+    )
+
+
 def test_a_wait_in_vain_that_a_violation_explains_takes_nothing_back() -> None:
     built = calm().forget("held:0", "f1").put(3.5, Missed("the client's run to return", 12.0))
     assert outcomes(built)["events.complete"] is HOLDS

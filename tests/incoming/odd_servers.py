@@ -17,11 +17,13 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 @contextmanager
-def server(says: Says, *, websocket: bool = False, reads: bool = True, ready: bool = False) -> Iterator[int]:
+def server(
+    says: Says, *, websocket: bool = False, reads: bool = True, ready: bool = False, before: Iterable[bytes] = ()
+) -> Iterator[int]:
     """A server that reads the head of a request and then says this, piece by piece; gives its port. A piece that is empty is a pause.
 
-    With `websocket` the handshake comes first; one that does not read (`reads`) leaves in the kernel what it is told. One that is
-    `ready` says that at once, as a good server does.
+    With `websocket` the handshake comes first, and `before` it these pieces; one that does not read (`reads`) leaves in the kernel what
+    it is told. One that is `ready` says that at once, as a good server does.
     """
     ended = threading.Event()
     threads: list[threading.Thread] = []
@@ -37,6 +39,8 @@ def server(says: Says, *, websocket: bool = False, reads: bool = True, ready: bo
             if ready and head.startswith(b"GET /ready "):
                 sock.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
                 return
+            for piece in before:
+                sock.sendall(piece)
             if websocket:
                 sock.sendall(_agreed(head))
             try:

@@ -76,12 +76,17 @@ def test_a_good_answer_is_taken_whole(says: Says, body: bytes) -> None:
         (once(OK + b"Content-Length: -5\r\n\r\n"), "misshapen", "what came is no HTTP"),
         (once(OK + b"Content-Length: %b\r\n\r\n" % (b"9" * 6000)), "misshapen", "what came is no HTTP"),
         (once(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "misshapen", "what came is no HTTP"),
+        (
+            once(OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+            "misshapen",
+            "the answer has a length, and comes in chunks",
+        ),
         (once(bytes(range(256)) * 4), "misshapen", "what came is no HTTP"),
     ],
     ids=[
         *("endless-body", "endless-chunks", "announced", "endless-head", "endless-continue", "compressed", "ssh"),
         *("status-is-no-number", "another-protocol", "control-characters", "negative-length", "digits", "chunk-size"),
-        "all-bytes",
+        *("length-and-chunks", "all-bytes"),
     ],
 )
 def test_what_is_wrong_with_an_answer_is_said(says: Says, flaw: str, error: str) -> None:
@@ -148,6 +153,15 @@ def test_the_budget_of_the_trial_ends_a_request_and_accuses_nobody() -> None:
     assert [(one.cut, one.error, one.flaw) for one in (reply, nothing)] == [
         (True, "no time was left for the request", "")
     ] * 2
+
+
+@pytest.mark.parametrize(
+    ("says", "what"), [(drip(b"", b""), "no"), (drip(b"", b"H"), "no whole")], ids=["none", "part"]
+)
+def test_an_answer_that_was_waited_for_until_the_trial_was_over_is_said(says: Says, what: str) -> None:
+    with server(says) as port:
+        reply = ask(port, Budget(1.1))
+    assert (reply.cut, reply.error, reply.flaw) == (True, f"{what} answer within 1 s, when no time was left", "")
 
 
 @pytest.mark.parametrize("says", [drip(b"", b""), flood(OK + b"\r\n", b"\r\n")], ids=["silent", "flood"])

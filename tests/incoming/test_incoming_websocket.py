@@ -174,14 +174,28 @@ def test_closing_ends_within_seconds(says: Says, reads: bool, monkeypatch: pytes
         (lambda: (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",), Refused, "403"),
         (flood(b"HTTP/1.1 101 Switching Protocols\r\n", b"X-A: b\r\n"), Unsound, "more than is taken"),
         (flood(b"HTTP/1.1 101 ", b"x" * 1000), Unsound, "more than is taken"),
-        (flood(b"HTTP/1.1 500 No\r\n\r\n", b"x" * 65536), Unsound, "more than is taken"),
+        (flood(b"HTTP/1.1 500 No\r\n\r\n", b"x" * 65536), Refused, "500"),
+        (drip(b"HTTP/1.1 200 OK\r\n\r\n", b"x"), Refused, "200"),
+        (lambda: (b"HTTP/1.1 2000 OK\r\n\r\n",), Unsound, "what came is no handshake"),
         (lambda: (b"hello\r\n\r\n",), Unsound, "what came is no handshake"),
         (lambda: (b"HTTP/1.1 101 \xff\x00\r\n\r\n",), Unsound, "what came is no handshake"),
         (lambda: (b"HTTP/1.1 101 OK\r\n\r\n",), Unsound, "what came is no handshake"),
         (lambda: (), OSError, "connection closed"),
         (lambda: (b"HTTP/1.1 101 OK\r\n",), OSError, "connection closed"),
     ],
-    ids=["refused", "fields", "first-line", "body", "no-http", "bytes", "no-upgrade", "nothing", "breaks-off"],
+    ids=[
+        "refused",
+        "fields",
+        "first-line",
+        "body",
+        "body-drips",
+        "code",
+        "no-http",
+        "bytes",
+        "no-upgrade",
+        "nothing",
+        "breaks-off",
+    ],
 )
 def test_a_handshake_that_is_none_is_said(says: Says, raised: type[Exception], says_what: str) -> None:
     with server(says) as port:
@@ -189,6 +203,24 @@ def test_a_handshake_that_is_none_is_said(says: Says, raised: type[Exception], s
         with pytest.raises(raised, match=says_what):
             socket.open(Budget(20))
         socket.close()
+
+
+@pytest.mark.parametrize("slowly", [False, True], ids=["at-once", "byte-by-byte"])
+def test_answers_of_1xx_before_the_handshake_say_nothing(slowly: bool) -> None:
+    """RFC 9110, section 15.2: they come before the answer, and are no refusal."""
+    before = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    pieces = [bytes([byte]) for byte in before] if slowly else [before]
+    with server(lambda: (), websocket=True, before=pieces) as port:
+        opened(port).close()
+
+
+def test_a_handshake_that_gets_answers_of_1xx_for_ever_is_said() -> None:
+    with server(flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n")) as port:
+        socket = WebSocket(f"ws://127.0.0.1:{port}/x", {})
+        with pytest.raises(Unsound, match="more than 100 answers of 1xx came and none behind them") as raised:
+            socket.open(Budget(20))
+        socket.close()
+    assert raised.value.flaw == "endless"
 
 
 def test_a_handshake_that_does_not_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
