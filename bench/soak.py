@@ -22,7 +22,6 @@ from fixtures.hostile.stage import Played
 from fixtures.hostile.stage import play as played
 from fixtures.hostile.table import WAYS
 from fixtures.hostile.way import Closed, Open, Way
-
 from fixtures.sabotage.killing import MARK, VICTIMS, Ended, Plan, next_command, play
 from tailproof.scratch import workroom
 

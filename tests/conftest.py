@@ -28,7 +28,7 @@ NO_SKIPS = "TAILPROOF_NO_SKIPS"
 
 _PROPERTY = "tailproof-lacks"
 
-MADE_ONCE = ("reference_check", "matrix", "woken", "violated")
+MADE_ONCE = ("reference_check", "matrix", "woken", "violated", "hostile_checks")
 """Fixtures that many tests share: with pytest-xdist all tests of one of them go to one process, where it is made once."""
 
 
