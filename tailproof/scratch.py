@@ -16,6 +16,9 @@ from pathlib import Path
 
 import msgspec
 
+from tailproof.incoming import json
+from tailproof.incoming.files import BadFile, read_bytes
+from tailproof.incoming.limits import OWNER_BYTES, Unsound
 from tailproof.owners import owner_id, whereabouts
 from tailproof.targets.target import Owner
 
@@ -66,9 +69,9 @@ def owner_of(directory: Path) -> Owner | None:
     if directory.is_symlink() or not directory.is_dir():
         return None
     try:
-        told = msgspec.json.decode((directory / OWNER_FILE).read_bytes(), type=dict[str, str])
+        told = json.decode(read_bytes(directory / OWNER_FILE, OWNER_BYTES), dict[str, str])
         return Owner(trial=told["trial"], owner=told["owner"])
-    except (OSError, msgspec.MsgspecError, KeyError):
+    except (BadFile, Unsound, KeyError):
         named = _NAME.fullmatch(directory.name)
     if named is None:
         return None

@@ -91,7 +91,7 @@ ROWS = {
         "faults[0]: a group cannot be killed here",
     ),
     "not a mapping": ("- a\n- b\n", 1, "should be a valid dictionary or instance of Recipe"),
-    "key twice": ("name: a\nname: b\n", 2, 'is not YAML: while constructing a mapping, found duplicate key "name"'),
+    "key twice": ("name: a\nname: b\n", 2, "the key 'name' stands there already, at line 1"),
     "unclosed list": ("name: [a\nfaults: b\n", 2, "is not YAML: while parsing a flow sequence"),
     "empty": ("# nothing\n", 0, "is empty"),
 }

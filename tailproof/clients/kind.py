@@ -9,10 +9,11 @@ from pathlib import Path
 from tailproof.adapters.adapter import Adapter
 from tailproof.clients.client import Client
 from tailproof.history.recorder import Recorder
+from tailproof.incoming import BadInput
 from tailproof.waiting import Budget
 
 
-class BadClient(Exception):
+class BadClient(BadInput):
     """What was asked for is not a client; the message is one sentence that says what would be."""
 
 

@@ -22,6 +22,8 @@ from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Returne
 from tailproof.clients.kind import BadClient, ClientPlan, Kind, Sight
 from tailproof.clients.status_words import SourceError, waited_for
 from tailproof.history.records import Note, Run, Vocabulary
+from tailproof.incoming.files import BadFile, is_file, place_of, read_bytes
+from tailproof.incoming.limits import PROGRAM_BYTES
 from tailproof.waiting import Budget, DeadlineMissed
 
 FORM = "script:FILE"
@@ -65,9 +67,9 @@ class ScriptClient:
     def start(self) -> None:
         """Write down which file it is and what it waits for, as far as its source tells."""
         try:
-            source = self._file.read_bytes()
-        except OSError as error:
-            raise ClientError(f"{self._file} cannot be read: {error.strerror or error}") from error
+            source = read_bytes(self._file, PROGRAM_BYTES)
+        except BadFile as error:
+            raise ClientError(str(error)) from error
         self._recorder.header.versions["client"] = f"sha256:{hashlib.sha256(source).hexdigest()[:12]}"
         self._recorder.write_header()
         if is_python(self._file, source):
@@ -291,8 +293,8 @@ def _how(code: int) -> str:
 def _check(word: str) -> None:
     if not word:
         raise BadClient(f"script names no file: {FORM} takes a program that talks to an agent server")
-    file = _file(word)
-    if not file.is_file():
+    file = place_of(word)
+    if not is_file(file):
         raise BadClient(f"{word} is not a file: {FORM} takes a program that talks to an agent server")
     command_of(file)
 
@@ -302,11 +304,7 @@ def _prepare(word: str, budget: Budget) -> object:
 
 
 def _make(word: str, plan: ClientPlan) -> ScriptClient:
-    return ScriptClient(_file(word), plan)
-
-
-def _file(word: str) -> Path:
-    return Path(word).expanduser().absolute()
+    return ScriptClient(place_of(word), plan)
 
 
 SCRIPT = Kind(form=FORM, check=_check, prepare=_prepare, make=_make)

@@ -16,6 +16,9 @@ from tailproof.clients.plain import PlainClient
 from tailproof.clients.program import SDK_PROGRAM, ProgramClient
 from tailproof.clients.script import SCRIPT
 from tailproof.clients.typescript import TYPESCRIPT
+from tailproof.incoming.files import place_of
+from tailproof.incoming.limits import SAID_CHARS
+from tailproof.outgoing.visible import clip
 from tailproof.targets.environments import environment
 from tailproof.targets.locks import is_version, known_releases
 from tailproof.targets.releases import SDK, installation_of, lacks
@@ -71,7 +74,9 @@ def kind_of(spec: str) -> tuple[Kind, str]:
     word, colon, what = spec.partition(":")
     kind = KINDS.get(word)
     if kind is None:
-        raise BadClient(f"there is no client {spec!r}; there are {', '.join(kind.form for kind in KINDS.values())}")
+        raise BadClient(
+            f"there is no client {clip(repr(spec), SAID_CHARS)}; there are {', '.join(kind.form for kind in KINDS.values())}"
+        )
     if colon and not what:
         raise BadClient(f"client {spec!r} names nothing behind the colon: {kind.form}")
     return kind, what
@@ -107,7 +112,9 @@ def _reference(variant: str, plan: ClientPlan) -> Client:
 
 def _check_sdk(version: str) -> None:
     if not is_version(version):
-        raise BadClient(f"{version!r} is not a release: sdk:VERSION, for example sdk:{known_releases()[-1]}")
+        raise BadClient(
+            f"{clip(repr(version), SAID_CHARS)} is not a release: sdk:VERSION, for example sdk:{known_releases()[-1]}"
+        )
 
 
 def _sdk(version: str, plan: ClientPlan) -> Client:
@@ -132,7 +139,7 @@ def _src(place: str, plan: ClientPlan) -> Client:
 
 
 def _directory(place: str) -> Path:
-    return Path(place).expanduser().absolute()
+    return place_of(place)
 
 
 def _program(plan: ClientPlan, command: list[str | Path], facts: dict[str, str] | None = None) -> Client:

@@ -39,11 +39,13 @@ def waited_for(source: bytes | str, name: str) -> list[WaitedFor]:
     """What a source waits for, in the order of its lines; `name` stands before each line number. Raises SourceError."""
     try:
         tree = ast.parse(source)
+        values = Values(tree)
+        found = sorted(_comparisons(tree, values), key=lambda one: one[0])
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         raise SourceError(f"{name}:{line}: {getattr(error, 'msg', error)}") from error
-    values = Values(tree)
-    found = sorted(_comparisons(tree, values), key=lambda one: one[0])
+    except (RecursionError, MemoryError) as error:
+        raise SourceError(f"{name}: it is nested too deeply") from error
     return [WaitedFor(source=f"{name}:{line}", words=tuple(dict.fromkeys(words))) for line, words in found]
 
 

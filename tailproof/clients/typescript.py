@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,11 @@ from typing import Any
 from tailproof.clients.client import Client
 from tailproof.clients.kind import BadClient, ClientPlan, Kind
 from tailproof.clients.program import ProgramClient
+from tailproof.incoming import files, json
+from tailproof.incoming.files import BadFile, place_of
+from tailproof.incoming.json import NotJson
+from tailproof.incoming.limits import INPUT_BYTES, SAID_CHARS, Exceeded
+from tailproof.outgoing.visible import clip
 from tailproof.targets.locks import is_version
 from tailproof.targets.node_environments import node_environment
 from tailproof.targets.npm import find_node
@@ -36,7 +40,7 @@ class _Asked:
     @property
     def directory(self) -> Path | None:
         """Where the user's own client is; None for a release."""
-        return Path(self.what).expanduser().absolute() if "/" in self.what or self.what.startswith((".", "~")) else None
+        return place_of(self.what) if "/" in self.what or self.what.startswith((".", "~")) else None
 
 
 def _asked(word: str) -> _Asked:
@@ -56,7 +60,11 @@ def _check(word: str) -> None:
     if asked.directory is not None:
         _check_directory(asked.directory)
     elif not is_version(asked.what):
-        says = f"{asked.what!r} is not a release of the TypeScript client" if asked.what else "ts names no release"
+        says = (
+            f"{clip(repr(asked.what), SAID_CHARS)} is not a release of the TypeScript client"
+            if asked.what
+            else "ts names no release"
+        )
         raise BadClient(f"{says}: ts:VERSION, for example ts:{known_clients()[-1]}, or ts:DIR with a / in it")
 
 
@@ -79,8 +87,8 @@ def _manifest(directory: Path) -> dict[str, Any]:
     """What the client in a directory says of itself; empty when there is none."""
     for place in (_installed(directory), directory / "package.json"):
         try:
-            told = json.loads(place.read_text())
-        except (OSError, ValueError):
+            told = json.decode(files.read_bytes(place, INPUT_BYTES))
+        except (BadFile, NotJson, Exceeded):
             continue
         if isinstance(told, dict) and told.get("name") == PACKAGE:
             return told

@@ -13,6 +13,8 @@ from tailproof.faults.network import ToxicFault
 from tailproof.faults.process import Kill, Pause, Restart
 from tailproof.faults.user import UserDelete, UserMessage, UserPause
 from tailproof.faults.wire import DOES, WireFault
+from tailproof.incoming.limits import SAID_CHARS
+from tailproof.outgoing.visible import clip
 from tailproof.wire.toxiproxy import TOXICS, ToxicType
 from tailproof.yamlfile import did_you_mean
 
@@ -45,7 +47,7 @@ def fault_for(identity: str, kind: str, options: dict[str, Any]) -> Fault:
     """A fault as a scenario asks for it. Raises ValueError: unknown kind, unknown or bad options."""
     make = CATALOGUE.get(kind)
     if make is None:
-        raise ValueError(f"there is no fault {kind!r}{did_you_mean(kind, CATALOGUE)}")
+        raise ValueError(f"there is no fault {clip(repr(kind), SAID_CHARS)}{did_you_mean(kind, CATALOGUE)}")
     try:
         return make(identity, options)
     except ValidationError as error:

@@ -22,9 +22,9 @@ class MemoryOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    megabytes: int = Field(default=0, ge=0)
+    megabytes: int = Field(default=0, ge=0, le=1 << 20)
     """How much each child takes; 0 for the default of the fault."""
-    children: int = Field(default=12, ge=1)
+    children: int = Field(default=12, ge=1, le=1000)
     restart: Place = "in-place"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof, Stage
 from tailproof.wire.toxiproxy import Toxic, ToxicType, ToxiproxyError, available
@@ -16,7 +16,7 @@ class ToxicOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     direction: Literal["downstream", "upstream"] = "downstream"
-    attributes: dict[str, int] = {}
+    attributes: dict[str, Annotated[int, Field(ge=0, le=1_000_000_000)]] = {}
 
 
 class ToxicFault:

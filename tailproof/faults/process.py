@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof, Stage
 from tailproof.targets.target import Place, Scope
@@ -77,7 +77,7 @@ class RestartOptions(_Options):
     """`with:` of `process.restart`."""
 
     restart: Place = "in-place"
-    grace: float = 10.0
+    grace: float = Field(default=10.0, ge=0, le=600)
 
 
 class Restart:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, Union, cast, get_args
 
 import msgspec
 
+from tailproof.history.checked import check
 from tailproof.history.records import (
-    SCHEMA_VERSION,
+    READ_SCHEMAS,
     AnyRecord,
     BreakOff,
     ClientError,
@@ -40,6 +42,10 @@ from tailproof.history.records import (
     Vocabulary,
     WireCount,
 )
+from tailproof.incoming import BadInput, files, json
+from tailproof.incoming.files import BadFile
+from tailproof.incoming.json import NotJson
+from tailproof.incoming.limits import DAMAGED, HEADER_BYTES, LINE_BYTES, RECORD_BYTES, RECORDS, Exceeded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,7 +56,7 @@ CLOCKS_OF_A_BATCH = 32
 """So many records of a batch are asked for their two clocks."""
 
 
-class HistoryError(Exception):
+class HistoryError(BadInput):
     """The directory holds no history, or one of a schema that this version does not read."""
 
 
@@ -158,11 +164,20 @@ class History:
         The bodies of events are passed over: the events of the history are `Sighting`s.
 
         Raises:
-            HistoryError: no `header.json`, an unreadable one, or a schema newer than this version.
+            HistoryError: no `header.json`, an unreadable one, a schema that this version does not know, a witness whose file cannot
+                be read, more than `limits.RECORDS` records, or more than `limits.DAMAGED` lines that are none.
         """
         history = cls(read_header(directory))
         damaged: list[str] = []
-        history._shelve(_batches(directory, damaged))
+        try:
+            history._shelve(_batches(directory, damaged))
+        except BadFile as error:
+            raise HistoryError(str(error)) from error
+        except OSError as error:
+            raise HistoryError(f"{directory} cannot be read: {error.strerror or error}") from error
+        for fault in [fault for fault in history.faults if _deeper(fault.proof, PROOF_DEPTH)]:
+            history.faults.remove(fault)
+            damaged.append(f"{fault.witness}.jsonl:{fault.seq + 1}")
         history.damaged = tuple(damaged)
         return history
 
@@ -219,16 +234,25 @@ def read_header(directory: Path) -> Header:
     """The header of a history directory. Raises HistoryError as `History.load` does."""
     path = directory / "header.json"
     try:
-        header = msgspec.json.decode(path.read_bytes(), type=Header)
-    except OSError as error:
-        raise HistoryError(f"{directory} holds no history: {error.strerror or error} ({path.name})") from error
-    except msgspec.MsgspecError as error:
+        raw = files.read_bytes(path, HEADER_BYTES)
+    except BadFile as error:
+        raise HistoryError(f"{directory} holds no history: {error.message} ({path.name})") from error
+    try:
+        schema = json.decode(raw, _Versioned).schema
+        if schema not in READ_SCHEMAS:
+            raise HistoryError(
+                f"{path} has schema {schema}; this tailproof reads {READ_SCHEMAS[0]} to {READ_SCHEMAS[-1]}"
+                + (": use a newer release" if schema > READ_SCHEMAS[-1] else "")
+            )
+        header = json.decode(raw, Header)
+        check(header)
+    except (NotJson, Exceeded, ValueError) as error:
         raise HistoryError(f"{path} is not the header of a history: {error}") from error
-    if header.schema > SCHEMA_VERSION:
-        raise HistoryError(
-            f"{path} has schema {header.schema}; this tailproof reads up to {SCHEMA_VERSION}: use a newer release"
-        )
     return header
+
+
+class _Versioned(msgspec.Struct):
+    schema: int = 1
 
 
 _clock = attrgetter("t_ns")
@@ -236,21 +260,30 @@ _clock = attrgetter("t_ns")
 _LINES = msgspec.json.Decoder(Union[tuple(Sighting if kind is Event else kind for kind in get_args(AnyRecord))])  # noqa: UP007
 
 
-_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError)
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_NO_RECORD = memoryview(b"\0\n")
+"""Stands for a line that is too long to be read."""
+PROOF_DEPTH = 8
+"""Lists and mappings inside each other in the proof of a fault: ours have one."""
 
 
 def _batches(directory: Path, damaged: list[str]) -> Iterator[Sequence[Any]]:
     known: dict[str, Sighting] = {}
+    records = 0
     for path in sorted(directory.glob("*.jsonl")):
         number = 1
         for chunk in _chunks(path):
             torn = len(damaged)
             try:
+                str(chunk, "utf-8")  # the decoder passes over names that it does not know
                 batch = _LINES.decode_lines(chunk)
             except _BROKEN:
-                batch = list(_one_by_one(bytes(chunk), f"{path.name}:", number, damaged))
+                batch = list(_one_by_one(bytes(chunk), path, number, damaged))
             _share(batch, known)
             yield batch
+            records += len(batch)
+            if records > RECORDS:
+                raise HistoryError(f"{directory} holds more than {RECORDS:,} records")
             number += len(batch) + len(damaged) - torn
 
 
@@ -260,7 +293,7 @@ def _chunks(path: Path) -> Iterator[memoryview]:
     A chunk is only good until the next one is asked for: all of them stand in one buffer, since a fresh one for each costs
     more than decoding it.
     """
-    with path.open("rb", buffering=0) as file:
+    with files.open_regular(path) as file:
         buffer, filled = bytearray(CHUNK_BYTES), 0
         while read := file.readinto(memoryview(buffer)[filled:]):
             filled += read
@@ -269,18 +302,47 @@ def _chunks(path: Path) -> Iterator[memoryview]:
                 yield memoryview(buffer)[:end]
                 buffer[: filled - end] = buffer[end:filled]
                 filled -= end
+            elif len(buffer) >= RECORD_BYTES:
+                filled = _after_this_line(file, buffer, path)
+                yield _NO_RECORD
             elif filled == len(buffer):
                 buffer = buffer + bytearray(len(buffer))
         if filled:
             yield memoryview(buffer)[:filled]
 
 
-def _one_by_one(chunk: bytes, name: str, first: int, damaged: list[str]) -> Iterator[Any]:
+def _after_this_line(file: FileIO, buffer: bytearray, path: Path) -> int:
+    """Read on to the end of the line; `buffer` then begins with what follows it, so many bytes. Raises HistoryError: too far away."""
+    passed = 0
+    while read := file.readinto(buffer):
+        if end := buffer.find(b"\n", 0, read) + 1:
+            buffer[: read - end] = buffer[end:read]
+            return read - end
+        passed += read
+        if passed > LINE_BYTES:
+            raise HistoryError(f"{path} is no part of a history: a line of it is longer than {LINE_BYTES >> 20} MB")
+    return 0
+
+
+def _deeper(value: object, limit: int) -> bool:
+    if not limit:
+        return True
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_deeper(one, limit - 1) for one in below)
+
+
+def _one_by_one(chunk: bytes, path: Path, first: int, damaged: list[str]) -> Iterator[Any]:
     for number, line in enumerate(chunk.removesuffix(b"\n").split(b"\n"), first):
         try:
+            line.decode()
             yield _LINES.decode(line)
         except _BROKEN:
-            damaged.append(f"{name}{number}")
+            damaged.append(f"{path.name}:{number}")
+            if len(damaged) > DAMAGED:
+                says = (
+                    f"{path.parent} is no history: more than {DAMAGED:,} of its lines are no records, as {damaged[-1]}"
+                )
+                raise HistoryError(says) from None
 
 
 def _share(batch: Sequence[Any], known: dict[str, Sighting]) -> None:

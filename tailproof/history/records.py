@@ -7,11 +7,16 @@ before anything is written, so a guarantee never needs to know which server it j
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-SCHEMA_VERSION = 3
+SEEDS = (-(1 << 63), (1 << 63) - 1)
+"""The least seed and the greatest."""
+READ_SCHEMAS = (1, 2, 3)
+"""The versions that are read, oldest first."""
+SCHEMA_VERSION = READ_SCHEMAS[-1]
 """2: each witness counts its records (`End`), the header says what each of them could see, and a break-off is a record. 3: what is
 wrong with an answer or a stream itself is told (`flaw`), and so is what the harness ended (`cut`)."""
 
@@ -31,6 +36,14 @@ TERMINAL: frozenset[str] = frozenset({"done", "failed", "stuck"})
 RESTING: frozenset[str] = TERMINAL | {"waiting", "interrupted", "idle"}
 
 
+Moment = Annotated[int, Meta(ge=-(1 << 62), lt=1 << 62)]
+"""Nanoseconds: two of them, and what lies between them, fit into 64 bits."""
+Day = Annotated[float, Meta(ge=0, le=253_402_300_799)]
+"""Seconds since 1970, to the end of the last year that a calendar has."""
+Count = Annotated[int, Meta(ge=-(1 << 53), lt=1 << 53)]
+"""Whatever is counted; a server may say what it likes."""
+
+
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="kind"):
     """What every record carries. The recorder fills these four fields in.
 
@@ -38,28 +51,33 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_fie
     records of one witness from 0.
     """
 
-    t_ns: int = 0
-    wall: float = 0.0
+    t_ns: Moment = 0
+    wall: Day = 0.0
     witness: str = ""
-    seq: int = -1
+    seq: Count = -1
+
+
+Spec = Annotated[str, Meta(max_length=4096)]
+Seed = Annotated[int, Meta(ge=SEEDS[0], le=SEEDS[1])]
+Parameter = Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`header.json`: who met whom, where, and what was decided up front."""
 
-    schema: int = 1
+    schema: Count = 1
     """Which version of this file wrote it. Those of the first did not say so."""
-    trial: str
-    scenario: str
-    seed: int
-    target: str
+    trial: Spec
+    scenario: Spec
+    seed: Seed
+    target: Spec
     """The target as it was asked for, for example `pypi:1.58.0`."""
-    client: str
+    client: Spec
     """The client as it was asked for, for example `sdk:1.58.0` or `plain`."""
-    versions: dict[str, str] = {}
+    versions: dict[str, Spec] = {}
     """harness, server, client (its own release), engine, python and image digest, where they are known."""
     machine: dict[str, str | int] = {}
-    parameters: dict[str, float] = {}
+    parameters: dict[str, Parameter] = {}
     """Every T and N in force (`status.crash`: seconds, ...): the adapter's defaults overridden by the scenario."""
     facts: dict[str, bool | str | int] = {}
     """What the protocol promises, from the adapter's sheet: `crash_policy`, `ends_with_snapshot`, `deferred_init`,
@@ -69,7 +87,7 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     A witness that does not stand here is none of this trial (the disk of a server that somebody else runs)."""
     plan: dict[str, Any] = {}
     """The scenario as it was loaded, with the random choices already made."""
-    started: float = 0.0
+    started: Day = 0.0
 
 
 class Phase(Record, tag="phase"):
@@ -106,10 +124,10 @@ class Life(Record, tag="life"):
     """The server process or container starts, gets ready, dies or is stopped. One life is one epoch, counted from 0."""
 
     stage: Literal["started", "ready", "died", "stopped", "paused", "resumed", "removed"]
-    epoch: int
+    epoch: Count
     host: str = ""
-    pid: int = 0
-    exit_code: int | None = None
+    pid: Count = 0
+    exit_code: Count | None = None
     oom_killed: bool = False
     by_us: bool = False
     """The death was caused by the harness (a signal of ours, a stop), not by the kernel or the server itself."""
@@ -125,7 +143,7 @@ class Counter(Record, tag="counter"):
 
     name: str
     value: float
-    epoch: int = 0
+    epoch: Count = 0
 
 
 class Request(Record, tag="request"):
@@ -141,7 +159,7 @@ class Request(Record, tag="request"):
     """`status` reads a status without loading; `load` reads events and may load; `probe` is a route tried for its code."""
     method: str = ""
     path: str = ""
-    code: int = 0
+    code: Count = 0
     """The HTTP status; 0 when there was none."""
     error: str = ""
     """Why there was none (refused, reset, timeout, ...), or what is wrong with the one that came."""
@@ -149,9 +167,9 @@ class Request(Record, tag="request"):
     """What kind of wrong that is; empty when the answer was whole, or when none came."""
     cut: bool = False
     """The harness ended it, for want of time or because it was told to: that says nothing of the server."""
-    began_ns: int = 0
+    began_ns: Moment = 0
     conversation: str = ""
-    epoch: int = 0
+    epoch: Count = 0
     text: str = ""
     """The first 200 characters of a message that was sent, or of an unexpected answer."""
     rule: str = ""
@@ -185,9 +203,9 @@ class Sighting(Record, tag="event"):
     """The first 200 characters of what a person would read."""
     digest: str = ""
     """Hash of the canonical JSON body; equal digests mean equal events."""
-    size: int = 0
+    size: Count = 0
     """Bytes of the body as it was received."""
-    epoch: int = 0
+    epoch: Count = 0
     """The life of the server in which it was seen."""
 
 
@@ -207,12 +225,12 @@ class Stream(Record, tag="stream"):
     conversation: str = ""
     path: str = ""
     """`direct` (past the wire) or `wire`."""
-    code: int = 0
+    code: Count = 0
     reason: str = ""
     """How it ended; of `flawed`, what came, in half a sentence."""
     flaw: Flaw = ""
     """Of `flawed`: what kind of wrong that is."""
-    epoch: int = 0
+    epoch: Count = 0
 
 
 class Reading(Record, tag="reading"):
@@ -225,14 +243,14 @@ class Reading(Record, tag="reading"):
     final: bool = False
     """The last reading of this reader in the trial: what the guarantees call the log."""
     order: Literal["ascending", "descending", "as-held"] = "ascending"
-    page_size: int = 0
-    count: int = -1
+    page_size: Count = 0
+    count: Count = -1
     """What the server's own counter said at the end of the reading; -1 when it was not asked."""
-    pages: int = 0
+    pages: Count = 0
     complete: bool = True
     """False when a page failed or the reading was cut short; `error` says why."""
     error: str = ""
-    epoch: int = 0
+    epoch: Count = 0
 
 
 class Status(Record, tag="status"):
@@ -242,7 +260,7 @@ class Status(Record, tag="status"):
     via: Literal["rest", "stream", "disk", "client"]
     raw: str
     neutral: Neutral
-    epoch: int = 0
+    epoch: Count = 0
     after_load: bool = False
 
 
@@ -260,19 +278,19 @@ class ModelCall(Record, tag="model-call"):
 
     stage: Literal["asked", "held", "answered", "broken"]
     conversation: str = ""
-    request: int = 0
+    request: Count = 0
     """Counts the requests of the trial from 0; joins `asked` with `answered`."""
-    turn: int = -1
-    messages: int = 0
+    turn: Count = -1
+    messages: Count = 0
     results: dict[str, str] = {}
     """Tool call id -> the first 200 characters of its result, as the loop told the model."""
     reply: str = ""
     calls: list[str] = []
     """Tool call ids in the reply."""
-    code: int = 200
+    code: Count = 200
     said: list[str] = []
     """Of `asked`: the first 200 characters of each user message that the request holds, in its order; of many the last 100."""
-    told: int = 0
+    told: Count = 0
     """Of `asked`: how many tool calls the request holds."""
     unpaired: list[str] = []
     """Of `asked`: each tool call without a result, result without a call, and call or result that stands there twice, as a
@@ -284,19 +302,19 @@ class Effect(Record, tag="effect"):
 
     token: str
     stage: Literal["begin", "end"]
-    pid: int = 0
+    pid: Count = 0
     host: str = ""
-    after_ns: int = 0
+    after_ns: Moment = 0
 
 
 class Frame(Record, tag="frame"):
     """A frame of a stream at the wire. Written once when it came in and once more when a rule did something to it."""
 
-    conn: int
+    conn: Count
     direction: Literal["up", "down"]
-    index: int
+    index: Count
     """Counts the data frames of this connection and direction from 0."""
-    size: int
+    size: Count
     done: Literal["passed", "delayed", "held", "dropped", "duplicated", "reordered", "cut", "control"] = "passed"
     rule: str = ""
     id: str = ""
@@ -306,13 +324,13 @@ class Frame(Record, tag="frame"):
 class Exchange(Record, tag="exchange"):
     """One HTTP exchange or upgrade at the wire. `t_ns` is its end."""
 
-    conn: int
+    conn: Count
     method: str
     path: str
-    code: int = 0
-    up_bytes: int = 0
-    down_bytes: int = 0
-    began_ns: int = 0
+    code: Count = 0
+    up_bytes: Count = 0
+    down_bytes: Count = 0
+    began_ns: Moment = 0
     done: Literal[
         "passed",
         "delayed",
@@ -331,7 +349,7 @@ class Exchange(Record, tag="exchange"):
     """It asked for a WebSocket, whatever came of it."""
     ended_by: Literal["", "client", "server"] = ""
     """Of a `broken` one: who ended the connection first; empty when the wire did (a rule, its own end)."""
-    passed_ns: int = 0
+    passed_ns: Moment = 0
     """When its request was passed on to the server, or was to be; 0 when a rule kept it back for good."""
     flaw: Flaw = ""
     """What kind of wrong is with the answer itself, as far as the wire had to follow it; the client has got it as it came."""
@@ -342,14 +360,14 @@ class Exchange(Record, tag="exchange"):
 class WireCount(Record, tag="wire-count"):
     """The wire's own counters, read around a fault: frames and bytes in and out, and what each rule matched."""
 
-    counters: dict[str, int]
+    counters: dict[str, Count]
 
 
 class Run(Record, tag="run"):
     """The client under test called its `run()` or poll loop, or got back from it."""
 
     stage: Literal["called", "returned", "raised"]
-    number: int = 0
+    number: Count = 0
     conversation: str = ""
     status: str = ""
     neutral: Neutral = "none"
@@ -357,7 +375,7 @@ class Run(Record, tag="run"):
     error_type: str = ""
     reading: str = ""
     """The reading that lists what the client held at this moment."""
-    exit_code: int | None = None
+    exit_code: Count | None = None
     """Of a script: the code with which it ended. Any but 0 counts as raised."""
 
 
@@ -377,14 +395,14 @@ class Stall(Record, tag="stall"):
     """The supervisor itself, or a server that no processor was free for, was late by `late_ns`: what rests on time around here is not
     to be trusted."""
 
-    late_ns: int
+    late_ns: Moment
 
 
 class Missed(Record, tag="missed"):
     """A wait ended without what it waited for."""
 
     waited_for: str
-    seconds: float
+    seconds: Parameter
     saw: str = ""
 
 
@@ -400,9 +418,9 @@ class BreakOff(Record, tag="break-off"):
 class End(Record, tag="end"):
     """The last record of a witness: it has said all that it had to say. A file without one was cut off, or its writer died."""
 
-    records: int
+    records: Count
     """How many records of this witness stand before this one."""
-    of_others: dict[str, int] = {}
+    of_others: dict[str, Count] = {}
     """In the end of the trial's own witness, which is the last to end: how many records every other one wrote, its end included."""
 
 

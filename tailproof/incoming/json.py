@@ -25,17 +25,17 @@ class NotJson(Misshapen):
 @overload
 def decode(raw: bytes | bytearray) -> Any: ...
 @overload
-def decode(raw: bytes | bytearray, shape: type[T], *, outline: bool = False) -> T: ...
-def decode(raw: bytes | bytearray, shape: Any = Any, *, outline: bool = False) -> Any:
+def decode(raw: bytes | bytearray, shape: type[T], *, outline: bool = False, values: int = VALUES) -> T: ...
+def decode(raw: bytes | bytearray, shape: Any = Any, *, outline: bool = False, values: int = VALUES) -> Any:
     """`raw` as `shape`. An `outline` is a shape that nobody walks into: what may be deep stays `msgspec.Raw` and is measured when it
     is decoded, which spares a look at each byte of a long page.
 
     Raises:
         NotJson: it is something else.
-        Exceeded: nested deeper than `limits.DEPTH`, or of more than `limits.VALUES` values.
+        Exceeded: nested deeper than `limits.DEPTH`, or of more than so many `values`.
     """
-    if not outline or raw.count(b",") > VALUES:
-        measure(raw)
+    if not outline or raw.count(b",") > values:
+        measure(raw, values)
     try:
         return msgspec.json.decode(raw, type=shape)
     except RecursionError as error:
@@ -44,14 +44,14 @@ def decode(raw: bytes | bytearray, shape: Any = Any, *, outline: bool = False) -
         raise NotJson(str(error)[:SAYS_CHARS]) from error
 
 
-def measure(raw: bytes | bytearray) -> None:
+def measure(raw: bytes | bytearray, values: int = VALUES) -> None:
     """Look at the brackets and commas outside of strings. Every pass over `raw` is one in C: pages are long. Raises Exceeded."""
     deep = raw.count(b"{") + raw.count(b"[") > DEPTH
-    if not deep and raw.count(b",") <= VALUES:
+    if not deep and raw.count(b",") <= values:
         return
     bare = _STRING.sub(b"", b"".join(_marks(raw)))
-    if bare.count(b",") > VALUES:
-        raise Exceeded(f"JSON has more than {VALUES} values")
+    if bare.count(b",") > values:
+        raise Exceeded(f"JSON has more than {values} values")
     if _deeper(bare.translate(_ONE_KIND, b',"')):
         raise Exceeded(f"JSON is nested deeper than {DEPTH}")
 

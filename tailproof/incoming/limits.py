@@ -42,8 +42,37 @@ WORD_CHARS = 1024
 """An id, a cursor, a status, the name of an event, a version."""
 WORDS = 1_000
 """The words of a vocabulary, the ids of a list of conversations."""
-INPUT_BYTES = 1 << 20
-"""A file that a person writes: a scenario, a baseline, rules of the wire."""
+INPUT_BYTES = 128 << 10
+"""A file that a person writes: a scenario, a baseline, rules of the wire. The longest that is shipped has 6 kB, and of the worst
+that this many hold the parser makes something in a second."""
+INPUT_VALUES = 5_000
+"""Values in it, lists and mappings counted, too: five hundred entries of a baseline."""
+INPUT_DEPTH = 40
+"""Lists and mappings in it inside each other."""
+INPUT_CHARS = 20_000
+"""A text in it, and a line of it."""
+PROBLEMS = 10
+"""So many of its mistakes are said; the others are counted."""
+SAID_CHARS = 80
+"""So much of a value is repeated to whoever gave it."""
+HEADER_BYTES = 4 << 20
+"""`header.json` of a history; most of it is a scenario."""
+RECORD_BYTES = 4 << 20
+"""A line of a history."""
+LINE_BYTES = 64 << 20
+"""A longer line is no damaged record any more: nobody looks for its end."""
+RECORDS = 2_000_000
+"""Lines of all its witnesses; a conversation of 60,000 events has some 300,000."""
+DAMAGED = 1_000
+"""Of them those that are no records. A writer that is killed leaves one."""
+RESULT_BYTES = 64 << 20
+"""`result.json`."""
+RESULT_VALUES = 5_000_000
+"""Values in it; a trial has some 500."""
+OWNER_BYTES = 4 << 10
+"""What a scratch directory tells of its owner. Anybody can make one in the temporary directory."""
+PROGRAM_BYTES = 16 << 20
+"""The file of a script, which is read for its status words."""
 
 
 class Unsound(Exception):

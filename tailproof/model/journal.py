@@ -8,6 +8,7 @@ is run, so that a fault can make the tool do harm.
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from tailproof.model.script import Command
 
 TOKENS = "tokens"
 LOOK_EVERY_S = 0.05
+_LINE = re.compile(r"([0-9]{1,19}) (\S+) (begin|end) ([0-9]{1,9}) (\S+)")
 
 
 def gate_name(token: str) -> str:
@@ -50,10 +52,11 @@ class Line:
 
 def parse(line: str) -> Line | None:
     """None for a line that was cut off or that is not of this journal."""
-    words = line.split()
-    if len(words) != 5 or not words[0].isdigit() or not words[3].isdigit() or words[2] not in ("begin", "end"):
+    found = _LINE.fullmatch(line.rstrip())
+    if found is None:
         return None
-    return Line(wall_ns=int(words[0]), token=words[1], stage=words[2], pid=int(words[3]), host=words[4])
+    wall_ns, token, stage, pid, host = found.groups()
+    return Line(wall_ns=int(wall_ns), token=token, stage=stage, pid=int(pid), host=host)
 
 
 def _line(token: str, stage: str, directory: str) -> str:

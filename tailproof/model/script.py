@@ -8,15 +8,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+REPLIES = 100_000
+"""The most that a script gives, repetitions and tool calls counted each."""
+
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ToolCall(_Strict):
     """One call of the terminal tool. It writes `token` into the tool journal before and after what it does."""
 
-    token: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
+    token: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] | None = None
     """How the journal calls this effect; by default `t<turn>` or `t<turn>-<call>`, both counted from 1."""
     run: str | None = None
     """A shell command to run between the two lines of the journal."""
@@ -45,7 +48,7 @@ class Turn(_Strict):
     """One call of the terminal tool, or several in parallel."""
     status: Literal[401, 429, 500] | None = None
     """The model answers with an HTTP error instead."""
-    times: Annotated[int, Field(ge=1)] | None = None
+    times: Annotated[int, Field(ge=1, le=REPLIES)] | None = None
     """With `status`: how often, before the next turn is given; for ever when it is missing."""
     thought: str = ""
     """What the model says beside its tool calls."""
@@ -53,7 +56,7 @@ class Turn(_Strict):
     """How long the model thinks."""
     hold: bool = False
     """Keep the reply until the trial releases it."""
-    repeat: Annotated[int, Field(ge=1, le=100_000)] = 1
+    repeat: Annotated[int, Field(ge=1, le=REPLIES)] = 1
     """Give this turn so many times; the copies have the number of the turn in common, and tokens of their own."""
 
     @model_validator(mode="after")

@@ -34,10 +34,12 @@ from pathlib import Path
 from typing import Annotated
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tailproof.guarantees.verdict import Outcome, Verdict
+from tailproof.incoming.limits import SAID_CHARS
+from tailproof.outgoing.visible import clip
 from tailproof.reports.result import KnownResult, StaleResult, TrialResult
 from tailproof.yamlfile import BadFile, Document, did_you_mean
 
@@ -46,18 +48,18 @@ def _is_range(text: str) -> str:
     try:
         SpecifierSet(text)
     except InvalidSpecifier as error:
-        example = f"=={text}" if _version(text) else ">=1.56.0, or >=1.35,<1.60"
-        raise ValueError(f"{text!r} is no range of releases: write it as {example}") from error
+        example = f"=={clip(text, SAID_CHARS)}" if _version(text) else ">=1.56.0, or >=1.35,<1.60"
+        raise ValueError(f"{clip(repr(text), SAID_CHARS)} is no range of releases: write it as {example}") from error
     return text
 
 
 def _is_release(text: str) -> str:
     if _version(text) is None:
-        raise ValueError(f"{text!r} is no release: write it as 1.58.0")
+        raise ValueError(f"{clip(repr(text), SAID_CHARS)} is no release: write it as 1.58.0")
     return text
 
 
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1, max_length=4000)]
 Range = Annotated[Text, AfterValidator(_is_range)]
 Release = Annotated[Text, AfterValidator(_is_release)]
 
@@ -138,7 +140,7 @@ class Baseline:
             for key, known in (("guarantee", guarantees), ("scenario", scenarios)):
                 word = getattr(entry, key)
                 if known is not None and word not in known:
-                    say = f"known[{index}].{key}: there is no {key} {word!r}{did_you_mean(word, known)}"
+                    say = f"known[{index}].{key}: there is no {key} {clip(repr(word), SAID_CHARS)}{did_you_mean(word, known)}"
                     mistakes.append((document.line("known", index, key), say))
             if file.known[index].last_seen and not (entry.release or entry.client_release):
                 say = f"known[{index}].last_seen: means nothing without a range: give it a release or a client_release"
@@ -240,5 +242,5 @@ def _in_range(reported: str, wanted: str | None) -> bool:
 def _version(text: str) -> Version | None:
     try:
         return Version(text)
-    except InvalidVersion:
+    except ValueError:  # no version, or one with a number of thousands of digits
         return None

@@ -7,6 +7,10 @@ from pathlib import Path
 import msgspec
 
 from tailproof.history.recorder import write_atomically
+from tailproof.incoming import BadInput, files, json
+from tailproof.incoming.files import BadFile
+from tailproof.incoming.json import NotJson
+from tailproof.incoming.limits import RESULT_BYTES, RESULT_VALUES, Exceeded
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.visible import visible_json
 from tailproof.reports.result import SCHEMA_VERSION, Result
@@ -14,7 +18,7 @@ from tailproof.reports.result import SCHEMA_VERSION, Result
 PUBLISHED = "https://json-schema.org/draft/2020-12/schema"
 
 
-class BadResult(Exception):
+class BadResult(BadInput):
     """The file holds no result, or one of a schema that this version does not read."""
 
 
@@ -29,18 +33,17 @@ def write(result: Result, path: Path) -> None:
 
 
 def read(path: Path) -> Result:
-    """Read a result. Raises BadResult: unreadable, not a result, or a schema newer than this version."""
+    """Read a result. Raises BadResult: unreadable, not a result, or of a schema that this version does not know."""
     try:
-        raw = path.read_bytes()
-        schema = msgspec.json.decode(raw, type=_Versioned).schema
-        if schema > SCHEMA_VERSION:
-            raise BadResult(
-                f"{path} has schema {schema}; this tailproof reads up to {SCHEMA_VERSION}: use a newer release"
-            )
-        return msgspec.json.decode(raw, type=Result)
-    except OSError as error:
-        raise BadResult(f"{path} cannot be read: {error.strerror or error}") from error
-    except msgspec.MsgspecError as error:
+        raw = files.read_bytes(path, RESULT_BYTES)
+        schema = json.decode(raw, _Versioned, values=RESULT_VALUES).schema
+        if schema != SCHEMA_VERSION:
+            hint = ": use a newer release" if schema > SCHEMA_VERSION else ""
+            raise BadResult(f"{path} has schema {schema}; this tailproof reads {SCHEMA_VERSION}{hint}")
+        return json.decode(raw, Result, values=RESULT_VALUES)
+    except BadFile as error:
+        raise BadResult(str(error)) from error
+    except (NotJson, Exceeded) as error:
         raise BadResult(f"{path} is not a result: {error}") from error
 
 

@@ -6,7 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_POINT = re.compile(r"^(connected|created|model-called|tool-running|final-reply|terminal|returned|end)(?::(\d+))?$")
+from tailproof.incoming.limits import SAID_CHARS
+from tailproof.outgoing.visible import clip
+
+_POINT = re.compile(
+    r"(connected|created|model-called|tool-running|final-reply|terminal|returned|end)(?::([0-9]{1,6}))?"
+)
 _OF_A_TURN = frozenset({"model-called", "tool-running"})
 _OUTSIDE_RUNS = frozenset({"connected", "created", "end"})
 HOLDS = frozenset({"model-called", "tool-running", "final-reply"})
@@ -31,13 +36,13 @@ class Point:
     @classmethod
     def parse(cls, text: str) -> Point:
         """Raises ValueError with the list of what there is."""
-        match = _POINT.match(text)
+        match = _POINT.fullmatch(text)
         name, number = (match[1], match[2]) if match else ("", None)
         wrong_number = number is not None and (name in _OUTSIDE_RUNS or int(number) < 1)
         if not name or wrong_number or (name in _OF_A_TURN and number is None):
             raise ValueError(
-                f"{text!r} is no point of the loop; there are connected, created, model-called:K, tool-running:K, final-reply, "
-                "terminal, returned and end (K counts the turns of the script from 1)"
+                f"{clip(repr(text), SAID_CHARS)} is no point of the loop; there are connected, created, model-called:K, "
+                "tool-running:K, final-reply, terminal, returned and end (K counts the turns of the script from 1)"
             )
         return cls(name, int(number or 0))
 

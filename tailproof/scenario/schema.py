@@ -7,22 +7,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from tailproof.model.script import Turn
+from tailproof.incoming.limits import SAID_CHARS
+from tailproof.model.script import REPLIES, Turn
+from tailproof.outgoing.visible import clip
 from tailproof.scenario.points import Point
 
 Tier = Literal["quick", "gate", "deep"]
 TIERS: tuple[Tier, ...] = ("quick", "gate", "deep")
 """A tier holds all scenarios of the ones before it."""
 
-_BYTES = re.compile(r"^(\d+)([kmg]?)$")
+_BYTES = re.compile(r"([0-9]{1,12})([kmg]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def parse_bytes(text: str) -> int:
     """`512m` -> bytes. Raises ValueError for anything else."""
-    match = _BYTES.match(text)
+    match = _BYTES.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no amount of memory; write a number with k, m or g, for example 1g")
+        said = clip(repr(text), SAID_CHARS)
+        raise ValueError(f"{said} is no amount of memory; write a number with k, m or g, for example 1g")
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -35,17 +38,20 @@ def _check_bytes(text: str) -> str:
     return text
 
 
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=80)]
+"""Directories and tests are called so."""
+
 PointText = Annotated[str, AfterValidator(_check_point)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FaultPlan(_Strict):
     """One fault, where it lands and when it is healed."""
 
-    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    id: Name
     fault: str
     """The kind: `wire.delay`, `process.kill`, `memory.server`, ... (`tailproof list --faults`)."""
     at: PointText
@@ -73,7 +79,7 @@ class FaultPlan(_Strict):
 class ServerPlan(_Strict):
     """How the server is started."""
 
-    environment: dict[str, str] = {}
+    environment: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)], str] = {}
     memory: Annotated[str, AfterValidator(_check_bytes)] | None = None
     """The limit of the container, for example `1g`. Needs a target that can limit memory."""
     dormant: bool = False
@@ -104,7 +110,7 @@ class GrownPlan(_Strict):
 class Scenario(_Strict):
     """One situation: a script, the faults, where they land."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    name: Name
     family: Literal["calm", "stream", "requests", "messages", "ends", "history", "crash", "memory", "restart", "init"]
     summary: str
     """One sentence: what happens, and what must be true afterwards."""
@@ -115,13 +121,13 @@ class Scenario(_Strict):
     script: Annotated[list[Turn], Field(min_length=1)]
     messages: Annotated[list[str], Field(min_length=1)] = ["go"]
     """What the user says; each message starts one run, the next one is sent when the run has ended."""
-    max_iterations: Annotated[int, Field(ge=1)] = 100
+    max_iterations: Annotated[int, Field(ge=1, le=REPLIES)] = 100
     confirmation: Literal["never", "always"] = "never"
     """Whether the agent waits for a confirmation before each action."""
     grown: GrownPlan | None = None
     """The history that the conversation has when the client attaches to it."""
     faults: list[FaultPlan] = []
-    parameters: dict[str, float] = {}
+    parameters: dict[str, Annotated[float, Field(ge=0, le=1_000_000)]] = {}
     """T and N that differ from the adapter's defaults."""
     guarantees: list[str] = ["*"]
     """Which guarantees are judged (globs)."""
@@ -139,6 +145,9 @@ class Scenario(_Strict):
                     raise ValueError(f"fault {plan.id}: {text}, but there are {most} {counted}")
                 if point.name == "tool-running" and not self.script[point.number - 1].gated:
                     raise ValueError(f"fault {plan.id}: {text} needs `gate: true` on a tool of turn {point.number}")
+        replies = sum(turn.repeat * len(turn.tools or [turn]) for turn in self.script)
+        if replies > REPLIES:
+            raise ValueError(f"the script has {replies:,} replies and tool calls; {REPLIES:,} are the most")
         if len({plan.id for plan in self.faults}) < len(self.faults):
             raise ValueError("two faults have the same id")
         if self.grown and self.server.dormant:

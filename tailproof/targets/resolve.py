@@ -11,7 +11,11 @@ from pathlib import Path
 
 from tailproof import data
 from tailproof.adapters.adapter import Adapter
+from tailproof.incoming import BadInput
+from tailproof.incoming.files import is_directory, place_of
+from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.masking import SESSION_KEY, BadSecret, check_secret, without_user_info
+from tailproof.outgoing.visible import clip
 from tailproof.targets.container import ContainerTarget
 from tailproof.targets.locks import known_releases
 from tailproof.targets.process import Installation, ProcessTarget
@@ -28,10 +32,12 @@ REFERENCE_RELEASE = "1.58.0"
 """The release that the reference server plays, and says that it is."""
 
 _RELEASE = re.compile(r"\d+\.\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)?")
+_REFERENCE_CHARS = 512
+"""A name has at most 255 of them, a tag 128."""
 _REFERENCE = re.compile(r"[a-z0-9]+([._/:@-]+[A-Za-z0-9_]+)*")
 
 
-class BadTarget(TargetError):
+class BadTarget(TargetError, BadInput):
     """What was asked for is not a target; the message says what would be."""
 
 
@@ -46,20 +52,20 @@ def resolve(spec: str, *, adapter: Adapter, model_url: str | None = None) -> Tar
     named = without_user_info(spec)
     make = _KINDS.get(kind)
     if make is None or not (colon or kind == REFERENCE):
-        raise BadTarget(f"target {named!r} is none of {FORMS}{_hint(named)}")
+        raise BadTarget(f"target {_said(named)} is none of {FORMS}{_hint(named)}")
     if colon and not what:
-        raise BadTarget(f"target {named!r} names nothing behind the colon: {FORMS}")
+        raise BadTarget(f"target {_said(named)} names nothing behind the colon: {FORMS}")
     if model_url and kind != "url":
         raise BadTarget(
-            f"a model address is for url: targets only; {named} is started here and finds the model by itself"
+            f"a model address is for url: targets only; {_said(named)} is started here and finds the model by itself"
         )
     return make(spec, what, adapter, model_url)
 
 
 def _docker(spec: str, image: str, adapter: Adapter, model_url: str | None) -> Target:
-    if not _REFERENCE.fullmatch(image):
+    if not _REFERENCE.fullmatch(image) or len(image) > _REFERENCE_CHARS:
         raise BadTarget(
-            f"{image!r} is not an image reference: docker:NAME[:TAG], for example docker:tailproof/agent-server:1.58.0"
+            f"{_said(image)} is not an image reference: docker:NAME[:TAG], for example docker:tailproof/agent-server:1.58.0"
         )
     return ContainerTarget(image, adapter=adapter)
 
@@ -68,13 +74,13 @@ def _pypi(spec: str, version: str, adapter: Adapter, model_url: str | None) -> T
     if version == "newest":
         version = known_releases()[-1]
     if not _RELEASE.fullmatch(version):
-        raise BadTarget(f"{version!r} is not a release: pypi:VERSION, for example pypi:{known_releases()[-1]}")
+        raise BadTarget(f"{_said(version)} is not a release: pypi:VERSION, for example pypi:{known_releases()[-1]}")
     return pypi_target(f"pypi:{version}", version, adapter=adapter)
 
 
 def _src(spec: str, place: str, adapter: Adapter, model_url: str | None) -> Target:
-    directory = Path(place).expanduser().absolute()
-    if not directory.is_dir():
+    directory = place_of(place)
+    if not is_directory(directory):
         raise BadTarget(
             f"{directory} is not a directory: src:DIR takes a checkout of the server or a virtual environment"
         )
@@ -82,9 +88,11 @@ def _src(spec: str, place: str, adapter: Adapter, model_url: str | None) -> Targ
 
 
 def _url(spec: str, url: str, adapter: Adapter, model_url: str | None) -> Target:
-    check_address(url, f"{without_user_info(url)!r} is not the address of a server: url:http://HOST:PORT")
+    check_address(url, f"{_said(without_user_info(url))} is not the address of a server: url:http://HOST:PORT")
     if model_url:
-        check_address(model_url, f"{without_user_info(model_url)!r} is not the address of a model: http://HOST:PORT")
+        check_address(
+            model_url, f"{_said(without_user_info(model_url))} is not the address of a model: http://HOST:PORT"
+        )
     if key := os.environ.get(SESSION_KEY):
         try:
             check_secret(key, SESSION_KEY)
@@ -102,7 +110,7 @@ def check_address(address: str, otherwise: str) -> None:
         fits = False
     if "@" in address:
         raise BadTarget(
-            f"{without_user_info(address)} has a user name or a password in it, which would stand in every report: leave it out, "
+            f"{_said(without_user_info(address))} has a user name or a password in it, which would stand in every report: leave it out, "
             f"and give the session key of the server in the variable {SESSION_KEY}"
         )
     if not fits or "?" in address or "#" in address:
@@ -130,12 +138,18 @@ _KINDS: dict[str, Callable[[str, str, Adapter, str | None], Target]] = {
 }
 
 
+def _said(word: str) -> str:
+    return clip(repr(word), SAID_CHARS)
+
+
 def _hint(spec: str) -> str:
+    if len(spec) > SAID_CHARS:
+        return ""
     if _RELEASE.fullmatch(spec):
         return f"; did you mean pypi:{spec}?"
     if spec.startswith(("http:", "https:")):
         return f"; did you mean url:{spec}?"
-    if Path(spec).is_dir():
+    if is_directory(Path(spec)):
         return f"; did you mean src:{spec}?"
     if "/" in spec:
         return f"; did you mean docker:{spec}?"

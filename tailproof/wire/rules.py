@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from tailproof.incoming.files import BadFile
+
 StreamDo = Literal["hold", "delay", "burst", "drop", "drop-last", "duplicate", "reorder", "cut", "silence"]
 HttpDo = Literal[
     "delay-request", "delay-response", "status", "reset-before", "reset-after", "truncate", "black-hole", "hold"
@@ -19,7 +21,7 @@ HttpDo = Literal[
 WireDo = Literal["down"]
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
-Index = Annotated[int, Meta(ge=0)]
+Index = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Identity = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$", max_length=120)]
 
 NEEDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -51,7 +53,7 @@ _EXTRAS = frozenset().union(*(must | may for must, may in NEEDS.values()))
 
 
 class RuleError(ValueError):
-    """A rule that cannot be carried out; the message names the rule, the field and, from a file, the line."""
+    """A rule that cannot be carried out; the message names the rule and the field."""
 
 
 class Match(
@@ -87,7 +89,7 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     direction: Literal["up", "down"] = "down"
     """Streams: `up` from client to server, `down` from server to client."""
     match: Match = Match()
-    times: Annotated[int, Meta(ge=0)] = 0
+    times: Index = 0
     """The most firings; 0 for no limit. `drop-last` fires once unless it says how often."""
     seconds: Seconds | None = None
     """How late, how often, or, for `reorder`, how long a frame waits for the rest of its group."""
@@ -101,7 +103,7 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     code: Annotated[int, Meta(ge=100, le=4999)] | None = None
     reason: Annotated[str, Meta(max_length=100)] = ""
     body: str = ""
-    bytes: Annotated[int, Meta(ge=0)] | None = None
+    bytes: Index | None = None
     control: bool = False
     """`silence`: swallow pings and pongs, too."""
 
@@ -157,36 +159,22 @@ def _check_extras(name: str, rule: Rule, said: Mapping[str, Any]) -> None:
 
 
 def load_rules(path: Path) -> list[Rule]:
-    """Rules from a YAML or JSON file: a list of rules. Raises RuleError with `file:line`."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    """Rules from a YAML or JSON file: a list of rules. Raises BadFile."""
+    from tailproof.incoming.yaml import Document  # the wire of a trial reads no file
 
-    try:
-        said = YAML(typ="rt").load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RuleError(f"{path}: cannot be read: {error}") from error
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise RuleError(f"{path}:{line}: no YAML: {error.problem}") from error
-    except YAMLError as error:
-        raise RuleError(f"{path}: no YAML: {error}") from error
-    if not isinstance(said, list):
-        raise RuleError(f"{path}:1: a rules file is a list of rules")
+    document = Document.read(path)
+    if not isinstance(document.data, list):
+        raise BadFile(path, 1, "a rules file is a list of rules")
     rules: list[Rule] = []
-    for place, item in enumerate(said):
-        line = said.lc.item(place)[0] + 1  # type: ignore[attr-defined]
+    for place, item in enumerate(document.data):
+        line = document.line(place)
         if not isinstance(item, dict):
-            raise RuleError(f"{path}:{line}: a rule is a mapping with id and do")
+            raise BadFile(path, line, "a rule is a mapping with id and do")
         try:
-            rule = rule_from(msgspec.json.decode(msgspec.json.encode(item, enc_hook=_plain)))
+            rule = rule_from(item)
         except RuleError as error:
-            raise RuleError(f"{path}:{line}: {error}") from error
+            raise BadFile(path, line, str(error)) from error
         if any(rule.id == other.id for other in rules):
-            raise RuleError(f"{path}:{line}: there are two rules {rule.id}")
+            raise BadFile(path, line, f"there are two rules {rule.id}")
         rules.append(rule)
     return rules
-
-
-def _plain(scalar: object) -> object:
-    """A number that YAML has kept with the way it was written (`0`, `0.50`)."""
-    return next((kind(scalar) for kind in (int, float) if isinstance(scalar, kind)), str(scalar))

@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fixtures.fuzz.odd_files import ODD
 from tailproof.history.reader import CHUNK_BYTES, History, HistoryError
 from tailproof.history.recorder import INLINE_BYTES, Recorder
 from tailproof.history.records import SCHEMA_VERSION, Event, Header, Note, Phase, Sighting, Stream
+from tailproof.incoming.limits import RECORD_BYTES
 from tailproof.outgoing.masking import Masker
 
 
@@ -124,13 +126,97 @@ def test_a_broken_header_names_the_file(tmp_path: Path) -> None:
         History.load(tmp_path)
 
 
-def test_a_newer_schema_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("schema", [SCHEMA_VERSION + 1, 10**9, 0, -1, 1 << 60])
+def test_a_schema_that_is_not_known_is_refused(tmp_path: Path, schema: int) -> None:
     write(tmp_path)
-    header = json.loads((tmp_path / "header.json").read_text())
-    header["schema"] = SCHEMA_VERSION + 1
-    (tmp_path / "header.json").write_text(json.dumps(header))
-    with pytest.raises(HistoryError, match="use a newer release"):
+    _in_the_header(tmp_path, schema=schema)
+    says = f"has schema {schema}; this tailproof reads 1 to {SCHEMA_VERSION}"
+    with pytest.raises(HistoryError, match=says + (": use a newer release" if schema > SCHEMA_VERSION else "$")):
         History.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"started": 1e300},
+        {"started": -1.0},
+        {"seed": 1 << 70},
+        {"seed": 1.5},
+        {"target": "x" * 5_000},
+        {"parameters": {"loop.terminates": -5}},
+        {"plan": []},
+        {"plan": {"faults": [{"id": "x"}]}},
+        {"plan": {"script": "x"}},
+        {"facts": {"page_size": 0}},
+        {"facts": {"page_size": 1.5}},
+        {"facts": {"fatal_closes": "x"}},
+    ],
+    ids=str,
+)
+def test_a_header_that_nobody_could_judge_by_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+    write(tmp_path)
+    _in_the_header(tmp_path, **wrong)
+    with pytest.raises(HistoryError, match=r"header\.json is not the header of a history: "):
+        History.load(tmp_path)
+
+
+@pytest.mark.parametrize("deep", [500, 100_000])
+def test_a_header_without_a_bottom_is_refused(tmp_path: Path, deep: int) -> None:
+    (tmp_path / "header.json").write_text('{"plan":' + "[" * deep + "]" * deep + "}")
+    with pytest.raises(HistoryError, match="nested deeper than"):
+        History.load(tmp_path)
+
+
+@pytest.mark.parametrize("odd", ["a pipe that nobody writes to", "/dev/zero", "a directory", "8 GB of zeros"])
+def test_a_witness_that_left_no_file_is_no_witness(tmp_path: Path, odd: str) -> None:
+    write(tmp_path)
+    (tmp_path / "observer.jsonl").unlink()
+    ODD[odd](tmp_path / "observer.jsonl")
+    with pytest.raises(HistoryError, match=r"observer\.jsonl"):
+        History.load(tmp_path)
+
+
+def test_a_line_that_is_too_long_is_damaged_and_what_follows_is_read(tmp_path: Path) -> None:
+    write(tmp_path)
+    path = tmp_path / "observer.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[3] = b'{"kind":"note","text":"' + b"x" * (2 * RECORD_BYTES) + b'"}\n'
+    path.write_bytes(b"".join(lines))
+    history = History.load(tmp_path)
+    assert history.damaged == ("observer.jsonl:4",)
+    assert [event.id for event in history.events] == ["e0", "e1", "e3", "e4"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"kind":"note","text":"\xff"}',
+        b'{"kind":"note","text":"x","t_ns":1e300}',
+        b'{"kind":"note","text":"x","wall":1e300}',
+        b'{"kind":"note","text":"x","seq":99999999999999999999}',
+        b'{"kind":"note","text":"x","wall":NaN}',
+        b'{"kind":"note","text":"x","\xc0\xaf":1}',
+        b'{"kind":"note","text":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+        b'{"kind":"nothing that is known"}',
+    ],
+)
+def test_a_line_that_nobody_could_judge_is_damaged(tmp_path: Path, line: bytes) -> None:
+    write(tmp_path)
+    with (tmp_path / "observer.jsonl").open("ab") as file:
+        file.write(line + b"\n")
+    assert History.load(tmp_path).damaged == ("observer.jsonl:8",)
+
+
+def test_a_file_of_other_lines_is_no_history(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "wire.jsonl").write_bytes(b"- x\n" * 200_000)
+    with pytest.raises(HistoryError, match=r"more than 1,000 of its lines are no records, as wire\.jsonl:"):
+        History.load(tmp_path)
+
+
+def _in_the_header(directory: Path, **changed: object) -> None:
+    header = json.loads((directory / "header.json").read_text())
+    (directory / "header.json").write_text(json.dumps({**header, **changed}))
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ BAD = {
     "absent": (None, "cannot be read: No such file"),
     "not JSON": (b"GATE OPEN", "is not a result: JSON is malformed"),
     "another document": (b'{"name": "x"}', "is not a result: Object missing required field `schema`"),
-    "newer schema": (b'{"schema": 2}', "has schema 2; this tailproof reads up to 1: use a newer release"),
+    "newer schema": (b'{"schema": 2}', "has schema 2; this tailproof reads 1: use a newer release"),
     "wrong type": (json.encode(check()).replace(b'"seed": 7', b'"seed": "7"'), r"Expected `int`, got `str` - at `\$"),
 }
 

@@ -286,9 +286,9 @@ def test_a_signal_ends_it_with_the_journal_written(streams: int, tmp_path: Path,
         ("- {id: a, do: cut, when: at-once, match: {name: x}}", "match.name means frames"),
         ("- {id: a, do: down, match: {route: x}}", "match.route means nothing on: wire"),
         ("- {id: a, do: down, direction: up}", "direction means nothing on: wire"),
-        ("- [", "no YAML"),
+        ("- [", ":1: is not YAML: "),
         ("id: a", "a rules file is a list of rules"),
-        ("", "a rules file is a list of rules"),
+        ("", "is empty"),
     ],
 )
 def test_a_bad_rules_file_is_said_in_one_sentence(tmp_path: Path, text: str, said: str) -> None:
