@@ -13,7 +13,10 @@ from tailproof import data
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.faults.catalogue import fault_for
 from tailproof.guarantees.catalogue import CATALOGUE
+from tailproof.incoming import BadInput
+from tailproof.incoming.limits import SAID_CHARS
 from tailproof.orders import Order
+from tailproof.outgoing.visible import clip
 from tailproof.pairs import Matrix, Pair, model_url_of
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import NotRunResult, PairResult, called
@@ -23,7 +26,7 @@ from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Target
 
 
-class CheckError(Exception):
+class CheckError(BadInput):
     """The check cannot be done as it was asked for: wrong usage or bad input, said in one sentence."""
 
 
@@ -79,11 +82,13 @@ class Check:
         Raises:
             CheckError, BadFile: said so that the user can act on it.
         """
+        files = [load_scenario(Path(word), check_fault) for word in options.scenarios if _is_file(word)]
         everything = catalogue()
-        scenarios = _asked_for(options, everything)
+        scenarios = _asked_for(options, everything, files)
         if not scenarios:
             names = ", ".join(scenario.name for scenario in everything)
-            raise CheckError(f"no scenario matches {' '.join(options.scenarios)}; there are {names}")
+            asked = clip(" ".join(options.scenarios), SAID_CHARS)
+            raise CheckError(f"no scenario matches {asked}; there are {names}")
         baseline = Baseline.load(
             Path(options.baseline) if options.baseline else data.folder("suites") / "baseline.yaml",
             guarantees=CATALOGUE.keys(),
@@ -164,11 +169,14 @@ def catalogue() -> list[Scenario]:
     return load_all(data.folder("scenarios"), check_fault)
 
 
-def _asked_for(options: CheckOptions, everything: list[Scenario]) -> list[Scenario]:
-    files = [word for word in options.scenarios if word.endswith(".yaml")]
-    globs = [word for word in options.scenarios if word not in files]
+def _is_file(word: str) -> bool:
+    return word.endswith(".yaml")
+
+
+def _asked_for(options: CheckOptions, everything: list[Scenario], files: list[Scenario]) -> list[Scenario]:
+    globs = [word for word in options.scenarios if not _is_file(word)]
     found = [] if files and not globs else chosen(everything, tier=options.tier, globs=globs)
-    return found + [load_scenario(Path(word), check_fault) for word in files]
+    return found + files
 
 
 def _cells(scenario: Scenario, pair: Pair, options: CheckOptions) -> list[Cell]:

@@ -16,13 +16,19 @@ import click
 
 import tailproof
 from tailproof import ending
+from tailproof.history.records import SEEDS
+from tailproof.incoming import BadInput
 from tailproof.outgoing.say import say
+from tailproof.outgoing.visible import clip
+from tailproof.outputs import NoScratch
 from tailproof.reports.gate import EXIT_USAGE
 from tailproof.route import CA_VARIABLE
 from tailproof.targets.cache import cache
 
 _TELL_A_VERDICT = ("check", "judge", "repro")
 UNUSED_DAYS = 30.0
+SAID_LINE = 1000
+"""Characters of a line of an error."""
 
 
 class _Commands(click.Group):
@@ -50,7 +56,8 @@ class _Commands(click.Group):
 def _show(error: click.ClickException) -> None:
     words = io.StringIO()
     error.show(file=words)
-    say(words.getvalue().rstrip("\n"), err=True)
+    # It may repeat what was typed, whatever that is.
+    say("\n".join(clip(line, SAID_LINE) for line in words.getvalue().rstrip("\n").split("\n")), err=True)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -64,6 +71,24 @@ def main(context: click.Context) -> None:
 
         if removed := sweep(engine=context.invoked_subcommand == "repro"):
             say(removed, err=True)
+
+
+def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turns the errors that a user can act on into one sentence and the documented exit code."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        from tailproof.targets.target import TargetError
+
+        try:
+            return command(*args, **kwargs)
+        except BadInput as error:
+            raise click.UsageError(str(error)) from error
+        except (NoScratch, TargetError) as error:
+            say(f"Error: {error}", err=True)
+            sys.exit(ending.CANNOT_TELL)
+
+    return run
 
 
 @main.command()
@@ -85,7 +110,7 @@ def main(context: click.Context) -> None:
 @click.option(
     "--baseline", type=click.Path(exists=True, dir_okay=False), help="Known violations [default: the shipped list]."
 )
-@click.option("--seed", type=int, help="Decides all random choices [default: drawn].")
+@click.option("--seed", type=click.IntRange(*SEEDS), help="Decides all random choices [default: drawn].")
 @click.option("--model-url", default="", metavar="URL", help="For url: targets, the model as the server reaches it.")
 @click.option(
     "--ca",
@@ -97,12 +122,18 @@ def main(context: click.Context) -> None:
 @click.option("--strict", is_flag=True, help="A violated SHOULD closes the gate, too.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML.")
 @click.option("--alluredir", type=click.Path(file_okay=False), help="Write Allure results.")
+@_acts_on_errors
 def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     """Run the scenarios against each TARGET and judge them: pypi:VERSION, pypi:newest, docker:IMAGE, src:DIR or url:URL."""
     import pytest
 
     from tailproof import data
+    from tailproof.outputs import check_scratch
 
+    for name in ("out", "junit", "alluredir"):
+        if asked[name] == "":
+            raise click.UsageError(f"--{name} is empty: name a place, or leave it out")
+    check_scratch()
     options = {
         "--tier": asked["tier"],
         "--out": asked["out"],
@@ -136,31 +167,6 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     suites = data.folder("suites")
     code = pytest.main([str(suites), f"--rootdir={suites}", "-c", os.devnull, "--live", *quiet, *arguments])
     sys.exit(EXIT_USAGE if code == pytest.ExitCode.USAGE_ERROR else int(code))
-
-
-def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turns the errors that a user can act on into one sentence and the documented exit code."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        from tailproof.check import CheckError
-        from tailproof.history.reader import HistoryError
-        from tailproof.orders import BadOrder
-        from tailproof.out_lock import OutRefused
-        from tailproof.reports.json import BadResult
-        from tailproof.targets.resolve import BadTarget
-        from tailproof.targets.target import TargetError
-        from tailproof.yamlfile import BadFile
-
-        try:
-            return command(*args, **kwargs)
-        except (BadFile, BadOrder, BadResult, BadTarget, CheckError, HistoryError, OutRefused) as error:
-            raise click.UsageError(str(error)) from error
-        except TargetError as error:
-            say(f"Error: {error}", err=True)
-            sys.exit(ending.CANNOT_TELL)
-
-    return run
 
 
 @main.command()
@@ -233,7 +239,7 @@ def doctor() -> NoReturn:
 @click.argument("version")
 @click.option("--events", type=click.IntRange(50, 100_000), required=True, help="How many the log shall hold.")
 @click.option("--bytes", "sizes", default="2000", show_default=True, metavar="B|MIN-MAX", help="Of each event.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides sizes, ids and texts.")
+@click.option("--seed", type=click.IntRange(*SEEDS), default=0, help="Decides sizes, ids and texts [default: 0].")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new directory.")
 @click.option("--model-url", default="", metavar="URL", help="What the conversation asks for its next replies.")
 @_acts_on_errors

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from tailproof.incoming import BadInput
 from tailproof.reports.result import called
 
 _NAME = re.compile(r"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*")
@@ -16,7 +17,7 @@ MOST_BYTES = 240
 """The longest name of a trial: its lock, and whatever is written aside, must have one, too."""
 
 
-class BadOrder(Exception):
+class BadOrder(BadInput):
     """There can be no such trial: what names it was not made by us."""
 
 

@@ -7,13 +7,14 @@ import os
 import re
 from pathlib import Path
 
+from tailproof.incoming import BadInput
 from tailproof.waiting import Budget, DeadlineMissed
 
 NAME = ".tailproof"
 _CONTENT = re.compile(r"tailproof, pid (\d+)\n")
 
 
-class OutRefused(Exception):
+class OutRefused(BadInput):
     """An `--out` cannot be used; the message says why."""
 
 

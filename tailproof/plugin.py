@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tailproof.history.records import SEEDS
+from tailproof.outputs import BadOutput, check_directory
+
 SUITE_SUFFIX = ".suite.yaml"
 DECIDED = "tailproof"
 """What a controller hands to its workers: seed, out, supervisor. Workers parse the command line anew."""
@@ -36,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--tier", choices=("quick", "gate", "deep"), default="gate", help="how much is run (default: gate)")
     group.addoption("--out", default=DEFAULT_OUT, metavar="DIR", help=f"histories and reports (default: {DEFAULT_OUT})")
     group.addoption("--baseline", default="", metavar="FILE", help="known violations (default: the shipped list)")
-    group.addoption("--seed", type=int, default=None, help="decides all random choices (default: drawn, and printed)")
+    group.addoption("--seed", type=_seed, default=None, help="decides all random choices (default: drawn, and printed)")
     group.addoption("--model-url", default="", metavar="URL", help="for url: the model as the server reaches it")
     group.addoption("--repetitions", type=int, default=1, metavar="N", help="trials per scenario (default: 1)")
     group.addoption("--parallel", type=int, default=0, metavar="N", help="trials side by side (default: as many as -n)")
@@ -59,7 +62,15 @@ def pytest_configure(config: pytest.Config) -> None:
         setattr(config.option, name, value)
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(1 << 32)
-    config.option.out = str(Path(config.option.out).resolve())
+    if not config.option.out:
+        raise pytest.UsageError("--out is empty: name a directory, or leave it out")
+    try:
+        config.option.out = str(Path(config.option.out).resolve())
+        # Allure makes its directory at once, right behind this.
+        if results := getattr(config.option, "allure_report_dir", None):
+            check_directory(Path(results), "the directory of Allure results")
+    except (BadOutput, RuntimeError) as error:
+        raise pytest.UsageError(str(error)) from error
     config.pluginmanager.register(pytest_checks, "tailproof-checks")
 
 
@@ -71,6 +82,13 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     from tailproof.pytest_end import to_the_end
 
     return (yield from to_the_end(config))
+
+
+def _seed(text: str) -> int:
+    seed = int(text)
+    if not SEEDS[0] <= seed <= SEEDS[1]:
+        raise ValueError("out of range")
+    return seed
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -19,10 +19,11 @@ import msgspec
 import pytest
 
 from tailproof import ending, out_dir, ownership
-from tailproof.check import Cell, Check, CheckError, CheckOptions
-from tailproof.clients.spec import BadClient
+from tailproof.check import Cell, Check, CheckOptions
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import HistoryError
+from tailproof.incoming import BadInput
+from tailproof.incoming.files import place_of
 from tailproof.interrupts import INTERRUPTS
 from tailproof.judging import judged_once
 from tailproof.orders import Ask, SupervisorGone, ask
@@ -30,6 +31,7 @@ from tailproof.out_lock import OutRefused
 from tailproof.outgoing.masking import without_user_info
 from tailproof.outgoing.say import say, shown
 from tailproof.outgoing.visible import clip
+from tailproof.outputs import NoScratch, check_directory, check_file, check_scratch
 from tailproof.pairs import Matrix, meet
 from tailproof.plugin import DECIDED, SUITE_SUFFIX
 from tailproof.pytest_end import MISUSED, SESSION, Error, log_of
@@ -67,7 +69,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
-    _begin(Path(config.option.out))
+    _begin(config.option)
     check = _plan(config, build=True)
     config.option.matrix = msgspec.json.encode(check.matrix).decode()
     parallel = config.option.parallel or getattr(config.option, "numprocesses", None) or 1
@@ -247,12 +249,18 @@ class GuaranteeItem(pytest.Item):
         return self.path, 0, self.name
 
 
-def _begin(out: Path) -> None:
+def _begin(option: Any) -> None:
     """What is refused is refused before anything is built; what a dead check left is removed before anything is started."""
     try:
-        out_dir.check(out)
-    except OutRefused as error:
+        check_scratch()
+        check_directory(Path(option.out), "the directory of histories and reports")
+        if option.xmlpath:
+            check_file(place_of(option.xmlpath), "the JUnit file")
+        out_dir.check(Path(option.out))
+    except BadInput as error:
         raise pytest.UsageError(shown(str(error))) from error
+    except NoScratch as error:
+        raise Error(shown(str(error))) from error
     if removed := ownership.sweep(engine=True):
         say(removed, err=True)
 
@@ -272,7 +280,7 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
         )
         try:
             config.stash[_CHECK] = Check.plan(options, lambda: _matrix(option, build=build))
-        except (CheckError, BadFile, BadClient, TargetError) as error:
+        except (BadInput, TargetError) as error:
             raise pytest.UsageError(shown(str(error))) from error
     return config.stash[_CHECK]
 

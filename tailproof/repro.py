@@ -6,16 +6,26 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from tailproof import out_dir
+from tailproof.adapters.catalogue import PROTOCOL, adapter_for
+from tailproof.check import check_fault
+from tailproof.clients.spec import kind_of
 from tailproof.guarantees.verdict import Outcome
-from tailproof.history.reader import read_header
+from tailproof.history.reader import HistoryError, read_header
 from tailproof.judging import judge_directory, judged_once
 from tailproof.orders import Ask, Order, ask
 from tailproof.out_lock import OutLock
+from tailproof.outputs import check_directory, check_scratch
 from tailproof.reports import json
 from tailproof.reports.baseline import Baseline
+from tailproof.scenario.schema import Scenario
 from tailproof.supervisor import TAKE_DOWN_S, SupervisorProcess
+from tailproof.targets.resolve import resolve
+from tailproof.yamlfile import explained
 
 Violation = tuple[str, str, str]
 """(scenario, with its pair where there are several; guarantee; signature)"""
@@ -27,6 +37,8 @@ def reproduce(what: Path, *, trials: int, parallel: int, out: Path, echo: Callab
     Returns 1 when a violation came back, 0 when none did, 2 when a trial could not be run. Raises HistoryError, BadResult, BadOrder,
     OutRefused.
     """
+    check_scratch()
+    check_directory(out, "the directory of the new histories")
     violated = {what: ""} if what.is_dir() else _violated(what)
     if not violated:
         echo(f"{what} holds no violation: nothing to reproduce")
@@ -73,31 +85,62 @@ def _taken(out: Path) -> OutLock:
 
 
 def order_of(directory: Path, *, out: Path, repetition: int, pair: str = "") -> Order:
-    """The order that a history came from, as repetition `repetition` of it; `pair` as the check called it. Raises HistoryError."""
+    """The order that a history came from, as repetition `repetition` of it; `pair` as the check called it.
+
+    Raises:
+        HistoryError: none is there, or this version cannot run it again: it does not know the plan.
+        BadTarget, BadClient: it does not know whom the plan was played with, or that is not there any more.
+    """
     header = read_header(directory)
+    model_url = str(header.facts.get("model_url", ""))
+    scenario = _known(header.plan, directory)
+    resolve(header.target, adapter=adapter_for(PROTOCOL), model_url=model_url or None)
+    kind, what = kind_of(header.client)
+    kind.check(what)
     return Order(
-        scenario=header.plan,
+        scenario=scenario,
         target=header.target,
         client=header.client,
         pair=pair,
         seed=header.seed,
         out=str(out),
         repetition=repetition,
-        model_url=str(header.facts.get("model_url", "")),
+        model_url=model_url,
     )
+
+
+def _known(plan: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """The plan of a header as a scenario of this version. Raises HistoryError."""
+    try:
+        scenario = Scenario.model_validate(plan)
+        for fault in scenario.faults:
+            check_fault(fault)
+    except ValueError as error:
+        why = explained(error, Scenario) if isinstance(error, ValidationError) else str(error)
+        raise HistoryError(
+            f"{directory} cannot be run again, its plan is none that this version knows: {why}"
+        ) from error
+    return scenario.model_dump(mode="json", by_alias=True)
 
 
 def _violated(result: Path) -> dict[Path, str]:
     """The histories with a violation, each with the name of its pair. Raises BadResult: a history lies below its result."""
     found = json.read(result).trials
     for trial in found:
-        if not (result.parent / trial.history).resolve().is_relative_to(result.parent.resolve()):
+        if not _lies_below(result.parent, trial.history):
             raise json.BadResult(f"{result} names a history that does not lie below it: {trial.history[:60]!r}")
     return {
         result.parent / trial.history: trial.pair
         for trial in found
         if any(verdict.outcome is Outcome.VIOLATED for verdict in trial.verdicts)
     }
+
+
+def _lies_below(directory: Path, name: str) -> bool:
+    try:
+        return (directory / name).resolve().is_relative_to(directory.resolve())
+    except (OSError, RuntimeError, ValueError):  # too long, links in a circle, a NUL: no path at all
+        return False
 
 
 def _violations(directory: Path, pair: str) -> Iterable[Violation]:
