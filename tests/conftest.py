@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 from collections import Counter
 from collections.abc import Generator
 
@@ -35,6 +36,10 @@ MADE_ONCE = ("reference_check", "matrix", "woken", "violated", "hostile_checks")
 def pytest_configure(config: pytest.Config) -> None:
     for mark, (_, what) in NEEDS.items():
         config.addinivalue_line("markers", f"{mark}: needs {what}")
+    # Tests that run behind `nohup` or a shell's `&` ignore these, and so would the checks that they start and signal.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
