@@ -24,7 +24,7 @@ def run_in_shell(trial: Trial, command: str) -> None:
     httpx.post(
         f"{trial.server.url}/api/bash/start_bash_command",
         json={"command": command, "cwd": trial.server.workspace, "timeout": 120},
-        headers={"X-Session-API-Key": "key"},
+        headers={"X-Session-API-Key": trial.plan.key},
         timeout=20,
     ).raise_for_status()
 
