@@ -82,7 +82,7 @@ def test_ctrl_c_leaves_nothing_and_keeps_the_history(tmp_path: Path, workers: in
     with held_check(tmp_path, workers, runner) as (process, trials):
         assert len(living(trials)) >= 2 * workers
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(10) == 2
+        assert process.wait(60) == 2
         assert living(trials) == []
         assert scratch_of(trials) == []
     for directory in (tmp_path / "out" / "trials").iterdir():
