@@ -9,6 +9,7 @@ of Python and its imports aside; and touches nothing but its `--out`. What chanc
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -67,8 +68,12 @@ def main() -> int:
     given = parser.parse_args()
     import_all()
     kinds = [given.kind] if given.kind else list(KINDS)
-    with tempfile.TemporaryDirectory(prefix="tailproof-fuzz-") as temporary:
-        sums = [_sum(kind, given, given.keep or Path(temporary)) for kind in kinds]
+    # No TemporaryDirectory: each row is a fork, and would remove it at its end.
+    temporary = Path(tempfile.mkdtemp(prefix="tailproof-fuzz-"))
+    try:
+        sums = [_sum(kind, given, given.keep or temporary) for kind in kinds]
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return 1 if any(one.wrong for one in sums) else 0
 
 
