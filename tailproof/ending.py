@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from tailproof.interrupts import INTERRUPTS
 from tailproof.outgoing.masking import Masker, secrets_of_environment
-from tailproof.outgoing.say import say
+from tailproof.outgoing.say import SENTENCE_CHARS, say
 from tailproof.reports.gate import EXIT, EXIT_USAGE
 
 CANNOT_TELL = EXIT["unknown"]
@@ -108,7 +108,7 @@ def unsaid_sentence(lost: OSError) -> str:
 def complain(sentence: str) -> None:
     """One line on standard error, if there is one."""
     if sys.stderr is not None:
-        say(f"Error: {sentence}", err=True)
+        say(f"Error: {sentence}", err=True, line_chars=SENTENCE_CHARS)
 
 
 def masked(text: str) -> str:

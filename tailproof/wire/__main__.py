@@ -14,7 +14,7 @@ import uvloop
 
 from tailproof.history.records import Note
 from tailproof.incoming.files import BadFile
-from tailproof.outgoing.say import say
+from tailproof.outgoing.say import SENTENCE_CHARS, say
 from tailproof.route import Route, Unreachable
 from tailproof.wire.control import Control
 from tailproof.wire.journal import Journal
@@ -125,7 +125,7 @@ def _upstream(text: str) -> Address | str:
 
 
 def _sorry(sentence: str, code: int) -> int:
-    say(f"tailproof wire: {sentence}", err=True)
+    say(f"tailproof wire: {sentence}", err=True, line_chars=SENTENCE_CHARS)
     return code
 
 
