@@ -29,10 +29,14 @@ def _signals(rows: str, place: Path) -> list[str]:
     chosen = [row for row in signals.ROWS if fnmatchcase(row.name, rows)]
     wrong, seconds = [], []
     for row in chosen:
-        ended_s, found = signals.play(row, place / row.name)
-        if ended_s > signals.ENDS_S:
-            found.append("too late")
-        _say(row.name, f"{ended_s:4.1f} s", found)
+        # A busy machine is late now and then: what is wrong is wrong again.
+        for attempt in ("first", "again"):
+            ended_s, found = signals.play(row, place / attempt / row.name)
+            if ended_s > signals.ENDS_S:
+                found.append("too late")
+            _say(row.name, f"{ended_s:4.1f} s", found)
+            if not found:
+                break
         seconds.append(ended_s)
         wrong += [row.name] if found else []
     if chosen:
@@ -45,8 +49,11 @@ def _full_disks(rows: str, place: Path) -> list[str]:
     why_not = full_disk.cannot() if chosen else ""
     wrong = []
     for row in chosen:
-        found = [f"not played: {why_not}"] if why_not else full_disk.play(row, place / row.name)
-        _say(row.name, "", found)
+        for attempt in ("first", "again"):
+            found = [f"not played: {why_not}"] if why_not else full_disk.play(row, place / attempt / row.name)
+            _say(row.name, "", found)
+            if not found:
+                break
         wrong += [row.name] if found else []
     if chosen:
         print(f"{len(chosen)} full disks, {len(wrong)} wrong", flush=True)
