@@ -7,13 +7,11 @@ from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import Exchange, Header, Request, Stream
 from tailproof.history.timeline import CLIENT, seconds
-from tailproof.history.traffic import flawed_exchanges, requests_of_the_ready, spoiled_spans
+from tailproof.history.traffic import ENDS_WITHIN_S, flawed_exchanges, requests_of_the_ready, spoiled_spans
 from tailproof.history.views import lists
 
 TOLD_SINCE = 3
 """The schema from which on it is told what is wrong with an answer itself."""
-ENDS_WITHIN_S = 10.0
-"""An answer that has begun ends within so many seconds."""
 Said = Request | Exchange | Stream
 SIGNATURES = {"endless": "never-ends", "too-large": "too-large", "misshapen": "not-the-protocol"}
 

@@ -19,6 +19,9 @@ SUBTLE = frozenset(
 )
 """Faults of frames: they hurt a stream that is open, and nobody who subscribes."""
 
+ENDS_WITHIN_S = 10.0
+"""An answer that has begun ends within so many seconds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientStream:
@@ -123,7 +126,7 @@ Span = tuple[int, int]
 @derived
 def requests_of_the_ready(history: History) -> tuple[Request, ...]:
     """What was asked of a server that said it was ready and to which nothing was done, by the harness past the wire and by the
-    client where no rule touched the exchange; without what the harness itself ended."""
+    client where no rule touched the exchange; without what the harness itself ended, unless it had no end long before."""
     readies = [life for life in history.lives if life.stage == "ready"]
     spoiled = spoiled_spans(history)
     over = min((phase.t_ns for phase in history.phases if phase.name == "stopping"), default=None)
@@ -134,7 +137,11 @@ def requests_of_the_ready(history: History) -> tuple[Request, ...]:
         and not request.cut
         and not request.rule
         and not (request.witness == CLIENT and (_on_a_hurt_path(history, request) or _met_a_rule(history, request)))
-        and (over is None or request.t_ns <= over)
+        and (
+            over is None
+            or request.t_ns <= over
+            or (request.flaw == "endless" and request.began_ns + ENDS_WITHIN_S * SECOND <= over)
+        )
         and _in_a_life(history, readies, request)
         and not any(_touches(request, span) for span in spoiled)
     )

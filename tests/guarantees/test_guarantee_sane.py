@@ -9,7 +9,7 @@ from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, SECOND, VIO
 
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Level
-from tailproof.history.records import BreakOff, ClientError, Exchange, Phase, Request, Stall, Stream
+from tailproof.history.records import BreakOff, ClientError, Exchange, Life, Phase, Request, Stall, Stream
 
 DRIPS = {"error": "the body did not end within 30 s", "flaw": "endless", "took": 3.0}
 SHAPE = {"error": "the count of events is no count", "flaw": "misshapen"}
@@ -30,6 +30,12 @@ def handshake(built: Built | None = None, at: float = 3.0, **fields: str) -> Bui
     """An exchange that nobody but the wire has written down."""
     tried: dict[str, Any] = {"began_ns": int((at - 0.1) * SECOND), "done": "broken", "upgrade": True, **fields}
     return (built or calm()).put(at, Exchange(conn=9, method="GET", path="/stream", **tried))
+
+
+def stopped_meanwhile(took: float) -> Built:
+    """The end of the trial cuts off an answer that began so many seconds before."""
+    built = calm().move(Phase, {"name": "stopping"}, 13.5).move(Life, {"stage": "stopped"}, 14.0)
+    return asked(built, 13.6, **{**DRIPS, "took": took})
 
 
 def of_schema_2() -> Built:
@@ -59,6 +65,8 @@ ROWS = [
     Row("server.sane", "through-the-wire", HOLDS, lambda: streamed(calm(), 3.0, path="wire")),
     Row("server.sane", "drips", VIOLATED, lambda: asked(calm(), 5.0, **DRIPS), "never-ends"),
     Row("server.sane", "drips-a-head", VIOLATED, lambda: asked(calm(), 5.5, code=0, **DRIPS), "never-ends"),
+    Row("server.sane", "drips-until-the-trial-stops", VIOLATED, lambda: stopped_meanwhile(12.0), "never-ends"),
+    Row("server.sane", "began-when-the-trial-stopped", HOLDS, lambda: stopped_meanwhile(2.0)),
     Row("server.sane", "bomb", VIOLATED, lambda: asked(calm(), 5.0, **LARGE), "too-large"),
     Row("server.sane", "count-below-zero", VIOLATED, lambda: asked(calm(), 5.0, **SHAPE), "not-the-protocol"),
     Row("server.sane", "handshake-drips", VIOLATED, lambda: handshake(**HEAD_DRIPS), "never-ends"),
