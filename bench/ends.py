@@ -7,6 +7,7 @@ promised or could not be played.
 from __future__ import annotations
 
 import argparse
+import signal
 import tempfile
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,6 +20,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.ends", description=__doc__)
     parser.add_argument("--rows", default="*", metavar="GLOB")
     rows = parser.parse_args().rows
+    # Behind `nohup` or a shell's `&` these are ignored, and so would be by the checks that are to hear them.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     with tempfile.TemporaryDirectory(prefix="tailproof-ends-") as temporary:
         place = Path(temporary)
         wrong = [*_signals(rows, place / "signals"), *_full_disks(rows, place / "disks")]
