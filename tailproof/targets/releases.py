@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tailproof.adapters.adapter import Adapter
 from tailproof.incoming.files import is_directory
+from tailproof.outgoing.visible import PATH_CHARS, clip
 from tailproof.targets.cache import cache, only_one
 from tailproof.targets.environments import environment
 from tailproof.targets.locks import PACKAGES
@@ -78,7 +79,7 @@ def _terminal() -> str:
 def lacks(directory: Path, package: str) -> str:
     """Why a directory cannot hold `package`, in a sentence; empty when it looks as if it does."""
     if not is_directory(directory):
-        return f"{directory} is not a directory: src:DIR takes a checkout of {package} or a virtual environment"
+        return f"{clip(str(directory), PATH_CHARS)} is not a directory: src:DIR takes a checkout of {package} or a virtual environment"
     if (directory / "pyvenv.cfg").is_file() or (directory / package / "pyproject.toml").is_file():
         return ""
     return (

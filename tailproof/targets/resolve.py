@@ -15,7 +15,7 @@ from tailproof.incoming import BadInput
 from tailproof.incoming.files import is_directory, place_of
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.masking import SESSION_KEY, BadSecret, check_secret, without_user_info
-from tailproof.outgoing.visible import clip
+from tailproof.outgoing.visible import PATH_CHARS, clip
 from tailproof.targets.container import ContainerTarget
 from tailproof.targets.locks import known_releases
 from tailproof.targets.process import Installation, ProcessTarget
@@ -82,7 +82,7 @@ def _src(spec: str, place: str, adapter: Adapter, model_url: str | None) -> Targ
     directory = place_of(place)
     if not is_directory(directory):
         raise BadTarget(
-            f"{directory} is not a directory: src:DIR takes a checkout of the server or a virtual environment"
+            f"{clip(str(directory), PATH_CHARS)} is not a directory: src:DIR takes a checkout of the server or a virtual environment"
         )
     return src_target(spec, directory, adapter=adapter)
 
