@@ -10,13 +10,14 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
 
+from bench.pages import shown, span
 from fixtures.hostile.played import BEYOND_S, BUDGET_S, MOST_BYTES
 from fixtures.hostile.stage import play
 from fixtures.hostile.table import WAYS
@@ -24,7 +25,6 @@ from fixtures.hostile.way import Closed, Open, Unknown, Way
 
 HERE = Path(__file__).resolve().parent
 LINES, PAGE = HERE / "hostile.jsonl", HERE.parent / "docs/hostile.md"
-MOST_WORDS = 160
 GATES = {0: "open", 1: "closed", 2: "unknown", None: "never ended"}
 
 
@@ -113,7 +113,7 @@ def _page(known: Mapping[str, Line]) -> str:
         [
             "# Hostile servers: what a check says when the server is out to hurt it",
             "",
-            f"Written by `python -m bench.hostile`, run {_span(days)}.",
+            f"Written by `python -m bench.hostile`, run {span(days)}.",
             "",
             "Each row is a check of the command line (`check url:... --client plain`) of a server that is honest but for one kind of",
             "answer. Whatever it does, the check ends within the scenario's budget and 10 s, all its processes together stay below",
@@ -136,7 +136,7 @@ def _rows(known: Mapping[str, Line], never: Line) -> Iterator[str]:
         line = known.get(way.name, never)
         says = f"not as expected: {'; '.join(line.wrong)}" if line.wrong else line.says
         yield (
-            f"| `{way.name}` | {way.does} | {_expected(way)} | {line.gate} | {line.seconds:g} | {line.megabytes} | {_shown(says)} |"
+            f"| `{way.name}` | {way.does} | {_expected(way)} | {line.gate} | {line.seconds:g} | {line.megabytes} | {shown(says)} |"
         )
 
 
@@ -148,15 +148,6 @@ def _expected(way: Way) -> str:
             return f"unknown: `{says.strip()}`"
         case Open(because):
             return f"open: {because}"
-
-
-def _span(days: Sequence[str]) -> str:
-    return f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
-
-
-def _shown(says: str) -> str:
-    whole = " ".join(says.replace("|", "\\|").replace("<", "&lt;").split())
-    return whole if len(whole) <= MOST_WORDS else f"{whole[:MOST_WORDS].rstrip()} …"
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
 
+from bench.pages import shown, span
 from fixtures.sabotage.cell import Cell, Situation
 from fixtures.sabotage.stage import Stage
 from fixtures.sabotage.table import CELLS
@@ -22,7 +23,6 @@ from tailproof.scratch import workroom
 
 HERE = Path(__file__).resolve().parent
 LINES, PAGE = HERE / "sabotage.jsonl", HERE.parent / "docs/sabotage.md"
-MOST_WORDS = 160
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +106,7 @@ def _page(known: Mapping[str, Line]) -> str:
     lines = [
         "# Sabotage: what the gate says when the harness itself is hurt",
         "",
-        f"Written by `python -m bench.sabotage`, run {_span(days)}.",
+        f"Written by `python -m bench.sabotage`, run {span(days)}.",
         "",
         "Each row is a real trial of an honest server in which one part of the harness was blinded, killed, stopped or made to lie.",
         "The only right answer is `unknown` (exit code 2): an open gate would vouch for what nobody saw, a closed one would accuse an",
@@ -122,19 +122,10 @@ def _page(known: Mapping[str, Line]) -> str:
         line = known.get(cell.name, never)
         plan = cell.situation
         lines.append(
-            f"| `{cell.name}` | {cell.done} | {plan.scenario} | {plan.client} | {plan.target} | {line.gate} | {_shown(line.says)} |"
+            f"| `{cell.name}` | {cell.done} | {plan.scenario} | {plan.client} | {plan.target} | {line.gate} | {shown(line.says)} |"
         )
     shut = [f"- {name.removeprefix('control: ')}: {gate}" for name, gate in controls.items() if gate != "open"]
     return "\n".join([*lines, *(["", "Controls that were not open:", "", *shut] if shut else []), ""])
-
-
-def _span(days: Sequence[str]) -> str:
-    return f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
-
-
-def _shown(says: str) -> str:
-    whole = " ".join(says.replace("|", "\\|").replace("<", "&lt;").split())
-    return whole if len(whole) <= MOST_WORDS else f"{whole[:MOST_WORDS].rstrip()} …"
 
 
 if __name__ == "__main__":
