@@ -18,6 +18,8 @@ from tailproof.wire.rules import Match, Rule
 
 _decode = msgspec.json.Decoder().decode
 _ABSENT = object()
+CLOCK_TICK_S = 0.001
+"""The loop counts whole milliseconds: a timer may end this much early, and nothing is delayed by less than was asked."""
 
 
 class FrameMatch:
@@ -126,7 +128,7 @@ class Armed:
         parked = Parked(self, then)
         self._parked[parked] = None
         if seconds is not None:
-            parked.timer = self._loop.call_later(seconds, parked.go)
+            parked.timer = self._loop.call_later(seconds + CLOCK_TICK_S, parked.go)
         return parked
 
     def let_go(self) -> None:

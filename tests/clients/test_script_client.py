@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -47,7 +48,8 @@ class Played:
         self.file.write_text(source.replace("HERE", repr(str(place))))
         header = Header(trial="script-test", scenario="s", seed=0, target="-", client="-")
         self.recorder = Recorder(place / "history", header, masker=Masker({"session key": KEY}))
-        owner = Owner(trial=f"script-test-{place.name}", owner=owner_id())
+        # Not by the place: its name is cut, and two workers would kill each other's script.
+        owner = Owner(trial=f"script-test-{uuid4()}", owner=owner_id())
         self.trial = owner.trial
         plan = ClientPlan(
             name=f"script:{self.file}",
