@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 TARGET ?= pypi:newest
 WORKERS ?= 2
-# Most tests wait for a server more than they compute: three at once keep two cores busy.
-TESTS_AT_ONCE := 3
+# Most tests wait for a server more than they compute: four at once keep two cores busy.
+TESTS_AT_ONCE := 4
 # What `make test` runs: SLICE=tests/wire, SLICE='tests/model -k script'.
 SLICE ?= tests
 

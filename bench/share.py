@@ -16,7 +16,7 @@ import msgspec
 from tailproof.check import catalogue
 from tailproof.history.reader import History
 from tailproof.orders import Ask, Order, ask
-from tailproof.scenario.load import chosen
+from tailproof.scenario.load import of_tier
 from tailproof.scratch import workroom
 from tailproof.supervisor import SupervisorProcess
 
@@ -66,7 +66,7 @@ def split(history: History, wall: float) -> Split:
 
 def measure(target: str, rounds: int) -> list[Split]:
     """Run the quick tier `rounds` times, one trial at a time."""
-    scenarios = chosen(catalogue(), tier="quick")
+    scenarios = of_tier(catalogue(), "quick")
     client = "sdk:" + target.partition(":")[2] if target.startswith("pypi:") else "plain"
     splits = []
     with (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,7 +20,7 @@ from tailproof.outgoing.visible import clip
 from tailproof.pairs import Matrix, Pair, model_url_of
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import NotRunResult, PairResult, called
-from tailproof.scenario.load import chosen, load_all, load_scenario
+from tailproof.scenario.load import load_scenario, of_tier, scenario_files
 from tailproof.scenario.schema import FaultPlan, Scenario, Tier
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Target
@@ -83,16 +83,15 @@ class Check:
             CheckError, BadFile: said so that the user can act on it.
         """
         files = [load_scenario(Path(word), check_fault) for word in options.scenarios if _is_file(word)]
-        everything = catalogue()
-        scenarios = _asked_for(options, everything, files)
+        scenarios = _asked_for(options, files)
         if not scenarios:
-            names = ", ".join(scenario.name for scenario in everything)
+            names = ", ".join(shipped_files())
             asked = clip(" ".join(options.scenarios), SAID_CHARS)
             raise CheckError(f"no scenario matches {asked}; there are {names}")
         baseline = Baseline.load(
             Path(options.baseline) if options.baseline else data.folder("suites") / "baseline.yaml",
             guarantees=CATALOGUE.keys(),
-            scenarios={scenario.name for scenario in [*everything, *scenarios]},
+            scenarios={*shipped_files(), *(scenario.name for scenario in files)},
         )
         matrix = matrix_of()
         # Trials of one target stand side by side: its server can be kept between them.
@@ -164,19 +163,29 @@ def check_fault(plan: FaultPlan) -> None:
         raise ValueError(f"{plan.fault} is healed at once, by starting the server again: it knows no `lasts`")
 
 
-def catalogue() -> list[Scenario]:
-    """The shipped scenarios. Raises BadFile."""
-    return load_all(data.folder("scenarios"), check_fault)
+def shipped_files() -> dict[str, Path]:
+    """Name -> file of the shipped scenarios."""
+    return scenario_files(data.folder("scenarios"))
+
+
+def catalogue(globs: Sequence[str] = ("*",)) -> list[Scenario]:
+    """The shipped scenarios whose names match one of `globs`; no other file is read. Raises BadFile."""
+    return [
+        load_scenario(path, check_fault)
+        for name, path in shipped_files().items()
+        if any(fnmatchcase(name, glob) for glob in globs)
+    ]
 
 
 def _is_file(word: str) -> bool:
     return word.endswith(".yaml")
 
 
-def _asked_for(options: CheckOptions, everything: list[Scenario], files: list[Scenario]) -> list[Scenario]:
-    globs = [word for word in options.scenarios if not _is_file(word)]
-    found = [] if files and not globs else chosen(everything, tier=options.tier, globs=globs)
-    return found + files
+def _asked_for(options: CheckOptions, files: list[Scenario]) -> list[Scenario]:
+    """Those named, whatever their tier; without a name those of the tier."""
+    if not options.scenarios:
+        return of_tier(catalogue(), options.tier)
+    return catalogue([word for word in options.scenarios if not _is_file(word)]) + files
 
 
 def _cells(scenario: Scenario, pair: Pair, options: CheckOptions) -> list[Cell]:

@@ -1,9 +1,8 @@
-"""Reads scenario files, and finds those that a check asks for."""
+"""Finds and reads scenario files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tailproof.scenario.points import Point
@@ -34,23 +33,17 @@ def load_scenario(path: Path, check_fault: Callable[[FaultPlan], object]) -> Sce
     return scenario
 
 
-def load_all(folder: Path, check_fault: Callable[[FaultPlan], object]) -> list[Scenario]:
-    """Every scenario below `folder`, by family and name. Raises BadFile as above, also for a name given twice."""
+def scenario_files(folder: Path) -> dict[str, Path]:
+    """Name -> file of every scenario below `folder`, by family and name. Raises BadFile for a name given twice."""
     found: dict[str, Path] = {}
-    scenarios = []
     for path in sorted(folder.rglob("*.yaml")):
-        scenario = load_scenario(path, check_fault)
-        if scenario.name in found:
-            raise BadFile(path, 1, f"there is a scenario {scenario.name!r} already in {found[scenario.name]}")
-        found[scenario.name] = path
-        scenarios.append(scenario)
-    return scenarios
+        if path.stem in found:
+            raise BadFile(path, 1, f"there is a scenario {path.stem!r} already in {found[path.stem]}")
+        found[path.stem] = path
+    return found
 
 
-def chosen(scenarios: Iterable[Scenario], *, tier: Tier, globs: Iterable[str] = ()) -> list[Scenario]:
-    """The scenarios of a tier and of the tiers before it; with globs those that match, whatever their tier."""
-    globs = tuple(globs)
-    if globs:
-        return [scenario for scenario in scenarios if any(fnmatchcase(scenario.name, glob) for glob in globs)]
+def of_tier(scenarios: Iterable[Scenario], tier: Tier) -> list[Scenario]:
+    """The scenarios of a tier and of the tiers before it."""
     tiers = TIERS[: TIERS.index(tier) + 1]
     return [scenario for scenario in scenarios if scenario.tier in tiers]

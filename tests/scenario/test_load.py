@@ -8,7 +8,7 @@ import pytest
 
 from tailproof import data
 from tailproof.check import catalogue, check_fault
-from tailproof.scenario.load import chosen, load_all, load_scenario
+from tailproof.scenario.load import load_scenario, of_tier, scenario_files
 from tailproof.scenario.schedule import last_turns, of_run, schedule
 from tailproof.schemas import scenario_schema
 from tailproof.yamlfile import BadFile
@@ -94,7 +94,7 @@ def test_two_scenarios_of_one_name_are_refused(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     write(tmp_path / "again", GOOD)
     with pytest.raises(BadFile, match="there is a scenario 'lag' already"):
-        load_all(tmp_path, check_fault)
+        scenario_files(tmp_path)
 
 
 def test_the_shipped_scenarios_stand_in_the_folder_of_their_family() -> None:
@@ -104,7 +104,7 @@ def test_the_shipped_scenarios_stand_in_the_folder_of_their_family() -> None:
 
 def test_a_tier_holds_the_tiers_before_it() -> None:
     everything = catalogue()
-    quick, gate, deep = (chosen(everything, tier=tier) for tier in ("quick", "gate", "deep"))
+    quick, gate, deep = (of_tier(everything, tier) for tier in ("quick", "gate", "deep"))
     assert {scenario.name for scenario in quick} < {scenario.name for scenario in gate}
     assert (
         {scenario.name for scenario in gate}
@@ -114,7 +114,7 @@ def test_a_tier_holds_the_tiers_before_it() -> None:
 
 
 def test_a_glob_finds_scenarios_of_every_tier() -> None:
-    assert [scenario.name for scenario in chosen(catalogue(), tier="quick", globs=["oom-*"])] == [
+    assert [scenario.name for scenario in catalogue(["oom-*"])] == [
         "oom-child",
         "oom-server",
     ]
