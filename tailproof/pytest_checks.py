@@ -209,7 +209,7 @@ class GuaranteeItem(pytest.Item):
         try:
             done = ask(self.config.option.supervisor, Ask(wait=order.key))
         except SupervisorGone as error:
-            raise CouldNotTell(str(error)) from error
+            raise CouldNotTell(str(error)) from None
         error_text = done.error if done else "the supervisor does not know this trial"
         check = _plan(self.config)
         try:
@@ -217,7 +217,7 @@ class GuaranteeItem(pytest.Item):
                 order.directory, baseline=check.baseline, out=Path(order.out), error=error_text, pair=order.pair
             )
         except HistoryError as error:
-            raise CouldNotTell(error_text or str(error)) from error
+            raise CouldNotTell(error_text or str(error)) from None
         if trial.error:
             raise CouldNotTell(trial.error)
         verdict = next(verdict for verdict in trial.verdicts if verdict.guarantee == self.cell.guarantee)
@@ -243,6 +243,10 @@ class GuaranteeItem(pytest.Item):
         says = f"{self.cell.trial}: {ending.broke(excinfo.value, log_of(self.config))}"
         self.user_properties.append((_DEFECT, says))
         return says
+
+    def _repr_failure_py(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        # What the setup raises never comes to `repr_failure`; drawing its frames takes longer than judging the trial.
+        return super()._repr_failure_py(excinfo, "value" if isinstance(excinfo.value, CouldNotTell) else style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the item stands."""

@@ -137,4 +137,5 @@ def _tags(member: Any) -> Iterator[str]:
 
 
 def _dotted(place: Place) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    names = (f"[{part}]" if isinstance(part, int) else f".{clip(part, SAID_CHARS)}" for part in place)
+    return "".join(names).removeprefix(".")
