@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from tailproof import data
 from tailproof.check import catalogue, check_fault
 from tailproof.scenario.load import load_scenario, of_tier, scenario_files
 from tailproof.scenario.schedule import last_turns, of_run, schedule
+from tailproof.scenario.schema import Scenario
 from tailproof.schemas import scenario_schema
-from tailproof.yamlfile import BadFile
+from tailproof.yamlfile import BadFile, explained
 
 GOOD = """\
 name: lag
@@ -158,3 +160,13 @@ def test_each_message_has_the_turn_that_ends_its_run() -> None:
 def test_the_published_schema_is_the_one_of_the_code() -> None:
     published = data.folder("scenarios") / "scenario.schema.json"
     assert published.read_bytes() == scenario_schema(), "run `make schemas`"
+
+
+def test_a_key_of_thousands_of_letters_is_cut_inside_its_sentence() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Scenario.model_validate({"name": "a", "x" * 5_000: 1})
+    # The unknown key comes last: what is missing is said first, and hides it.
+    alone = ValidationError.from_exception_data("scenario", [{**caught.value.errors()[-1], "type": "extra_forbidden"}])
+    sentence = explained(alone, Scenario)
+    assert "unknown key" in sentence
+    assert len(sentence) < 1_000
