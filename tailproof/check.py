@@ -84,10 +84,6 @@ class Check:
         """
         files = [load_scenario(Path(word), check_fault) for word in options.scenarios if _is_file(word)]
         scenarios = _asked_for(options, files)
-        if not scenarios:
-            names = ", ".join(shipped_files())
-            asked = clip(" ".join(options.scenarios), SAID_CHARS)
-            raise CheckError(f"no scenario matches {asked}; there are {names}")
         baseline = Baseline.load(
             Path(options.baseline) if options.baseline else data.folder("suites") / "baseline.yaml",
             guarantees=CATALOGUE.keys(),
@@ -182,10 +178,16 @@ def _is_file(word: str) -> bool:
 
 
 def _asked_for(options: CheckOptions, files: list[Scenario]) -> list[Scenario]:
-    """Those named, whatever their tier; without a name those of the tier."""
+    """Those named, whatever their tier; without a name those of the tier. Raises CheckError for a name that is none: what was asked
+    for and not looked at would stand behind an open gate."""
     if not options.scenarios:
         return of_tier(catalogue(), options.tier)
-    return catalogue([word for word in options.scenarios if not _is_file(word)]) + files
+    globs = [word for word in options.scenarios if not _is_file(word)]
+    names = shipped_files()
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in names):
+            raise CheckError(f"no scenario matches {clip(glob, SAID_CHARS)}; there are {', '.join(names)}")
+    return catalogue(globs) + files
 
 
 def _cells(scenario: Scenario, pair: Pair, options: CheckOptions) -> list[Cell]:

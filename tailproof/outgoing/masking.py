@@ -31,6 +31,8 @@ SESSION_KEY = "TAILPROOF_SESSION_KEY"
 _WORD = re.compile(rb"[A-Za-z_]+|[0-9]+")
 _PRINTABLE = re.compile(r"[!-~]+")
 _PASSWORD = re.compile(r"://[^/\s@:]*:([^/\s@]+)@")
+_USER_INFO = re.compile(r"(?<=://)[^/\s@:]*:(?![0-9]+(?:[/?#\s]|$))\S*(?=@)")
+"""A name and a password, which may hold an `@` or a `/`, too; not a port."""
 _ESCAPES = {b"\\\\u00": 7, b"\\u00": 6, b"%": 3}
 """What a form with every character escaped begins with, and how long each of them is."""
 _IN, _OUT = b"x."
@@ -60,6 +62,11 @@ def without_user_info(address: str) -> str:
     before, at, host = address.rpartition("@")
     scheme = "".join(before.partition("://" if "://" in before else ":")[:2])
     return f"{scheme}…@{host}" if at else address
+
+
+def without_passwords(text: str) -> str:
+    """`text`, with `…` for the name and password of every address in it: somebody typed it where no address belongs."""
+    return _USER_INFO.sub("…", text) if "@" in text else text
 
 
 def secrets_of_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:

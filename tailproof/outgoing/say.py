@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tailproof.outgoing.masking import Masker, secrets_of_environment
+from tailproof.outgoing.masking import Masker, secrets_of_environment, without_passwords
 from tailproof.outgoing.visible import clip
 
 LINE_CHARS = 8192
@@ -14,9 +14,9 @@ SENTENCE_CHARS = 1_000
 
 
 def shown(text: str, line_chars: int = LINE_CHARS) -> str:
-    """`text`, whoever wrote it, as a terminal, a test runner or a log may have it: no secret that this process was given, nothing that
-    acts, no endless line. Its line breaks are kept."""
-    lines = Masker(secrets_of_environment()).text(text).replace("\r\n", "\n").split("\n")
+    """`text`, whoever wrote it, as a terminal, a test runner or a log may have it: no secret that this process was given, no
+    password in an address, nothing that acts, no endless line. Its line breaks are kept."""
+    lines = without_passwords(Masker(secrets_of_environment()).text(text)).replace("\r\n", "\n").split("\n")
     return "\n".join(clip(line, line_chars) for line in lines)
 
 

@@ -27,6 +27,7 @@ SCENARIO = "name: bad\nfamily: calm\nsummary: s\nscript: [{finish: done}]\n"
         (["check", "reference", "--client", "sdc:1"], 64, "there is no client 'sdc:1'"),
         (["check", "reference", "--client", ""], 64, "the word for a client is empty"),
         (["check", "reference", "--scenario", "clam"], 64, "no scenario matches clam"),
+        (["check", "reference", "--scenario", "calm", "--scenario", "clam"], 64, "no scenario matches clam"),
         (["check", "reference", "--tier", "fast"], 64, "'fast' is not one of"),
         (["check", "reference", "--baseline", "nowhere.yaml"], 64, "nowhere.yaml"),
         (

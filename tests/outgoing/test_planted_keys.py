@@ -29,6 +29,8 @@ def test_a_key_that_a_server_tells_stands_nowhere(tmp_path: Path, place: str) ->
         said = check(tmp_path, f"url:http://127.0.0.1:{port}", "--model-url", f"http://127.0.0.1:{free_port()}")
     left = {"standard output": said.stdout, "standard error": said.stderr, **files(tmp_path / "out")}
     assert any(name.endswith("client.jsonl") or name.endswith("wire.jsonl") for name in left), "no trial was made"
+    assert any(name.endswith("junit.xml") for name in left)
+    assert any(name.endswith("-result.json") for name in left), "Allure wrote nothing"
     assert told(left, KEY) == []
     assert any("<secret:session key>" in text for text in left.values()), "nobody told the key"
 
@@ -38,13 +40,17 @@ def test_a_key_that_a_server_tells_stands_nowhere(tmp_path: Path, place: str) ->
     [
         (f"url:http://me:{PASSWORD}@127.0.0.1:9",),
         ("url:http://127.0.0.1:9", "--model-url", f"http://me:{PASSWORD}@127.0.0.1:9"),
+        ("reference", "--seed", f"http://me:{PASSWORD}@127.0.0.1:9"),
+        ("reference", "--baseline", f"http://me:{PASSWORD}@127.0.0.1:9"),
+        ("reference", "--scenario", f"tier:http://me:{PASSWORD}@127.0.0.1:9"),
+        ("reference", "--client", f"http://me:{PASSWORD}@127.0.0.1:9"),
     ],
-    ids=["target", "model"],
+    ids=["target", "model", "a number", "a file", "a tier", "a client"],
 )
 def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     said = check(tmp_path, *arguments)
     assert said.returncode == 64
-    assert "TAILPROOF_SESSION_KEY" in said.stderr
+    assert "@127.0.0.1:9" in said.stderr
     assert "Traceback" not in said.stderr
     assert told({"": said.stdout + said.stderr, **files(tmp_path / "out")}, PASSWORD) == []
 
@@ -58,7 +64,15 @@ def test_a_key_that_cannot_be_masked_is_refused(tmp_path: Path) -> None:
 
 def check(place: Path, *arguments: str, key: str = KEY) -> subprocess.CompletedProcess[str]:
     """`tailproof check`, as a user calls it, with the results below `place`."""
-    everything = ("--scenario", "calm", "--client", "plain", "--out", str(place / "out"))
+    files = (
+        "--out",
+        str(place / "out"),
+        "--junit",
+        str(place / "out" / "junit.xml"),
+        "--alluredir",
+        str(place / "out" / "allure"),
+    )
+    everything = ("--scenario", "calm", "--client", "plain", *files)
     return subprocess.run(
         [sys.executable, "-m", "tailproof.cli", "check", *arguments, *everything],
         capture_output=True,
