@@ -24,11 +24,11 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from bench.trials import played
-from tailproof.check import catalogue, check_fault
 from tailproof.clients.spec import prepare
 from tailproof.guarantees.verdict import Outcome
-from tailproof.orders import Order
 from tailproof.reports.result import TrialResult
+from tailproof.runner.check import catalogue, check_fault
+from tailproof.runner.orders import Order
 from tailproof.scenario.load import load_scenario
 from tailproof.waiting import Budget
 from tailproof.yamlfile import load

@@ -23,7 +23,7 @@ from tailproof.history.reader import History
 from tailproof.history.records import Exchange
 from tailproof.history.timeline import SECOND, client_runs
 from tailproof.history.views import Log, conversations, lists_of, log_of
-from tailproof.orders import Order
+from tailproof.runner.orders import Order
 from tailproof.scenario.schema import Scenario
 from tailproof.waiting import Budget
 

@@ -38,7 +38,7 @@ from tailproof.history.records import (
     Stream,
     Vocabulary,
 )
-from tailproof.scratch import workroom
+from tailproof.ownership.scratch import workroom
 
 ROUNDS = 7
 TIMES_THE_FLOOR = 5.0

@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from fixtures.sabotage.killing import VICTIMS, Ended, Plan, next_command, play
-from tailproof.scratch import workroom
+from tailproof.ownership.scratch import workroom
 
 PROCESS = Plan(target="reference", client="reference", scenarios=("calm", "kill-tool-running"))
 CONTAINER = Plan(target="docker:tailproof/agent-server:1.58.0", client="sdk:1.58.0", scenarios=("calm", "oom-server"))

@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 
 from bench.trials import played
-from tailproof.check import catalogue
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.guarantees.verdict import Outcome
-from tailproof.orders import Order
+from tailproof.runner.check import catalogue
+from tailproof.runner.orders import Order
 from tailproof.scenario.schema import Scenario
 
 HERE = Path(__file__).resolve().parent

@@ -19,7 +19,7 @@ from bench.pages import shown, span
 from fixtures.sabotage.cell import Cell, Situation
 from fixtures.sabotage.stage import Stage
 from fixtures.sabotage.table import CELLS
-from tailproof.scratch import workroom
+from tailproof.ownership.scratch import workroom
 
 HERE = Path(__file__).resolve().parent
 LINES, PAGE = HERE / "sabotage.jsonl", HERE.parent / "docs/sabotage.md"

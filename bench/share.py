@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tailproof.check import catalogue
 from tailproof.history.reader import History
-from tailproof.orders import Ask, Order, ask
+from tailproof.ownership.scratch import workroom
+from tailproof.runner.check import catalogue
+from tailproof.runner.orders import Ask, Order, ask
+from tailproof.runner.supervisor import SupervisorProcess
 from tailproof.scenario.load import of_tier
-from tailproof.scratch import workroom
-from tailproof.supervisor import SupervisorProcess
 
 LIMIT_S = 2.0
 """What a fault-free scenario may cost beyond server start and scripted time."""

@@ -23,7 +23,7 @@ from fixtures.hostile.stage import play as played
 from fixtures.hostile.table import WAYS
 from fixtures.hostile.way import Closed, Open, Way
 from fixtures.sabotage.killing import MARK, VICTIMS, Ended, Plan, next_command, play
-from tailproof.scratch import workroom
+from tailproof.ownership.scratch import workroom
 
 PLANS = tuple(Plan(target="reference", client=client, tier="quick") for client in ("plain", "reference"))
 SPARED = 1 / 2

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tailproof.judging import judged_once
-from tailproof.orders import Ask, Done, Order, ask
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import TrialResult
-from tailproof.supervisor import SupervisorProcess
+from tailproof.runner.judging import judged_once
+from tailproof.runner.orders import Ask, Done, Order, ask
+from tailproof.runner.supervisor import SupervisorProcess
 
 
 def played(orders: Sequence[Order], *, parallel: int, log: Path) -> Iterator[tuple[Order, Done, TrialResult | None]]:

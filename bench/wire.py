@@ -18,7 +18,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import load, rivals
-from tailproof.scratch import workroom
+from tailproof.ownership.scratch import workroom
 
 SMALL, LARGE = 2_000, 120_000
 RATE = 500

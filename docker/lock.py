@@ -13,8 +13,8 @@ import datetime as dt
 import sys
 from pathlib import Path
 
-from tailproof.targets.locks import resolve_lock
-from tailproof.targets.npm_locks import resolve_npm_lock, write_npm_lock
+from tailproof.provision.locks import resolve_lock
+from tailproof.provision.npm_locks import resolve_npm_lock, write_npm_lock
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 

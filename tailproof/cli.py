@@ -15,15 +15,15 @@ from typing import Any, NoReturn
 import click
 
 import tailproof
-from tailproof import ending
 from tailproof.history.records import SEEDS
 from tailproof.incoming import BadInput
+from tailproof.incoming.route import CA_VARIABLE
 from tailproof.outgoing.say import say
 from tailproof.outgoing.visible import clip
-from tailproof.outputs import NoScratch
+from tailproof.provision.cache import cache
 from tailproof.reports.gate import EXIT_USAGE
-from tailproof.route import CA_VARIABLE
-from tailproof.targets.cache import cache
+from tailproof.runner import ending
+from tailproof.runner.outputs import NoScratch
 
 _TELL_A_VERDICT = ("check", "judge", "repro")
 UNUSED_DAYS = 30.0
@@ -67,7 +67,7 @@ def main(context: click.Context) -> None:
     """Can an agent server be trusted when the network lags, the process dies and the container restarts?"""
     # A check looks at the engine, too, when it knows that it can be run; `clean` says what it removes line by line.
     if context.invoked_subcommand not in ("check", "clean", "wire"):
-        from tailproof.ownership import sweep
+        from tailproof.ownership.leftovers import sweep
 
         if removed := sweep(engine=context.invoked_subcommand == "repro"):
             say(removed, err=True)
@@ -127,8 +127,8 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     """Run the scenarios against each TARGET and judge them: pypi:VERSION, pypi:newest, docker:IMAGE, src:DIR or url:URL."""
     import pytest
 
-    from tailproof import data
-    from tailproof.outputs import check_scratch
+    from tailproof import resources
+    from tailproof.runner.outputs import check_scratch
 
     for name in ("out", "junit", "alluredir"):
         if asked[name] == "":
@@ -164,7 +164,7 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
         "-o",
         "console_output_style=classic",
     ]
-    suites = data.folder("suites")
+    suites = resources.folder("suites")
     code = pytest.main([str(suites), f"--rootdir={suites}", "-c", os.devnull, "--live", *quiet, *arguments])
     sys.exit(EXIT_USAGE if code == pytest.ExitCode.USAGE_ERROR else int(code))
 
@@ -177,7 +177,7 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
 @_acts_on_errors
 def judge(history: Path, globs: Sequence[str], baseline: Path | None, *, compared: bool) -> NoReturn:
     """Judge a saved HISTORY (a directory) again."""
-    from tailproof.rejudge import judge_again
+    from tailproof.runner.rejudge import judge_again
 
     text, code = judge_again(history, globs=globs, baseline=baseline, compared=compared)
     say(text)
@@ -192,7 +192,7 @@ def judge(history: Path, globs: Sequence[str], baseline: Path | None, *, compare
 @_acts_on_errors
 def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
     """Run the trial of RESULT (result.json) or HISTORY again: same scenario, seed, target and client; k of n."""
-    from tailproof.repro import reproduce
+    from tailproof.runner.repro import reproduce
 
     sys.exit(reproduce(what, trials=trials, parallel=workers, out=Path(out).resolve(), echo=say))
 
@@ -201,9 +201,9 @@ def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
 @_acts_on_errors
 def list_() -> None:
     """List scenarios, guarantees and faults."""
-    from tailproof.check import catalogue
     from tailproof.faults.catalogue import CATALOGUE as FAULTS
     from tailproof.guarantees.catalogue import CATALOGUE
+    from tailproof.runner.check import catalogue
 
     scenarios = catalogue()
     width = max(shutil.get_terminal_size().columns, 80)
@@ -246,8 +246,8 @@ def doctor() -> NoReturn:
 def grow(version: str, events: int, sizes: str, seed: int, out: Path, model_url: str) -> None:
     """Let release VERSION make a conversation, grow it, and leave its directory to start a server on."""
     from tailproof.adapters.adapter import Growth
-    from tailproof.grown import leave
     from tailproof.scenario.schema import GrownPlan
+    from tailproof.trial.seeded_history import leave
 
     try:
         given = [int(word) for word in sizes.split("-", 1)]
@@ -271,7 +271,7 @@ def image() -> None:
 @_acts_on_errors
 def image_build(version: str) -> None:
     """Build the image of one release from its lock file."""
-    from tailproof.targets.images import build_image
+    from tailproof.provision.images import build_image
 
     say(build_image(version, say=lambda line: say(line, err=True)))
 
@@ -292,8 +292,8 @@ def clean(everything: bool) -> None:
 
     Environments of releases that nobody asked for in 30 days go, too.
     """
-    from tailproof.ownership import clean as clean_up
-    from tailproof.targets.environments import evict
+    from tailproof.ownership.leftovers import clean as clean_up
+    from tailproof.provision.environments import evict
 
     removed = [*clean_up(spare_living=not everything), *evict(older_than_days=UNUSED_DAYS)]
     for line in removed:

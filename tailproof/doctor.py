@@ -16,12 +16,12 @@ from typing import Any
 import uv
 
 from tailproof.outgoing.say import say
-from tailproof.targets.cache import cache
-from tailproof.targets.engine import HOW_TO_GET_ONE, EngineError, connect, engine_does
-from tailproof.targets.images import REPOSITORY
-from tailproof.targets.locks import known_releases
-from tailproof.targets.npm import HOW_TO_GET_IT, find_node, find_npm
-from tailproof.targets.pythons import find_python
+from tailproof.provision.cache import cache
+from tailproof.provision.engine import HOW_TO_GET_ONE, EngineError, connect, engine_does
+from tailproof.provision.images import REPOSITORY
+from tailproof.provision.locks import known_releases
+from tailproof.provision.npm import HOW_TO_GET_IT, find_node, find_npm
+from tailproof.provision.pythons import find_python
 from tailproof.targets.target import TargetError
 
 HOW_TO_GET_TOXIPROXY = (

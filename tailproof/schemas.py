@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tailproof import data
+from tailproof import resources
 from tailproof.history.recorder import write_atomically
 from tailproof.reports.json import schema as result_schema
 from tailproof.scenario.schema import Scenario
@@ -18,8 +18,8 @@ def scenario_schema() -> bytes:
 
 def main() -> None:
     """Write both schemas where they are published."""
-    write_atomically(data.folder("scenarios") / "scenario.schema.json", scenario_schema())
-    write_atomically(data.folder("reports") / "result.schema.json", result_schema())
+    write_atomically(resources.folder("scenarios") / "scenario.schema.json", scenario_schema())
+    write_atomically(resources.folder("reports") / "result.schema.json", result_schema())
 
 
 if __name__ == "__main__":

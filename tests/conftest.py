@@ -11,7 +11,7 @@ from collections.abc import Generator
 import pytest
 
 from tailproof.doctor import Finding, look
-from tailproof.targets.base_image import NoMmdebstrap
+from tailproof.provision.base_image import NoMmdebstrap
 
 NEEDS = {
     "engine": ("engine", "a Docker engine"),

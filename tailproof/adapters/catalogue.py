@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tailproof.adapters.adapter import Adapter
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 
 PROTOCOL = "openhands"
 """The one that a check speaks; there is no other yet."""

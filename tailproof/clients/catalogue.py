@@ -9,7 +9,7 @@ from tailproof.clients.client import Client, ClientError
 from tailproof.clients.kind import BadClient, ClientPlan, Sight
 from tailproof.clients.spec import kind_of
 from tailproof.history.recorder import Recorder
-from tailproof.ownership import marks
+from tailproof.ownership.leftovers import marks
 from tailproof.targets.target import Owner
 from tailproof.waiting import Budget
 

@@ -17,7 +17,7 @@ from typing import IO, Any, TypeVar
 import msgspec
 
 from tailproof.adapters.adapter import Adapter, ConversationPlan
-from tailproof.adapters.openhands_api import TOOL_PATIENCE_S
+from tailproof.adapters.openhands.api import TOOL_PATIENCE_S
 from tailproof.clients.client import EVERYTHING, ClientError, ClientRaised, Returned, Tells
 from tailproof.clients.told import ENDED, Report, Told
 from tailproof.history.recorder import TRIAL, Recorder

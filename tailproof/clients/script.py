@@ -15,15 +15,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tailproof import ownership
 from tailproof.adapters.adapter import ConversationPlan
-from tailproof.adapters.openhands_api import MODEL, MODEL_KEY
+from tailproof.adapters.openhands.api import MODEL, MODEL_KEY
 from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Returned, Tells
 from tailproof.clients.kind import BadClient, ClientPlan, Kind, Sight
 from tailproof.clients.status_words import SourceError, waited_for
 from tailproof.history.records import Note, Run, Vocabulary
 from tailproof.incoming.files import BadFile, is_file, place_of, read_bytes
 from tailproof.incoming.limits import PROGRAM_BYTES
+from tailproof.ownership import leftovers
 from tailproof.waiting import Budget, DeadlineMissed
 
 FORM = "script:FILE"
@@ -154,7 +154,7 @@ class ScriptClient:
         living = self._ended is None
         if not living:
             self._write_end()
-        ownership.end_all(Budget(KILL_S), trial=self.environment[ownership.TRIAL], part=PART)
+        leftovers.end_all(Budget(KILL_S), trial=self.environment[leftovers.TRIAL], part=PART)
         if self._waiter is not None:
             self._waiter.join(KILL_S)
         if living:
@@ -170,7 +170,7 @@ class ScriptClient:
             "HOME": str(home),
             "LANG": "C.UTF-8",
             **self.environment,
-            ownership.PART: PART,
+            leftovers.PART: PART,
             **variables(plan, url=self._url, key=self._key, init_key=self._sight.init_key),
         }
         command = command_of(self._file)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tailproof import data
+from tailproof import resources
 from tailproof.clients.client import Client
 from tailproof.clients.kind import BadClient, ClientPlan, Kind
 from tailproof.clients.own_program import PROGRAM
@@ -19,8 +19,8 @@ from tailproof.clients.typescript import TYPESCRIPT
 from tailproof.incoming.files import place_of
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
-from tailproof.targets.environments import environment
-from tailproof.targets.locks import is_version, known_releases
+from tailproof.provision.environments import environment
+from tailproof.provision.locks import is_version, known_releases
 from tailproof.targets.releases import SDK, installation_of, lacks
 from tailproof.targets.resolve import REFERENCE
 from tailproof.waiting import Budget
@@ -103,7 +103,7 @@ def _plain(what: str, plan: ClientPlan) -> Client:
 
 
 def _reference(variant: str, plan: ClientPlan) -> Client:
-    program = data.folder("fixtures") / "reference_client.py"
+    program = resources.folder("fixtures") / "reference_client.py"
     return _program(plan, [sys.executable, program, *(("--broken", variant) if variant else ())])
 
 

@@ -15,10 +15,10 @@ from tailproof.incoming.files import BadFile, place_of
 from tailproof.incoming.json import NotJson
 from tailproof.incoming.limits import INPUT_BYTES, SAID_CHARS, Exceeded
 from tailproof.outgoing.visible import clip
-from tailproof.targets.locks import is_version
-from tailproof.targets.node_environments import node_environment
-from tailproof.targets.npm import find_node
-from tailproof.targets.npm_locks import PACKAGE, known_clients
+from tailproof.provision.locks import is_version
+from tailproof.provision.node_environments import node_environment
+from tailproof.provision.npm import find_node
+from tailproof.provision.npm_locks import PACKAGE, known_clients
 from tailproof.waiting import Budget
 
 TS_PROGRAM = Path(__file__).with_name("ts_program.mjs")

@@ -8,8 +8,8 @@ from typing import Any, Literal, Protocol
 
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.tool import ToolJournal
-from tailproof.observer import Observer
 from tailproof.targets.target import Server
+from tailproof.trial.observer import Observer
 from tailproof.waiting import Budget
 from tailproof.wire.handle import Wire
 from tailproof.wire.toxiproxy import Toxiproxy

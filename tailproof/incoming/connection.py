@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import h11
 
 from tailproof.incoming.limits import HEAD_BYTES
-from tailproof.route import Route, Unreachable
+from tailproof.incoming.route import Route, Unreachable
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 CHUNK = 64 << 10

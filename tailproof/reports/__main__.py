@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tailproof.data import folder
 from tailproof.history.recorder import write_atomically
 from tailproof.reports import json, markdown, terminal
+from tailproof.resources import folder
 
 
 def examples(directory: Path) -> dict[Path, bytes]:

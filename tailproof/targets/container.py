@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from docker.errors import ImageNotFound
 
 from tailproof.adapters.adapter import Adapter
-from tailproof.targets.base_image import pull
+from tailproof.provision.base_image import pull
+from tailproof.provision.engine import connect, engine_does
+from tailproof.provision.images import REPOSITORY, VERSION_LABEL
 from tailproof.targets.container_server import ContainerServer
-from tailproof.targets.engine import connect, engine_does
-from tailproof.targets.images import REPOSITORY, VERSION_LABEL
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
 

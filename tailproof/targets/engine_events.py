@@ -11,8 +11,8 @@ from typing import Any
 import requests
 from docker.errors import DockerException
 
-from tailproof.ownership import TRIAL_LABEL
-from tailproof.targets.engine import connect, engine_does
+from tailproof.ownership.leftovers import TRIAL_LABEL
+from tailproof.provision.engine import connect, engine_does
 
 WATCHED = ("start", "die", "oom", "kill", "stop", "pause", "unpause", "destroy")
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from tailproof.adapters.adapter import Adapter
 from tailproof.incoming.files import is_directory
 from tailproof.outgoing.visible import PATH_CHARS, clip
-from tailproof.targets.cache import cache, only_one
-from tailproof.targets.environments import environment
-from tailproof.targets.locks import PACKAGES
+from tailproof.provision.cache import cache, only_one
+from tailproof.provision.environments import environment
+from tailproof.provision.locks import PACKAGES
+from tailproof.provision.pythons import find_python, probe
+from tailproof.provision.uv import uv
 from tailproof.targets.process import Installation, ProcessTarget
-from tailproof.targets.pythons import find_python, probe
 from tailproof.targets.target import TargetError
-from tailproof.targets.uv import uv
 from tailproof.waiting import Budget, DeadlineMissed
 
 SERVER, SDK = PACKAGES[0], PACKAGES[1]

@@ -9,15 +9,15 @@ import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
-from tailproof import data
+from tailproof import resources
 from tailproof.adapters.adapter import Adapter
 from tailproof.incoming import BadInput
 from tailproof.incoming.files import is_directory, place_of
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.masking import SESSION_KEY, BadSecret, check_secret, without_user_info
 from tailproof.outgoing.visible import PATH_CHARS, clip
+from tailproof.provision.locks import known_releases
 from tailproof.targets.container import ContainerTarget
-from tailproof.targets.locks import known_releases
 from tailproof.targets.process import Installation, ProcessTarget
 from tailproof.targets.releases import pypi_target, src_target
 from tailproof.targets.target import Target, TargetError
@@ -43,7 +43,7 @@ class BadTarget(TargetError, BadInput):
 
 def resolve(spec: str, *, adapter: Adapter, model_url: str | None = None) -> Target:
     """The target that `spec` names; nothing is built, fetched or started yet, and nobody is asked: `pypi:newest` is the newest
-    release with a committed lock file here. A check asks the package index and names the release (`tailproof.pairs.meet`).
+    release with a committed lock file here. A check asks the package index and names the release (`tailproof.runner.pairs.meet`).
 
     Raises:
         BadTarget: `spec` is malformed, or names a directory that does not exist.
@@ -118,7 +118,7 @@ def check_address(address: str, otherwise: str) -> None:
 
 
 def _reference(spec: str, variant: str, adapter: Adapter, model_url: str | None) -> Target:
-    program = str(data.folder("fixtures") / "reference_server.py")
+    program = str(resources.folder("fixtures") / "reference_server.py")
     installed = Installation(interpreter=Path(sys.executable), version=REFERENCE_RELEASE)
     return ProcessTarget(
         spec,

@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from tailproof import scratch
 from tailproof.history.records import Life
 from tailproof.incoming.connection import Address, Connection
-from tailproof.route import CONNECT_S, LOOPBACK, Unreachable
+from tailproof.incoming.route import CONNECT_S, LOOPBACK, Unreachable
+from tailproof.ownership import scratch
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 

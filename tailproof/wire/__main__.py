@@ -14,8 +14,8 @@ import uvloop
 
 from tailproof.history.records import Note
 from tailproof.incoming.files import BadFile
+from tailproof.incoming.route import Route, Unreachable
 from tailproof.outgoing.say import SENTENCE_CHARS, say
-from tailproof.route import Route, Unreachable
 from tailproof.wire.control import Control
 from tailproof.wire.journal import Journal
 from tailproof.wire.proxy import Address, CannotListen, Proxy

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tailproof.incoming.connection import Address, Connection
-from tailproof.route import CONNECT_S, Unreachable
+from tailproof.incoming.route import CONNECT_S, Unreachable
 from tailproof.waiting import Budget, DeadlineMissed
 
 CHUNK = 512 << 10

@@ -22,10 +22,10 @@ import requests
 from toxiproxy import Toxiproxy as Package
 from toxiproxy.api import APIConsumer
 
-from tailproof.ownership import own_marks
-from tailproof.scratch import workroom
-from tailproof.targets.cache import cache
-from tailproof.targets.run_to_end import BUILD
+from tailproof.ownership.leftovers import own_marks
+from tailproof.ownership.scratch import workroom
+from tailproof.provision.cache import cache
+from tailproof.provision.run_to_end import BUILD
 from tailproof.waiting import Budget
 
 RELEASE = "v2.12.0"

@@ -6,7 +6,7 @@ import json
 import uuid
 from pathlib import Path
 
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 
 CONVERSATION = uuid.UUID("e02af5c2-69d6-4440-b192-7b37dd4c6608")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tailproof.adapters.openhands import STATUS_WORDS, OpenHands
+from tailproof.adapters.openhands.adapter import STATUS_WORDS, OpenHands
 from tailproof.adapters.recording import TEXT_CHARS, event_of
 from tailproof.history.recorder import Recorder, digest_of
 from tailproof.history.records import RESTING, TERMINAL, Header

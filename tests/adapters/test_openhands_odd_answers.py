@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tailproof.adapters.adapter import Answer, Api
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.incoming.limits import DEPTH, VALUES, WORD_CHARS, WORDS
 from tests.incoming.odd_servers import OK, server
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tailproof.adapters.adapter import ConversationPlan, Places
-from tailproof.adapters.openhands import OpenHands
-from tailproof.adapters.openhands_api import creation
+from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.adapters.openhands.api import creation
 
 ADAPTER = OpenHands()
 PLACES = Places(root="/data", workspace="/data/project", conversations="/data/conversations")

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from tailproof.adapters.adapter import ConversationPlan
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.client import Client
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
@@ -23,13 +23,13 @@ from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
-from tailproof.observer import Observer
 from tailproof.outgoing.masking import Masker
-from tailproof.owners import owner_id
-from tailproof.server_pool import ServerPool
+from tailproof.ownership.owners import owner_id
+from tailproof.runner.server_pool import ServerPool
 from tailproof.targets.process import Installation, ProcessTarget
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Owner, Server, Target
+from tailproof.trial.observer import Observer
 from tailproof.waiting import Budget
 
 ROOT = Path(__file__).resolve().parents[2]

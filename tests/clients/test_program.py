@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tailproof.adapters.adapter import ConversationPlan
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.client import ClientError, ClientRaised, Returned
 from tailproof.clients.program import ProgramClient
 from tailproof.history.reader import History

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import pytest
 
-from tailproof import data, ownership
+from tailproof import resources
 from tailproof.adapters.adapter import ConversationPlan
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.client import ClientError, ClientRaised
 from tailproof.clients.kind import BadClient, ClientPlan, Sight
 from tailproof.clients.script import ScriptClient, command_of
@@ -24,17 +24,18 @@ from tailproof.history.reader import History, read_header
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
 from tailproof.outgoing.masking import Masker
-from tailproof.owners import owner_id
-from tailproof.ownership import marks
-from tailproof.rejudge import judge_again
+from tailproof.ownership import leftovers
+from tailproof.ownership.leftovers import marks
+from tailproof.ownership.owners import owner_id
 from tailproof.reports import json
+from tailproof.runner.rejudge import judge_again
 from tailproof.targets.target import Owner
 from tailproof.waiting import Budget
 
 KEY = "a-session-key-of-32-characters-x"
 INIT_KEY = "an-init-key"
 CONVERSATION = "0b7b2f9e-3f0d-4a37-9b0a-0d8b3a6f2f11"
-SCRIPTS = data.folder("fixtures") / "scripts"
+SCRIPTS = resources.folder("fixtures") / "scripts"
 DORMANT = "deferred-init-by-client"
 PLAN = ConversationPlan(conversation=CONVERSATION, model_url="http://127.0.0.1:1/c/main/v1", workspace="/work")
 
@@ -122,9 +123,9 @@ def test_it_gets_the_documented_variables_and_nothing_else_of_ours(
         "TMPDIR",
         "LLM_MODEL",
         "LLM_API_KEY",
-        ownership.TRIAL,
-        ownership.OWNER,
-        ownership.PART,
+        leftovers.TRIAL,
+        leftovers.OWNER,
+        leftovers.PART,
     }
     known = ours | {"AGENT_SERVER_URL", "SESSION_API_KEY", "INIT_API_KEY", "AGENT_WORKSPACE", "LLM_BASE_URL"}
     assert told.keys() - {"LC_CTYPE"} == known
@@ -215,9 +216,9 @@ def test_one_that_does_not_end_is_killed_with_its_children(script: Callable[[str
     played.client.create(PLAN, Budget(30))
     played.client.send("go", Budget(30))
     played.client.run()
-    assert len(ownership.processes(trial=played.trial, part="script")) == 2
+    assert len(leftovers.processes(trial=played.trial, part="script")) == 2
     history = played.history()
-    assert ownership.processes(trial=played.trial) == []
+    assert leftovers.processes(trial=played.trial) == []
     assert [run.stage for run in history.runs] == ["called"]
     assert any("had not ended and was killed" in note.text for note in history.notes)
 

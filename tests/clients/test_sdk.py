@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.client import ClientError
 from tailproof.clients.plain import PlainClient

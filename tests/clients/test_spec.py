@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tailproof.clients.spec import KINDS, BadClient, prepare, resolved
-from tailproof.targets import environments
-from tailproof.targets.environments import environment
-from tailproof.targets.locks import known_releases
+from tailproof.provision import environments
+from tailproof.provision.environments import environment
+from tailproof.provision.locks import known_releases
 from tailproof.targets.releases import SDK, SERVER, installation_of
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailproof import data
+from tailproof import resources
 from tailproof.clients.status_words import SourceError, waited_for
 
 GET = 'client.get(f"/api/conversations/{cid}").json()'
@@ -179,7 +179,7 @@ def test_a_source_that_cannot_be_read_says_where() -> None:
     ],
 )
 def test_of_the_shipped_scripts(script: str, expected: set[str]) -> None:
-    file = data.folder("fixtures") / "scripts" / script
+    file = resources.folder("fixtures") / "scripts" / script
     found = {word for one in waited_for(file.read_bytes(), script) for word in one.words}
     assert found <= expected
     assert expected - {"running"} <= found

@@ -20,8 +20,8 @@ from tailproof.clients.program import ProgramClient
 from tailproof.clients.spec import kind_of, resolved
 from tailproof.clients.typescript import TYPESCRIPT
 from tailproof.history.reader import History
-from tailproof.targets.node_environments import node_environment
-from tailproof.targets.npm_locks import LOCKED, MANIFEST, known_clients, npm_lock_for
+from tailproof.provision.node_environments import node_environment
+from tailproof.provision.npm_locks import LOCKED, MANIFEST, known_clients, npm_lock_for
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 from tests.clients.conftest import ROOT, Play
@@ -29,7 +29,7 @@ from tests.clients.conftest import ROOT, Play
 RELEASE = "1.39.0"
 
 BUILD = f"""
-from tailproof.targets import node_environments
+from tailproof.provision import node_environments
 from tailproof.waiting import Budget
 build = node_environments._build
 def counting(*arguments):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.wire_requests import requests_of, words_asked_for
 from tailproof.history.records import Exchange, Request
 from tailproof.wire.journal import Journal

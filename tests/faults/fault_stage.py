@@ -8,9 +8,9 @@ from typing import Any
 
 from tailproof.history.reader import History
 from tailproof.history.records import Fault
-from tailproof.orders import Order
+from tailproof.runner.orders import Order
 from tailproof.scenario.schema import Scenario
-from tailproof.trial import Trial
+from tailproof.trial.trial import Trial
 
 TWO_RUNS: list[dict[str, Any]] = [
     {"tools": [{"token": "one"}]},

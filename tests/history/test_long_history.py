@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tailproof.check import catalogue
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Level, Outcome
 from tailproof.history.reader import History
 from tailproof.history.views import conversations, log_of
-from tailproof.orders import Order
-from tailproof.trial import Trial
+from tailproof.runner.check import catalogue
+from tailproof.runner.orders import Order
+from tailproof.trial.trial import Trial
 
 EVENTS = 700
 LONG = next(scenario for scenario in catalogue() if scenario.name == "long-history")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from tls_stage import Authority, listening, proxy_to, tls_in_front_of
 
+from tailproof.incoming.route import CA_VARIABLE
 from tailproof.reports import json
-from tailproof.route import CA_VARIABLE
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.target import TargetError
 from tailproof.targets.url import UrlTarget

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from fixtures.fuzz.mutations import mutated_text, mutated_values
 from fixtures.fuzz.seeds import Seeds
-from tailproof import data
-from tailproof.check import check_fault
+from tailproof import resources
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.history.reader import History
 from tailproof.incoming import BadInput
@@ -26,7 +25,8 @@ from tailproof.incoming.yaml import Document
 from tailproof.reports import json as results
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.markdown import render
-from tailproof.repro import order_of
+from tailproof.runner.check import check_fault
+from tailproof.runner.repro import order_of
 from tailproof.scenario.load import load_scenario
 from tailproof.wire.rules import load_rules
 
@@ -45,8 +45,8 @@ def _scenario(path: Path) -> object:
     return load_scenario(path, check_fault)
 
 
-SCENARIOS = sorted(data.folder("scenarios").rglob("*.yaml"))
-BASELINE = data.folder("suites") / "baseline.yaml"
+SCENARIOS = sorted(resources.folder("scenarios").rglob("*.yaml"))
+BASELINE = resources.folder("suites") / "baseline.yaml"
 
 
 @FEW

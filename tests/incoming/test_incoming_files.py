@@ -13,9 +13,9 @@ from tailproof.incoming import BadInput
 from tailproof.incoming.files import BadFile, is_directory, is_file, place_of, read_bytes
 from tailproof.incoming.limits import PROBLEMS
 from tailproof.model.script import ToolCall
-from tailproof.outputs import BadOutput, check_directory, check_file
 from tailproof.reports import json
 from tailproof.reports.baseline import Baseline
+from tailproof.runner.outputs import BadOutput, check_directory, check_file
 from tailproof.wire.rules import load_rules
 from tailproof.yamlfile import load
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from tailproof import data
+from tailproof import resources
 from tailproof.incoming.files import BadFile
 from tailproof.incoming.limits import INPUT_CHARS, INPUT_DEPTH, INPUT_VALUES
 from tailproof.incoming.yaml import Document
@@ -100,7 +100,7 @@ def test_what_is_not_taken_is_said_with_its_line(tmp_path: Path, text: str | byt
     assert len(str(caught.value)) < 1_000
 
 
-SHIPPED = [*data.folder("scenarios").rglob("*.yaml"), *data.folder("suites").glob("*.yaml")]
+SHIPPED = [*resources.folder("scenarios").rglob("*.yaml"), *resources.folder("suites").glob("*.yaml")]
 
 
 @pytest.mark.parametrize("path", Random(1).sample(sorted(SHIPPED), 12), ids=lambda path: path.name)

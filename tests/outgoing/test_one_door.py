@@ -37,10 +37,10 @@ WRITERS = (
 """What would print, as it is spelled in a call or a name."""
 ALLOWED: dict[str, dict[str, str]] = {
     "outgoing/say.py": {"sys.stdout": "the door", "sys.stderr": "the door"},
-    "ending.py": {"sys.stdout": "flushed, and made an outlet; nothing is written", "sys.stderr": "the same"},
-    "supervisor.py": {"sys.stdout": "JSON lines for the check, which says them"},
+    "runner/ending.py": {"sys.stdout": "flushed, and made an outlet; nothing is written", "sys.stderr": "the same"},
+    "runner/supervisor.py": {"sys.stdout": "JSON lines for the check, which says them"},
     "wire/control.py": {"sys.stdout": "JSON lines for the owner of the wire"},
-    "pytest_checks.py": {
+    "runner/pytest_checks.py": {
         "terminalreporter.write": "the summary, whose texts `reports.terminal` made visible, with colours of ours",
         "writer.write": "the same",
     },

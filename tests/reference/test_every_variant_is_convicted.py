@@ -19,8 +19,8 @@ from fixtures.broken.servers import SERVERS
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Level, Outcome, Verdict
 from tailproof.history.reader import History
-from tailproof.orders import Order
-from tailproof.trial import Trial
+from tailproof.runner.orders import Order
+from tailproof.trial.trial import Trial
 
 SHORTER = {"status.crash": 6.0, "loop.terminates": 8.0, "stream.resumed": 6.0}
 """Seconds. The defects of these guarantees last for ever: there is no need to wait for the time of a real server."""

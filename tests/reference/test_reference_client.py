@@ -10,7 +10,7 @@ import pytest
 from conftest import KEY, ROOT, Stage
 
 from tailproof.adapters.adapter import ConversationPlan
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients import program
 from tailproof.clients.client import Returned
 from tailproof.history.reader import History

@@ -8,7 +8,7 @@ import pytest
 from conftest import CALM, GATED, KEY, SECRET, Stage
 from websockets.exceptions import InvalidStatus
 
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 
 
 def crash_while_two_runs(stage: Stage) -> str:

@@ -6,11 +6,11 @@ import pytest
 from conftest import CALM, KEY, Stage
 
 from tailproof.adapters.adapter import ConversationPlan
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.program import SDK_PROGRAM, ProgramClient
 from tailproof.history.reader import History
 from tailproof.model.script import Turn
-from tailproof.targets.environments import environment
+from tailproof.provision.environments import environment
 from tailproof.waiting import Budget
 
 pytestmark = pytest.mark.release

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from small_check import trial, verdict
 
-from tailproof.data import folder
 from tailproof.guarantees.verdict import Outcome, Verdict
+from tailproof.provision.locks import known_releases
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import KnownResult, TrialResult, VerdictResult
-from tailproof.targets.locks import known_releases
+from tailproof.resources import folder
 from tailproof.yamlfile import BadFile
 
 ENTRY = """\

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from small_check import check, several
 
-from tailproof.data import folder
 from tailproof.reports import json
 from tailproof.reports.__main__ import examples
 from tailproof.reports.gate import decide
+from tailproof.resources import folder
 
 REPORTS = folder("reports")
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))  # `fixtures` is not installed under this name
 
 from fixtures.sabotage.killing import Plan, play  # noqa: E402
-from tailproof.scratch import workroom  # noqa: E402
+from tailproof.ownership.scratch import workroom  # noqa: E402
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tailproof.check import catalogue
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.loop_returns import RETURNS_S
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History
-from tailproof.orders import Order
-from tailproof.trial import Trial
+from tailproof.runner.check import catalogue
+from tailproof.runner.orders import Order
+from tailproof.trial.trial import Trial
 
 
 def effect(history: History, token: str) -> int:

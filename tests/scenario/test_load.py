@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from tailproof import data
-from tailproof.check import catalogue, check_fault
+from tailproof import resources
+from tailproof.runner.check import catalogue, check_fault
 from tailproof.scenario.load import load_scenario, of_tier, scenario_files
 from tailproof.scenario.schedule import last_turns, of_run, schedule
 from tailproof.scenario.schema import Scenario
@@ -100,7 +100,7 @@ def test_two_scenarios_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_shipped_scenarios_stand_in_the_folder_of_their_family() -> None:
-    for path in data.folder("scenarios").rglob("*.yaml"):
+    for path in resources.folder("scenarios").rglob("*.yaml"):
         assert load_scenario(path, check_fault).family == path.parent.name
 
 
@@ -158,7 +158,7 @@ def test_each_message_has_the_turn_that_ends_its_run() -> None:
 
 
 def test_the_published_schema_is_the_one_of_the_code() -> None:
-    published = data.folder("scenarios") / "scenario.schema.json"
+    published = resources.folder("scenarios") / "scenario.schema.json"
     assert published.read_bytes() == scenario_schema(), "run `make schemas`"
 
 

@@ -12,14 +12,14 @@ from uuid import uuid4
 import pytest
 from target_stage import Begin, Trial
 
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
-from tailproof.owners import owner_id
-from tailproof.scratch import scratch
-from tailproof.targets.base_image import base_image
+from tailproof.ownership.owners import owner_id
+from tailproof.ownership.scratch import scratch
+from tailproof.provision.base_image import base_image
+from tailproof.provision.engine import build, connect
 from tailproof.targets.container import ContainerTarget
-from tailproof.targets.engine import build, connect
 from tailproof.targets.process import Installation, ProcessTarget
 from tailproof.targets.target import Owner, Plan, Target
 from tailproof.waiting import Budget

@@ -11,14 +11,14 @@ import pytest
 from engine_door import EngineDoor
 from target_stage import Begin, Trial
 
-from tailproof import ownership
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
-from tailproof.owners import owner_id
-from tailproof.server_pool import ServerPool
+from tailproof.ownership import leftovers
+from tailproof.ownership.owners import owner_id
+from tailproof.provision.engine import connect
+from tailproof.runner.server_pool import ServerPool
 from tailproof.targets.container import ContainerTarget
-from tailproof.targets.engine import connect
 from tailproof.targets.target import Owner, Plan, TargetError
 from tailproof.waiting import Budget
 
@@ -211,11 +211,11 @@ def test_a_paused_container_can_be_stopped(begin: Begin, small_container: Contai
 def test_a_removed_server_leaves_no_container_and_no_volume(begin: Begin, small_container: ContainerTarget) -> None:
     trial = begin(small_container)
     trial.start()
-    kinds = {it.kind for it in ownership.leftovers(trial=trial.plan.owner.trial)}
+    kinds = {it.kind for it in leftovers.leftovers(trial=trial.plan.owner.trial)}
     assert kinds == {"container", "volume", "scratch directory"}
     trial.server.remove()
     trial.server.remove()
-    assert {it.kind for it in ownership.leftovers(trial=trial.plan.owner.trial)} == {"scratch directory"}
+    assert {it.kind for it in leftovers.leftovers(trial=trial.plan.owner.trial)} == {"scratch directory"}
 
 
 def test_an_image_of_ours_that_was_not_built_says_how_to_build_it() -> None:
@@ -241,7 +241,7 @@ def test_an_engine_that_is_lost_in_a_trial_is_said_in_one_sentence_and_cleaned_l
         assert "\n" not in str(told.value)
         trial.server.remove()
     assert any("tailproof clean" in note.text for note in trial.history().notes)
-    removed = ownership.clean(spare_living=False, trial=trial.plan.owner.trial)
+    removed = leftovers.clean(spare_living=False, trial=trial.plan.owner.trial)
     assert {line.split()[1] for line in removed} == {"container", "volume", "scratch"}
     trial.plan.directory.parent.mkdir()
 

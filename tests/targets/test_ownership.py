@@ -13,21 +13,21 @@ from uuid import uuid4
 
 import pytest
 
-from tailproof import owners, ownership, scratch
-from tailproof.targets.cache import cache, published
-from tailproof.targets.engine import connect
-from tailproof.targets.run_to_end import run_to_end
+from tailproof.ownership import leftovers, owners, scratch
+from tailproof.provision.cache import cache, published
+from tailproof.provision.engine import connect
+from tailproof.provision.run_to_end import run_to_end
 from tailproof.targets.target import Owner
 from tailproof.waiting import Budget
 
 CHILD = """
 import sys
 from pathlib import Path
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.history.recorder import Witness
 from tailproof.outgoing.masking import Masker
-from tailproof.owners import owner_id
-from tailproof.scratch import scratch
+from tailproof.ownership.owners import owner_id
+from tailproof.ownership.scratch import scratch
 from tailproof.targets.process import Installation, ProcessTarget
 from tailproof.targets.target import Owner, Plan
 from tailproof.waiting import Budget
@@ -50,7 +50,7 @@ def trial() -> Iterator[str]:
     """The name of a trial, of which nothing is left afterwards."""
     name = uuid4().hex[:12]
     yield name
-    ownership.clean(spare_living=False, trial=name)
+    leftovers.clean(spare_living=False, trial=name)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def lost_owner() -> str:
 
 def sleeper(owner: Owner) -> subprocess.Popen[bytes]:
     """A process with the mark."""
-    return subprocess.Popen(["sleep", "300"], env=ownership.marks(owner, "server"), start_new_session=True)
+    return subprocess.Popen(["sleep", "300"], env=leftovers.marks(owner, "server"), start_new_session=True)
 
 
 def test_this_process_lives() -> None:
@@ -120,10 +120,10 @@ def test_what_a_living_owner_has_is_spared(trial: str) -> None:
     owner = Owner(trial=trial, owner=owners.owner_id())
     place = scratch.scratch(owner)
     with sleeper(owner) as process:
-        assert ownership.clean(trial=trial) == []
+        assert leftovers.clean(trial=trial) == []
         assert process.poll() is None
         assert place.is_dir()
-        assert len(ownership.clean(spare_living=False, trial=trial)) == 2
+        assert len(leftovers.clean(spare_living=False, trial=trial)) == 2
     assert not place.exists()
 
 
@@ -132,28 +132,28 @@ def test_processes_and_directories_of_a_dead_owner_are_removed(trial: str, lost_
     place = scratch.scratch(owner)
     (place / "kept").mkdir()
     with sleeper(owner) as process:
-        removed = ownership.clean(trial=trial)
+        removed = leftovers.clean(trial=trial)
         assert process.wait(10) == -9
     assert [line.split()[:2] for line in removed] == [["removed", "process"], ["removed", "scratch"]]
     assert not place.exists()
-    assert ownership.clean(trial=trial) == []
+    assert leftovers.clean(trial=trial) == []
 
 
 def test_a_process_that_executes_one_program_after_the_other_is_found_at_every_look(trial: str, tmp_path: Path) -> None:
     """In the middle of an `exec` its environment cannot be read."""
     script = tmp_path / "again"
     script.write_text(f"exec sh {script}\n")
-    environment = ownership.marks(Owner(trial=trial, owner=owners.owner_id()), "server")
+    environment = leftovers.marks(Owner(trial=trial, owner=owners.owner_id()), "server")
     with subprocess.Popen(["sh", str(script)], env=environment, start_new_session=True) as process:
-        looks = [[found.pid for found in ownership.processes(trial=trial)] for _ in range(100)]
-        ownership.end_all(Budget(10), trial=trial)
+        looks = [[found.pid for found in leftovers.processes(trial=trial)] for _ in range(100)]
+        leftovers.end_all(Budget(10), trial=trial)
         assert process.wait(10) == -9
     assert looks == [[process.pid]] * 100
 
 
 def shows_nothing(monkeypatch: pytest.MonkeyPatch, pid: int, looks: int, *names: str) -> list[str]:
     """For so many looks the process shows nothing in these files; what was looked at."""
-    read, looked = ownership._read, list[str]()
+    read, looked = leftovers._read, list[str]()
 
     def blank(asked: int, name: str) -> bytes:
         if asked == pid:
@@ -162,7 +162,7 @@ def shows_nothing(monkeypatch: pytest.MonkeyPatch, pid: int, looks: int, *names:
                 return b""
         return read(asked, name)
 
-    monkeypatch.setattr(ownership, "_read", blank)
+    monkeypatch.setattr(leftovers, "_read", blank)
     return looked
 
 
@@ -172,26 +172,26 @@ def test_a_process_is_looked_at_again_until_it_shows_what_it_is(
 ) -> None:
     with sleeper(Owner(trial=trial, owner=owners.owner_id())) as process:
         shows_nothing(monkeypatch, process.pid, looks, "environ", "cmdline")
-        assert [found.command for found in ownership.processes(trial=trial)] == ["sleep 300"]
-        ownership.end_all(Budget(10), trial=trial)
+        assert [found.command for found in leftovers.processes(trial=trial)] == ["sleep 300"]
+        leftovers.end_all(Budget(10), trial=trial)
         assert process.wait(10) == -9
 
 
 def test_a_process_without_an_environment_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "300"], env={}) as process:
         looked = shows_nothing(monkeypatch, process.pid, 0)
-        assert process.pid not in [found.pid for found in ownership.processes()]
+        assert process.pid not in [found.pid for found in leftovers.processes()]
         assert looked.count("environ") == 1
         process.kill()
 
 
 def test_a_process_that_never_shows_anything_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ownership, "_EXEC_S", 0.1)
+    monkeypatch.setattr(leftovers, "_EXEC_S", 0.1)
     with subprocess.Popen(["sleep", "300"]) as process:
         looked = shows_nothing(monkeypatch, process.pid, 1 << 30, "environ", "cmdline")
-        ownership.processes()
+        leftovers.processes()
         first = len(looked)
-        ownership.processes()
+        leftovers.processes()
         assert len(looked) == first + 2
         process.kill()
 
@@ -206,7 +206,7 @@ def test_a_directory_without_our_mark_is_not_ours(tmp_path: Path, monkeypatch: p
     (tmp_path / "tailproof-broken").mkdir()
     (tmp_path / "tailproof-broken" / scratch.OWNER_FILE).write_text("{")
     (tmp_path / scratch.name_for(Owner(trial="a0", owner="1:1:x"))).symlink_to(tmp_path / FOREIGN[0])
-    assert [it for it in ownership.leftovers() if it.kind == "scratch directory"] == []
+    assert [it for it in leftovers.leftovers() if it.kind == "scratch directory"] == []
 
 
 def test_a_directory_is_owned_before_there_is_anything_in_it(
@@ -216,9 +216,9 @@ def test_a_directory_is_owned_before_there_is_anything_in_it(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     place = scratch.scratch(Owner(trial="x", owner=dead_owner))
     (place / scratch.OWNER_FILE).unlink()
-    (found,) = [it for it in ownership.leftovers() if it.kind == "scratch directory"]
+    (found,) = [it for it in leftovers.leftovers() if it.kind == "scratch directory"]
     assert (found.name, found.owner.owner) == (str(place), dead_owner)
-    ownership.sweep(engine=False)
+    leftovers.sweep(engine=False)
     assert not place.exists()
 
 
@@ -255,24 +255,24 @@ def test_the_next_command_spares_who_lives_and_who_cannot_be_told(trial: str, lo
         sleeper(Owner(trial=trial, owner=owners.owner_id())) as ours,
         sleeper(Owner(trial=trial, owner=lost_owner)) as lost,
     ):
-        ownership.sweep(engine=False)
+        leftovers.sweep(engine=False)
         assert (ours.poll(), lost.poll()) == (None, None)
-        ownership.end_all(Budget(10), trial=trial)
+        leftovers.end_all(Budget(10), trial=trial)
 
 
 def test_a_supervisor_that_takes_its_trials_down_is_given_the_time(
     monkeypatch: pytest.MonkeyPatch, dead_owner: str, tmp_path: Path
 ) -> None:
     """It ends by itself, because its check has gone; one that does not is ended, with what it has."""
-    worn = ownership.marks(Owner(trial="", owner=dead_owner), ownership.SUPERVISOR)
+    worn = leftovers.marks(Owner(trial="", owner=dead_owner), leftovers.SUPERVISOR)
     done = tmp_path / "done"
     with subprocess.Popen(["sh", "-c", f"sleep 1; touch {done}"], env={**os.environ, **worn}) as process:
-        ownership.sweep(engine=False)
+        leftovers.sweep(engine=False)
         assert done.exists()
         assert process.wait(10) == 0
-    monkeypatch.setattr(ownership, "_TAKES_DOWN_S", 0.2)
+    monkeypatch.setattr(leftovers, "_TAKES_DOWN_S", 0.2)
     with subprocess.Popen(["sleep", "300"], env={**os.environ, **worn}) as process:
-        ownership.sweep(engine=False)
+        leftovers.sweep(engine=False)
         assert process.wait(10) == -9
 
 
@@ -281,8 +281,8 @@ def test_a_supervisor_that_takes_its_trials_down_is_given_the_time(
 BUILDER = """
 import sys
 from pathlib import Path
-from tailproof.targets.cache import cache, published
-from tailproof.targets.run_to_end import run_to_end
+from tailproof.provision.cache import cache, published
+from tailproof.provision.run_to_end import run_to_end
 from tailproof.waiting import Budget
 def build(aside):
     aside.mkdir()
@@ -302,11 +302,11 @@ def test_what_a_killed_build_left_is_removed(tmp_path: Path, monkeypatch: pytest
         sites = cache() / "environments"
         Budget(30).wait_for("the build to begin", lambda: list(sites.glob("tailproof-*/it/started")))
         owner = owners.owner_id(builder.pid)
-        ownership.sweep(engine=False)
-        assert [one.part for one in ownership.processes() if one.owner.owner == owner] == ["build"]
+        leftovers.sweep(engine=False)
+        assert [one.part for one in leftovers.processes() if one.owner.owner == owner] == ["build"]
         builder.kill()
-    ownership.sweep(engine=False)
-    assert [one for one in ownership.processes() if one.owner.owner == owner] == []
+    leftovers.sweep(engine=False)
+    assert [one for one in leftovers.processes() if one.owner.owner == owner] == []
     assert [place.name for place in sites.iterdir()] == ["it.lock"]
     assert list((tmp_path / "t").iterdir()) == []
 
@@ -339,48 +339,48 @@ def test_a_killed_harness_leaves_a_server_that_clean_removes(trial: str) -> None
     ) as harness:
         assert harness.stdout is not None
         assert harness.stdout.readline()
-        assert any("small_server" in process.command for process in ownership.processes(trial=trial))
+        assert any("small_server" in process.command for process in leftovers.processes(trial=trial))
         harness.kill()
-    found = Counter(leftover.kind for leftover in ownership.leftovers(trial=trial))
+    found = Counter(leftover.kind for leftover in leftovers.leftovers(trial=trial))
     # Fewer when a check of another test was quicker: each begins with a look for what the dead left.
     assert found <= Counter({"process": 1, "scratch directory": 2})
-    ownership.clean(trial=trial)
-    assert ownership.leftovers(trial=trial) == []
+    leftovers.clean(trial=trial)
+    assert leftovers.leftovers(trial=trial) == []
 
 
 def test_processes_are_never_ended_without_a_trial() -> None:
     with pytest.raises(ValueError, match="trial"):
-        ownership.end_all(Budget(1), trial="")
+        leftovers.end_all(Budget(1), trial="")
 
 
 def test_without_an_engine_the_rest_is_found(trial: str, lost_owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/engine.sock")
     scratch.scratch(Owner(trial=trial, owner=lost_owner))
-    assert [leftover.kind for leftover in ownership.leftovers(trial=trial)] == ["scratch directory"]
+    assert [leftover.kind for leftover in leftovers.leftovers(trial=trial)] == ["scratch directory"]
 
 
 @pytest.mark.engine
 def test_containers_networks_and_volumes_of_a_dead_owner_are_removed(
     trial: str, lost_owner: str, small_image: str
 ) -> None:
-    labels = ownership.labels(Owner(trial=trial, owner=lost_owner))
+    labels = leftovers.labels(Owner(trial=trial, owner=lost_owner))
     with closing(connect()) as engine:
         volume = engine.volumes.create(f"tailproof-{trial}", labels=labels)
         engine.networks.create(f"tailproof-{trial}", labels=labels)
         engine.containers.create(small_image, labels=labels, volumes={volume.name: {"bind": "/workspace"}})
-        found = [leftover.kind for leftover in ownership.leftovers(trial=trial)]
+        found = [leftover.kind for leftover in leftovers.leftovers(trial=trial)]
         assert found == ["container", "network", "volume"]
-        assert all(line.startswith("removed ") for line in ownership.clean(trial=trial))
-    assert ownership.leftovers(trial=trial) == []
+        assert all(line.startswith("removed ") for line in leftovers.clean(trial=trial))
+    assert leftovers.leftovers(trial=trial) == []
 
 
 @pytest.mark.engine
 def test_the_next_check_removes_containers_of_an_owner_that_died(trial: str, dead_owner: str, small_image: str) -> None:
-    labels = ownership.labels(Owner(trial=trial, owner=dead_owner))
+    labels = leftovers.labels(Owner(trial=trial, owner=dead_owner))
     with closing(connect()) as engine:
         engine.containers.create(small_image, labels=labels)
-    ownership.sweep(engine=False)
-    if left := ownership.leftovers(trial=trial):  # another test may begin a check meanwhile
+    leftovers.sweep(engine=False)
+    if left := leftovers.leftovers(trial=trial):  # another test may begin a check meanwhile
         assert [leftover.kind for leftover in left] == ["container"]
-    ownership.sweep(engine=True)
-    assert ownership.leftovers(trial=trial) == []
+    leftovers.sweep(engine=True)
+    assert leftovers.leftovers(trial=trial) == []

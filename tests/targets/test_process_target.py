@@ -11,7 +11,7 @@ import httpx
 import pytest
 from target_stage import Begin
 
-from tailproof import ownership
+from tailproof.ownership import leftovers
 from tailproof.targets.process import ProcessTarget
 from tailproof.targets.target import TargetError
 
@@ -38,7 +38,7 @@ def test_nothing_of_the_harness_environment_reaches_the_server(
     assert "SOME_TOKEN" not in told
     assert told["HOME"] != os.environ["HOME"]
     assert told["ASKED_FOR"] == "this"
-    assert told[ownership.TRIAL] == trial.plan.owner.trial
+    assert told[leftovers.TRIAL] == trial.plan.owner.trial
 
 
 def test_killing_the_server_leaves_its_tools_alive(begin: Begin, small_process: ProcessTarget) -> None:
@@ -186,7 +186,7 @@ def test_a_removed_server_leaves_no_process_no_directory_and_no_record_twice(
     trial.server.remove()
     trial.server.remove()
     assert trial.processes() == []
-    left = [str(it) for it in ownership.leftovers(trial=trial.plan.owner.trial)]
+    left = [str(it) for it in leftovers.leftovers(trial=trial.plan.owner.trial)]
     assert left == [f"scratch directory {trial.plan.directory.parent} (trial {trial.plan.owner.trial})"]
     assert [life.stage for life in trial.lives()].count("removed") == 1
 

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from target_stage import Begin, Trial
 
-from tailproof.adapters.openhands import OpenHands
+from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.provision.environments import environment
+from tailproof.provision.images import build_image
 from tailproof.targets.container import ContainerTarget
-from tailproof.targets.environments import environment
-from tailproof.targets.images import build_image
 from tailproof.targets.releases import pypi_target, src_target
 from tailproof.waiting import Budget
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tailproof.adapters.openhands import OpenHands
-from tailproof.data import folder
-from tailproof.targets.locks import known_releases
+from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.provision.locks import known_releases
+from tailproof.resources import folder
 from tailproof.targets.resolve import BadTarget, resolve
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget

@@ -1,0 +1,138 @@
+"""The OpenHands agent-server, releases 1.6 to 1.58."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tailproof.adapters.adapter import Asked, Growth, Launch, Places, Seen, Sheet
+from tailproof.adapters.openhands import disk, events, requests, seeding
+from tailproof.adapters.openhands.api import OpenHandsApi
+from tailproof.adapters.openhands.releases import release
+from tailproof.history.records import Neutral
+from tailproof.incoming.limits import REQUEST_S
+from tailproof.waiting import Budget
+
+STATUS_WORDS = (
+    "idle",
+    "running",
+    "paused",
+    "waiting_for_confirmation",
+    "finished",
+    "error",
+    "stuck",
+    "deleting",
+)
+DEFERRED = "OH_DEFERRED_INIT"
+_YES = frozenset({"1", "true", "yes", "on"})
+
+
+class OpenHands:
+    """The adapter. A value without state."""
+
+    name = "openhands"
+
+    def sheet(self, version: str) -> Sheet:
+        """What the release promises. Sources: pull request 1554 (`crash_policy`), the end of a run in the server's event
+        service (`ends_with_snapshot`), the limit of the event search (`page_size`), `OH_LEASE_TTL_SECONDS` (`lease_s`),
+        `FATAL_WS_CLOSE_CODES` of the SDK (`fatal_closes`), whose back-off goes up to 30 s (`stream.resumed`)."""
+        known = release(version)
+        return Sheet(
+            parameters={
+                "status.agree": 5.0,
+                "status.crash": known.lease_s + 15.0,
+                "status.dead": 15.0,
+                "status.client": 1.0,
+                "loop.returns": 10.0,
+                "loop.bounded.1s": 5.0,
+                "loop.bounded.10s": 20.0,
+                "loop.bounded.after": 10.0,
+                "loop.terminates": 30.0,
+                "server.ready": 90.0,
+                "stream.resumed": 45.0,
+            },
+            facts={
+                "crash_policy": "error",
+                "ends_with_snapshot": True,
+                "deferred_init": known.deferred_init,
+                "page_size": 100,
+                "lazy_load": known.lazy_load,
+                "lease_s": known.lease_s,
+                "stores_before_publishing": known.stores_before_publishing,
+                "stream_replay": "snapshot",
+                "fatal_closes": "4001 4004",
+                "reads_wait_for_steps": known.reads_wait_for_steps,
+                "first_step_alone": known.first_step_alone,
+            },
+            vocabulary=STATUS_WORDS,
+        )
+
+    def api(
+        self,
+        base_url: str,
+        *,
+        key: str,
+        version: str,
+        budget: Budget | None = None,
+        timeout: float = REQUEST_S,
+        secret: str = "",
+    ) -> OpenHandsApi:
+        """The verbs over one base URL; `secret` initialises a dormant server."""
+        return OpenHandsApi(base_url, key=key, secret=secret, version=version, budget=budget, timeout=timeout)
+
+    def launch(
+        self, *, version: str, port: int, host: str, key: str, secret: str, places: Places, extra: Mapping[str, str]
+    ) -> Launch:
+        """Arguments and environment of a server. With deferred initialisation asked for in `extra`, the session key stays
+        out of the environment: `init` delivers it."""
+        environment = {
+            "OH_SECRET_KEY": secret,
+            "OH_CONVERSATIONS_PATH": places.conversations,
+            "OH_WORKSPACE_PATH": places.workspace,
+            "OH_BASH_EVENTS_DIR": f"{places.root}/bash_events",
+            "OH_PERSISTENCE_DIR": f"{places.root}/persistence",
+            "OH_ENABLE_VSCODE": "false",
+            "OH_ENABLE_VNC": "false",
+            "OH_PRELOAD_TOOLS": "false",
+            "OH_TELEMETRY_EXPORTER": "none",
+            "DO_NOT_TRACK": "1",
+            "OPENHANDS_SUPPRESS_BANNER": "1",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "LOG_JSON": "true",
+            "PYTHONUNBUFFERED": "1",
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+        }
+        if key and extra.get(DEFERRED, "").lower() not in _YES:
+            environment["OH_SESSION_API_KEYS_0"] = key
+        environment.update(extra)
+        arguments = ("-m", "openhands.agent_server", "--host", host, "--port", str(port))
+        return Launch(arguments=arguments, environment=environment)
+
+    def dormant_environment(self) -> Mapping[str, str]:
+        """Deferred initialisation (pull request 2523, from 1.29.0)."""
+        return {DEFERRED: "true"}
+
+    def asked(self, method: str, target: str) -> Asked:
+        """Verb, conversation and status words of a request."""
+        return requests.asked(method, target)
+
+    def route(self, verb: str) -> tuple[str, str]:
+        """Method and path of the requests that do `verb`. Raises KeyError."""
+        return requests.ROUTES[verb]
+
+    def decode(self, raw: bytes | bytearray) -> Seen:
+        """One event from a frame, an item of a page or a file. Raises Unsound."""
+        return events.decode(raw)
+
+    def neutral(self, raw_status: str) -> Neutral:
+        """`unknown` for a word that no release is known to use."""
+        return events.NEUTRAL.get(raw_status, "unknown")
+
+    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[Seen], Sequence[str]]]:
+        """Per conversation: id, raw status, events in log order, unreadable files."""
+        return disk.read_disk(conversations)
+
+    def grow(self, conversations: Path, conversation: str, growth: Growth) -> None:
+        """Actions with their observations, and the condensations that make the model forget them. Raises GrowError."""
+        seeding.grow(conversations, conversation, growth)

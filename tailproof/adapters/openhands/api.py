@@ -1,0 +1,316 @@
+"""The verbs of one running OpenHands agent-server, over HTTP."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from tailproof.adapters.adapter import Answer, ConversationPlan, Opening, Page, Seen
+from tailproof.adapters.openhands.events import decode
+from tailproof.adapters.openhands.releases import release
+from tailproof.adapters.openhands.requests import CONVERSATIONS, INIT
+from tailproof.incoming import json
+from tailproof.incoming.http import Http, Reply
+from tailproof.incoming.limits import Misshapen, Unsound
+from tailproof.incoming.words import number, word, words
+from tailproof.outgoing.masking import Masker
+from tailproof.waiting import Budget
+
+Found = TypeVar("Found")
+
+KEY_HEADER = "X-Session-API-Key"
+INIT_HEADER = "X-Init-API-Key"
+MODEL = "openai/mock"
+MODEL_KEY = "scripted"
+"""What the scripted model is called, and the key that it does not look at."""
+TEXT_CHARS = 200
+"""How much is kept of an answer that was not expected."""
+TOOL_PATIENCE_S = 900
+"""After how many silent seconds the terminal tool gives up on a command; its default of 30 is shorter than a held gate."""
+
+
+class OpenHandsApi:
+    """One base URL, direct or through the wire. Safe to use from several threads."""
+
+    def __init__(
+        self, base_url: str, *, key: str, secret: str, version: str, timeout: float, budget: Budget | None = None
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._key = key
+        self._secret = secret
+        self._masker = Masker({"session key": key, "server secret": secret})
+        self._release = release(version)
+        self._timeout = timeout
+        self._budget = budget or Budget(math.inf)
+        self._http = Http(self.base_url, {KEY_HEADER: key} if key else {})
+
+    def ready(self, budget: Budget | None = None) -> Answer:
+        """`/ready`, and `/health` for releases before 1.11.2, which have no `/ready`."""
+        answer = self._ask("ready", "GET", "/ready", budget=budget)
+        return self._ask("ready", "GET", "/health", budget=budget) if answer.code == 404 else answer
+
+    def version(self) -> tuple[Answer, str]:
+        """`version` of `/server_info`."""
+        return self._read("probe", "/server_info", _version, "")
+
+    def vocabulary(self) -> tuple[Answer, tuple[str, ...], str]:
+        """The enum of the execution status in `/openapi.json`."""
+        nothing: tuple[str, ...] = ()
+        answer, found = self._read("probe", "/openapi.json", _vocabulary, nothing)
+        return answer, found, "/openapi.json ConversationExecutionStatus" if found else ""
+
+    def conversations(self) -> tuple[Answer, tuple[str, ...]]:
+        """The newest hundred of the search, which loads none of them."""
+        nothing: tuple[str, ...] = ()
+        newest = f"{CONVERSATIONS}/search?limit=100&sort_order=CREATED_AT_DESC"
+        return self._read("probe", newest, _conversations, nothing)
+
+    def create(self, plan: ConversationPlan) -> Answer:
+        """Only fields that 1.6.0 knows, and `autotitle`, which older releases drop."""
+        return self._ask("create", "POST", CONVERSATIONS, creation(plan))
+
+    def send(self, conversation: str, text: str, *, run: bool) -> Answer:
+        """Post a user message."""
+        body = {"role": "user", "content": [{"type": "text", "text": text}], "run": run}
+        return self._ask("send", "POST", f"{_one(conversation)}/events", body)
+
+    def run(self, conversation: str) -> Answer:
+        """200 when accepted, 409 when it runs already."""
+        return self._ask("run", "POST", f"{_one(conversation)}/run")
+
+    def pause(self, conversation: str) -> Answer:
+        """Takes effect between two steps."""
+        return self._ask("pause", "POST", f"{_one(conversation)}/pause")
+
+    def delete(self, conversation: str) -> Answer:
+        """Closes the conversation and removes it from the disk."""
+        return self._ask("delete", "DELETE", _one(conversation))
+
+    def status(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, str]:
+        """Served from memory or `base_state.json`; does not load the conversation."""
+        return self._read("status", _one(conversation), _status, "", budget)
+
+    def page(
+        self,
+        conversation: str,
+        *,
+        cursor: str = "",
+        size: int = 100,
+        ascending: bool = True,
+        budget: Budget | None = None,
+    ) -> Page:
+        """`size` is at most 100. The cursor is the id of the first event of the next page. Loads the conversation."""
+        asked = {"limit": str(size), "sort_order": "TIMESTAMP" if ascending else "TIMESTAMP_DESC"}
+        if cursor:
+            asked["page_id"] = cursor
+        events: list[Seen] = []
+
+        def take(raw: bytes | bytearray) -> str:
+            page = json.decode(raw, _Page, outline=True)
+            events.extend(decode(bytes(item)) for item in page.items)
+            return word(page.next_page_id or "", "the cursor")
+
+        target = f"{_one(conversation)}/events/search?{urlencode(asked)}"
+        answer, following = self._read("load", target, take, "", budget)
+        return Page(answer=answer, events=events, cursor=following)
+
+    def count(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, int]:
+        """The server's own count of events; loads the conversation."""
+        return self._read("load", f"{_one(conversation)}/events/count", _count, -1, budget)
+
+    def init(self, *, key: str) -> Answer:
+        """Proves itself with the secret that the dormant server was started with."""
+        headers = {INIT_HEADER: self._secret} if self._secret else {}
+        return self._ask("init", "POST", INIT, {"session_api_keys": [key]}, headers=headers)
+
+    def probes(self, conversation: str) -> Sequence[tuple[str, str]]:
+        """One route of each router that works on conversations, events or commands."""
+        one = _one(conversation)
+        return (
+            ("GET", f"{CONVERSATIONS}/search"),
+            ("GET", f"{CONVERSATIONS}/count"),
+            ("GET", one),
+            ("GET", f"{one}/events/search"),
+            ("GET", f"{one}/events/count"),
+            ("POST", f"{one}/run"),
+            ("GET", "/api/bash/bash_events/search"),
+        )
+
+    def probe(self, method: str, path: str) -> Answer:
+        """Try one route for its code."""
+        return self._ask("probe", method, path)
+
+    def stream_url(self, conversation: str) -> str:
+        """The socket that the SDK and the GUI use."""
+        return f"{self.base_url.replace('http', 'ws', 1)}/sockets/events/{conversation}"
+
+    def stream_headers(self) -> Mapping[str, str]:
+        """The key, where the release takes it from a header."""
+        return {KEY_HEADER: self._key} if self._key and self._release.stream_key == "header" else {}
+
+    def stream_opening(self, conversation: str) -> Opening:
+        """As the release wants its key: in the query, in a header, or in the first frame."""
+        url = self.stream_url(conversation)
+        frames: tuple[str, ...] = ()
+        if self._key and self._release.stream_key == "query":
+            url = f"{url}?{urlencode({'session_api_key': self._key})}"
+        if self._key and self._release.stream_key == "first-frame":
+            frames = (msgspec.json.encode({"type": "auth", "session_api_key": self._key}).decode(),)
+        return Opening(url=url, headers=self.stream_headers(), frames=frames)
+
+    def close(self) -> None:
+        """End what is under way, in any thread."""
+        self._http.close()
+
+    def _ask(
+        self,
+        verb: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
+    ) -> Answer:
+        """Nobody looks into the body of the answer, which is to be JSON where it says so."""
+        answer, reply = self._exchange(verb, method, path, body=body, headers=headers, budget=budget)
+        if answer.ok and verb != "ready" and reply.body and reply.kind == "application/json":
+            try:
+                json.decode(reply.body, msgspec.Raw, outline=True)
+            except Unsound as unsound:
+                return replace(answer, error=str(unsound), flaw=unsound.flaw)
+        return answer
+
+    def _read(
+        self,
+        verb: str,
+        path: str,
+        take: Callable[[bytes | bytearray], Found],
+        nothing: Found,
+        budget: Budget | None = None,
+    ) -> tuple[Answer, Found]:
+        """Ask, and take from the body of a good answer what is looked for; what is wrong with it is said in the answer."""
+        answer, reply = self._exchange(verb, "GET", path, budget=budget)
+        if not answer.ok:
+            return answer, nothing
+        try:
+            return answer, take(reply.body)
+        except Unsound as unsound:
+            return replace(answer, error=str(unsound), flaw=unsound.flaw), nothing
+
+    def _exchange(
+        self,
+        verb: str,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
+    ) -> tuple[Answer, Reply]:
+        began = time.monotonic_ns()
+        target = f"{self._http.path}{path}"
+        reply = self._http.ask(
+            method,
+            target,
+            budget=budget or self._budget,
+            body=None if body is None else msgspec.json.encode(body),
+            headers=headers,
+            seconds=self._timeout,
+        )
+        return Answer(
+            verb=verb,
+            method=method,
+            path=target,
+            code=reply.code,
+            began_ns=began,
+            ended_ns=time.monotonic_ns(),
+            error=reply.error,
+            flaw=reply.flaw,
+            cut=reply.cut,
+            text="" if 200 <= reply.code < 300 else self._masker.start(reply.body, TEXT_CHARS),
+        ), reply
+
+
+def creation(plan: ConversationPlan) -> dict[str, Any]:
+    """The body that creates a conversation on every release from 1.6.0 on."""
+    return {
+        "conversation_id": plan.conversation,
+        "agent": {
+            "kind": "Agent",
+            "llm": {
+                "usage_id": "scripted",
+                "model": MODEL,
+                "base_url": plan.model_url,
+                "api_key": MODEL_KEY,
+                "num_retries": plan.model_retries,
+                "retry_min_wait": 1,
+                "retry_max_wait": 2,
+            },
+            "tools": [{"name": "terminal", "params": {"no_change_timeout_seconds": TOOL_PATIENCE_S}}],
+        },
+        "workspace": {"kind": "LocalWorkspace", "working_dir": plan.workspace},
+        "max_iterations": plan.max_iterations,
+        "stuck_detection": True,
+        "autotitle": False,
+        **({"confirmation_policy": {"kind": "AlwaysConfirm"}} if plan.confirm else {}),
+    }
+
+
+def _one(conversation: str) -> str:
+    return f"{CONVERSATIONS}/{quote(conversation, safe='')}"
+
+
+class _Page(msgspec.Struct):
+    items: list[msgspec.Raw]
+    next_page_id: str | None = None
+
+
+def _object(raw: bytes | bytearray, what: str) -> dict[str, Any]:
+    body = json.decode(raw)
+    if not isinstance(body, dict):
+        raise Misshapen(f"{what} is no object")
+    return body
+
+
+def _version(raw: bytes | bytearray) -> str:
+    return word(_object(raw, "the information about the server").get("version") or "", "the version")
+
+
+def _vocabulary(raw: bytes | bytearray) -> tuple[str, ...]:
+    here = _object(raw, "the schema of the server")
+    for name in ("components", "schemas", "ConversationExecutionStatus"):
+        found = here.get(name, {})
+        if not isinstance(found, dict):
+            raise Misshapen(f"{name} in the schema of the server is no object")
+        here = found
+    published = here.get("enum", [])
+    if not isinstance(published, list):
+        raise Misshapen("the published status words are no list")
+    return words(published, "a published status word")
+
+
+def _conversations(raw: bytes | bytearray) -> tuple[str, ...]:
+    items = _object(raw, "the list of conversations").get("items", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise Misshapen("the conversations are no list of objects")
+    return words((item.get("id", "") for item in items), "the id of a conversation")
+
+
+def _status(raw: bytes | bytearray) -> str:
+    said = json.decode(raw, _State, outline=True).execution_status
+    return "" if said is None else word(said, "the status")
+
+
+class _State(msgspec.Struct):
+    execution_status: Any = None
+
+
+def _count(raw: bytes | bytearray) -> int:
+    return number(json.decode(raw), "the count of events")

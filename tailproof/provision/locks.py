@@ -1,0 +1,168 @@
+"""Which packages a release is run with: a committed lock file, or one resolved on the fly as of the release's own day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import Version
+
+from tailproof import resources
+from tailproof.history.recorder import write_atomically
+from tailproof.ownership.scratch import workroom
+from tailproof.provision.cache import cache
+from tailproof.provision.uv import THIS_PYTHON, UvFailed, uv
+from tailproof.targets.target import TargetError
+from tailproof.waiting import Budget
+
+PACKAGES = ("openhands-agent-server", "openhands-sdk", "openhands-tools", "openhands-workspace")
+"""Released together under one number; the server does not pin its siblings, so a lock file has to."""
+
+LOWEST_PYTHON = "3.12"
+"""The releases ask for it; a lock file is resolved for this one and everything above."""
+
+_VERSION = re.compile(r"\d+(\.\d+)*([ab]|rc|\.post|\.dev)?\d*")
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock file: requirements with hashes, and the release that it is for."""
+
+    version: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest release, and who says so (`says`, the rest of a sentence that begins with the release)."""
+
+    version: str
+    says: str
+
+
+def is_version(text: str) -> bool:
+    """It is written like the number of a release; whether there is such a release is another question."""
+    return _VERSION.fullmatch(text) is not None
+
+
+def known_releases() -> list[str]:
+    """Releases with a committed lock file, oldest first; a release candidate stands before its release."""
+    return sorted((path.stem for path in (resources.folder("docker") / "locks").glob("*.txt")), key=Version)
+
+
+def newest_release(budget: Budget) -> Newest:
+    """The newest release in the package index, release candidates aside; the newest one with a committed lock file when the
+    index does not answer within the budget. Whether it can be installed is another question."""
+    try:
+        (found,) = _look_up([PACKAGES[0]], budget)
+    except TargetError as silent:
+        return Newest(known_releases()[-1], f"the newest with a committed lock file: {silent}")
+    return Newest(str(found["version"]), "the newest in the package index")
+
+
+def lock_for(version: str, budget: Budget) -> Lock:
+    """The committed lock file of a release, else one that is resolved now and kept in the cache.
+
+    Raises:
+        TargetError: there is no such release, or it cannot be resolved.
+    """
+    committed = resources.folder("docker") / "locks" / f"{version}.txt"
+    if committed.is_file():
+        return Lock(version, committed)
+    resolved = cache() / "locks" / f"{version}.txt"
+    if not resolved.is_file():
+        text = resolve_lock(version, budget)
+        resolved.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(resolved, text.encode())
+    return Lock(version, resolved)
+
+
+def resolve_lock(version: str, budget: Budget, *, as_of: dt.datetime | None = None) -> str:
+    """The text of a lock file: hashed requirements of a release for Python 3.12 and above, with the packages that were there
+    on `as_of` (default: a day after the release was uploaded).
+
+    Raises:
+        TargetError: there is no such release (the nearest ones are named), or its dependencies cannot be met.
+    """
+    if not is_version(version):
+        raise TargetError(f"{version!r} is not a version; known releases: {', '.join(known_releases())}")
+    day = as_of or uploaded(version, budget) + dt.timedelta(days=1)
+    stamp = day.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with workroom() as place:
+        asked = place / "requirements.in"
+        asked.write_text("".join(f"{package}=={version}\n" for package in PACKAGES))
+        text = uv(
+            [
+                *(
+                    "pip",
+                    "compile",
+                    *THIS_PYTHON,
+                    "--universal",
+                    "--python-version",
+                    LOWEST_PYTHON,
+                    "--generate-hashes",
+                ),
+                *("--exclude-newer", stamp, "--no-header", "--no-annotate", "--quiet", str(asked)),
+            ],
+            doing=f"resolving release {version} as of {stamp}",
+            budget=budget,
+        )
+    head = (
+        f"# {PACKAGES[0]} {version} and its siblings, with the dependencies of {stamp}\n"
+        f"# made by: python docker/lock.py {version}{f' --as-of {as_of:%Y-%m-%d}' if as_of else ''}\n"
+    )
+    return head + text
+
+
+def uploaded(version: str, budget: Budget) -> dt.datetime:
+    """When the last file of a release was uploaded. Raises TargetError when the index has no such release."""
+    try:
+        found = _look_up([f"{package}=={version}" for package in PACKAGES], budget)
+    except UvFailed as failed:
+        if "there is no version of" not in " ".join(failed.said.split()):
+            raise
+        near = ", ".join(_nearest(version, budget)) or ", ".join(known_releases())
+        raise TargetError(f"{PACKAGES[0]} has no release {version}; the nearest are {near}") from failed
+    times = [
+        file["upload-time"]
+        for package in found
+        for file in [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+        if "upload-time" in file
+    ]
+    if not times:
+        raise TargetError(
+            f"the package index does not say when {version} was uploaded: give docker/lock.py an --as-of day"
+        )
+    latest: dt.datetime = max(times)
+    return latest
+
+
+def _nearest(version: str, budget: Budget) -> list[str]:
+    near = []
+    for bound, resolution in (("<", "highest"), (">", "lowest-direct")):
+        try:
+            found = _look_up([f"{PACKAGES[0]}{bound}{version}"], budget, "--resolution", resolution)
+        except UvFailed:
+            continue
+        near += [str(package["version"]) for package in found]
+    return near
+
+
+def _look_up(requirements: list[str], budget: Budget, *options: str) -> list[dict[str, dict[str, dt.datetime]]]:
+    """What the index knows of some requirements alone, without their dependencies."""
+    with workroom() as place:
+        asked = place / "requirements.in"
+        asked.write_text("\n".join(requirements))
+        text = uv(
+            [
+                *("pip", "compile", *THIS_PYTHON, "--no-deps", "--no-header", "--format", "pylock.toml", "--quiet"),
+                *("--python-version", "3.13", *options, str(asked)),
+            ],
+            doing=f"looking up {requirements[0]} in the package index",
+            budget=budget,
+        )
+    packages: list[dict[str, dict[str, dt.datetime]]] = tomllib.loads(text)["packages"]
+    return packages

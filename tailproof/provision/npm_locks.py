@@ -1,0 +1,125 @@
+"""Which packages a release of the TypeScript client is run with: a committed lock, or one resolved as of the release's own day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tailproof import resources
+from tailproof.history.recorder import write_atomically
+from tailproof.ownership.scratch import workroom
+from tailproof.provision.cache import cache
+from tailproof.provision.locks import is_version
+from tailproof.provision.npm import NpmFailed, npm
+from tailproof.targets.target import TargetError
+from tailproof.waiting import Budget
+
+PACKAGE = "@openhands/typescript-client"
+MANIFEST = "package.json"
+LOCKED = "package-lock.json"
+
+
+@dataclass(frozen=True, slots=True)
+class NpmLock:
+    """A lock: the directory with `package.json` and `package-lock.json`, and the release that it is for."""
+
+    version: str
+    directory: Path
+    committed: bool
+    """False when it was resolved on this machine."""
+
+
+def known_clients() -> list[str]:
+    """Releases of the TypeScript client with a committed lock, oldest first."""
+    return sorted((path.parent.name for path in _committed().glob(f"*/{LOCKED}")), key=_order)
+
+
+def npm_lock_for(version: str, budget: Budget) -> NpmLock:
+    """The committed lock of a release, else one that is resolved now and kept in the cache.
+
+    Raises:
+        TargetError: there is no such release, or it cannot be resolved.
+    """
+    committed = _committed() / version
+    if (committed / LOCKED).is_file():
+        return NpmLock(version, committed, True)
+    resolved = cache() / "locks" / "typescript" / version
+    if not (resolved / LOCKED).is_file():
+        write_npm_lock(resolve_npm_lock(version, budget), resolved)
+    return NpmLock(version, resolved, False)
+
+
+def write_npm_lock(texts: dict[str, str], directory: Path) -> None:
+    """Write what `resolve_npm_lock` gave; the lock itself comes last, so that a directory that has it is whole."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in (MANIFEST, LOCKED):
+        write_atomically(directory / name, texts[name].encode())
+
+
+def resolve_npm_lock(version: str, budget: Budget, *, as_of: dt.datetime | None = None) -> dict[str, str]:
+    """The texts of `package.json` and `package-lock.json` by name: hashed packages of a release, with those that were there on
+    `as_of` (default: a day after the release was uploaded). No registry stands in them.
+
+    Raises:
+        TargetError: there is no such release (the known ones are named), or its dependencies cannot be met.
+    """
+    if not is_version(version):
+        raise TargetError(f"{version!r} is not a version; known releases: {', '.join(known_clients())}")
+    with workroom() as place:
+        day = as_of or _uploaded(version, budget, place) + dt.timedelta(days=1)
+        stamp = day.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        asked = f" --as-of {as_of:%Y-%m-%d}" if as_of else ""
+        manifest = {
+            "name": "client-under-test",
+            "description": f"{PACKAGE} {version} with the dependencies of {stamp}; "
+            f"made by: python docker/lock.py ts:{version}{asked}",
+            "private": True,
+            "dependencies": {PACKAGE: version},
+        }
+        (place / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        npm(
+            [
+                *("install", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved=true"),
+                *("--before", stamp),
+            ],
+            doing=f"resolving {PACKAGE} {version} as of {stamp}",
+            budget=budget,
+            cwd=place,
+        )
+        texts = {file: (place / file).read_text() for file in (MANIFEST, LOCKED)}
+    loose = [name for name, one in json.loads(texts[LOCKED])["packages"].items() if name and "integrity" not in one]
+    if loose:
+        raise TargetError(f"the lock of {PACKAGE} {version} would lack the hashes of {', '.join(loose)}")
+    return texts
+
+
+def _uploaded(version: str, budget: Budget, cwd: Path) -> dt.datetime:
+    try:
+        said = npm(
+            ["view", PACKAGE, "time", "--json"],
+            doing=f"looking up {PACKAGE} in the package registry",
+            budget=budget,
+            cwd=cwd,
+        )
+        times: dict[str, str] = json.loads(said)
+    except ValueError as bad:
+        raise TargetError(f"the package registry does not say when {PACKAGE} was uploaded: {bad}") from bad
+    except NpmFailed as failed:
+        if "E404" in failed.said:
+            raise TargetError(f"the package registry has no {PACKAGE}") from failed
+        raise
+    if version not in times:
+        there = sorted((one for one in times if is_version(one)), key=_order)
+        raise TargetError(f"{PACKAGE} has no release {version}; there are {', '.join(there[-8:])}")
+    return dt.datetime.fromisoformat(times[version])
+
+
+def _committed() -> Path:
+    return resources.folder("docker") / "locks" / "typescript"
+
+
+def _order(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]

@@ -1,0 +1,253 @@
+"""What one check will do, worked out before anything is started: which cell is judged, and which is not run and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from tailproof import resources
+from tailproof.adapters.catalogue import PROTOCOL, adapter_for
+from tailproof.faults.catalogue import fault_for
+from tailproof.guarantees.catalogue import CATALOGUE
+from tailproof.incoming import BadInput
+from tailproof.incoming.limits import SAID_CHARS
+from tailproof.outgoing.visible import clip
+from tailproof.reports.baseline import Baseline
+from tailproof.reports.result import NotRunResult, PairResult, called
+from tailproof.runner.orders import Order
+from tailproof.runner.pairs import Matrix, Pair, model_url_of
+from tailproof.scenario.load import load_scenario, of_tier, scenario_files
+from tailproof.scenario.schema import FaultPlan, Scenario, Tier
+from tailproof.targets.resolve import resolve
+from tailproof.targets.target import Target
+
+
+class CheckError(BadInput):
+    """The check cannot be done as it was asked for: wrong usage or bad input, said in one sentence."""
+
+
+class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for."""
+
+    scenarios: tuple[str, ...] = ()
+    tier: Tier = "gate"
+    out: str
+    baseline: str = ""
+    seed: int
+    model_url: str = ""
+    repetitions: int = 1
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One guarantee on one trial of one scenario with one pair."""
+
+    scenario: Scenario
+    guarantee: str
+    pair: Pair
+    order: Order | None
+    """None when the scenario is not run; `not_run` says why it cannot be, or `pair.failure` what could not be built."""
+    not_run: str = ""
+
+    @property
+    def trial(self) -> str:
+        """`stream-lag`, `stream-lag.2`, `stream-lag_sdk-1.11.0_pypi-1.11.0`: see `Order.name`."""
+        return self.order.name if self.order else called(self.scenario.name, self.pair.name)
+
+    @property
+    def name(self) -> str:
+        """`events.tail[stream-lag]`: the guarantee and the trial."""
+        return f"{self.guarantee}[{self.trial}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A check that can be run."""
+
+    options: CheckOptions
+    matrix: Matrix
+    cells: list[Cell]
+    baseline: Baseline
+
+    @classmethod
+    def plan(cls, options: CheckOptions, matrix_of: Callable[[], Matrix]) -> Check:
+        """Load scenarios and baseline, decide what is run with which pair. Starts nothing; `matrix_of` is called when the files
+        are found to be right, because it may build for minutes.
+
+        Raises:
+            CheckError, BadFile: said so that the user can act on it.
+        """
+        files = [load_scenario(Path(word), check_fault) for word in options.scenarios if _is_file(word)]
+        scenarios = _asked_for(options, files)
+        baseline = Baseline.load(
+            Path(options.baseline) if options.baseline else resources.folder("suites") / "baseline.yaml",
+            guarantees=CATALOGUE.keys(),
+            scenarios={*shipped_files(), *(scenario.name for scenario in files)},
+        )
+        matrix = matrix_of()
+        # Trials of one target stand side by side: its server can be kept between them.
+        meetings = {
+            (scenario.name, playing.target, playing.client): (scenario, playing)
+            for pair in matrix.pairs
+            for scenario in scenarios
+            for playing in [pair if scenario.client == "chosen" else matrix.plain_of(pair.target)]
+        }
+        cells = [cell for scenario, pair in meetings.values() for cell in _cells(scenario, pair, options)]
+        return cls(options=options, matrix=matrix, cells=cells, baseline=baseline)
+
+    @property
+    def orders(self) -> list[Order]:
+        """The trials, each once, in the order in which they should be begun."""
+        return list({cell.order.key: cell.order for cell in self.cells if cell.order is not None}.values())
+
+    @property
+    def pairs(self) -> list[PairResult]:
+        """Who meets whom: the pairs that were asked for, then those of scenarios that judge the server alone."""
+        with_cells = {cell.pair for cell in self.cells}
+        several = len(self.matrix.pairs) > 1
+        pairs = [*self.matrix.pairs, *self.matrix.plain] if several else list(self.matrix.pairs)
+        return [
+            PairResult(
+                target=pair.target,
+                client=pair.client,
+                name=pair.name,
+                release=pair.release,
+                error=pair.failure or None,
+                newest=pair.newest,
+            )
+            for pair in dict.fromkeys(pairs)
+            if not several or pair in with_cells
+        ]
+
+    @property
+    def not_run(self) -> list[NotRunResult]:
+        """The scenarios that a pair cannot play, each once for each pair, with the reason."""
+        rows = [
+            NotRunResult(
+                scenario=cell.scenario.name,
+                guarantee=None,
+                reason=cell.not_run,
+                target=cell.pair.target,
+                client=cell.pair.client,
+            )
+            for cell in self.cells
+            if cell.not_run
+        ]
+        return list(dict.fromkeys(rows))
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence for each target and reason for which its pairs have no trials, although they could play."""
+        clients: dict[tuple[str, str], dict[str, None]] = {}
+        for cell in self.cells:
+            if cell.pair.failure and not cell.not_run:
+                clients.setdefault((cell.pair.target, cell.pair.failure), {})[cell.pair.client] = None
+        return [
+            f"no trial of {', '.join(names)} with {target}: {failure}" for (target, failure), names in clients.items()
+        ]
+
+
+def check_fault(plan: FaultPlan) -> None:
+    """Raises ValueError for a fault kind or options that do not exist."""
+    fault = fault_for(plan.id, plan.fault, plan.options)
+    if fault.ends_a_life and plan.lasts is not None:
+        raise ValueError(f"{plan.fault} is healed at once, by starting the server again: it knows no `lasts`")
+
+
+def shipped_files() -> dict[str, Path]:
+    """Name -> file of the shipped scenarios."""
+    return scenario_files(resources.folder("scenarios"))
+
+
+def catalogue(globs: Sequence[str] = ("*",)) -> list[Scenario]:
+    """The shipped scenarios whose names match one of `globs`; no other file is read. Raises BadFile."""
+    return [
+        load_scenario(path, check_fault)
+        for name, path in shipped_files().items()
+        if any(fnmatchcase(name, glob) for glob in globs)
+    ]
+
+
+def _is_file(word: str) -> bool:
+    return word.endswith(".yaml")
+
+
+def _asked_for(options: CheckOptions, files: list[Scenario]) -> list[Scenario]:
+    """Those named, whatever their tier; without a name those of the tier. Raises CheckError for a name that is none: what was asked
+    for and not looked at would stand behind an open gate."""
+    if not options.scenarios:
+        return of_tier(catalogue(), options.tier)
+    globs = [word for word in options.scenarios if not _is_file(word)]
+    names = shipped_files()
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in names):
+            raise CheckError(f"no scenario matches {clip(glob, SAID_CHARS)}; there are {', '.join(names)}")
+    return catalogue(globs) + files
+
+
+def _cells(scenario: Scenario, pair: Pair, options: CheckOptions) -> list[Cell]:
+    reason = _cannot(scenario, pair, options)
+    orders = [
+        Order(
+            scenario=scenario.model_dump(mode="json", by_alias=True),
+            target=pair.target,
+            client=pair.client,
+            pair=pair.name,
+            seed=options.seed,
+            out=options.out,
+            repetition=repetition,
+            model_url=model_url_of(pair.target, options.model_url),
+        )
+        for repetition in range(options.repetitions)
+    ]
+    return [
+        Cell(scenario=scenario, guarantee=guarantee, pair=pair, order=order, not_run=reason)
+        for order in ([None] if reason or pair.failure else orders)
+        for guarantee in CATALOGUE
+        if any(fnmatchcase(guarantee, glob) for glob in scenario.guarantees)
+    ]
+
+
+def _cannot(scenario: Scenario, pair: Pair, options: CheckOptions) -> str:
+    """Why this pair cannot play this scenario; empty when it can."""
+    url = model_url_of(pair.target, options.model_url)
+    target = resolve(pair.target, adapter=adapter_for(PROTOCOL), model_url=url or None)
+    return _target_cannot(scenario, target, pair.release) or _client_cannot(scenario, pair.client)
+
+
+def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
+    if "model" not in target.capabilities:
+        return f"{target.spec} cannot reach the scripted model: give it with --model-url"
+    if scenario.server.memory and "oom" not in target.capabilities:
+        return f"{target.spec} has no memory limit: use docker:IMAGE"
+    sheet = adapter_for(PROTOCOL).sheet(version)
+    if scenario.server.dormant and not ("deferred-init" in target.capabilities and sheet.facts["deferred_init"]):
+        return f"{target.spec} has no deferred initialisation"
+    if scenario.grown and not {"disk", "restart"} <= target.capabilities:
+        return f"{target.spec} gives nobody its disk to grow a history on: use pypi:VERSION, src:DIR or docker:IMAGE"
+    for plan in scenario.faults:
+        reason = fault_for(plan.id, plan.fault, plan.options).available(target.capabilities)
+        if reason:
+            return reason
+    return ""
+
+
+def _client_cannot(scenario: Scenario, client: str) -> str:
+    """A script plays by itself, from the first message to the end; all other clients are driven."""
+    by_client = scenario.server.dormant and scenario.server.initialised_by == "client"
+    if client.partition(":")[0] != "script":
+        return f"{client} does not initialise a server: use script:FILE" if by_client else ""
+    if scenario.server.dormant and not by_client:
+        return f"{client} initialises a dormant server by itself, and here the harness does"
+    if scenario.grown:
+        return f"{client} begins its own conversation, and this one has a history"
+    if scenario.confirmation != "never":
+        return f"{client} creates its own conversation, and in this one the agent must wait for a confirmation"
+    if len(scenario.messages) != 1:
+        return f"{client} sends one message, and this scenario has {len(scenario.messages)}"
+    return ""

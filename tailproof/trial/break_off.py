@@ -1,0 +1,45 @@
+"""With whom a trial could not go on: told from what went wrong, and from who was asked for what at that moment."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tailproof.adapters.subscription import SubscriptionRefused
+from tailproof.clients.client import ClientError, ClientRaised
+from tailproof.history.records import BreakOff
+from tailproof.outgoing.masking import Masker
+from tailproof.provision.engine import EngineError
+from tailproof.targets.target import ServerFailed, TargetError
+from tailproof.waiting import DeadlineMissed
+from tailproof.wire.handle import WireError
+from tailproof.wire.toxiproxy import ToxiproxyError
+
+AtWork = tuple[Literal["server", "client", "harness"], str]
+"""Who is asked for what: whom a missed deadline is laid to."""
+CAUSES = (DeadlineMissed, SubscriptionRefused, ClientError, TargetError, WireError, ToxiproxyError, OSError)
+"""What may go wrong in a trial without being a defect of ours."""
+SAYS_CHARS = 500
+
+
+def break_off(error: Exception, at_work: AtWork, masker: Masker) -> BreakOff:
+    """Whatever the product did not do is its own: it raised, refused, ended by itself, or let a deadline pass while it was asked.
+    Everything else is the harness's."""
+    by, doing = at_work
+    match error:
+        case ClientRaised():
+            by, doing = "client", error.verb
+        case SubscriptionRefused():
+            by, doing = "server", "subscribe"
+        case ServerFailed():
+            by, doing = "server", "ready"
+        case DeadlineMissed():
+            pass
+        case WireError():
+            by, doing = "harness", "wire"
+        case ToxiproxyError():
+            by, doing = "harness", "Toxiproxy"
+        case EngineError():
+            by, doing = "harness", "engine"
+        case _:
+            by = "harness"
+    return BreakOff(by=by, doing=doing, says=masker.cut(str(error), SAYS_CHARS))

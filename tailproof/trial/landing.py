@@ -1,0 +1,240 @@
+"""The faults of one trial: each lands at its point of the loop, shows its effect, is healed, and is accounted for in the record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from tailproof.faults.catalogue import fault_for
+from tailproof.faults.clock import HealingClock
+from tailproof.faults.fault import Fault, Proof
+from tailproof.history import records
+from tailproof.history.recorder import Recorder
+from tailproof.scenario.schedule import Moment, last_turns, of_run, schedule
+from tailproof.scenario.schema import Scenario
+from tailproof.trial.break_off import CAUSES
+from tailproof.trial.participants import Cast
+from tailproof.waiting import Budget, Cancelled, DeadlineMissed
+
+
+class Landing:
+    """Raises ValueError for a plan with a fault that does not exist. `enter` and `tell` are those of the trial."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        recorder: Recorder,
+        *,
+        cancel: threading.Event,
+        enter: Callable[[str], None],
+        tell: Callable[[str, str], None],
+    ) -> None:
+        self.broke_a_run = False
+        """A run was under way when the server died: nobody waits for the client's run to return."""
+        self.missed = False
+        """A proof or a point was waited for in vain."""
+        self.last_turns = last_turns(scenario)
+        self._moments = schedule(scenario)
+        self._plans = {plan.id: plan for plan in scenario.faults}
+        self._faults = {plan.id: fault_for(plan.id, plan.fault, plan.options) for plan in scenario.faults}
+        self._runs = len(scenario.messages)
+        self._clock = HealingClock(cancel)
+        self._cancel = cancel
+        self._enter = enter
+        self._tell = tell
+        self._recorder = recorder
+        self._log = recorder.witness("trial")
+        self._unhealed: list[Fault] = []
+        self._lost: set[str] = set()
+        """Faults of which the server did not come back: it is not started once more for them."""
+        self._stages: dict[str, set[str]] = {}
+
+    # -- landing ------------------------------------------------------------------------------------------------------
+
+    def before(self, cast: Cast, *, created: bool) -> None:
+        """What lands before the first run: at `connected`, or at `created`."""
+        early = of_run(self._moments, 0)
+        self._land_all(cast, [moment for moment in early if (moment.point.name != "connected") is created])
+
+    def hold(self, cast: Cast, run: int) -> None:
+        """Let the loop stand still at the points of this run."""
+        for moment in of_run(self._moments, run):
+            cast.course.hold_for(moment.point, self.last_turns)
+
+    def during(self, cast: Cast, run: int) -> None:
+        """What lands in this run (from 1), and behind the last run what lands at the end."""
+        self._land_all(cast, of_run(self._moments, run))
+
+    def goes_on_without(self, run: int) -> bool:
+        """Nothing of the plan is left for a client whose run does not return: that is a finding, and the trial comes to its end."""
+        left = [
+            moment for moment in self._moments if moment.does == "inject" and moment.point.name in ("returned", "end")
+        ]
+        return run == self._runs and not left
+
+    def _land_all(self, cast: Cast, moments: Sequence[Moment]) -> None:
+        for _, here in groupby(moments, key=lambda moment: moment.point.order(self.last_turns)):
+            self._land(cast, list(here))
+
+    def _land(self, cast: Cast, moments: Sequence[Moment]) -> None:
+        """The moments of one point: the loop stands still there until all of them are done."""
+        if not any(moment.does == "inject" or self._faults[moment.fault] in self._unhealed for moment in moments):
+            return
+        point = moments[0].point
+        if point.name == "returned" and cast.course.late:
+            return  # what is to be healed there is healed at the end
+        cast.at_work = ("client" if point.name == "returned" else "server", "run")
+        try:
+            reached = cast.course.reach(point, self.last_turns)
+        except DeadlineMissed as missed:
+            if not cast.course.late or not self.goes_on_without(moments[0].run):
+                raise
+            self._miss(missed)
+            return
+        detail = "" if reached else f"last status: {cast.course.last_status()}"
+        self._log.write(records.Rendezvous(str(point), "reached" if reached else "missed", detail=detail))
+        for moment in moments:
+            fault = self._faults[moment.fault]
+            if moment.does == "heal":
+                if fault in self._unhealed:
+                    cast.at_work = ("harness", fault.name)
+                    self._heal(cast, fault)
+            elif reached:
+                self._inject(cast, fault, moment)
+            else:
+                self._record(fault, "unproven", {"reason": f"the loop never reached {point}"})
+        cast.course.release(point, self.last_turns)
+        if reached:
+            self._log.write(records.Rendezvous(str(point), "released"))
+
+    def _inject(self, cast: Cast, fault: Fault, moment: Moment) -> None:
+        plan = self._plans[fault.id]
+        was_active = cast.course.active()
+        streams = cast.course.streams() if plan.hold_until else 0
+        cast.stage.token = cast.course.held_token(moment.point)
+        self._record(fault, "intent")
+        self._recorder.sync()
+        self._tell("fault", fault.describe())
+        self._unhealed.append(fault)
+        cast.at_work = ("harness", fault.name)
+        fault.inject(cast.stage)
+        self._record(fault, "injected")
+        if fault.proves == "at-once":
+            self._prove(cast, fault)
+        if plan.lasts is not None:
+            cast.course.expect_healing(plan.lasts)
+            self._clock.set(fault.id, plan.lasts, lambda: self._heal_by_clock(cast, fault))
+        if plan.hold_until:
+            self._hold_until_reconnected(cast, fault, streams)
+        if fault.ends_a_life:
+            cast.lost_life()
+            self.broke_a_run = self.broke_a_run or was_active
+            self._enter("recovering")
+            self._bring_back(cast, fault)
+            cast.course.release(moment.point, self.last_turns)
+            cast.come_back(was_active=was_active)
+            self._enter("driving")
+
+    def _bring_back(self, cast: Cast, fault: Fault) -> None:
+        cast.at_work = ("server", "ready")
+        try:
+            self._heal(cast, fault)
+        except CAUSES:
+            self._lost.add(fault.id)
+            raise
+
+    def _hold_until_reconnected(self, cast: Cast, fault: Fault, streams: int) -> None:
+        """Keep the loop where it stands until the client is back, or had its time: what it misses is then its own doing."""
+        self._clock.wait(fault.id, cast.budget)
+        try:
+            cast.course.wait_reconnected(streams)
+        except DeadlineMissed as missed:
+            said = records.Rendezvous("reconnected", "missed", detail=f"{missed.seconds:.1f} s: {missed.saw}")
+        else:
+            said = records.Rendezvous("reconnected", "reached", detail=fault.id)
+        self._log.write(said)
+
+    # -- proof and healing --------------------------------------------------------------------------------------------
+
+    def _prove(self, cast: Cast, fault: Fault) -> None:
+        """A proof that cannot be had is no proof; whatever it was that went wrong, the record says so."""
+        try:
+            proof = fault.verify(cast.stage)
+        except Cancelled:
+            raise
+        except DeadlineMissed as missed:
+            self._miss(missed)
+            proof = Proof(False, {"reason": str(missed)})
+        except CAUSES as error:
+            proof = Proof(False, {"reason": str(error)})
+        except Exception as error:
+            self._record(fault, "unproven", {"reason": f"defect of the harness: {type(error).__name__}: {error}"})
+            raise
+        self._record(fault, "proven" if proof.proven else "unproven", dict(proof.counters))
+
+    def _heal(self, cast: Cast, fault: Fault) -> None:
+        try:
+            if fault.proves == "before-healing" and not self._cancel.is_set():
+                self._prove(cast, fault)
+        finally:
+            fault.heal(cast.stage)
+            self._unhealed.remove(fault)
+            self._record(fault, "healed")
+
+    def _heal_by_clock(self, cast: Cast, fault: Fault) -> None:
+        try:
+            self._heal(cast, fault)
+        except CAUSES as error:
+            self._note(fault, error)
+
+    def heal_all(self, cast: Cast, budget: Budget) -> None:
+        """Whatever is still on. Each is tried; the first error that nobody expects is raised behind the last one."""
+        self._clock.stop()
+        # A trial that is cut off starts nothing again: what a dead server would be healed with is a start.
+        cast.stage.budget = budget
+        unexpected: list[Exception] = []
+        for fault in reversed(list(self._unhealed)):
+            if fault.ends_a_life and (self._cancel.is_set() or fault.id in self._lost):
+                continue
+            try:
+                self._heal(cast, fault)
+            except CAUSES as error:
+                self._note(fault, error)
+            except Exception as error:  # noqa: BLE001 - the others must be healed, too
+                unexpected.append(error)
+        if unexpected:
+            raise unexpected[0]
+
+    # -- the record ---------------------------------------------------------------------------------------------------
+
+    def account(self, *, broke_off: bool) -> None:
+        """Every fault of the plan has a place in the record: say of those that never landed, or never showed an effect, why."""
+        point = {moment.fault: moment.point for moment in self._moments if moment.does == "inject"}
+        ended = "the trial broke off" if broke_off else "the trial ended"
+        for fault in self._faults.values():
+            stages = self._stages.get(fault.id, set())
+            if not stages:
+                self._record(fault, "unproven", {"reason": f"{ended} before {point[fault.id]}"})
+            elif not stages & {"proven", "unproven"}:
+                self._record(fault, "unproven", {"reason": f"{ended} before its effect was measured"})
+
+    def _record(self, fault: Fault, stage: str, proof: dict[str, object] | None = None) -> None:
+        self._stages.setdefault(fault.id, set()).add(stage)
+        self._log.write(
+            records.Fault(
+                fault.id,
+                fault.name,
+                stage,  # type: ignore[arg-type]
+                says=fault.describe(),
+                scope=fault.scope,
+                proof=proof or {},
+            )
+        )
+
+    def _miss(self, missed: DeadlineMissed) -> None:
+        self.missed = True
+        self._log.write(records.Missed(missed.waited_for, missed.seconds, missed.saw))
+
+    def _note(self, fault: Fault, error: Exception) -> None:
+        self._log.write(records.Note(f"healing {fault.id}: {error}"))

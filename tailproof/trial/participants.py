@@ -1,0 +1,535 @@
+"""Everyone who plays in a trial: target, model, tools, wire, client and observer, and what they do together.
+
+The trial decides when; the cast knows how. Whatever is started here is put on the trial's removal stack at once.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import tailproof
+from tailproof.adapters.adapter import Answer, ConversationPlan, Growth
+from tailproof.adapters.catalogue import PROTOCOL, adapter_for
+from tailproof.adapters.recording import request_of
+from tailproof.adapters.subscription import SubscriptionRefused
+from tailproof.clients.catalogue import client_for
+from tailproof.clients.client import WITNESS as CLIENT
+from tailproof.clients.client import ClientRaised
+from tailproof.clients.kind import Sight
+from tailproof.clients.wire_requests import requests_of, words_asked_for
+from tailproof.faults.fault import Stage
+from tailproof.history import records
+from tailproof.history.recorder import Recorder, Witness
+from tailproof.history.records import Header
+from tailproof.history.timeline import SECOND
+from tailproof.model.conversation import PlayedScript
+from tailproof.model.server import ScriptedModel
+from tailproof.model.tool import ToolJournal
+from tailproof.outgoing.masking import secrets_of_environment
+from tailproof.runner.orders import Order
+from tailproof.runner.server_pool import PooledServer
+from tailproof.scenario.schema import GrownPlan, Scenario, parse_bytes
+from tailproof.targets.resolve import resolve
+from tailproof.targets.target import Owner, TargetError
+from tailproof.trial import machine, seeded_history
+from tailproof.trial.break_off import AtWork
+from tailproof.trial.observer import Observer
+from tailproof.trial.readings import READ_S, read_at_last, record_disk
+from tailproof.trial.recovery_probe import Comeback
+from tailproof.trial.run_control import Course
+from tailproof.trial.start_gate import Ahead
+from tailproof.waiting import Budget, DeadlineMissed
+from tailproof.wire.handle import Wire, WireError
+from tailproof.wire.toxiproxy import Toxiproxy
+
+_SCRIPT = "main"
+_VOCABULARIES: dict[tuple[object, ...], tuple[tuple[str, ...], str]] = {}
+_PREPARE_S = 900.0
+SECOND_OPINION_S = 10.0
+_ATTEMPTS = 5
+"""How often the observer subscribes to a conversation that holds a long history."""
+_REPORTED = 0.1
+"""How long a client takes to report an event, as a part of what it takes to read one."""
+
+
+def header_of(order: Order, scenario: Scenario) -> Header:
+    """The header of the trial's history, as far as it is known before anything is started."""
+    lag = sum(
+        float(plan.options.get("seconds", 0.0))
+        for plan in scenario.faults
+        if plan.fault in ("wire.delay", "wire.burst", "wire.hold")
+    )
+    return Header(
+        schema=records.SCHEMA_VERSION,
+        trial=f"{uuid.uuid4().hex[:12]}",
+        scenario=scenario.name,
+        seed=order.seed,
+        target=order.target,
+        client=order.client,
+        versions={"harness": tailproof.__version__},
+        machine=machine.facts(),
+        parameters={"lag": lag, "scripted": sum(turn.delay_s * turn.repeat for turn in scenario.script)},
+        facts={"model_url": order.model_url} if order.model_url else {},
+        plan=order.scenario,
+        started=time.time(),
+    )
+
+
+def witnesses_of(capabilities: frozenset[str], tells: Iterable[str]) -> dict[str, list[str]]:
+    """What each witness of a trial can see, with a target that can do so much and a client that tells so much."""
+    able: dict[str, list[str]] = {
+        "trial": ["faults", "points"],
+        "observer": ["log", "stream", "status"],
+        "model": ["calls"],
+        "wire": ["frames", "requests"],
+        "client": sorted(tells),
+    }
+    if "tool-journal" in capabilities:
+        able["tool"] = ["effects"]
+    if {"kill", "restart"} & capabilities:
+        able["engine"] = ["lives"]
+    if "disk" in capabilities:
+        able["disk"] = ["log", "status"]
+    return able
+
+
+class Cast:
+    """Assembles everyone; `start` lets them on stage. Raises TargetError for what cannot be had."""
+
+    def __init__(
+        self,
+        order: Order,
+        scenario: Scenario,
+        recorder: Recorder,
+        scratch: Path,
+        owner: Owner,
+        pooled: PooledServer,
+        budget: Budget,
+        removal: ExitStack,
+    ) -> None:
+        self.scenario = scenario
+        self.budget = budget
+        self.conversation = ""
+        self.at_work: AtWork = ("harness", "start")
+        """Who is asked for what at this moment."""
+        self.path_pids: set[int] = set()
+        """The processes between client and server."""
+        self._recorder = recorder
+        self._removal = removal
+        self._log = recorder.witness("trial")
+        self._scratch = scratch
+        self._pooled = pooled
+        self._keys = pooled.keys
+        self._ready_ns = 0
+        self.adapter = adapter_for(PROTOCOL)
+        target = resolve(order.target, adapter=self.adapter, model_url=order.model_url or None)
+        target.prepare(Budget(_PREPARE_S, cancel=budget.cancel))
+        self.capabilities = target.capabilities
+        sheet = self.adapter.sheet(target.version)
+        header = recorder.header
+        header.parameters = {**sheet.parameters, **header.parameters, **scenario.parameters}
+        header.facts = {**sheet.facts, **header.facts}
+        header.versions = {**header.versions, **target.facts, "server": target.version}
+        recorder.write_header()
+
+        header.facts["server_trials"] = pooled.trials
+        pooled.engine.point(recorder.witness("engine"))
+        self.server = pooled.make(
+            target,
+            environment={
+                **scenario.server.environment,
+                **(self.adapter.dormant_environment() if scenario.server.dormant else {}),
+            },
+            memory_bytes=parse_bytes(scenario.server.memory) if scenario.server.memory else 0,
+        )
+        journal, journal_for_tools = pooled.journal(header.trial)
+        self.tools = ToolJournal(journal, recorder.witness("tool"))
+        self.model = _model(recorder, order.model_url)
+        removal.callback(self.model.close)
+        removal.callback(self.tools.close)
+        self.played = self.model.serve(_SCRIPT, scenario.script, journal=journal_for_tools)
+        woken_by_client = scenario.server.dormant and scenario.server.initialised_by == "client"
+        sight = Sight(
+            conversations=lambda: self.observer.conversations(),
+            began=lambda: self.played.asked(0) > 0,
+            init_key=self._keys["server secret"] if woken_by_client else "",
+        )
+        self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner, sight=sight)
+        removal.callback(self.client.close)
+        header.facts["client_tells"] = " ".join(sorted(self.client.tells))
+        header.witnesses = witnesses_of(self.capabilities, self.client.tells)
+        for name in header.witnesses.keys() - {"wire"}:
+            recorder.witness(name)  # one that has nothing to say ends all the same
+        recorder.write_header()
+        self._ahead: Ahead | None = None
+        self._drives_itself = "exit" in self.client.tells
+        self._said: list[tuple[int, str]] = []
+        self._version = target.version
+        self._spec = target.spec
+        self._facts = target.facts
+
+    @property
+    def shares_server(self) -> bool:
+        """The server is for the next trial, too."""
+        return self._pooled.shared
+
+    # -- on stage -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Until the server is ready and everyone is connected. Raises DeadlineMissed, TargetError."""
+        self.model.start()
+        self.tools.start()
+        self.client.start()
+        if self._pooled.trials > 1:
+            self._pooled.greet()
+        else:
+            self.server.start(self.budget)
+        self._pooled.check_journal(self.tools.directory)
+        self.observer = Observer(
+            self.adapter,
+            self._recorder,
+            url=self.server.url,
+            key=self._keys["session key"],
+            version=self._version,
+            budget=self.budget,
+            secret=self._keys["server secret"],
+        )
+        self._removal.callback(self.observer.close)
+        self.at_work = ("server", "ready")
+        self.wait_ready()
+        if self.scenario.server.dormant:
+            self._probe()
+            if self.scenario.server.initialised_by == "harness":
+                self._wake()
+        header = self._recorder.header
+        header.versions["server"] = self.observer.version() or self._version
+        self._recorder.write_header()
+        words, source = self._vocabulary()
+        self._recorder.witness("observer").write(
+            records.Vocabulary(list(words or self.adapter.sheet(self._version).vocabulary), source or "adapter")
+        )
+        self.wire = Wire.start(
+            self._upstream(),
+            self._recorder.directory / "wire.jsonl",
+            environment=self.client.environment,
+            secrets={**secrets_of_environment(), **self._keys},
+            on_failure=self._wire_failed,
+        )
+        self.path_pids.add(self.wire.pid)
+        self._removal.callback(self._end_wire)
+        if self._drives_itself:
+            self._ahead = Ahead(
+                adapter=self.adapter,
+                wire=self.wire,
+                model=self.played,
+                observer=self.observer,
+                log=self._log,
+                reads_wait_for_steps=bool(header.facts.get("reads_wait_for_steps")),
+            )
+        toxiproxy = None
+        url = self.wire.url
+        if any(plan.fault.startswith("network.") for plan in self.scenario.faults):
+            self.at_work = ("harness", "Toxiproxy")
+            toxiproxy = Toxiproxy.start(self.budget, environment=self.client.environment)
+            self.path_pids.add(toxiproxy.pid)
+            self._removal.callback(toxiproxy.stop)
+            port = toxiproxy.proxy(self._recorder.header.trial, urlsplit(self.wire.url).netloc)
+            url = f"http://127.0.0.1:{port}"
+        self.at_work = ("client", "start")
+        self.client.connect(url, key=self._keys["session key"], version=self._version, budget=self.budget)
+        self.stage = Stage(
+            server=self.server,
+            wire=self.wire,
+            model=self.played,
+            tools=self.tools,
+            budget=self.budget,
+            ready=self.wait_ready,
+            capabilities=self.capabilities,
+            observer=self.observer,
+            toxiproxy=toxiproxy,
+        )
+        self.course = Course(
+            self.scenario,
+            self.stage,
+            self.client,
+            self.adapter,
+            header.parameters,
+            reported_s=self.history_s * _REPORTED,
+        )
+
+    def _upstream(self) -> str:
+        """What the wire stands in front of. A server that somebody else runs may go by its name, and not be reached over plain TCP."""
+        parts = urlsplit(self.server.url)
+        address = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{address}" if self._spec.startswith("url:") else address
+
+    def _wire_failed(self, why: str) -> None:
+        """Told at once, by a thread of the wire's owner: whatever the client does from here on is not its own doing."""
+        self._log.write(records.BreakOff(by="harness", doing="wire", says=why))
+
+    def _end_wire(self) -> None:
+        """Idempotent. What the wire wrote is counted when it ended in order."""
+        with suppress(WireError):  # one that died leaves what it had written
+            self.wire.sync()
+        self.wire.stop()
+        if self.wire.records is not None:
+            self._recorder.wrote("wire", self.wire.records)
+
+    def _vocabulary(self) -> tuple[tuple[str, ...], str]:
+        """The status words that the server publishes, and where.
+
+        A server makes its schema anew in every life, which takes it more than a second. It is a property of the installation, so
+        the first trial of a supervisor asks for all; a running server of somebody else is asked every time.
+        """
+        installed = (self._spec, *sorted(self._facts.items()))
+        known = _VOCABULARIES.get(installed) if self._facts else None
+        if known is None:
+            known = self.observer.vocabulary()
+            if known[0]:
+                _VOCABULARIES[installed] = known
+        return known
+
+    def wait_ready(self) -> None:
+        """The server answers as ready: a `Life(ready)` of its epoch. Raises DeadlineMissed."""
+        limit = self._recorder.header.parameters["server.ready"]
+        self.observer.epoch = self.server.epoch
+        began = time.monotonic()
+        try:
+            self.observer.ready(self.budget.part(limit + 5), alive=self.server.alive)
+        finally:
+            if time.monotonic() - began > limit:
+                # A server that no processor was free for is late because of its neighbours.
+                self._log.write(records.Stall(machine.waited_for_cpu_ns(self.server.server_pid())))
+        self._ready_ns = time.monotonic_ns()
+        self._recorder.witness("engine").write(
+            records.Life("ready", self.server.epoch, pid=self.server.server_pid(), t_ns=self._ready_ns)
+        )
+
+    def create(self) -> None:
+        """Create the conversation through the client, and subscribe to it past the wire."""
+        plan = ConversationPlan(
+            conversation=str(uuid.uuid4()),
+            model_url=self.played.url,
+            workspace=self.server.workspace,
+            max_iterations=self.scenario.max_iterations,
+            confirm=self.scenario.confirmation == "always",
+        )
+        if self.scenario.grown:
+            self.at_work = ("server", "grow")
+            self._grow(plan, self.scenario.grown)
+            plan = replace(plan, exists=True)
+        self.course.since_ns = time.monotonic_ns()
+        if self._ahead is not None:
+            self._ahead.hold()
+        self.at_work = ("client", "create")
+        try:
+            self.conversation = self.stage.conversation = self.client.create(plan, self.budget)
+        except ClientRaised as raised:
+            # The client gave up; what the server made of it all the same is read at the end.
+            self.conversation = plan.conversation if self.observer.read_status(plan.conversation) else ""
+            if self.conversation and raised.error_type == SubscriptionRefused.__name__:
+                self._is_anybody_let_in()
+            raise
+        self.played.name = self.conversation
+        self.at_work = ("server", "subscribe")
+        self._subscribe()
+        if self.scenario.server.dormant and self.scenario.server.initialised_by == "client":
+            self._probe()
+        if self._ahead is not None:
+            self._ahead.subscribed(self.conversation, self.budget)
+
+    def _is_anybody_let_in(self) -> None:
+        """The client was not, and may have itself to blame."""
+        with suppress(SubscriptionRefused, DeadlineMissed):
+            self.observer.subscribe(self.conversation, self.budget.part(SECOND_OPINION_S))
+
+    def _subscribe(self) -> None:
+        """Past the wire. A server that loads a long log may be deaf for longer than it gives a subscriber to prove itself (1.58.0:
+        10 s, then 4001): whoever comes meanwhile is refused, and tries again. Raises SubscriptionRefused, DeadlineMissed."""
+        budget = self.budget.part(30 + self.history_s)
+        for left in reversed(range(_ATTEMPTS if self.scenario.grown else 1)):
+            try:
+                self.observer.subscribe(self.conversation, budget)
+            except SubscriptionRefused as refused:
+                if not left:
+                    raise
+                self._log.write(records.Note(f"the observer subscribes once more: {refused}"))
+            else:
+                return
+
+    def _grow(self, plan: ConversationPlan, wanted: GrownPlan) -> None:
+        """Let the server make the conversation as planned, grow it on its disk, and let it come back with it."""
+        least, most = wanted.sizes
+        growth = Growth(events=wanted.events, least=least, most=most, seed=self._recorder.header.seed)
+        quiet = Witness("model", self._scratch / "grown.jsonl", self._recorder.masker)
+        warm_up = PlayedScript(
+            name="grown",
+            url=self.played.url,
+            script=seeded_history.SCRIPT,
+            journal="",
+            witness=quiet,
+            calls=seeded_history.CALLS,
+        )
+        played = self.model.exchange(_SCRIPT, warm_up)
+        began = time.monotonic()
+        try:
+            unconfirmed = replace(plan, confirm=False)
+            seeded_history.grow(self.server, self.adapter, self.observer.api, unconfirmed, warm_up, growth, self.budget)
+        finally:
+            self.model.exchange(_SCRIPT, played)
+            quiet.close()
+        self._log.write(
+            records.Note(
+                f"before this history the release made a conversation itself, and it was grown to {growth.events} events of "
+                f"{least} to {most} bytes in {time.monotonic() - began:.1f} s"
+            )
+        )
+        self.server.restart(self.budget, place="in-place")
+        self.wait_ready()
+
+    @property
+    def history_s(self) -> float:
+        """How much longer than usual it may take to read the whole log of this trial, in seconds."""
+        return self.scenario.grown.events * READ_S if self.scenario.grown else 0.0
+
+    def say(self, message: str) -> None:
+        """Send a user message and run. Raises WireError when there is no path for it."""
+        self.wire.check()
+        if self._ahead is None:
+            self.course.since_ns = time.monotonic_ns()
+        self.observer.poll(self.conversation)
+        if not self._drives_itself:
+            self._said.append((time.monotonic_ns(), message))
+        self.at_work = ("client", "send")
+        self.client.send(message, self.budget)
+        self.client.run()
+        if self._ahead is not None:
+            self._ahead.begun()
+
+    # -- death and return ---------------------------------------------------------------------------------------------
+
+    def lost_life(self) -> None:
+        """The server is dead: stop asking it, read what it left on the disk."""
+        self.at_work = ("harness", "disk")
+        self.observer.stop_polling()
+        self.observer.unsubscribe()
+        self.read_disk(final=False)
+
+    def come_back(self, *, was_active: bool) -> None:
+        """The server is ready again: see what it makes of the conversation, and push a run that was broken off."""
+        if not self.conversation:
+            return
+        self.at_work = ("server", "run")
+        comeback = Comeback(self.observer, self.adapter, self._log, self.budget, conversation=self.conversation)
+        if not was_active:
+            comeback.subscribe()
+            return
+        limit_s = self._recorder.header.parameters["status.crash"]
+        comeback.look(limit_s - (time.monotonic_ns() - self._ready_ns) / SECOND)
+        self.course.since_ns = time.monotonic_ns()
+        self.course.gave_up = not comeback.push()
+
+    # -- the end --------------------------------------------------------------------------------------------------------
+
+    def settle(self, budget: Budget, quiet_s: float) -> None:
+        """Watch for model calls and tool effects that must not come: until there were none for `quiet_s` seconds."""
+        seen = (-1, -1)
+        since = time.monotonic()
+
+        def quiet() -> bool:
+            nonlocal seen, since
+            now = (self.played.total(), self.tools.total())
+            if now != seen:
+                seen, since = now, time.monotonic()
+            return time.monotonic() - since >= quiet_s
+
+        budget.wait_for(f"{quiet_s:g} s without a model call or tool effect", quiet, every=0.05)
+
+    def final_reading(self, budget: Budget) -> None:
+        """What the server shows at last, past the wire; nothing when it is not alive."""
+        deleted = (
+            self._ahead is not None
+            and self._ahead.deletion
+            and not self.observer.read_status(self.conversation, budget=budget)
+        )
+        if self.conversation and self.server.alive() and not deleted:
+            read_at_last(self.observer, self.conversation, budget)
+
+    def stop(self, budget: Budget) -> None:
+        """Client and subscriptions go first, so that the server ends in peace, unless the next trial shall have it. Whatever goes wrong
+        with one of them, the others are ended, and what the client asked is written down. A trial that was cut off leaves its server
+        to `remove`, which asks for nothing."""
+        cut_off = self.budget.cancel.is_set()
+        with ExitStack() as last_first:
+            if not self.shares_server and not cut_off:
+                last_first.callback(self.server.stop, budget)
+            if not cut_off:
+                last_first.callback(self._record_requests)
+            last_first.callback(self._end_wire)
+            last_first.callback(self.observer.unsubscribe)
+            last_first.callback(self.client.close)
+            if self._ahead is not None:
+                last_first.callback(self._ahead.end)
+
+    def _record_requests(self) -> None:
+        """What the client asked of the server, as the wire saw it, unless it tells that itself."""
+        if self.client.tells_requests:
+            return
+        witness = self._recorder.witness(CLIENT)
+        journal = self._recorder.directory / "wire.jsonl"
+        for request in requests_of(journal, self.adapter, self._said):
+            if request.verb == "create" and not self._drives_itself:
+                request.conversation = self.conversation
+            witness.write(request)
+        for vocabulary in words_asked_for(journal, self.adapter):
+            witness.write(vocabulary)
+
+    def read_disk(self, *, final: bool) -> None:
+        """What the server persisted, as it stands while the server is dead or stopped. Raises TargetError."""
+        if "disk" not in self.capabilities or not self.conversation:
+            return
+        epoch = self.server.epoch
+        copy = self.server.disk(self._scratch / f"disk-{epoch}-{int(final)}")
+        record_disk(self.adapter, self._recorder, copy, epoch=epoch, final=final, only=self.conversation)
+
+    def clear(self) -> bool:
+        """Leave a shared server as it was found: without any conversation. False when the server does not do it."""
+        ours = {self.conversation, *self.observer.conversations()} - {""}
+        gone = [self.observer.api.delete(conversation) for conversation in sorted(ours)]
+        return all(answer.ok or answer.code == 404 for answer in gone)
+
+    # -- dormant servers --------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Initialise a dormant server, and try again the routes that had to be refused."""
+        self._tell(self.observer.api.init(key=self._keys["session key"]))
+        self.wait_ready()
+        self._probe()
+
+    def _probe(self) -> None:
+        """Try routes that a dormant server must refuse, and any other serve."""
+        api = self.observer.api
+        for method, path in api.probes(str(uuid.uuid4())):
+            self._tell(api.probe(method, path))
+
+    def _tell(self, answer: Answer) -> None:
+        self._log.write(request_of(answer, conversation=self.conversation, epoch=self.server.epoch))
+
+
+def _model(recorder: Recorder, public_url: str) -> ScriptedModel:
+    """On a free port of loopback; where a running server reaches it under `public_url`, on that port. Raises TargetError."""
+    public_url = public_url.rstrip("/").removesuffix("/v1")
+    address = urlsplit(public_url)
+    host = "127.0.0.1" if address.hostname in (None, "127.0.0.1", "localhost") else "0.0.0.0"
+    try:
+        return ScriptedModel(recorder.witness("model"), host=host, port=address.port or 0, public_url=public_url)
+    except OSError as error:
+        raise TargetError(
+            f"the scripted model cannot listen at {host}:{address.port}: {error.strerror or error}"
+        ) from error

@@ -1,0 +1,50 @@
+"""The readings of a trial that show a whole log at once: the server's own pages, and its disk."""
+
+from __future__ import annotations
+
+from math import ceil
+from pathlib import Path
+
+from tailproof.adapters.adapter import Adapter
+from tailproof.adapters.recording import event_of, status_of
+from tailproof.history.recorder import Recorder
+from tailproof.history.records import Reading
+from tailproof.trial.observer import COUNT_S, LARGEST, Log, Observer
+from tailproof.waiting import Budget
+
+PAGINGS = ((3, True), (10, True), (7, False))
+"""Page sizes and directions (ascending) in which the log is read once more at the end; larger pages where it is long."""
+PAGES = 100
+"""So many requests are spent on one paging at most, as far as the largest page of the server allows it."""
+READ_S = 0.02
+"""How long it may take to read one event of a long log, all pagings together, in seconds."""
+
+
+def read_at_last(observer: Observer, conversation: str, budget: Budget) -> Log:
+    """Status, the whole log, the log in other pages and directions while `budget` lasts, and the status again; the log."""
+    observer.stop_polling()
+    observer.read_status(conversation, budget=budget.part(budget.left / 2))
+    log = observer.read_log(conversation, final=True, budget=budget)
+    for least, ascending in PAGINGS:
+        if budget.left > COUNT_S:
+            size = min(LARGEST - least, least * max(1, ceil(len(log.events) / least / PAGES)))
+            observer.read_log(conversation, page_size=size, ascending=ascending, budget=budget)
+    observer.read_status(conversation, after_load=True, budget=budget)
+    return log
+
+
+def record_disk(adapter: Adapter, recorder: Recorder, copy: Path, *, epoch: int, final: bool, only: str) -> None:
+    """The conversation `only` in a copy of the server's disk, as the witness `disk`."""
+    witness = recorder.witness("disk")
+    name = f"disk:{epoch}{'-final' if final else ''}"
+    for conversation, status, events, unreadable in adapter.disk(copy):
+        if conversation.replace("-", "") != only.replace("-", ""):
+            continue
+        witness.write(Reading(name, "begin", "disk", conversation=conversation, final=final, epoch=epoch))
+        for seen in events:
+            witness.write(event_of(seen, recorder, reading=name, conversation=conversation, epoch=epoch))
+        end = Reading(name, "end", "disk", conversation=conversation, final=final, epoch=epoch)
+        end.complete, end.error = not unreadable, ", ".join(unreadable)
+        witness.write(end)
+        if status:
+            witness.write(status_of(status, adapter, conversation=conversation, via="disk", epoch=epoch))

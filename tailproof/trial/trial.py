@@ -1,0 +1,323 @@
+"""One trial: the only place where target, model, wire, client, observer and faults meet.
+
+The trial never judges. It ends in one order, also after an error: heal every fault, wait (bounded) for recovery, take the final
+reading of every witness, stop the target, read its disk, remove what was created. Whatever goes wrong in one of these steps, the
+others are taken all the same. A trial that is cut off (a signal, a full disk) heals and removes, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from tailproof.clients.client import ClientRaised
+from tailproof.history import records
+from tailproof.history.recorder import Recorder
+from tailproof.outgoing.masking import SESSION_KEY, Masker, secrets_of_environment
+from tailproof.ownership import leftovers
+from tailproof.ownership.owners import owner_id
+from tailproof.ownership.scratch import scratch
+from tailproof.runner.orders import Order
+from tailproof.runner.out_dir import is_history
+from tailproof.runner.server_pool import PooledServer, ServerPool, may_share
+from tailproof.scenario.schema import Scenario
+from tailproof.targets.target import Owner
+from tailproof.trial.break_off import CAUSES, SAYS_CHARS, AtWork, break_off
+from tailproof.trial.landing import Landing
+from tailproof.trial.participants import Cast, header_of
+from tailproof.waiting import Budget, Cancelled, DeadlineMissed
+from tailproof.wire.handle import WireError
+
+END_S = 60.0
+"""What the end of a trial may take beyond the scenario's budget."""
+_EVEN_IF_CUT_OFF = ("healing", "stopping")
+_REMOVE_S = 1.0
+SETTLE_S, READ_S = 2.0, 3.0
+"""How long a server is waited for that has used up the scenario's budget: until it is quiet, and for the readings."""
+QUIET_S = 1.0
+"""How long the end of the last run is watched for model calls and tool effects that must not come."""
+
+
+class TrialFailed(Exception):
+    """The harness or the environment failed: the history, if there is one, decides nothing."""
+
+
+class HistoryLost(TrialFailed):
+    """What was seen cannot be written down: no other trial of this machine can be believed either."""
+
+
+class Trial:
+    """Executes one order and leaves its history in `order.directory`."""
+
+    def __init__(
+        self,
+        order: Order,
+        *,
+        cancel: threading.Event,
+        tell: Callable[[str, str], None],
+        pool: ServerPool | None = None,
+    ) -> None:
+        self.order = order
+        self.scenario = Scenario.model_validate(order.scenario)
+        self.masker = Masker(secrets_of_environment())
+        """Knows what must not be told: it is for whoever passes on what this trial says, or raises."""
+        self._in_order = False
+        self._broke_off = True
+        self._pool = pool
+        self._cancel = cancel
+        self._tell = tell
+        self._recorder: Recorder | None = None
+        self._pooled: PooledServer | None = None
+        self._cast: Cast | None = None
+        self._owner: Owner | None = None
+        self._scratch: Path | None = None
+        self._was_cut_off = False
+
+    def stalled(self, late_ns: int) -> None:
+        """The supervisor was late by this much; the history must know."""
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.witness("trial").write(records.Stall(late_ns))
+
+    def cut_off(self, *, spare_wire: bool) -> None:
+        """From another thread, whatever the trial's own waits for: kill what plays in it, so that every wait for it ends. The wire is
+        spared as long as it may still have to heal."""
+        recorder, pooled, cast, owner = self._recorder, self._pooled, self._cast, self._owner
+        if recorder is not None and not self._was_cut_off:
+            self._was_cut_off = True
+            # Before anybody is killed: whatever the record shows from here on is nobody's doing but ours.
+            recorder.witness("trial").write(records.BreakOff(by="harness", doing="trial", says="the trial was cut off"))
+        if pooled is not None and pooled.server is not None:
+            pooled.server.end_at_once()
+        if owner is not None:
+            spared = cast.path_pids if cast is not None and spare_wire else ()
+            for process in leftovers.processes(trial=owner.trial):
+                if process.pid not in spared:
+                    leftovers.end(process)
+
+    def remove_all(self) -> None:
+        """From another thread, when the trial's own does not come to its end: remove what can be removed in a moment."""
+        pooled, owner, scratch = self._pooled, self._owner, self._scratch
+        if owner is not None:
+            with suppress(DeadlineMissed):  # what hangs in the kernel is left to `clean`
+                leftovers.end_all(Budget(_REMOVE_S), trial=owner.trial)
+        if pooled is not None:
+            remover = threading.Thread(target=pooled.remove, name="remover", daemon=True)
+            remover.start()
+            remover.join(_REMOVE_S)
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def run(self) -> None:
+        """Raises TrialFailed (environment), HistoryLost, Cancelled, OSError (what the machine refuses). Whatever happens, nothing is left
+        running."""
+        if self.order.directory.exists() and not is_history(self.order.directory):
+            raise TrialFailed(f"{self.order.directory} was not made by tailproof: the history needs another place")
+        shutil.rmtree(self.order.directory, ignore_errors=True)
+        header = header_of(self.order, self.scenario)
+        self._owner = owner = Owner(trial=header.trial, owner=owner_id())
+        pool, pooled = self._server(owner)
+        self._pooled = pooled
+        self.masker = pooled.masker
+        try:
+            recorder = Recorder(self.order.directory, header, masker=pooled.masker)
+        except OSError as error:
+            pool.give_back(pooled, fit=False)
+            raise HistoryLost(f"the history cannot be written: {error.strerror or error}") from error
+        with self._recording(recorder):
+            with ExitStack() as removal:
+                self._scratch = place = scratch(owner)
+                removal.callback(shutil.rmtree, place, ignore_errors=True)
+                removal.callback(self._enter, "removing")
+                removal.callback(lambda: pool.give_back(pooled, fit=self._in_order))
+                landing = Landing(self.scenario, recorder, cancel=self._cancel, enter=self._enter, tell=self._tell)
+                self._enter("preparing")
+                self._cast = cast = self._assemble(recorder, place, owner, pooled, removal)
+                self._enter("starting")
+                self._start(cast)
+                try:
+                    self._enter("driving")
+                    self._drive(cast, landing)
+                    self._in_order, self._broke_off = not (landing.missed or cast.course.late), False
+                except CAUSES as error:
+                    self._break_off(error, cast.at_work, cast)
+                finally:
+                    self._finish(cast, landing)
+                if cast.wire.failed:
+                    raise TrialFailed(cast.wire.failed)
+            self._enter("ended")
+
+    @contextmanager
+    def _recording(self, recorder: Recorder) -> Iterator[None]:
+        """Raises HistoryLost when not all of the history could be written."""
+        self._recorder = recorder
+        try:
+            yield
+        finally:
+            self._recorder = None
+            recorder.close()
+        if recorder.failed:
+            raise HistoryLost(recorder.failed)
+
+    def _server(self, owner: Owner) -> tuple[ServerPool, PooledServer]:
+        running = self.order.target.startswith("url:")
+        pool = self._pool if self._pool is not None else ServerPool(most=0)
+        pooled = pool.take(
+            self.order.target,
+            owner,
+            shared=self._pool is not None and not running and may_share(self.scenario),
+            key=lambda: os.environ.get(SESSION_KEY, "") if running else secrets.token_hex(16),
+        )
+        return pool, pooled
+
+    # -- the stages -------------------------------------------------------------------------------------------------
+
+    def _assemble(
+        self, recorder: Recorder, place: Path, owner: Owner, pooled: PooledServer, removal: ExitStack
+    ) -> Cast:
+        budget = Budget(self.scenario.seconds, cancel=self._cancel)
+        try:
+            return Cast(self.order, self.scenario, recorder, place, owner, pooled, budget, removal)
+        except CAUSES as error:
+            self._check_cut_off()
+            self._witness(break_off(error, ("harness", "prepare"), self.masker))
+            raise TrialFailed(str(error)) from error
+
+    def _start(self, cast: Cast) -> None:
+        """A server that never gets ready at all is no server to judge: that fails the trial."""
+        try:
+            cast.start()
+        except CAUSES as error:
+            self._check_cut_off()
+            if isinstance(error, DeadlineMissed):
+                self._miss(error)
+            self._witness(break_off(error, cast.at_work, self.masker))
+            tail = cast.server.log_tail() if isinstance(error, DeadlineMissed) else ""
+            raise TrialFailed(f"{error}\n{tail}".rstrip()) from error
+
+    def _drive(self, cast: Cast, landing: Landing) -> None:
+        landing.before(cast, created=False)
+        cast.create()
+        landing.before(cast, created=True)
+        for run, message in enumerate(self.scenario.messages, 1):
+            self._check()
+            landing.hold(cast, run)
+            cast.say(message)
+            landing.during(cast, run)
+            self._await_end(cast, landing, run)
+        landing.during(cast, len(self.scenario.messages) + 1)
+
+    def _await_end(self, cast: Cast, landing: Landing, run: int) -> None:
+        """Until the run has ended for the server and for the client, or it had all the time that a promise gives it."""
+        last_turn = landing.last_turns[run - 1]
+        cast.at_work = ("server", "run")
+        cast.budget.wait_for(
+            f"run {run} to end",
+            lambda: cast.course.run_ended(last_turn),
+            within=cast.course.patience(),
+            saw=cast.course.last_status,
+        )
+        if not landing.broke_a_run and not cast.course.late:
+            cast.at_work = ("client", "run")
+            try:
+                cast.course.wait_returned()
+            except DeadlineMissed as missed:
+                if not landing.goes_on_without(run):
+                    raise
+                self._miss(missed)
+        cast.observer.stop_polling()
+
+    def _finish(self, cast: Cast, landing: Landing) -> None:
+        longer = cast.history_s
+        budget = Budget(END_S + longer, cancel=self._cancel)
+        left = cast.budget.left
+        steps: list[tuple[str, Callable[[], None]]] = [
+            ("healing", lambda: self._heal(cast, landing)),
+            ("recovering", lambda: cast.settle(budget.part(min(15, left + SETTLE_S)), QUIET_S)),
+            ("reading", lambda: cast.final_reading(budget.part(min(20, left + READ_S) + longer))),
+            ("stopping", lambda: cast.stop(Budget(min(20.0, budget.left)))),
+            ("reading the disk", lambda: cast.read_disk(final=True)),
+            ("clearing", lambda: self._clear(cast)),
+        ]
+        unexpected: list[Exception] = []
+        for name, step in steps:
+            if self._cancel.is_set() and name not in _EVEN_IF_CUT_OFF:
+                continue
+            self._enter(name)
+            try:
+                step()
+            except Cancelled:
+                continue
+            except DeadlineMissed as missed:
+                self._miss(missed)
+            except CAUSES as error:
+                self._in_order = False
+                self._witness(records.Note(f"{name}: {error}"))
+            except Exception as error:  # noqa: BLE001 - the other steps are taken first
+                self._in_order = False
+                unexpected.append(error)
+        if unexpected:
+            raise unexpected[0]
+        self._check_cut_off()
+
+    def _check_cut_off(self) -> None:
+        """Raises Cancelled: whatever went wrong in a trial that is cut off went wrong because of that."""
+        if self._cancel.is_set():
+            raise Cancelled(self.order.name)
+
+    def _heal(self, cast: Cast, landing: Landing) -> None:
+        try:
+            landing.heal_all(cast, Budget(END_S / 2))
+        finally:
+            self._in_order = self._in_order and not landing.missed
+            landing.account(broke_off=self._broke_off)
+
+    def _clear(self, cast: Cast) -> None:
+        if cast.shares_server:
+            self._in_order = self._in_order and cast.clear()
+
+    # -- the trial's own witness --------------------------------------------------------------------------------------
+
+    def _break_off(self, error: Exception, at_work: AtWork, cast: Cast) -> None:
+        """Say with whom the trial could not go on. Raises TrialFailed when that is the harness, Cancelled when it is cut off."""
+        self._check_cut_off()
+        if isinstance(error, DeadlineMissed):
+            self._miss(error)
+        try:
+            cast.wire.answer()
+        except WireError as broken:
+            # Whatever the client made of it is not the client's doing. Of a wire that died it was said when it happened.
+            if not cast.wire.failed:
+                self._witness(break_off(broken, at_work, self.masker))
+            raise TrialFailed(cast.wire.failed or str(broken)) from error
+        if isinstance(error, ClientRaised):
+            self._witness(records.ClientError(error.verb, error.error_type, self.masker.cut(error.error, SAYS_CHARS)))
+        off = break_off(error, at_work, self.masker)
+        self._witness(off)
+        if off.by == "harness":
+            raise TrialFailed(str(error)) from error
+
+    def _check(self) -> None:
+        recorder = self._recorder_of()
+        if recorder.failed:
+            raise HistoryLost(recorder.failed)
+
+    def _recorder_of(self) -> Recorder:
+        assert self._recorder is not None, "a trial records only while it runs"
+        return self._recorder
+
+    def _witness(self, record: records.AnyRecord) -> None:
+        self._recorder_of().witness("trial").write(record)
+
+    def _enter(self, phase: str) -> None:
+        self._witness(records.Phase(phase))
+        self._tell(phase, "")
+
+    def _miss(self, missed: DeadlineMissed) -> None:
+        self._in_order = False
+        self._witness(records.Missed(missed.waited_for, missed.seconds, missed.saw))
