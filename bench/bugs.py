@@ -28,8 +28,8 @@ from tailproof.clients.spec import prepare
 from tailproof.guarantees.verdict import Outcome
 from tailproof.reports.result import TrialResult
 from tailproof.runner.check import catalogue, check_fault
-from tailproof.runner.orders import Order
 from tailproof.scenario.load import load_scenario
+from tailproof.trial.order import Order
 from tailproof.waiting import Budget
 from tailproof.yamlfile import load
 

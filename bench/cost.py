@@ -23,8 +23,8 @@ from tailproof.history.reader import History
 from tailproof.history.records import Exchange
 from tailproof.history.timeline import SECOND, client_runs
 from tailproof.history.views import Log, conversations, lists_of, log_of
-from tailproof.runner.orders import Order
 from tailproof.scenario.schema import Scenario
+from tailproof.trial.order import Order
 from tailproof.waiting import Budget
 
 HERE = Path(__file__).resolve().parent

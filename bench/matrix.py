@@ -19,8 +19,8 @@ from bench.trials import played
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.guarantees.verdict import Outcome
 from tailproof.runner.check import catalogue
-from tailproof.runner.orders import Order
 from tailproof.scenario.schema import Scenario
+from tailproof.trial.order import Order
 
 HERE = Path(__file__).resolve().parent
 LINES, TABLE = HERE / "matrix.jsonl", HERE.parent / "docs/matrix.md"

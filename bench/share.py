@@ -16,9 +16,10 @@ import msgspec
 from tailproof.history.reader import History
 from tailproof.ownership.scratch import workroom
 from tailproof.runner.check import catalogue
-from tailproof.runner.orders import Ask, Order, ask
+from tailproof.runner.orders import Ask, ask
 from tailproof.runner.supervisor import SupervisorProcess
 from tailproof.scenario.load import of_tier
+from tailproof.trial.order import Order
 
 LIMIT_S = 2.0
 """What a fault-free scenario may cost beyond server start and scripted time."""

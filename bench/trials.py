@@ -8,8 +8,9 @@ from pathlib import Path
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import TrialResult
 from tailproof.runner.judging import judged_once
-from tailproof.runner.orders import Ask, Done, Order, ask
+from tailproof.runner.orders import Ask, Done, ask
 from tailproof.runner.supervisor import SupervisorProcess
+from tailproof.trial.order import Order
 
 
 def played(orders: Sequence[Order], *, parallel: int, log: Path) -> Iterator[tuple[Order, Done, TrialResult | None]]:

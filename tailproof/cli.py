@@ -67,7 +67,7 @@ def main(context: click.Context) -> None:
     """Can an agent server be trusted when the network lags, the process dies and the container restarts?"""
     # A check looks at the engine, too, when it knows that it can be run; `clean` says what it removes line by line.
     if context.invoked_subcommand not in ("check", "clean", "wire"):
-        from tailproof.ownership.leftovers import sweep
+        from tailproof.runner.leftovers import sweep
 
         if removed := sweep(engine=context.invoked_subcommand == "repro"):
             say(removed, err=True)
@@ -78,13 +78,13 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
-        from tailproof.targets.target import TargetError
+        from tailproof.provision.errors import Unavailable
 
         try:
             return command(*args, **kwargs)
         except BadInput as error:
             raise click.UsageError(str(error)) from error
-        except (NoScratch, TargetError) as error:
+        except (NoScratch, Unavailable) as error:
             say(f"Error: {error}", err=True)
             sys.exit(ending.CANNOT_TELL)
 
@@ -292,8 +292,8 @@ def clean(everything: bool) -> None:
 
     Environments of releases that nobody asked for in 30 days go, too.
     """
-    from tailproof.ownership.leftovers import clean as clean_up
     from tailproof.provision.environments import evict
+    from tailproof.runner.leftovers import clean as clean_up
 
     removed = [*clean_up(spare_living=not everything), *evict(older_than_days=UNUSED_DAYS)]
     for line in removed:

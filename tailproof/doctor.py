@@ -17,12 +17,12 @@ import uv
 
 from tailproof.outgoing.say import say
 from tailproof.provision.cache import cache
-from tailproof.provision.engine import HOW_TO_GET_ONE, EngineError, connect, engine_does
+from tailproof.provision.engine import HOW_TO_GET_ONE, connect, engine_does
+from tailproof.provision.errors import EngineError, Unavailable
 from tailproof.provision.images import REPOSITORY
 from tailproof.provision.locks import known_releases
 from tailproof.provision.npm import HOW_TO_GET_IT, find_node, find_npm
 from tailproof.provision.pythons import find_python
-from tailproof.targets.target import TargetError
 
 HOW_TO_GET_TOXIPROXY = (
     "install Go 1.23 or newer (apt-get install golang-go), then `make test` or `make check` builds it"
@@ -98,7 +98,7 @@ def _target_python() -> Finding:
     try:
         python = find_python()
         says, ok = f"releases run on Python {python.release} ({python.path})", True
-    except TargetError as error:
+    except Unavailable as error:
         says, ok = str(error), False
     return Finding(
         ok=ok,
@@ -137,7 +137,7 @@ def _node() -> Finding:
     try:
         node, npm = (_first_line(str(find()), "--version") for find in (find_node, find_npm))
         says, ok = f"Node.js {node}, npm {npm}", True
-    except TargetError as error:
+    except Unavailable as error:
         says, ok = str(error).partition(":")[0], False
     return Finding(
         ok=ok,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+REFERENCE = "reference"
+"""What the reference server and the reference client are called, as a target and as a client: both are shipped."""
+
 _PACKAGE = Path(__file__).resolve().parent
 
 

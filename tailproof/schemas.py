@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tailproof import resources
-from tailproof.history.recorder import write_atomically
+from tailproof.outgoing.atomic import write_atomically
 from tailproof.reports.json import schema as result_schema
 from tailproof.scenario.schema import Scenario
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tailproof.history.records import Flaw, Neutral, Role
-from tailproof.incoming.limits import REQUEST_S, Misshapen
+from tailproof.history.records import Neutral, Role
+from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.waiting import Budget
 
 

@@ -9,8 +9,17 @@ from collections.abc import Callable
 from tailproof.adapters.adapter import Adapter, Api, NotAnEvent, Seen
 from tailproof.adapters.recording import event_of, status_of
 from tailproof.history.recorder import Recorder, Witness
-from tailproof.history.records import Flaw, Note, Stream
-from tailproof.incoming.limits import REQUEST_S, STREAM_BYTES, STREAM_MESSAGES, STREAM_ODDITIES, Exceeded, Unsound, size
+from tailproof.history.records import Note, Stream
+from tailproof.incoming.limits import (
+    REQUEST_S,
+    STREAM_BYTES,
+    STREAM_MESSAGES,
+    STREAM_ODDITIES,
+    Exceeded,
+    Flaw,
+    Unsound,
+    size,
+)
 from tailproof.incoming.websocket import CLOSE_S, Refused, WebSocket
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 

@@ -9,8 +9,8 @@ from tailproof.clients.client import Client, ClientError
 from tailproof.clients.kind import BadClient, ClientPlan, Sight
 from tailproof.clients.spec import kind_of
 from tailproof.history.recorder import Recorder
-from tailproof.ownership.leftovers import marks
-from tailproof.targets.target import Owner
+from tailproof.ownership.marks import variables
+from tailproof.ownership.owners import Owner
 from tailproof.waiting import Budget
 
 BUILD_S = 900.0
@@ -31,7 +31,7 @@ def client_for(
 
     Raises:
         ClientError: there is no such client.
-        TargetError: what it needs cannot be had.
+        Unavailable: what it needs cannot be had.
     """
     try:
         kind, what = kind_of(name)
@@ -43,7 +43,7 @@ def client_for(
         adapter=adapter,
         recorder=recorder,
         scratch=scratch,
-        environment={**marks(owner, PART), "TMPDIR": str(scratch)},
+        environment={**variables(owner, PART), "TMPDIR": str(scratch)},
         budget=budget or Budget(BUILD_S),
         sight=sight,
     )

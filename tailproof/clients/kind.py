@@ -57,6 +57,6 @@ class Kind:
     """Raises BadClient when it cannot be what was meant. Looks at files, builds and fetches nothing."""
     prepare: Callable[[str, Budget], object]
     """Builds what a client of this kind needs and does not have yet; safe to call from several threads and processes. Raises
-    TargetError."""
+    Unavailable."""
     make: Callable[[str, ClientPlan], Client]
-    """One client, not yet started; builds what `prepare` was not asked for. Raises ClientError, TargetError."""
+    """One client, not yet started; builds what `prepare` was not asked for. Raises ClientError, Unavailable."""

@@ -23,7 +23,7 @@ from tailproof.clients.status_words import SourceError, waited_for
 from tailproof.history.records import Note, Run, Vocabulary
 from tailproof.incoming.files import BadFile, is_file, place_of, read_bytes
 from tailproof.incoming.limits import PROGRAM_BYTES
-from tailproof.ownership import leftovers
+from tailproof.ownership import marks, processes
 from tailproof.waiting import Budget, DeadlineMissed
 
 FORM = "script:FILE"
@@ -154,7 +154,7 @@ class ScriptClient:
         living = self._ended is None
         if not living:
             self._write_end()
-        leftovers.end_all(Budget(KILL_S), trial=self.environment[leftovers.TRIAL], part=PART)
+        processes.end_all(Budget(KILL_S), trial=self.environment[marks.TRIAL], part=PART)
         if self._waiter is not None:
             self._waiter.join(KILL_S)
         if living:
@@ -170,7 +170,7 @@ class ScriptClient:
             "HOME": str(home),
             "LANG": "C.UTF-8",
             **self.environment,
-            leftovers.PART: PART,
+            marks.PART: PART,
             **variables(plan, url=self._url, key=self._key, init_key=self._sight.init_key),
         }
         command = command_of(self._file)

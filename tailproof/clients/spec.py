@@ -20,9 +20,9 @@ from tailproof.incoming.files import place_of
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.provision.environments import environment
+from tailproof.provision.installations import SDK, installation_of, lacks
 from tailproof.provision.locks import is_version, known_releases
-from tailproof.targets.releases import SDK, installation_of, lacks
-from tailproof.targets.resolve import REFERENCE
+from tailproof.resources import REFERENCE
 from tailproof.waiting import Budget
 
 __all__ = ["KINDS", "BadClient", "kind_of", "prepare", "resolved"]
@@ -60,7 +60,7 @@ def prepare(specs: Iterable[str], budget: Budget) -> None:
 
     Raises:
         BadClient: a spec is wrong.
-        TargetError: an environment cannot be had; the others are finished first.
+        Unavailable: an environment cannot be had; the others are finished first.
     """
     wanted = [kind_of(spec) for spec in dict.fromkeys(specs)]
     with ThreadPoolExecutor(max_workers=BUILDERS, thread_name_prefix="build") as builders:

@@ -6,13 +6,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from tailproof.adapters.adapter import Answer, Api, Seen
+from tailproof.history.records import Status
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.tool import ToolJournal
 from tailproof.targets.target import Server
-from tailproof.trial.observer import Observer
 from tailproof.waiting import Budget
 from tailproof.wire.handle import Wire
 from tailproof.wire.toxiproxy import Toxiproxy
+
+
+class OtherUser(Protocol):
+    """Another user of the same server, who does not go through the wire."""
+
+    def ask(self, verb: Callable[[Api, str], Answer], conversation: str, *, text: str = "") -> Answer:
+        """Ask the server for anything; `text` is what is sent along. Safe from any thread."""
+
+    def statuses(self, since_ns: int = 0) -> list[Status]:
+        """All statuses that were seen from `since_ns` on, in the order in which they were seen."""
+
+    def wait_status(
+        self, waited_for: str, wanted: Callable[[Status], bool], budget: Budget, *, since_ns: int = 0
+    ) -> Status:
+        """Until a status that `wanted` accepts was seen after `since_ns`. Raises as `Budget.wait_for` does."""
+
+    def wait_event(
+        self, waited_for: str, wanted: Callable[[Seen], bool], budget: Budget, *, n: int = 1, since_ns: int = 0
+    ) -> Seen:
+        """Until the stream brought `n` events that `wanted` accepts; the n-th. Raises as `Budget.wait_for` does."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,8 +48,7 @@ class Stage:
     ready: Callable[[], None]
     """Waits until the (restarted) server answers as ready, and records it."""
     capabilities: frozenset[str]
-    observer: Observer
-    """Past the wire: what another user of the same server would use."""
+    observer: OtherUser
     conversation: str = ""
     """Empty until it was created."""
     deleted: bool = False

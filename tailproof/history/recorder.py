@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 import msgspec
 
 from tailproof.history.records import End, Event, Header, Record
+from tailproof.outgoing.atomic import write_atomically
 from tailproof.outgoing.masking import Masker
 from tailproof.outgoing.visible import visible_json
 
@@ -241,14 +242,3 @@ class Recorder:
         while not self._closing.wait(FLUSH_EVERY_S):
             for witness in self._all():
                 witness.flush()
-
-
-def write_atomically(path: Path, content: bytes | bytearray) -> None:
-    """Write a file so that nobody ever sees half of it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        aside.write_bytes(content)
-        aside.replace(path)
-    except OSError:
-        aside.unlink(missing_ok=True)
-        raise

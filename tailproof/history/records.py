@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from tailproof.incoming.limits import Flaw
+
 SEEDS = (-(1 << 63), (1 << 63) - 1)
 """The least seed and the greatest."""
 READ_SCHEMAS = (1, 2, 3)
@@ -27,10 +29,6 @@ status; `snapshot` is a whole state pushed to subscribers; `bookkeeping` (statis
 Neutral = Literal["queued", "active", "waiting", "idle", "done", "interrupted", "failed", "stuck", "none", "unknown"]
 """A status in neutral words. `active` runs; `done`, `failed` and `stuck` are terminal; `waiting` and `interrupted` wait for
 someone; `none` means that the server shows no status; `unknown` that the adapter does not know the word."""
-
-Flaw = Literal["", "endless", "too-large", "misshapen"]
-"""What is wrong with what a server said: it began and did not end, it is more than is taken (`tailproof.incoming.limits`), or it is
-not what the protocol says."""
 
 TERMINAL: frozenset[str] = frozenset({"done", "failed", "stuck"})
 RESTING: frozenset[str] = TERMINAL | {"waiting", "interrupted", "idle"}

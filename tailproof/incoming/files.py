@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from io import FileIO
@@ -12,6 +13,7 @@ from tailproof.incoming import BadInput
 from tailproof.incoming.limits import PROBLEMS
 from tailproof.outgoing.visible import clip
 
+_HEAD_BYTES = 4096
 _PATH_CHARS = 400
 _MESSAGE_CHARS = 400
 _KINDS = {
@@ -53,6 +55,19 @@ def open_regular(path: Path) -> FileIO:
         file.close()
         raise BadFile(path, 0, f"is {_KINDS.get(stat.S_IFMT(mode), 'something else')}, not a regular file")
     return file
+
+
+def is_plain_file(path: Path) -> bool:
+    """A regular file, and no link to one."""
+    return path.is_file() and not path.is_symlink()
+
+
+def begins(path: Path, pattern: re.Pattern[bytes]) -> bool:
+    """A plain file whose first 4 kB match. Raises OSError."""
+    if not is_plain_file(path):
+        return False
+    with path.open("rb") as file:
+        return pattern.match(file.read(_HEAD_BYTES)) is not None
 
 
 def read_bytes(path: Path, limit: int) -> bytes:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 import h11
 
-from tailproof.history.records import Flaw
 from tailproof.incoming.connection import Address, Connection
 from tailproof.incoming.limits import (
     BODY_BYTES,
@@ -25,6 +24,7 @@ from tailproof.incoming.limits import (
     REQUEST_S,
     Endless,
     Exceeded,
+    Flaw,
     Misshapen,
     Unsound,
     size,

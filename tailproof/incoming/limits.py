@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from tailproof.history.records import Flaw
+Flaw = Literal["", "endless", "too-large", "misshapen"]
+"""What is wrong with what a server said: it began and did not end, it is more than is taken (as below), or it is
+not what the protocol says."""
 
 REQUEST_S = 30.0
 """A whole request, from its first byte sent to the last byte of its answer."""

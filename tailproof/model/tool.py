@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from tailproof.history.recorder import Witness, write_atomically
+from tailproof.history.recorder import Witness
 from tailproof.history.records import Effect, Note
 from tailproof.model.journal import TOKENS, gate_name, parse
+from tailproof.outgoing.atomic import write_atomically
 from tailproof.waiting import Budget
 
 LOOK_EVERY_S = 0.02

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who owns what a trial starts. Every container, network, volume and process carries both."""
+
+    trial: str
+    owner: str
+    """`<pid>:<start time of the pid in clock ticks>:<boot id>` of the supervisor, so that `clean` can tell whether it lives."""
 
 
 def owner_id(pid: int | None = None) -> str:

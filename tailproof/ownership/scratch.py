@@ -19,8 +19,7 @@ import msgspec
 from tailproof.incoming import json
 from tailproof.incoming.files import BadFile, read_bytes
 from tailproof.incoming.limits import OWNER_BYTES, Unsound
-from tailproof.ownership.owners import owner_id, whereabouts
-from tailproof.targets.target import Owner
+from tailproof.ownership.owners import Owner, owner_id, whereabouts
 
 OWNER_FILE = ".tailproof-owner"
 _NAME = re.compile(r"tailproof-(?P<pid>[0-9a-z]+)-(?P<began>[0-9a-z]+)-(?P<place>[0-9a-f]{4})-[0-9a-z_]+")

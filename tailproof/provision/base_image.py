@@ -15,12 +15,12 @@ import docker
 from docker.errors import ImageNotFound
 
 from tailproof import resources
-from tailproof.ownership.leftovers import own_marks
+from tailproof.ownership.marks import own_variables
 from tailproof.ownership.scratch import workroom
 from tailproof.provision.cache import cache, only_one
-from tailproof.provision.engine import EngineError, build, engine_does
+from tailproof.provision.engine import build, engine_does
+from tailproof.provision.errors import EngineError, Unavailable
 from tailproof.provision.run_to_end import BUILD
-from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 REPOSITORY = "tailproof/base"
@@ -32,7 +32,7 @@ _REGISTRY_S = 20.0
 """How long a registry may say nothing before Debian packages are taken."""
 
 
-class NoMmdebstrap(TargetError):
+class NoMmdebstrap(Unavailable):
     """The program that makes the base image where no registry is reached is not here."""
 
     remedy = "sh docker/engine.sh as root brings it, or apt-get install mmdebstrap"
@@ -47,7 +47,7 @@ def base_recipe() -> str:
 
 
 def base_image(engine: docker.DockerClient, *, say: Callable[[str], None], budget: Budget) -> str:
-    """The tag of the base image; made when it is not there. Raises TargetError when neither way works."""
+    """The tag of the base image; made when it is not there. Raises Unavailable when neither way works."""
     key = hashlib.sha256(base_recipe().encode()).hexdigest()[:12]
     tag = f"{REPOSITORY}:{key}"
     with only_one(cache() / "images" / "base.lock", budget, doing="making the base image"):
@@ -144,12 +144,12 @@ def _mmdebstrap(tree: Path, budget: Budget) -> None:
             stdout=told,
             stderr=told,
             cwd=tree.parent,
-            env={**os.environ, **own_marks(BUILD), "LC_ALL": "C", "TMPDIR": str(temporary)},
+            env={**os.environ, **own_variables(BUILD), "LC_ALL": "C", "TMPDIR": str(temporary)},
         )
         try:
             budget.wait_for("mmdebstrap to end", lambda: process.poll() is not None, every=0.1)
         except DeadlineMissed as missed:
-            raise TargetError(f"the base image could not be made: {missed}") from missed
+            raise Unavailable(f"the base image could not be made: {missed}") from missed
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -157,5 +157,5 @@ def _mmdebstrap(tree: Path, budget: Budget) -> None:
         if process.returncode:
             told.seek(0)
             words = " ".join(told.read().decode(errors="replace").split())
-            raise TargetError(f"mmdebstrap could not make the base image: {words[-400:]}")
+            raise Unavailable(f"mmdebstrap could not make the base image: {words[-400:]}")
         aside.rename(tree)

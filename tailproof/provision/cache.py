@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tailproof.ownership.scratch import workroom
-from tailproof.targets.target import TargetError
+from tailproof.provision.errors import Unavailable
 from tailproof.waiting import Budget, DeadlineMissed
 
 
@@ -33,7 +33,7 @@ def published(place: Path, *, mark: str, build: Callable[[Path], None], what: st
     used now. `build` fills a directory aside, which is then renamed; `what` names it in messages.
 
     Raises:
-        TargetError: it cannot be built, or another process keeps building it.
+        Unavailable: it cannot be built, or another process keeps building it.
     """
     if touch(place, mark):
         return
@@ -45,7 +45,7 @@ def published(place: Path, *, mark: str, build: Callable[[Path], None], what: st
                 build(room / place.name)
                 (room / place.name).rename(place)
     except DeadlineMissed as missed:
-        raise TargetError(f"{what} is not there: {missed}") from missed
+        raise Unavailable(f"{what} is not there: {missed}") from missed
 
 
 def building_sites() -> list[Path]:

@@ -13,14 +13,10 @@ import requests
 from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, BuildError, DockerException
 
-from tailproof.targets.target import TargetError
+from tailproof.provision.errors import EngineError
 
 TIMEOUT_S = 120
 HOW_TO_GET_ONE = "start one with docker/engine.sh (needs root), or install Docker and add yourself to its group"
-
-
-class EngineError(TargetError):
-    """The engine is not there, has gone, or refuses."""
 
 
 def connect(*, timeout_s: float = TIMEOUT_S) -> docker.DockerClient:

@@ -40,7 +40,7 @@ def environment(version: str, budget: Budget, *, python: Python | None = None) -
     """The environment of a release; built when it is not there yet. Safe to call from several processes.
 
     Raises:
-        TargetError: no such release, no Python for it, or it cannot be installed.
+        Unavailable: no such release, no Python for it, or it cannot be installed.
     """
     lock = lock_for(version, budget)
     python = python or find_python()

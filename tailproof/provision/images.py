@@ -15,9 +15,9 @@ from tailproof.provision.base_image import base_image, base_recipe
 from tailproof.provision.cache import cache, only_one
 from tailproof.provision.engine import build, connect, engine_does
 from tailproof.provision.environments import requirements
+from tailproof.provision.errors import Unavailable
 from tailproof.provision.locks import Lock, lock_for
 from tailproof.provision.uv import THIS_PYTHON, uv
-from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 REPOSITORY = "tailproof/agent-server"
@@ -41,7 +41,7 @@ def build_image(version: str, *, say: Callable[[str], None] = lambda line: None,
     Needs an engine, but no registry. `say` gets a line per step.
 
     Raises:
-        TargetError: no engine, no such release, or a step failed; the message says which.
+        Unavailable: no engine, no such release, or a step failed; the message says which.
     """
     budget = budget or Budget(1800)
     lock = lock_for(version, budget)
@@ -55,7 +55,7 @@ def build_image(version: str, *, say: Callable[[str], None] = lambda line: None,
             else:
                 _build(engine, lock, tag, recipe, say, budget)
     except DeadlineMissed as missed:
-        raise TargetError(f"{tag} could not be built: {missed}") from missed
+        raise Unavailable(f"{tag} could not be built: {missed}") from missed
     finally:
         engine.close()
     return tag
@@ -113,4 +113,4 @@ def _platform(engine: docker.DockerClient) -> str:
     try:
         return _PLATFORMS[machine]
     except KeyError:
-        raise TargetError(f"there is no image recipe for the architecture {machine} of the engine") from None
+        raise Unavailable(f"there is no image recipe for the architecture {machine} of the engine") from None

@@ -11,11 +11,11 @@ from pathlib import Path
 from packaging.version import Version
 
 from tailproof import resources
-from tailproof.history.recorder import write_atomically
+from tailproof.outgoing.atomic import write_atomically
 from tailproof.ownership.scratch import workroom
 from tailproof.provision.cache import cache
+from tailproof.provision.errors import Unavailable
 from tailproof.provision.uv import THIS_PYTHON, UvFailed, uv
-from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 
 PACKAGES = ("openhands-agent-server", "openhands-sdk", "openhands-tools", "openhands-workspace")
@@ -58,7 +58,7 @@ def newest_release(budget: Budget) -> Newest:
     index does not answer within the budget. Whether it can be installed is another question."""
     try:
         (found,) = _look_up([PACKAGES[0]], budget)
-    except TargetError as silent:
+    except Unavailable as silent:
         return Newest(known_releases()[-1], f"the newest with a committed lock file: {silent}")
     return Newest(str(found["version"]), "the newest in the package index")
 
@@ -67,7 +67,7 @@ def lock_for(version: str, budget: Budget) -> Lock:
     """The committed lock file of a release, else one that is resolved now and kept in the cache.
 
     Raises:
-        TargetError: there is no such release, or it cannot be resolved.
+        Unavailable: there is no such release, or it cannot be resolved.
     """
     committed = resources.folder("docker") / "locks" / f"{version}.txt"
     if committed.is_file():
@@ -85,10 +85,10 @@ def resolve_lock(version: str, budget: Budget, *, as_of: dt.datetime | None = No
     on `as_of` (default: a day after the release was uploaded).
 
     Raises:
-        TargetError: there is no such release (the nearest ones are named), or its dependencies cannot be met.
+        Unavailable: there is no such release (the nearest ones are named), or its dependencies cannot be met.
     """
     if not is_version(version):
-        raise TargetError(f"{version!r} is not a version; known releases: {', '.join(known_releases())}")
+        raise Unavailable(f"{version!r} is not a version; known releases: {', '.join(known_releases())}")
     day = as_of or uploaded(version, budget) + dt.timedelta(days=1)
     stamp = day.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     with workroom() as place:
@@ -118,14 +118,14 @@ def resolve_lock(version: str, budget: Budget, *, as_of: dt.datetime | None = No
 
 
 def uploaded(version: str, budget: Budget) -> dt.datetime:
-    """When the last file of a release was uploaded. Raises TargetError when the index has no such release."""
+    """When the last file of a release was uploaded. Raises Unavailable when the index has no such release."""
     try:
         found = _look_up([f"{package}=={version}" for package in PACKAGES], budget)
     except UvFailed as failed:
         if "there is no version of" not in " ".join(failed.said.split()):
             raise
         near = ", ".join(_nearest(version, budget)) or ", ".join(known_releases())
-        raise TargetError(f"{PACKAGES[0]} has no release {version}; the nearest are {near}") from failed
+        raise Unavailable(f"{PACKAGES[0]} has no release {version}; the nearest are {near}") from failed
     times = [
         file["upload-time"]
         for package in found
@@ -133,7 +133,7 @@ def uploaded(version: str, budget: Budget) -> dt.datetime:
         if "upload-time" in file
     ]
     if not times:
-        raise TargetError(
+        raise Unavailable(
             f"the package index does not say when {version} was uploaded: give docker/lock.py an --as-of day"
         )
     latest: dt.datetime = max(times)

@@ -30,7 +30,7 @@ def node_environment(version: str, budget: Budget) -> NodeEnvironment:
     """The environment of a release; built when it is not there yet. Safe to call from several processes.
 
     Raises:
-        TargetError: no such release, no Node, or it cannot be installed.
+        Unavailable: no such release, no Node, or it cannot be installed.
     """
     node = find_node()
     lock = npm_lock_for(version, budget)

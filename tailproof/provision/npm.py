@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tailproof.outgoing.masking import Masker, secrets_of_environment
+from tailproof.provision.errors import Unavailable
 from tailproof.provision.run_to_end import run_to_end
-from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 
 HOW_TO_GET_IT = "install Node.js 20 or newer with npm (apt-get install nodejs npm, or a package of nodejs.org)"
@@ -19,7 +19,7 @@ _QUIET = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
 _ERROR = re.compile(r"^npm (?:error|ERR!) ?", re.MULTILINE)
 
 
-class NpmFailed(TargetError):
+class NpmFailed(Unavailable):
     """npm ended with an error; `said` is what it wrote, for the caller that knows what it means."""
 
     def __init__(self, doing: str, said: str) -> None:
@@ -28,12 +28,12 @@ class NpmFailed(TargetError):
 
 
 def find_node() -> Path:
-    """The Node on PATH. Raises TargetError, with how to get one."""
+    """The Node on PATH. Raises Unavailable, with how to get one."""
     return _on_path("node")
 
 
 def find_npm() -> Path:
-    """The npm on PATH. Raises TargetError, with how to get one."""
+    """The npm on PATH. Raises Unavailable, with how to get one."""
     return _on_path("npm")
 
 
@@ -42,7 +42,7 @@ def npm(arguments: Sequence[str], *, doing: str, budget: Budget, cwd: Path) -> s
 
     Raises:
         NpmFailed: it ended with an error.
-        TargetError: it is not there, or did not end within the budget.
+        Unavailable: it is not there, or did not end within the budget.
     """
     find_node()
     ended = run_to_end(
@@ -60,7 +60,7 @@ def npm(arguments: Sequence[str], *, doing: str, budget: Budget, cwd: Path) -> s
 def _on_path(name: str) -> Path:
     place = shutil.which(name)
     if place is None:
-        raise TargetError(f"{name} is not on PATH and the TypeScript client runs on it: {HOW_TO_GET_IT}")
+        raise Unavailable(f"{name} is not on PATH and the TypeScript client runs on it: {HOW_TO_GET_IT}")
     return Path(place)
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tailproof import resources
-from tailproof.history.recorder import write_atomically
+from tailproof.outgoing.atomic import write_atomically
 from tailproof.ownership.scratch import workroom
 from tailproof.provision.cache import cache
+from tailproof.provision.errors import Unavailable
 from tailproof.provision.locks import is_version
 from tailproof.provision.npm import NpmFailed, npm
-from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 
 PACKAGE = "@openhands/typescript-client"
@@ -41,7 +41,7 @@ def npm_lock_for(version: str, budget: Budget) -> NpmLock:
     """The committed lock of a release, else one that is resolved now and kept in the cache.
 
     Raises:
-        TargetError: there is no such release, or it cannot be resolved.
+        Unavailable: there is no such release, or it cannot be resolved.
     """
     committed = _committed() / version
     if (committed / LOCKED).is_file():
@@ -64,10 +64,10 @@ def resolve_npm_lock(version: str, budget: Budget, *, as_of: dt.datetime | None 
     `as_of` (default: a day after the release was uploaded). No registry stands in them.
 
     Raises:
-        TargetError: there is no such release (the known ones are named), or its dependencies cannot be met.
+        Unavailable: there is no such release (the known ones are named), or its dependencies cannot be met.
     """
     if not is_version(version):
-        raise TargetError(f"{version!r} is not a version; known releases: {', '.join(known_clients())}")
+        raise Unavailable(f"{version!r} is not a version; known releases: {', '.join(known_clients())}")
     with workroom() as place:
         day = as_of or _uploaded(version, budget, place) + dt.timedelta(days=1)
         stamp = day.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -92,7 +92,7 @@ def resolve_npm_lock(version: str, budget: Budget, *, as_of: dt.datetime | None 
         texts = {file: (place / file).read_text() for file in (MANIFEST, LOCKED)}
     loose = [name for name, one in json.loads(texts[LOCKED])["packages"].items() if name and "integrity" not in one]
     if loose:
-        raise TargetError(f"the lock of {PACKAGE} {version} would lack the hashes of {', '.join(loose)}")
+        raise Unavailable(f"the lock of {PACKAGE} {version} would lack the hashes of {', '.join(loose)}")
     return texts
 
 
@@ -106,14 +106,14 @@ def _uploaded(version: str, budget: Budget, cwd: Path) -> dt.datetime:
         )
         times: dict[str, str] = json.loads(said)
     except ValueError as bad:
-        raise TargetError(f"the package registry does not say when {PACKAGE} was uploaded: {bad}") from bad
+        raise Unavailable(f"the package registry does not say when {PACKAGE} was uploaded: {bad}") from bad
     except NpmFailed as failed:
         if "E404" in failed.said:
-            raise TargetError(f"the package registry has no {PACKAGE}") from failed
+            raise Unavailable(f"the package registry has no {PACKAGE}") from failed
         raise
     if version not in times:
         there = sorted((one for one in times if is_version(one)), key=_order)
-        raise TargetError(f"{PACKAGE} has no release {version}; there are {', '.join(there[-8:])}")
+        raise Unavailable(f"{PACKAGE} has no release {version}; there are {', '.join(there[-8:])}")
     return dt.datetime.fromisoformat(times[version])
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uv as uv_package
 
-from tailproof.targets.target import TargetError
+from tailproof.provision.errors import Unavailable
 
 LOWEST = (3, 12)
 PREFERRED = ("3.13", "3.12")
@@ -45,14 +45,14 @@ def find_python() -> Python:
     """A Python of at least 3.12: `TAILPROOF_PYTHON`, then PATH, `~/.pyenv/versions` and those that uv manages.
 
     Raises:
-        TargetError: there is none, or the one in TAILPROOF_PYTHON is too old; the message says what to do.
+        Unavailable: there is none, or the one in TAILPROOF_PYTHON is too old; the message says what to do.
     """
     told = os.environ.get("TAILPROOF_PYTHON")
     if told:
         python = probe(Path(shutil.which(told) or told).expanduser())
         if python is None or python.version < LOWEST:
             fault = f"is Python {python.release}" if python else "is not a Python that runs"
-            raise TargetError(f"TAILPROOF_PYTHON={told} {fault}; releases need Python 3.12 or newer")
+            raise Unavailable(f"TAILPROOF_PYTHON={told} {fault}; releases need Python 3.12 or newer")
         return python
     found = list(pythons())
     for wanted in PREFERRED:
@@ -61,7 +61,7 @@ def find_python() -> Python:
                 return python
     if found:
         return found[0]
-    raise TargetError(
+    raise Unavailable(
         "releases run on Python 3.12 or newer and there is none on PATH, in ~/.pyenv/versions or managed by uv: "
         "`uv python install 3.13`, or a package python3.13, or set TAILPROOF_PYTHON"
     )

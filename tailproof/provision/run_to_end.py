@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tailproof.ownership.leftovers import own_marks
+from tailproof.ownership.marks import own_variables
 from tailproof.ownership.scratch import workroom
-from tailproof.targets.target import TargetError
+from tailproof.provision.errors import Unavailable
 from tailproof.waiting import Budget, DeadlineMissed
 
 BUILD = "build"
@@ -40,10 +40,10 @@ def run_to_end(
     temporary directory are ours: it gets one of its own.
 
     Raises:
-        TargetError: it did not end within the budget; it was killed.
+        Unavailable: it did not end within the budget; it was killed.
     """
     with workroom() as room, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        worn = {**(os.environ if environment is None else environment), **own_marks(BUILD), "TMPDIR": str(room)}
+        worn = {**(os.environ if environment is None else environment), **own_variables(BUILD), "TMPDIR": str(room)}
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -58,7 +58,7 @@ def run_to_end(
                 doing, lambda: (process.poll(),) if process.poll() is not None else None, every=0.05
             )[0]
         except DeadlineMissed as missed:
-            raise TargetError(f"{doing} took longer than {missed.seconds:.0f} s") from missed
+            raise Unavailable(f"{doing} took longer than {missed.seconds:.0f} s") from missed
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

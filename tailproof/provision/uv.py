@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import uv as uv_package
 
 from tailproof.outgoing.masking import Masker, secrets_of_environment
+from tailproof.provision.errors import Unavailable
 from tailproof.provision.run_to_end import run_to_end
-from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 
 THIS_PYTHON = ("--python", sys.executable)
@@ -17,7 +17,7 @@ THIS_PYTHON = ("--python", sys.executable)
 SAYS_CHARS = 600
 
 
-class UvFailed(TargetError):
+class UvFailed(Unavailable):
     """uv ended with an error; `said` is what it wrote, for the caller that knows what it means."""
 
     def __init__(self, doing: str, said: str) -> None:
@@ -37,12 +37,12 @@ def uv(
 
     Raises:
         UvFailed: it ended with an error.
-        TargetError: it did not end within the budget.
+        Unavailable: it did not end within the budget.
     """
     try:
         program = uv_package.find_uv_bin()
     except FileNotFoundError as missing:
-        raise TargetError(f"{doing} needs uv, which is not beside this Python: pip install uv") from missing
+        raise Unavailable(f"{doing} needs uv, which is not beside this Python: pip install uv") from missing
     ended = run_to_end(
         [program, "--no-progress", "--no-python-downloads", "--color", "never", *arguments],
         doing=doing,

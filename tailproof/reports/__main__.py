@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tailproof.history.recorder import write_atomically
+from tailproof.outgoing.atomic import write_atomically
 from tailproof.reports import json, markdown, terminal
 from tailproof.resources import folder
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from tailproof.history.recorder import write_atomically
 from tailproof.incoming import BadInput, files, json
 from tailproof.incoming.files import BadFile
 from tailproof.incoming.json import NotJson
 from tailproof.incoming.limits import RESULT_BYTES, RESULT_VALUES, Exceeded
+from tailproof.outgoing.atomic import write_atomically
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.visible import visible_json
 from tailproof.reports.result import SCHEMA_VERSION, Result

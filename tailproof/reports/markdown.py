@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tailproof.guarantees.verdict import Outcome
-from tailproof.history.recorder import write_atomically
+from tailproof.outgoing.atomic import write_atomically
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.visible import clip
 from tailproof.reports.fitting import Section, fit

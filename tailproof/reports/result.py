@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from tailproof.guarantees.verdict import Level, Outcome
+from tailproof.history.directory import called
 
 SCHEMA_VERSION = 1
 
@@ -21,11 +22,6 @@ GateState = Literal["open", "closed", "unknown"]
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a result: never changed once it is written."""
-
-
-def called(scenario: str, pair: str) -> str:
-    """How a scenario is named in a check: alone, or with the name of the pair that played it."""
-    return f"{scenario}_{pair}" if pair else scenario
 
 
 class PhaseResult(Facts, frozen=True, kw_only=True):

@@ -13,17 +13,18 @@ from tailproof import resources
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.faults.catalogue import fault_for
 from tailproof.guarantees.catalogue import CATALOGUE
+from tailproof.history.directory import called
 from tailproof.incoming import BadInput
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.reports.baseline import Baseline
-from tailproof.reports.result import NotRunResult, PairResult, called
-from tailproof.runner.orders import Order
+from tailproof.reports.result import NotRunResult, PairResult
 from tailproof.runner.pairs import Matrix, Pair, model_url_of
 from tailproof.scenario.load import load_scenario, of_tier, scenario_files
 from tailproof.scenario.schema import FaultPlan, Scenario, Tier
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Target
+from tailproof.trial.order import Order
 
 
 class CheckError(BadInput):

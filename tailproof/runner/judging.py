@@ -13,7 +13,7 @@ import msgspec
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History
-from tailproof.history.recorder import write_atomically
+from tailproof.outgoing.atomic import write_atomically
 from tailproof.reports.assemble import trial_result
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import TrialResult

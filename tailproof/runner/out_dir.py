@@ -10,6 +10,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from tailproof.history.directory import is_history
+from tailproof.incoming.files import begins, is_plain_file
+from tailproof.outgoing.atomic import is_aside
 from tailproof.runner.out_lock import NAME as LOCK
 from tailproof.runner.out_lock import OutRefused, is_lock
 
@@ -18,12 +21,8 @@ RESULT = "result.json"
 REPORT = "report.md"
 LOG = "supervisor.log"
 
-_HEAD_BYTES = 4096
 _RESULT = re.compile(rb'\{\s*"schema":\s*\d+,\s*"tailproof":\s*"')
 _REPORT = re.compile(rb"## GATE (OPEN|CLOSED|UNKNOWN)\b")
-_HEADER = re.compile(rb'\{\s*("schema":\s*\d+,\s*)?"trial":\s*"[^"]*",\s*"scenario":\s*"')
-_ASIDE = re.compile(r"\.(header|result)\.json\.\d+\.\d+|\.report\.md\.\d+\.\d+")
-"""What `write_atomically` leaves when it is killed."""
 _OLD_LOCK = ".lock"
 """What marked an `--out` of an earlier version."""
 
@@ -47,41 +46,22 @@ def clear(out: Path) -> None:
     """Remove the histories and reports of an earlier check. Raises OutForeign before anything is removed."""
     check(out)
     shutil.rmtree(out / TRIALS, ignore_errors=True)
-    for place in (out / RESULT, out / REPORT, *(entry for entry in out.iterdir() if _ASIDE.fullmatch(entry.name))):
+    left = [entry for entry in out.iterdir() if is_aside(entry.name, RESULT) or is_aside(entry.name, REPORT)]
+    for place in (out / RESULT, out / REPORT, *left):
         place.unlink(missing_ok=True)
-
-
-def is_history(directory: Path) -> bool:
-    """A history of ours, or one that was killed before its header was written."""
-    if directory.is_symlink() or not directory.is_dir():
-        return False
-    if _begins(directory / "header.json", _HEADER):
-        return True
-    return all(_ASIDE.fullmatch(entry.name) for entry in directory.iterdir())
 
 
 def _refusal(place: Path) -> str:
     return f"{place} was not made by tailproof and would be in its way: give this check another --out"
 
 
-def _is_file(place: Path) -> bool:
-    return place.is_file() and not place.is_symlink()
-
-
-def _begins(place: Path, pattern: re.Pattern[bytes]) -> bool:
-    if not _is_file(place):
-        return False
-    with place.open("rb") as file:
-        return pattern.match(file.read(_HEAD_BYTES)) is not None
-
-
 def _is_log(place: Path) -> bool:
     """It holds whatever went wrong, so it is known by what stands beside it."""
-    return _is_file(place) and (is_lock(place.with_name(LOCK)) or _begins(place.with_name(_OLD_LOCK), _PID))
+    return is_plain_file(place) and (is_lock(place.with_name(LOCK)) or begins(place.with_name(_OLD_LOCK), _PID))
 
 
 def _is_history_lock(place: Path) -> bool:
-    return place.name.startswith(".") and place.suffix == ".lock" and _is_file(place) and not place.stat().st_size
+    return place.name.startswith(".") and place.suffix == ".lock" and is_plain_file(place) and not place.stat().st_size
 
 
 def _there(place: Path) -> bool:
@@ -92,7 +72,7 @@ _PID = re.compile(rb"\d*\Z")
 _OURS: dict[str, Callable[[Path], bool]] = {
     LOCK: is_lock,
     TRIALS: lambda place: place.is_dir() and not place.is_symlink(),
-    RESULT: lambda place: _begins(place, _RESULT),
-    REPORT: lambda place: _begins(place, _REPORT),
+    RESULT: lambda place: begins(place, _RESULT),
+    REPORT: lambda place: begins(place, _REPORT),
     LOG: _is_log,
 }

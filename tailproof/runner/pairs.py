@@ -15,9 +15,10 @@ import msgspec
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.clients.client import ClientError
 from tailproof.clients.spec import BadClient, prepare, resolved
+from tailproof.provision.errors import Unavailable
 from tailproof.provision.locks import known_releases, newest_release
 from tailproof.targets.resolve import resolve
-from tailproof.targets.target import Target, TargetError
+from tailproof.targets.target import Target
 from tailproof.waiting import Budget, DeadlineMissed
 
 PLAIN = "plain"
@@ -166,7 +167,7 @@ def _equip(
 def _failure(build: Callable[[Budget], object], budget: Budget) -> str:
     try:
         build(budget)
-    except (TargetError, ClientError, DeadlineMissed) as error:
+    except (Unavailable, ClientError, DeadlineMissed) as error:
         return str(error)
     return ""
 

@@ -10,10 +10,8 @@ import pytest
 
 from tailproof.history.records import SEEDS
 from tailproof.runner.outputs import BadOutput, check_directory
+from tailproof.runner.pytest_names import DECIDED, SUITE_SUFFIX
 
-SUITE_SUFFIX = ".suite.yaml"
-DECIDED = "tailproof"
-"""What a controller hands to its workers: seed, out, supervisor. Workers parse the command line anew."""
 DEFAULT_OUT = "tailproof-results"
 
 

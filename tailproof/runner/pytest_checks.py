@@ -25,10 +25,10 @@ from tailproof.incoming.files import place_of
 from tailproof.outgoing.masking import without_user_info
 from tailproof.outgoing.say import say, shown
 from tailproof.outgoing.visible import clip
-from tailproof.ownership import leftovers
+from tailproof.provision.errors import Unavailable
 from tailproof.reports.result import TrialResult, VerdictResult
 from tailproof.reports.terminal import violation_card
-from tailproof.runner import ending, out_dir
+from tailproof.runner import ending, leftovers, out_dir
 from tailproof.runner.check import Cell, Check, CheckOptions
 from tailproof.runner.interrupts import INTERRUPTS
 from tailproof.runner.judging import judged_once
@@ -36,12 +36,11 @@ from tailproof.runner.orders import Ask, SupervisorGone, ask
 from tailproof.runner.out_lock import OutRefused
 from tailproof.runner.outputs import NoScratch, check_directory, check_file, check_scratch
 from tailproof.runner.pairs import Matrix, meet
-from tailproof.runner.plugin import DECIDED, SUITE_SUFFIX
 from tailproof.runner.pytest_end import MISUSED, SESSION, Error, log_of
+from tailproof.runner.pytest_names import DECIDED, SUITE_SUFFIX
 from tailproof.runner.room import NoRoom
 from tailproof.runner.session import CheckSession
 from tailproof.runner.suite import Suite
-from tailproof.targets.target import TargetError
 from tailproof.yamlfile import BadFile
 
 _CHECK = pytest.StashKey[Check]()
@@ -285,7 +284,7 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
         )
         try:
             config.stash[_CHECK] = Check.plan(options, lambda: _matrix(option, build=build))
-        except (BadInput, TargetError) as error:
+        except (BadInput, Unavailable) as error:
             raise pytest.UsageError(shown(str(error))) from error
     return config.stash[_CHECK]
 

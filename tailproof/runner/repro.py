@@ -19,12 +19,13 @@ from tailproof.reports.baseline import Baseline
 from tailproof.runner import out_dir
 from tailproof.runner.check import check_fault
 from tailproof.runner.judging import judge_directory, judged_once
-from tailproof.runner.orders import Ask, Order, ask
+from tailproof.runner.orders import Ask, ask
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.outputs import check_directory, check_scratch
 from tailproof.runner.supervisor import TAKE_DOWN_S, SupervisorProcess
 from tailproof.scenario.schema import Scenario
 from tailproof.targets.resolve import resolve
+from tailproof.trial.order import Order
 from tailproof.yamlfile import explained
 
 Violation = tuple[str, str, str]

@@ -29,13 +29,13 @@ import msgspec
 
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.say import say
-from tailproof.ownership import leftovers
-from tailproof.ownership.owners import owner_id
+from tailproof.ownership import marks
+from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
-from tailproof.runner import ending, room
-from tailproof.runner.orders import Ask, Done, Order
-from tailproof.runner.server_pool import ServerPool
-from tailproof.targets.target import Owner
+from tailproof.runner import ending, leftovers, room
+from tailproof.runner.orders import Ask, Done
+from tailproof.trial.order import Order
+from tailproof.trial.server_pool import ServerPool
 from tailproof.trial.trial import HistoryLost, Trial, TrialFailed
 from tailproof.waiting import Cancelled
 
@@ -270,7 +270,7 @@ class SupervisorProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={**os.environ, **leftovers.own_marks(leftovers.SUPERVISOR)},
+                env={**os.environ, **marks.own_variables(marks.SUPERVISOR)},
                 start_new_session=True,
                 pass_fds=keeps,
             )

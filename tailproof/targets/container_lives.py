@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from tailproof.history.records import Counter, Life, Note
-from tailproof.provision.engine import EngineError
+from tailproof.provision.errors import EngineError
 from tailproof.targets.engine_events import Heard
 from tailproof.targets.target import Death, EngineLog, TargetError
 

@@ -19,8 +19,9 @@ from docker.types import Mount
 
 from tailproof.adapters.adapter import Adapter, Places
 from tailproof.history.records import Note
-from tailproof.ownership import leftovers
-from tailproof.provision.engine import EngineError, address, connect, engine_does, knock
+from tailproof.ownership import marks
+from tailproof.provision.engine import address, connect, engine_does, knock
+from tailproof.provision.errors import EngineError
 from tailproof.targets import cgroup
 from tailproof.targets.container_files import ArchiveStream, directories, open_to_all, pack
 from tailproof.targets.container_lives import Lives
@@ -67,7 +68,7 @@ class ContainerServer:
         self._engine = connect()
         self._events = EngineEvents(self._plan.owner.trial, self._lives.hear)
         with engine_does("making a volume"):
-            self._engine.volumes.create(self._volume, labels=leftovers.labels(self._plan.owner))
+            self._engine.volumes.create(self._volume, labels=marks.labels(self._plan.owner))
         self._create()
         self._run(budget, "first")
 
@@ -265,7 +266,7 @@ class ContainerServer:
                 hostname=name[-63:],
                 network_mode="host",
                 environment=dict(launch.environment),
-                labels=leftovers.labels(self._plan.owner),
+                labels=marks.labels(self._plan.owner),
                 mounts=[
                     Mount(PLACES.root, self._volume, type="volume"),
                     Mount(JOURNAL, str(self._plan.journal.resolve()), type="bind"),

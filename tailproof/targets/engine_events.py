@@ -11,7 +11,7 @@ from typing import Any
 import requests
 from docker.errors import DockerException
 
-from tailproof.ownership.leftovers import TRIAL_LABEL
+from tailproof.ownership.marks import TRIAL_LABEL
 from tailproof.provision.engine import connect, engine_does
 
 WATCHED = ("start", "die", "oom", "kill", "stop", "pause", "unpause", "destroy")

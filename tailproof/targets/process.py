@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from tailproof.adapters.adapter import Adapter
+from tailproof.provision.installations import Installation
 from tailproof.targets.process_server import ProcessServer
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
 
 CAPABILITIES = frozenset({"restart", "kill", "pause", "disk", "model", "deferred-init", "tool-journal"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
-    """A server that is installed and can be started."""
-
-    interpreter: Path
-    version: str
-    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 class ProcessTarget:

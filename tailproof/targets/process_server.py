@@ -16,7 +16,7 @@ from typing import Literal
 
 from tailproof.adapters.adapter import Adapter, Places
 from tailproof.history.records import Life
-from tailproof.ownership import leftovers
+from tailproof.ownership import marks, processes
 from tailproof.ownership.scratch import scratch
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
@@ -86,9 +86,9 @@ class ProcessServer:
             case "group":
                 self._by_us = True
                 for process in self._marked():
-                    leftovers.end(process, number)
+                    processes.end(process, number)
                 if number == signals.SIGKILL:
-                    leftovers.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
+                    processes.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
             case "container":
                 raise TargetError("a plain process has no container to kill: kill its group, or use docker:IMAGE")
 
@@ -129,7 +129,7 @@ class ProcessServer:
             return
         self._paused = False
         for process in reversed(self._marked()):
-            leftovers.end(process, signals.SIGCONT)
+            processes.end(process, signals.SIGCONT)
         self._record("resumed")
 
     def state(self) -> Literal["running", "paused", "dead"]:
@@ -157,7 +157,7 @@ class ProcessServer:
     def end_survivors(self) -> None:
         """Raises DeadlineMissed when one of them does not end."""
         if not self.alive():
-            leftovers.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
+            processes.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
 
     def disk(self, into: Path) -> Path:
         """Raises TargetError when the server's directory cannot be copied."""
@@ -195,13 +195,13 @@ class ProcessServer:
         """Its tools, too: what they wait for may be one of us."""
         self._stopping = self._by_us = True
         for process in self._marked():
-            leftovers.end(process)
+            processes.end(process)
 
     def remove(self) -> None:
         """End every process with the mark of this server, tmux and the shells in it included."""
         existed = self._process is not None
         self._stopping = self._by_us = True
-        leftovers.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
+        processes.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
         self._join()
         self._process = None
         self._port.release()
@@ -232,7 +232,7 @@ class ProcessServer:
             try:
                 self._process = subprocess.Popen(
                     [self._interpreter, *(self._program or program), *rest],
-                    env={**self._surroundings(), **launch.environment, **leftovers.marks(self._plan.owner, PART)},
+                    env={**self._surroundings(), **launch.environment, **marks.variables(self._plan.owner, PART)},
                     cwd=self._places.root,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -305,7 +305,7 @@ class ProcessServer:
     def _all_frozen(self) -> bool:
         moving = [process for process in self._marked() if _status(process.pid, "State")[:1] not in ("T", "t", "")]
         for process in moving:
-            leftovers.end(process, signals.SIGSTOP)
+            processes.end(process, signals.SIGSTOP)
         return not moving
 
     def _signal(self, number: int) -> None:
@@ -317,8 +317,8 @@ class ProcessServer:
         if self._watcher is not None:
             self._watcher.join(_END_S)
 
-    def _marked(self) -> list[leftovers.Process]:
-        return leftovers.processes(trial=self._plan.owner.trial, part=PART)
+    def _marked(self) -> list[processes.Process]:
+        return processes.processes(trial=self._plan.owner.trial, part=PART)
 
 
 def split(arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

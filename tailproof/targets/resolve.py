@@ -16,16 +16,15 @@ from tailproof.incoming.files import is_directory, place_of
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.masking import SESSION_KEY, BadSecret, check_secret, without_user_info
 from tailproof.outgoing.visible import PATH_CHARS, clip
+from tailproof.provision.installations import Installation
 from tailproof.provision.locks import known_releases
-from tailproof.targets.container import ContainerTarget
-from tailproof.targets.process import Installation, ProcessTarget
+from tailproof.targets.process import ProcessTarget
 from tailproof.targets.releases import pypi_target, src_target
 from tailproof.targets.target import Target, TargetError
 from tailproof.targets.url import UrlTarget
 
 FORMS = "docker:IMAGE, pypi:VERSION, pypi:newest, src:DIR, url:URL or reference[:VARIANT]"
 
-REFERENCE = "reference"
 """The small honest server in `fixtures/`, or a variant of it that breaks one promise."""
 
 REFERENCE_RELEASE = "1.58.0"
@@ -51,7 +50,7 @@ def resolve(spec: str, *, adapter: Adapter, model_url: str | None = None) -> Tar
     kind, colon, what = spec.partition(":")
     named = without_user_info(spec)
     make = _KINDS.get(kind)
-    if make is None or not (colon or kind == REFERENCE):
+    if make is None or not (colon or kind == resources.REFERENCE):
         raise BadTarget(f"target {_said(named)} is none of {FORMS}{_hint(named)}")
     if colon and not what:
         raise BadTarget(f"target {_said(named)} names nothing behind the colon: {FORMS}")
@@ -67,6 +66,10 @@ def _docker(spec: str, image: str, adapter: Adapter, model_url: str | None) -> T
         raise BadTarget(
             f"{_said(image)} is not an image reference: docker:NAME[:TAG], for example docker:tailproof/agent-server:1.58.0"
         )
+    from tailproof.targets.container import (
+        ContainerTarget,  # its library takes longer to load than the rest of a command
+    )
+
     return ContainerTarget(image, adapter=adapter)
 
 
@@ -134,7 +137,7 @@ _KINDS: dict[str, Callable[[str, str, Adapter, str | None], Target]] = {
     "pypi": _pypi,
     "src": _src,
     "url": _url,
-    REFERENCE: _reference,
+    resources.REFERENCE: _reference,
 }
 
 

@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 
 from tailproof.history.records import Record
 from tailproof.outgoing.masking import Masker
+from tailproof.ownership.owners import Owner
+from tailproof.provision.errors import Unavailable
 from tailproof.waiting import Budget
 
 Scope = Literal["server", "group", "container"]
@@ -23,21 +25,12 @@ Capability = Literal[
 ]
 
 
-class TargetError(Exception):
+class TargetError(Unavailable):
     """The target cannot be had or does not do what it must; the message says what is missing and how to get it."""
 
 
 class ServerFailed(TargetError):
     """The server was started and did not stay, or runs and is none: its own doing, nobody else was in its way."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
-    """Who owns what a trial starts. Every container, network, volume and process carries both."""
-
-    trial: str
-    owner: str
-    """`<pid>:<start time of the pid in clock ticks>:<boot id>` of the supervisor, so that `clean` can tell whether it lives."""
 
 
 class EngineLog(Protocol):

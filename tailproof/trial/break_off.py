@@ -8,15 +8,15 @@ from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.clients.client import ClientError, ClientRaised
 from tailproof.history.records import BreakOff
 from tailproof.outgoing.masking import Masker
-from tailproof.provision.engine import EngineError
-from tailproof.targets.target import ServerFailed, TargetError
+from tailproof.provision.errors import EngineError, Unavailable
+from tailproof.targets.target import ServerFailed
 from tailproof.waiting import DeadlineMissed
 from tailproof.wire.handle import WireError
 from tailproof.wire.toxiproxy import ToxiproxyError
 
 AtWork = tuple[Literal["server", "client", "harness"], str]
 """Who is asked for what: whom a missed deadline is laid to."""
-CAUSES = (DeadlineMissed, SubscriptionRefused, ClientError, TargetError, WireError, ToxiproxyError, OSError)
+CAUSES = (DeadlineMissed, SubscriptionRefused, ClientError, Unavailable, WireError, ToxiproxyError, OSError)
 """What may go wrong in a trial without being a defect of ours."""
 SAYS_CHARS = 500
 

@@ -32,17 +32,18 @@ from tailproof.model.conversation import PlayedScript
 from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.outgoing.masking import secrets_of_environment
-from tailproof.runner.orders import Order
-from tailproof.runner.server_pool import PooledServer
+from tailproof.ownership.owners import Owner
 from tailproof.scenario.schema import GrownPlan, Scenario, parse_bytes
 from tailproof.targets.resolve import resolve
-from tailproof.targets.target import Owner, TargetError
+from tailproof.targets.target import TargetError
 from tailproof.trial import machine, seeded_history
 from tailproof.trial.break_off import AtWork
 from tailproof.trial.observer import Observer
+from tailproof.trial.order import Order
 from tailproof.trial.readings import READ_S, read_at_last, record_disk
 from tailproof.trial.recovery_probe import Comeback
 from tailproof.trial.run_control import Course
+from tailproof.trial.server_pool import PooledServer
 from tailproof.trial.start_gate import Ahead
 from tailproof.waiting import Budget, DeadlineMissed
 from tailproof.wire.handle import Wire, WireError
@@ -257,6 +258,7 @@ class Cast:
         self.course = Course(
             self.scenario,
             self.stage,
+            self.observer,
             self.client,
             self.adapter,
             header.parameters,

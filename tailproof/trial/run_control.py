@@ -12,6 +12,7 @@ from tailproof.history.records import RESTING, TERMINAL
 from tailproof.model.script import tokens_of
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import Scenario
+from tailproof.trial.observer import Observer
 from tailproof.waiting import DeadlineMissed
 
 
@@ -23,6 +24,7 @@ class Course:
         self,
         scenario: Scenario,
         stage: Stage,
+        observer: Observer,
         client: Client,
         adapter: Adapter,
         parameters: Mapping[str, float],
@@ -44,7 +46,7 @@ class Course:
         self._healed_at = 0.0
         self._played = stage.model
         self._tools = stage.tools
-        self._observer = stage.observer
+        self._observer = observer
         self._wire = stage.wire
         self._budget = stage.budget
 

@@ -17,10 +17,10 @@ from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.outgoing.masking import Masker, without_user_info
-from tailproof.ownership.owners import owner_id
+from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
 from tailproof.targets.resolve import check_address, resolve
-from tailproof.targets.target import Owner, Plan, Server, TargetError
+from tailproof.targets.target import Plan, Server, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 SCRIPT = (

@@ -17,19 +17,18 @@ from pathlib import Path
 
 from tailproof.clients.client import ClientRaised
 from tailproof.history import records
+from tailproof.history.directory import is_history
 from tailproof.history.recorder import Recorder
 from tailproof.outgoing.masking import SESSION_KEY, Masker, secrets_of_environment
-from tailproof.ownership import leftovers
-from tailproof.ownership.owners import owner_id
+from tailproof.ownership import processes
+from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
-from tailproof.runner.orders import Order
-from tailproof.runner.out_dir import is_history
-from tailproof.runner.server_pool import PooledServer, ServerPool, may_share
 from tailproof.scenario.schema import Scenario
-from tailproof.targets.target import Owner
 from tailproof.trial.break_off import CAUSES, SAYS_CHARS, AtWork, break_off
 from tailproof.trial.landing import Landing
+from tailproof.trial.order import Order
 from tailproof.trial.participants import Cast, header_of
+from tailproof.trial.server_pool import PooledServer, ServerPool, may_share
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 from tailproof.wire.handle import WireError
 
@@ -96,16 +95,16 @@ class Trial:
             pooled.server.end_at_once()
         if owner is not None:
             spared = cast.path_pids if cast is not None and spare_wire else ()
-            for process in leftovers.processes(trial=owner.trial):
+            for process in processes.processes(trial=owner.trial):
                 if process.pid not in spared:
-                    leftovers.end(process)
+                    processes.end(process)
 
     def remove_all(self) -> None:
         """From another thread, when the trial's own does not come to its end: remove what can be removed in a moment."""
         pooled, owner, scratch = self._pooled, self._owner, self._scratch
         if owner is not None:
             with suppress(DeadlineMissed):  # what hangs in the kernel is left to `clean`
-                leftovers.end_all(Budget(_REMOVE_S), trial=owner.trial)
+                processes.end_all(Budget(_REMOVE_S), trial=owner.trial)
         if pooled is not None:
             remover = threading.Thread(target=pooled.remove, name="remover", daemon=True)
             remover.start()

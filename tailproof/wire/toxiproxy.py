@@ -22,7 +22,7 @@ import requests
 from toxiproxy import Toxiproxy as Package
 from toxiproxy.api import APIConsumer
 
-from tailproof.ownership.leftovers import own_marks
+from tailproof.ownership.marks import own_variables
 from tailproof.ownership.scratch import workroom
 from tailproof.provision.cache import cache
 from tailproof.provision.run_to_end import BUILD
@@ -121,7 +121,7 @@ def build(*, seconds: float = 600.0) -> Path:
                 [go, "install", MODULE],
                 env={
                     **os.environ,
-                    **own_marks(BUILD),
+                    **own_variables(BUILD),
                     "TMPDIR": str(aside),
                     "GOBIN": str(aside),
                     "GOFLAGS": "-mod=mod",

@@ -24,12 +24,13 @@ from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.outgoing.masking import Masker
-from tailproof.ownership.owners import owner_id
-from tailproof.runner.server_pool import ServerPool
-from tailproof.targets.process import Installation, ProcessTarget
+from tailproof.ownership.owners import Owner, owner_id
+from tailproof.provision.installations import Installation
+from tailproof.targets.process import ProcessTarget
 from tailproof.targets.resolve import resolve
-from tailproof.targets.target import Owner, Server, Target
+from tailproof.targets.target import Server, Target
 from tailproof.trial.observer import Observer
+from tailproof.trial.server_pool import ServerPool
 from tailproof.waiting import Budget
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -24,12 +24,11 @@ from tailproof.history.reader import History, read_header
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
 from tailproof.outgoing.masking import Masker
-from tailproof.ownership import leftovers
-from tailproof.ownership.leftovers import marks
-from tailproof.ownership.owners import owner_id
+from tailproof.ownership import marks, processes
+from tailproof.ownership.marks import variables
+from tailproof.ownership.owners import Owner, owner_id
 from tailproof.reports import json
 from tailproof.runner.rejudge import judge_again
-from tailproof.targets.target import Owner
 from tailproof.waiting import Budget
 
 KEY = "a-session-key-of-32-characters-x"
@@ -57,7 +56,7 @@ class Played:
             adapter=OpenHands(),
             recorder=self.recorder,
             scratch=place / "scratch",
-            environment={**marks(owner, "client"), "TMPDIR": str(place)},
+            environment={**variables(owner, "client"), "TMPDIR": str(place)},
             budget=Budget(30),
             sight=Sight(
                 conversations=lambda: ("old", *((CONVERSATION,) if (place / "created").exists() else ())),
@@ -123,9 +122,9 @@ def test_it_gets_the_documented_variables_and_nothing_else_of_ours(
         "TMPDIR",
         "LLM_MODEL",
         "LLM_API_KEY",
-        leftovers.TRIAL,
-        leftovers.OWNER,
-        leftovers.PART,
+        marks.TRIAL,
+        marks.OWNER,
+        marks.PART,
     }
     known = ours | {"AGENT_SERVER_URL", "SESSION_API_KEY", "INIT_API_KEY", "AGENT_WORKSPACE", "LLM_BASE_URL"}
     assert told.keys() - {"LC_CTYPE"} == known
@@ -216,9 +215,9 @@ def test_one_that_does_not_end_is_killed_with_its_children(script: Callable[[str
     played.client.create(PLAN, Budget(30))
     played.client.send("go", Budget(30))
     played.client.run()
-    assert len(leftovers.processes(trial=played.trial, part="script")) == 2
+    assert len(processes.processes(trial=played.trial, part="script")) == 2
     history = played.history()
-    assert leftovers.processes(trial=played.trial) == []
+    assert processes.processes(trial=played.trial) == []
     assert [run.stage for run in history.runs] == ["called"]
     assert any("had not ended and was killed" in note.text for note in history.notes)
 

@@ -11,9 +11,9 @@ import pytest
 from tailproof.clients.spec import KINDS, BadClient, prepare, resolved
 from tailproof.provision import environments
 from tailproof.provision.environments import environment
+from tailproof.provision.errors import Unavailable
+from tailproof.provision.installations import SDK, SERVER, installation_of
 from tailproof.provision.locks import known_releases
-from tailproof.targets.releases import SDK, SERVER, installation_of
-from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 from tests.clients.conftest import NEWEST
 
@@ -97,7 +97,7 @@ def test_what_several_clients_need_is_built_once(tiny: list[str]) -> None:
 def test_one_that_cannot_be_had_does_not_keep_the_others_from_being_built(tiny: list[str]) -> None:
     broken = environments.cache() / "locks" / "0.0.3.txt"
     broken.write_text("tiny @ file:///nowhere/tiny-1.0-py3-none-any.whl --hash=sha256:00\n")
-    with pytest.raises(TargetError, match=r"installing release 0\.0\.3 failed"):
+    with pytest.raises(Unavailable, match=r"installing release 0\.0\.3 failed"):
         prepare(["sdk:0.0.3", "sdk:0.0.1"], Budget(120))
     assert "0.0.1" in tiny
     assert environment("0.0.1", Budget(0)).interpreter.exists()
@@ -106,7 +106,7 @@ def test_one_that_cannot_be_had_does_not_keep_the_others_from_being_built(tiny: 
 def test_an_environment_without_the_sdk_is_said_in_one_sentence(tiny: list[str]) -> None:
     place = environment("0.0.1", Budget(120)).directory
     assert resolved(f"src:{place}", target="reference", version=NEWEST) == f"src:{place}"
-    with pytest.raises(TargetError, match="holds no openhands-sdk: install it there"):
+    with pytest.raises(Unavailable, match="holds no openhands-sdk: install it there"):
         prepare([f"src:{place}"], Budget(60))
 
 

@@ -20,9 +20,9 @@ from tailproof.clients.program import ProgramClient
 from tailproof.clients.spec import kind_of, resolved
 from tailproof.clients.typescript import TYPESCRIPT
 from tailproof.history.reader import History
+from tailproof.provision.errors import Unavailable
 from tailproof.provision.node_environments import node_environment
 from tailproof.provision.npm_locks import LOCKED, MANIFEST, known_clients, npm_lock_for
-from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 from tests.clients.conftest import ROOT, Play
 
@@ -236,14 +236,14 @@ def test_a_release_that_does_not_exist_is_named_with_those_that_do(
 ) -> None:
     monkeypatch.setenv("TAILPROOF_CACHE", str(tmp_path))
     with pytest.raises(
-        TargetError, match=r"^@openhands/typescript-client has no release 0\.0\.1; there are .*1\.39\.0"
+        Unavailable, match=r"^@openhands/typescript-client has no release 0\.0\.1; there are .*1\.39\.0"
     ):
         TYPESCRIPT.prepare("0.0.1", Budget(120))
 
 
 def test_a_machine_without_node_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(TargetError, match=r"^node is not on PATH .*: install Node\.js 20 .*apt-get install"):
+    with pytest.raises(Unavailable, match=r"^node is not on PATH .*: install Node\.js 20 .*apt-get install"):
         node_environment(RELEASE, Budget(10))
 
 
@@ -285,6 +285,6 @@ def test_a_package_that_is_not_what_the_lock_says_is_refused(tmp_path: Path, mon
     lock = json.loads((good / LOCKED).read_text())
     lock["packages"]["node_modules/ws"]["integrity"] = "sha512-" + "A" * 86 + "=="
     (place / LOCKED).write_text(json.dumps(lock))
-    with pytest.raises(TargetError, match=r"installing @openhands/typescript-client 9\.9\.9 failed: .*EINTEGRITY"):
+    with pytest.raises(Unavailable, match=r"installing @openhands/typescript-client 9\.9\.9 failed: .*EINTEGRITY"):
         node_environment("9.9.9", Budget(120))
     assert [path for path in (tmp_path / "environments").iterdir() if path.is_dir() and ".aside" not in path.name] == []

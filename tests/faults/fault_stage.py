@@ -8,8 +8,8 @@ from typing import Any
 
 from tailproof.history.reader import History
 from tailproof.history.records import Fault
-from tailproof.runner.orders import Order
 from tailproof.scenario.schema import Scenario
+from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
 TWO_RUNS: list[dict[str, Any]] = [

@@ -12,7 +12,7 @@ from tailproof.guarantees.verdict import Level, Outcome
 from tailproof.history.reader import History
 from tailproof.history.views import conversations, log_of
 from tailproof.runner.check import catalogue
-from tailproof.runner.orders import Order
+from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
 EVENTS = 700

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tailproof.provision.environments import environment, evict
+from tailproof.provision.errors import Unavailable
 from tailproof.provision.pythons import find_python, probe
-from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 
 BUILD = """
@@ -68,7 +68,7 @@ def test_two_processes_at_once_build_it_once(release: Path) -> None:
 
 def test_a_wrong_hash_builds_nothing(release: Path) -> None:
     release.write_text(release.read_text().rpartition(":")[0] + f":{'0' * 64}\n")
-    with pytest.raises(TargetError, match=r"installing release 0\.0\.1 failed"):
+    with pytest.raises(Unavailable, match=r"installing release 0\.0\.1 failed"):
         environment("0.0.1", Budget(120))
     made = [place.name for place in release.parents[1].glob("environments/*") if place.is_dir()]
     assert [name for name in made if not name.endswith(".aside")] == []
@@ -100,7 +100,7 @@ def test_a_python_of_the_user_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_python_that_does_not_run_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TAILPROOF_PYTHON", str(tmp_path / "python"))
-    with pytest.raises(TargetError, match="is not a Python that runs"):
+    with pytest.raises(Unavailable, match="is not a Python that runs"):
         find_python()
 
 
@@ -108,5 +108,5 @@ def test_no_python_is_said_with_the_ways_to_get_one(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("TAILPROOF_PYTHON", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(TargetError, match=r"uv python install 3\.13"):
+    with pytest.raises(Unavailable, match=r"uv python install 3\.13"):
         find_python()

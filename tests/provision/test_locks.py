@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tailproof import resources
+from tailproof.provision.errors import Unavailable
 from tailproof.provision.locks import PACKAGES, known_releases, lock_for, newest_release, resolve_lock
-from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
 
 LOCKS = sorted((resources.folder("docker") / "locks").glob("*.txt"))
@@ -86,11 +86,11 @@ def test_a_committed_lock_is_preferred() -> None:
 
 
 def test_a_word_is_no_version() -> None:
-    with pytest.raises(TargetError, match=r"'latest' is not a version; known releases: .*1\.58\.0"):
+    with pytest.raises(Unavailable, match=r"'latest' is not a version; known releases: .*1\.58\.0"):
         resolve_lock("latest", Budget(1))
 
 
 @pytest.mark.release
 def test_a_release_that_does_not_exist_is_said_with_its_neighbours() -> None:
-    with pytest.raises(TargetError, match=r"has no release 1\.11\.99; the nearest are 1\.11\.\d+, 1\.12\.0"):
+    with pytest.raises(Unavailable, match=r"has no release 1\.11\.99; the nearest are 1\.11\.\d+, 1\.12\.0"):
         resolve_lock("1.11.99", Budget(120))

@@ -19,7 +19,7 @@ from fixtures.broken.servers import SERVERS
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Level, Outcome, Verdict
 from tailproof.history.reader import History
-from tailproof.runner.orders import Order
+from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
 SHORTER = {"status.crash": 6.0, "loop.terminates": 8.0, "stream.resumed": 6.0}

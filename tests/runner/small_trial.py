@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tailproof.history.reader import History
-from tailproof.runner.orders import Order
 from tailproof.scenario.schema import Scenario
+from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
 GATED: dict[str, Any] = {"tools": [{"token": "one", "gate": True}]}

@@ -15,9 +15,10 @@ import pytest
 
 from tailproof import resources
 from tailproof.history.reader import History, read_header
-from tailproof.ownership import leftovers
+from tailproof.ownership import processes
 from tailproof.ownership.owners import owner_id
 from tailproof.reports import json
+from tailproof.runner import leftovers
 from tailproof.waiting import Budget
 
 SCENARIO = """\
@@ -68,8 +69,8 @@ def held_check(
         process.wait()
 
 
-def living(trials: list[str]) -> list[leftovers.Process]:
-    return [process for trial in trials for process in leftovers.processes(trial=trial)]
+def living(trials: list[str]) -> list[processes.Process]:
+    return [process for trial in trials for process in processes.processes(trial=trial)]
 
 
 def scratch_of(trials: list[str]) -> list[leftovers.Leftover]:

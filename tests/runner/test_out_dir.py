@@ -12,9 +12,9 @@ from checks import Checked, tailproof
 from small_trial import order, trial
 
 from tailproof.reports import json
-from tailproof.runner.orders import BadOrder
 from tailproof.runner.out_dir import OutForeign, check, clear
 from tailproof.runner.out_lock import OutLock, OutRefused
+from tailproof.trial.order import BadOrder
 from tailproof.trial.trial import TrialFailed
 
 NOTES = "what nobody may lose"

@@ -11,9 +11,9 @@ import pytest
 from tailproof.clients.spec import BadClient
 from tailproof.provision.locks import known_releases
 from tailproof.runner.check import Check, CheckOptions
-from tailproof.runner.orders import Order
 from tailproof.runner.pairs import Matrix, meet
 from tailproof.targets.target import TargetError
+from tailproof.trial.order import Order
 
 NEWEST = known_releases()[-1]
 SAFE = re.compile(r"[A-Za-z0-9.-]+_[A-Za-z0-9.-]+")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tailproof.history.reader import History
-from tailproof.ownership import leftovers
+from tailproof.ownership import processes
 from tailproof.runner.check import catalogue
-from tailproof.runner.orders import Order
-from tailproof.runner.server_pool import ServerPool, may_share
+from tailproof.trial.order import Order
+from tailproof.trial.server_pool import ServerPool, may_share
 from tailproof.trial.trial import Trial
 
 SCENARIOS = {scenario.name: scenario for scenario in catalogue()}
@@ -76,9 +76,9 @@ def test_without_a_pool_every_trial_has_its_own_server(tmp_path: Path) -> None:
 def test_a_closed_pool_leaves_nothing_running(tmp_path: Path) -> None:
     pool = ServerPool(most=1)
     history = play(pool, tmp_path, "calm")
-    assert leftovers.processes(trial=history.header.trial)
+    assert processes.processes(trial=history.header.trial)
     pool.close()
-    assert leftovers.processes(trial=history.header.trial) == []
+    assert processes.processes(trial=history.header.trial) == []
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))

@@ -8,7 +8,7 @@ from tailproof import resources
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.runner.check import Check, CheckOptions
 from tailproof.runner.pairs import meet
-from tailproof.runner.plugin import SUITE_SUFFIX
+from tailproof.runner.pytest_names import SUITE_SUFFIX
 from tailproof.runner.suite import Suite
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tailproof.runner.check import catalogue
-from tailproof.runner.orders import Ask, Done, Order, ask
+from tailproof.runner.orders import Ask, Done, ask
 from tailproof.runner.supervisor import Progress, SupervisorProcess
+from tailproof.trial.order import Order
 
 PIPE_BYTES = 1 << 16
 

@@ -13,7 +13,7 @@ from tailproof.guarantees.loop_returns import RETURNS_S
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History
 from tailproof.runner.check import catalogue
-from tailproof.runner.orders import Order
+from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
 

@@ -15,13 +15,14 @@ from target_stage import Begin, Trial
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
-from tailproof.ownership.owners import owner_id
+from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
 from tailproof.provision.base_image import base_image
 from tailproof.provision.engine import build, connect
+from tailproof.provision.installations import Installation
 from tailproof.targets.container import ContainerTarget
-from tailproof.targets.process import Installation, ProcessTarget
-from tailproof.targets.target import Owner, Plan, Target
+from tailproof.targets.process import ProcessTarget
+from tailproof.targets.target import Plan, Target
 from tailproof.waiting import Budget
 
 SMALL_SERVER = Path(__file__).with_name("small_server.py")

@@ -10,7 +10,7 @@ import httpx
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Life
-from tailproof.ownership.leftovers import Process, processes
+from tailproof.ownership.processes import Process, processes
 from tailproof.targets.target import Plan, Server
 from tailproof.waiting import Budget
 

@@ -14,12 +14,13 @@ from target_stage import Begin, Trial
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Header
-from tailproof.ownership import leftovers
-from tailproof.ownership.owners import owner_id
+from tailproof.ownership.owners import Owner, owner_id
 from tailproof.provision.engine import connect
-from tailproof.runner.server_pool import ServerPool
+from tailproof.provision.errors import Unavailable
+from tailproof.runner import leftovers
 from tailproof.targets.container import ContainerTarget
-from tailproof.targets.target import Owner, Plan, TargetError
+from tailproof.targets.target import Plan, TargetError
+from tailproof.trial.server_pool import ServerPool
 from tailproof.waiting import Budget
 
 pytestmark = pytest.mark.engine
@@ -236,7 +237,7 @@ def test_an_engine_that_is_lost_in_a_trial_is_said_in_one_sentence_and_cleaned_l
         trial.server.wait_dead(trial.budget)
         trial.server.restart(trial.budget, place="in-place")
         door.close()
-        with pytest.raises(TargetError, match="engine is gone") as told:
+        with pytest.raises(Unavailable, match="engine is gone") as told:
             trial.server.wait_dead(trial.budget)
         assert "\n" not in str(told.value)
         trial.server.remove()
@@ -248,5 +249,5 @@ def test_an_engine_that_is_lost_in_a_trial_is_said_in_one_sentence_and_cleaned_l
 
 def test_no_engine_is_said_with_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix:///tmp/no-engine-{os.getpid()}.sock")
-    with pytest.raises(TargetError, match=r"docker/engine\.sh"), closing(connect()):
+    with pytest.raises(Unavailable, match=r"docker/engine\.sh"), closing(connect()):
         pass

@@ -13,11 +13,12 @@ from uuid import uuid4
 
 import pytest
 
-from tailproof.ownership import leftovers, owners, scratch
+from tailproof.ownership import marks, owners, processes, scratch
+from tailproof.ownership.owners import Owner
 from tailproof.provision.cache import cache, published
 from tailproof.provision.engine import connect
 from tailproof.provision.run_to_end import run_to_end
-from tailproof.targets.target import Owner
+from tailproof.runner import leftovers
 from tailproof.waiting import Budget
 
 CHILD = """
@@ -28,8 +29,10 @@ from tailproof.history.recorder import Witness
 from tailproof.outgoing.masking import Masker
 from tailproof.ownership.owners import owner_id
 from tailproof.ownership.scratch import scratch
-from tailproof.targets.process import Installation, ProcessTarget
-from tailproof.targets.target import Owner, Plan
+from tailproof.provision.installations import Installation
+from tailproof.targets.process import ProcessTarget
+from tailproof.ownership.owners import Owner
+from tailproof.targets.target import Plan
 from tailproof.waiting import Budget
 trial, program = sys.argv[1:]
 owner = Owner(trial=trial, owner=owner_id())
@@ -72,7 +75,7 @@ def lost_owner() -> str:
 
 def sleeper(owner: Owner) -> subprocess.Popen[bytes]:
     """A process with the mark."""
-    return subprocess.Popen(["sleep", "300"], env=leftovers.marks(owner, "server"), start_new_session=True)
+    return subprocess.Popen(["sleep", "300"], env=marks.variables(owner, "server"), start_new_session=True)
 
 
 def test_this_process_lives() -> None:
@@ -143,17 +146,17 @@ def test_a_process_that_executes_one_program_after_the_other_is_found_at_every_l
     """In the middle of an `exec` its environment cannot be read."""
     script = tmp_path / "again"
     script.write_text(f"exec sh {script}\n")
-    environment = leftovers.marks(Owner(trial=trial, owner=owners.owner_id()), "server")
+    environment = marks.variables(Owner(trial=trial, owner=owners.owner_id()), "server")
     with subprocess.Popen(["sh", str(script)], env=environment, start_new_session=True) as process:
-        looks = [[found.pid for found in leftovers.processes(trial=trial)] for _ in range(100)]
-        leftovers.end_all(Budget(10), trial=trial)
+        looks = [[found.pid for found in processes.processes(trial=trial)] for _ in range(100)]
+        processes.end_all(Budget(10), trial=trial)
         assert process.wait(10) == -9
     assert looks == [[process.pid]] * 100
 
 
 def shows_nothing(monkeypatch: pytest.MonkeyPatch, pid: int, looks: int, *names: str) -> list[str]:
     """For so many looks the process shows nothing in these files; what was looked at."""
-    read, looked = leftovers._read, list[str]()
+    read, looked = processes._read, list[str]()
 
     def blank(asked: int, name: str) -> bytes:
         if asked == pid:
@@ -162,7 +165,7 @@ def shows_nothing(monkeypatch: pytest.MonkeyPatch, pid: int, looks: int, *names:
                 return b""
         return read(asked, name)
 
-    monkeypatch.setattr(leftovers, "_read", blank)
+    monkeypatch.setattr(processes, "_read", blank)
     return looked
 
 
@@ -172,26 +175,26 @@ def test_a_process_is_looked_at_again_until_it_shows_what_it_is(
 ) -> None:
     with sleeper(Owner(trial=trial, owner=owners.owner_id())) as process:
         shows_nothing(monkeypatch, process.pid, looks, "environ", "cmdline")
-        assert [found.command for found in leftovers.processes(trial=trial)] == ["sleep 300"]
-        leftovers.end_all(Budget(10), trial=trial)
+        assert [found.command for found in processes.processes(trial=trial)] == ["sleep 300"]
+        processes.end_all(Budget(10), trial=trial)
         assert process.wait(10) == -9
 
 
 def test_a_process_without_an_environment_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "300"], env={}) as process:
         looked = shows_nothing(monkeypatch, process.pid, 0)
-        assert process.pid not in [found.pid for found in leftovers.processes()]
+        assert process.pid not in [found.pid for found in processes.processes()]
         assert looked.count("environ") == 1
         process.kill()
 
 
 def test_a_process_that_never_shows_anything_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leftovers, "_EXEC_S", 0.1)
+    monkeypatch.setattr(processes, "_EXEC_S", 0.1)
     with subprocess.Popen(["sleep", "300"]) as process:
         looked = shows_nothing(monkeypatch, process.pid, 1 << 30, "environ", "cmdline")
-        leftovers.processes()
+        processes.processes()
         first = len(looked)
-        leftovers.processes()
+        processes.processes()
         assert len(looked) == first + 2
         process.kill()
 
@@ -257,14 +260,14 @@ def test_the_next_command_spares_who_lives_and_who_cannot_be_told(trial: str, lo
     ):
         leftovers.sweep(engine=False)
         assert (ours.poll(), lost.poll()) == (None, None)
-        leftovers.end_all(Budget(10), trial=trial)
+        processes.end_all(Budget(10), trial=trial)
 
 
 def test_a_supervisor_that_takes_its_trials_down_is_given_the_time(
     monkeypatch: pytest.MonkeyPatch, dead_owner: str, tmp_path: Path
 ) -> None:
     """It ends by itself, because its check has gone; one that does not is ended, with what it has."""
-    worn = leftovers.marks(Owner(trial="", owner=dead_owner), leftovers.SUPERVISOR)
+    worn = marks.variables(Owner(trial="", owner=dead_owner), marks.SUPERVISOR)
     done = tmp_path / "done"
     with subprocess.Popen(["sh", "-c", f"sleep 1; touch {done}"], env={**os.environ, **worn}) as process:
         leftovers.sweep(engine=False)
@@ -303,10 +306,10 @@ def test_what_a_killed_build_left_is_removed(tmp_path: Path, monkeypatch: pytest
         Budget(30).wait_for("the build to begin", lambda: list(sites.glob("tailproof-*/it/started")))
         owner = owners.owner_id(builder.pid)
         leftovers.sweep(engine=False)
-        assert [one.part for one in leftovers.processes() if one.owner.owner == owner] == ["build"]
+        assert [one.part for one in processes.processes() if one.owner.owner == owner] == ["build"]
         builder.kill()
     leftovers.sweep(engine=False)
-    assert [one for one in leftovers.processes() if one.owner.owner == owner] == []
+    assert [one for one in processes.processes() if one.owner.owner == owner] == []
     assert [place.name for place in sites.iterdir()] == ["it.lock"]
     assert list((tmp_path / "t").iterdir()) == []
 
@@ -339,7 +342,7 @@ def test_a_killed_harness_leaves_a_server_that_clean_removes(trial: str) -> None
     ) as harness:
         assert harness.stdout is not None
         assert harness.stdout.readline()
-        assert any("small_server" in process.command for process in leftovers.processes(trial=trial))
+        assert any("small_server" in process.command for process in processes.processes(trial=trial))
         harness.kill()
     found = Counter(leftover.kind for leftover in leftovers.leftovers(trial=trial))
     # Fewer when a check of another test was quicker: each begins with a look for what the dead left.
@@ -350,7 +353,7 @@ def test_a_killed_harness_leaves_a_server_that_clean_removes(trial: str) -> None
 
 def test_processes_are_never_ended_without_a_trial() -> None:
     with pytest.raises(ValueError, match="trial"):
-        leftovers.end_all(Budget(1), trial="")
+        processes.end_all(Budget(1), trial="")
 
 
 def test_without_an_engine_the_rest_is_found(trial: str, lost_owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,7 +366,7 @@ def test_without_an_engine_the_rest_is_found(trial: str, lost_owner: str, monkey
 def test_containers_networks_and_volumes_of_a_dead_owner_are_removed(
     trial: str, lost_owner: str, small_image: str
 ) -> None:
-    labels = leftovers.labels(Owner(trial=trial, owner=lost_owner))
+    labels = marks.labels(Owner(trial=trial, owner=lost_owner))
     with closing(connect()) as engine:
         volume = engine.volumes.create(f"tailproof-{trial}", labels=labels)
         engine.networks.create(f"tailproof-{trial}", labels=labels)
@@ -376,7 +379,7 @@ def test_containers_networks_and_volumes_of_a_dead_owner_are_removed(
 
 @pytest.mark.engine
 def test_the_next_check_removes_containers_of_an_owner_that_died(trial: str, dead_owner: str, small_image: str) -> None:
-    labels = leftovers.labels(Owner(trial=trial, owner=dead_owner))
+    labels = marks.labels(Owner(trial=trial, owner=dead_owner))
     with closing(connect()) as engine:
         engine.containers.create(small_image, labels=labels)
     leftovers.sweep(engine=False)

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from target_stage import Begin
 
-from tailproof.ownership import leftovers
+from tailproof.ownership import marks
+from tailproof.runner import leftovers
 from tailproof.targets.process import ProcessTarget
 from tailproof.targets.target import TargetError
 
@@ -38,7 +39,7 @@ def test_nothing_of_the_harness_environment_reaches_the_server(
     assert "SOME_TOKEN" not in told
     assert told["HOME"] != os.environ["HOME"]
     assert told["ASKED_FOR"] == "this"
-    assert told[leftovers.TRIAL] == trial.plan.owner.trial
+    assert told[marks.TRIAL] == trial.plan.owner.trial
 
 
 def test_killing_the_server_leaves_its_tools_alive(begin: Begin, small_process: ProcessTarget) -> None:

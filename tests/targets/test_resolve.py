@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.provision.errors import Unavailable
 from tailproof.provision.locks import known_releases
 from tailproof.resources import folder
 from tailproof.targets.resolve import BadTarget, resolve
@@ -103,7 +104,7 @@ def test_the_reference_is_the_release_that_it_says_it_is() -> None:
 
 def test_a_directory_that_holds_no_server_is_said(tmp_path: Path) -> None:
     target = resolve(f"src:{tmp_path}", adapter=ADAPTER)
-    with pytest.raises(TargetError, match="neither a virtual environment"):
+    with pytest.raises(Unavailable, match="neither a virtual environment"):
         target.prepare(Budget(10))
 
 

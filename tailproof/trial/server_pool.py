@@ -18,9 +18,10 @@ from pathlib import Path
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Life, Record
 from tailproof.outgoing.masking import Masker, secrets_of_environment
+from tailproof.ownership.owners import Owner
 from tailproof.ownership.scratch import scratch
 from tailproof.scenario.schema import Scenario, ServerPlan
-from tailproof.targets.target import Owner, Plan, Server, Target, TargetError
+from tailproof.targets.target import Plan, Server, Target, TargetError
 
 _OF_THE_PATH = ("wire.", "network.", "user.")
 """Faults that leave the server as it is: what is done to the client's path, and what another user does."""

@@ -1,0 +1,26 @@
+"""Files of which nobody ever sees half."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from pathlib import Path
+
+_ASIDE = re.compile(r"\..+\.\d+\.\d+")
+
+
+def write_atomically(path: Path, content: bytes | bytearray) -> None:
+    """Write a file so that nobody ever sees half of it. Raises OSError; what was there before is still there then."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def is_aside(name: str, of: str) -> bool:
+    """Whether a file called `name` is what `write_atomically` leaves of a file called `of` when it is killed."""
+    return name.startswith(f".{of}.") and _ASIDE.fullmatch(name) is not None
