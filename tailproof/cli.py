@@ -247,7 +247,7 @@ def grow(version: str, events: int, sizes: str, seed: int, out: Path, model_url:
     """Let release VERSION make a conversation, grow it, and leave its directory to start a server on."""
     from tailproof.adapters.adapter import Growth
     from tailproof.scenario.schema import GrownPlan
-    from tailproof.trial.seeded_history import leave
+    from tailproof.trial.seeded_history import export
 
     try:
         given = [int(word) for word in sizes.split("-", 1)]
@@ -257,8 +257,8 @@ def grow(version: str, events: int, sizes: str, seed: int, out: Path, model_url:
             f"--bytes {sizes}: write a size or two, 200 to 120000, for example 2000 or 500-8000"
         ) from error
     growth = Growth(events=events, least=least, most=most, seed=seed)
-    left = leave(version, growth, out, model_url=model_url, say=lambda line: say(line, err=True))
-    say(f"conversation {left.conversation} with {events} events; start a server on it with\n{left.command}")
+    exported = export(version, growth, out, model_url=model_url, say=lambda line: say(line, err=True))
+    say(f"conversation {exported.conversation} with {events} events; start a server on it with\n{exported.command}")
 
 
 @main.group()

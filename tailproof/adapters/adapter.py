@@ -13,8 +13,8 @@ from tailproof.waiting import Budget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
-    """The capability sheet of one release: what it promises, so that nothing else is judged."""
+class Promises:
+    """What one release promises, so that nothing else is judged."""
 
     parameters: Mapping[str, float]
     """Default T per guarantee, in seconds."""
@@ -226,8 +226,8 @@ class Adapter(Protocol):
 
     name: str
 
-    def sheet(self, version: str) -> Sheet:
-        """What the release promises. An unknown (`""`) version gets the sheet of the newest release."""
+    def promises(self, version: str) -> Promises:
+        """What the release promises. An unknown (`""`) version gets those of the newest release."""
 
     def api(
         self,

@@ -11,9 +11,9 @@ from tailproof.waiting import Budget
 
 WITNESS = "client"
 
-Tells = Literal["held", "callbacks", "status", "exit"]
+Reportable = Literal["held", "callbacks", "status", "exit"]
 """What a client can report: the list that it holds when its run returns, what its callbacks got, its status, its exit code."""
-EVERYTHING: frozenset[Tells] = frozenset({"held", "callbacks", "status"})
+EVERYTHING: frozenset[Reportable] = frozenset({"held", "callbacks", "status"})
 """What an SDK tells. A guarantee about something that a client does not tell does not apply to it."""
 
 
@@ -55,7 +55,7 @@ class Client(Protocol):
 
     name: str
     """As it was asked for: `plain`, `sdk:VERSION`, `src:DIR`, `ts:VERSION`, `script:FILE`."""
-    tells: frozenset[Tells]
+    reports: frozenset[Reportable]
     """What it reports; written into the header of the history (`client_tells`)."""
     environment: Mapping[str, str]
     """The marks of the trial for every process that belongs to the path of this client."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from tailproof.adapters.adapter import Adapter, Answer, Api, ConversationPlan
 from tailproof.adapters.recording import request_of, status_of
 from tailproof.adapters.subscription import FirstStep, Subscription, SubscriptionRefused
-from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Returned, Tells
+from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Reportable, Returned
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import RESTING, Run
 from tailproof.waiting import Budget
@@ -24,7 +24,7 @@ class PlainClient:
     """Its run posts one request and polls the status until it rests; `idle` does not count, a run starts from there."""
 
     name = "plain"
-    tells: frozenset[Tells] = frozenset()
+    reports: frozenset[Reportable] = frozenset()
     """It never repairs and has no loop of its own: the guarantees of clients are not about it."""
     tells_requests = True
 
@@ -48,7 +48,7 @@ class PlainClient:
 
     def connect(self, url: str, *, key: str, version: str, budget: Budget) -> None:
         """Only remembers the address. No request outlasts the budget."""
-        self._first_step = FirstStep(alone=bool(self._adapter.sheet(version).facts.get("first_step_alone")))
+        self._first_step = FirstStep(alone=bool(self._adapter.promises(version).facts.get("first_step_alone")))
         self._api = self._adapter.api(url, key=key, version=version, budget=budget)
 
     def create(self, plan: ConversationPlan, budget: Budget) -> str:

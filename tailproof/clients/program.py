@@ -18,8 +18,8 @@ import msgspec
 
 from tailproof.adapters.adapter import Adapter, ConversationPlan
 from tailproof.adapters.openhands.api import TOOL_PATIENCE_S
-from tailproof.clients.client import EVERYTHING, ClientError, ClientRaised, Returned, Tells
-from tailproof.clients.told import ENDED, Report, Told
+from tailproof.clients.client import EVERYTHING, ClientError, ClientRaised, Reportable, Returned
+from tailproof.clients.program_reports import ENDED, ProgramReports, Report
 from tailproof.history.recorder import TRIAL, Recorder
 from tailproof.history.records import BreakOff
 from tailproof.incoming.limits import MESSAGE_BYTES
@@ -54,16 +54,16 @@ class ProgramClient:
         command: Sequence[str | Path],
         scratch: Path,
         environment: Mapping[str, str],
-        tells: frozenset[Tells] = EVERYTHING,
+        reports: frozenset[Reportable] = EVERYTHING,
         facts: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.environment = environment
-        self.tells = tells
+        self.reports = reports
         self._facts = facts or {}
         self._command = command
         self._recorder = recorder
-        self._told = Told(adapter, recorder)
+        self._told = ProgramReports(adapter, recorder)
         self._scratch = scratch
         self._process: subprocess.Popen[bytes] | None = None
         self._reader = threading.Thread(target=self._read, name="client-reports", daemon=True)
@@ -113,7 +113,7 @@ class ProgramClient:
 
     def create(self, plan: ConversationPlan, budget: Budget) -> str:
         """Construct the `RemoteConversation`: it creates the conversation (or attaches to it), reads it and subscribes."""
-        if "callbacks" in self.tells:
+        if "callbacks" in self.reports:
             self._told.begin_callbacks()
         self._tell(
             {

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands.api import MODEL, MODEL_KEY
-from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Returned, Tells
+from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Reportable, Returned
 from tailproof.clients.kind import BadClient, ClientPlan, Kind, Sight
 from tailproof.clients.status_words import SourceError, waited_for
 from tailproof.history.records import Note, Run, Vocabulary
@@ -39,7 +39,7 @@ TAIL_CHARS = 2000
 class ScriptClient:
     """Runs `file` in a process of its own. `create` starts it: from then on it does everything itself."""
 
-    tells: frozenset[Tells] = frozenset({"exit"})
+    reports: frozenset[Reportable] = frozenset({"exit"})
     tells_requests = False
 
     def __init__(self, file: Path, plan: ClientPlan) -> None:

@@ -13,7 +13,7 @@ def a_client(header: Header) -> str:
     return "" if client_tells(header) else "the plain protocol client has no loop of its own"
 
 
-def a_client_that_tells(what: str, lacks: str) -> Callable[[Header], str]:
+def client_reports(what: str, lacks: str) -> Callable[[Header], str]:
     """Of a client that reports this, and of the server's own release."""
 
     def why_not(header: Header) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailproof.guarantees.about import a_client_that_tells
+from tailproof.guarantees.about import client_reports
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.loop_returns import without_return
 from tailproof.guarantees.verdict import (
@@ -143,7 +143,7 @@ GUARANTEES = (
         promise="After a run, REST requests and bytes grow with what was missed, not with the history.",
         source="OpenHands software-agent-sdk #1865 (runs can reach 60,000 events)",
         judge=per_conversation(reconcile),
-        applies=a_client_that_tells("held", "the client holds no list that it could repair"),
+        applies=client_reports("held", "the client holds no list that it could repair"),
         rests_on=frozenset({LOG, STREAM, STATUS, CLIENT, WIRE}),
     ),
 )

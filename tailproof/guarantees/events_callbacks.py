@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from tailproof.guarantees.about import a_client_that_tells
+from tailproof.guarantees.about import client_reports
 from tailproof.guarantees.events_client import end_of_run
 from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
 from tailproof.guarantees.loop_returns import without_return
@@ -193,7 +193,7 @@ GUARANTEES = (
         promise="Each persisted event of a run reaches the client's callbacks exactly once, in log order.",
         source="OpenHands openhands-sdk 1.56.0 (missed events are replayed to callbacks), `RemoteConversation`",
         judge=per_conversation(callbacks),
-        applies=a_client_that_tells("callbacks", "the client has no callbacks"),
+        applies=client_reports("callbacks", "the client has no callbacks"),
         rests_on=frozenset({LOG, STREAM, STATUS, ENGINE, CLIENT, WIRE}),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tailproof.guarantees.about import a_client_that_tells
+from tailproof.guarantees.about import client_reports
 from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
 from tailproof.guarantees.loop_returns import without_return
 from tailproof.guarantees.verdict import (
@@ -177,7 +177,7 @@ def _before_the_snapshot(log: Log, one: EventList, end: int, until: int) -> int:
     return end
 
 
-HOLDS_A_LIST = a_client_that_tells("held", "the client tells of no list that it holds")
+HOLDS_A_LIST = client_reports("held", "the client tells of no list that it holds")
 RESTS_ON = frozenset({LOG, STREAM, CLIENT, WIRE})
 
 GUARANTEES = (

@@ -31,7 +31,7 @@ from tailproof.history.timeline import (
     seconds,
     settled_at,
 )
-from tailproof.history.traffic import SPOILED, Hurt, began, hurts
+from tailproof.history.traffic import SPOILED, FaultWindow, began, fault_windows
 from tailproof.history.views import belongs
 
 RETURNS_S = 10.0
@@ -163,11 +163,11 @@ def _counted_from(history: History, ended: Status, until_ns: int) -> int:
     """
     ending_ns = min((phase.t_ns for phase in history.phases if phase.name == "healing"), default=until_ns)
     healed = [
-        hurt.healed_ns
-        for hurt in hurts(history)
-        if hurt.healed_ns is not None
-        and ended.t_ns < hurt.healed_ns < until_ns
-        and (hurt.healed_ns < ending_ns or _of_all_requests(hurt))
+        window.healed_ns
+        for window in fault_windows(history)
+        if window.healed_ns is not None
+        and ended.t_ns < window.healed_ns < until_ns
+        and (window.healed_ns < ending_ns or _of_all_requests(window))
     ]
     return max([ended.t_ns, *healed])
 
@@ -204,12 +204,13 @@ def _eaten(history: History, called: Run, ended: Status, back: Run) -> Exchange 
 
 def _network_hurt(history: History, exchange: Exchange) -> bool:
     return any(
-        _of_all_requests(hurt) and (hurt.on_at(began(exchange)) or hurt.on_at(exchange.t_ns)) for hurt in hurts(history)
+        _of_all_requests(window) and (window.on_at(began(exchange)) or window.on_at(exchange.t_ns))
+        for window in fault_windows(history)
     )
 
 
-def _of_all_requests(hurt: Hurt) -> bool:
-    return hurt.name == DOWN or not hurt.name.startswith("wire.")
+def _of_all_requests(window: FaultWindow) -> bool:
+    return window.name == DOWN or not window.name.startswith("wire.")
 
 
 def _never(history: History, called: Run, ended: Status, limit_s: float) -> Verdict:

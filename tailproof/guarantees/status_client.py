@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tailproof.guarantees.about import a_client_that_tells
+from tailproof.guarantees.about import client_reports
 from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.loop_returns import without_return
 from tailproof.guarantees.verdict import (
@@ -109,7 +109,7 @@ GUARANTEES = (
         promise="The status that a client shows when its run comes back is the server's at that moment.",
         source="Paca-AI/paca#242 (`state.execution_status` is stale after the stream died)",
         judge=per_conversation(shown),
-        applies=a_client_that_tells("status", "the client tells no status"),
+        applies=client_reports("status", "the client tells no status"),
         rests_on=frozenset({STATUS, STREAM, ENGINE, CLIENT, WIRE}),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailproof.guarantees.about import a_client_that_tells
+from tailproof.guarantees.about import client_reports
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -29,8 +29,8 @@ from tailproof.history.traffic import (
     attempts,
     began,
     client_streams,
+    fault_windows,
     hurt_at,
-    hurts,
     last_run_of_client,
     server_down,
 )
@@ -42,7 +42,7 @@ FATAL = "4001 4004"
 
 
 def fatal_closes(history: History) -> frozenset[int]:
-    """The close codes after which a client must not come back (of the adapter's sheet, `fatal_closes`)."""
+    """The close codes after which a client must not come back (`fatal_closes`, as the adapter has it)."""
     return frozenset(int(code) for code in str(history.header.facts.get("fatal_closes", FATAL)).split())
 
 
@@ -140,12 +140,12 @@ def _waited(missed: list[Rendezvous]) -> list[Pointer]:
 def _healthy_since(history: History, closed_ns: int, limit_ns: int) -> int | None:
     """When nothing kept the client from subscribing any more; None for never."""
     healthy_ns = closed_ns
-    blocking = sorted((one for one in hurts(history) if one.name not in SUBTLE), key=lambda one: one.began_ns)
-    for hurt in blocking:
-        if hurt.began_ns <= healthy_ns + limit_ns and (hurt.healed_ns is None or hurt.healed_ns > healthy_ns):
-            if hurt.healed_ns is None:
+    blocking = sorted((one for one in fault_windows(history) if one.name not in SUBTLE), key=lambda one: one.began_ns)
+    for window in blocking:
+        if window.began_ns <= healthy_ns + limit_ns and (window.healed_ns is None or window.healed_ns > healthy_ns):
+            if window.healed_ns is None:
                 return None
-            healthy_ns = hurt.healed_ns
+            healthy_ns = window.healed_ns
     spoiled = [one.t_ns for one in attempts(history) if one.rule and one.done != "upgraded" and began(one) >= closed_ns]
     return max((healthy_ns, *spoiled))
 
@@ -211,7 +211,7 @@ GUARANTEES = (
         "is published from then on.",
         source="OpenHands software-agent-sdk #3987",
         judge=resumed,
-        applies=first_of(a_client_that_tells("callbacks", "the client tells nothing of its stream"), _hurts_the_path),
+        applies=first_of(client_reports("callbacks", "the client tells nothing of its stream"), _hurts_the_path),
         rests_on=frozenset({LOG, STREAM, ENGINE, CLIENT, WIRE}),
         rests_on_time=True,
     ),

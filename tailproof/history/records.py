@@ -78,7 +78,7 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     parameters: dict[str, Parameter] = {}
     """Every T and N in force (`status.crash`: seconds, ...): the adapter's defaults overridden by the scenario."""
     facts: dict[str, bool | str | int] = {}
-    """What the protocol promises, from the adapter's sheet: `crash_policy`, `ends_with_snapshot`, `deferred_init`,
+    """What the protocol promises, as the adapter has it: `crash_policy`, `ends_with_snapshot`, `deferred_init`,
     `page_size`, ...; and `client_tells`, what the client reports (`held`, `callbacks`, `status`, `exit`; parted by blanks)."""
     witnesses: dict[str, list[str]] = {}
     """What each witness of this trial is able to see: witness -> `log`, `stream`, `status`, `requests`, ... (`guarantees.witnesses`).

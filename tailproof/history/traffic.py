@@ -1,4 +1,4 @@
-"""What the client did on its path, as the wire saw it: its streams, its attempts to subscribe, and when the path was hurt."""
+"""What the client did on its path, as the wire saw it: its streams, its attempts to subscribe, and when a fault was on it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ClientStream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hurt:
+class FaultWindow:
     """The time from the intent of a fault of the path that was injected to its healing (None: never healed)."""
 
     name: str
@@ -84,13 +84,13 @@ def began(exchange: Exchange) -> int:
 
 
 @derived
-def hurts(history: History) -> tuple[Hurt, ...]:
+def fault_windows(history: History) -> tuple[FaultWindow, ...]:
     """When the path of the client was hurt, fault by fault."""
     healed = {fault.fault: fault.t_ns for fault in history.faults if fault.stage == "healed"}
     # What an injection did is seen at the wire before it is written down as done.
     meant = {fault.fault: fault.t_ns for fault in history.faults if fault.stage == "intent"}
     return tuple(
-        Hurt(name=fault.name, began_ns=meant.get(fault.fault, fault.t_ns), healed_ns=healed.get(fault.fault))
+        FaultWindow(name=fault.name, began_ns=meant.get(fault.fault, fault.t_ns), healed_ns=healed.get(fault.fault))
         for fault in history.faults
         if fault.stage == "injected" and is_of_the_path(fault)
     )
@@ -98,7 +98,7 @@ def hurts(history: History) -> tuple[Hurt, ...]:
 
 def hurt_at(history: History, moment_ns: int, *, slack_ns: int = 0) -> bool:
     """Whether a fault was on the path at this moment."""
-    return any(hurt.on_at(moment_ns, slack_ns=slack_ns) for hurt in hurts(history))
+    return any(window.on_at(moment_ns, slack_ns=slack_ns) for window in fault_windows(history))
 
 
 @derived
@@ -192,9 +192,10 @@ def _was_the_servers(request: Request, exchange: Exchange | None) -> bool:
 def _on_a_hurt_path(history: History, request: Request | Exchange) -> bool:
     """A fault of the network, which names no rule, was on while it was under way."""
     return any(
-        not hurt.name.startswith("wire.") or hurt.name == "wire.down"
-        for hurt in hurts(history)
-        if hurt.on_at(request.t_ns, slack_ns=SECOND) or hurt.on_at(request.began_ns or request.t_ns, slack_ns=SECOND)
+        not window.name.startswith("wire.") or window.name == "wire.down"
+        for window in fault_windows(history)
+        if window.on_at(request.t_ns, slack_ns=SECOND)
+        or window.on_at(request.began_ns or request.t_ns, slack_ns=SECOND)
     )
 
 

@@ -130,10 +130,10 @@ def _process(pid: int) -> Process | _Blank | None:
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     variables = shown.decode("utf-8", "replace").split("\0")
-    worn = dict(pair.split("=", 1) for pair in variables if pair.startswith("TAILPROOF_") and "=" in pair)
-    if OWNER not in worn:
+    marked = dict(pair.split("=", 1) for pair in variables if pair.startswith("TAILPROOF_") and "=" in pair)
+    if OWNER not in marked:
         return None
-    return Process(pid, ticks, Owner(trial=worn.get(TRIAL, ""), owner=worn[OWNER]), worn.get(PART, ""), command)
+    return Process(pid, ticks, Owner(trial=marked.get(TRIAL, ""), owner=marked[OWNER]), marked.get(PART, ""), command)
 
 
 def _read(pid: int, name: str) -> bytes:

@@ -226,8 +226,8 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
         return f"{target.spec} cannot reach the scripted model: give it with --model-url"
     if scenario.server.memory and "oom" not in target.capabilities:
         return f"{target.spec} has no memory limit: use docker:IMAGE"
-    sheet = adapter_for(PROTOCOL).sheet(version)
-    if scenario.server.dormant and not ("deferred-init" in target.capabilities and sheet.facts["deferred_init"]):
+    promises = adapter_for(PROTOCOL).promises(version)
+    if scenario.server.dormant and not ("deferred-init" in target.capabilities and promises.facts["deferred_init"]):
         return f"{target.spec} has no deferred initialisation"
     if scenario.grown and not {"disk", "restart"} <= target.capabilities:
         return f"{target.spec} gives nobody its disk to grow a history on: use pypi:VERSION, src:DIR or docker:IMAGE"

@@ -58,5 +58,5 @@ def _remover(method: str, identity: str) -> Callable[[], None]:
 
 
 def _labels_owner(described: dict[str, dict[str, str]]) -> Owner:
-    worn = described.get("Labels") or {}
-    return Owner(trial=worn.get(TRIAL_LABEL, ""), owner=worn.get(OWNER_LABEL, ""))
+    labels = described.get("Labels") or {}
+    return Owner(trial=labels.get(TRIAL_LABEL, ""), owner=labels.get(OWNER_LABEL, ""))

@@ -9,7 +9,7 @@ INITS = frozenset({"tini", "docker-init", "dumb-init", "catatonit", "s6-svscan"}
 
 
 @dataclass(frozen=True, slots=True)
-class Inmate:
+class ContainerProcess:
     """One process of a container."""
 
     pid: int
@@ -23,15 +23,15 @@ class Inmate:
 
     def lives(self) -> bool:
         """This very process runs and is no zombie."""
-        now = _inmate(self.pid)
+        now = _container_process(self.pid)
         return now is not None and now.began == self.began
 
 
-def inmates(init: int) -> list[Inmate]:
+def container_processes(init: int) -> list[ContainerProcess]:
     """Every descendant of the container's first process `init`, parents before children; empty when there is none."""
     if not init:
         return []
-    living = (_inmate(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    living = (_container_process(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     inside = {init}
     found = []
     for process in sorted((process for process in living if process), key=lambda process: process.began):
@@ -41,16 +41,16 @@ def inmates(init: int) -> list[Inmate]:
     return found
 
 
-def server_of(init: int) -> Inmate | None:
+def server_of(init: int) -> ContainerProcess | None:
     """The server: what the container's init started, or the first process itself when that is no init.
 
     A server packed into one file has a parent of the same name that only unpacks it and waits; the child is the server. (The
     same picture under Python is a server that is about to start something, and the parent is the server.)
     """
-    first = _inmate(init) if init else None
+    first = _container_process(init) if init else None
     if first is None:
         return None
-    below = inmates(init)
+    below = container_processes(init)
     server = first
     if first.name in INITS:
         children = [process for process in below if process.parent == init]
@@ -63,7 +63,7 @@ def server_of(init: int) -> Inmate | None:
     return server
 
 
-def _inmate(pid: int) -> Inmate | None:
+def _container_process(pid: int) -> ContainerProcess | None:
     place = Path(f"/proc/{pid}")
     try:
         name, _, rest = (place / "stat").read_text().partition("(")[2].rpartition(")")
@@ -75,4 +75,4 @@ def _inmate(pid: int) -> Inmate | None:
     if fields[0] in "ZX":
         return None
     inner = next((line.split()[-1] for line in status.splitlines() if line.startswith("NSpid:")), str(pid))
-    return Inmate(pid, int(inner), int(fields[1]), int(fields[19]), name, command)
+    return ContainerProcess(pid, int(inner), int(fields[1]), int(fields[19]), name, command)

@@ -25,7 +25,7 @@ from tailproof.provision.errors import EngineError
 from tailproof.targets import cgroup
 from tailproof.targets.container_files import ArchiveStream, directories, open_to_all, pack
 from tailproof.targets.container_lives import Lives
-from tailproof.targets.container_processes import Inmate, inmates, server_of
+from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of
 from tailproof.targets.engine_events import EngineEvents
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.process_server import split
@@ -52,7 +52,7 @@ class ContainerServer:
         self._events: EngineEvents | None = None
         self._volume = f"tailproof-{plan.owner.trial}"
         self._containers: list[Any] = []
-        self._server: Inmate | None = None
+        self._server: ContainerProcess | None = None
         self._lives = Lives(plan.engine, oom_killed=self._oom_killed)
         self.url = f"http://{HOST}:{self._port.number}"
         self.epoch = -1
@@ -106,8 +106,8 @@ class ContainerServer:
                 with engine_does("killing the container"):
                     self._container.kill(signal=int(number))
             case "group":
-                for inmate in inmates(self._init()):
-                    self._signal(inmate, number)
+                for process in container_processes(self._init()):
+                    self._signal(process, number)
             case "server":
                 if self._server is not None:
                     self._signal(self._server, number)
@@ -157,14 +157,16 @@ class ContainerServer:
         read = (cgroup.on_host(init) or self._exec_read) if init else None
         if read is None:
             return {}
-        found = {**cgroup.counters(read), "pids": float(len(inmates(init)))}
+        found = {**cgroup.counters(read), "pids": float(len(container_processes(init)))}
         self._lives.counted(found)
         return found
 
     def survivors(self) -> Sequence[str]:
         """What runs in the container although the server does not; nothing once the container is dead."""
         return (
-            [] if self.alive() or self._lives.ended.is_set() else [inmate.command for inmate in inmates(self._init())]
+            []
+            if self.alive() or self._lives.ended.is_set()
+            else [process.command for process in container_processes(self._init())]
         )
 
     def end_survivors(self) -> None:
@@ -302,15 +304,15 @@ class ContainerServer:
             self._container.reload()
         return int(self._container.attrs["State"]["Pid"])
 
-    def _signal(self, inmate: Inmate, number: signals.Signals) -> None:
+    def _signal(self, process: ContainerProcess, number: signals.Signals) -> None:
         try:
-            os.kill(inmate.pid, number)
+            os.kill(process.pid, number)
         except ProcessLookupError:
             return
         except PermissionError:
             # Not our user's process: the engine may, inside.
             with engine_does("sending a signal"):
-                self._container.exec_run(["sh", "-c", f"kill -{int(number)} {inmate.inner_pid}"], user="0")
+                self._container.exec_run(["sh", "-c", f"kill -{int(number)} {process.inner_pid}"], user="0")
 
     def _dead_or_lost(self) -> bool:
         if self._events is not None and self._events.lost:

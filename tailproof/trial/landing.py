@@ -14,7 +14,7 @@ from tailproof.history.recorder import Recorder
 from tailproof.scenario.schedule import Moment, last_turns, of_run, schedule
 from tailproof.scenario.schema import Scenario
 from tailproof.trial.break_off import CAUSES
-from tailproof.trial.participants import Cast
+from tailproof.trial.participants import Participants
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 
@@ -52,19 +52,19 @@ class Landing:
 
     # -- landing ------------------------------------------------------------------------------------------------------
 
-    def before(self, cast: Cast, *, created: bool) -> None:
+    def before(self, participants: Participants, *, created: bool) -> None:
         """What lands before the first run: at `connected`, or at `created`."""
         early = of_run(self._moments, 0)
-        self._land_all(cast, [moment for moment in early if (moment.point.name != "connected") is created])
+        self._land_all(participants, [moment for moment in early if (moment.point.name != "connected") is created])
 
-    def hold(self, cast: Cast, run: int) -> None:
+    def hold(self, participants: Participants, run: int) -> None:
         """Let the loop stand still at the points of this run."""
         for moment in of_run(self._moments, run):
-            cast.course.hold_for(moment.point, self.last_turns)
+            participants.run_control.hold_for(moment.point, self.last_turns)
 
-    def during(self, cast: Cast, run: int) -> None:
+    def during(self, participants: Participants, run: int) -> None:
         """What lands in this run (from 1), and behind the last run what lands at the end."""
-        self._land_all(cast, of_run(self._moments, run))
+        self._land_all(participants, of_run(self._moments, run))
 
     def goes_on_without(self, run: int) -> bool:
         """Nothing of the plan is left for a client whose run does not return: that is a finding, and the trial comes to its end."""
@@ -73,82 +73,82 @@ class Landing:
         ]
         return run == self._runs and not left
 
-    def _land_all(self, cast: Cast, moments: Sequence[Moment]) -> None:
+    def _land_all(self, participants: Participants, moments: Sequence[Moment]) -> None:
         for _, here in groupby(moments, key=lambda moment: moment.point.order(self.last_turns)):
-            self._land(cast, list(here))
+            self._land(participants, list(here))
 
-    def _land(self, cast: Cast, moments: Sequence[Moment]) -> None:
+    def _land(self, participants: Participants, moments: Sequence[Moment]) -> None:
         """The moments of one point: the loop stands still there until all of them are done."""
         if not any(moment.does == "inject" or self._faults[moment.fault] in self._unhealed for moment in moments):
             return
         point = moments[0].point
-        if point.name == "returned" and cast.course.late:
+        if point.name == "returned" and participants.run_control.late:
             return  # what is to be healed there is healed at the end
-        cast.at_work = ("client" if point.name == "returned" else "server", "run")
+        participants.at_work = ("client" if point.name == "returned" else "server", "run")
         try:
-            reached = cast.course.reach(point, self.last_turns)
+            reached = participants.run_control.reach(point, self.last_turns)
         except DeadlineMissed as missed:
-            if not cast.course.late or not self.goes_on_without(moments[0].run):
+            if not participants.run_control.late or not self.goes_on_without(moments[0].run):
                 raise
             self._miss(missed)
             return
-        detail = "" if reached else f"last status: {cast.course.last_status()}"
+        detail = "" if reached else f"last status: {participants.run_control.last_status()}"
         self._log.write(records.Rendezvous(str(point), "reached" if reached else "missed", detail=detail))
         for moment in moments:
             fault = self._faults[moment.fault]
             if moment.does == "heal":
                 if fault in self._unhealed:
-                    cast.at_work = ("harness", fault.name)
-                    self._heal(cast, fault)
+                    participants.at_work = ("harness", fault.name)
+                    self._heal(participants, fault)
             elif reached:
-                self._inject(cast, fault, moment)
+                self._inject(participants, fault, moment)
             else:
                 self._record(fault, "unproven", {"reason": f"the loop never reached {point}"})
-        cast.course.release(point, self.last_turns)
+        participants.run_control.release(point, self.last_turns)
         if reached:
             self._log.write(records.Rendezvous(str(point), "released"))
 
-    def _inject(self, cast: Cast, fault: Fault, moment: Moment) -> None:
+    def _inject(self, participants: Participants, fault: Fault, moment: Moment) -> None:
         plan = self._plans[fault.id]
-        was_active = cast.course.active()
-        streams = cast.course.streams() if plan.hold_until else 0
-        cast.stage.token = cast.course.held_token(moment.point)
+        was_active = participants.run_control.active()
+        streams = participants.run_control.streams() if plan.hold_until else 0
+        participants.stage.token = participants.run_control.held_token(moment.point)
         self._record(fault, "intent")
         self._recorder.sync()
         self._tell("fault", fault.describe())
         self._unhealed.append(fault)
-        cast.at_work = ("harness", fault.name)
-        fault.inject(cast.stage)
+        participants.at_work = ("harness", fault.name)
+        fault.inject(participants.stage)
         self._record(fault, "injected")
         if fault.proves == "at-once":
-            self._prove(cast, fault)
+            self._prove(participants, fault)
         if plan.lasts is not None:
-            cast.course.expect_healing(plan.lasts)
-            self._clock.set(fault.id, plan.lasts, lambda: self._heal_by_clock(cast, fault))
+            participants.run_control.expect_healing(plan.lasts)
+            self._clock.set(fault.id, plan.lasts, lambda: self._heal_by_clock(participants, fault))
         if plan.hold_until:
-            self._hold_until_reconnected(cast, fault, streams)
+            self._hold_until_reconnected(participants, fault, streams)
         if fault.ends_a_life:
-            cast.lost_life()
+            participants.lost_life()
             self.broke_a_run = self.broke_a_run or was_active
             self._enter("recovering")
-            self._bring_back(cast, fault)
-            cast.course.release(moment.point, self.last_turns)
-            cast.come_back(was_active=was_active)
+            self._bring_back(participants, fault)
+            participants.run_control.release(moment.point, self.last_turns)
+            participants.probe_recovery(was_active=was_active)
             self._enter("driving")
 
-    def _bring_back(self, cast: Cast, fault: Fault) -> None:
-        cast.at_work = ("server", "ready")
+    def _bring_back(self, participants: Participants, fault: Fault) -> None:
+        participants.at_work = ("server", "ready")
         try:
-            self._heal(cast, fault)
+            self._heal(participants, fault)
         except CAUSES:
             self._lost.add(fault.id)
             raise
 
-    def _hold_until_reconnected(self, cast: Cast, fault: Fault, streams: int) -> None:
+    def _hold_until_reconnected(self, participants: Participants, fault: Fault, streams: int) -> None:
         """Keep the loop where it stands until the client is back, or had its time: what it misses is then its own doing."""
-        self._clock.wait(fault.id, cast.budget)
+        self._clock.wait(fault.id, participants.budget)
         try:
-            cast.course.wait_reconnected(streams)
+            participants.run_control.wait_reconnected(streams)
         except DeadlineMissed as missed:
             said = records.Rendezvous("reconnected", "missed", detail=f"{missed.seconds:.1f} s: {missed.saw}")
         else:
@@ -157,10 +157,10 @@ class Landing:
 
     # -- proof and healing --------------------------------------------------------------------------------------------
 
-    def _prove(self, cast: Cast, fault: Fault) -> None:
+    def _prove(self, participants: Participants, fault: Fault) -> None:
         """A proof that cannot be had is no proof; whatever it was that went wrong, the record says so."""
         try:
-            proof = fault.verify(cast.stage)
+            proof = fault.verify(participants.stage)
         except Cancelled:
             raise
         except DeadlineMissed as missed:
@@ -173,32 +173,32 @@ class Landing:
             raise
         self._record(fault, "proven" if proof.proven else "unproven", dict(proof.counters))
 
-    def _heal(self, cast: Cast, fault: Fault) -> None:
+    def _heal(self, participants: Participants, fault: Fault) -> None:
         try:
             if fault.proves == "before-healing" and not self._cancel.is_set():
-                self._prove(cast, fault)
+                self._prove(participants, fault)
         finally:
-            fault.heal(cast.stage)
+            fault.heal(participants.stage)
             self._unhealed.remove(fault)
             self._record(fault, "healed")
 
-    def _heal_by_clock(self, cast: Cast, fault: Fault) -> None:
+    def _heal_by_clock(self, participants: Participants, fault: Fault) -> None:
         try:
-            self._heal(cast, fault)
+            self._heal(participants, fault)
         except CAUSES as error:
             self._note(fault, error)
 
-    def heal_all(self, cast: Cast, budget: Budget) -> None:
+    def heal_all(self, participants: Participants, budget: Budget) -> None:
         """Whatever is still on. Each is tried; the first error that nobody expects is raised behind the last one."""
         self._clock.stop()
         # A trial that is cut off starts nothing again: what a dead server would be healed with is a start.
-        cast.stage.budget = budget
+        participants.stage.budget = budget
         unexpected: list[Exception] = []
         for fault in reversed(list(self._unhealed)):
             if fault.ends_a_life and (self._cancel.is_set() or fault.id in self._lost):
                 continue
             try:
-                self._heal(cast, fault)
+                self._heal(participants, fault)
             except CAUSES as error:
                 self._note(fault, error)
             except Exception as error:  # noqa: BLE001 - the others must be healed, too

@@ -41,10 +41,10 @@ from tailproof.trial.break_off import AtWork
 from tailproof.trial.observer import Observer
 from tailproof.trial.order import Order
 from tailproof.trial.readings import READ_S, read_at_last, record_disk
-from tailproof.trial.recovery_probe import Comeback
-from tailproof.trial.run_control import Course
+from tailproof.trial.recovery_probe import RecoveryProbe
+from tailproof.trial.run_control import RunControl
 from tailproof.trial.server_pool import PooledServer
-from tailproof.trial.start_gate import Ahead
+from tailproof.trial.start_gate import StartGate
 from tailproof.waiting import Budget, DeadlineMissed
 from tailproof.wire.handle import Wire, WireError
 from tailproof.wire.toxiproxy import Toxiproxy
@@ -82,14 +82,14 @@ def header_of(order: Order, scenario: Scenario) -> Header:
     )
 
 
-def witnesses_of(capabilities: frozenset[str], tells: Iterable[str]) -> dict[str, list[str]]:
+def witnesses_of(capabilities: frozenset[str], reports: Iterable[str]) -> dict[str, list[str]]:
     """What each witness of a trial can see, with a target that can do so much and a client that tells so much."""
     able: dict[str, list[str]] = {
         "trial": ["faults", "points"],
         "observer": ["log", "stream", "status"],
         "model": ["calls"],
         "wire": ["frames", "requests"],
-        "client": sorted(tells),
+        "client": sorted(reports),
     }
     if "tool-journal" in capabilities:
         able["tool"] = ["effects"]
@@ -100,7 +100,7 @@ def witnesses_of(capabilities: frozenset[str], tells: Iterable[str]) -> dict[str
     return able
 
 
-class Cast:
+class Participants:
     """Assembles everyone; `start` lets them on stage. Raises TargetError for what cannot be had."""
 
     def __init__(
@@ -132,10 +132,10 @@ class Cast:
         target = resolve(order.target, adapter=self.adapter, model_url=order.model_url or None)
         target.prepare(Budget(_PREPARE_S, cancel=budget.cancel))
         self.capabilities = target.capabilities
-        sheet = self.adapter.sheet(target.version)
+        promises = self.adapter.promises(target.version)
         header = recorder.header
-        header.parameters = {**sheet.parameters, **header.parameters, **scenario.parameters}
-        header.facts = {**sheet.facts, **header.facts}
+        header.parameters = {**promises.parameters, **header.parameters, **scenario.parameters}
+        header.facts = {**promises.facts, **header.facts}
         header.versions = {**header.versions, **target.facts, "server": target.version}
         recorder.write_header()
 
@@ -163,13 +163,13 @@ class Cast:
         )
         self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner, sight=sight)
         removal.callback(self.client.close)
-        header.facts["client_tells"] = " ".join(sorted(self.client.tells))
-        header.witnesses = witnesses_of(self.capabilities, self.client.tells)
+        header.facts["client_tells"] = " ".join(sorted(self.client.reports))
+        header.witnesses = witnesses_of(self.capabilities, self.client.reports)
         for name in header.witnesses.keys() - {"wire"}:
             recorder.witness(name)  # one that has nothing to say ends all the same
         recorder.write_header()
-        self._ahead: Ahead | None = None
-        self._drives_itself = "exit" in self.client.tells
+        self._start_gate: StartGate | None = None
+        self._drives_itself = "exit" in self.client.reports
         self._said: list[tuple[int, str]] = []
         self._version = target.version
         self._spec = target.spec
@@ -213,7 +213,7 @@ class Cast:
         self._recorder.write_header()
         words, source = self._vocabulary()
         self._recorder.witness("observer").write(
-            records.Vocabulary(list(words or self.adapter.sheet(self._version).vocabulary), source or "adapter")
+            records.Vocabulary(list(words or self.adapter.promises(self._version).vocabulary), source or "adapter")
         )
         self.wire = Wire.start(
             self._upstream(),
@@ -225,7 +225,7 @@ class Cast:
         self.path_pids.add(self.wire.pid)
         self._removal.callback(self._end_wire)
         if self._drives_itself:
-            self._ahead = Ahead(
+            self._start_gate = StartGate(
                 adapter=self.adapter,
                 wire=self.wire,
                 model=self.played,
@@ -255,7 +255,7 @@ class Cast:
             observer=self.observer,
             toxiproxy=toxiproxy,
         )
-        self.course = Course(
+        self.run_control = RunControl(
             self.scenario,
             self.stage,
             self.observer,
@@ -326,9 +326,9 @@ class Cast:
             self.at_work = ("server", "grow")
             self._grow(plan, self.scenario.grown)
             plan = replace(plan, exists=True)
-        self.course.since_ns = time.monotonic_ns()
-        if self._ahead is not None:
-            self._ahead.hold()
+        self.run_control.since_ns = time.monotonic_ns()
+        if self._start_gate is not None:
+            self._start_gate.hold()
         self.at_work = ("client", "create")
         try:
             self.conversation = self.stage.conversation = self.client.create(plan, self.budget)
@@ -343,8 +343,8 @@ class Cast:
         self._subscribe()
         if self.scenario.server.dormant and self.scenario.server.initialised_by == "client":
             self._probe()
-        if self._ahead is not None:
-            self._ahead.subscribed(self.conversation, self.budget)
+        if self._start_gate is not None:
+            self._start_gate.subscribed(self.conversation, self.budget)
 
     def _is_anybody_let_in(self) -> None:
         """The client was not, and may have itself to blame."""
@@ -403,16 +403,16 @@ class Cast:
     def say(self, message: str) -> None:
         """Send a user message and run. Raises WireError when there is no path for it."""
         self.wire.check()
-        if self._ahead is None:
-            self.course.since_ns = time.monotonic_ns()
+        if self._start_gate is None:
+            self.run_control.since_ns = time.monotonic_ns()
         self.observer.poll(self.conversation)
         if not self._drives_itself:
             self._said.append((time.monotonic_ns(), message))
         self.at_work = ("client", "send")
         self.client.send(message, self.budget)
         self.client.run()
-        if self._ahead is not None:
-            self._ahead.begun()
+        if self._start_gate is not None:
+            self._start_gate.begun()
 
     # -- death and return ---------------------------------------------------------------------------------------------
 
@@ -423,19 +423,19 @@ class Cast:
         self.observer.unsubscribe()
         self.read_disk(final=False)
 
-    def come_back(self, *, was_active: bool) -> None:
+    def probe_recovery(self, *, was_active: bool) -> None:
         """The server is ready again: see what it makes of the conversation, and push a run that was broken off."""
         if not self.conversation:
             return
         self.at_work = ("server", "run")
-        comeback = Comeback(self.observer, self.adapter, self._log, self.budget, conversation=self.conversation)
+        probe = RecoveryProbe(self.observer, self.adapter, self._log, self.budget, conversation=self.conversation)
         if not was_active:
-            comeback.subscribe()
+            probe.subscribe()
             return
         limit_s = self._recorder.header.parameters["status.crash"]
-        comeback.look(limit_s - (time.monotonic_ns() - self._ready_ns) / SECOND)
-        self.course.since_ns = time.monotonic_ns()
-        self.course.gave_up = not comeback.push()
+        probe.look(limit_s - (time.monotonic_ns() - self._ready_ns) / SECOND)
+        self.run_control.since_ns = time.monotonic_ns()
+        self.run_control.gave_up = not probe.push()
 
     # -- the end --------------------------------------------------------------------------------------------------------
 
@@ -456,8 +456,8 @@ class Cast:
     def final_reading(self, budget: Budget) -> None:
         """What the server shows at last, past the wire; nothing when it is not alive."""
         deleted = (
-            self._ahead is not None
-            and self._ahead.deletion
+            self._start_gate is not None
+            and self._start_gate.deletion
             and not self.observer.read_status(self.conversation, budget=budget)
         )
         if self.conversation and self.server.alive() and not deleted:
@@ -476,8 +476,8 @@ class Cast:
             last_first.callback(self._end_wire)
             last_first.callback(self.observer.unsubscribe)
             last_first.callback(self.client.close)
-            if self._ahead is not None:
-                last_first.callback(self._ahead.end)
+            if self._start_gate is not None:
+                last_first.callback(self._start_gate.end)
 
     def _record_requests(self) -> None:
         """What the client asked of the server, as the wire saw it, unless it tells that itself."""

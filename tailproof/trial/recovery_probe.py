@@ -16,7 +16,7 @@ _SLACK_S = 0.5
 _SUBSCRIBE_S = 30.0
 
 
-class Comeback:
+class RecoveryProbe:
     """One return of the server to one conversation. What it does not do in time is for the guarantees to judge: the trial goes
     on by what it shows."""
 

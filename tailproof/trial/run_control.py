@@ -16,7 +16,7 @@ from tailproof.trial.observer import Observer
 from tailproof.waiting import DeadlineMissed
 
 
-class Course:
+class RunControl:
     """Waits with the budget of the trial; `parameters` are those of its history, `reported_s` what a client may take to report
     a long list."""
 

@@ -89,8 +89,8 @@ def _accepted(answer: Answer) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """What `leave` left behind."""
+class Export:
+    """What `export` left behind."""
 
     conversation: str
     command: str
@@ -104,7 +104,9 @@ class _Nowhere:
         """Forget it."""
 
 
-def leave(version: str, growth: Growth, out: Path, *, model_url: str = "", say: Callable[[str], object] = str) -> Left:
+def export(
+    version: str, growth: Growth, out: Path, *, model_url: str = "", say: Callable[[str], object] = str
+) -> Export:
     """Leave a conversations directory below `out`, made by release `version` and grown. `model_url` is what the conversation
     shall ask for its next replies; `say` is told what happens.
 
@@ -157,8 +159,8 @@ def leave(version: str, growth: Growth, out: Path, *, model_url: str = "", say: 
     launch = adapter.launch(
         version=target.version, port=8000, host="127.0.0.1", key="", secret=secret, places=places, extra={}
     )
-    worn = " ".join(f"{name}={value}" for name, value in sorted(launch.environment.items()))
-    return Left(conversation=plan.conversation, command=f"{worn} python {' '.join(launch.arguments)}")
+    environment = " ".join(f"{name}={value}" for name, value in sorted(launch.environment.items()))
+    return Export(conversation=plan.conversation, command=f"{environment} python {' '.join(launch.arguments)}")
 
 
 def _move(conversation: Path, names: dict[str, str]) -> None:

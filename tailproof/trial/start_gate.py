@@ -26,7 +26,7 @@ _DELETION = "deletion-after-reading"
 _STARTERS = ("send", "run")
 
 
-class Ahead:
+class StartGate:
     """`hold` before the client starts, `subscribed` and `begun` as it goes on, `end` at last."""
 
     def __init__(

@@ -27,7 +27,7 @@ from tailproof.scenario.schema import Scenario
 from tailproof.trial.break_off import CAUSES, SAYS_CHARS, AtWork, break_off
 from tailproof.trial.landing import Landing
 from tailproof.trial.order import Order
-from tailproof.trial.participants import Cast, header_of
+from tailproof.trial.participants import Participants, header_of
 from tailproof.trial.server_pool import PooledServer, ServerPool, may_share
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 from tailproof.wire.handle import WireError
@@ -72,7 +72,7 @@ class Trial:
         self._tell = tell
         self._recorder: Recorder | None = None
         self._pooled: PooledServer | None = None
-        self._cast: Cast | None = None
+        self._participants: Participants | None = None
         self._owner: Owner | None = None
         self._scratch: Path | None = None
         self._was_cut_off = False
@@ -86,7 +86,7 @@ class Trial:
     def cut_off(self, *, spare_wire: bool) -> None:
         """From another thread, whatever the trial's own waits for: kill what plays in it, so that every wait for it ends. The wire is
         spared as long as it may still have to heal."""
-        recorder, pooled, cast, owner = self._recorder, self._pooled, self._cast, self._owner
+        recorder, pooled, participants, owner = self._recorder, self._pooled, self._participants, self._owner
         if recorder is not None and not self._was_cut_off:
             self._was_cut_off = True
             # Before anybody is killed: whatever the record shows from here on is nobody's doing but ours.
@@ -94,7 +94,7 @@ class Trial:
         if pooled is not None and pooled.server is not None:
             pooled.server.end_at_once()
         if owner is not None:
-            spared = cast.path_pids if cast is not None and spare_wire else ()
+            spared = participants.path_pids if participants is not None and spare_wire else ()
             for process in processes.processes(trial=owner.trial):
                 if process.pid not in spared:
                     processes.end(process)
@@ -136,19 +136,19 @@ class Trial:
                 removal.callback(lambda: pool.give_back(pooled, fit=self._in_order))
                 landing = Landing(self.scenario, recorder, cancel=self._cancel, enter=self._enter, tell=self._tell)
                 self._enter("preparing")
-                self._cast = cast = self._assemble(recorder, place, owner, pooled, removal)
+                self._participants = participants = self._assemble(recorder, place, owner, pooled, removal)
                 self._enter("starting")
-                self._start(cast)
+                self._start(participants)
                 try:
                     self._enter("driving")
-                    self._drive(cast, landing)
-                    self._in_order, self._broke_off = not (landing.missed or cast.course.late), False
+                    self._drive(participants, landing)
+                    self._in_order, self._broke_off = not (landing.missed or participants.run_control.late), False
                 except CAUSES as error:
-                    self._break_off(error, cast.at_work, cast)
+                    self._break_off(error, participants.at_work, participants)
                 finally:
-                    self._finish(cast, landing)
-                if cast.wire.failed:
-                    raise TrialFailed(cast.wire.failed)
+                    self._finish(participants, landing)
+                if participants.wire.failed:
+                    raise TrialFailed(participants.wire.failed)
             self._enter("ended")
 
     @contextmanager
@@ -178,70 +178,70 @@ class Trial:
 
     def _assemble(
         self, recorder: Recorder, place: Path, owner: Owner, pooled: PooledServer, removal: ExitStack
-    ) -> Cast:
+    ) -> Participants:
         budget = Budget(self.scenario.seconds, cancel=self._cancel)
         try:
-            return Cast(self.order, self.scenario, recorder, place, owner, pooled, budget, removal)
+            return Participants(self.order, self.scenario, recorder, place, owner, pooled, budget, removal)
         except CAUSES as error:
             self._check_cut_off()
             self._witness(break_off(error, ("harness", "prepare"), self.masker))
             raise TrialFailed(str(error)) from error
 
-    def _start(self, cast: Cast) -> None:
+    def _start(self, participants: Participants) -> None:
         """A server that never gets ready at all is no server to judge: that fails the trial."""
         try:
-            cast.start()
+            participants.start()
         except CAUSES as error:
             self._check_cut_off()
             if isinstance(error, DeadlineMissed):
                 self._miss(error)
-            self._witness(break_off(error, cast.at_work, self.masker))
-            tail = cast.server.log_tail() if isinstance(error, DeadlineMissed) else ""
+            self._witness(break_off(error, participants.at_work, self.masker))
+            tail = participants.server.log_tail() if isinstance(error, DeadlineMissed) else ""
             raise TrialFailed(f"{error}\n{tail}".rstrip()) from error
 
-    def _drive(self, cast: Cast, landing: Landing) -> None:
-        landing.before(cast, created=False)
-        cast.create()
-        landing.before(cast, created=True)
+    def _drive(self, participants: Participants, landing: Landing) -> None:
+        landing.before(participants, created=False)
+        participants.create()
+        landing.before(participants, created=True)
         for run, message in enumerate(self.scenario.messages, 1):
             self._check()
-            landing.hold(cast, run)
-            cast.say(message)
-            landing.during(cast, run)
-            self._await_end(cast, landing, run)
-        landing.during(cast, len(self.scenario.messages) + 1)
+            landing.hold(participants, run)
+            participants.say(message)
+            landing.during(participants, run)
+            self._await_end(participants, landing, run)
+        landing.during(participants, len(self.scenario.messages) + 1)
 
-    def _await_end(self, cast: Cast, landing: Landing, run: int) -> None:
+    def _await_end(self, participants: Participants, landing: Landing, run: int) -> None:
         """Until the run has ended for the server and for the client, or it had all the time that a promise gives it."""
         last_turn = landing.last_turns[run - 1]
-        cast.at_work = ("server", "run")
-        cast.budget.wait_for(
+        participants.at_work = ("server", "run")
+        participants.budget.wait_for(
             f"run {run} to end",
-            lambda: cast.course.run_ended(last_turn),
-            within=cast.course.patience(),
-            saw=cast.course.last_status,
+            lambda: participants.run_control.run_ended(last_turn),
+            within=participants.run_control.patience(),
+            saw=participants.run_control.last_status,
         )
-        if not landing.broke_a_run and not cast.course.late:
-            cast.at_work = ("client", "run")
+        if not landing.broke_a_run and not participants.run_control.late:
+            participants.at_work = ("client", "run")
             try:
-                cast.course.wait_returned()
+                participants.run_control.wait_returned()
             except DeadlineMissed as missed:
                 if not landing.goes_on_without(run):
                     raise
                 self._miss(missed)
-        cast.observer.stop_polling()
+        participants.observer.stop_polling()
 
-    def _finish(self, cast: Cast, landing: Landing) -> None:
-        longer = cast.history_s
+    def _finish(self, participants: Participants, landing: Landing) -> None:
+        longer = participants.history_s
         budget = Budget(END_S + longer, cancel=self._cancel)
-        left = cast.budget.left
+        left = participants.budget.left
         steps: list[tuple[str, Callable[[], None]]] = [
-            ("healing", lambda: self._heal(cast, landing)),
-            ("recovering", lambda: cast.settle(budget.part(min(15, left + SETTLE_S)), QUIET_S)),
-            ("reading", lambda: cast.final_reading(budget.part(min(20, left + READ_S) + longer))),
-            ("stopping", lambda: cast.stop(Budget(min(20.0, budget.left)))),
-            ("reading the disk", lambda: cast.read_disk(final=True)),
-            ("clearing", lambda: self._clear(cast)),
+            ("healing", lambda: self._heal(participants, landing)),
+            ("recovering", lambda: participants.settle(budget.part(min(15, left + SETTLE_S)), QUIET_S)),
+            ("reading", lambda: participants.final_reading(budget.part(min(20, left + READ_S) + longer))),
+            ("stopping", lambda: participants.stop(Budget(min(20.0, budget.left)))),
+            ("reading the disk", lambda: participants.read_disk(final=True)),
+            ("clearing", lambda: self._clear(participants)),
         ]
         unexpected: list[Exception] = []
         for name, step in steps:
@@ -269,31 +269,31 @@ class Trial:
         if self._cancel.is_set():
             raise Cancelled(self.order.name)
 
-    def _heal(self, cast: Cast, landing: Landing) -> None:
+    def _heal(self, participants: Participants, landing: Landing) -> None:
         try:
-            landing.heal_all(cast, Budget(END_S / 2))
+            landing.heal_all(participants, Budget(END_S / 2))
         finally:
             self._in_order = self._in_order and not landing.missed
             landing.account(broke_off=self._broke_off)
 
-    def _clear(self, cast: Cast) -> None:
-        if cast.shares_server:
-            self._in_order = self._in_order and cast.clear()
+    def _clear(self, participants: Participants) -> None:
+        if participants.shares_server:
+            self._in_order = self._in_order and participants.clear()
 
     # -- the trial's own witness --------------------------------------------------------------------------------------
 
-    def _break_off(self, error: Exception, at_work: AtWork, cast: Cast) -> None:
+    def _break_off(self, error: Exception, at_work: AtWork, participants: Participants) -> None:
         """Say with whom the trial could not go on. Raises TrialFailed when that is the harness, Cancelled when it is cut off."""
         self._check_cut_off()
         if isinstance(error, DeadlineMissed):
             self._miss(error)
         try:
-            cast.wire.answer()
+            participants.wire.answer()
         except WireError as broken:
             # Whatever the client made of it is not the client's doing. Of a wire that died it was said when it happened.
-            if not cast.wire.failed:
+            if not participants.wire.failed:
                 self._witness(break_off(broken, at_work, self.masker))
-            raise TrialFailed(cast.wire.failed or str(broken)) from error
+            raise TrialFailed(participants.wire.failed or str(broken)) from error
         if isinstance(error, ClientRaised):
             self._witness(records.ClientError(error.verb, error.error_type, self.masker.cut(error.error, SAYS_CHARS)))
         off = break_off(error, at_work, self.masker)

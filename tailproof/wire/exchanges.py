@@ -27,7 +27,7 @@ from tailproof.wire.journal import Journal, shown_target
 PIPELINED_BYTES = 64 << 10
 
 
-class Ways(Protocol):
+class LinkIO(Protocol):
     """The connection that the exchanges go over."""
 
     number: int
@@ -66,9 +66,9 @@ class Ways(Protocol):
 class Exchanges:
     """Follows requests and answers of one connection. Memory is bounded by a head, a chunk and `PIPELINED_BYTES`."""
 
-    def __init__(self, ways: Ways) -> None:
-        self._ways = ways
-        self._journal = ways.journal
+    def __init__(self, io: LinkIO) -> None:
+        self._io = io
+        self._journal = io.journal
         self._inbox = b""
         self._outbox = b""
         self._request: Exchange | None = None
@@ -146,17 +146,17 @@ class Exchanges:
             self._requests()
             self._pass_client_end()
         except Unsound as error:
-            self._journal.write(Note(text=f"connection {self._ways.number} ended by the wire, which got {error}"))
+            self._journal.write(Note(text=f"connection {self._io.number} ended by the wire, which got {error}"))
             self._end("broken")
-            self._ways.reset()
+            self._io.reset()
 
     def _pass_client_end(self) -> None:
         if not self._client_over or self._over:
             return
         if self._request is None:
-            self._ways.finish()
+            self._io.finish()
         elif not self._inbox:
-            self._ways.shut_up()
+            self._io.shut_up()
 
     # Requests
 
@@ -166,7 +166,7 @@ class Exchanges:
                 self._send_body(self._sending)
             elif self._request is not None:
                 if len(self._inbox) > PIPELINED_BYTES:
-                    self._ways.stand_still("pipelined", both=False)
+                    self._io.stand_still("pipelined", both=False)
                 return
             else:
                 self._inbox = self._inbox.lstrip(b"\r\n")
@@ -182,7 +182,7 @@ class Exchanges:
         if self._request is not None:
             self._request.up_bytes += taken
         if not self._swallow:
-            self._ways.send_up(part)
+            self._io.send_up(part)
         if body.over:
             self._request_sent()
 
@@ -193,7 +193,7 @@ class Exchanges:
         self._informational = 0
         self._path = head.path
         self._request = request = Exchange(
-            conn=self._ways.number,
+            conn=self._io.number,
             method=method,
             path=shown_target(target),
             began_ns=time.monotonic_ns(),
@@ -203,10 +203,10 @@ class Exchanges:
         request.upgrade = self._websocket
         raw = without_deflate(head) if self._websocket else head.raw
         if raw != head.raw:
-            text = f"connection {self._ways.number}: the offer of permessage-deflate was taken out of the upgrade"
+            text = f"connection {self._io.number}: the offer of permessage-deflate was taken out of the upgrade"
             self._journal.write(Note(text=text))
-        raw = for_host(raw, self._ways.host) if self._ways.host else raw
-        self._rule = rule = self._ways.rule_for(method, head.path)
+        raw = for_host(raw, self._io.host) if self._io.host else raw
+        self._rule = rule = self._io.rule_for(method, head.path)
         if rule is None:
             self._ask(raw)
             return
@@ -219,7 +219,7 @@ class Exchanges:
         elif does == "reset-before":
             rule.counts["reset"] += 1
             self._end("reset-before")
-            self._ways.reset()
+            self._io.reset()
             rule.fired()
         elif does in ("status", "black-hole"):
             self._swallow = True
@@ -231,7 +231,7 @@ class Exchanges:
     def _ask(self, raw: bytes) -> None:
         if self._request is not None:
             self._request.passed_ns = time.monotonic_ns()
-        self._ways.send_up(raw)
+        self._io.send_up(raw)
         if self._sending is not None and self._sending.over:
             self._request_sent()
 
@@ -257,7 +257,7 @@ class Exchanges:
             body = b"" if request.method == "HEAD" or code in (204, 304) else text
             request.code = code
             request.down_bytes = len(head) + len(body)
-            self._ways.send_down(head + body)
+            self._io.send_down(head + body)
             rule.counts["refused"] += 1
             self._swallow = False
             self._end("refused")
@@ -283,7 +283,7 @@ class Exchanges:
             elif self._request is None or self._answered:
                 # Nobody asked (for example 408 before a close): passed on as it is.
                 rest, self._outbox = self._outbox, b""
-                self._ways.send_down(rest)
+                self._io.send_down(rest)
             else:
                 self._head_began = self._head_began or time.monotonic()
                 end = head_end(self._outbox)
@@ -301,13 +301,13 @@ class Exchanges:
             if self._informational > INFORMATIONAL:
                 endless = Endless(f"more than {INFORMATIONAL} answers of 1xx came and none behind them")
                 self._tell(endless, str(endless))
-            self._ways.send_down(head.raw)
+            self._io.send_down(head.raw)
             return
         request.code = head.code
         if rule is not None and rule.rule.do == "reset-after":
             rule.counts["reset"] += 1
             self._end("reset-after")
-            self._ways.reset()
+            self._io.reset()
             rule.fired()
         elif rule is not None and rule.rule.do == "delay-response":
             rule.counts["delayed"] += 1
@@ -320,14 +320,14 @@ class Exchanges:
 
     def _pass_answer(self, request: Exchange, head: Head) -> None:
         request.down_bytes += len(head.raw)
-        self._ways.send_down(head.raw)
+        self._io.send_down(head.raw)
         if head.code != 101:
             self._answering = response_body(head, request.method)
             self._pass_body(b"")
             return
         self._end("upgraded" if request.done == "passed" else "")
         self._over = True
-        self._ways.upgraded(self._path, websocket=self._websocket)
+        self._io.upgraded(self._path, websocket=self._websocket)
 
     def leftovers(self) -> tuple[bytes, bytes]:
         """What had come from client and server behind the upgrade; handed out once."""
@@ -339,7 +339,7 @@ class Exchanges:
         body = self._answering
         assert body is not None
         kept = part if self._left_to_pass < 0 else part[: self._left_to_pass]
-        self._ways.send_down(kept)
+        self._io.send_down(kept)
         if self._request is not None:
             self._request.down_bytes += len(kept)
         if self._left_to_pass >= 0:
@@ -358,12 +358,12 @@ class Exchanges:
         rule.counts["truncated"] += 1
         self._answering = None
         self._end("truncated")
-        self._ways.finish()
+        self._io.finish()
         rule.fired()
 
     def _give_up(self) -> None:
         self._parked = None
-        self._ways.reset()
+        self._io.reset()
 
     # Both
 
@@ -383,7 +383,7 @@ class Exchanges:
         self._rule = None
         self._left_to_pass = -1
         self._head_began = 0.0
-        self._ways.move_on("pipelined")
+        self._io.move_on("pipelined")
 
     def _tell(self, unsound: Unsound, error: str) -> None:
         """What is wrong with the answer that is under way."""
@@ -396,11 +396,11 @@ class Exchanges:
         def go_on() -> None:
             self._parked = None
             then()
-            self._ways.move_on("rule")
+            self._io.move_on("rule")
             self._step()
 
         self._parked = rule.park(go_on, rule.rule.seconds)
-        self._ways.stand_still("rule")
+        self._io.stand_still("rule")
         rule.fired()
 
 

@@ -17,7 +17,7 @@ from tailproof.wire.lane import Lane
 CONNECTING_BYTES = 64 << 10
 
 
-class House(Protocol):
+class LinkContext(Protocol):
     """What a link needs from the proxy it lives in."""
 
     loop: asyncio.AbstractEventLoop
@@ -40,17 +40,17 @@ class House(Protocol):
 class Link:
     """A pair of sockets. The server's is connected when the first request asks for it."""
 
-    def __init__(self, house: House, number: int, client: socket.socket) -> None:
+    def __init__(self, context: LinkContext, number: int, client: socket.socket) -> None:
         self.number = number
-        self.journal = house.journal
-        self.host = house.host
+        self.journal = context.journal
+        self.host = context.host
         self.path = ""
         self.ordinal = 0
         """Streams: how many there were before this one, over all routes."""
         self.lanes: dict[str, Lane] = {}
         self.server: End | None = None
-        self._house = house
-        self._loop = house.loop
+        self._context = context
+        self._loop = context.loop
         self._tunnel = False
         self._connecting: list[bytes] = []
         self._gone = False
@@ -71,14 +71,14 @@ class Link:
         if self.server is not None:
             self.server.close()
 
-    # What the exchanges ask for (see exchanges.Ways)
+    # What the exchanges ask for (see exchanges.LinkIO)
 
     def rule_for(self, method: str, path: str) -> Armed | None:
-        """See Ways."""
-        return self._house.rule_for(self.number, method, path)
+        """See LinkIO."""
+        return self._context.rule_for(self.number, method, path)
 
     def send_up(self, data: bytes) -> None:
-        """See Ways."""
+        """See LinkIO."""
         if self.server is not None:
             self.server.send(data)
             if self.server.blocked:
@@ -91,30 +91,30 @@ class Link:
                 self.client.pause("connecting")
 
     def send_down(self, data: bytes) -> None:
-        """See Ways."""
+        """See LinkIO."""
         self.client.send(data)
         if self.client.blocked and self.server is not None:
             self.server.pause("down")
 
     def shut_up(self) -> None:
-        """See Ways."""
+        """See LinkIO."""
         if self.server is not None:
             self.server.shut()
 
     def stand_still(self, why: str, *, both: bool = True) -> None:
-        """See Ways."""
+        """See LinkIO."""
         self.client.pause(why)
         if both and self.server is not None:
             self.server.pause(why)
 
     def move_on(self, why: str) -> None:
-        """See Ways."""
+        """See LinkIO."""
         self.client.resume(why)
         if self.server is not None:
             self.server.resume(why)
 
     def upgraded(self, path: str, *, websocket: bool) -> None:
-        """See Ways."""
+        """See LinkIO."""
         self.path = path
         self._tunnel = not websocket
         if websocket:
@@ -126,13 +126,13 @@ class Link:
             self._from_server(from_server)
 
     def finish(self) -> None:
-        """See Ways."""
+        """See LinkIO."""
         self.client.finish()
         if self.server is not None:
             self.server.finish()
 
     def reset(self) -> None:
-        """See Ways."""
+        """See LinkIO."""
         self.client.abort()
         if self.server is not None:
             self.server.abort()
@@ -141,7 +141,7 @@ class Link:
 
     def _connect(self) -> None:
         try:
-            sock = self._house.upstream()
+            sock = self._context.upstream()
         except OSError as error:
             self._refused(error.strerror or str(error))
             return
@@ -236,7 +236,7 @@ class Link:
             down, up = self.lanes["down"].scanner, self.lanes["up"].scanner
             said = down if down.close_code else up
             self._end_stream(said.close_code or 1006, said.close_reason)
-        self._house.gone(self)
+        self._context.gone(self)
 
     # The stream
 
@@ -255,7 +255,7 @@ class Link:
                 note=lambda text: self.journal.write(Note(text=f"connection {self.number}: {text}")),
             )
         self.journal.write(Stream(reading=f"wire:{self.number}", stage="opened", path="wire"))
-        self._house.stream_opened(self)
+        self._context.stream_opened(self)
 
     def _came_through(self, how: str, sink: End) -> None:
         if how == "rst":

@@ -167,7 +167,7 @@ class Proxy:
     # What links ask for
 
     def upstream(self) -> socket.socket:
-        """See link.House."""
+        """See link.LinkContext."""
         sock = socket.socket(self._family, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
@@ -180,20 +180,20 @@ class Proxy:
         return sock
 
     def rule_for(self, connection: int, method: str, path: str) -> Armed | None:
-        """See link.House."""
+        """See link.LinkContext."""
         for armed in self._rules.values():
             if armed.rule.on == "http" and not armed.spent and armed.takes_request(connection, method, path):
                 return armed
         return None
 
     def stream_opened(self, link: Link) -> None:
-        """See link.House."""
+        """See link.LinkContext."""
         link.ordinal = len(self._stream_paths)
         self._stream_paths.append(link.path)
         self._arm(link)
 
     def gone(self, link: Link) -> None:
-        """See link.House."""
+        """See link.LinkContext."""
         self._past.update(_counts_of(link))
         del self._past["queued_bytes"]
         self._links.discard(link)

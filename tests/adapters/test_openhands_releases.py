@@ -28,10 +28,10 @@ PLACES = Places(root="/data", workspace="/data/project", conversations="/data/co
     ],
 )
 def test_the_sheet_follows_the_release(version: str, lease: float, deferred: bool, lazy: bool) -> None:
-    sheet = ADAPTER.sheet(version)
-    assert sheet.parameters["status.crash"] == lease
-    assert (sheet.facts["deferred_init"], sheet.facts["lazy_load"]) == (deferred, lazy)
-    assert sheet.facts["crash_policy"] == "error"
+    promises = ADAPTER.promises(version)
+    assert promises.parameters["status.crash"] == lease
+    assert (promises.facts["deferred_init"], promises.facts["lazy_load"]) == (deferred, lazy)
+    assert promises.facts["crash_policy"] == "error"
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_an_unknown_conversation_has_no_stream_and_no_log(name: str, play: Calla
 def test_the_published_vocabulary_is_what_the_adapter_knows(play: Callable[..., Play]) -> None:
     it = play(REFERENCE)
     words, source = it.observer.vocabulary()
-    assert set(words) == set(it.adapter.sheet(it.version).vocabulary)
+    assert set(words) == set(it.adapter.promises(it.version).vocabulary)
     assert source == "/openapi.json ConversationExecutionStatus"
     assert it.observer.version() == NEWEST
 

@@ -21,7 +21,7 @@ from tailproof.history.reader import History
 from tailproof.targets.process_server import ProcessServer
 from tailproof.targets.target import TargetError
 from tailproof.trial.observer import Observer
-from tailproof.trial.participants import Cast
+from tailproof.trial.participants import Participants
 from tailproof.trial.trial import TrialFailed
 from tailproof.waiting import DeadlineMissed
 
@@ -238,7 +238,7 @@ def test_one_fault_that_cannot_be_healed_leaves_no_other_on(tmp_path: Path, monk
 
 
 def test_a_step_of_the_end_that_goes_wrong_skips_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Cast, "settle", raises(KeyError("a defect")))
+    monkeypatch.setattr(Participants, "settle", raises(KeyError("a defect")))
     wanted = order(tmp_path)
     with pytest.raises(KeyError, match="a defect"):
         trial(wanted).run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tailproof.adapters.adapter import Asked, Growth, Launch, Places, Seen, Sheet
+from tailproof.adapters.adapter import Asked, Growth, Launch, Places, Promises, Seen
 from tailproof.adapters.openhands import disk, events, requests, seeding
 from tailproof.adapters.openhands.api import OpenHandsApi
 from tailproof.adapters.openhands.releases import release
@@ -32,12 +32,12 @@ class OpenHands:
 
     name = "openhands"
 
-    def sheet(self, version: str) -> Sheet:
+    def promises(self, version: str) -> Promises:
         """What the release promises. Sources: pull request 1554 (`crash_policy`), the end of a run in the server's event
         service (`ends_with_snapshot`), the limit of the event search (`page_size`), `OH_LEASE_TTL_SECONDS` (`lease_s`),
         `FATAL_WS_CLOSE_CODES` of the SDK (`fatal_closes`), whose back-off goes up to 30 s (`stream.resumed`)."""
         known = release(version)
-        return Sheet(
+        return Promises(
             parameters={
                 "status.agree": 5.0,
                 "status.crash": known.lease_s + 15.0,

@@ -45,7 +45,7 @@ class Report(msgspec.Struct, rename={"is_": "is", "type_": "type"}):
     event: msgspec.Raw = msgspec.Raw(b"")
 
 
-class Told:
+class ProgramReports:
     """The reports of one program: kept for the one who waits for them, and written as records of the client witness."""
 
     def __init__(self, adapter: Adapter, recorder: Recorder) -> None:
