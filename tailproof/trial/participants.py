@@ -1,317 +1,33 @@
-"""Everyone who plays in a trial: target, model, tools, wire, client and observer, and what they do together.
-
-The trial decides when; the cast knows how. Whatever is started here is put on the trial's removal stack at once.
-"""
+"""What the participants of a trial do together. The trial decides when; they know how."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
-from urllib.parse import urlsplit
 
-import tailproof
-from tailproof.adapters.adapter import Answer, ConversationPlan, Growth
-from tailproof.adapters.catalogue import PROTOCOL, adapter_for
-from tailproof.adapters.recording import request_of
+from tailproof.adapters.adapter import ConversationPlan, Growth
 from tailproof.adapters.subscription import SubscriptionRefused
-from tailproof.clients.catalogue import client_for
-from tailproof.clients.client import WITNESS as CLIENT
 from tailproof.clients.client import ClientRaised
-from tailproof.clients.kind import Sight
-from tailproof.clients.wire_requests import requests_of, words_asked_for
-from tailproof.faults.fault import Stage
 from tailproof.history import records
-from tailproof.history.recorder import Recorder, Witness
-from tailproof.history.records import Header
+from tailproof.history.recorder import Witness
 from tailproof.history.timeline import SECOND
 from tailproof.model.conversation import PlayedScript
-from tailproof.model.server import ScriptedModel
-from tailproof.model.tool import ToolJournal
-from tailproof.outgoing.masking import secrets_of_environment
-from tailproof.ownership.owners import Owner
-from tailproof.scenario.schema import GrownPlan, Scenario, parse_bytes
-from tailproof.targets.resolve import resolve
-from tailproof.targets.target import TargetError
-from tailproof.trial import machine, seeded_history
-from tailproof.trial.break_off import AtWork
-from tailproof.trial.observer import Observer
-from tailproof.trial.order import Order
-from tailproof.trial.readings import READ_S, read_at_last, record_disk
+from tailproof.scenario.schema import GrownPlan
+from tailproof.trial import seeded_history
+from tailproof.trial.assembly import SCRIPT, Assembly
+from tailproof.trial.readings import read_at_last, record_disk
 from tailproof.trial.recovery_probe import RecoveryProbe
-from tailproof.trial.run_control import RunControl
-from tailproof.trial.server_pool import PooledServer
-from tailproof.trial.start_gate import StartGate
 from tailproof.waiting import Budget, DeadlineMissed
-from tailproof.wire.handle import Wire, WireError
-from tailproof.wire.toxiproxy import Toxiproxy
 
-_SCRIPT = "main"
-_VOCABULARIES: dict[tuple[object, ...], tuple[tuple[str, ...], str]] = {}
-_PREPARE_S = 900.0
 SECOND_OPINION_S = 10.0
 _ATTEMPTS = 5
 """How often the observer subscribes to a conversation that holds a long history."""
-_REPORTED = 0.1
-"""How long a client takes to report an event, as a part of what it takes to read one."""
 
 
-def header_of(order: Order, scenario: Scenario) -> Header:
-    """The header of the trial's history, as far as it is known before anything is started."""
-    lag = sum(
-        float(plan.options.get("seconds", 0.0))
-        for plan in scenario.faults
-        if plan.fault in ("wire.delay", "wire.burst", "wire.hold")
-    )
-    return Header(
-        schema=records.SCHEMA_VERSION,
-        trial=f"{uuid.uuid4().hex[:12]}",
-        scenario=scenario.name,
-        seed=order.seed,
-        target=order.target,
-        client=order.client,
-        versions={"harness": tailproof.__version__},
-        machine=machine.facts(),
-        parameters={"lag": lag, "scripted": sum(turn.delay_s * turn.repeat for turn in scenario.script)},
-        facts={"model_url": order.model_url} if order.model_url else {},
-        plan=order.scenario,
-        started=time.time(),
-    )
-
-
-def witnesses_of(capabilities: frozenset[str], reports: Iterable[str]) -> dict[str, list[str]]:
-    """What each witness of a trial can see, with a target that can do so much and a client that tells so much."""
-    able: dict[str, list[str]] = {
-        "trial": ["faults", "points"],
-        "observer": ["log", "stream", "status"],
-        "model": ["calls"],
-        "wire": ["frames", "requests"],
-        "client": sorted(reports),
-    }
-    if "tool-journal" in capabilities:
-        able["tool"] = ["effects"]
-    if {"kill", "restart"} & capabilities:
-        able["engine"] = ["lives"]
-    if "disk" in capabilities:
-        able["disk"] = ["log", "status"]
-    return able
-
-
-class Participants:
-    """Assembles everyone; `start` lets them on stage. Raises TargetError for what cannot be had."""
-
-    def __init__(
-        self,
-        order: Order,
-        scenario: Scenario,
-        recorder: Recorder,
-        scratch: Path,
-        owner: Owner,
-        pooled: PooledServer,
-        budget: Budget,
-        removal: ExitStack,
-    ) -> None:
-        self.scenario = scenario
-        self.budget = budget
-        self.conversation = ""
-        self.at_work: AtWork = ("harness", "start")
-        """Who is asked for what at this moment."""
-        self.path_pids: set[int] = set()
-        """The processes between client and server."""
-        self._recorder = recorder
-        self._removal = removal
-        self._log = recorder.witness("trial")
-        self._scratch = scratch
-        self._pooled = pooled
-        self._keys = pooled.keys
-        self._ready_ns = 0
-        self.adapter = adapter_for(PROTOCOL)
-        target = resolve(order.target, adapter=self.adapter, model_url=order.model_url or None)
-        target.prepare(Budget(_PREPARE_S, cancel=budget.cancel))
-        self.capabilities = target.capabilities
-        promises = self.adapter.promises(target.version)
-        header = recorder.header
-        header.parameters = {**promises.parameters, **header.parameters, **scenario.parameters}
-        header.facts = {**promises.facts, **header.facts}
-        header.versions = {**header.versions, **target.facts, "server": target.version}
-        recorder.write_header()
-
-        header.facts["server_trials"] = pooled.trials
-        pooled.engine.point(recorder.witness("engine"))
-        self.server = pooled.make(
-            target,
-            environment={
-                **scenario.server.environment,
-                **(self.adapter.dormant_environment() if scenario.server.dormant else {}),
-            },
-            memory_bytes=parse_bytes(scenario.server.memory) if scenario.server.memory else 0,
-        )
-        journal, journal_for_tools = pooled.journal(header.trial)
-        self.tools = ToolJournal(journal, recorder.witness("tool"))
-        self.model = _model(recorder, order.model_url)
-        removal.callback(self.model.close)
-        removal.callback(self.tools.close)
-        self.played = self.model.serve(_SCRIPT, scenario.script, journal=journal_for_tools)
-        woken_by_client = scenario.server.dormant and scenario.server.initialised_by == "client"
-        sight = Sight(
-            conversations=lambda: self.observer.conversations(),
-            began=lambda: self.played.asked(0) > 0,
-            init_key=self._keys["server secret"] if woken_by_client else "",
-        )
-        self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner, sight=sight)
-        removal.callback(self.client.close)
-        header.facts["client_tells"] = " ".join(sorted(self.client.reports))
-        header.witnesses = witnesses_of(self.capabilities, self.client.reports)
-        for name in header.witnesses.keys() - {"wire"}:
-            recorder.witness(name)  # one that has nothing to say ends all the same
-        recorder.write_header()
-        self._start_gate: StartGate | None = None
-        self._drives_itself = "exit" in self.client.reports
-        self._said: list[tuple[int, str]] = []
-        self._version = target.version
-        self._spec = target.spec
-        self._facts = target.facts
-
-    @property
-    def shares_server(self) -> bool:
-        """The server is for the next trial, too."""
-        return self._pooled.shared
-
-    # -- on stage -----------------------------------------------------------------------------------------------------
-
-    def start(self) -> None:
-        """Until the server is ready and everyone is connected. Raises DeadlineMissed, TargetError."""
-        self.model.start()
-        self.tools.start()
-        self.client.start()
-        if self._pooled.trials > 1:
-            self._pooled.greet()
-        else:
-            self.server.start(self.budget)
-        self._pooled.check_journal(self.tools.directory)
-        self.observer = Observer(
-            self.adapter,
-            self._recorder,
-            url=self.server.url,
-            key=self._keys["session key"],
-            version=self._version,
-            budget=self.budget,
-            secret=self._keys["server secret"],
-        )
-        self._removal.callback(self.observer.close)
-        self.at_work = ("server", "ready")
-        self.wait_ready()
-        if self.scenario.server.dormant:
-            self._probe()
-            if self.scenario.server.initialised_by == "harness":
-                self._wake()
-        header = self._recorder.header
-        header.versions["server"] = self.observer.version() or self._version
-        self._recorder.write_header()
-        words, source = self._vocabulary()
-        self._recorder.witness("observer").write(
-            records.Vocabulary(list(words or self.adapter.promises(self._version).vocabulary), source or "adapter")
-        )
-        self.wire = Wire.start(
-            self._upstream(),
-            self._recorder.directory / "wire.jsonl",
-            environment=self.client.environment,
-            secrets={**secrets_of_environment(), **self._keys},
-            on_failure=self._wire_failed,
-        )
-        self.path_pids.add(self.wire.pid)
-        self._removal.callback(self._end_wire)
-        if self._drives_itself:
-            self._start_gate = StartGate(
-                adapter=self.adapter,
-                wire=self.wire,
-                model=self.played,
-                observer=self.observer,
-                log=self._log,
-                reads_wait_for_steps=bool(header.facts.get("reads_wait_for_steps")),
-            )
-        toxiproxy = None
-        url = self.wire.url
-        if any(plan.fault.startswith("network.") for plan in self.scenario.faults):
-            self.at_work = ("harness", "Toxiproxy")
-            toxiproxy = Toxiproxy.start(self.budget, environment=self.client.environment)
-            self.path_pids.add(toxiproxy.pid)
-            self._removal.callback(toxiproxy.stop)
-            port = toxiproxy.proxy(self._recorder.header.trial, urlsplit(self.wire.url).netloc)
-            url = f"http://127.0.0.1:{port}"
-        self.at_work = ("client", "start")
-        self.client.connect(url, key=self._keys["session key"], version=self._version, budget=self.budget)
-        self.stage = Stage(
-            server=self.server,
-            wire=self.wire,
-            model=self.played,
-            tools=self.tools,
-            budget=self.budget,
-            ready=self.wait_ready,
-            capabilities=self.capabilities,
-            observer=self.observer,
-            toxiproxy=toxiproxy,
-        )
-        self.run_control = RunControl(
-            self.scenario,
-            self.stage,
-            self.observer,
-            self.client,
-            self.adapter,
-            header.parameters,
-            reported_s=self.history_s * _REPORTED,
-        )
-
-    def _upstream(self) -> str:
-        """What the wire stands in front of. A server that somebody else runs may go by its name, and not be reached over plain TCP."""
-        parts = urlsplit(self.server.url)
-        address = parts.netloc.rpartition("@")[2]
-        return f"{parts.scheme}://{address}" if self._spec.startswith("url:") else address
-
-    def _wire_failed(self, why: str) -> None:
-        """Told at once, by a thread of the wire's owner: whatever the client does from here on is not its own doing."""
-        self._log.write(records.BreakOff(by="harness", doing="wire", says=why))
-
-    def _end_wire(self) -> None:
-        """Idempotent. What the wire wrote is counted when it ended in order."""
-        with suppress(WireError):  # one that died leaves what it had written
-            self.wire.sync()
-        self.wire.stop()
-        if self.wire.records is not None:
-            self._recorder.wrote("wire", self.wire.records)
-
-    def _vocabulary(self) -> tuple[tuple[str, ...], str]:
-        """The status words that the server publishes, and where.
-
-        A server makes its schema anew in every life, which takes it more than a second. It is a property of the installation, so
-        the first trial of a supervisor asks for all; a running server of somebody else is asked every time.
-        """
-        installed = (self._spec, *sorted(self._facts.items()))
-        known = _VOCABULARIES.get(installed) if self._facts else None
-        if known is None:
-            known = self.observer.vocabulary()
-            if known[0]:
-                _VOCABULARIES[installed] = known
-        return known
-
-    def wait_ready(self) -> None:
-        """The server answers as ready: a `Life(ready)` of its epoch. Raises DeadlineMissed."""
-        limit = self._recorder.header.parameters["server.ready"]
-        self.observer.epoch = self.server.epoch
-        began = time.monotonic()
-        try:
-            self.observer.ready(self.budget.part(limit + 5), alive=self.server.alive)
-        finally:
-            if time.monotonic() - began > limit:
-                # A server that no processor was free for is late because of its neighbours.
-                self._log.write(records.Stall(machine.waited_for_cpu_ns(self.server.server_pid())))
-        self._ready_ns = time.monotonic_ns()
-        self._recorder.witness("engine").write(
-            records.Life("ready", self.server.epoch, pid=self.server.server_pid(), t_ns=self._ready_ns)
-        )
+class Participants(Assembly):
+    """Everyone on stage, and what they do with the conversation of the trial."""
 
     def create(self) -> None:
         """Create the conversation through the client, and subscribe to it past the wire."""
@@ -378,13 +94,13 @@ class Participants:
             witness=quiet,
             calls=seeded_history.CALLS,
         )
-        played = self.model.exchange(_SCRIPT, warm_up)
+        played = self.model.exchange(SCRIPT, warm_up)
         began = time.monotonic()
         try:
             unconfirmed = replace(plan, confirm=False)
             seeded_history.grow(self.server, self.adapter, self.observer.api, unconfirmed, warm_up, growth, self.budget)
         finally:
-            self.model.exchange(_SCRIPT, played)
+            self.model.exchange(SCRIPT, played)
             quiet.close()
         self._log.write(
             records.Note(
@@ -394,11 +110,6 @@ class Participants:
         )
         self.server.restart(self.budget, place="in-place")
         self.wait_ready()
-
-    @property
-    def history_s(self) -> float:
-        """How much longer than usual it may take to read the whole log of this trial, in seconds."""
-        return self.scenario.grown.events * READ_S if self.scenario.grown else 0.0
 
     def say(self, message: str) -> None:
         """Send a user message and run. Raises WireError when there is no path for it."""
@@ -463,35 +174,6 @@ class Participants:
         if self.conversation and self.server.alive() and not deleted:
             read_at_last(self.observer, self.conversation, budget)
 
-    def stop(self, budget: Budget) -> None:
-        """Client and subscriptions go first, so that the server ends in peace, unless the next trial shall have it. Whatever goes wrong
-        with one of them, the others are ended, and what the client asked is written down. A trial that was cut off leaves its server
-        to `remove`, which asks for nothing."""
-        cut_off = self.budget.cancel.is_set()
-        with ExitStack() as last_first:
-            if not self.shares_server and not cut_off:
-                last_first.callback(self.server.stop, budget)
-            if not cut_off:
-                last_first.callback(self._record_requests)
-            last_first.callback(self._end_wire)
-            last_first.callback(self.observer.unsubscribe)
-            last_first.callback(self.client.close)
-            if self._start_gate is not None:
-                last_first.callback(self._start_gate.end)
-
-    def _record_requests(self) -> None:
-        """What the client asked of the server, as the wire saw it, unless it tells that itself."""
-        if self.client.tells_requests:
-            return
-        witness = self._recorder.witness(CLIENT)
-        journal = self._recorder.directory / "wire.jsonl"
-        for request in requests_of(journal, self.adapter, self._said):
-            if request.verb == "create" and not self._drives_itself:
-                request.conversation = self.conversation
-            witness.write(request)
-        for vocabulary in words_asked_for(journal, self.adapter):
-            witness.write(vocabulary)
-
     def read_disk(self, *, final: bool) -> None:
         """What the server persisted, as it stands while the server is dead or stopped. Raises TargetError."""
         if "disk" not in self.capabilities or not self.conversation:
@@ -505,33 +187,3 @@ class Participants:
         ours = {self.conversation, *self.observer.conversations()} - {""}
         gone = [self.observer.api.delete(conversation) for conversation in sorted(ours)]
         return all(answer.ok or answer.code == 404 for answer in gone)
-
-    # -- dormant servers --------------------------------------------------------------------------------------------------
-
-    def _wake(self) -> None:
-        """Initialise a dormant server, and try again the routes that had to be refused."""
-        self._tell(self.observer.api.init(key=self._keys["session key"]))
-        self.wait_ready()
-        self._probe()
-
-    def _probe(self) -> None:
-        """Try routes that a dormant server must refuse, and any other serve."""
-        api = self.observer.api
-        for method, path in api.probes(str(uuid.uuid4())):
-            self._tell(api.probe(method, path))
-
-    def _tell(self, answer: Answer) -> None:
-        self._log.write(request_of(answer, conversation=self.conversation, epoch=self.server.epoch))
-
-
-def _model(recorder: Recorder, public_url: str) -> ScriptedModel:
-    """On a free port of loopback; where a running server reaches it under `public_url`, on that port. Raises TargetError."""
-    public_url = public_url.rstrip("/").removesuffix("/v1")
-    address = urlsplit(public_url)
-    host = "127.0.0.1" if address.hostname in (None, "127.0.0.1", "localhost") else "0.0.0.0"
-    try:
-        return ScriptedModel(recorder.witness("model"), host=host, port=address.port or 0, public_url=public_url)
-    except OSError as error:
-        raise TargetError(
-            f"the scripted model cannot listen at {host}:{address.port}: {error.strerror or error}"
-        ) from error

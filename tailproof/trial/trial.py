@@ -25,9 +25,10 @@ from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
 from tailproof.scenario.schema import Scenario
 from tailproof.trial.break_off import CAUSES, SAYS_CHARS, AtWork, break_off
+from tailproof.trial.header import header_of
 from tailproof.trial.landing import Landing
 from tailproof.trial.order import Order
-from tailproof.trial.participants import Participants, header_of
+from tailproof.trial.participants import Participants
 from tailproof.trial.server_pool import PooledServer, ServerPool, may_share
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 from tailproof.wire.handle import WireError

@@ -13,7 +13,7 @@ from tailproof.history.timeline import runs_of
 from tailproof.history.views import same
 from tailproof.targets import container, process
 from tailproof.targets.url import UrlTarget
-from tailproof.trial.participants import witnesses_of
+from tailproof.trial.header import witnesses_of
 from tailproof.trial.trial import TrialFailed
 
 WITNESSES = {"trial", "observer", "model", "tool", "wire", "engine", "client", "disk"}
