@@ -23,21 +23,11 @@ from typing import Any
 import msgspec
 
 from tailproof.guarantees.catalogue import CATALOGUE, judge
+from tailproof.history.header import SCHEMA_VERSION, Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder, Witness
-from tailproof.history.records import (
-    SCHEMA_VERSION,
-    Event,
-    Header,
-    Life,
-    Phase,
-    Reading,
-    Request,
-    Run,
-    Status,
-    Stream,
-    Vocabulary,
-)
+from tailproof.history.records import Life, Phase, Run
+from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary
 from tailproof.ownership.scratch import workroom
 
 ROUNDS = 7

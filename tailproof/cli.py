@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 import tailproof
-from tailproof.history.records import SEEDS
+from tailproof.history.header import SEEDS
 from tailproof.incoming import BadInput
 from tailproof.incoming.route import CA_VARIABLE
 from tailproof.outgoing.say import say

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tailproof.history.records import Neutral, Role
+from tailproof.history.record import Neutral, Role
 from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.waiting import Budget
 

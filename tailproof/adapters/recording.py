@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 from tailproof.adapters.adapter import Adapter, Answer, Seen
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Event, Request, Status
+from tailproof.history.server_records import Event, Request, Status
 
 TEXT_CHARS = 200
 

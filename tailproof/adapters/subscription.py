@@ -9,7 +9,8 @@ from collections.abc import Callable
 from tailproof.adapters.adapter import Adapter, Api, NotAnEvent, Seen
 from tailproof.adapters.recording import event_of, status_of
 from tailproof.history.recorder import Recorder, Witness
-from tailproof.history.records import Note, Stream
+from tailproof.history.records import Note
+from tailproof.history.server_records import Stream
 from tailproof.incoming.limits import (
     REQUEST_S,
     STREAM_BYTES,

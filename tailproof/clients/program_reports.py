@@ -13,7 +13,8 @@ from tailproof.adapters.recording import event_of, status_of
 from tailproof.clients.client import WITNESS, Returned
 from tailproof.history import records
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Note, Reading, Run
+from tailproof.history.records import Note, Run
+from tailproof.history.server_records import Reading
 from tailproof.incoming.limits import Unsound
 
 CALLBACKS = "callback:0"

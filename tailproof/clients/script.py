@@ -20,7 +20,8 @@ from tailproof.adapters.openhands.api import MODEL, MODEL_KEY
 from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Reportable, Returned
 from tailproof.clients.kind import BadClient, ClientPlan, Kind, Sight
 from tailproof.clients.status_words import SourceError, waited_for
-from tailproof.history.records import Note, Run, Vocabulary
+from tailproof.history.records import Note, Run
+from tailproof.history.server_records import Vocabulary
 from tailproof.incoming.files import BadFile, is_file, place_of, read_bytes
 from tailproof.incoming.limits import PROGRAM_BYTES
 from tailproof.ownership import marks, processes

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from tailproof.adapters.adapter import Answer, Api, Seen
-from tailproof.history.records import Status
+from tailproof.history.server_records import Status
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.tool import ToolJournal
 from tailproof.targets.target import Server

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.adapters.adapter import Answer, Api
 from tailproof.faults.fault import Proof, Stage
-from tailproof.history.records import RESTING, Neutral
+from tailproof.history.record import RESTING, Neutral
 from tailproof.waiting import Cancelled, DeadlineMissed
 from tailproof.wire.handle import WireError
 from tailproof.wire.rules import Rule

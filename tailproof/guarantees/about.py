@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tailproof.history.header import Header
 from tailproof.history.plan import KILLS, RESTARTS, client_tells, plans, skew
-from tailproof.history.records import Header
 
 
 def a_client(header: Header) -> str:

@@ -20,7 +20,8 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import LOG, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import Exchange, Run, Status
+from tailproof.history.records import Exchange, Run
+from tailproof.history.server_records import Status
 from tailproof.history.timeline import CLIENT, SECOND, client_runs, seconds, settled_at
 from tailproof.history.traffic import SPOILED
 from tailproof.history.views import Log, conversations, log_of

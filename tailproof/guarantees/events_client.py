@@ -21,7 +21,8 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import LOG, STREAM, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import Run, Sighting
+from tailproof.history.records import Run
+from tailproof.history.server_records import Sighting
 from tailproof.history.timeline import CLIENT, SETTLED, client_runs
 from tailproof.history.views import EventList, Log, lists_of, log_of, neutral_of
 

@@ -19,7 +19,7 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STREAM, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import Sighting
+from tailproof.history.server_records import Sighting
 from tailproof.history.timeline import CLIENT, down_after, wire_faults
 from tailproof.history.views import EventList, Log, lists_of, log_of, torn
 

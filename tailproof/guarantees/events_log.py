@@ -19,7 +19,8 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import DISK, LOG, MODEL, STREAM, TOOL, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import ModelCall, Request, Sighting
+from tailproof.history.records import ModelCall
+from tailproof.history.server_records import Request, Sighting
 from tailproof.history.timeline import CLIENT, CLOSERS, accepted
 from tailproof.history.views import EventList, Log, belongs, conversations, lists_of, log_of, no_log
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import LOG, STATUS, STREAM
+from tailproof.history.header import Header
 from tailproof.history.plan import calls_tools
 from tailproof.history.reader import History
-from tailproof.history.records import Header, Sighting
+from tailproof.history.server_records import Sighting
 from tailproof.history.timeline import CLOSERS, SETTLED, clean_statuses
 from tailproof.history.views import EventList, lists_of, log_of
 

@@ -9,7 +9,7 @@ from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import Guarantee, Level, Pointer, Verdict, at, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import DISK, LOG, STREAM
 from tailproof.history.reader import History
-from tailproof.history.records import Sighting
+from tailproof.history.server_records import Sighting
 from tailproof.history.views import EventList, Source, lists_of, log_of
 
 LOOP = frozenset({"message", "action", "observation", "rejection", "error"})

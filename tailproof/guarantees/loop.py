@@ -17,7 +17,8 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, MODEL, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import Life, Status
+from tailproof.history.records import Life
+from tailproof.history.server_records import Status
 from tailproof.history.timeline import (
     CLIENT,
     SECOND,

@@ -18,9 +18,11 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, MODEL, STATUS, STREAM, TOOL, WIRE
+from tailproof.history.header import Header
 from tailproof.history.plan import leaves_tokens
 from tailproof.history.reader import History
-from tailproof.history.records import Effect, Header, Sighting, Status
+from tailproof.history.records import Effect
+from tailproof.history.server_records import Sighting, Status
 from tailproof.history.timeline import (
     CLIENT,
     CLOSERS,

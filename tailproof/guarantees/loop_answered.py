@@ -30,9 +30,11 @@ from tailproof.guarantees.witnesses import (
     WIRE,
     asked_turns,
 )
+from tailproof.history.header import Header
 from tailproof.history.plan import client_tells
 from tailproof.history.reader import History
-from tailproof.history.records import Header, ModelCall, Request, Sighting, Status
+from tailproof.history.records import ModelCall
+from tailproof.history.server_records import Request, Sighting, Status
 from tailproof.history.timeline import CLIENT, SECOND, accepted, clean_statuses, deaths, last_ns, runs_of, seconds
 from tailproof.history.views import Log, belongs, log_of
 

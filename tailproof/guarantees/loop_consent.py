@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, first_of, holds, violated
 from tailproof.guarantees.witnesses import LOG, MODEL, STATUS, TOOL, WIRE
+from tailproof.history.header import Header
 from tailproof.history.plan import asks_for_confirmation, leaves_tokens
 from tailproof.history.reader import History
-from tailproof.history.records import Effect, Header, ModelCall
+from tailproof.history.records import Effect, ModelCall
 from tailproof.history.timeline import CLIENT, accepted, runs_of
 from tailproof.history.views import conversations
 

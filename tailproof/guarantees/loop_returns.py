@@ -20,7 +20,9 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, MODEL, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import TERMINAL, Exchange, Request, Run, Status
+from tailproof.history.record import TERMINAL
+from tailproof.history.records import Exchange, Run
+from tailproof.history.server_records import Request, Status
 from tailproof.history.timeline import (
     CLIENT,
     SECOND,

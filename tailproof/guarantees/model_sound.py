@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import COUNTED_SINCE, MODEL, asked_turns
+from tailproof.history.header import Header
 from tailproof.history.plan import calls_tools
 from tailproof.history.reader import History
-from tailproof.history.records import Header
 
 
 def sound(history: History) -> Verdict:

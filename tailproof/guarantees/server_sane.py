@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, violated
 from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
+from tailproof.history.header import Header
 from tailproof.history.reader import History
-from tailproof.history.records import Exchange, Header, Request, Stream
+from tailproof.history.records import Exchange
+from tailproof.history.server_records import Request, Stream
 from tailproof.history.timeline import CLIENT, seconds
 from tailproof.history.traffic import ENDS_WITHIN_S, flawed_exchanges, requests_of_the_ready, spoiled_spans
 from tailproof.history.views import lists

@@ -18,9 +18,11 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import DISK, LOG, MODEL, STATUS, STREAM, WIRE
+from tailproof.history.header import Header
 from tailproof.history.plan import is_dormant
 from tailproof.history.reader import History
-from tailproof.history.records import RESTING, TERMINAL, Header, Request, Status
+from tailproof.history.record import RESTING, TERMINAL
+from tailproof.history.server_records import Request, Status
 from tailproof.history.timeline import CLIENT, SECOND, accepted, changers, clean_statuses, seconds, statuses_of
 from tailproof.history.views import belongs
 

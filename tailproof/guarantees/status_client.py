@@ -19,7 +19,8 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import Run, Status
+from tailproof.history.records import Run
+from tailproof.history.server_records import Status
 from tailproof.history.timeline import CLIENT, SECOND, clean_statuses, client_runs, seconds
 from tailproof.history.traffic import hurt_at, server_down
 

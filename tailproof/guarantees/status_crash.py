@@ -22,7 +22,8 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, MODEL, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
-from tailproof.history.records import Life, Request, Status
+from tailproof.history.records import Life
+from tailproof.history.server_records import Request, Status
 from tailproof.history.timeline import (
     CLIENT,
     SECOND,

@@ -19,9 +19,11 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import ENGINE, LOG, STREAM, WIRE
+from tailproof.history.header import Header
 from tailproof.history.plan import BREAKERS, PATH, plans
 from tailproof.history.reader import History
-from tailproof.history.records import Header, Rendezvous, Sighting
+from tailproof.history.records import Rendezvous
+from tailproof.history.server_records import Sighting
 from tailproof.history.timeline import CLIENT, SECOND, last_ns, seconds
 from tailproof.history.traffic import (
     SUBTLE,

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from tailproof.history.header import Header
 from tailproof.history.reader import History
-from tailproof.history.records import Header, Record
+from tailproof.history.record import Record
 
 
 class Outcome(StrEnum):

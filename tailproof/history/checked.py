@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from tailproof.history.records import Header
+from tailproof.history.header import Header
 
 
 class _Call(msgspec.Struct):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tailproof.history.records import Header
+from tailproof.history.header import Header
 
 KILLS = frozenset({"process.kill", "memory.server"})
 """Faults of which the server dies."""

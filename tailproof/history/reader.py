@@ -13,35 +13,28 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, Union, cast, get_args
 import msgspec
 
 from tailproof.history.checked import check
+from tailproof.history.header import READ_SCHEMAS, Header
 from tailproof.history.records import (
-    READ_SCHEMAS,
     AnyRecord,
     BreakOff,
     ClientError,
     Counter,
     Effect,
     End,
-    Event,
     Exchange,
     Fault,
     Frame,
-    Header,
     Life,
     Missed,
     ModelCall,
     Note,
     Phase,
-    Reading,
     Rendezvous,
-    Request,
     Run,
-    Sighting,
     Stall,
-    Status,
-    Stream,
-    Vocabulary,
     WireCount,
 )
+from tailproof.history.server_records import Event, Reading, Request, Sighting, Status, Stream, Vocabulary
 from tailproof.incoming import BadInput, files, json
 from tailproof.incoming.files import BadFile
 from tailproof.incoming.json import NotJson

@@ -18,7 +18,10 @@ from typing import IO, Any, Self
 
 import msgspec
 
-from tailproof.history.records import End, Event, Header, Record
+from tailproof.history.header import Header
+from tailproof.history.record import Record
+from tailproof.history.records import End
+from tailproof.history.server_records import Event
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.outgoing.masking import Masker
 from tailproof.outgoing.visible import visible_json

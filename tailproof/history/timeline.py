@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tailproof.history.reader import History, derived
-from tailproof.history.records import TERMINAL, Fault, Life, Neutral, Request, Run, Status
+from tailproof.history.record import TERMINAL, Neutral
+from tailproof.history.records import Fault, Life, Run
+from tailproof.history.server_records import Request, Status
 from tailproof.history.views import belongs
 
 SECOND = 1_000_000_000

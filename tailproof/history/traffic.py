@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tailproof.history.reader import History, derived
-from tailproof.history.records import Exchange, Life, Request, Run, Stream
+from tailproof.history.records import Exchange, Life, Run
+from tailproof.history.server_records import Request, Stream
 from tailproof.history.timeline import CLIENT, SECOND, accepted, is_of_the_path
 
 SPOILED = frozenset({"refused", "reset-before", "reset-after", "truncated", "black-hole", "broken"})

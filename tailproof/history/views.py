@@ -11,7 +11,8 @@ from itertools import pairwise
 from typing import Literal
 
 from tailproof.history.reader import History, derived
-from tailproof.history.records import Neutral, Reading, Sighting, Stream
+from tailproof.history.record import Neutral
+from tailproof.history.server_records import Reading, Sighting, Stream
 
 Source = Literal["stream", "page", "disk", "held", "callback", "other"]
 """Where a list was seen: on a subscription, in the pages of the log, on the disk, in what a client holds, in its callbacks."""

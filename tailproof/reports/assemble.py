@@ -13,9 +13,11 @@ import msgspec
 from tailproof import __version__
 from tailproof.guarantees.verdict import Guarantee, Verdict
 from tailproof.guarantees.witnesses import blind, files, sees
+from tailproof.history.header import Header
 from tailproof.history.plan import planned_faults
 from tailproof.history.reader import History
-from tailproof.history.records import Fault, Header, Life, Record
+from tailproof.history.record import Record
+from tailproof.history.records import Fault, Life
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.gate import decide
 from tailproof.reports.result import (

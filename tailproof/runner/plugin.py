@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tailproof.history.records import SEEDS
+from tailproof.history.header import SEEDS
 from tailproof.runner.outputs import BadOutput, check_directory
 from tailproof.runner.pytest_names import DECIDED, SUITE_SUFFIX
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from tailproof.history.records import Record
+from tailproof.history.record import Record
 from tailproof.outgoing.masking import Masker
 from tailproof.ownership.owners import Owner
 from tailproof.provision.errors import Unavailable

@@ -21,6 +21,7 @@ from tailproof.clients.wire_requests import requests_of, words_asked_for
 from tailproof.faults.fault import Stage
 from tailproof.history import records
 from tailproof.history.recorder import Recorder
+from tailproof.history.server_records import Vocabulary
 from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.outgoing.masking import secrets_of_environment
@@ -161,7 +162,7 @@ class Assembly:
         self._recorder.write_header()
         words, source = self._vocabulary()
         self._recorder.witness("observer").write(
-            records.Vocabulary(list(words or self.adapter.promises(self._version).vocabulary), source or "adapter")
+            Vocabulary(list(words or self.adapter.promises(self._version).vocabulary), source or "adapter")
         )
         self.wire = Wire.start(
             self._upstream(),

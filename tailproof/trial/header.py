@@ -7,8 +7,7 @@ import uuid
 from collections.abc import Iterable
 
 import tailproof
-from tailproof.history import records
-from tailproof.history.records import Header
+from tailproof.history.header import SCHEMA_VERSION, Header
 from tailproof.scenario.schema import Scenario
 from tailproof.trial import machine
 from tailproof.trial.order import Order
@@ -22,7 +21,7 @@ def header_of(order: Order, scenario: Scenario) -> Header:
         if plan.fault in ("wire.delay", "wire.burst", "wire.hold")
     )
     return Header(
-        schema=records.SCHEMA_VERSION,
+        schema=SCHEMA_VERSION,
         trial=f"{uuid.uuid4().hex[:12]}",
         scenario=scenario.name,
         seed=order.seed,

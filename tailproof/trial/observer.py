@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from tailproof.adapters.adapter import Adapter, Answer, Api, Seen
 from tailproof.adapters.recording import TEXT_CHARS, event_of, request_of, status_of
 from tailproof.adapters.subscription import FirstStep, Subscription
+from tailproof.history.record import TERMINAL
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import TERMINAL, Reading, Status
+from tailproof.history.server_records import Reading, Status
 from tailproof.incoming.limits import EMPTY_PAGES, LOG_EVENTS, LOG_PAGES, Exceeded
 from tailproof.waiting import Budget, DeadlineMissed
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tailproof.adapters.adapter import Adapter
 from tailproof.adapters.recording import event_of, status_of
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Reading
+from tailproof.history.server_records import Reading
 from tailproof.trial.observer import COUNT_S, LARGEST, Log, Observer
 from tailproof.waiting import Budget
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from tailproof.adapters.adapter import Adapter
 from tailproof.clients.client import Client
 from tailproof.faults.fault import Stage
-from tailproof.history.records import RESTING, TERMINAL
+from tailproof.history.record import RESTING, TERMINAL
 from tailproof.model.script import tokens_of
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import Scenario

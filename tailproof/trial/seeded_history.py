@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tailproof.adapters.adapter import Adapter, Answer, Api, ConversationPlan, GrowError, Growth, Places
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
+from tailproof.history.record import Record
 from tailproof.history.recorder import Witness
-from tailproof.history.records import Record
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel

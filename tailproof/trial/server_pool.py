@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tailproof.history.record import Record
 from tailproof.history.recorder import Witness
-from tailproof.history.records import Life, Record
+from tailproof.history.records import Life
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.ownership.owners import Owner
 from tailproof.ownership.scratch import scratch

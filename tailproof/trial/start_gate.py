@@ -10,8 +10,9 @@ import threading
 from contextlib import suppress
 
 from tailproof.adapters.adapter import Adapter
+from tailproof.history.record import RESTING
 from tailproof.history.recorder import Witness
-from tailproof.history.records import RESTING, Note
+from tailproof.history.records import Note
 from tailproof.model.conversation import PlayedScript
 from tailproof.trial.observer import Observer
 from tailproof.trial.readings import read_at_last

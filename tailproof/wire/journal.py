@@ -16,7 +16,9 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from tailproof.history.records import End, Exchange, Note, Record, Stream, WireCount
+from tailproof.history.record import Record
+from tailproof.history.records import End, Exchange, Note, WireCount
+from tailproof.history.server_records import Stream
 from tailproof.outgoing.masking import Masker
 from tailproof.wire.framing import Unit
 

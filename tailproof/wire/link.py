@@ -6,7 +6,8 @@ import asyncio
 import socket
 from typing import Protocol
 
-from tailproof.history.records import Note, Stream
+from tailproof.history.records import Note
+from tailproof.history.server_records import Stream
 from tailproof.wire.armed import Armed
 from tailproof.wire.end import End
 from tailproof.wire.exchanges import Exchanges

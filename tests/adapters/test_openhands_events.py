@@ -10,8 +10,9 @@ import pytest
 
 from tailproof.adapters.openhands.adapter import STATUS_WORDS, OpenHands
 from tailproof.adapters.recording import TEXT_CHARS, event_of
+from tailproof.history.header import Header
+from tailproof.history.record import RESTING, TERMINAL
 from tailproof.history.recorder import Recorder, digest_of
-from tailproof.history.records import RESTING, TERMINAL, Header
 from tailproof.incoming.limits import DEPTH, WORD_CHARS, Exceeded, Misshapen, Unsound
 from tailproof.outgoing.masking import Masker
 

@@ -14,9 +14,9 @@ from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.client import ClientError, ClientRaised, Returned
 from tailproof.clients.program import ProgramClient
+from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Header
 from tailproof.outgoing.masking import Masker
 from tailproof.waiting import Budget
 

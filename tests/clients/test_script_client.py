@@ -20,9 +20,9 @@ from tailproof.clients.kind import BadClient, ClientPlan, Sight
 from tailproof.clients.script import ScriptClient, command_of
 from tailproof.clients.spec import resolved
 from tailproof.guarantees.verdict import Outcome
+from tailproof.history.header import Header
 from tailproof.history.reader import History, read_header
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Header
 from tailproof.outgoing.masking import Masker
 from tailproof.ownership import marks, processes
 from tailproof.ownership.marks import variables

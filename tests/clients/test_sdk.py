@@ -14,8 +14,8 @@ from tailproof.clients.catalogue import client_for
 from tailproof.clients.client import ClientError
 from tailproof.clients.plain import PlainClient
 from tailproof.clients.program import SDK_PROGRAM, ProgramClient
+from tailproof.history.header import Header
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Header
 from tailproof.waiting import Budget
 from tests.clients.conftest import NEWEST, REFERENCE, Play
 

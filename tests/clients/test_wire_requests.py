@@ -10,7 +10,8 @@ import pytest
 
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.wire_requests import requests_of, words_asked_for
-from tailproof.history.records import Exchange, Request
+from tailproof.history.records import Exchange
+from tailproof.history.server_records import Request
 from tailproof.wire.journal import Journal
 
 CONVERSATION = "0b7b2f9e-3f0d-4a37-9b0a-0d8b3a6f2f11"

@@ -11,28 +11,22 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from tailproof.guarantees.verdict import Outcome
+from tailproof.history.header import SCHEMA_VERSION, Header
 from tailproof.history.reader import History
 from tailproof.history.records import (
-    SCHEMA_VERSION,
     AnyRecord,
     ClientError,
     Effect,
     End,
-    Event,
     Exchange,
     Fault,
     Frame,
-    Header,
     Life,
     ModelCall,
     Phase,
-    Reading,
-    Request,
     Run,
-    Status,
-    Stream,
-    Vocabulary,
 )
+from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary
 
 SECOND = 1_000_000_000
 NEUTRAL = {

@@ -18,22 +18,8 @@ from guarantee_histories import (
 )
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import (
-    ClientError,
-    Event,
-    Exchange,
-    Frame,
-    Life,
-    ModelCall,
-    Phase,
-    Reading,
-    Rendezvous,
-    Request,
-    Run,
-    Status,
-    Stream,
-    Vocabulary,
-)
+from tailproof.history.records import ClientError, Exchange, Frame, Life, ModelCall, Phase, Rendezvous, Run
+from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary
 
 
 def never_returned() -> Built:

@@ -13,7 +13,8 @@ from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Outcome
 from tailproof.guarantees.witnesses import CLIENT, TRIAL, WITNESSES, blind, files
 from tailproof.history.reader import History
-from tailproof.history.records import Event, Life, Run, Stall
+from tailproof.history.records import Life, Run, Stall
+from tailproof.history.server_records import Event
 
 NOW_S = 1_790_000_000.0
 """The time of day at which the common clock of these histories shows 0."""

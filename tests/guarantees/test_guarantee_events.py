@@ -16,7 +16,8 @@ from guarantee_histories import (
 )
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import Event, Frame, Life, Phase, Reading, Request, Run, Stream
+from tailproof.history.records import Frame, Life, Phase, Run
+from tailproof.history.server_records import Event, Reading, Request, Stream
 
 
 def second_run(built: Built) -> Built:

@@ -7,7 +7,8 @@ from guarantee_histories import HOLDS, VIOLATED, Built, calm, crashed
 
 from tailproof.guarantees.catalogue import judge
 from tailproof.guarantees.witnesses import STREAM, blind
-from tailproof.history.records import Exchange, Fault, Stream
+from tailproof.history.records import Exchange, Fault
+from tailproof.history.server_records import Stream
 
 SECOND = 1_000_000_000
 

@@ -6,22 +6,8 @@ import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed, subscribed
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import (
-    BreakOff,
-    Effect,
-    Event,
-    Exchange,
-    Fault,
-    Frame,
-    Life,
-    ModelCall,
-    Phase,
-    Rendezvous,
-    Request,
-    Run,
-    Status,
-    Stream,
-)
+from tailproof.history.records import BreakOff, Effect, Exchange, Fault, Frame, Life, ModelCall, Phase, Rendezvous, Run
+from tailproof.history.server_records import Event, Request, Status, Stream
 
 
 def never_ends(until: float) -> Built:

@@ -16,7 +16,8 @@ from guarantee_histories import (
 )
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import Effect, Event, ModelCall, Request, Run, Status
+from tailproof.history.records import Effect, ModelCall, Run
+from tailproof.history.server_records import Event, Request, Status
 
 LISTS = ("stream:0", "callback:0", "held:0", "page:0", "page:1", "page:2", "disk:9")
 

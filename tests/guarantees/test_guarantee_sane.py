@@ -9,7 +9,8 @@ from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, SECOND, VIO
 
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Level
-from tailproof.history.records import BreakOff, ClientError, Exchange, Life, Phase, Request, Stall, Stream
+from tailproof.history.records import BreakOff, ClientError, Exchange, Life, Phase, Stall
+from tailproof.history.server_records import Request, Stream
 
 DRIPS = {"error": "the body did not end within 30 s", "flaw": "endless", "took": 3.0}
 SHAPE = {"error": "the count of events is no count", "flaw": "misshapen"}

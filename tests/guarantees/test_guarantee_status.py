@@ -6,18 +6,8 @@ import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import (
-    Event,
-    Exchange,
-    Fault,
-    Life,
-    ModelCall,
-    Phase,
-    Request,
-    Status,
-    Stream,
-    Vocabulary,
-)
+from tailproof.history.records import Exchange, Fault, Life, ModelCall, Phase
+from tailproof.history.server_records import Event, Request, Status, Stream, Vocabulary
 
 
 def dormant() -> Built:

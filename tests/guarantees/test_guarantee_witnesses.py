@@ -33,7 +33,6 @@ from tailproof.history.records import (
     BreakOff,
     Effect,
     End,
-    Event,
     Exchange,
     Fault,
     Frame,
@@ -41,14 +40,11 @@ from tailproof.history.records import (
     Missed,
     ModelCall,
     Phase,
-    Reading,
     Rendezvous,
-    Request,
     Run,
     Stall,
-    Status,
-    Stream,
 )
+from tailproof.history.server_records import Event, Reading, Request, Status, Stream
 
 Make = Callable[[], Built]
 slowly = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

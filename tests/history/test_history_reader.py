@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from fixtures.fuzz.odd_files import ODD
+from tailproof.history.header import SCHEMA_VERSION, Header
 from tailproof.history.reader import CHUNK_BYTES, History, HistoryError
 from tailproof.history.recorder import INLINE_BYTES, Recorder
-from tailproof.history.records import SCHEMA_VERSION, Event, Header, Note, Phase, Sighting, Stream
+from tailproof.history.records import Note, Phase
+from tailproof.history.server_records import Event, Sighting, Stream
 from tailproof.incoming.limits import RECORD_BYTES
 from tailproof.outgoing.masking import Masker
 

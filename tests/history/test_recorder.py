@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import INLINE_BYTES, Recorder
-from tailproof.history.records import Event, Header, Note, Phase
+from tailproof.history.records import Note, Phase
+from tailproof.history.server_records import Event
 
 
 def recorder_in(directory: Path) -> Recorder:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Header
 from tailproof.model.journal import TOKENS, command_of, parse
 from tailproof.model.script import Command
 from tailproof.model.tool import ToolJournal

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Header
 from tailproof.incoming.limits import BODY_BYTES, DEPTH
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Header
 from tailproof.model.conversation import AFTER_THE_END, SIDE_REPLY, PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel

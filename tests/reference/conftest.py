@@ -22,9 +22,10 @@ from websockets.sync.client import connect
 
 from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Header, ModelCall
+from tailproof.history.records import ModelCall
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel

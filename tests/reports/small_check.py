@@ -16,8 +16,9 @@ from tailproof.guarantees.verdict import (
     holds,
     inconclusive,
 )
+from tailproof.history.header import Header
 from tailproof.history.reader import History
-from tailproof.history.records import AnyRecord, Fault, Header, Life, Phase
+from tailproof.history.records import AnyRecord, Fault, Life, Phase
 from tailproof.reports.assemble import check_result, environment_of, trial_result
 from tailproof.reports.baseline import Baseline, Entry
 from tailproof.reports.result import KnownResult, NotRunResult, PairResult, Result, TrialResult, VerdictResult

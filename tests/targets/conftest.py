@@ -13,8 +13,8 @@ import pytest
 from target_stage import Begin, Trial
 
 from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.history.header import Header
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Header
 from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
 from tailproof.provision.base_image import base_image

@@ -12,8 +12,8 @@ from engine_door import EngineDoor
 from target_stage import Begin, Trial
 
 from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.history.header import Header
 from tailproof.history.recorder import Recorder
-from tailproof.history.records import Header
 from tailproof.ownership.owners import Owner, owner_id
 from tailproof.provision.engine import connect
 from tailproof.provision.errors import Unavailable

@@ -10,7 +10,8 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.sync.client import ClientConnection
 from wire_stage import SECONDS, frames, ids, journal, subscriber, wait_count
 
-from tailproof.history.records import Note, Stream
+from tailproof.history.records import Note
+from tailproof.history.server_records import Stream
 from tailproof.waiting import Budget, DeadlineMissed
 from tailproof.wire.handle import Wire
 from tailproof.wire.rules import Rule, RuleError

@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 from wire_stage import SECONDS, ids, journal, subscriber, wire_to
 
-from tailproof.history.records import Stream
+from tailproof.history.server_records import Stream
 from tailproof.wire.handle import Wire
 from tailproof.wire.rules import Rule
 

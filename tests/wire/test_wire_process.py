@@ -15,8 +15,9 @@ import psutil
 import pytest
 from wire_stage import SECONDS, event, frames, ids, journal, raw_server, subscriber, wait_count, wire_to
 
+from tailproof.history.header import Header
 from tailproof.history.reader import History
-from tailproof.history.records import End, Header, WireCount
+from tailproof.history.records import End, WireCount
 from tailproof.waiting import Budget
 from tailproof.wire.framing import TEXT, frame
 from tailproof.wire.handle import Wire, WireError

@@ -9,7 +9,7 @@ from tailproof.adapters.adapter import Asked, Growth, Launch, Places, Promises, 
 from tailproof.adapters.openhands import disk, events, requests, seeding
 from tailproof.adapters.openhands.api import OpenHandsApi
 from tailproof.adapters.openhands.releases import release
-from tailproof.history.records import Neutral
+from tailproof.history.record import Neutral
 from tailproof.incoming.limits import REQUEST_S
 from tailproof.waiting import Budget
 

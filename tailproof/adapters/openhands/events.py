@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tailproof.adapters.adapter import NotAnEvent, Seen
-from tailproof.history.records import Neutral, Role
+from tailproof.history.record import Neutral, Role
 from tailproof.incoming import json as incoming
 from tailproof.incoming.words import word
 

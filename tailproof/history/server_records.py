@@ -1,0 +1,135 @@
+"""Records of what a server was asked and what it said: requests, events, streams, readings, statuses."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from tailproof.history.record import Count, Moment, Neutral, Record, Role
+from tailproof.incoming.limits import Flaw
+
+
+class Request(Record, tag="request"):
+    """The harness or the client under test asked the server for something, and what it got.
+
+    Every read of a witness stands here too, because reads act: a page of events may load a conversation from disk.
+    `t_ns` is the moment of the answer and `began_ns` that of the question.
+    """
+
+    verb: Literal[
+        "create", "send", "run", "pause", "interrupt", "resume", "delete", "init", "status", "load", "probe", "ready"
+    ]
+    """`status` reads a status without loading; `load` reads events and may load; `probe` is a route tried for its code."""
+    method: str = ""
+    path: str = ""
+    code: Count = 0
+    """The HTTP status; 0 when there was none."""
+    error: str = ""
+    """Why there was none (refused, reset, timeout, ...), or what is wrong with the one that came."""
+    flaw: Flaw = ""
+    """What kind of wrong that is; empty when the answer was whole, or when none came."""
+    cut: bool = False
+    """The harness ended it, for want of time or because it was told to: that says nothing of the server."""
+    began_ns: Moment = 0
+    conversation: str = ""
+    epoch: Count = 0
+    text: str = ""
+    """The first 200 characters of a message that was sent, or of an unexpected answer."""
+    rule: str = ""
+    """The rule of the wire that touched it, for a request that was read from the wire: its answer is no word of the server's."""
+
+
+class Sighting(Record, tag="event"):
+    """One event of the server, as one witness saw it on one occasion: all of it but its body.
+
+    This is what a history holds once it is read back; what is written is an `Event`. `reading` names the list it stands in
+    (see `Reading` and `Stream`): the order of the records of one reading is the order in which the witness saw them.
+    """
+
+    reading: str
+    """`stream:1`, `page:3`, `disk:0`, `callback:0`, `held:0`: unique within the witness."""
+    id: str
+    name: str
+    """The protocol's own word for the kind, for example `ActionEvent`."""
+    conversation: str = ""
+    role: Role = "other"
+    durable: bool = True
+    """False for what the server never persists: snapshots, deltas, transient errors."""
+    call: str = ""
+    """Pairs an action with what closes it (OpenHands: the tool call id)."""
+    status: str = ""
+    """The raw status that a `status` or `snapshot` event carries."""
+    ts: str = ""
+    """The event's own time stamp, as written by the server. It never orders witnesses."""
+    source: str = ""
+    text: str = ""
+    """The first 200 characters of what a person would read."""
+    digest: str = ""
+    """Hash of the canonical JSON body; equal digests mean equal events."""
+    size: Count = 0
+    """Bytes of the body as it was received."""
+    epoch: Count = 0
+    """The life of the server in which it was seen."""
+
+
+class Event(Sighting, tag="event"):
+    """A sighting with its body, as it is written down."""
+
+    body: Any = None
+    """The event itself when it is small, in the first sighting of each `digest`; large ones are in the store under that name.
+    Guarantees do not read it."""
+
+
+class Stream(Record, tag="stream"):
+    """A subscription: opened, accepted, or closed; or something came on it that is not to be taken."""
+
+    reading: str
+    stage: Literal["opened", "subscribed", "flawed", "closed"]
+    conversation: str = ""
+    path: str = ""
+    """`direct` (past the wire) or `wire`."""
+    code: Count = 0
+    reason: str = ""
+    """How it ended; of `flawed`, what came, in half a sentence."""
+    flaw: Flaw = ""
+    """Of `flawed`: what kind of wrong that is."""
+    epoch: Count = 0
+
+
+class Reading(Record, tag="reading"):
+    """A list was read: all pages of the log, the disk, what a client holds. `begin`, then its events, then `end`."""
+
+    reading: str
+    stage: Literal["begin", "end"]
+    reader: Literal["rest", "disk", "client"]
+    conversation: str = ""
+    final: bool = False
+    """The last reading of this reader in the trial: what the guarantees call the log."""
+    order: Literal["ascending", "descending", "as-held"] = "ascending"
+    page_size: Count = 0
+    count: Count = -1
+    """What the server's own counter said at the end of the reading; -1 when it was not asked."""
+    pages: Count = 0
+    complete: bool = True
+    """False when a page failed or the reading was cut short; `error` says why."""
+    error: str = ""
+    epoch: Count = 0
+
+
+class Status(Record, tag="status"):
+    """A status that somebody saw. `after_load` tells a read behind a load of the conversation from a plain one."""
+
+    conversation: str
+    via: Literal["rest", "stream", "disk", "client"]
+    raw: str
+    neutral: Neutral
+    epoch: Count = 0
+    after_load: bool = False
+
+
+class Vocabulary(Record, tag="vocabulary"):
+    """The status words that the server publishes, and where; or, with `waited_for`, those that a client waits for and where it
+    says so (`poll.py:31`, or a request)."""
+
+    words: list[str]
+    source: str
+    waited_for: list[str] = []
