@@ -17,7 +17,7 @@ from tailproof.history.reader import History
 from tailproof.ownership.scratch import workroom
 from tailproof.runner.check import catalogue
 from tailproof.runner.orders import Ask, ask
-from tailproof.runner.supervisor import SupervisorProcess
+from tailproof.runner.supervisor_process import SupervisorProcess
 from tailproof.scenario.load import of_tier
 from tailproof.trial.order import Order
 

@@ -9,7 +9,7 @@ from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import TrialResult
 from tailproof.runner.judging import judged_once
 from tailproof.runner.orders import Ask, Done, ask
-from tailproof.runner.supervisor import SupervisorProcess
+from tailproof.runner.supervisor_process import SupervisorProcess
 from tailproof.trial.order import Order
 
 

@@ -1,4 +1,5 @@
-"""What the tests ask of the supervisor, and how: one JSON line there, one JSON line back, over a unix socket."""
+"""What the tests ask of the supervisor, and how: one JSON line there, one JSON line back, over a unix socket. And what it tells on
+its standard output, one JSON line each."""
 
 from __future__ import annotations
 
@@ -7,6 +8,21 @@ import socket
 import msgspec
 
 from tailproof.trial.order import Order
+
+QUEUED = "queued"
+GAVE_UP = "gave up"
+"""The phase (of no trial) in which the supervisor says why it runs no trial any more."""
+NOT_ENDED = 3
+"""The exit code of a supervisor that left a trial which did not come to its end."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """One line on the supervisor's standard output: a trial was ordered (`queued`), entered a phase, or ended."""
+
+    trial: str
+    phase: str
+    seconds: float
+    detail: str = ""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

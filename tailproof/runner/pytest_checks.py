@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from tailproof.guarantees.verdict import Outcome
-from tailproof.history.reader import HistoryError
+from tailproof.history.lines import HistoryError
 from tailproof.incoming import BadInput
 from tailproof.incoming.files import place_of
 from tailproof.outgoing.masking import without_user_info

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.clients.spec import kind_of
 from tailproof.guarantees.verdict import Outcome
-from tailproof.history.reader import HistoryError, read_header
+from tailproof.history.lines import HistoryError
+from tailproof.history.reader import read_header
 from tailproof.reports import json
 from tailproof.reports.baseline import Baseline
 from tailproof.runner import out_dir
@@ -22,7 +23,7 @@ from tailproof.runner.judging import judge_directory, judged_once
 from tailproof.runner.orders import Ask, ask
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.outputs import check_directory, check_scratch
-from tailproof.runner.supervisor import TAKE_DOWN_S, SupervisorProcess
+from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
 from tailproof.scenario.schema import Scenario
 from tailproof.targets.resolve import resolve
 from tailproof.trial.order import Order

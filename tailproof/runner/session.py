@@ -7,7 +7,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tailproof.history.reader import HistoryError, read_header
+from tailproof.history.lines import HistoryError
+from tailproof.history.reader import read_header
 from tailproof.outgoing.say import say
 from tailproof.reports import json, markdown, terminal
 from tailproof.reports.assemble import check_result, environment_of
@@ -15,8 +16,9 @@ from tailproof.reports.result import Result, TrialResult
 from tailproof.runner import out_dir, room
 from tailproof.runner.check import Check
 from tailproof.runner.judging import VERDICTS, judged_once
+from tailproof.runner.orders import QUEUED, Progress
 from tailproof.runner.out_lock import OutLock
-from tailproof.runner.supervisor import QUEUED, TAKE_DOWN_S, Progress, SupervisorProcess
+from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
 
 
 class CheckSession:

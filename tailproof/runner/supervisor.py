@@ -12,28 +12,23 @@ import os
 import shutil
 import signal
 import socketserver
-import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import reduce
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 import msgspec
 
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.say import say
-from tailproof.ownership import marks
-from tailproof.ownership.owners import Owner, owner_id
-from tailproof.ownership.scratch import scratch
-from tailproof.runner import ending, leftovers, room
-from tailproof.runner.orders import Ask, Done
+from tailproof.runner import ending, room
+from tailproof.runner.orders import GAVE_UP, NOT_ENDED, QUEUED, Ask, Done, Progress
+from tailproof.runner.out_dir import LOG
 from tailproof.trial.order import Order
 from tailproof.trial.server_pool import ServerPool
 from tailproof.trial.trial import HistoryLost, Trial, TrialFailed
@@ -43,27 +38,9 @@ STALL_S = 1.0
 """A supervisor that is late by more than this says so in the histories of the trials under way."""
 CUT_OFF_S = 4.0
 """How long trials that were cut off may take to heal and remove by themselves."""
-TAKE_DOWN_S = 8.0
-"""How long whoever ended a supervisor waits for it."""
-QUEUED = "queued"
-GAVE_UP = "gave up"
-"""The phase (of no trial) in which the supervisor says why it runs no trial any more."""
-
-LOG = "supervisor.log"
-"""Where it writes what it complains of, below `--out`."""
-NOT_ENDED = 3
 
 _CUT_EVERY_S = 0.25
 _LOOK_FOR_ROOM_S = 0.1
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """One line on the supervisor's standard output: a trial was ordered (`queued`), entered a phase, or ended."""
-
-    trial: str
-    phase: str
-    seconds: float
-    detail: str = ""
 
 
 class Supervisor:
@@ -229,111 +206,6 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def __init__(self, address: str, supervisor: Supervisor) -> None:
         self.supervisor = supervisor
         super().__init__(address, _Talk)
-
-
-class SupervisorProcess:
-    """A supervisor, seen from the one that started it. Leaving the `with` block takes every trial down and waits for it.
-
-    `on_progress` is called in a thread of its own with everything that the supervisor tells. `keeps` are files that stay open for
-    as long as it lives.
-    """
-
-    def __init__(
-        self,
-        *,
-        parallel: int,
-        log: Path,
-        on_progress: Callable[[Progress], object] = lambda progress: None,
-        keeps: Sequence[int] = (),
-    ) -> None:
-        self.died = ""
-        """How it ended, when that was not in order; known once it was told to end."""
-        self.gave_up = ""
-        """Why it runs no trial any more, as it said itself."""
-        self.removed = ""
-        """What it left when it died, and what became of that."""
-        self._told = False
-        self._place = scratch(Owner(trial="", owner=owner_id()))
-        self.address = str(self._place / "supervisor")
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as errors:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "tailproof.runner.supervisor",
-                    "--address",
-                    self.address,
-                    "--parallel",
-                    str(parallel),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={**os.environ, **marks.own_variables(marks.SUPERVISOR)},
-                start_new_session=True,
-                pass_fds=keeps,
-            )
-        self._owner = owner_id(self._process.pid)
-        self._ended = False
-        assert self._process.stdout is not None
-        if self._process.stdout.readline().strip() != b"ready":
-            shutil.rmtree(self._place, ignore_errors=True)
-            raise RuntimeError(f"the supervisor did not start; see {log}")
-        # Somebody must always read: a full pipe would hold every trial at its next phase.
-        self._reader = threading.Thread(
-            target=self._read, args=(self._process.stdout, on_progress), name="progress", daemon=True
-        )
-        self._reader.start()
-
-    def hurry(self) -> None:
-        """Let it take down, and wait for nothing."""
-        self._told = True
-        self._process.send_signal(signal.SIGTERM)
-
-    def end(self) -> None:
-        """Let it take down. When it has died, or does not come to an end, what it leaves is removed here. Idempotent."""
-        assert self._process.stdin is not None
-        if self._ended:
-            return
-        early = not self._told and self._process.poll() is not None
-        self._told = True
-        if not self._process.stdin.closed:
-            self._process.stdin.close()
-        try:
-            code = self._process.wait(TAKE_DOWN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            self.died = f"the supervisor did not take its trials down within {TAKE_DOWN_S:.0f} s and was killed"
-        else:
-            if code == NOT_ENDED:
-                self.died = "a trial did not come to its end and was left"
-            elif (early or code) and not self.gave_up:
-                self.died = f"the supervisor ended by itself (exit code {code})"
-        if self.died:
-            self.removed = leftovers.remove_left_by(self._owner)
-        self._reader.join(timeout=5)
-        shutil.rmtree(self._place, ignore_errors=True)
-        self._ended = True
-
-    def _read(self, lines: IO[bytes], on_progress: Callable[[Progress], object]) -> None:
-        decode = msgspec.json.Decoder(Progress).decode
-        with lines:
-            for line in lines:
-                progress = decode(line)
-                if progress.phase == GAVE_UP:
-                    self.gave_up = progress.detail
-                else:
-                    on_progress(progress)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end()
 
 
 def main() -> None:

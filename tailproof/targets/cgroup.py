@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from tailproof.provision.engine import engine_does
 
 Read = Callable[[str], str]
 """A file of the control group by its name -> its text, empty when there is none."""
@@ -62,3 +65,13 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
+
+
+def inside(container: Any, name: str) -> str:
+    """The counter `name` as a process in the container reads it; empty when there is none. Raises EngineError."""
+    for place in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup"):
+        with engine_does("reading the container's counters"):
+            done = container.exec_run(["cat", f"{place}/{name}"], user="0")
+        if done.exit_code == 0:
+            return str(done.output.decode())
+    return ""

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -154,7 +155,7 @@ class ContainerServer:
     def counters(self) -> Mapping[str, float]:
         """Of the container's control group, as long as it lives; each new value is recorded."""
         init = self._init() if self.alive() else 0
-        read = (cgroup.on_host(init) or self._exec_read) if init else None
+        read = (cgroup.on_host(init) or partial(cgroup.inside, self._container)) if init else None
         if read is None:
             return {}
         found = {**cgroup.counters(read), "pids": float(len(container_processes(init)))}
@@ -331,14 +332,6 @@ class ContainerServer:
         with engine_does("looking at the dead container"):
             self._container.reload()
         return bool(self._container.attrs["State"]["OOMKilled"])
-
-    def _exec_read(self, name: str) -> str:
-        for place in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup"):
-            with engine_does("reading the container's counters"):
-                done = self._container.exec_run(["cat", f"{place}/{name}"], user="0")
-            if done.exit_code == 0:
-                return str(done.output.decode())
-        return ""
 
     def _remove_all(self, engine: docker.DockerClient) -> None:
         with engine_does("removing what the trial made"):

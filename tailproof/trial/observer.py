@@ -6,8 +6,8 @@ import itertools
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 from tailproof.adapters.adapter import Adapter, Answer, Api, Seen
 from tailproof.adapters.recording import TEXT_CHARS, event_of, request_of, status_of
@@ -16,6 +16,7 @@ from tailproof.history.record import TERMINAL
 from tailproof.history.recorder import Recorder
 from tailproof.history.server_records import Reading, Status
 from tailproof.incoming.limits import EMPTY_PAGES, LOG_EVENTS, LOG_PAGES, Exceeded
+from tailproof.trial.log import Log
 from tailproof.waiting import Budget, DeadlineMissed
 
 POLL_EVERY_S = 0.5
@@ -26,17 +27,6 @@ COUNT_S = 1.0
 """What the server's own count of events is left of the time for a reading: it tells of one that does not end."""
 LARGEST = 100
 """Events of a page, unless asked for otherwise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
-    """One reading of the log through the pages of the server. The events are without their bodies, which are recorded."""
-
-    reading: str
-    events: Sequence[Seen]
-    count: int
-    complete: bool
-    error: str = ""
 
 
 class Observer:

@@ -9,7 +9,8 @@ from tailproof.adapters.adapter import Adapter
 from tailproof.adapters.recording import event_of, status_of
 from tailproof.history.recorder import Recorder
 from tailproof.history.server_records import Reading
-from tailproof.trial.observer import COUNT_S, LARGEST, Log, Observer
+from tailproof.trial.log import Log
+from tailproof.trial.observer import COUNT_S, LARGEST, Observer
 from tailproof.waiting import Budget
 
 PAGINGS = ((3, True), (10, True), (7, False))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from http import HTTPStatus
-from typing import Literal, Protocol
 
 from tailproof.history.records import Exchange, Note
-from tailproof.incoming.limits import ENDLESS_S, INFORMATIONAL, Endless, Unsound
+from tailproof.incoming.limits import INFORMATIONAL, Endless, Unsound
 from tailproof.wire.armed import Armed, Parked
 from tailproof.wire.http import (
     Body,
@@ -22,56 +20,20 @@ from tailproof.wire.http import (
     response_body,
     without_deflate,
 )
-from tailproof.wire.journal import Journal, shown_target
+from tailproof.wire.journal import shown_target
+from tailproof.wire.link_io import LinkIO
+from tailproof.wire.under_way import UnderWay
 
 PIPELINED_BYTES = 64 << 10
 
 
-class LinkIO(Protocol):
-    """The connection that the exchanges go over."""
-
-    number: int
-    journal: Journal
-    host: str
-    """What requests name as their `Host`; empty for what the client said."""
-
-    def rule_for(self, method: str, path: str) -> Armed | None:
-        """The HTTP rule that acts on this request."""
-
-    def send_up(self, data: bytes) -> None:
-        """To the server, which is connected when needed."""
-
-    def send_down(self, data: bytes) -> None:
-        """To the client."""
-
-    def shut_up(self) -> None:
-        """FIN to the server, behind what was sent."""
-
-    def stand_still(self, why: str, *, both: bool = True) -> None:
-        """Read no more from the client (and from the server)."""
-
-    def move_on(self, why: str) -> None:
-        """Take `stand_still` back."""
-
-    def upgraded(self, path: str, *, websocket: bool) -> None:
-        """The connection speaks another protocol from here on; bytes that came already follow."""
-
-    def reset(self) -> None:
-        """RST to both sides."""
-
-    def finish(self) -> None:
-        """FIN to both sides."""
-
-
-class Exchanges:
+class Exchanges(UnderWay):
     """Follows requests and answers of one connection. Memory is bounded by a head, a chunk and `PIPELINED_BYTES`."""
 
     def __init__(self, io: LinkIO) -> None:
-        self._io = io
-        self._journal = io.journal
+        super().__init__(io)
         self._inbox = b""
         self._outbox = b""
-        self._request: Exchange | None = None
         self._path = ""
         self._websocket = False
         self._sending: Body | None = None
@@ -80,16 +42,10 @@ class Exchanges:
         self._answered = False
         self._informational = 0
         """Answers of 1xx that came before the answer."""
-        self._head_began = 0.0
-        """When the head of an answer began that is not all there; 0 when there is none."""
-        self._rule: Armed | None = None
-        self._left_to_pass = -1
-        """`truncate`: the bytes of the body that may still pass; -1 for all."""
         self._swallow = False
         """The request is read and thrown away: it is answered by a rule, or never."""
         self._parked: Parked | None = None
         self._client_over = False
-        self._ended_by: Literal["", "client", "server"] = ""
         self._over = False
         """Upgraded: nothing further is for this class."""
 
@@ -121,15 +77,6 @@ class Exchanges:
     def connected(self) -> None:
         """The server has been reached, and has got what was waiting for it."""
         self._pass_client_end()
-
-    def blame(self, side: Literal["client", "server"]) -> None:
-        """This side has ended the connection; the first one counts."""
-        self._ended_by = self._ended_by or side
-
-    def cut_by(self, rule: str) -> None:
-        """A rule ends the connection: the exchange that is under way, if there is one, is its doing."""
-        if self._request is not None:
-            self._request.rule = self._request.rule or rule
 
     def broken(self) -> None:
         """The connection is gone: so is the exchange, if there is one."""
@@ -253,7 +200,7 @@ class Exchanges:
         else:
             code = rule.rule.code or 500
             text = rule.rule.body.encode()
-            head = answer(code, text, _reason(code))
+            head = answer(code, text)
             body = b"" if request.method == "HEAD" or code in (204, 304) else text
             request.code = code
             request.down_bytes = len(head) + len(body)
@@ -367,29 +314,6 @@ class Exchanges:
 
     # Both
 
-    def _end(self, done: str) -> None:
-        """The exchange has ended (`done` empty: as it is) and is written down."""
-        if self._request is None:
-            return
-        if done:
-            self._request.done = done  # type: ignore[assignment]
-        if done == "broken":
-            self._request.ended_by = self._ended_by
-            if self._head_began and (waited := time.monotonic() - self._head_began) >= ENDLESS_S:
-                endless = Endless(f"the head did not end within {waited:.0f} s")
-                self._tell(endless, str(endless))
-        self._journal.write(self._request, urgent=bool(self._request.rule))
-        self._request = None
-        self._rule = None
-        self._left_to_pass = -1
-        self._head_began = 0.0
-        self._io.move_on("pipelined")
-
-    def _tell(self, unsound: Unsound, error: str) -> None:
-        """What is wrong with the answer that is under way."""
-        if self._request is not None:
-            self._request.flaw, self._request.error = unsound.flaw, error
-
     def _park(self, rule: Armed, then: Callable[[], None]) -> None:
         """Let the exchange stand still. What is in flight stays in flight: nobody looks whether its sender still waits."""
 
@@ -402,10 +326,3 @@ class Exchanges:
         self._parked = rule.park(go_on, rule.rule.seconds)
         self._io.stand_still("rule")
         rule.fired()
-
-
-def _reason(code: int) -> str:
-    try:
-        return HTTPStatus(code).phrase
-    except ValueError:
-        return "By Rule"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Protocol
 
 from tailproof.incoming.limits import HEAD_BYTES, Exceeded, Misshapen, size
@@ -199,8 +200,15 @@ def for_host(raw: bytes, host: str) -> bytes:
     return b"\r\n".join(named) + b"\r\n\r\n"
 
 
-def answer(code: int, body: bytes, reason: str) -> bytes:
+def answer(code: int, body: bytes) -> bytes:
     """A whole response of the wire itself."""
     kind = b"application/json" if body[:1] in (b"{", b"[") else b"text/plain; charset=utf-8"
     length = b"" if code in (204, 304) else b"Content-Length: %d\r\nContent-Type: %b\r\n" % (len(body), kind)
-    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (code, reason.encode("latin-1"), length)
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (code, _reason(code).encode("latin-1"), length)
+
+
+def _reason(code: int) -> str:
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return "By Rule"

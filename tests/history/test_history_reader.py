@@ -10,7 +10,8 @@ import pytest
 
 from fixtures.fuzz.odd_files import ODD
 from tailproof.history.header import SCHEMA_VERSION, Header
-from tailproof.history.reader import CHUNK_BYTES, History, HistoryError
+from tailproof.history.lines import CHUNK_BYTES, HistoryError
+from tailproof.history.reader import History
 from tailproof.history.recorder import INLINE_BYTES, Recorder
 from tailproof.history.records import Note, Phase
 from tailproof.history.server_records import Event, Sighting, Stream

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tailproof.runner.check import catalogue
-from tailproof.runner.orders import Ask, Done, ask
-from tailproof.runner.supervisor import Progress, SupervisorProcess
+from tailproof.runner.orders import Ask, Done, Progress, ask
+from tailproof.runner.supervisor_process import SupervisorProcess
 from tailproof.trial.order import Order
 
 PIPE_BYTES = 1 << 16

@@ -1,0 +1,19 @@
+"""What one reading of the log of a conversation brought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tailproof.adapters.adapter import Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """One reading of the log through the pages of the server. The events are without their bodies, which are recorded."""
+
+    reading: str
+    events: Sequence[Seen]
+    count: int
+    complete: bool
+    error: str = ""
