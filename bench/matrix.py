@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
+from packaging.version import Version
 
 from bench.trials import played
 from tailproof.guarantees.catalogue import CATALOGUE
@@ -117,9 +118,7 @@ def _read() -> list[Trial]:
 
 def _page(trials: Sequence[Trial]) -> str:
     days = sorted({trial.day for trial in trials})
-    releases = sorted(
-        {trial.release for trial in trials}, key=lambda version: [int(part) for part in version.split(".")]
-    )
+    releases = sorted({trial.release for trial in trials}, key=Version)
     guarantees = [name for name in CATALOGUE if any(fnmatchcase(name, glob) for glob in CLIENT_SIDE)]
     lines = [
         "# Releases of the SDK client × guarantees",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
+
+import semver
 
 from tailproof import resources
 from tailproof.outgoing.atomic import write_atomically
@@ -34,7 +35,7 @@ class NpmLock:
 
 def known_clients() -> list[str]:
     """Releases of the TypeScript client with a committed lock, oldest first."""
-    return sorted((path.parent.name for path in _committed().glob(f"*/{LOCKED}")), key=_order)
+    return sorted((path.parent.name for path in _committed().glob(f"*/{LOCKED}")), key=semver.Version.parse)
 
 
 def npm_lock_for(version: str, budget: Budget) -> NpmLock:
@@ -112,14 +113,10 @@ def _uploaded(version: str, budget: Budget, cwd: Path) -> dt.datetime:
             raise Unavailable(f"the package registry has no {PACKAGE}") from failed
         raise
     if version not in times:
-        there = sorted((one for one in times if is_version(one)), key=_order)
+        there = sorted((one for one in times if semver.Version.is_valid(one)), key=semver.Version.parse)
         raise Unavailable(f"{PACKAGE} has no release {version}; there are {', '.join(there[-8:])}")
     return dt.datetime.fromisoformat(times[version])
 
 
 def _committed() -> Path:
     return resources.folder("docker") / "locks" / "typescript"
-
-
-def _order(version: str) -> list[int]:
-    return [int(part) for part in re.findall(r"\d+", version)]

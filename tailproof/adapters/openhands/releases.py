@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from packaging.version import InvalidVersion, Version
 
 StreamKey = Literal["query", "header", "first-frame"]
 """How a subscription proves that it knows the session key."""
@@ -28,26 +29,26 @@ class Release:
     (seen on 1.7.3, 1 run of 20: `ThinkActionWithRisk is not defined`, then KeyError 'kind' for ever)."""
 
 
-_CHANGES: tuple[tuple[tuple[int, int, int], dict[str, Any]], ...] = (
-    ((1, 12, 0), {"stream_key": "header", "reads_wait_for_steps": False, "first_step_alone": False}),
-    ((1, 18, 1), {"stream_key": "first-frame"}),
-    ((1, 19, 0), {"lease_s": 45}),
-    ((1, 29, 0), {"deferred_init": True}),
-    ((1, 37, 0), {"lazy_load": True}),
-    ((1, 45, 0), {"stores_before_publishing": True}),
+_CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("1.12.0", {"stream_key": "header", "reads_wait_for_steps": False, "first_step_alone": False}),
+    ("1.18.1", {"stream_key": "first-frame"}),
+    ("1.19.0", {"lease_s": 45}),
+    ("1.29.0", {"deferred_init": True}),
+    ("1.37.0", {"lazy_load": True}),
+    ("1.45.0", {"stores_before_publishing": True}),
 )
 """From which release on, in rising order. Sources: the released packages; pull requests 2296 (reads), 3184 (lease), 2523 (deferred
 initialisation), 4806 (stored first)."""
 
-_NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
-
 
 def release(version: str) -> Release:
-    """What the release `version` does; the newest release for a version that does not start with three numbers."""
-    match = _NUMBERS.match(version)
-    asked = tuple(int(number) for number in match.groups()) if match else None
+    """What the release `version` does, a release candidate as its release does; the newest one for what is no version (PEP 440)."""
+    try:
+        asked = Version(Version(version).base_version)
+    except InvalidVersion:
+        asked = None
     known = Release()
     for since, change in _CHANGES:
-        if asked is None or asked >= since:
+        if asked is None or asked >= Version(since):
             known = replace(known, **change)
     return known
