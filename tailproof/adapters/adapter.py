@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from tailproof.history.record import Neutral, Role
 from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.waiting import Budget
+
+RequestWord = Literal[
+    "create", "send", "run", "resume", "pause", "interrupt", "delete", "init", "status", "load", "page", "subscribe"
+]
+"""What a client asks for. `load` reads events of a conversation in whatever way, `page` one page of its log."""
+EventWord = Literal["terminal-status"]
+"""What an event shows: `terminal-status` how a run ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,8 +260,12 @@ class Adapter(Protocol):
     def asked(self, method: str, target: str) -> Asked:
         """What a request with this method and target (path and query) asks for."""
 
-    def route(self, verb: str) -> tuple[str, str]:
-        """Method and glob on the path of the requests with which a client does `verb`. Raises KeyError."""
+    def route(self, request: RequestWord) -> tuple[str, str]:
+        """Method and glob on the path of these requests. Raises KeyError: the protocol has none."""
+
+    def event(self, event: EventWord) -> Mapping[str, Any]:
+        """How these events are known in a stream: the `name` of the event and each `field` (dotted path -> values) that its message
+        must have. Raises KeyError: the protocol has none."""
 
     def decode(self, raw: bytes | bytearray) -> Seen:
         """One event from a frame, an item of a page or a file. Raises NotAnEvent, and Unsound for what is more

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from tailproof.adapters.adapter import Answer, Api, Seen
+from tailproof.adapters.adapter import Adapter, Answer, Api, Seen
 from tailproof.history.server_records import Status
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.tool import ToolJournal
@@ -40,6 +40,7 @@ class OtherUser(Protocol):
 class Stage:
     """What a fault may touch while its trial runs."""
 
+    adapter: Adapter
     server: Server
     wire: Wire
     model: PlayedScript

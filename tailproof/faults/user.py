@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tailproof.adapters.adapter import Answer, Api
+from tailproof.adapters.adapter import Answer, Api, RequestWord
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.record import RESTING, Neutral
 from tailproof.waiting import Cancelled, DeadlineMissed
 from tailproof.wire.handle import WireError
-from tailproof.wire.rules import Rule
+from tailproof.wire.rules import Match, Rule
 
 ANSWER_S = 2.0
 """How long the loop is kept held for the answer: a server that answers between two steps can only do so when it is let go."""
@@ -33,8 +33,7 @@ class _Options(BaseModel):
 class HeldRequest(_Options):
     """The request of the client under test that stands still at the wire meanwhile."""
 
-    route: str
-    method: str = "GET"
+    request: RequestWord
 
 
 class MessageOptions(_Options):
@@ -44,7 +43,7 @@ class MessageOptions(_Options):
     run: bool = False
     """Start a run with it."""
     while_held: HeldRequest | None = None
-    """Post it while the client's next request to this route is held at the wire; the loop goes on meanwhile unless another fault
+    """Post it while the client's next request of this kind is held at the wire; the loop goes on meanwhile unless another fault
     of the same point holds it. A client that sends none within 10 s gets the message all the same, and the fault is unproven."""
 
 
@@ -167,8 +166,7 @@ class UserMessage(_UserAct):
         self._asked = 0
         if self.options.while_held is not None:
             held = self.options.while_held
-            self.says += f" while the client waits for {held.method} {held.route}"
-            self._rule = Rule.from_options(identity, "hold", {"on": "http", "match": held.model_dump()})
+            self.says += f" while the client waits for the answer to its {held.request} request"
 
     def inject(self, stage: Stage) -> None:
         if self.options.while_held is None:
@@ -178,7 +176,8 @@ class UserMessage(_UserAct):
                 self._wait_active(stage)
             return
         self._since_ns = time.monotonic_ns()
-        stage.wire.add(self._rule)
+        method, route = stage.adapter.route(self.options.while_held.request)
+        stage.wire.add(Rule(id=self.id, do="hold", on="http", match=Match(method=method, route=route)))
         threading.Thread(target=self._act_while_held, args=(stage,), name=f"user-{self.id}", daemon=True).start()
 
     def heal(self, stage: Stage) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tailproof.faults.fault import Proof, Stage
-from tailproof.wire.rules import Rule
+from tailproof.faults.meaning import ANYTHING, Names, named
+from tailproof.wire.rules import Rule, StreamDo
 
 _SAYS = {
     "hold": "frames stand still at the wire until they are let go",
@@ -38,7 +39,7 @@ DOES = tuple(_SAYS)
 
 
 class WireFault:
-    """`wire.<what a rule does>`: the options are those of a rule."""
+    """`wire.<what a rule does>`: the options are those of a rule, whose matches may be said in neutral words (`meaning`)."""
 
     scope = "network"
     ends_a_life = False
@@ -46,10 +47,11 @@ class WireFault:
     def __init__(self, identity: str, does: str, options: dict[str, Any]) -> None:
         self.id = identity
         self.name = f"wire.{does}"
-        self.rule = Rule.from_options(identity, does, options)
+        self._does = does
+        self._options = options
+        self.rule = self._rule(ANYTHING)
         at_once = self.rule.on == "wire" or self.rule.when == "at-once"
         self.proves: Literal["at-once", "before-healing"] = "at-once" if at_once else "before-healing"
-        self._options = options
         self._before: dict[str, int] = {}
 
     def available(self, capabilities: frozenset[str]) -> str | None:
@@ -57,7 +59,8 @@ class WireFault:
 
     def describe(self) -> str:
         defaults = {"seconds": 0, "count": 1, "how": "rst", "code": 500, "bytes": 0}
-        route = self.rule.match.route
+        match = self._options.get("match", {})
+        route = match.get("request") or match.get("route")
         where = {"stream": "stream", "http": f"requests {route or '*'}"}.get(self.rule.on or "", "all of the path")
         if self.rule.on == "stream" and route:
             where = f"stream {route}"
@@ -65,7 +68,7 @@ class WireFault:
 
     def inject(self, stage: Stage) -> None:
         self._before = stage.wire.counters()
-        stage.wire.add(self.rule)
+        stage.wire.add(self._rule(stage.adapter))
 
     def verify(self, stage: Stage) -> Proof:
         after = stage.wire.counters()
@@ -78,6 +81,10 @@ class WireFault:
             counters["a connection is refused"] = refused = _is_refused(stage.wire.port)
             proven = proven and refused
         return Proof(proven, counters)
+
+    def _rule(self, names: Names) -> Rule:
+        of_frames = self._does in get_args(StreamDo) and self._options.get("on") != "http"
+        return Rule.from_options(self.id, self._does, named(self._options, names, of_frames=of_frames))
 
     def heal(self, stage: Stage) -> None:
         stage.wire.remove(self.rule.id)

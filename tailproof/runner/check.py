@@ -12,6 +12,7 @@ import msgspec
 from tailproof import resources
 from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.faults.catalogue import fault_for
+from tailproof.faults.meaning import lacks
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.history.directory import called
 from tailproof.incoming import BadInput
@@ -226,7 +227,8 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
         return f"{target.spec} cannot reach the scripted model: give it with --model-url"
     if scenario.server.memory and "oom" not in target.capabilities:
         return f"{target.spec} has no memory limit: use docker:IMAGE"
-    promises = adapter_for(PROTOCOL).promises(version)
+    adapter = adapter_for(PROTOCOL)
+    promises = adapter.promises(version)
     if scenario.server.dormant and not ("deferred-init" in target.capabilities and promises.facts["deferred_init"]):
         return f"{target.spec} has no deferred initialisation"
     if scenario.grown and not {"disk", "restart"} <= target.capabilities:
@@ -234,6 +236,8 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
     for plan in scenario.faults:
         reason = fault_for(plan.id, plan.fault, plan.options).available(target.capabilities)
         if reason:
+            return reason
+        if reason := lacks(plan.options, adapter, adapter.name):
             return reason
     return ""
 

@@ -194,6 +194,7 @@ class Assembly:
         self.at_work = ("client", "start")
         self.client.connect(url, key=self._keys["session key"], version=self._version, budget=self.budget)
         self.stage = Stage(
+            adapter=self.adapter,
             server=self.server,
             wire=self.wire,
             model=self.played,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 
-from tailproof.adapters.adapter import Adapter
+from tailproof.adapters.adapter import Adapter, RequestWord
 from tailproof.history.record import RESTING
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Note
@@ -24,7 +24,7 @@ READ_S = 4.0
 """How long a deletion may be kept waiting: clients with usual timeouts have 5 s of patience."""
 DELIVERED_S = 1.0
 _DELETION = "deletion-after-reading"
-_STARTERS = ("send", "run")
+_STARTERS: tuple[RequestWord, ...] = ("send", "run")
 
 
 class StartGate:
@@ -86,7 +86,7 @@ class StartGate:
             with suppress(WireError):
                 self._wire.remove(rule)
 
-    def _add(self, identity: str, verb: str) -> None:
+    def _add(self, identity: str, verb: RequestWord) -> None:
         method, route = self._adapter.route(verb)
         self._wire.add(Rule(id=identity, do="hold", on="http", match=Match(method=method, route=route)))
 

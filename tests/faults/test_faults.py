@@ -10,8 +10,8 @@ from fault_stage import TWO_RUNS, play
 
 from tailproof.faults.catalogue import CATALOGUE, fault_for
 
-END = {"name": "ConversationStateUpdateEvent", "field": {"key": "execution_status", "value": ["finished"]}}
-STATUS_ROUTE = {"route": "/api/conversations/*", "method": "GET"}
+END = {"event": "terminal-status"}
+STATUS = {"request": "status"}
 PLANS: dict[str, dict[str, Any]] = {
     "process.kill": {"at": "tool-running:2"},
     "process.restart": {"at": "returned:1"},
@@ -26,12 +26,12 @@ PLANS: dict[str, dict[str, Any]] = {
     "wire.cut": {"at": "final-reply:1", "with": {"how": "rst", "times": 1}},
     "wire.down": {"at": "model-called:2", "until": "model-called:2"},
     "wire.silence": {"at": "created"},
-    "wire.delay-request": {"at": "created", "with": {"seconds": 0.2, "match": STATUS_ROUTE}},
-    "wire.delay-response": {"at": "created", "with": {"seconds": 0.2, "match": STATUS_ROUTE}},
-    "wire.status": {"at": "created", "with": {"code": 503, "match": STATUS_ROUTE, "times": 2}},
-    "wire.reset-before": {"at": "created", "with": {"match": STATUS_ROUTE, "times": 1}},
-    "wire.reset-after": {"at": "created", "with": {"match": STATUS_ROUTE, "times": 1}},
-    "wire.truncate": {"at": "created", "with": {"bytes": 20, "match": STATUS_ROUTE, "times": 1}},
+    "wire.delay-request": {"at": "created", "with": {"seconds": 0.2, "match": STATUS}},
+    "wire.delay-response": {"at": "created", "with": {"seconds": 0.2, "match": STATUS}},
+    "wire.status": {"at": "created", "with": {"code": 503, "match": STATUS, "times": 2}},
+    "wire.reset-before": {"at": "created", "with": {"match": STATUS, "times": 1}},
+    "wire.reset-after": {"at": "created", "with": {"match": STATUS, "times": 1}},
+    "wire.truncate": {"at": "created", "with": {"bytes": 20, "match": STATUS, "times": 1}},
     "user.message": {"at": "model-called:2", "with": {"text": "And hurry."}},
     "network.latency": {"at": "created", "with": {"attributes": {"latency": 100}}},
     "network.bandwidth": {"at": "created", "with": {"attributes": {"rate": 64}}},

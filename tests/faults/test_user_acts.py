@@ -9,8 +9,6 @@ from fault_stage import GATED, play, stages
 
 from tailproof.history.reader import History
 
-SEARCH = {"route": "/api/conversations/*/events/search"}
-
 
 def asked_by_the_harness(history: History, verb: str) -> list[int]:
     return [request.code for request in history.requests if request.verb == verb and request.witness == "observer"]
@@ -39,7 +37,7 @@ def test_a_conversation_that_another_user_deletes_is_gone_and_nobody_waits_for_i
 
 
 def test_a_message_is_posted_while_the_clients_request_is_held(tmp_path: Path) -> None:
-    message = {"text": "And mind the gap.", "while_held": {"route": "/api/conversations/*", "method": "GET"}}
+    message = {"text": "And mind the gap.", "while_held": {"request": "status"}}
     faults = {"fault": "user.message", "at": "tool-running:1", "until": "tool-running:1", "with": message}
     history = play(tmp_path, faults, script=GATED, client="reference")
     assert list(stages(history)) == ["intent", "injected", "proven", "healed"]
@@ -55,7 +53,7 @@ def test_a_client_that_does_not_ask_gets_the_message_but_nothing_is_proven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tailproof.faults.user.ASKED_S", 0.2)
-    message = {"text": "Hello.", "while_held": {"route": "/nowhere"}}
+    message = {"text": "Hello.", "while_held": {"request": "init"}}
     faults = {"fault": "user.message", "at": "tool-running:1", "until": "tool-running:1", "with": message}
     history = play(tmp_path, faults, script=GATED)
     assert list(stages(history)) == ["intent", "injected", "unproven", "healed"]

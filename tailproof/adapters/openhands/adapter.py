@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from tailproof.adapters.adapter import Asked, Growth, Launch, Places, Promises, Seen
+from tailproof.adapters.adapter import Asked, EventWord, Growth, Launch, Places, Promises, RequestWord, Seen
 from tailproof.adapters.openhands import disk, events, requests, seeding
 from tailproof.adapters.openhands.api import OpenHandsApi
 from tailproof.adapters.openhands.releases import release
@@ -117,9 +118,13 @@ class OpenHands:
         """Verb, conversation and status words of a request."""
         return requests.asked(method, target)
 
-    def route(self, verb: str) -> tuple[str, str]:
-        """Method and path of the requests that do `verb`. Raises KeyError."""
-        return requests.ROUTES[verb]
+    def route(self, request: RequestWord) -> tuple[str, str]:
+        """Method and path of these requests."""
+        return requests.route(request)
+
+    def event(self, event: EventWord) -> Mapping[str, Any]:
+        """How these events are known in a stream."""
+        return events.SHOWN[event]
 
     def decode(self, raw: bytes | bytearray) -> Seen:
         """One event from a frame, an item of a page or a file. Raises Unsound."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tailproof.adapters.adapter import NotAnEvent, Seen
-from tailproof.history.record import Neutral, Role
+from tailproof.adapters.adapter import EventWord, NotAnEvent, Seen
+from tailproof.history.record import TERMINAL, Neutral, Role
 from tailproof.incoming import json as incoming
 from tailproof.incoming.words import word
 
@@ -28,6 +28,14 @@ NEUTRAL: Mapping[str, Neutral] = {
 }
 """`ConversationExecutionStatus` (the same words since 1.6.0). `deleting` is shown to webhooks only, when nothing is left to
 have a status."""
+
+SHOWN: Mapping[EventWord, Mapping[str, Any]] = {
+    "terminal-status": {
+        "name": STATE_UPDATE,
+        "field": {"key": "execution_status", "value": [raw for raw, neutral in NEUTRAL.items() if neutral in TERMINAL]},
+    }
+}
+"""How the events are known that show something."""
 
 ROLES: Mapping[str, Role] = {
     "MessageEvent": "message",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from tailproof.adapters.adapter import Asked
+from tailproof.adapters.adapter import Asked, RequestWord
 
 CONVERSATIONS = "/api/conversations"
 INIT = "/api/init"
+SOCKETS = "/sockets"
 
 ROUTES: Mapping[str, tuple[str, str]] = {
     "create": ("POST", CONVERSATIONS),
@@ -28,8 +29,21 @@ READS: Mapping[str, tuple[str, ...]] = {
 }
 """Verb -> paths of what is read of one conversation with GET."""
 
+_READ_ROUTES: Mapping[str, str] = {
+    # An id ends in a hexadecimal digit, and so does none of the words that may stand there.
+    "status": f"{CONVERSATIONS}/*[0-9a-f]",
+    "load": f"{CONVERSATIONS}/*/events/*",
+    "page": f"{CONVERSATIONS}/*/events/search",
+    "subscribe": f"{SOCKETS}/*",
+}
+
 _FILTERED = (f"{CONVERSATIONS}/search", f"{CONVERSATIONS}/count")
 """Where `?status=WORD` asks for the conversations that have this status."""
+
+
+def route(request: RequestWord) -> tuple[str, str]:
+    """Method and glob on the path of these requests."""
+    return ("GET", _READ_ROUTES[request]) if request in _READ_ROUTES else ROUTES[request]
 
 
 def asked(method: str, target: str) -> Asked:
