@@ -27,6 +27,8 @@ class Promises:
     """Default T per guarantee, in seconds."""
     facts: Mapping[str, bool | str | int]
     """`crash_policy` (error, interrupted, run-again), `ends_with_snapshot`, `deferred_init`, `page_size`, ..."""
+    sources: Mapping[str, str]
+    """Guarantee -> where the promise was made: a specification, a pull request, a line of documentation."""
     vocabulary: tuple[str, ...]
     """The status words that this release knows, where the server publishes no list itself."""
 

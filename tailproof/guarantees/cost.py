@@ -142,7 +142,6 @@ GUARANTEES = (
         id="cost.reconcile",
         level=Level.SHOULD,
         promise="After a run, REST requests and bytes grow with what was missed, not with the history.",
-        source="OpenHands software-agent-sdk #1865 (runs can reach 60,000 events)",
         judge=per_conversation(reconcile),
         applies=client_reports("held", "the client holds no list that it could repair"),
         rests_on=frozenset({LOG, STREAM, STATUS, CLIENT, WIRE}),

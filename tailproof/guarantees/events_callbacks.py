@@ -192,7 +192,6 @@ GUARANTEES = (
         id="events.callbacks",
         level=Level.MUST,
         promise="Each persisted event of a run reaches the client's callbacks exactly once, in log order.",
-        source="OpenHands openhands-sdk 1.56.0 (missed events are replayed to callbacks), `RemoteConversation`",
         judge=per_conversation(callbacks),
         applies=client_reports("callbacks", "the client has no callbacks"),
         rests_on=frozenset({LOG, STREAM, STATUS, ENGINE, CLIENT, WIRE}),

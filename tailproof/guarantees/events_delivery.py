@@ -151,7 +151,6 @@ GUARANTEES = (
         id="events.delivered",
         level=Level.MUST,
         promise="A subscriber with a healthy path receives every event after subscribing, in log order.",
-        source="OpenHands software-agent-sdk #1791, #3201, #3987",
         judge=per_conversation(delivered),
         rests_on=frozenset({LOG, STREAM, MODEL, ENGINE, WIRE, CLIENT}),
     ),

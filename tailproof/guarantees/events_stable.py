@@ -104,7 +104,6 @@ GUARANTEES = (
         id="events.stable",
         level=Level.MUST,
         promise="An event once read never changes or disappears, across restarts too.",
-        source="OpenHands software-agent-sdk #4570 (atomic writes), append-only event log",
         judge=per_conversation(stable),
         rests_on=frozenset({LOG, STREAM, DISK}),
     ),

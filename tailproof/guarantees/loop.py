@@ -125,7 +125,6 @@ GUARANTEES = (
         id="loop.terminates",
         level=Level.MUST,
         promise="Every run reaches a terminal or waiting status within its budget after the last fault is healed.",
-        source="OpenHands software-agent-sdk #1511, #4997",
         judge=per_conversation(terminates),
         rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),
         rests_on_time=True,

@@ -252,7 +252,6 @@ GUARANTEES = (
         level=Level.MUST,
         promise="A user message that was accepted is in the log exactly once and in a later request to the model, unless the run "
         "was paused, failed or deleted.",
-        source="OpenHands software-agent-sdk #442, #4194 (a message that arrives during a step is picked up)",
         judge=per_conversation(answered),
         rests_on=frozenset({LOG, DISK, MODEL, STATUS, STREAM, CLIENT, WIRE, ENGINE}),
     ),

@@ -158,7 +158,6 @@ GUARANTEES = (
         id="loop.bounded",
         level=Level.MUST,
         promise="Reconnects and retries of a client back off, and end after a fatal close or the deletion of the conversation.",
-        source="OpenHands openhands-sdk `RemoteConversation` (back-off of 1 to 30 s, FATAL_WS_CLOSE_CODES 4001 and 4004)",
         judge=bounded,
         applies=a_client,
         rests_on=frozenset({WIRE, STATUS}),

@@ -82,7 +82,6 @@ GUARANTEES = (
         id="loop.consent",
         level=Level.MUST,
         promise="An action that waits for a confirmation has no effect before one.",
-        source="OpenHands software-agent-sdk #79, #5092 (a message is no approval)",
         judge=consent,
         applies=first_of(_confirms, _acts),
         rests_on=frozenset({MODEL, TOOL, STATUS, LOG, CLIENT, WIRE}),

@@ -332,7 +332,6 @@ GUARANTEES = (
         level=Level.MUST,
         promise="The client's run returns within T of the end of the run, and raises when that is an error or the conversation "
         "was deleted.",
-        source="OpenHands software-agent-sdk #1546, #1865, #3793; `RemoteConversation.run`",
         judge=per_conversation(returns),
         applies=a_client_of_the_release,
         rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),

@@ -46,7 +46,6 @@ GUARANTEES = (
         id="model.sound",
         level=Level.MUST,
         promise="Every request to the model pairs calls and results, none twice, none orphaned.",
-        source="OpenAI chat completions: each tool call is answered by one tool message; OpenHands software-agent-sdk #163",
         judge=sound,
         applies=_calls_tools,
         rests_on=frozenset({MODEL}),

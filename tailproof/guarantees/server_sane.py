@@ -85,7 +85,6 @@ GUARANTEES = (
         id="server.sane",
         level=Level.MUST,
         promise="What the server says ends in time, is no larger than what is taken, and is what the protocol says.",
-        source="RFC 9112 and RFC 6455 (framing); the server's own /openapi.json (shapes); tailproof's limits for what is taken",
         judge=sane,
         applies=a_history_that_tells,
         rests_on=frozenset({STATUS, ENGINE, CLIENT, WIRE}),

@@ -147,7 +147,6 @@ GUARANTEES = (
         id="status.agree",
         level=Level.MUST,
         promise="REST, stream and disk agree on the status within T.",
-        source="OpenHands software-agent-sdk #1865, Paca-AI/paca#242 (stale status after a dead socket)",
         judge=per_conversation(agree),
         rests_on=frozenset({STATUS, STREAM, DISK, ENGINE}),
         rests_on_time=True,

@@ -108,7 +108,6 @@ GUARANTEES = (
         id="status.client",
         level=Level.MUST,
         promise="The status that a client shows when its run comes back is the server's at that moment.",
-        source="Paca-AI/paca#242 (`state.execution_status` is stale after the stream died)",
         judge=per_conversation(shown),
         applies=client_reports("status", "the client tells no status"),
         rests_on=frozenset({STATUS, STREAM, ENGINE, CLIENT, WIRE}),

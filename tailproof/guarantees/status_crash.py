@@ -290,7 +290,6 @@ GUARANTEES = (
         level=Level.MUST,
         promise="What was running when the server died is not shown as running without a worker later than T after readiness, "
         "is marked as broken off where a user looks, and can be used again.",
-        source="OpenHands software-agent-sdk #1554, #3184",
         judge=per_conversation(crash),
         applies=a_death,
         rests_on=frozenset({LOG, STATUS, STREAM, DISK, ENGINE, MODEL, CLIENT, WIRE}),

@@ -211,7 +211,6 @@ GUARANTEES = (
         level=Level.MUST,
         promise="A client whose stream broke subscribes again within T of the path being healthy, and its callbacks hear what "
         "is published from then on.",
-        source="OpenHands software-agent-sdk #3987",
         judge=resumed,
         applies=first_of(client_reports("callbacks", "the client tells nothing of its stream"), _hurts_the_path),
         rests_on=frozenset({LOG, STREAM, ENGINE, CLIENT, WIRE}),

@@ -81,8 +81,6 @@ class Guarantee:
     level: Level
     promise: str
     """One sentence that a user understands."""
-    source: str
-    """Where the promise was made: a specification, a pull request, a line of documentation."""
     judge: Callable[[History], Verdict]
     rests_on: frozenset[str]
     """The witnesses whose records `judge` reads (`witnesses.WITNESSES`): when one of them is blind, the verdict is inconclusive.

@@ -40,6 +40,8 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     facts: dict[str, bool | str | int] = {}
     """What the protocol promises, as the adapter has it: `crash_policy`, `ends_with_snapshot`, `deferred_init`,
     `page_size`, ...; and `client_tells`, what the client reports (`held`, `callbacks`, `status`, `exit`; parted by blanks)."""
+    sources: dict[str, Spec] = {}
+    """Guarantee -> where the protocol makes that promise. Empty in an older history."""
     witnesses: dict[str, list[str]] = {}
     """What each witness of this trial is able to see: witness -> `log`, `stream`, `status`, `requests`, ... (`guarantees.witnesses`).
     A witness that does not stand here is none of this trial (the disk of a server that somebody else runs)."""

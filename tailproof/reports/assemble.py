@@ -250,7 +250,7 @@ def _verdict(
         guarantee=guarantee.id,
         level=guarantee.level,
         promise=guarantee.promise,
-        source=guarantee.source,
+        source=header.sources.get(guarantee.id, ""),
         outcome=verdict.outcome,
         says=verdict.says,
         signature=verdict.signature,

@@ -189,7 +189,7 @@ def _card(
     name = code(cell(verdict.guarantee, trial.called))
     parts = [
         f"#### {name} {verdict.level}",
-        f"> {prose(clip(verdict.promise, _SENTENCE))} ({_source(verdict.source)})",
+        f"> {prose(clip(verdict.promise, _SENTENCE))}" + (f" ({_source(verdict.source)})" if verdict.source else ""),
         f"**Found:** {prose(clip(verdict.says, _SENTENCE))}",
         "\n".join(f"- {line}" for line in _card_facts(result, trial, verdict)),
     ]

@@ -145,7 +145,7 @@ def _cards(console: Console, result: Result, wanted: str) -> None:
 def _card(verdict: VerdictResult, trial: TrialResult | None, *, often: str = "") -> Iterator[tuple[str, list[str]]]:
     if trial and trial.pair:
         yield "pair", [clip(met(trial), 300)]
-    yield "promise", [f"{clip(verdict.promise, 400)} ({clip(verdict.source, 100)})"]
+    yield "promise", [clip(verdict.promise, 400) + (f" ({clip(verdict.source, 100)})" if verdict.source else "")]
     yield "found", [f"{clip(verdict.says, 400)}{often}"]
     if verdict.measured:
         yield "measured", [clip(facts(verdict.measured), 300)]

@@ -85,6 +85,7 @@ class Assembly:
         header = recorder.header
         header.parameters = {**promises.parameters, **header.parameters, **scenario.parameters}
         header.facts = {**promises.facts, **header.facts}
+        header.sources = dict(promises.sources)
         header.versions = {**header.versions, **target.facts, "server": target.version}
         recorder.write_header()
 

@@ -32,32 +32,35 @@ def at(seconds: float) -> int:
     return START_NS + round(seconds * 1e9)
 
 
-def _promise(identity: str, promise: str, source: str, level: Level = Level.MUST) -> Guarantee:
+def _promise(identity: str, promise: str, level: Level = Level.MUST) -> Guarantee:
     def judge(history: History) -> Verdict:
         raise AssertionError("a writer never judges")
 
-    return Guarantee(
-        id=identity, level=level, promise=promise, source=source, judge=judge, rests_on=frozenset({"client"})
-    )
+    return Guarantee(id=identity, level=level, promise=promise, judge=judge, rests_on=frozenset({"client"}))
 
 
 TAIL = _promise(
     "events.tail",
     "When the client's run returns, it holds the first 10 and the last 10 events of the log.",
-    "OpenHands PR 1865",
 )
 CRASH = _promise(
     "status.crash",
     "What was running when the server died is not shown as running without a worker, and can be used again.",
-    "OpenHands PR 1554",
 )
-ONCE = _promise("loop.once", "No tool effect happens twice, restart or not.", "design.md, section 6")
+ONCE = _promise("loop.once", "No tool effect happens twice, restart or not.")
 RECONCILE = _promise(
     "cost.reconcile",
     "After a run, requests and bytes grow with what was missed, not with the history.",
-    "design.md, section 6",
     Level.SHOULD,
 )
+
+
+SOURCES = {
+    "events.tail": "OpenHands PR 1865",
+    "status.crash": "OpenHands PR 1554",
+    "loop.once": "design.md, section 6",
+    "cost.reconcile": "design.md, section 6",
+}
 
 
 def header(scenario: str, *, target: str = "docker:openhands:1.58.0", client: str = "sdk:1.58.0") -> Header:
@@ -71,6 +74,7 @@ def header(scenario: str, *, target: str = "docker:openhands:1.58.0", client: st
     return Header(
         trial=f"t-{scenario}",
         scenario=scenario,
+        sources=SOURCES,
         seed=7,
         target=target,
         client=client,

@@ -132,7 +132,7 @@ def test_evidence_and_the_repro_command_are_what_a_person_can_follow() -> None:
     (verdict,) = trial.verdicts
     assert verdict.repro == "tailproof repro 'my results/x'"
     assert [(e.witness, e.seq, e.at_s) for e in verdict.evidence] == [("client", 41, 9.12), ("disk", 10, 13.4)]
-    assert (verdict.promise, verdict.source) == (TAIL.promise, TAIL.source)
+    assert (verdict.promise, verdict.source) == (TAIL.promise, "OpenHands PR 1865")
     assert trial.history == "h/x"
 
 

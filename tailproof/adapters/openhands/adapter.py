@@ -10,6 +10,7 @@ from tailproof.adapters.adapter import Asked, EventWord, Growth, Launch, Places,
 from tailproof.adapters.openhands import disk, events, requests, seeding
 from tailproof.adapters.openhands.api import OpenHandsApi
 from tailproof.adapters.openhands.releases import release
+from tailproof.adapters.openhands.sources import SOURCES
 from tailproof.history.record import Neutral
 from tailproof.incoming.limits import REQUEST_S
 from tailproof.waiting import Budget
@@ -65,6 +66,7 @@ class OpenHands:
                 "reads_wait_for_steps": known.reads_wait_for_steps,
                 "first_step_alone": known.first_step_alone,
             },
+            sources=SOURCES,
             vocabulary=STATUS_WORDS,
         )
 
