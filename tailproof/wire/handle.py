@@ -185,15 +185,18 @@ class Wire:
             if self._process.stdin is not None and not self._process.stdin.closed:
                 with contextlib.suppress(BrokenPipeError):  # it has ended already, which is what is wanted
                     self._process.stdin.close()
+        forced = False
         for end in (self._process.terminate, self._process.kill):
             try:
                 self._process.wait(STOP_S)
             except subprocess.TimeoutExpired:
+                forced = True
                 end()
         code = self._process.wait()
         self._reader.join()
         if self.records is None:
-            self._fail(f"the wire did not end in order (exit code {code})")
+            died = code < 0 and not forced  # of a signal that was not ours, before the reader could say so
+            self._fail(f"the wire {'died' if died else 'did not end in order'} (exit code {code})")
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._complaints.close()
