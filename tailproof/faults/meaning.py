@@ -12,6 +12,8 @@ from tailproof.adapters.adapter import EventWord, RequestWord
 from tailproof.yamlfile import did_you_mean
 
 _MATCHES = ("match", "until")
+_MEANS = (*_MATCHES, "while_held")
+"""Where a fault names requests or events of the protocol."""
 _WORDS: Mapping[str, tuple[str, ...]] = {"request": get_args(RequestWord), "event": get_args(EventWord)}
 _STANDS_FOR = {"request": ("route", "method"), "event": ("name", "field")}
 
@@ -52,7 +54,7 @@ def named(options: Mapping[str, Any], names: Names, *, of_frames: bool) -> dict[
 
 def lacks(options: Mapping[str, Any], adapter: Names, name: str) -> str:
     """What of these options the protocol called `name` does not have, in a sentence; empty when it has everything."""
-    for match in (options.get(key) for key in _MATCHES):
+    for match in (options.get(key) for key in _MEANS):
         if isinstance(match, Mapping):
             try:
                 _named("", match, adapter, True)

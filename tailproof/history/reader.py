@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import msgspec
 
 from tailproof.history.checked import check
+from tailproof.history.directory import HEADER
 from tailproof.history.header import READ_SCHEMAS, Header
 from tailproof.history.lines import HistoryError, batches
 from tailproof.history.records import (
@@ -221,7 +222,7 @@ def derived(view: Callable[Concatenate[History, P], T]) -> Callable[Concatenate[
 
 def read_header(directory: Path) -> Header:
     """The header of a history directory. Raises HistoryError as `History.load` does."""
-    path = directory / "header.json"
+    path = directory / HEADER
     try:
         raw = files.read_bytes(path, HEADER_BYTES)
     except BadFile as error:

@@ -18,6 +18,7 @@ from typing import IO, Any, Self
 
 import msgspec
 
+from tailproof.history.directory import HEADER
 from tailproof.history.header import Header
 from tailproof.history.record import Record
 from tailproof.history.records import End
@@ -236,7 +237,7 @@ class Recorder:
 
     def _write_header(self) -> None:
         header = visible_json(self.masker.raw(msgspec.json.format(msgspec.json.encode(self.header), indent=2)))
-        write_atomically(self.directory / "header.json", header)
+        write_atomically(self.directory / HEADER, header)
 
     def _fail(self, what: str, error: OSError) -> None:
         self._failed = self._failed or f"{what}: {error.strerror or error}"

@@ -7,8 +7,6 @@ import re
 import threading
 from pathlib import Path
 
-_ASIDE = re.compile(r"\..+\.\d+\.\d+")
-
 
 def write_atomically(path: Path, content: bytes | bytearray) -> None:
     """Write a file so that nobody ever sees half of it. Raises OSError; what was there before is still there then."""
@@ -23,4 +21,4 @@ def write_atomically(path: Path, content: bytes | bytearray) -> None:
 
 def is_aside(name: str, of: str) -> bool:
     """Whether a file called `name` is what `write_atomically` leaves of a file called `of` when it is killed."""
-    return name.startswith(f".{of}.") and _ASIDE.fullmatch(name) is not None
+    return re.fullmatch(rf"\.{re.escape(of)}\.\d+\.\d+", name) is not None

@@ -71,6 +71,7 @@ def test_a_word_that_there_is_not_is_said_when_the_scenario_is_loaded(match: dic
     [
         ({"match": {"request": "page"}}, "the protocol poor has no page"),
         ({"until": {"event": "terminal-status"}}, "the protocol poor has no terminal-status"),
+        ({"while_held": {"request": "page"}}, "the protocol poor has no page"),
         ({"match": {"request": "run"}}, ""),
         ({"match": {"route": "/x"}}, ""),
         ({"seconds": 1}, ""),
