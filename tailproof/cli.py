@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 import tailproof
+from tailproof.extensions import Part
 from tailproof.history.header import SEEDS
 from tailproof.incoming import BadInput
 from tailproof.incoming.route import CA_VARIABLE
@@ -200,8 +201,8 @@ def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
 @main.command("list")
 @_acts_on_errors
 def list_() -> None:
-    """List scenarios, guarantees and faults."""
-    from tailproof.faults.catalogue import CATALOGUE as FAULTS
+    """List scenarios, guarantees, faults, targets, clients and protocols, and which package brings what is not of tailproof."""
+    from tailproof.extensions import brought_by, table
     from tailproof.guarantees.catalogue import CATALOGUE
     from tailproof.runner.check import catalogue
 
@@ -218,8 +219,16 @@ def list_() -> None:
         row(scenario.name, scenario.tier, scenario.summary)
     say("\nguarantees")
     for guarantee in CATALOGUE.values():
-        row(guarantee.id, guarantee.level, guarantee.promise)
-    say("\nfaults\n  " + "  ".join(FAULTS))
+        row(guarantee.id, guarantee.level, guarantee.promise + brought_by("guarantees", guarantee.id))
+    shown: dict[Part, list[str]] = {
+        "faults": list(table("faults")),
+        "targets": [kind.form for kind in table("targets").values()],
+        "clients": [kind.form for kind in table("clients").values()],
+        "adapters": list(table("adapters")),
+    }
+    for part, words in shown.items():
+        told = (word + brought_by(part, name) for word, name in zip(words, table(part), strict=True))
+        say(f"\n{'protocols' if part == 'adapters' else part}\n  " + "  ".join(told))
 
 
 @main.command()
@@ -245,7 +254,7 @@ def doctor() -> NoReturn:
 @_acts_on_errors
 def grow(version: str, events: int, sizes: str, seed: int, out: Path, model_url: str) -> None:
     """Let release VERSION make a conversation, grow it, and leave its directory to start a server on."""
-    from tailproof.adapters.adapter import Growth
+    from tailproof.protocol.adapter import Growth
     from tailproof.scenario.schema import GrownPlan
     from tailproof.trial.seeded_history import export
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tailproof.adapters.adapter import Adapter
 from tailproof.clients.client import Client, ClientError
 from tailproof.clients.kind import BadClient, ClientPlan, Sight
 from tailproof.clients.spec import kind_of
 from tailproof.history.recorder import Recorder
 from tailproof.ownership.marks import variables
 from tailproof.ownership.owners import Owner
+from tailproof.protocol.adapter import Adapter
 from tailproof.waiting import Budget
 
 BUILD_S = 900.0

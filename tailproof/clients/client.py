@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from tailproof.adapters.adapter import ConversationPlan
+from tailproof.protocol.adapter import ConversationPlan
 from tailproof.waiting import Budget
 
 WITNESS = "client"

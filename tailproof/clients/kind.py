@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from tailproof.adapters.adapter import Adapter
 from tailproof.clients.client import Client
 from tailproof.history.recorder import Recorder
 from tailproof.incoming import BadInput
+from tailproof.protocol.adapter import Adapter
 from tailproof.waiting import Budget
 
 
@@ -47,9 +48,16 @@ class ClientPlan:
     """Given in every trial; None where a client is made outside of one."""
 
 
+class Concrete(Protocol):
+    """Says which client is meant."""
+
+    def __call__(self, what: str, *, target: str, release: str) -> str:
+        """The concrete spec of a client for a target, whose release is empty when it cannot be told. Raises BadClient."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of client: a row of `tailproof.clients.spec.KINDS`. Each function gets what stands behind the colon."""
+    """One kind of client: a row of a table of an extension (`tailproof.extensions`). Each function gets what stands behind the colon."""
 
     form: str
     """How it is written, for messages: `sdk:VERSION`."""
@@ -60,3 +68,9 @@ class Kind:
     Unavailable."""
     make: Callable[[str, ClientPlan], Client]
     """One client, not yet started; builds what `prepare` was not asked for. Raises ClientError, Unavailable."""
+    protocol: str = ""
+    """The only protocol that it speaks; empty when it speaks any."""
+    concrete: Concrete | None = None
+    """What a word means for a target; the word itself without one."""
+    is_the_targets: Callable[[str], bool] = lambda what: False
+    """What the word means depends on the release of the target."""

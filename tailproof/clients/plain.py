@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Mapping
 
-from tailproof.adapters.adapter import Adapter, Answer, Api, ConversationPlan
-from tailproof.adapters.recording import request_of, status_of
-from tailproof.adapters.subscription import FirstStep, Subscription, SubscriptionRefused
 from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Reportable, Returned
 from tailproof.history.record import RESTING
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Run
+from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan
+from tailproof.protocol.recording import request_of, status_of
+from tailproof.protocol.subscription import FirstStep, Subscription, SubscriptionRefused
 from tailproof.waiting import Budget
 
 POLL_EVERY_S = 0.5

@@ -1,6 +1,6 @@
 """Drives a client in a process and environment of its own by JSON lines; what it tells is written down.
 
-The protocol is that of `sdk_program.py`; any program that follows it can be a client under test.
+The protocol stands in `docs/clients/typescript.md`; any program that follows it can be a client under test.
 """
 
 from __future__ import annotations
@@ -16,17 +16,14 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
-from tailproof.adapters.adapter import Adapter, ConversationPlan
-from tailproof.adapters.openhands.api import TOOL_PATIENCE_S
 from tailproof.clients.client import EVERYTHING, ClientError, ClientRaised, Reportable, Returned
 from tailproof.clients.program_reports import ENDED, ProgramReports, Report
 from tailproof.history.recorder import TRIAL, Recorder
 from tailproof.history.records import BreakOff
 from tailproof.incoming.limits import MESSAGE_BYTES
+from tailproof.protocol.adapter import Adapter, ConversationPlan
 from tailproof.waiting import Budget
 
-SDK_PROGRAM = Path(__file__).with_name("sdk_program.py")
-"""Drives a released OpenHands SDK: `INTERPRETER -I sdk_program.py`."""
 LOG_NAME = "client.log"
 LOG_BYTES = 64 << 10
 """How much of its end is looked at."""
@@ -63,6 +60,7 @@ class ProgramClient:
         self._facts = facts or {}
         self._command = command
         self._recorder = recorder
+        self._adapter = adapter
         self._told = ProgramReports(adapter, recorder)
         self._scratch = scratch
         self._process: subprocess.Popen[bytes] | None = None
@@ -125,7 +123,7 @@ class ProgramClient:
                 "model_retries": plan.model_retries,
                 "working_dir": plan.workspace,
                 "max_iterations": plan.max_iterations,
-                "tool_patience_s": TOOL_PATIENCE_S,
+                "tool_patience_s": self._adapter.tool_patience_s,
                 "exists": plan.exists,
                 "confirm": plan.confirm,
             }

@@ -8,14 +8,14 @@ from typing import Literal
 
 import msgspec
 
-from tailproof.adapters.adapter import Adapter
-from tailproof.adapters.recording import event_of, status_of
 from tailproof.clients.client import WITNESS, Returned
 from tailproof.history import records
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Note, Run
 from tailproof.history.server_records import Reading
 from tailproof.incoming.limits import Unsound
+from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.recording import event_of, status_of
 
 CALLBACKS = "callback:0"
 """The reading that lists what callbacks got: begun before the client is told to create, ended when the program has."""

@@ -15,8 +15,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tailproof.adapters.adapter import ConversationPlan
-from tailproof.adapters.openhands.api import MODEL, MODEL_KEY
 from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Reportable, Returned
 from tailproof.clients.kind import BadClient, ClientPlan, Kind, Sight
 from tailproof.clients.status_words import SourceError, waited_for
@@ -25,6 +23,7 @@ from tailproof.history.server_records import Vocabulary
 from tailproof.incoming.files import BadFile, is_file, place_of, read_bytes
 from tailproof.incoming.limits import PROGRAM_BYTES
 from tailproof.ownership import marks, processes
+from tailproof.protocol.adapter import Adapter, ConversationPlan
 from tailproof.waiting import Budget, DeadlineMissed
 
 FORM = "script:FILE"
@@ -172,7 +171,7 @@ class ScriptClient:
             "LANG": "C.UTF-8",
             **self.environment,
             marks.PART: PART,
-            **variables(plan, url=self._url, key=self._key, init_key=self._sight.init_key),
+            **variables(plan, self._adapter, url=self._url, key=self._key, init_key=self._sight.init_key),
         }
         command = command_of(self._file)
         with (self._scratch / "script.out").open("wb") as out, (self._scratch / "script.err").open("wb") as err:
@@ -243,7 +242,7 @@ class ScriptClient:
         return [line.rstrip() for line in self._recorder.masker.text(text).splitlines() if line.strip()]
 
 
-def variables(plan: ConversationPlan, *, url: str, key: str, init_key: str) -> dict[str, str]:
+def variables(plan: ConversationPlan, adapter: Adapter, *, url: str, key: str, init_key: str) -> dict[str, str]:
     """What a script is told, by environment variables."""
     told = {
         "AGENT_SERVER_URL": url,
@@ -251,8 +250,8 @@ def variables(plan: ConversationPlan, *, url: str, key: str, init_key: str) -> d
         "INIT_API_KEY": init_key,
         "AGENT_WORKSPACE": plan.workspace,
         "LLM_BASE_URL": plan.model_url,
-        "LLM_MODEL": MODEL,
-        "LLM_API_KEY": MODEL_KEY,
+        "LLM_MODEL": adapter.model,
+        "LLM_API_KEY": adapter.model_key,
     }
     return {name: value for name, value in told.items() if value}
 

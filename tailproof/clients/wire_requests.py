@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import msgspec
 
-from tailproof.adapters.adapter import Adapter
 from tailproof.history.records import AnyRecord, Exchange
 from tailproof.history.server_records import Request, Vocabulary
+from tailproof.protocol.adapter import Adapter
 
 TEXT_CHARS = 200
 Said = Sequence[tuple[int, str]]

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from tailproof.faults.fault import Fault
-from tailproof.faults.memory import ChildOom, ServerOom
-from tailproof.faults.network import ToxicFault
-from tailproof.faults.process import Kill, Pause, Restart
-from tailproof.faults.user import UserDelete, UserMessage, UserPause
-from tailproof.faults.wire import DOES, WireFault
+from tailproof.extensions import table
+from tailproof.faults.fault import Fault, Make
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
-from tailproof.wire.toxiproxy import TOXICS, ToxicType
 from tailproof.yamlfile import did_you_mean
 
-Make = Callable[[str, dict[str, Any]], Fault]
-
-
-def _wire(does: str) -> Make:
-    return lambda identity, options: WireFault(identity, does, options)
-
-
-def _network(toxic: ToxicType) -> Make:
-    return lambda identity, options: ToxicFault(identity, toxic, options)
-
-
-CATALOGUE: Mapping[str, Make] = {
-    "process.kill": Kill,
-    "process.restart": Restart,
-    "process.pause": Pause,
-    "memory.server": ServerOom,
-    "memory.child": ChildOom,
-    "user.pause": UserPause,
-    "user.delete": UserDelete,
-    "user.message": UserMessage,
-    **{f"wire.{does}": _wire(does) for does in DOES},
-    **{f"network.{toxic}": _network(toxic) for toxic in TOXICS},
-}
+CATALOGUE: Mapping[str, Make] = table("faults")
 
 
 def fault_for(identity: str, kind: str, options: dict[str, Any]) -> Fault:

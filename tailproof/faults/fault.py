@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from tailproof.adapters.adapter import Adapter, Answer, Api, Seen
 from tailproof.history.server_records import Status
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.tool import ToolJournal
+from tailproof.protocol.adapter import Adapter, Answer, Api, Seen
 from tailproof.targets.target import Server
 from tailproof.waiting import Budget
 from tailproof.wire.handle import Wire
@@ -92,3 +92,7 @@ class Fault(Protocol):
 
     def heal(self, stage: Stage) -> None:
         """Undo it."""
+
+
+Make = Callable[[str, dict[str, Any]], Fault]
+"""Makes a fault of its id and its options in the scenario. Raises ValueError: unknown or bad options."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, get_args
 
-from tailproof.adapters.adapter import EventWord, RequestWord
+from tailproof.protocol.adapter import EventWord, RequestWord
 from tailproof.yamlfile import did_you_mean
 
 _MATCHES = ("match", "until")

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tailproof.adapters.adapter import Answer, Api, RequestWord
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.record import RESTING, Neutral
+from tailproof.protocol.adapter import Answer, Api, RequestWord
 from tailproof.waiting import Cancelled, DeadlineMissed
 from tailproof.wire.handle import WireError
 from tailproof.wire.rules import Match, Rule

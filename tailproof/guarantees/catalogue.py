@@ -4,44 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
-from tailproof.guarantees import (
-    client,
-    cost,
-    events_callbacks,
-    events_client,
-    events_delivery,
-    events_log,
-    events_pages,
-    events_stable,
-    loop,
-    loop_answered,
-    loop_consent,
-    model_sound,
-    server,
-    server_sane,
-    status,
-    status_client,
-    stream,
-)
+from tailproof.extensions import table
 from tailproof.guarantees.verdict import TAKEN_BACK, Guarantee, Outcome, Verdict
 from tailproof.guarantees.witnesses import COUNTED_SINCE, TRIAL, WITNESSES, blind
 from tailproof.history.plan import planned_faults
 from tailproof.history.reader import History
 from tailproof.history.timeline import SECOND
 
-FAMILIES = (
-    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
-    *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, server_sane, client),
-)
-
 STOOD_STILL_NS = 3 * SECOND
 """A supervisor that is late by so much at once was stopped, or its machine was: that is no mere load."""
 
-CATALOGUE: Mapping[str, Guarantee] = MappingProxyType(
-    {guarantee.id: guarantee for family in FAMILIES for guarantee in family.GUARANTEES}
-)
+CATALOGUE: Mapping[str, Guarantee] = table("guarantees")
 """id -> guarantee, in the order in which reports list them."""
 
 

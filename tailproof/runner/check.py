@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from tailproof import resources
-from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.faults.catalogue import fault_for
 from tailproof.faults.meaning import lacks
 from tailproof.guarantees.catalogue import CATALOGUE
@@ -218,7 +217,7 @@ def _cells(scenario: Scenario, pair: Pair, options: CheckOptions) -> list[Cell]:
 def _cannot(scenario: Scenario, pair: Pair, options: CheckOptions) -> str:
     """Why this pair cannot play this scenario; empty when it can."""
     url = model_url_of(pair.target, options.model_url)
-    target = resolve(pair.target, adapter=adapter_for(PROTOCOL), model_url=url or None)
+    target = resolve(pair.target, model_url=url or None)
     return _target_cannot(scenario, target, pair.release) or _client_cannot(scenario, pair.client)
 
 
@@ -227,7 +226,7 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
         return f"{target.spec} cannot reach the scripted model: give it with --model-url"
     if scenario.server.memory and "oom" not in target.capabilities:
         return f"{target.spec} has no memory limit: use docker:IMAGE"
-    adapter = adapter_for(PROTOCOL)
+    adapter = target.adapter
     promises = adapter.promises(version)
     if scenario.server.dormant and not ("deferred-init" in target.capabilities and promises.facts["deferred_init"]):
         return f"{target.spec} has no deferred initialisation"

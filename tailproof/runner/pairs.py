@@ -12,12 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.clients.client import ClientError
-from tailproof.clients.spec import BadClient, prepare, resolved
+from tailproof.clients.kind import BadClient
+from tailproof.clients.spec import needs_release, prepare, resolved
 from tailproof.provision.errors import Unavailable
 from tailproof.provision.locks import known_releases, newest_release
-from tailproof.targets.resolve import resolve
+from tailproof.targets.resolve import kind_of, resolve
 from tailproof.targets.target import Target
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -28,9 +28,7 @@ ASK_S = 20.0
 BUILDERS = 4
 """How much is built side by side: resolving and fetching wait for the network, unpacking for the disk."""
 
-_NEEDS_RELEASE = ("", "sdk")
 _NEWEST = {"pypi:newest": "pypi:", "sdk:newest": "sdk:"}
-_RUNNING = "url:"
 _NO_PATHS = ("docker", "url")
 _LONGEST = 48
 _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
@@ -85,9 +83,9 @@ def meet(
         raise BadClient("the word for a client is empty: name one, or leave --client out for the target's own")
     newest = _newest({*targets, *clients} & _NEWEST.keys(), say) if build else {}
     targets, clients = ([newest.get(word, (word,))[0] for word in words] for words in (targets, clients))
-    running = any(spec.startswith(_RUNNING) for spec in targets)
+    running = any(kind_of(spec)[0].runs_already for spec in targets)
     addresses = {spec: model_url_of(spec, model_url) if running else model_url for spec in targets}
-    found = [resolve(spec, adapter=adapter_for(PROTOCOL), model_url=url or None) for spec, url in addresses.items()]
+    found = [resolve(spec, model_url=url or None) for spec, url in addresses.items()]
     servers = list({target.spec: target for target in found}.values())
     asked = list(dict.fromkeys(clients)) or [""]
     unbuilt, missing = _build(servers, asked) if build else ({}, {})
@@ -103,7 +101,7 @@ def meet(
 
 def model_url_of(spec: str, model_url: str) -> str:
     """The address of the model is for a target that runs already; the others find it by themselves."""
-    return model_url if spec.startswith(_RUNNING) else ""
+    return model_url if kind_of(spec)[0].runs_already else ""
 
 
 # -- newest -------------------------------------------------------------------------------------------------------------
@@ -137,7 +135,9 @@ def _told(pair: Pair, newest: Collection[tuple[str, str]]) -> Pair:
 def _build(servers: Sequence[Target], asked: Sequence[str]) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """What could not be had of the targets and of the clients: spec -> why. Raises BadClient, before anything is built where
     the words alone tell."""
-    clients = [_client(word, server) for server in servers for word in asked if server.version or _concrete(word)]
+    clients = [
+        _client(word, server) for server in servers for word in asked if server.version or not needs_release(word)
+    ]
     budget = Budget(BUILD_S)
     builders = ThreadPoolExecutor(max_workers=BUILDERS, thread_name_prefix="build")
     try:
@@ -172,12 +172,8 @@ def _failure(build: Callable[[Budget], object], budget: Budget) -> str:
     return ""
 
 
-def _concrete(word: str) -> bool:
-    return word not in _NEEDS_RELEASE
-
-
 def _client(word: str, server: Target) -> str:
-    return resolved(word, target=server.spec, version=server.version)
+    return resolved(word, target=server.spec, version=server.version, adapter=server.adapter)
 
 
 def _pair(server: Target, word: str, unbuilt: Mapping[str, str], missing: Mapping[str, str]) -> Pair:

@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.clients.spec import kind_of
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.lines import HistoryError
@@ -96,7 +95,7 @@ def order_of(directory: Path, *, out: Path, repetition: int, pair: str = "") -> 
     header = read_header(directory)
     model_url = str(header.facts.get("model_url", ""))
     scenario = _known(header.plan, directory)
-    resolve(header.target, adapter=adapter_for(PROTOCOL), model_url=model_url or None)
+    resolve(header.target, model_url=model_url or None)
     kind, what = kind_of(header.client)
     kind.check(what)
     return Order(

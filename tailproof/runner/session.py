@@ -19,6 +19,7 @@ from tailproof.runner.judging import VERDICTS, judged_once
 from tailproof.runner.orders import QUEUED, Progress
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
+from tailproof.targets.resolve import kind_of
 
 
 class CheckSession:
@@ -57,7 +58,7 @@ class CheckSession:
             lock.close()
             raise
         # A running server has one address for its model, and that address takes one trial at a time.
-        alone = any(pair.target.startswith("url:") for pair in check.matrix.pairs)
+        alone = any(kind_of(pair.target)[0].runs_already for pair in check.matrix.pairs)
         return cls(check, lock, parallel=1 if alone else parallel, live=live)
 
     @property

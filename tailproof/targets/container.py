@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from docker.errors import ImageNotFound
 
-from tailproof.adapters.adapter import Adapter
+from tailproof.protocol.adapter import Adapter
 from tailproof.provision.base_image import pull
 from tailproof.provision.engine import connect, engine_does
 from tailproof.provision.images import REPOSITORY, VERSION_LABEL
@@ -33,7 +33,7 @@ class ContainerTarget:
         self.facts: Mapping[str, str] = {}
         self._image = image
         self._identity = ""
-        self._adapter = adapter
+        self.adapter = adapter
 
     def prepare(self, budget: Budget) -> None:
         """Find the image, or pull it when a registry may have it. Raises TargetError that says how to get it."""
@@ -61,7 +61,7 @@ class ContainerTarget:
         """A server for one trial. Raises TargetError when the target was not prepared."""
         if not self._identity:
             raise TargetError(f"{self.spec} was not prepared")
-        return ContainerServer(plan, adapter=self._adapter, image=self._identity, version=self.version)
+        return ContainerServer(plan, adapter=self.adapter, image=self._identity, version=self.version)
 
     def _pull(self, engine: object) -> None:
         own, _, version = self._image.partition(f"{REPOSITORY}:")

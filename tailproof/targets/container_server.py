@@ -18,9 +18,9 @@ import docker
 from docker.errors import NotFound
 from docker.types import Mount
 
-from tailproof.adapters.adapter import Adapter, Places
 from tailproof.history.records import Note
 from tailproof.ownership import marks
+from tailproof.protocol.adapter import Adapter, Places
 from tailproof.provision.engine import address, connect, engine_does, knock
 from tailproof.provision.errors import EngineError
 from tailproof.targets import cgroup

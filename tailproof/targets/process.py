@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tailproof.adapters.adapter import Adapter
+from tailproof.protocol.adapter import Adapter
 from tailproof.provision.installations import Installation
 from tailproof.targets.process_server import ProcessServer
 from tailproof.targets.target import Plan, TargetError
@@ -34,7 +34,7 @@ class ProcessTarget:
         self.spec = spec
         self.version = version
         self.facts: Mapping[str, str] = {}
-        self._adapter = adapter
+        self.adapter = adapter
         self._provide = provide
         self._program = tuple(program)
         self._installation: Installation | None = None
@@ -53,7 +53,7 @@ class ProcessTarget:
             raise TargetError(f"{self.spec} is a plain process and takes no memory limit: use docker:IMAGE")
         return ProcessServer(
             plan,
-            adapter=self._adapter,
+            adapter=self.adapter,
             interpreter=self._installation.interpreter,
             version=self.version,
             program=self._program,

@@ -14,10 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from tailproof.adapters.adapter import Adapter, Places
 from tailproof.history.records import Life
 from tailproof.ownership import marks, processes
 from tailproof.ownership.scratch import scratch
+from tailproof.protocol.adapter import Adapter, Places
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed

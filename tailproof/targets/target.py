@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from tailproof.history.record import Record
 from tailproof.outgoing.masking import Masker
 from tailproof.ownership.owners import Owner
+from tailproof.protocol.adapter import Adapter
 from tailproof.provision.errors import Unavailable
 from tailproof.waiting import Budget
 
@@ -154,6 +155,7 @@ class Target(Protocol):
     facts: Mapping[str, str]
     """What goes into the header's `versions`: image digest, python, engine."""
     capabilities: frozenset[str]
+    adapter: Adapter
 
     def prepare(self, budget: Budget) -> None:
         """Build or fetch what is needed, once per check; safe to call from several processes. Raises TargetError."""

@@ -14,6 +14,7 @@ from tailproof.history.records import Life
 from tailproof.incoming.connection import Address, Connection
 from tailproof.incoming.route import CONNECT_S, LOOPBACK, Unreachable
 from tailproof.ownership import scratch
+from tailproof.protocol.adapter import Adapter
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -21,7 +22,8 @@ from tailproof.waiting import Budget, DeadlineMissed
 class UrlTarget:
     """Without `model_url`, an address of the scripted model that the server can reach, it takes only what needs no model."""
 
-    def __init__(self, url: str, *, model_url: str | None = None) -> None:
+    def __init__(self, url: str, *, adapter: Adapter, model_url: str | None = None) -> None:
+        self.adapter = adapter
         self.spec = f"url:{url}"
         self.version = ""
         self.facts: Mapping[str, str] = {}

@@ -11,9 +11,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tailproof.adapters.adapter import Answer
-from tailproof.adapters.catalogue import PROTOCOL, adapter_for
-from tailproof.adapters.recording import request_of
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.client import WITNESS as CLIENT
 from tailproof.clients.kind import Sight
@@ -26,8 +23,10 @@ from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.outgoing.masking import secrets_of_environment
 from tailproof.ownership.owners import Owner
+from tailproof.protocol.adapter import Answer
+from tailproof.protocol.recording import request_of
 from tailproof.scenario.schema import Scenario, parse_bytes
-from tailproof.targets.resolve import resolve
+from tailproof.targets.resolve import kind_of, resolve
 from tailproof.targets.target import TargetError
 from tailproof.trial import machine
 from tailproof.trial.break_off import AtWork
@@ -77,8 +76,8 @@ class Assembly:
         self._pooled = pooled
         self._keys = pooled.keys
         self._ready_ns = 0
-        self.adapter = adapter_for(PROTOCOL)
-        target = resolve(order.target, adapter=self.adapter, model_url=order.model_url or None)
+        target = resolve(order.target, model_url=order.model_url or None)
+        self.adapter = target.adapter
         target.prepare(Budget(_PREPARE_S, cancel=budget.cancel))
         self.capabilities = target.capabilities
         promises = self.adapter.promises(target.version)
@@ -220,7 +219,7 @@ class Assembly:
         """What the wire stands in front of. A server that somebody else runs may go by its name, and not be reached over plain TCP."""
         parts = urlsplit(self.server.url)
         address = parts.netloc.rpartition("@")[2]
-        return f"{parts.scheme}://{address}" if self._spec.startswith("url:") else address
+        return f"{parts.scheme}://{address}" if kind_of(self._spec)[0].runs_already else address
 
     def _wire_failed(self, why: str) -> None:
         """Told at once, by a thread of the wire's owner: whatever the client does from here on is not its own doing."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.clients.client import ClientError, ClientRaised
 from tailproof.history.records import BreakOff
 from tailproof.outgoing.masking import Masker
+from tailproof.protocol.subscription import SubscriptionRefused
 from tailproof.provision.errors import EngineError, Unavailable
 from tailproof.targets.target import ServerFailed
 from tailproof.waiting import DeadlineMissed

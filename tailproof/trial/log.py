@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tailproof.adapters.adapter import Seen
+from tailproof.protocol.adapter import Seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from tailproof.adapters.adapter import Adapter, Answer, Api, Seen
-from tailproof.adapters.recording import TEXT_CHARS, event_of, request_of, status_of
-from tailproof.adapters.subscription import FirstStep, Subscription
 from tailproof.history.record import TERMINAL
 from tailproof.history.recorder import Recorder
 from tailproof.history.server_records import Reading, Status
 from tailproof.incoming.limits import EMPTY_PAGES, LOG_EVENTS, LOG_PAGES, Exceeded
+from tailproof.protocol.adapter import Adapter, Answer, Api, Seen
+from tailproof.protocol.recording import TEXT_CHARS, event_of, request_of, status_of
+from tailproof.protocol.subscription import FirstStep, Subscription
 from tailproof.trial.log import Log
 from tailproof.waiting import Budget, DeadlineMissed
 

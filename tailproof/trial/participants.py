@@ -7,13 +7,13 @@ import uuid
 from contextlib import suppress
 from dataclasses import replace
 
-from tailproof.adapters.adapter import ConversationPlan, Growth
-from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.clients.client import ClientRaised
 from tailproof.history import records
 from tailproof.history.recorder import Witness
 from tailproof.history.timeline import SECOND
 from tailproof.model.conversation import PlayedScript
+from tailproof.protocol.adapter import ConversationPlan, Growth
+from tailproof.protocol.subscription import SubscriptionRefused
 from tailproof.scenario.schema import GrownPlan
 from tailproof.trial import seeded_history
 from tailproof.trial.assembly import SCRIPT, Assembly

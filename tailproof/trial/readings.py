@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import ceil
 from pathlib import Path
 
-from tailproof.adapters.adapter import Adapter
-from tailproof.adapters.recording import event_of, status_of
 from tailproof.history.recorder import Recorder
 from tailproof.history.server_records import Reading
+from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.recording import event_of, status_of
 from tailproof.trial.log import Log
 from tailproof.trial.observer import COUNT_S, LARGEST, Observer
 from tailproof.waiting import Budget

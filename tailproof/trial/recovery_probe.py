@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tailproof.adapters.adapter import Adapter
-from tailproof.adapters.recording import request_of
-from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.history import records
 from tailproof.history.recorder import Witness
+from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.recording import request_of
+from tailproof.protocol.subscription import SubscriptionRefused
 from tailproof.trial.break_off import break_off
 from tailproof.trial.observer import Observer
 from tailproof.waiting import Budget, DeadlineMissed

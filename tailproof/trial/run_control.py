@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from tailproof.adapters.adapter import Adapter
 from tailproof.clients.client import Client
 from tailproof.faults.fault import Stage
 from tailproof.history.record import RESTING, TERMINAL
 from tailproof.model.script import tokens_of
+from tailproof.protocol.adapter import Adapter
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import Scenario
 from tailproof.trial.observer import Observer

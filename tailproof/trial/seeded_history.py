@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tailproof.adapters.adapter import Adapter, Answer, Api, ConversationPlan, GrowError, Growth, Places
-from tailproof.adapters.catalogue import PROTOCOL, adapter_for
 from tailproof.history.record import Record
 from tailproof.history.recorder import Witness
 from tailproof.model.conversation import PlayedScript
@@ -19,7 +17,9 @@ from tailproof.model.server import ScriptedModel
 from tailproof.outgoing.masking import Masker, without_user_info
 from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
-from tailproof.targets.resolve import check_address, resolve
+from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan, GrowError, Growth, Places
+from tailproof.targets.kind import check_address
+from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Plan, Server, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -117,8 +117,8 @@ def export(
         raise TargetError(f"{out} is not empty: name a new directory")
     if model_url:
         check_address(model_url, f"{without_user_info(model_url)!r} is not the address of a model: http://HOST:PORT")
-    adapter = adapter_for(PROTOCOL)
-    target = resolve(f"pypi:{version}", adapter=adapter)
+    target = resolve(f"pypi:{version}")
+    adapter = target.adapter
     say(f"preparing {target.spec}")
     target.prepare(Budget(BUILD_S))
     owner = Owner(trial=uuid.uuid4().hex[:12], owner=owner_id())

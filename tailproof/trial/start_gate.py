@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 
-from tailproof.adapters.adapter import Adapter, RequestWord
 from tailproof.history.record import RESTING
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Note
 from tailproof.model.conversation import PlayedScript
+from tailproof.protocol.adapter import Adapter, RequestWord
 from tailproof.trial.observer import Observer
 from tailproof.trial.readings import read_at_last
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed

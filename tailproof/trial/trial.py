@@ -24,6 +24,7 @@ from tailproof.ownership import processes
 from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
 from tailproof.scenario.schema import Scenario
+from tailproof.targets.resolve import kind_of
 from tailproof.trial.break_off import CAUSES, SAYS_CHARS, AtWork, break_off
 from tailproof.trial.header import header_of
 from tailproof.trial.landing import Landing
@@ -165,7 +166,7 @@ class Trial:
             raise HistoryLost(recorder.failed)
 
     def _server(self, owner: Owner) -> tuple[ServerPool, PooledServer]:
-        running = self.order.target.startswith("url:")
+        running = kind_of(self.order.target)[0].runs_already
         pool = self._pool if self._pool is not None else ServerPool(most=0)
         pooled = pool.take(
             self.order.target,

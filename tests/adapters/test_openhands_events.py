@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tailproof.adapters.openhands.adapter import STATUS_WORDS, OpenHands
-from tailproof.adapters.recording import TEXT_CHARS, event_of
 from tailproof.history.header import Header
 from tailproof.history.record import RESTING, TERMINAL
 from tailproof.history.recorder import Recorder, digest_of
 from tailproof.incoming.limits import DEPTH, WORD_CHARS, Exceeded, Misshapen, Unsound
 from tailproof.outgoing.masking import Masker
+from tailproof.protocol.recording import TEXT_CHARS, event_of
 
 ADAPTER = OpenHands()
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from tailproof.adapters.adapter import GrowError, Growth
 from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.protocol.adapter import GrowError, Growth
 
 HERE = Path(__file__).resolve().parent / "conversations"
 RELEASES = ("1.11.1", "1.35.0", "1.58.0")

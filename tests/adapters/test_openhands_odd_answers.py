@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tailproof.adapters.adapter import Answer, Api
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.incoming.limits import DEPTH, VALUES, WORD_CHARS, WORDS
+from tailproof.protocol.adapter import Answer, Api
 from tests.incoming.odd_servers import OK, server
 
 Verb = Callable[[Api], tuple[Answer, Any]]

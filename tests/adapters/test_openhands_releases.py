@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from tailproof.adapters.adapter import ConversationPlan, Places
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.adapters.openhands.api import creation
+from tailproof.protocol.adapter import ConversationPlan, Places
 
 ADAPTER = OpenHands()
 PLACES = Places(root="/data", workspace="/data/project", conversations="/data/conversations")

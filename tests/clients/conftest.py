@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import pytest
 
-from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.client import Client
 from tailproof.history.header import Header
@@ -25,6 +24,7 @@ from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.outgoing.masking import Masker
 from tailproof.ownership.owners import Owner, owner_id
+from tailproof.protocol.adapter import ConversationPlan
 from tailproof.provision.installations import Installation
 from tailproof.targets.process import ProcessTarget
 from tailproof.targets.resolve import resolve
@@ -78,7 +78,7 @@ class Play:
 
 def target_of(name: str, adapter: OpenHands) -> Target:
     if name != REFERENCE:
-        return resolve(f"pypi:{name}", adapter=adapter)
+        return resolve(f"pypi:{name}")
     return ProcessTarget(
         "reference",
         adapter=adapter,

@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 
 from tailproof.adapters.openhands.adapter import OpenHands
-from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.clients.client import ClientError
 from tailproof.clients.plain import PlainClient
 from tailproof.history.record import RESTING
+from tailproof.protocol.subscription import SubscriptionRefused
 from tailproof.trial.observer import Observer
 from tailproof.waiting import Budget, DeadlineMissed
 from tests.clients.conftest import NEWEST, REFERENCE, Play

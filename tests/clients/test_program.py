@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.client import ClientError, ClientRaised, Returned
 from tailproof.clients.program import ProgramClient
@@ -18,6 +17,7 @@ from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
 from tailproof.outgoing.masking import Masker
+from tailproof.protocol.adapter import ConversationPlan
 from tailproof.waiting import Budget
 
 KEY = "a+b/c=12"

@@ -13,7 +13,6 @@ from uuid import uuid4
 import pytest
 
 from tailproof import resources
-from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.client import ClientError, ClientRaised
 from tailproof.clients.kind import BadClient, ClientPlan, Sight
@@ -27,6 +26,7 @@ from tailproof.outgoing.masking import Masker
 from tailproof.ownership import marks, processes
 from tailproof.ownership.marks import variables
 from tailproof.ownership.owners import Owner, owner_id
+from tailproof.protocol.adapter import ConversationPlan
 from tailproof.reports import json
 from tailproof.runner.rejudge import judge_again
 from tailproof.waiting import Budget
@@ -156,7 +156,7 @@ def test_what_cannot_be_run_is_said_in_one_sentence(tmp_path: Path) -> None:
         ("script", "script names no file"),
     ):
         with pytest.raises(BadClient, match=said):
-            resolved(word, target="reference", version="")
+            resolved(word, target="reference", version="", adapter=OpenHands())
 
 
 def test_a_script_of_another_language_plays(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.adapters.openhands.clients import SDK_PROGRAM
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.client import ClientError
 from tailproof.clients.plain import PlainClient
-from tailproof.clients.program import SDK_PROGRAM, ProgramClient
+from tailproof.clients.program import ProgramClient
 from tailproof.history.header import Header
 from tailproof.history.recorder import Recorder
 from tailproof.waiting import Budget

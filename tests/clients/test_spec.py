@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tailproof.clients.spec import KINDS, BadClient, prepare, resolved
+from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.clients.kind import BadClient
+from tailproof.clients.spec import prepare, resolved
+from tailproof.extensions import table
 from tailproof.provision import environments
 from tailproof.provision.environments import environment
 from tailproof.provision.errors import Unavailable
@@ -36,13 +39,13 @@ NAMED = "1.2.3"
     ],
 )
 def test_a_spec_means_one_client(asked: str, target: str, version: str, means: str) -> None:
-    assert resolved(asked, target=target, version=version) == means
+    assert resolved(asked, target=target, version=version, adapter=OpenHands()) == means
 
 
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ("curl", r"there is no client 'curl'; there are plain, sdk:VERSION, src:DIR, .*script:FILE"),
+        ("curl", r"there is no client 'curl'; there are plain, .*script:FILE, sdk:VERSION, src:DIR"),
         ("sdk:", r"client 'sdk:' names nothing behind the colon: sdk:VERSION"),
         ("sdk:latest", r"'latest' is not a release: sdk:VERSION, for example sdk:"),
         ("sdk", r"the release of url:http://127\.0\.0\.1:1 is not known before it runs: name the client, sdk:VERSION"),
@@ -50,13 +53,13 @@ def test_a_spec_means_one_client(asked: str, target: str, version: str, means: s
         ("src:/nowhere/at/all", r"/nowhere/at/all is not a directory: src:DIR"),
         (f"src:{Path(__file__).parent}", r"is neither a virtual environment .* nor a checkout .* openhands-sdk"),
         ("plain:1", r"the plain client takes nothing behind a colon"),
-        *((word, rf"{word}.*:") for word in KINDS if word in ("ts", "script")),
+        *((word, rf"{word}.*:") for word in table("clients") if word in ("ts", "script")),
         ("script:nowhere.py", r"nowhere\.py"),
     ],
 )
 def test_a_wrong_spec_is_said_in_one_sentence(asked: str, says: str) -> None:
     with pytest.raises(BadClient, match=says) as bad:
-        resolved(asked, target="url:http://127.0.0.1:1", version="")
+        resolved(asked, target="url:http://127.0.0.1:1", version="", adapter=OpenHands())
     assert "\n" not in str(bad.value)
 
 
@@ -105,7 +108,7 @@ def test_one_that_cannot_be_had_does_not_keep_the_others_from_being_built(tiny: 
 
 def test_an_environment_without_the_sdk_is_said_in_one_sentence(tiny: list[str]) -> None:
     place = environment("0.0.1", Budget(120)).directory
-    assert resolved(f"src:{place}", target="reference", version=NEWEST) == f"src:{place}"
+    assert resolved(f"src:{place}", target="reference", version=NEWEST, adapter=OpenHands()) == f"src:{place}"
     with pytest.raises(Unavailable, match="holds no openhands-sdk: install it there"):
         prepare([f"src:{place}"], Budget(60))
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.adapters.openhands.typescript import TYPESCRIPT
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.kind import BadClient
 from tailproof.clients.program import ProgramClient
 from tailproof.clients.spec import kind_of, resolved
-from tailproof.clients.typescript import TYPESCRIPT
 from tailproof.history.reader import History
 from tailproof.provision.errors import Unavailable
 from tailproof.provision.node_environments import node_environment
@@ -214,7 +215,7 @@ def test_any_program_that_follows_the_protocol_is_a_client(play: Callable[..., P
 
 def test_a_release_is_a_spec_and_anything_else_is_said_in_one_sentence() -> None:
     for spec in (f"ts:{RELEASE}", f"ts:{RELEASE}@node"):
-        assert resolved(spec, target="pypi:1.58.0", version="1.58.0") == spec
+        assert resolved(spec, target="pypi:1.58.0", version="1.58.0", adapter=OpenHands()) == spec
     for spec, says in (
         (
             "ts:newer",

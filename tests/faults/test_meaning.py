@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 import pytest
 
-from tailproof.adapters.adapter import EventWord, RequestWord
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.faults.catalogue import fault_for
 from tailproof.faults.meaning import lacks, named
+from tailproof.protocol.adapter import EventWord, RequestWord
 from tailproof.wire.rules import Rule
 
 

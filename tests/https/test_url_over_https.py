@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tls_stage import Authority, listening, proxy_to, tls_in_front_of
 
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.incoming.route import CA_VARIABLE
 from tailproof.reports import json
 from tailproof.targets.port import HOST, Port
@@ -147,7 +148,7 @@ def nobody_between(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def refusal(url: str) -> str:
     """Why no trial begins: what a check says in its one sentence."""
     with pytest.raises(TargetError) as refused:
-        UrlTarget(url).prepare(Budget(60))
+        UrlTarget(url, adapter=OpenHands()).prepare(Budget(60))
     said = str(refused.value)
     assert "\n" not in said
     return said

@@ -20,7 +20,6 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.history.header import Header
 from tailproof.history.reader import History
@@ -30,6 +29,7 @@ from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
+from tailproof.protocol.adapter import ConversationPlan
 from tailproof.waiting import Budget
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from conftest import KEY, ROOT, Stage
 
-from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients import program
 from tailproof.clients.client import Returned
 from tailproof.history.reader import History
 from tailproof.model.script import Turn
+from tailproof.protocol.adapter import ConversationPlan
 from tailproof.waiting import DeadlineMissed
 from tailproof.wire.handle import Wire
 from tailproof.wire.rules import rule_from

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from conftest import CALM, KEY, Stage
 
-from tailproof.adapters.adapter import ConversationPlan
 from tailproof.adapters.openhands.adapter import OpenHands
-from tailproof.clients.program import SDK_PROGRAM, ProgramClient
+from tailproof.adapters.openhands.clients import SDK_PROGRAM
+from tailproof.clients.program import ProgramClient
 from tailproof.history.reader import History
 from tailproof.model.script import Turn
+from tailproof.protocol.adapter import ConversationPlan
 from tailproof.provision.environments import environment
 from tailproof.waiting import Budget
 

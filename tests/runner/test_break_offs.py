@@ -13,11 +13,11 @@ import psutil
 import pytest
 from small_trial import FINISH, GATED, KILL, order, play, trial
 
-from tailproof.adapters.subscription import SubscriptionRefused
 from tailproof.clients.plain import PlainClient
 from tailproof.clients.program import ProgramClient
 from tailproof.faults.wire import WireFault
 from tailproof.history.reader import History
+from tailproof.protocol.subscription import SubscriptionRefused
 from tailproof.targets.process_server import ProcessServer
 from tailproof.targets.target import TargetError
 from tailproof.trial.observer import Observer

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from small_trial import FINISH, order, play, trial
 
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.history.timeline import runs_of
 from tailproof.history.views import same
 from tailproof.targets import container, process
@@ -39,7 +40,10 @@ def test_every_witness_ends_and_the_trial_counts_them_all(tmp_path: Path) -> Non
     [
         (process.CAPABILITIES, set()),
         (container.CAPABILITIES, set()),
-        (UrlTarget("http://127.0.0.1:1", model_url="http://127.0.0.1:2").capabilities, {"tool", "engine", "disk"}),
+        (
+            UrlTarget("http://127.0.0.1:1", adapter=OpenHands(), model_url="http://127.0.0.1:2").capabilities,
+            {"tool", "engine", "disk"},
+        ),
     ],
     ids=["process", "container", "url"],
 )

@@ -9,10 +9,10 @@ import pytest
 from target_stage import Begin, Trial
 
 from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.adapters.openhands.installed import pypi_target, src_target
 from tailproof.provision.environments import environment
 from tailproof.provision.images import build_image
 from tailproof.targets.container import ContainerTarget
-from tailproof.targets.releases import pypi_target, src_target
 from tailproof.waiting import Budget
 
 pytestmark = pytest.mark.release

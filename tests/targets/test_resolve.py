@@ -9,15 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.provision.errors import Unavailable
 from tailproof.provision.locks import known_releases
 from tailproof.resources import folder
-from tailproof.targets.resolve import BadTarget, resolve
+from tailproof.targets.kind import BadTarget
+from tailproof.targets.resolve import resolve
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
-
-ADAPTER = OpenHands()
 
 
 @pytest.mark.parametrize(
@@ -44,10 +42,10 @@ ADAPTER = OpenHands()
 )
 def test_a_malformed_target_is_said_with_what_would_be_one(spec: str, told: str | None) -> None:
     if told is None:
-        assert resolve(spec, adapter=ADAPTER).spec == spec
+        assert resolve(spec).spec == spec
         return
     with pytest.raises(BadTarget) as error:
-        resolve(spec, adapter=ADAPTER)
+        resolve(spec)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -67,7 +65,7 @@ def test_a_malformed_target_is_said_with_what_would_be_one(spec: str, told: str 
 )
 def test_a_user_or_a_password_in_an_address_is_refused_and_not_repeated(url: str, model_url: str | None) -> None:
     with pytest.raises(BadTarget, match="the variable TAILPROOF_SESSION_KEY") as error:
-        resolve(f"url:{url}", adapter=ADAPTER, model_url=model_url)
+        resolve(f"url:{url}", model_url=model_url)
     assert "s3cret" not in str(error.value)
 
 
@@ -75,8 +73,8 @@ def test_a_user_or_a_password_in_an_address_is_refused_and_not_repeated(url: str
 def test_a_key_that_cannot_be_kept_out_of_reports_is_refused(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAILPROOF_SESSION_KEY", key)
     with pytest.raises(BadTarget, match=r"TAILPROOF_SESSION_KEY is (too short|no key)"):
-        resolve("url:http://host", adapter=ADAPTER)
-    assert resolve("reference", adapter=ADAPTER).spec == "reference", "it is for running servers only"
+        resolve("url:http://host")
+    assert resolve("reference").spec == "reference", "it is for running servers only"
 
 
 @pytest.mark.parametrize(
@@ -84,11 +82,11 @@ def test_a_key_that_cannot_be_kept_out_of_reports_is_refused(key: str, monkeypat
     ["tailproof/agent-server:1.58.0", "registry.example:5000/a/b:1.2-python", f"name@sha256:{'0' * 64}", "name"],
 )
 def test_image_references_are_taken_as_they_are(image: str) -> None:
-    assert resolve(f"docker:{image}", adapter=ADAPTER).spec == f"docker:{image}"
+    assert resolve(f"docker:{image}").spec == f"docker:{image}"
 
 
 def test_newest_is_the_newest_locked_release() -> None:
-    target = resolve("pypi:newest", adapter=ADAPTER)
+    target = resolve("pypi:newest")
     assert (target.spec, target.version) == (f"pypi:{known_releases()[-1]}", known_releases()[-1])
 
 
@@ -98,30 +96,30 @@ def test_the_reference_is_the_release_that_it_says_it_is() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", says], cwd=folder("fixtures"), capture_output=True, text=True, check=True
     )
-    assert resolve("reference:silent", adapter=ADAPTER).version == ran.stdout.strip()
+    assert resolve("reference:silent").version == ran.stdout.strip()
     assert ran.stdout.strip() in known_releases()
 
 
 def test_a_directory_that_holds_no_server_is_said(tmp_path: Path) -> None:
-    target = resolve(f"src:{tmp_path}", adapter=ADAPTER)
+    target = resolve(f"src:{tmp_path}")
     with pytest.raises(Unavailable, match="neither a virtual environment"):
         target.prepare(Budget(10))
 
 
 def test_a_model_address_is_for_running_servers_only() -> None:
     with pytest.raises(BadTarget, match="url: targets only"):
-        resolve("pypi:1.58.0", adapter=ADAPTER, model_url="http://127.0.0.1:1/v1")
+        resolve("pypi:1.58.0", model_url="http://127.0.0.1:1/v1")
 
 
 @pytest.mark.parametrize(("model_url", "capabilities"), [(None, set()), ("http://10.0.0.1:1/v1", {"model"})])
 def test_a_running_server_takes_what_the_wire_can_do(model_url: str | None, capabilities: set[str]) -> None:
-    target = resolve("url:http://127.0.0.1:8000", adapter=ADAPTER, model_url=model_url)
+    target = resolve("url:http://127.0.0.1:8000", model_url=model_url)
     assert target.capabilities == capabilities
 
 
 def test_a_running_server_that_nobody_runs_is_said() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        target = resolve(f"url:http://127.0.0.1:{nobody.getsockname()[1]}", adapter=ADAPTER)
+        target = resolve(f"url:http://127.0.0.1:{nobody.getsockname()[1]}")
         with pytest.raises(TargetError, match="nobody answers at 127"):
             target.prepare(Budget(10))

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tailproof.adapters.adapter import Asked, EventWord, Growth, Launch, Places, Promises, RequestWord, Seen
 from tailproof.adapters.openhands import disk, events, requests, seeding
-from tailproof.adapters.openhands.api import OpenHandsApi
+from tailproof.adapters.openhands.api import MODEL, MODEL_KEY, TOOL_PATIENCE_S, OpenHandsApi
+from tailproof.adapters.openhands.name import PROTOCOL
 from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.sources import SOURCES
 from tailproof.history.record import Neutral
 from tailproof.incoming.limits import REQUEST_S
+from tailproof.protocol.adapter import Adapter, Asked, EventWord, Growth, Launch, Places, Promises, RequestWord, Seen
+from tailproof.resources import REFERENCE
 from tailproof.waiting import Budget
 
 STATUS_WORDS = (
@@ -32,7 +34,16 @@ _YES = frozenset({"1", "true", "yes", "on"})
 class OpenHands:
     """The adapter. A value without state."""
 
-    name = "openhands"
+    name = PROTOCOL
+    model = MODEL
+    model_key = MODEL_KEY
+    tool_patience_s = TOOL_PATIENCE_S
+
+    def own_client(self, target: str, release: str) -> str:
+        """The SDK of the same release; the reference client for the reference server; the plain one for an unknown release."""
+        if target.partition(":")[0] == REFERENCE:
+            return REFERENCE
+        return f"sdk:{release}" if release else "plain"
 
     def promises(self, version: str) -> Promises:
         """What the release promises. Sources: pull request 1554 (`crash_policy`), the end of a run in the server's event
@@ -143,3 +154,6 @@ class OpenHands:
     def grow(self, conversations: Path, conversation: str, growth: Growth) -> None:
         """Actions with their observations, and the condensations that make the model forget them. Raises GrowError."""
         seeding.grow(conversations, conversation, growth)
+
+
+ADAPTERS: Mapping[str, Adapter] = {PROTOCOL: OpenHands()}

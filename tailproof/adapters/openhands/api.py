@@ -11,7 +11,6 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from tailproof.adapters.adapter import Answer, ConversationPlan, Opening, Page, Seen
 from tailproof.adapters.openhands.events import decode
 from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.requests import CONVERSATIONS, INIT
@@ -20,6 +19,7 @@ from tailproof.incoming.http import Http, Reply
 from tailproof.incoming.limits import Misshapen, Unsound
 from tailproof.incoming.words import number, word, words
 from tailproof.outgoing.masking import Masker
+from tailproof.protocol.adapter import Answer, ConversationPlan, Opening, Page, Seen
 from tailproof.waiting import Budget
 
 Found = TypeVar("Found")

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from tailproof.adapters.adapter import Seen
 from tailproof.adapters.openhands.events import decode
 from tailproof.incoming.json import decode as decode_json
 from tailproof.incoming.limits import MESSAGE_BYTES, Exceeded, Unsound, size
 from tailproof.incoming.words import word
+from tailproof.protocol.adapter import Seen
 
 _DIRECTORY = re.compile(r"^[0-9a-f]{32}$")
 _EVENT_FILE = re.compile(r"^event-(\d+)-.+\.json$")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tailproof.adapters.adapter import EventWord, NotAnEvent, Seen
 from tailproof.history.record import TERMINAL, Neutral, Role
 from tailproof.incoming import json as incoming
 from tailproof.incoming.words import word
+from tailproof.protocol.adapter import EventWord, NotAnEvent, Seen
 
 TEXT_CHARS = 8192
 """More than is kept: whoever keeps it knows what must not be cut in half."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from tailproof.adapters.adapter import Asked, RequestWord
+from tailproof.protocol.adapter import Asked, RequestWord
 
 CONVERSATIONS = "/api/conversations"
 INIT = "/api/init"

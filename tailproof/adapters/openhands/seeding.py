@@ -24,10 +24,10 @@ from typing import Any
 
 import msgspec
 
-from tailproof.adapters.adapter import GrowError, Growth
 from tailproof.adapters.openhands.disk import content, event_files
 from tailproof.incoming.json import decode
 from tailproof.incoming.limits import Unsound
+from tailproof.protocol.adapter import GrowError, Growth
 
 Body = dict[str, Any]
 

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from tailproof.adapters.adapter import Adapter
+from tailproof.protocol.adapter import Adapter
 from tailproof.provision.environments import environment
 from tailproof.provision.installations import SERVER, Installation, installation_of
 from tailproof.targets.process import ProcessTarget

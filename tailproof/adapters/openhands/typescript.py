@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tailproof.adapters.openhands.name import PROTOCOL
 from tailproof.clients.client import Client
 from tailproof.clients.kind import BadClient, ClientPlan, Kind
 from tailproof.clients.program import ProgramClient
@@ -122,5 +123,5 @@ def _make(word: str, plan: ClientPlan) -> Client:
     )
 
 
-TYPESCRIPT = Kind(form="ts:VERSION", check=_check, prepare=_prepare, make=_make)
+TYPESCRIPT = Kind(form="ts:VERSION", protocol=PROTOCOL, check=_check, prepare=_prepare, make=_make)
 """`ts:VERSION` or `ts:DIR`, and either with `@node` or `@fresh` (see `WAYS`)."""

@@ -234,6 +234,15 @@ class Adapter(Protocol):
     """One protocol. Adapters are values without state; `Api` objects hold connections."""
 
     name: str
+    model: str
+    """What the scripted model is called by servers of this protocol."""
+    model_key: str
+    """The key with which they ask it; it looks at none."""
+    tool_patience_s: int
+    """After how many silent seconds a tool may give up on a command; longer than a gate is held."""
+
+    def own_client(self, target: str, release: str) -> str:
+        """The client that belongs to a target (its spec) of this release, which is empty when it cannot be told."""
 
     def promises(self, version: str) -> Promises:
         """What the release promises. An unknown (`""`) version gets those of the newest release."""

@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from tailproof.adapters.adapter import Adapter, Api, NotAnEvent, Seen
-from tailproof.adapters.recording import event_of, status_of
 from tailproof.history.recorder import Recorder, Witness
 from tailproof.history.records import Note
 from tailproof.history.server_records import Stream
@@ -22,6 +20,8 @@ from tailproof.incoming.limits import (
     size,
 )
 from tailproof.incoming.websocket import CLOSE_S, Refused, WebSocket
+from tailproof.protocol.adapter import Adapter, Api, NotAnEvent, Seen
+from tailproof.protocol.recording import event_of, status_of
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 FIRST_STEP_S = 60.0

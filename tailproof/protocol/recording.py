@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
-from tailproof.adapters.adapter import Adapter, Answer, Seen
 from tailproof.history.recorder import Recorder
 from tailproof.history.server_records import Event, Request, Status
+from tailproof.protocol.adapter import Adapter, Answer, Seen
 
 TEXT_CHARS = 200
 

@@ -1,0 +1,96 @@
+"""The targets that speak the protocol of the OpenHands agent-server: releases, checkouts, images, running servers, and the small
+honest server in `fixtures/`, or a variant of it that breaks one promise."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tailproof import resources
+from tailproof.adapters.openhands.installed import pypi_target, src_target
+from tailproof.adapters.openhands.name import PROTOCOL
+from tailproof.incoming.files import is_directory, place_of
+from tailproof.outgoing.masking import SESSION_KEY, BadSecret, check_secret, without_user_info
+from tailproof.outgoing.visible import PATH_CHARS, clip
+from tailproof.provision.installations import Installation
+from tailproof.provision.locks import known_releases
+from tailproof.targets.kind import BadTarget, TargetKind, TargetSpec, check_address, said
+from tailproof.targets.process import ProcessTarget
+from tailproof.targets.target import Target
+from tailproof.targets.url import UrlTarget
+
+REFERENCE_RELEASE = "1.58.0"
+"""The release that the reference server plays, and says that it is."""
+
+_RELEASE = re.compile(r"\d+\.\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)?")
+_REFERENCE_CHARS = 512
+"""A name has at most 255 of them, a tag 128."""
+_REFERENCE = re.compile(r"[a-z0-9]+([._/:@-]+[A-Za-z0-9_]+)*")
+
+
+def _docker(asked: TargetSpec) -> Target:
+    if not _REFERENCE.fullmatch(asked.what) or len(asked.what) > _REFERENCE_CHARS:
+        raise BadTarget(
+            f"{said(asked.what)} is not an image reference: docker:NAME[:TAG], for example docker:tailproof/agent-server:1.58.0"
+        )
+    # The library of the engine takes longer to load than the rest of a command.
+    from tailproof.targets.container import ContainerTarget
+
+    return ContainerTarget(asked.what, adapter=asked.adapter)
+
+
+def _pypi(asked: TargetSpec) -> Target:
+    version = asked.what
+    if version == "newest":
+        version = known_releases()[-1]
+    if not _RELEASE.fullmatch(version):
+        raise BadTarget(f"{said(version)} is not a release: pypi:VERSION, for example pypi:{known_releases()[-1]}")
+    return pypi_target(f"pypi:{version}", version, adapter=asked.adapter)
+
+
+def _src(asked: TargetSpec) -> Target:
+    directory = place_of(asked.what)
+    if not is_directory(directory):
+        raise BadTarget(
+            f"{clip(str(directory), PATH_CHARS)} is not a directory: src:DIR takes a checkout of the server or a virtual environment"
+        )
+    return src_target(asked.spec, directory, adapter=asked.adapter)
+
+
+def _url(asked: TargetSpec) -> Target:
+    url, model_url = asked.what, asked.model_url
+    check_address(url, f"{said(without_user_info(url))} is not the address of a server: url:http://HOST:PORT")
+    if model_url:
+        check_address(
+            model_url, f"{said(without_user_info(model_url))} is not the address of a model: http://HOST:PORT"
+        )
+    if key := os.environ.get(SESSION_KEY):
+        try:
+            check_secret(key, SESSION_KEY)
+        except BadSecret as bad:
+            raise BadTarget(str(bad)) from bad
+    return UrlTarget(url, adapter=asked.adapter, model_url=model_url)
+
+
+def _reference(asked: TargetSpec) -> Target:
+    program = str(resources.folder("fixtures") / "reference_server.py")
+    installed = Installation(interpreter=Path(sys.executable), version=REFERENCE_RELEASE)
+    return ProcessTarget(
+        asked.spec,
+        adapter=asked.adapter,
+        provide=lambda budget: installed,
+        version=installed.version,
+        program=(program, *(("--broken", asked.what) if asked.what else ())),
+    )
+
+
+KINDS: Mapping[str, TargetKind] = {
+    "docker": TargetKind(form="docker:IMAGE", protocol=PROTOCOL, make=_docker),
+    "pypi": TargetKind(form="pypi:VERSION, pypi:newest", protocol=PROTOCOL, make=_pypi),
+    "src": TargetKind(form="src:DIR", protocol=PROTOCOL, make=_src),
+    "url": TargetKind(form="url:URL", protocol=PROTOCOL, make=_url, runs_already=True),
+    resources.REFERENCE: TargetKind(form="reference[:VARIANT]", protocol=PROTOCOL, make=_reference, bare=True),
+}

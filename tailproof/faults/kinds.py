@@ -1,0 +1,35 @@
+"""The faults that tailproof brings, by their names in a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tailproof.faults.fault import Make
+from tailproof.faults.memory import ChildOom, ServerOom
+from tailproof.faults.network import ToxicFault
+from tailproof.faults.process import Kill, Pause, Restart
+from tailproof.faults.user import UserDelete, UserMessage, UserPause
+from tailproof.faults.wire import DOES, WireFault
+from tailproof.wire.toxiproxy import TOXICS, ToxicType
+
+
+def _wire(does: str) -> Make:
+    return lambda identity, options: WireFault(identity, does, options)
+
+
+def _network(toxic: ToxicType) -> Make:
+    return lambda identity, options: ToxicFault(identity, toxic, options)
+
+
+KINDS: Mapping[str, Make] = {
+    "process.kill": Kill,
+    "process.restart": Restart,
+    "process.pause": Pause,
+    "memory.server": ServerOom,
+    "memory.child": ChildOom,
+    "user.pause": UserPause,
+    "user.delete": UserDelete,
+    "user.message": UserMessage,
+    **{f"wire.{does}": _wire(does) for does in DOES},
+    **{f"network.{toxic}": _network(toxic) for toxic in TOXICS},
+}

@@ -1,0 +1,36 @@
+"""The guarantees that tailproof brings, in the order in which reports list them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tailproof.guarantees import (
+    client,
+    cost,
+    events_callbacks,
+    events_client,
+    events_delivery,
+    events_log,
+    events_pages,
+    events_stable,
+    loop,
+    loop_answered,
+    loop_consent,
+    model_sound,
+    server,
+    server_sane,
+    status,
+    status_client,
+    stream,
+)
+from tailproof.guarantees.verdict import Guarantee
+
+FAMILIES = (
+    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
+    *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, server_sane, client),
+)
+
+GUARANTEES: Mapping[str, Guarantee] = MappingProxyType(
+    {guarantee.id: guarantee for family in FAMILIES for guarantee in family.GUARANTEES}
+)

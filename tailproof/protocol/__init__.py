@@ -1,0 +1,1 @@
+"""What any protocol has to say: the seam between adapters and everything else."""
