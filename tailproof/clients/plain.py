@@ -42,14 +42,16 @@ class PlainClient:
         self._progress = ""
         """How far the newest run has come."""
         self._closing = threading.Event()
-        self._first_step = FirstStep(alone=False)
+        self._first_step = FirstStep(adapter.neutral, alone=False)
 
     def start(self) -> None:
         """Nothing to get ready."""
 
     def connect(self, url: str, *, key: str, version: str, budget: Budget) -> None:
         """Only remembers the address. No request outlasts the budget."""
-        self._first_step = FirstStep(alone=bool(self._adapter.promises(version).facts.get("first_step_alone")))
+        self._first_step = FirstStep(
+            self._adapter.neutral, alone=bool(self._adapter.promises(version).facts.get("first_step_alone"))
+        )
         self._api = self._adapter.api(url, key=key, version=version, budget=budget)
 
     def create(self, plan: ConversationPlan, budget: Budget) -> str:

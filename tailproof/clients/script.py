@@ -74,7 +74,7 @@ class ScriptClient:
         self._recorder.write_header()
         if is_python(self._file, source):
             try:
-                found = waited_for(source, self._file.name)
+                found = waited_for(source, self._file.name, self._adapter.status_reads)
             except SourceError as error:
                 self._witness.write(Note(text=f"its status words are not known: {error}"))
                 return

@@ -1,6 +1,6 @@
 """Which expressions of a Python source are the status of a conversation, and which constants they are compared with.
 
-A value is `SURE` when it was read under a name that only the status of a run has (`execution_status`). It is `LIKELY` when it
+A value is `SURE` when it was read under a name that only the status of a run has (`StatusReads.names`). It is `LIKELY` when it
 was read under a name that many things have (`status`, `state`) from the answer of a route of conversations. Everything else is
 none of ours: `state` of the route that initialises a server, `status` of a health check or of another service. Values are
 followed through assignments, returns and arguments within the file, whatever the order of its lines.
@@ -14,16 +14,15 @@ from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import TypeAlias, TypeVar
 
+from tailproof.protocol.adapter import StatusReads
+
 MOST_STEPS = 5_000
 """How far one expression is followed: names that lead to each other have more ways than anybody can go."""
-SURELY = frozenset({"execution_status", "agent_status", "conversation_status", "run_status"})
 LOOSELY = frozenset({"status", "state"})
 _LOOSE_ENDS = ("_status", "_state")
 _SAME_VALUE = frozenset({"lower", "upper", "casefold", "strip"})
 _FOLDS = frozenset({"lower", "upper", "casefold"})
 _WRAPPERS = frozenset({"str", "set", "frozenset", "tuple", "list"})
-_CONVERSATIONS = re.compile(r"/conversations(?![A-Za-z0-9_-])")
-_ELSEWHERE = re.compile(r"/(init|ready|health|alive|server_info|events|bash|git|file|vscode|sockets)\b")
 _ROUTE = re.compile(r"^(/|\0|https?:)[^ ]*/[A-Za-z_]|^/[A-Za-z_]")
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -42,7 +41,9 @@ class Strength(IntEnum):
 class Values:
     """What the names of one source stand for."""
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, tree: ast.Module, reads: StatusReads) -> None:
+        self._reads = reads
+        self.other_words = reads.other_words
         self.parents: dict[ast.AST, ast.AST] = {}
         self._bound: dict[tuple[Scope, str], list[ast.expr]] = {}
         self._functions: dict[str, list[Function]] = {}
@@ -95,13 +96,13 @@ class Values:
         read = _read(node)
         if read is not None:
             key, base = read
-            if key in SURELY:
+            if key in self._reads.names:
                 return Strength.SURE
             if (key in LOOSELY or key.endswith(_LOOSE_ENDS)) and self._of_a_conversation(base):
                 return Strength.LIKELY
             if key in ("value", "name") and isinstance(node, ast.Attribute):
                 return self.status(base)
-        if isinstance(node, ast.Name) and node.id in SURELY:
+        if isinstance(node, ast.Name) and node.id in self._reads.names:
             return Strength.SURE
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Attribute) and node.func.attr in _SAME_VALUE:
@@ -118,7 +119,9 @@ class Values:
         parts = list(_parts(node))
         routes = [text for text in map(_template, parts) if text is not None and _ROUTE.search(text)]
         if routes:
-            return any(map(_CONVERSATIONS.search, routes)) and not any(map(_ELSEWHERE.search, routes))
+            return any(map(self._reads.of_conversations.search, routes)) and not any(
+                map(self._reads.elsewhere.search, routes)
+            )
         return any(self._of_a_conversation(value) for part in parts for value in self._values(part))
 
     # -- what a name stands for -----------------------------------------------------------------------------------------

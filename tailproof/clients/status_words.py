@@ -13,9 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tailproof.clients.status_values import Strength, Values
-
-OTHER_WORDS = frozenset({"dormant", "initializing", "ready", "ok", "alive", "healthy"})
-"""What the routes of initialisation and health answer: no words of a run, unless they stand for a status surely."""
+from tailproof.protocol.adapter import StatusReads
 
 _POSITIVE = (ast.Eq, ast.In, ast.Is)
 _NEGATIVE = (ast.NotEq, ast.NotIn, ast.IsNot)
@@ -35,11 +33,12 @@ class WaitedFor:
     words: tuple[str, ...]
 
 
-def waited_for(source: bytes | str, name: str) -> list[WaitedFor]:
-    """What a source waits for, in the order of its lines; `name` stands before each line number. Raises SourceError."""
+def waited_for(source: bytes | str, name: str, reads: StatusReads) -> list[WaitedFor]:
+    """What a source waits for, in the order of its lines; `name` stands before each line number, and
+    `reads` is how programs of a protocol read a status. Raises SourceError."""
     try:
         tree = ast.parse(source)
-        values = Values(tree)
+        values = Values(tree, reads)
         found = sorted(_comparisons(tree, values), key=lambda one: one[0])
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
@@ -58,7 +57,7 @@ def _comparisons(tree: ast.Module, values: Values) -> Iterator[tuple[int, list[s
         elif isinstance(node, ast.Match):
             strength = values.status(node.subject)
             for case in node.cases:
-                words = _fit(list(_patterns(case.pattern, values)), strength)
+                words = _fit(list(_patterns(case.pattern, values)), strength, values)
                 if words and strength and _leaves(case.body):
                     yield case.pattern.lineno, words
 
@@ -74,12 +73,12 @@ def _compared(node: ast.Compare, values: Values) -> list[str]:
         words = values.words(constants) if strength else []
         if words:
             words = [word.lower() for word in words] if values.folded(status) else words
-            return _fit(words, strength)
+            return _fit(words, strength, values)
     return []
 
 
-def _fit(words: list[str], strength: Strength) -> list[str]:
-    return [] if strength is Strength.LIKELY and OTHER_WORDS.issuperset(words) else words
+def _fit(words: list[str], strength: Strength, values: Values) -> list[str]:
+    return [] if strength is Strength.LIKELY and values.other_words.issuperset(words) else words
 
 
 def _patterns(pattern: ast.pattern, values: Values) -> Iterator[str]:

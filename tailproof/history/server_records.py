@@ -49,13 +49,13 @@ class Sighting(Record, tag="event"):
     """`stream:1`, `page:3`, `disk:0`, `callback:0`, `held:0`: unique within the witness."""
     id: str
     name: str
-    """The protocol's own word for the kind, for example `ActionEvent`."""
+    """The protocol's own word for the kind."""
     conversation: str = ""
     role: Role = "other"
     durable: bool = True
     """False for what the server never persists: snapshots, deltas, transient errors."""
     call: str = ""
-    """Pairs an action with what closes it (OpenHands: the tool call id)."""
+    """Pairs an action with what closes it (often the id of a tool call)."""
     status: str = ""
     """The raw status that a `status` or `snapshot` event carries."""
     ts: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,19 @@ class Promises:
     """Guarantee -> where the promise was made: a specification, a pull request, a line of documentation."""
     vocabulary: tuple[str, ...]
     """The status words that this release knows, where the server publishes no list itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReads:
+    """How a program reads the status of a run, for whoever looks for that in its source."""
+
+    names: frozenset[str]
+    """What only the status of a run is called."""
+    of_conversations: re.Pattern[str]
+    """Found in the routes whose answers hold it under a name that many things have (`status`, `state`), unless `elsewhere` is, too."""
+    elsewhere: re.Pattern[str]
+    other_words: frozenset[str]
+    """What stands under such names and is no status of a run: a server that is `ready`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +126,7 @@ class Launch:
     """How one server is started, wherever it runs: as a process or in a container."""
 
     arguments: Sequence[str]
-    """What follows the interpreter: `-m openhands.agent_server --host ... --port ...`."""
+    """What follows the interpreter: `-m a.server --host ... --port ...`."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -238,6 +252,7 @@ class Adapter(Protocol):
     """What the scripted model is called by servers of this protocol."""
     model_key: str
     """The key with which they ask it; it looks at none."""
+    status_reads: StatusReads
     tool_patience_s: int
     """After how many silent seconds a tool may give up on a command; longer than a gate is held."""
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from tailproof.history.record import TERMINAL, Neutral
 from tailproof.history.recorder import Recorder, Witness
 from tailproof.history.records import Note
 from tailproof.history.server_records import Stream
@@ -228,14 +229,16 @@ class Subscription:
 class FirstStep:
     """Lets pollers stay away while the first step of a conversation is under way, where a release cannot bear it."""
 
-    def __init__(self, *, alone: bool) -> None:
+    def __init__(self, neutral: Callable[[str], Neutral], *, alone: bool) -> None:
+        """`neutral` is the adapter's; `alone`: the release cannot bear it."""
+        self._neutral = neutral
         self._over = threading.Event()
         if not alone:
             self._over.set()
 
     def noticed(self, seen: Seen) -> None:
         """The stream brought an event: the first action, or an end of the run, ends the first step."""
-        if seen.role in ("action", "error") or seen.status in ("error", "finished", "stuck"):
+        if seen.role in ("action", "error") or self._neutral(seen.status) in TERMINAL:
             self._over.set()
 
     def wait(self, stop: threading.Event) -> None:

@@ -2,7 +2,7 @@
 
     last_seen: 1.58.2                  # the newest release on which the entries were seen; an entry may have its own
     known:
-      - target: docker:*agent-server*  # a spec or a glob, or a list of them
+      - target: docker:*-server*  # a spec or a glob, or a list of them
         release: ">=1.56.0"            # since when
         guarantee: status.crash
         scenario: kill-tool

@@ -62,7 +62,9 @@ class Observer:
         self._poller: threading.Thread | None = None
         self._stop_polling = threading.Event()
         self._cut_poll = Budget(math.inf)
-        self._first_step = FirstStep(alone=bool(adapter.promises(version).facts.get("first_step_alone")))
+        self._first_step = FirstStep(
+            adapter.neutral, alone=bool(adapter.promises(version).facts.get("first_step_alone"))
+        )
 
     # -- readiness ------------------------------------------------------------------------------------------------
 

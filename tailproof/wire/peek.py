@@ -40,7 +40,7 @@ def escaped(text: object) -> bytes:
 
 
 def name_at_end(tail: bytes) -> bytes:
-    """The kind in a tail such as `"kind":"MessageEvent"}`; empty when the end of the payload says nothing certain.
+    """The kind in a tail such as `"kind":"Message"}`; empty when the end of the payload says nothing certain.
 
     Only the last brace may follow, so the pair belongs to the outermost object and never to something inside it.
     """

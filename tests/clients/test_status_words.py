@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailproof import resources
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.clients.status_words import SourceError, waited_for
 
 GET = 'client.get(f"/api/conversations/{cid}").json()'
@@ -17,7 +18,10 @@ GET = 'client.get(f"/api/conversations/{cid}").json()'
 
 def words(source: str) -> list[tuple[int, tuple[str, ...]]]:
     """(line, words) of everything that is waited for."""
-    return [(int(one.source.rpartition(":")[2]), one.words) for one in waited_for(textwrap.dedent(source), "poll.py")]
+    return [
+        (int(one.source.rpartition(":")[2]), one.words)
+        for one in waited_for(textwrap.dedent(source), "poll.py", OpenHands.status_reads)
+    ]
 
 
 WAITS = {
@@ -161,12 +165,15 @@ def test_the_places_come_in_the_order_of_the_lines() -> None:
         while info["execution_status"] != "gone":
             wait()
     """
-    assert [one.source for one in waited_for(textwrap.dedent(source), "poll.py")] == ["poll.py:1", "poll.py:3"]
+    assert [one.source for one in waited_for(textwrap.dedent(source), "poll.py", OpenHands.status_reads)] == [
+        "poll.py:1",
+        "poll.py:3",
+    ]
 
 
 def test_a_source_that_cannot_be_read_says_where() -> None:
     with pytest.raises(SourceError, match=r"poll\.py:2: "):
-        waited_for("x = 1\nwhile:\n", "poll.py")
+        waited_for("x = 1\nwhile:\n", "poll.py", OpenHands.status_reads)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +187,7 @@ def test_a_source_that_cannot_be_read_says_where() -> None:
 )
 def test_of_the_shipped_scripts(script: str, expected: set[str]) -> None:
     file = resources.folder("fixtures") / "scripts" / script
-    found = {word for one in waited_for(file.read_bytes(), script) for word in one.words}
+    found = {word for one in waited_for(file.read_bytes(), script, OpenHands.status_reads) for word in one.words}
     assert found <= expected
     assert expected - {"running"} <= found
 

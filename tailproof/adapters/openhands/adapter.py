@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,18 @@ from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.sources import SOURCES
 from tailproof.history.record import Neutral
 from tailproof.incoming.limits import REQUEST_S
-from tailproof.protocol.adapter import Adapter, Asked, EventWord, Growth, Launch, Places, Promises, RequestWord, Seen
+from tailproof.protocol.adapter import (
+    Adapter,
+    Asked,
+    EventWord,
+    Growth,
+    Launch,
+    Places,
+    Promises,
+    RequestWord,
+    Seen,
+    StatusReads,
+)
 from tailproof.resources import REFERENCE
 from tailproof.waiting import Budget
 
@@ -37,6 +49,12 @@ class OpenHands:
     name = PROTOCOL
     model = MODEL
     model_key = MODEL_KEY
+    status_reads = StatusReads(
+        names=frozenset({"execution_status", "agent_status", "conversation_status", "run_status"}),
+        of_conversations=re.compile(r"/conversations(?![A-Za-z0-9_-])"),
+        elsewhere=re.compile(r"/(init|ready|health|alive|server_info|events|bash|git|file|vscode|sockets)\b"),
+        other_words=frozenset({"dormant", "initializing", "ready", "ok", "alive", "healthy"}),
+    )
     tool_patience_s = TOOL_PATIENCE_S
 
     def own_client(self, target: str, release: str) -> str:
