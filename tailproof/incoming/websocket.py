@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from websockets.client import ClientProtocol
@@ -30,6 +30,7 @@ from tailproof.incoming.limits import (
     Unsound,
     size,
 )
+from tailproof.incoming.stream import BROKEN, IN_ORDER, Refused
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 TICK_S = 1.0
@@ -42,18 +43,11 @@ _BEGINS = b"HTTP/1."
 _HEAD = re.compile(rb"HTTP/1\.\d (\d{3})\b.*?\r\n\r\n", re.DOTALL)
 
 
-class Refused(Exception):
-    """The handshake was answered with something else than an upgrade."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"{code} the handshake was refused")
-        self.code = code
-
-
 class WebSocket:
-    """Used by one thread, ended by any (`end`). No compression is offered."""
+    """See `MessageStream`. No compression is offered; `first` is what is sent at once, as text messages."""
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], *, first: Sequence[str] = ()) -> None:
+        self._first = first
         self._protocol = ClientProtocol(parse_uri(url), max_size=MESSAGE_BYTES)
         self._headers = headers
         self._connection = Connection(Address.of(url))
@@ -102,10 +96,11 @@ class WebSocket:
                 raise Endless(f"the handshake did not end within {waited:.0f} s") from None
             raise
         self._check_handshake()
+        for text in self._first:
+            self._send(text, patience)
         self._take_frames()
 
-    def send(self, text: str, budget: Budget) -> None:
-        """One text message. Raises OSError, DeadlineMissed, Cancelled."""
+    def _send(self, text: str, budget: Budget) -> None:
         self._protocol.send_text(text.encode())
         for data in self._protocol.data_to_send():
             self._connection.send(data, budget)
@@ -141,7 +136,7 @@ class WebSocket:
         """Say goodbye, wait a little (`goodbye_s`, else CLOSE_S) for that of the other side, and give the connection back; code and
         reason of the end."""
         if self._protocol.state is State.OPEN:
-            self._protocol.send_close(1000)
+            self._protocol.send_close(IN_ORDER)
         budget = Budget(CLOSE_S if goodbye_s is None else goodbye_s)
         try:
             self._flush()
@@ -152,7 +147,7 @@ class WebSocket:
             pass  # it ends without a word
         self._connection.close()
         said = self._protocol.close_rcvd or self._protocol.close_sent
-        return (said.code, said.reason) if said else (1006, "the connection was lost")
+        return (said.code, said.reason) if said else (BROKEN, "the connection was lost")
 
     def end(self) -> None:
         """From any thread: `open` and `receive` give up."""

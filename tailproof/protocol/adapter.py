@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from tailproof.history.record import Neutral, Role
 from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
+from tailproof.incoming.stream import MessageStream
 from tailproof.waiting import Budget
 
 RequestWord = Literal[
@@ -109,16 +110,6 @@ class Asked:
     conversation: str = ""
     words: tuple[str, ...] = ()
     """The status words that it asks for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """How a subscription is opened. Holds the session key in whatever place the release wants it: never written down."""
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    frames: Sequence[str] = ()
-    """Text frames to send first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,14 +222,9 @@ class Api(Protocol):
     def probe(self, method: str, path: str) -> Answer:
         """Try one route for its code."""
 
-    def stream_url(self, conversation: str) -> str:
-        """Where a subscriber connects (`ws://...`), without a secret in it."""
-
-    def stream_headers(self) -> Mapping[str, str]:
-        """Headers of a subscription: how this release takes its key; may be empty when the key goes into the URL."""
-
-    def stream_opening(self, conversation: str) -> Opening:
-        """Everything that opens a subscription on this release, the key included."""
+    def stream(self, conversation: str) -> MessageStream:
+        """A subscription to the events of a conversation, not yet opened. Whatever stands for a subscriber's key is in it: nobody else
+        gets to know that."""
 
     def close(self) -> None:
         """End what is under way, in any thread: it is `cut`."""

@@ -20,7 +20,8 @@ from tailproof.incoming.limits import (
     Unsound,
     size,
 )
-from tailproof.incoming.websocket import CLOSE_S, Refused, WebSocket
+from tailproof.incoming.stream import Refused
+from tailproof.incoming.websocket import CLOSE_S
 from tailproof.protocol.adapter import Adapter, Api, NotAnEvent, Seen
 from tailproof.protocol.recording import event_of, status_of
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
@@ -37,7 +38,7 @@ class SubscriptionRefused(Exception):
 
 
 class Subscription:
-    """A WebSocket that is read in its own thread until it ends or is closed. Whatever comes on it ends nothing but, at worst, itself.
+    """A stream that is read in its own thread until it ends or is closed. Whatever comes on it ends nothing but, at worst, itself.
 
     A subscription counts as accepted when its first event has come: handshakes are answered before the key is looked at.
     `path` is `direct` or `wire`. `on_seen` is called in the reading thread, after the event was recorded.
@@ -64,8 +65,7 @@ class Subscription:
         self._path = path
         self._epoch = epoch
         self._on_seen = on_seen
-        self._opening = api.stream_opening(conversation)
-        self._socket = WebSocket(self._opening.url, self._opening.headers)
+        self._stream = api.stream(conversation)
         self._accepted = threading.Event()
         self._ended = threading.Event()
         self._closing = threading.Event()
@@ -103,10 +103,10 @@ class Subscription:
     def close(self) -> None:
         """End it from this side, within seconds whatever the server does. Idempotent."""
         self._closing.set()
-        self._socket.end()
+        self._stream.end()
         if self._thread.is_alive():
             self._thread.join(CLOSE_S + GONE_S)
-            self._socket.interrupt()
+            self._stream.interrupt()
             self._thread.join(GONE_S)
 
     def _run(self) -> None:
@@ -132,12 +132,10 @@ class Subscription:
     def _follow(self) -> tuple[int, str]:
         try:
             budget = Budget(REQUEST_S, cancel=self._closing)
-            self._socket.open(budget)
+            self._stream.open(budget)
             self._agreed = True
-            for frame in self._opening.frames:
-                self._socket.send(frame, budget)
         except BaseException:
-            self._socket.close()
+            self._stream.close()
             raise
         told = ""
         try:
@@ -146,13 +144,13 @@ class Subscription:
             self._write_flaw(unsound)
             told = str(unsound)
         # Whoever floods is not listened to for a goodbye.
-        code, reason = self._socket.close(goodbye_s=0.0 if told else None)
+        code, reason = self._stream.close(goodbye_s=0.0 if told else None)
         return code, told or reason
 
     def _read(self) -> None:
         """Until it ends. Raises Unsound for what ends it."""
         messages = taken = 0
-        while not self._closing.is_set() and (raw := self._socket.receive()) is not None:
+        while not self._closing.is_set() and (raw := self._stream.receive()) is not None:
             messages, taken = messages + 1, taken + len(raw)
             if messages > STREAM_MESSAGES:
                 raise Exceeded(f"the stream brought more than {STREAM_MESSAGES} messages")
@@ -183,7 +181,7 @@ class Subscription:
         self._oddities += 1
         return self._oddities <= TOLD
 
-    def _take(self, raw: bytearray, t_ns: int) -> None:
+    def _take(self, raw: bytes | bytearray, t_ns: int) -> None:
         seen = self._adapter.decode(raw)
         if not self._accepted.is_set():
             self._write("subscribed", t_ns=t_ns)

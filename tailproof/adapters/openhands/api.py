@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -17,9 +17,10 @@ from tailproof.adapters.openhands.requests import CONVERSATIONS, INIT
 from tailproof.incoming import json
 from tailproof.incoming.http import Http, Reply
 from tailproof.incoming.limits import Misshapen, Unsound
+from tailproof.incoming.websocket import WebSocket
 from tailproof.incoming.words import number, word, words
 from tailproof.outgoing.masking import Masker
-from tailproof.protocol.adapter import Answer, ConversationPlan, Opening, Page, Seen
+from tailproof.protocol.adapter import Answer, ConversationPlan, Page, Seen
 from tailproof.waiting import Budget
 
 Found = TypeVar("Found")
@@ -33,6 +34,16 @@ TEXT_CHARS = 200
 """How much is kept of an answer that was not expected."""
 TOOL_PATIENCE_S = 900
 """After how many silent seconds the terminal tool gives up on a command; its default of 30 is shorter than a held gate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """How a subscription is opened. Holds the session key in whatever place the release wants it: never written down."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    frames: Sequence[str] = ()
+    """Text frames to send first."""
 
 
 class OpenHandsApi:
@@ -145,6 +156,11 @@ class OpenHandsApi:
     def probe(self, method: str, path: str) -> Answer:
         """Try one route for its code."""
         return self._ask("probe", method, path)
+
+    def stream(self, conversation: str) -> WebSocket:
+        """The socket of the conversation, opened as this release wants its key."""
+        opening = self.stream_opening(conversation)
+        return WebSocket(opening.url, opening.headers, first=opening.frames)
 
     def stream_url(self, conversation: str) -> str:
         """The socket that the SDK and the GUI use."""
