@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tailproof.incoming.json import UNREADABLE
-from tailproof.wire.framing import Unit, split
+from tailproof.wire.framing import Framing, Unit
 from tailproof.wire.peek import escaped
 from tailproof.wire.rules import Match, Rule
 
@@ -37,17 +37,17 @@ class FrameMatch:
             for path, wanted in match.field.items()
         ]
 
-    def meets(self, index: int, unit: Unit, raw: bytes) -> bool:
+    def meets(self, index: int, unit: Unit, raw: bytes, framing: Framing) -> bool:
         """Whether message number `index` of its lane is meant; `raw` is all of its frames."""
         if index < self._first or (self._last is not None and index > self._last):
             return False
         if self._names is not None and unit[4] not in self._names:
             return False
-        return not self._fields or self._fields_meet(raw)
+        return not self._fields or self._fields_meet(framing.split(raw)[2])
 
-    def _fields_meet(self, raw: bytes) -> bool:
+    def _fields_meet(self, payload: bytes) -> bool:
         try:
-            body = _decode(split(raw)[2])
+            body = _decode(payload)
         except UNREADABLE:
             return False
         return all(_at(body, path) in wanted for path, wanted in self._fields)
@@ -103,9 +103,9 @@ class Armed:
         """Whether the path (without query) is on the rule's route."""
         return self.rule.match.route is None or fnmatchcase(path, self.rule.match.route)
 
-    def takes_message(self, index: int, unit: Unit, raw: bytes) -> bool:
+    def takes_message(self, index: int, unit: Unit, raw: bytes, framing: Framing) -> bool:
         """Whether it acts on this message; counts `matched` and, for `nth`, what was seen."""
-        return self.frame.meets(index, unit, raw) and self._count()
+        return self.frame.meets(index, unit, raw, framing) and self._count()
 
     def takes_request(self, connection: int, method: str, path: str) -> bool:
         """Whether it acts on this request."""

@@ -13,11 +13,13 @@ from tailproof.wire.http import (
     Head,
     UntilClose,
     answer,
+    event_body,
     for_host,
     head_end,
     parse_head,
     request_body,
     response_body,
+    that_closes,
     without_deflate,
 )
 from tailproof.wire.journal import shown_target
@@ -266,6 +268,10 @@ class Exchanges(UnderWay):
             self._pass_answer(request, head)
 
     def _pass_answer(self, request: Exchange, head: Head) -> None:
+        events = event_body(head, request.method) if self._left_to_pass < 0 else None
+        if events is not None:
+            self._pass_events(request, head, events)
+            return
         request.down_bytes += len(head.raw)
         self._io.send_down(head.raw)
         if head.code != 101:
@@ -275,6 +281,15 @@ class Exchanges(UnderWay):
         self._end("upgraded" if request.done == "passed" else "")
         self._over = True
         self._io.upgraded(self._path, websocket=self._websocket)
+
+    def _pass_events(self, request: Exchange, head: Head, body: Body) -> None:
+        raw = that_closes(head)
+        request.down_bytes += len(raw)
+        self._io.send_down(raw)
+        self._journal.write(Note(text=f"connection {self._io.number}: it is closed behind its stream of events"))
+        self._end("")
+        self._over = True
+        self._io.events(self._path, body)
 
     def leftovers(self) -> tuple[bytes, bytes]:
         """What had come from client and server behind the upgrade; handed out once."""

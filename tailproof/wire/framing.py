@@ -6,6 +6,7 @@ RFC 6455, section 5.2. Messages are counted whole: the fragments of one message,
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 from tailproof.incoming.limits import CONTROL_FRAMES
 from tailproof.wire.peek import HEAD_BYTES, PLAIN, TAIL_BYTES, known_tails, peek
@@ -24,8 +25,31 @@ Unit = tuple[int, int, int, bytes, bytes]
 for a control frame inside a fragmented message; `size` is the payload without headers."""
 
 
+class Framing(Protocol):
+    """Follows one direction of one stream from chunk to chunk."""
+
+    frames: int
+    """Data frames seen, each fragment counted."""
+    close_code: int
+    close_reason: str
+    """What the goodbye said; 0 and empty without one."""
+
+    @property
+    def between(self) -> bool:
+        """The last chunk ended with a whole message: nothing of a further one has been seen."""
+
+    def scan(self, chunk: bytes) -> list[Unit]:
+        """The messages and control frames that end in `chunk`, in order."""
+
+    def split(self, raw: bytes) -> tuple[bytes, bytes, bytes]:
+        """One whole message as `(its data frames, control frames that stood between them, its payload)`."""
+
+    def controls_within(self, raw: bytes, unit: Unit) -> bytes:
+        """The control frames that stand between the fragments of one whole message."""
+
+
 class Scanner:
-    """Follows one direction of one stream from chunk to chunk. Memory is bounded by `KEPT_HEAD`."""
+    """The frames of a WebSocket. See `Framing`; memory is bounded by `KEPT_HEAD`."""
 
     __slots__ = (
         "_controls", "_fin", "_head", "_inside", "_last", "_left", "_mask", "_message_opcode", "_most", "_offset", "_opcode", "_parts",
@@ -88,6 +112,14 @@ class Scanner:
             self.frames += fast
             self._controls = 0
         return units
+
+    def split(self, raw: bytes) -> tuple[bytes, bytes, bytes]:
+        """See `Framing`."""
+        return split(raw)
+
+    def controls_within(self, raw: bytes, unit: Unit) -> bytes:
+        """See `Framing`."""
+        return split(raw)[1] if len(raw) > unit[2] + header_bytes(raw[:14]) else b""
 
     def _frame(self, chunk: bytes, position: int, units: list[Unit]) -> int:
         """Take one frame, or what there is of it, and return the offset behind it."""

@@ -7,11 +7,13 @@ that would have to be written anew, which is what a proxy under test of "nothing
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
 from tailproof.incoming.limits import HEAD_BYTES, Exceeded, Misshapen, size
+from tailproof.incoming.sse import MEDIA_TYPE
 
 _DECIMAL = re.compile(r"[0-9]{1,18}").fullmatch
 _HEXADECIMAL = re.compile(rb"[0-9a-fA-F]{1,15}").fullmatch
@@ -125,10 +127,22 @@ class Chunked:
 
     def follow(self, data: bytes) -> int:
         """See Body."""
+        return self._follow(data, None)
+
+    def content(self, data: bytes) -> bytes:
+        """What the chunks in `data` hold. Raises HttpError."""
+        held: list[bytes] = []
+        self._follow(data, held)
+        return b"".join(held)
+
+    def _follow(self, data: bytes, held: list[bytes] | None) -> int:
         position = 0
         while position < len(data) and not self.over:
             if self._left:
                 taken = min(self._left, len(data) - position)
+                if held is not None:
+                    # The last two bytes of `_left` are the line break behind the chunk.
+                    held.append(data[position : position + max(0, min(taken, self._left - 2))])
                 self._left -= taken
                 position += taken
                 continue
@@ -191,6 +205,24 @@ def without_deflate(head: Head) -> bytes:
     if kept:
         lines.append(b"Sec-WebSocket-Extensions: " + ", ".join(kept).encode("latin-1"))
     return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def event_body(head: Head, method: str) -> Body | None:
+    """The body of an answer that is a stream of server-sent events; None for any other, and for one whose end is said up front."""
+    if head.code != 200 or head.fields.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
+        return None
+    with suppress(HttpError):  # whoever follows the answer says so
+        body = response_body(head, method)
+        return body if isinstance(body, Chunked | UntilClose) else None
+    return None
+
+
+def that_closes(head: Head) -> bytes:
+    """The head of an answer that says that its connection ends with it."""
+    lines = [
+        line for line in head.raw[:-4].split(b"\r\n") if not line.lower().startswith((b"connection:", b"keep-alive:"))
+    ]
+    return b"\r\n".join((*lines, b"Connection: close")) + b"\r\n\r\n"
 
 
 def for_host(raw: bytes, host: str) -> bytes:

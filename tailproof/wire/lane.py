@@ -12,9 +12,9 @@ from time import monotonic, monotonic_ns
 
 from tailproof.wire.armed import Armed
 from tailproof.wire.end import End
-from tailproof.wire.framing import CLOSE, Scanner, Unit, header_bytes, split
+from tailproof.wire.framing import CLOSE, Framing, Unit
 from tailproof.wire.journal import Journal, frame_prefix
-from tailproof.wire.lane_queue import QUEUE_BYTES, Item, LaneQueue
+from tailproof.wire.lane_queue import QUEUE_BYTES, Item, LaneQueue, Sink
 
 
 class Lane(LaneQueue):
@@ -29,8 +29,9 @@ class Lane(LaneQueue):
         connection: int,
         direction: str,
         source: End,
-        sink: End,
+        sink: Sink,
         *,
+        framing: Framing,
         finished: Callable[[str], None],
         cut: Callable[[Armed], None],
         note: Callable[[str], None],
@@ -43,7 +44,7 @@ class Lane(LaneQueue):
         self._carry: list[bytes] = []
         self._carry_bytes = 0
         self._bare = False
-        self.scanner = Scanner()
+        self.scanner = framing
         self.bytes_in = 0
 
     def arm(self, rules: Sequence[Armed]) -> None:
@@ -153,10 +154,10 @@ class Lane(LaneQueue):
         for armed in self._rules:
             if armed.removed:
                 continue
-            if armed.until is not None and not armed.spent and armed.until.meets(index, unit, raw):
+            if armed.until is not None and not armed.spent and armed.until.meets(index, unit, raw, self.scanner):
                 self._drop_window(armed)
                 break
-            if not armed.spent and armed.takes_message(index, unit, raw):
+            if not armed.spent and armed.takes_message(index, unit, raw, self.scanner):
                 _ACTS[armed.rule.do](self, armed, index, unit, raw)
                 return
         self._leave(raw, index, unit)
@@ -190,7 +191,7 @@ class Lane(LaneQueue):
         copies = armed.rule.count or 1
         armed.counts["duplicated"] += copies
         self._leave(raw, index, unit)
-        data = split(raw)[0]
+        data = self.scanner.split(raw)[0]
         for _ in range(copies):
             self.counts["extra"] += 1
             self.counts["extra_bytes"] += len(data)
@@ -254,7 +255,7 @@ class Lane(LaneQueue):
         armed.counts[counted] += 1
         armed.counts[f"{counted}_bytes"] += len(raw)
         self._journal.effect(self._prefix, index, unit, "dropped", armed.id)
-        between = split(raw)[1] if len(raw) > unit[2] + header_bytes(raw[:14]) else b""
+        between = self.scanner.controls_within(raw, unit)
         self._lose(raw)
         if between:
             self.counts["lost_bytes"] -= len(between)

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
+from typing import Protocol
 
 from tailproof.wire.armed import Armed
 from tailproof.wire.end import End
@@ -37,6 +38,17 @@ class Item:
     """Not a message: the source has ended (`fin` or `rst`)."""
 
 
+class Sink(Protocol):
+    """Where messages go."""
+
+    @property
+    def blocked(self) -> bool:
+        """See `End`."""
+
+    def send(self, data: bytes) -> None:
+        """See `End`."""
+
+
 class LaneQueue:
     """What goes to `sink`. `finished` is called when the end of the source has come through; `cut` to cut the stream."""
 
@@ -51,7 +63,7 @@ class LaneQueue:
         journal: Journal,
         prefix: bytes,
         source: End,
-        sink: End,
+        sink: Sink,
         *,
         finished: Callable[[str], None],
         cut: Callable[[Armed], None],

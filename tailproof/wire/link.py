@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
+from functools import partial
 from typing import Protocol
 
 from tailproof.history.records import Note
-from tailproof.history.server_records import Stream
+from tailproof.incoming.limits import Unsound
+from tailproof.incoming.stream import BROKEN, IN_ORDER
 from tailproof.wire.armed import Armed
 from tailproof.wire.end import End
+from tailproof.wire.events import EventBody, EventScanner
 from tailproof.wire.exchanges import Exchanges
-from tailproof.wire.framing import CLOSE, frame
-from tailproof.wire.journal import Journal
-from tailproof.wire.lane import Lane
+from tailproof.wire.framing import CLOSE, Scanner, frame
+from tailproof.wire.http import Body
+from tailproof.wire.link_stream import LinkStream, StreamContext
 
 CONNECTING_BYTES = 64 << 10
 
 
-class LinkContext(Protocol):
+class LinkContext(StreamContext, Protocol):
     """What a link needs from the proxy it lives in."""
 
-    loop: asyncio.AbstractEventLoop
-    journal: Journal
     host: str
 
     def upstream(self) -> socket.socket:
@@ -31,31 +31,23 @@ class LinkContext(Protocol):
     def rule_for(self, connection: int, method: str, path: str) -> Armed | None:
         """The HTTP rule that acts on this request."""
 
-    def stream_opened(self, link: Link) -> None:
-        """The link has become a stream: number it, and arm its lanes."""
-
     def gone(self, link: Link) -> None:
         """Both ends are closed."""
 
 
-class Link:
+class Link(LinkStream):
     """A pair of sockets. The server's is connected when the first request asks for it."""
 
     def __init__(self, context: LinkContext, number: int, client: socket.socket) -> None:
-        self.number = number
-        self.journal = context.journal
+        super().__init__(context, number)
         self.host = context.host
-        self.path = ""
-        self.ordinal = 0
-        """Streams: how many there were before this one, over all routes."""
-        self.lanes: dict[str, Lane] = {}
         self.server: End | None = None
         self._context = context
-        self._loop = context.loop
         self._tunnel = False
+        self._events: EventBody | None = None
+        """The body of an answer that is a stream of events."""
         self._connecting: list[bytes] = []
         self._gone = False
-        self._stream_ended = False
         self._exchanges = Exchanges(self)
         self.client = End(
             self._loop,
@@ -126,6 +118,15 @@ class Link:
         if from_server:
             self._from_server(from_server)
 
+    def events(self, path: str, body: Body) -> None:
+        """See LinkIO."""
+        self.path = path
+        self._events = EventBody(body, self.client)
+        self._become_events(self._events)
+        _, from_server = self._exchanges.leftovers()
+        if from_server:
+            self._from_server(from_server)
+
     def finish(self) -> None:
         """See LinkIO."""
         self.client.finish()
@@ -179,6 +180,8 @@ class Link:
     # What comes in
 
     def _from_client(self, chunk: bytes) -> None:
+        if self._events is not None:
+            return  # it is told that nothing else will be answered here
         if self.lanes:
             self.lanes["up"].receive(chunk)
         elif self._tunnel:
@@ -187,7 +190,9 @@ class Link:
             self._exchanges.from_client(chunk)
 
     def _from_server(self, chunk: bytes) -> None:
-        if self.lanes:
+        if self._events is not None:
+            self._take_events(chunk, self._events)
+        elif self.lanes:
             self.lanes["down"].receive(chunk)
         elif self._tunnel:
             self.send_down(chunk)
@@ -199,6 +204,9 @@ class Link:
             self._exchanges.blame("client")
             self._exchanges.broken()
             self.reset()
+        elif self._events is not None:
+            self._end_stream(IN_ORDER, "closed by the client")
+            self.finish()
         elif self.lanes:
             self.lanes["up"].ended(how)
         elif self._tunnel:
@@ -234,9 +242,7 @@ class Link:
         for lane in self.lanes.values():
             lane.close()
         if self.lanes:
-            down, up = self.lanes["down"].scanner, self.lanes["up"].scanner
-            said = down if down.close_code else up
-            self._end_stream(said.close_code or 1006, said.close_reason)
+            self._end_stream(*self._goodbye())
         self._context.gone(self)
 
     # The stream
@@ -244,42 +250,60 @@ class Link:
     def _become_stream(self) -> None:
         assert self.server is not None
         for direction, source, sink in (("up", self.client, self.server), ("down", self.server, self.client)):
-            self.lanes[direction] = Lane(
-                self._loop,
-                self.journal,
-                self.number,
-                direction,
-                source,
-                sink,
-                finished=lambda how, sink=sink: self._came_through(how, sink),  # type: ignore[misc]
-                cut=self.cut,
-                note=lambda text: self.journal.write(Note(text=f"connection {self.number}: {text}")),
-            )
-        self.journal.write(Stream(reading=f"wire:{self.number}", stage="opened", path="wire"))
-        self._context.stream_opened(self)
+            self._add_lane(direction, source, sink, Scanner(), partial(self._came_through, sink), self.cut)
+        self._stream_opened()
 
-    def _came_through(self, how: str, sink: End) -> None:
+    def _become_events(self, events: EventBody) -> None:
+        assert self.server is not None
+        self._add_lane("down", self.server, events.sink, EventScanner(), self._events_came_through, self.cut)
+        self._stream_opened()
+
+    def _take_events(self, chunk: bytes, events: EventBody) -> None:
+        lane = self.lanes["down"]
+        try:
+            content = events.content(chunk)
+        except Unsound as error:
+            self.journal.write(Note(text=f"connection {self.number} ended by the wire, which got {error}"))
+            self.reset()
+            return
+        if content:
+            lane.receive(content)
+        if events.over:
+            lane.ended("over")
+
+    def _events_came_through(self, how: str) -> None:
+        """`over`: all of the answer. `fin`: its connection has ended, which breaks off an answer in chunks and ends any other."""
+        if how == "rst":
+            self.reset()
+            return
+        assert self._events is not None
+        if how == "over":
+            self._events.finish()
+        if how == "over" or self._events.ends_with_connection:
+            self._end_stream(IN_ORDER, "the stream ended")
+        self.finish()
+
+    def _came_through(self, sink: End, how: str) -> None:
         if how == "rst":
             sink.abort()
             self.close()
         else:
             sink.shut()
 
-    @property
-    def streaming(self) -> bool:
-        """It is a stream, and open."""
-        return bool(self.lanes) and not self._stream_ended
-
     def cut(self, armed: Armed) -> None:
         """End the stream as the rule says. A close frame needs a stream that stands between two messages."""
         rule = armed.rule
         code = rule.code or 1011
-        self._end_stream(code if rule.how == "close" else 1006, f"cut by rule {rule.id} ({rule.how})")
+        self._end_stream(code if rule.how == "close" else BROKEN, f"cut by rule {rule.id} ({rule.how})")
         if rule.how == "rst" and rule.when == "after":
             self.stand_still("cut")
             self.client.when_sent(self.reset)
         elif rule.how == "rst":
             self.reset()
+        elif self._events is not None:
+            if rule.how == "close":
+                self._events.finish()
+            self.finish()
         else:
             if rule.how == "close":
                 payload = code.to_bytes(2, "big") + rule.reason.encode()
@@ -291,12 +315,6 @@ class Link:
     def go_down(self, armed: Armed) -> None:
         """RST to both sides: the path is gone."""
         if self.lanes:
-            self._end_stream(1006, f"cut by rule {armed.id} (down)")
+            self._end_stream(BROKEN, f"cut by rule {armed.id} (down)")
         self._exchanges.cut_by(armed.id)
         self.reset()
-
-    def _end_stream(self, code: int, reason: str) -> None:
-        if not self._stream_ended:
-            self._stream_ended = True
-            closed = Stream(reading=f"wire:{self.number}", stage="closed", path="wire", code=code, reason=reason)
-            self.journal.write(closed, urgent=True)

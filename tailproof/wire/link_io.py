@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from tailproof.wire.armed import Armed
+from tailproof.wire.http import Body
 from tailproof.wire.journal import Journal
 
 
@@ -36,6 +37,9 @@ class LinkIO(Protocol):
 
     def upgraded(self, path: str, *, websocket: bool) -> None:
         """The connection speaks another protocol from here on; bytes that came already follow."""
+
+    def events(self, path: str, body: Body) -> None:
+        """The answer is a stream of events, and nothing else comes on this connection; bytes that came already follow."""
 
     def reset(self) -> None:
         """RST to both sides."""

@@ -12,6 +12,7 @@ from tailproof.history.records import WireCount
 from tailproof.wire.armed import Armed
 from tailproof.wire.journal import Journal
 from tailproof.wire.link import Link
+from tailproof.wire.link_stream import LinkStream
 from tailproof.wire.rules import Rule, RuleError
 
 BACKLOG = 512
@@ -186,11 +187,11 @@ class Proxy:
                 return armed
         return None
 
-    def stream_opened(self, link: Link) -> None:
-        """See link.LinkContext."""
-        link.ordinal = len(self._stream_paths)
-        self._stream_paths.append(link.path)
-        self._arm(link)
+    def stream_opened(self, stream: LinkStream) -> None:
+        """See link_stream.StreamContext."""
+        stream.ordinal = len(self._stream_paths)
+        self._stream_paths.append(stream.path)
+        self._arm(stream)
 
     def gone(self, link: Link) -> None:
         """See link.LinkContext."""
@@ -278,7 +279,7 @@ class Proxy:
         for link in self._links:
             self._arm(link)
 
-    def _arm(self, link: Link) -> None:
+    def _arm(self, link: LinkStream) -> None:
         if not link.lanes:
             return
         acts = [a for a in self._rules.values() if a.rule.on == "stream" and a.rule.when != "at-once" and not a.spent]
@@ -286,7 +287,7 @@ class Proxy:
         for direction, lane in link.lanes.items():
             lane.arm([armed for armed in mine if armed.rule.direction == direction])
 
-    def _means(self, armed: Armed, link: Link) -> bool:
+    def _means(self, armed: Armed, link: LinkStream) -> bool:
         if not armed.on_route(link.path):
             return False
         wanted = armed.rule.match.connection

@@ -97,7 +97,7 @@ def test_a_message_that_cannot_be_read_has_no_name_and_meets_no_rule(text: bytes
     assert peek(text, text[-TAIL_BYTES:], whole=True) == (b"", b"")
     message = frame(TEXT, text)
     (unit,) = Scanner().scan(message)
-    assert not FrameMatch(Match(field={"id": "e1"})).meets(0, unit, message)
+    assert not FrameMatch(Match(field={"id": "e1"})).meets(0, unit, message, Scanner())
 
 
 def _peak_mb(wire: Wire) -> float:
