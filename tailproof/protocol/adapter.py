@@ -28,7 +28,8 @@ class Promises:
     parameters: Mapping[str, float]
     """Default T per guarantee, in seconds."""
     facts: Mapping[str, bool | str | int]
-    """`crash_policy` (error, interrupted, run-again), `ends_with_snapshot`, `deferred_init`, `page_size`, ..."""
+    """`crash_policy` (error, interrupted, run-again), `ends_with_snapshot`, `deferred_init`, `confirmations`, `seeded_histories` (`grow`),
+    `page_size`, ..."""
     sources: Mapping[str, str]
     """Guarantee -> where the promise was made: a specification, a pull request, a line of documentation."""
     vocabulary: tuple[str, ...]

@@ -232,6 +232,10 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
         return f"{target.spec} has no deferred initialisation"
     if scenario.grown and not {"disk", "restart"} <= target.capabilities:
         return f"{target.spec} gives nobody its disk to grow a history on: use pypi:VERSION, src:DIR or docker:IMAGE"
+    if scenario.grown and not promises.facts.get("seeded_histories"):
+        return f"nobody can give a server of the protocol {adapter.name} a long history"
+    if scenario.confirmation != "never" and not promises.facts.get("confirmations"):
+        return f"the protocol {adapter.name} knows no confirmations"
     for plan in scenario.faults:
         reason = fault_for(plan.id, plan.fault, plan.options).available(target.capabilities)
         if reason:

@@ -86,6 +86,8 @@ class OpenHands:
                 "crash_policy": "error",
                 "ends_with_snapshot": True,
                 "deferred_init": known.deferred_init,
+                "confirmations": True,
+                "seeded_histories": True,
                 "page_size": 100,
                 "lazy_load": known.lazy_load,
                 "lease_s": known.lease_s,

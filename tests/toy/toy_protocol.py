@@ -1,0 +1,289 @@
+"""The adapter of the toy server, as a package of somebody else would bring it."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from tailproof.history.record import Neutral, Role
+from tailproof.incoming import json
+from tailproof.incoming.http import Http
+from tailproof.incoming.limits import REQUEST_S, Unsound
+from tailproof.incoming.sse import EventStream
+from tailproof.protocol.adapter import (
+    Adapter,
+    Answer,
+    Asked,
+    ConversationPlan,
+    EventWord,
+    GrowError,
+    Growth,
+    Launch,
+    NotAnEvent,
+    Page,
+    Places,
+    Promises,
+    RequestWord,
+    Seen,
+    StatusReads,
+)
+from tailproof.provision.installations import Installation
+from tailproof.targets.kind import TargetKind, TargetSpec
+from tailproof.targets.process import ProcessTarget
+from tailproof.targets.target import Target
+from tailproof.waiting import Budget
+
+SERVER = Path(__file__).with_name("toy_server.py")
+EDITION = "0.3.0"
+MOODS: Mapping[str, Neutral] = {
+    "": "none",
+    "asleep": "idle",
+    "thinking": "active",
+    "hushed": "interrupted",
+    "happy": "done",
+    "sick": "failed",
+}
+ROLES: Mapping[str, Role] = {
+    "said": "message",
+    "did": "action",
+    "got": "observation",
+    "broke": "error",
+    "felt": "status",
+    "greeted": "snapshot",
+}
+ROUTES: Mapping[RequestWord, tuple[str, str]] = {
+    "create": ("POST", "/talks"),
+    "send": ("POST", "/talks/*/words"),
+    "run": ("POST", "/talks/*/go"),
+    "pause": ("POST", "/talks/*/hush"),
+    "delete": ("DELETE", "/talks/*[0-9a-f]"),
+    "status": ("GET", "/talks/*[0-9a-f]"),
+    "page": ("GET", "/talks/*/log"),
+    "load": ("GET", "/talks/*/[ls]*"),
+    "subscribe": ("GET", "/talks/*/feed"),
+}
+
+
+def decode(raw: bytes | bytearray) -> Seen:
+    """One entry."""
+    entry = json.decode(raw)
+    if not isinstance(entry, dict) or entry.get("type") not in ROLES:
+        raise NotAnEvent("what came is no entry")
+    return Seen(
+        id=str(entry["id"]),
+        name=str(entry["type"]),
+        role=ROLES[entry["type"]],
+        durable=entry["type"] != "greeted",
+        call=str(entry.get("call", "")),
+        status=str(entry.get("mood", "")),
+        source=str(entry.get("who", "")),
+        text=str(entry.get("text", "")),
+        body=entry,
+        raw=raw,
+    )
+
+
+class ToyApi:
+    """The verbs over one base URL."""
+
+    def __init__(self, url: str, key: str, budget: Budget | None, timeout: float) -> None:
+        self._url, self._key, self._timeout = url, key, timeout
+        self._http = Http(url, {"Toy-Key": key} if key else {})
+        self._budget = budget or Budget(math.inf)
+
+    def ready(self, budget: Budget | None = None) -> Answer:
+        return self._ask("ready", "GET", "/up", budget=budget)[0]
+
+    def version(self) -> tuple[Answer, str]:
+        answer, body = self._ask("probe", "GET", "/about")
+        return answer, str(body.get("edition", ""))
+
+    def vocabulary(self) -> tuple[Answer, tuple[str, ...], str]:
+        answer, body = self._ask("probe", "GET", "/about")
+        return answer, tuple(body.get("moods", ())), "/about moods"
+
+    def conversations(self) -> tuple[Answer, tuple[str, ...]]:
+        answer, body = self._ask("probe", "GET", "/talks")
+        return answer, tuple(reversed(body.get("talks", ())))
+
+    def create(self, plan: ConversationPlan) -> Answer:
+        body = {"talk": plan.conversation, "brain": plan.model_url, "room": plan.workspace}
+        return self._ask("create", "POST", "/talks", body)[0]
+
+    def send(self, conversation: str, text: str, *, run: bool) -> Answer:
+        return self._ask("send", "POST", f"/talks/{conversation}/words", {"text": text, "go": run})[0]
+
+    def run(self, conversation: str) -> Answer:
+        return self._ask("run", "POST", f"/talks/{conversation}/go")[0]
+
+    def pause(self, conversation: str) -> Answer:
+        return self._ask("pause", "POST", f"/talks/{conversation}/hush")[0]
+
+    def delete(self, conversation: str) -> Answer:
+        return self._ask("delete", "DELETE", f"/talks/{conversation}")[0]
+
+    def status(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, str]:
+        answer, body = self._ask("status", "GET", f"/talks/{conversation}", budget=budget)
+        return answer, str(body.get("mood", ""))
+
+    def page(
+        self,
+        conversation: str,
+        *,
+        cursor: str = "",
+        size: int = 100,
+        ascending: bool = True,
+        budget: Budget | None = None,
+    ) -> Page:
+        asked = urlencode({"after": cursor or "0", "many": size, **({} if ascending else {"newest": 1})})
+        answer, body = self._ask("load", "GET", f"/talks/{conversation}/log?{asked}", budget=budget)
+        events = [decode(msgspec.json.encode(entry)) for entry in body.get("entries", ())]
+        return Page(answer=answer, events=events, cursor=str(body.get("more") or ""))
+
+    def count(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, int]:
+        answer, body = self._ask("load", "GET", f"/talks/{conversation}/size", budget=budget)
+        return answer, int(body.get("size", -1))
+
+    def init(self, *, key: str) -> Answer:
+        raise NotImplementedError("it has no dormant servers")
+
+    def probes(self, conversation: str) -> Sequence[tuple[str, str]]:
+        return ()
+
+    def probe(self, method: str, path: str) -> Answer:
+        return self._ask("probe", method, path)[0]
+
+    def stream(self, conversation: str) -> EventStream:
+        return EventStream(self._url, f"/talks/{conversation}/feed", {"Toy-Key": self._key} if self._key else {})
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _ask(
+        self, verb: str, method: str, path: str, body: Any = None, *, budget: Budget | None = None
+    ) -> tuple[Answer, dict[str, Any]]:
+        began = time.monotonic_ns()
+        sent = None if body is None else msgspec.json.encode(body)
+        target = f"{self._http.path}{path}"
+        reply = self._http.ask(method, target, budget=budget or self._budget, body=sent, seconds=self._timeout)
+        answer = Answer(
+            verb=verb,
+            method=method,
+            path=target,
+            code=reply.code,
+            began_ns=began,
+            ended_ns=time.monotonic_ns(),
+            error=reply.error,
+            flaw=reply.flaw,
+            cut=reply.cut,
+        )
+        if not answer.ok:
+            return answer, {}
+        try:
+            found = json.decode(reply.body)
+        except Unsound as unsound:
+            return replace(answer, error=str(unsound), flaw=unsound.flaw), {}
+        return answer, found if isinstance(found, dict) else {}
+
+
+class Toy:
+    """The adapter."""
+
+    name = "toy"
+    model = "toy"
+    model_key = "none"
+    tool_patience_s = 900
+    status_reads = StatusReads(
+        names=frozenset({"mood"}),
+        of_conversations=re.compile("/talks"),
+        elsewhere=re.compile("/up"),
+        other_words=frozenset(),
+    )
+
+    def own_client(self, target: str, release: str) -> str:
+        return "plain"
+
+    def promises(self, version: str) -> Promises:
+        seconds = {"status.agree": 5, "status.crash": 15, "status.dead": 15, "status.client": 1, "loop.returns": 10}
+        seconds |= {"loop.bounded.1s": 5, "loop.bounded.10s": 20, "loop.bounded.after": 10, "loop.terminates": 30}
+        seconds |= {"server.ready": 30, "stream.resumed": 45}
+        return Promises(
+            parameters=seconds,
+            facts={"crash_policy": "error", "deferred_init": False, "page_size": 50, "fatal_closes": ""},
+            sources={"loop.terminates": "the toy's own words"},
+            vocabulary=tuple(MOODS),
+        )
+
+    def api(
+        self,
+        base_url: str,
+        *,
+        key: str,
+        version: str,
+        budget: Budget | None = None,
+        timeout: float = REQUEST_S,
+        secret: str = "",
+    ) -> ToyApi:
+        return ToyApi(base_url, key, budget, timeout)
+
+    def launch(
+        self, *, version: str, port: int, host: str, key: str, secret: str, places: Places, extra: Mapping[str, str]
+    ) -> Launch:
+        arguments = (str(SERVER), "--port", str(port), "--store", places.conversations)
+        return Launch(arguments=arguments, environment={"TOY_KEY": key, **extra})
+
+    def dormant_environment(self) -> Mapping[str, str]:
+        return {}
+
+    def asked(self, method: str, target: str) -> Asked:
+        path = target.partition("?")[0]
+        for verb in ("create", "send", "run", "pause", "delete", "load", "status"):
+            wanted, route = ROUTES[verb]
+            if method == wanted and fnmatch.fnmatchcase(path, route) and path.count("/") == route.count("/"):
+                return Asked(verb=verb, conversation=path.split("/")[2] if verb != "create" else "")
+        return Asked()
+
+    def route(self, request: RequestWord) -> tuple[str, str]:
+        return ROUTES[request]
+
+    def event(self, event: EventWord) -> Mapping[str, Any]:
+        return {"terminal-status": {"name": "felt", "field": {"mood": ["happy", "sick"]}}}[event]
+
+    def decode(self, raw: bytes | bytearray) -> Seen:
+        return decode(raw)
+
+    def neutral(self, raw_status: str) -> Neutral:
+        return MOODS.get(raw_status, "unknown")
+
+    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[Seen], Sequence[str]]]:
+        for file in sorted(conversations.glob("*.jsonl")):
+            seen = [decode(line) for line in file.read_bytes().splitlines()[1:]]
+            moods = [one.status for one in seen if one.role == "status"]
+            yield file.stem, moods[-1] if moods else "asleep", iter(seen), ()
+
+    def grow(self, conversations: Path, conversation: str, growth: Growth) -> None:
+        raise GrowError("nobody grows a talk")
+
+
+def _make(asked: TargetSpec) -> Target:
+    here = Installation(interpreter=Path(sys.executable), version=EDITION)
+    program = (str(SERVER), *(("--forgets",) if asked.what == "forgets" else ()))
+    return ProcessTarget(
+        asked.spec, adapter=asked.adapter, provide=lambda budget: here, version=EDITION, program=program
+    )
+
+
+ADAPTERS: Mapping[str, Adapter] = {"toy": Toy()}
+TARGETS: Mapping[str, TargetKind] = {
+    "toy": TargetKind(form="toy[:forgets]", protocol="toy", make=_make, bare=True),
+}
