@@ -101,7 +101,8 @@ class EventStream:
             except OSError:
                 self._over = True
             except DeadlineMissed:
-                self._mind_the_time()
+                pass
+            self._mind_the_time()
         return self._messages.popleft()
 
     def close(self, *, goodbye_s: float | None = None) -> tuple[int, str]:
