@@ -27,7 +27,7 @@ from tailproof.history.header import SCHEMA_VERSION, Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder, Witness
 from tailproof.history.records import Life, Phase, Run
-from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary
+from tailproof.history.server_records import Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.ownership.scratch import workroom
 
 ROUNDS = 7
@@ -173,8 +173,8 @@ def write_history(directory: Path, load: Load) -> None:
             trial.write(request)
         recorder.witness("client").write(Run(stage="called", conversation=CONVERSATION))
         kept = []
-        for event, raw in events(load, rng):
-            recorder.keep(event, msgspec.json.decode(raw), raw)
+        for event in events(load, rng):
+            recorder.keep(event)
             event.reading = "stream:0"
             observer.write(event)
             if event.role == "status":
@@ -214,8 +214,7 @@ def events(load: Load, rng: random.Random) -> Any:
         filler = "".join(rng.choices("abcdefghij klmno\n", k=500))
         missing = max(0, load.size - len(msgspec.json.encode(body)) - 20)
         body["output"] = (filler * (missing // len(filler) + 1))[:missing]
-        event = Event(
-            reading="",
+        event = WholeEvent(
             id=str(body["id"]),
             name=name,
             conversation=CONVERSATION,
@@ -225,8 +224,10 @@ def events(load: Load, rng: random.Random) -> Any:
             ts=str(body["timestamp"]),
             source="agent",
             text=text,
+            size=len(msgspec.json.encode(body)),
+            body=body,
         )
-        yield event, msgspec.json.encode(body)
+        yield event
 
 
 def write_status(observer: Witness, raw: str, via: str) -> None:
@@ -235,7 +236,7 @@ def write_status(observer: Witness, raw: str, via: str) -> None:
     observer.write(Status(conversation=CONVERSATION, via=via, raw=raw, neutral=neutral))  # type: ignore[arg-type]
 
 
-def write_list(witness: Witness, reading: str, reader: str, kept: list[Event]) -> None:
+def write_list(witness: Witness, reading: str, reader: str, kept: list[WholeEvent]) -> None:
     """A whole reading of the same events."""
     common: dict[str, Any] = {"reading": reading, "reader": reader, "conversation": CONVERSATION, "final": True}
     witness.write(Reading(stage="begin", page_size=100, **common))

@@ -70,7 +70,7 @@ class PlainClient:
             reading="stream:0",
             path="wire",
             epoch=0,
-            on_seen=self._first_step.noticed,
+            on_event=self._first_step.noticed,
         )
         try:
             self._stream.open(budget)

@@ -15,7 +15,7 @@ from tailproof.history.records import Note, Run
 from tailproof.history.server_records import Reading
 from tailproof.incoming.limits import Unsound
 from tailproof.protocol.adapter import Adapter
-from tailproof.protocol.recording import event_of, status_of
+from tailproof.protocol.recording import record_event, status_of
 
 CALLBACKS = "callback:0"
 """The reading that lists what callbacks got: begun before the client is told to create, ended when the program has."""
@@ -144,20 +144,20 @@ class ProgramReports:
 
     def _take_event(self, report: Report) -> None:
         try:
-            seen = self._adapter.decode(bytes(report.event))
+            event = self._adapter.decode(bytes(report.event))
         except Unsound as unsound:
             given = self._recorder.masker.start(bytes(report.event), EVENT_CHARS)
             self._witness.write(Note(text=f"{report.reading}: what the client gave is no event: {unsound}: {given!r}"))
         else:
-            event = event_of(
-                seen,
+            record_event(
+                event,
                 self._recorder,
+                self._witness,
                 reading=report.reading,
                 conversation=self.conversation,
                 epoch=0,
                 t_ns=report.t_ns,
             )
-            self._witness.write(event)
         self._count_down(report.reading)
 
     def _count_down(self, reading: str) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from tailproof.history.server_records import Status
+from tailproof.history.server_records import Event, Status
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.tool import ToolJournal
-from tailproof.protocol.adapter import Adapter, Answer, Api, Seen
+from tailproof.protocol.adapter import Adapter, Answer, Api
 from tailproof.targets.target import Server
 from tailproof.waiting import Budget
 from tailproof.wire.handle import Wire
@@ -31,8 +31,8 @@ class OtherUser(Protocol):
         """Until a status that `wanted` accepts was seen after `since_ns`. Raises as `Budget.wait_for` does."""
 
     def wait_event(
-        self, waited_for: str, wanted: Callable[[Seen], bool], budget: Budget, *, n: int = 1, since_ns: int = 0
-    ) -> Seen:
+        self, waited_for: str, wanted: Callable[[Event], bool], budget: Budget, *, n: int = 1, since_ns: int = 0
+    ) -> Event:
         """Until the stream brought `n` events that `wanted` accepts; the n-th. Raises as `Budget.wait_for` does."""
 
 

@@ -15,7 +15,7 @@ from tailproof.guarantees.verdict import MOST, Guarantee, Level, Verdict, at, ex
 from tailproof.guarantees.witnesses import ENGINE, LOG, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import Run
-from tailproof.history.server_records import Sighting
+from tailproof.history.server_records import Event
 from tailproof.history.timeline import CLIENT, SECOND, client_runs, settled_at
 from tailproof.history.traffic import client_streams, server_down
 from tailproof.history.views import Log, lists_of, log_of
@@ -116,7 +116,7 @@ def _begin(history: History, conversation: str, log: Log) -> int | None:
 
 
 def _missing(
-    history: History, conversation: str, due: Sequence[Sighting], told: Sequence[Sighting], back: Run
+    history: History, conversation: str, due: Sequence[Event], told: Sequence[Event], back: Run
 ) -> Verdict | None:
     heard = {event.id for event in told}
     missing = [event for event in due if event.id not in heard]
@@ -155,7 +155,7 @@ def _still_on_its_way(history: History) -> frozenset[str]:
     return frozenset(identity for identity, t_ns in came.items() if t_ns + lag_ns + SLACK_NS > closed_ns)
 
 
-def _doubled(told: Sequence[Sighting]) -> Verdict | None:
+def _doubled(told: Sequence[Event]) -> Verdict | None:
     counts = Counter(event.id for event in told)
     again = [identity for identity, count in counts.items() if count > 1]
     if not again:
@@ -170,7 +170,7 @@ def _doubled(told: Sequence[Sighting]) -> Verdict | None:
     )
 
 
-def _out_of_order(history: History, log: Log, due: Sequence[Sighting], told: Sequence[Sighting]) -> Verdict | None:
+def _out_of_order(history: History, log: Log, due: Sequence[Event], told: Sequence[Event]) -> Verdict | None:
     withheld = {frame.id for frame in history.frames if frame.direction == "down" and frame.done in WITHHELD}
     loop = {event.id for event in due if event.role != "bookkeeping"} - withheld
     row = [event for event in told if event.id in loop]

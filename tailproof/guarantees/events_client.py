@@ -22,14 +22,14 @@ from tailproof.guarantees.verdict import (
 from tailproof.guarantees.witnesses import LOG, STREAM, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import Run
-from tailproof.history.server_records import Sighting
+from tailproof.history.server_records import Event
 from tailproof.history.timeline import CLIENT, SETTLED, client_runs
 from tailproof.history.views import EventList, Log, lists_of, log_of, neutral_of
 
 STRICT = 10
 """The first and the last so many events are `events.tail`'s, the others `events.middle`'s. Parameter `events.tail`."""
 
-Part = Callable[[list[Sighting]], list[Sighting]]
+Part = Callable[[list[Event]], list[Event]]
 """Chooses from the log of a run the events that a guarantee is about."""
 
 
@@ -118,7 +118,7 @@ def _one_run(history: History, conversation: str, log: Log, returned: Run, part:
     )
 
 
-def _found(missing: list[Sighting]) -> list[Pointer]:
+def _found(missing: list[Event]) -> list[Pointer]:
     return [at(event, f"{event.name} {event.id} stands in the log") for event in missing]
 
 

@@ -19,7 +19,7 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STREAM, WIRE
 from tailproof.history.reader import History
-from tailproof.history.server_records import Sighting
+from tailproof.history.server_records import Event
 from tailproof.history.timeline import CLIENT, down_after, wire_faults
 from tailproof.history.views import EventList, Log, lists_of, log_of, torn
 
@@ -100,7 +100,7 @@ def _received(history: History, conversation: str, log: Log, one: EventList) -> 
     return holds(f"{one.witness} {one.reading} received {len(due)} events", compared={"events": len(due)})
 
 
-def _once(events: list[Sighting]) -> list[Sighting]:
+def _once(events: list[Event]) -> list[Event]:
     return list({event.id: event for event in reversed(events)}.values())[::-1]
 
 
@@ -113,7 +113,7 @@ def _open_at_the_end(history: History, log: Log, one: EventList) -> bool:
     return all(moment >= log.taken_ns for moment in _ends(history, one))
 
 
-def _start(history: History, conversation: str, one: EventList, received: list[Sighting], log: Log) -> int | None:
+def _start(history: History, conversation: str, one: EventList, received: list[Event], log: Log) -> int | None:
     """Where in the log the part begins that the subscription had to receive; None when nothing tells."""
     if not received and not _open_at_the_end(history, log, one):
         return None

@@ -20,7 +20,7 @@ from tailproof.guarantees.verdict import (
 from tailproof.guarantees.witnesses import DISK, LOG, MODEL, STREAM, TOOL, WIRE
 from tailproof.history.reader import History
 from tailproof.history.records import ModelCall
-from tailproof.history.server_records import Request, Sighting
+from tailproof.history.server_records import Event, Request
 from tailproof.history.timeline import CLIENT, CLOSERS, accepted
 from tailproof.history.views import EventList, Log, belongs, conversations, lists_of, log_of, no_log
 
@@ -62,7 +62,7 @@ def complete(history: History, conversation: str) -> Verdict:
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
-    lost: dict[str, Sighting] = {}
+    lost: dict[str, Event] = {}
     later, persisted = 0, False
     others = [one for one in lists_of(history, conversation) if one is not log.read_as]
     for one in others:
@@ -129,7 +129,7 @@ def _unlogged(told: dict[str, ModelCall], log: Log) -> dict[str, ModelCall]:
     return {identity: call for identity, call in told.items() if identity not in actions or identity not in ends}
 
 
-def _missing(one: EventList, log: Log) -> tuple[list[Sighting], int]:
+def _missing(one: EventList, log: Log) -> tuple[list[Event], int]:
     """The events of a list that the final reading had to find and did not, and how many others it lacks: it had to find what
     was seen before it began, and on the disk also what stands before an event that it did find."""
     edge = max((index for index, identity in enumerate(one.ids) if identity in log.position), default=-1)
@@ -256,7 +256,7 @@ def ordered(history: History, conversation: str) -> Verdict:
     )
 
 
-def first_swap(events: Iterable[Sighting], place: dict[str, int]) -> tuple[Sighting, Sighting] | None:
+def first_swap(events: Iterable[Event], place: dict[str, int]) -> tuple[Event, Event] | None:
     """The first two neighbours (among the events that `place` knows) that go back, first sightings only."""
     known: set[str] = set()
     highest, last = -1, None

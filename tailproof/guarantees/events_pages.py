@@ -8,7 +8,7 @@ from tailproof.guarantees.witnesses import LOG, STATUS, STREAM
 from tailproof.history.header import Header
 from tailproof.history.plan import calls_tools
 from tailproof.history.reader import History
-from tailproof.history.server_records import Sighting
+from tailproof.history.server_records import Event
 from tailproof.history.timeline import CLOSERS, SETTLED, clean_statuses
 from tailproof.history.views import EventList, lists_of, log_of
 
@@ -109,7 +109,7 @@ def paired(history: History, conversation: str) -> Verdict:
     if log is None:
         return without_log(history, conversation)
     actions = {event.call: event for event in log.events if event.role == "action" and event.call}
-    closers: dict[str, list[Sighting]] = {call: [] for call in actions}
+    closers: dict[str, list[Event]] = {call: [] for call in actions}
     for event in log.events:
         if event.role in CLOSERS and event.call in closers:
             closers[event.call].append(event)

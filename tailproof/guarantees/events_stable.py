@@ -9,7 +9,7 @@ from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import Guarantee, Level, Pointer, Verdict, at, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import DISK, LOG, STREAM
 from tailproof.history.reader import History
-from tailproof.history.server_records import Sighting
+from tailproof.history.server_records import Event
 from tailproof.history.views import EventList, Source, lists_of, log_of
 
 LOOP = frozenset({"message", "action", "observation", "rejection", "error"})
@@ -26,7 +26,7 @@ def stable(history: History, conversation: str) -> Verdict:
     """
     kinds: tuple[Source, ...] = ("page", "disk", "stream")
     for source in kinds:
-        first: dict[str, Sighting] = {}
+        first: dict[str, Event] = {}
         for one in lists_of(history, conversation, source):
             for event in one.events:
                 known = first.setdefault(event.id, event)
@@ -59,7 +59,7 @@ def stable(history: History, conversation: str) -> Verdict:
     )
 
 
-def _changed(known: Sighting, event: Sighting, signature: str) -> Verdict:
+def _changed(known: Event, event: Event, signature: str) -> Verdict:
     return violated(
         f"{event.name} {event.id} changed between {known.witness} {known.reading} and {event.witness} {event.reading}",
         signature=signature,
@@ -69,10 +69,10 @@ def _changed(known: Sighting, event: Sighting, signature: str) -> Verdict:
     )
 
 
-def _changed_since_delivered(history: History, conversation: str) -> tuple[Sighting, Sighting] | None:
+def _changed_since_delivered(history: History, conversation: str) -> tuple[Event, Event] | None:
     """An event of the loop that the pages show otherwise than the subscriber got it, though not all of its name differ."""
     pages = {event.id: event for one in lists_of(history, conversation, "page") for event in one.events}
-    differ: list[tuple[Sighting, Sighting]] = []
+    differ: list[tuple[Event, Event]] = []
     alike: set[str] = set()
     for one in lists_of(history, conversation, "stream"):
         for event in one.events:

@@ -22,7 +22,7 @@ from tailproof.history.header import Header
 from tailproof.history.plan import leaves_tokens
 from tailproof.history.reader import History
 from tailproof.history.records import Effect
-from tailproof.history.server_records import Sighting, Status
+from tailproof.history.server_records import Event, Status
 from tailproof.history.timeline import (
     CLIENT,
     CLOSERS,
@@ -192,7 +192,7 @@ def _one_death(history: History, conversation: str, death: Death) -> Verdict:
     if log is None:
         return without_log(history, conversation)
     actions, on_disk = _unfinished(history, conversation, death)
-    ends: dict[str, list[Sighting]] = {call: [] for call in actions}
+    ends: dict[str, list[Event]] = {call: [] for call in actions}
     for event in log.events:
         if event.role in CLOSERS and event.call in ends:
             ends[event.call].append(event)
@@ -259,7 +259,7 @@ def _all_had_ended(history: History, death: Death, on_disk: bool) -> Verdict:
     return excused("no action was unfinished when the server died", evidence=[at(death.died, "the server died")])
 
 
-def _unfinished(history: History, conversation: str, death: Death) -> tuple[dict[str, Sighting], bool]:
+def _unfinished(history: History, conversation: str, death: Death) -> tuple[dict[str, Event], bool]:
     """The open actions by call id, and whether the disk of the dead server says so."""
     until_ns = death.restarted.t_ns if death.restarted else last_ns(history)
     disks = [

@@ -34,7 +34,7 @@ from tailproof.history.header import Header
 from tailproof.history.plan import client_tells
 from tailproof.history.reader import History
 from tailproof.history.records import ModelCall
-from tailproof.history.server_records import Request, Sighting, Status
+from tailproof.history.server_records import Event, Request, Status
 from tailproof.history.timeline import CLIENT, SECOND, accepted, clean_statuses, deaths, last_ns, runs_of, seconds
 from tailproof.history.views import Log, belongs, log_of
 
@@ -102,7 +102,7 @@ def _said(history: History, conversation: str, log: Log) -> list[Request]:
     return said
 
 
-def _kept(log: Log, text: str) -> list[Sighting]:
+def _kept(log: Log, text: str) -> list[Event]:
     """The messages of the log with this text, but for what the agent says."""
     return [
         event
@@ -122,7 +122,7 @@ def _numbered(said: Sequence[Request]) -> list[tuple[int, Request]]:
     return numbered
 
 
-def _doubled(text: str, posts: Sequence[Request], events: Sequence[Sighting]) -> Verdict:
+def _doubled(text: str, posts: Sequence[Request], events: Sequence[Event]) -> Verdict:
     return violated(
         f"the message {text[:60]!r} was accepted {_times(len(posts))} and stands in the log {_times(len(events))}",
         signature="doubled-message",
@@ -137,7 +137,7 @@ def _doubled(text: str, posts: Sequence[Request], events: Sequence[Sighting]) ->
     )
 
 
-def _one_message(history: History, conversation: str, message: Request, event: Sighting, nth: int) -> Verdict:
+def _one_message(history: History, conversation: str, message: Request, event: Event, nth: int) -> Verdict:
     later = [
         call
         for call in asked_turns(history.model_calls)

@@ -23,7 +23,7 @@ from tailproof.history.header import Header
 from tailproof.history.plan import BREAKERS, PATH, plans
 from tailproof.history.reader import History
 from tailproof.history.records import Rendezvous
-from tailproof.history.server_records import Sighting
+from tailproof.history.server_records import Event
 from tailproof.history.timeline import CLIENT, SECOND, last_ns, seconds
 from tailproof.history.traffic import (
     SUBTLE,
@@ -160,7 +160,7 @@ def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> V
         min(closed_ns, _needed_until(history)) - SLACK_NS - int(history.header.parameters.get("lag", 0.0) * SECOND)
     )
     touched = {frame.id for frame in history.frames if frame.done not in ("passed", "control")}
-    published: dict[str, Sighting] = {}
+    published: dict[str, Event] = {}
     heard: set[str] = set()
     cut = ""
     for conversation in conversations(history):

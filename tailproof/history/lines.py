@@ -10,7 +10,7 @@ from typing import Any, Union, get_args
 import msgspec
 
 from tailproof.history.records import AnyRecord
-from tailproof.history.server_records import Event, Sighting
+from tailproof.history.server_records import Event, WholeEvent
 from tailproof.incoming import BadInput, files
 from tailproof.incoming.limits import DAMAGED, LINE_BYTES, RECORD_BYTES, RECORDS
 
@@ -22,7 +22,7 @@ class HistoryError(BadInput):
     """The directory holds no history, or one of a schema that this version does not read."""
 
 
-_LINES = msgspec.json.Decoder(Union[tuple(Sighting if kind is Event else kind for kind in get_args(AnyRecord))])  # noqa: UP007
+_LINES = msgspec.json.Decoder(Union[tuple(Event if kind is WholeEvent else kind for kind in get_args(AnyRecord))])  # noqa: UP007
 
 
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -32,7 +32,7 @@ _NO_RECORD = memoryview(b"\0\n")
 
 def batches(directory: Path, damaged: list[str]) -> Iterator[Sequence[Any]]:
     """The records of all files below `directory`, many at once. Where lines are damaged is added to `damaged`. Raises HistoryError."""
-    known: dict[str, Sighting] = {}
+    known: dict[str, Event] = {}
     records = 0
     for path in sorted(directory.glob("*.jsonl")):
         number = 1
@@ -102,11 +102,11 @@ def _one_by_one(chunk: bytes, path: Path, first: int, damaged: list[str]) -> Ite
                 raise HistoryError(says) from None
 
 
-def _share(batch: Sequence[Any], known: dict[str, Sighting]) -> None:
-    """Let equal strings of sightings be one object: an event is seen by several witnesses, and memory counts."""
+def _share(batch: Sequence[Any], known: dict[str, Event]) -> None:
+    """Let equal strings of events be one object: an event is seen by several witnesses, and memory counts."""
     witness = reading = conversation = name = ""
     for record in batch:
-        if type(record) is Sighting:
+        if type(record) is Event:
             if record.reading != reading or record.witness != witness or record.conversation != conversation:
                 witness, reading, conversation = record.witness, record.reading, record.conversation
             record.witness, record.reading, record.conversation = witness, reading, conversation

@@ -35,7 +35,7 @@ from tailproof.history.records import (
     Stall,
     WireCount,
 )
-from tailproof.history.server_records import Event, Reading, Request, Sighting, Status, Stream, Vocabulary
+from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.incoming import files, json
 from tailproof.incoming.files import BadFile
 from tailproof.incoming.json import NotJson
@@ -101,7 +101,7 @@ class History:
         self.lives: list[Life] = []
         self.counters: list[Counter] = []
         self.requests: list[Request] = []
-        self.events: list[Sighting] = []
+        self.events: list[Event] = []
         self.streams: list[Stream] = []
         self.readings: list[Reading] = []
         self.statuses: list[Status] = []
@@ -125,8 +125,8 @@ class History:
             Life: self.lives,
             Counter: self.counters,
             Request: self.requests,
-            Sighting: self.events,
             Event: self.events,
+            WholeEvent: self.events,
             Stream: self.streams,
             Reading: self.readings,
             Status: self.statuses,
@@ -151,7 +151,7 @@ class History:
     def load(cls, directory: Path) -> History:
         """Read a history directory. A line cut off by a crash is skipped and named in `damaged`.
 
-        The bodies of events are passed over: the events of the history are `Sighting`s.
+        The bodies of events are passed over.
 
         Raises:
             HistoryError: no `header.json`, an unreadable one, a schema that this version does not know, a witness whose file cannot
@@ -173,7 +173,7 @@ class History:
 
     def shelves(self) -> Iterator[Sequence[AnyRecord]]:
         """Every record, kind by kind, each in the order of the clock."""
-        return (shelf for kind, shelf in self._shelves.items() if kind is not Sighting)
+        return (shelf for kind, shelf in self._shelves.items() if kind is not Event)
 
     def _shelve(self, batches: Iterable[Sequence[Any]]) -> None:
         """Put records, ordered by witness and number, on their shelves, and order each by the common clock."""

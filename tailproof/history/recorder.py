@@ -22,7 +22,7 @@ from tailproof.history.directory import HEADER
 from tailproof.history.header import Header
 from tailproof.history.record import Record
 from tailproof.history.records import End
-from tailproof.history.server_records import Event
+from tailproof.history.server_records import WholeEvent
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.outgoing.masking import Masker
 from tailproof.outgoing.visible import visible_json
@@ -38,7 +38,15 @@ TRIAL = "trial"
 
 def digest_of(body: Any) -> str:
     """A hash of the canonical JSON of `body`: keys sorted, so that the order of fields never makes two events differ."""
-    return hashlib.blake2b(msgspec.json.encode(body, order="deterministic"), digest_size=16).hexdigest()
+    return _digest(_canonical(body))
+
+
+def _canonical(body: Any) -> bytes:
+    return msgspec.json.encode(body, order="deterministic")
+
+
+def _digest(canonical: bytes) -> str:
+    return hashlib.blake2b(canonical, digest_size=16).hexdigest()
 
 
 class Witness:
@@ -176,18 +184,18 @@ class Recorder:
         why = self._failed or next((witness.failed for witness in self._all() if witness.failed), "")
         return f"the history cannot be written: {why}" if why else ""
 
-    def keep(self, event: Event, body: Any, raw: bytes | bytearray) -> Event:
-        """Fill in `digest`, `size` and `body` of an event. Each body is kept once: small ones stand in the line of the first
-        sighting with their digest, large ones in the store. A long log is read many times over."""
-        event.digest = digest_of(body)
-        event.size = len(raw)
+    def keep(self, event: WholeEvent) -> WholeEvent:
+        """Fill in the `digest` of an event and keep its body once: a small one stays in the first event with that digest, a large
+        one goes into the store, and the head of it stays. A long log is read many times over."""
+        canonical = _canonical(event.body)
+        event.digest = _digest(canonical)
         if event.digest in self._kept:
+            event.body = None
             return event
         self._kept.add(event.digest)
-        if len(raw) <= INLINE_BYTES:
-            event.body = body
+        if event.size <= INLINE_BYTES:
             return event
-        raw = self.masker.raw(bytes(raw))
+        raw = self.masker.raw(canonical)
         event.body = {"head": raw[:HEAD_BYTES].decode("utf-8", "replace")}
         try:
             self._store.mkdir(exist_ok=True)

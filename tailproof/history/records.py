@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tailproof.history.record import Count, Moment, Neutral, Parameter, Record
-from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary
+from tailproof.history.server_records import Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.incoming.limits import Flaw
 
 
@@ -234,7 +234,7 @@ AnyRecord = (
     | Life
     | Counter
     | Request
-    | Event
+    | WholeEvent
     | Stream
     | Reading
     | Status

@@ -38,14 +38,15 @@ class Request(Record, tag="request"):
     """The rule of the wire that touched it, for a request that was read from the wire: its answer is no word of the server's."""
 
 
-class Sighting(Record, tag="event"):
-    """One event of the server, as one witness saw it on one occasion: all of it but its body.
+class Event(Record, kw_only=True, tag="event"):
+    """One event of the server, as one witness saw it on one occasion.
 
-    This is what a history holds once it is read back; what is written is an `Event`. `reading` names the list it stands in
-    (see `Reading` and `Stream`): the order of the records of one reading is the order in which the witness saw them.
+    An adapter decodes it, the recorder writes it and the guarantees read it in this shape. A history that is read back holds no
+    bodies. `reading` names the list it stands in (see `Reading` and `Stream`): the order of the records of one reading is the
+    order in which the witness saw them.
     """
 
-    reading: str
+    reading: str = ""
     """`stream:1`, `page:3`, `disk:0`, `callback:0`, `held:0`: unique within the witness."""
     id: str
     name: str
@@ -66,17 +67,17 @@ class Sighting(Record, tag="event"):
     digest: str = ""
     """Hash of the canonical JSON body; equal digests mean equal events."""
     size: Count = 0
-    """Bytes of the body as it was received."""
+    """Bytes of the event as it was received."""
     epoch: Count = 0
     """The life of the server in which it was seen."""
 
 
-class Event(Sighting, tag="event"):
-    """A sighting with its body, as it is written down."""
+class WholeEvent(Event, kw_only=True, tag="event"):
+    """An event with its body, as it is decoded and written down."""
 
     body: Any = None
-    """The event itself when it is small, in the first sighting of each `digest`; large ones are in the store under that name.
-    Guarantees do not read it."""
+    """The event itself. A history keeps each body once, with the first event of its `digest`: a small one in its line, a large one
+    in the store under that name. Guarantees do not read it."""
 
 
 class Stream(Record, tag="stream"):

@@ -12,7 +12,7 @@ from typing import Literal
 
 from tailproof.history.reader import History, derived
 from tailproof.history.record import Neutral
-from tailproof.history.server_records import Reading, Sighting, Stream
+from tailproof.history.server_records import Event, Reading, Stream
 
 Source = Literal["stream", "page", "disk", "held", "callback", "other"]
 """Where a list was seen: on a subscription, in the pages of the log, on the disk, in what a client holds, in its callbacks."""
@@ -34,7 +34,7 @@ class EventList:
     reading: str
     source: Source
     conversation: str
-    events: list[Sighting]
+    events: list[Event]
     ids: list[str]
     began_ns: int
     """When the reading began or the subscription was accepted; without a record of that, when the first event was seen."""
@@ -85,7 +85,7 @@ class Log:
     """The server's own list of events, each id once, in its order: what everything else is compared with."""
 
     read_as: EventList
-    events: Sequence[Sighting]
+    events: Sequence[Event]
     position: dict[str, int]
     """id -> place in `events`."""
 
@@ -124,7 +124,7 @@ def belongs(history: History, conversation: str, named: str) -> bool:
 @derived
 def lists(history: History) -> tuple[EventList, ...]:
     """Every list, in the order in which they were begun; a list without any event is one, too."""
-    events: dict[tuple[str, str], list[Sighting]] = {}
+    events: dict[tuple[str, str], list[Event]] = {}
     for event in history.events:
         key = (event.witness, event.reading)
         if key in events:
@@ -149,7 +149,7 @@ def lists(history: History) -> tuple[EventList, ...]:
 def _split(
     history: History,
     key: tuple[str, str],
-    events: list[Sighting],
+    events: list[Event],
     streams: Sequence[Stream],
     readings: Sequence[Reading],
 ) -> list[EventList]:
@@ -158,7 +158,7 @@ def _split(
     occasions: tuple[Stream | Reading, ...] = (*streams, *readings)
     named = next((same(record.conversation) for record in occasions if record.conversation), only)
     spelled = {event.conversation for event in events}
-    parts: dict[str, list[Sighting]] = {}
+    parts: dict[str, list[Event]] = {}
     if len(spelled) < 2:
         parts[next((same(name) for name in spelled if name), named)] = events
     else:
@@ -170,7 +170,7 @@ def _split(
 def _list(
     key: tuple[str, str],
     conversation: str,
-    events: list[Sighting],
+    events: list[Event],
     streams: Sequence[Stream],
     readings: Sequence[Reading],
 ) -> EventList:
@@ -178,7 +178,7 @@ def _list(
     closed = next((one for one in streams if one.stage == "closed"), None)
     begin = next((one for one in readings if one.stage == "begin"), None)
     end = next((one for one in readings if one.stage == "end"), None)
-    occasions: tuple[Sighting | Stream | Reading, ...] = (*events[:1], *streams, *readings)
+    occasions: tuple[Event | Stream | Reading, ...] = (*events[:1], *streams, *readings)
     opening = subscribed or begin
     closing = closed or end
     return EventList(
@@ -226,9 +226,9 @@ def no_log(history: History, conversation: str) -> str:
 
 def _log(one: EventList) -> Log:
     position: dict[str, int] = dict(zip(dict.fromkeys(one.ids), range(len(one.ids)), strict=False))
-    events: Sequence[Sighting] = one.events
+    events: Sequence[Event] = one.events
     if len(position) < len(events):
-        first: dict[str, Sighting] = {}
+        first: dict[str, Event] = {}
         for event in events:
             first.setdefault(event.id, event)
         events = list(first.values())

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from tailproof.history.record import Neutral, Role
+from tailproof.history.record import Neutral
+from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.incoming.stream import MessageStream
 from tailproof.waiting import Budget
@@ -49,23 +50,6 @@ class StatusReads:
     """What stands under such names and is no status of a run: a server that is `ready`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """One event in neutral words, decoded from a frame, a page or a file. Fields as in `history.records.Event`."""
-
-    id: str
-    name: str
-    role: Role
-    durable: bool
-    call: str = ""
-    status: str = ""
-    ts: str = ""
-    source: str = ""
-    text: str = ""
-    body: Any = None
-    raw: bytes | bytearray = b""
-
-
 class NotAnEvent(Misshapen):
     """JSON, and no event."""
 
@@ -97,7 +81,7 @@ class Page:
     """One page of the log. `cursor` is opaque; empty when there is no further page."""
 
     answer: Answer
-    events: Sequence[Seen] = ()
+    events: Sequence[WholeEvent] = ()
     cursor: str = ""
 
 
@@ -280,14 +264,15 @@ class Adapter(Protocol):
         """How these events are known in a stream: the `name` of the event and each `field` (dotted path -> values) that its message
         must have. Raises KeyError: the protocol has none."""
 
-    def decode(self, raw: bytes | bytearray) -> Seen:
-        """One event from a frame, an item of a page or a file. Raises NotAnEvent, and Unsound for what is more
-        than is taken or no JSON at all."""
+    def decode(self, raw: bytes | bytearray) -> WholeEvent:
+        """One event from a frame, an item of a page or a file, in neutral words: all of it but where it was seen (`reading`,
+        `conversation`, `epoch`) and its `digest`. One event has one body, whoever brought it. Raises NotAnEvent, and Unsound for
+        what is more than is taken or no JSON at all."""
 
     def neutral(self, raw_status: str) -> Neutral:
         """A raw status in neutral words."""
 
-    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[Seen], Sequence[str]]]:
+    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEvent], Sequence[str]]]:
         """Per conversation below `conversations` on this host: id, raw status, events in log order, unreadable files. Events are
         read as they are asked for, a log may be larger than memory; the last list is complete when the events are through."""
 

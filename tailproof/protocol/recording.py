@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
-from tailproof.history.recorder import Recorder
-from tailproof.history.server_records import Event, Request, Status
-from tailproof.protocol.adapter import Adapter, Answer, Seen
+from tailproof.history.recorder import Recorder, Witness
+from tailproof.history.server_records import Request, Status, WholeEvent
+from tailproof.protocol.adapter import Adapter, Answer
 
 TEXT_CHARS = 200
 
 
-def event_of(seen: Seen, recorder: Recorder, *, reading: str, conversation: str, epoch: int, t_ns: int = 0) -> Event:
-    """An event as one witness saw it on one occasion, its body kept in the line or in the store."""
-    event = Event(
-        reading=reading,
-        id=seen.id,
-        name=seen.name,
-        conversation=conversation,
-        role=seen.role,
-        durable=seen.durable,
-        call=seen.call,
-        status=seen.status,
-        ts=seen.ts,
-        source=seen.source,
-        text=recorder.masker.cut(seen.text, TEXT_CHARS) if len(seen.text) > TEXT_CHARS else seen.text,
-        epoch=epoch,
-    )
-    event.t_ns = t_ns
-    return recorder.keep(event, seen.body, seen.raw)
+def record_event(
+    event: WholeEvent,
+    recorder: Recorder,
+    witness: Witness,
+    *,
+    reading: str,
+    conversation: str,
+    epoch: int,
+    t_ns: int = 0,
+) -> None:
+    """Write down an event that was decoded, with the occasion on which `witness` saw it. It is left without its body, so that
+    whoever goes on with it holds no whole log."""
+    event.reading, event.conversation, event.epoch, event.t_ns = reading, conversation, epoch, t_ns
+    if len(event.text) > TEXT_CHARS:
+        event.text = recorder.masker.cut(event.text, TEXT_CHARS)
+    witness.write(recorder.keep(event))
+    event.body = None
 
 
 def request_of(answer: Answer, *, conversation: str = "", epoch: int = 0, text: str = "") -> Request:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from tailproof.history.record import TERMINAL, Neutral
 from tailproof.history.recorder import Recorder, Witness
 from tailproof.history.records import Note
-from tailproof.history.server_records import Stream
+from tailproof.history.server_records import Event, Stream
 from tailproof.incoming.limits import (
     REQUEST_S,
     STREAM_BYTES,
@@ -22,8 +22,8 @@ from tailproof.incoming.limits import (
 )
 from tailproof.incoming.stream import Refused
 from tailproof.incoming.websocket import CLOSE_S
-from tailproof.protocol.adapter import Adapter, Api, NotAnEvent, Seen
-from tailproof.protocol.recording import event_of, status_of
+from tailproof.protocol.adapter import Adapter, Api, NotAnEvent
+from tailproof.protocol.recording import record_event, status_of
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 FIRST_STEP_S = 60.0
@@ -41,7 +41,7 @@ class Subscription:
     """A stream that is read in its own thread until it ends or is closed. Whatever comes on it ends nothing but, at worst, itself.
 
     A subscription counts as accepted when its first event has come: handshakes are answered before the key is looked at.
-    `path` is `direct` or `wire`. `on_seen` is called in the reading thread, after the event was recorded.
+    `path` is `direct` or `wire`. `on_event` is called in the reading thread, after the event was recorded.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Subscription:
         reading: str,
         path: str,
         epoch: int,
-        on_seen: Callable[[Seen], None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self.reading = reading
         self._adapter = adapter
@@ -64,7 +64,7 @@ class Subscription:
         self._conversation = conversation
         self._path = path
         self._epoch = epoch
-        self._on_seen = on_seen
+        self._on_event = on_event
         self._stream = api.stream(conversation)
         self._accepted = threading.Event()
         self._ended = threading.Event()
@@ -182,23 +182,23 @@ class Subscription:
         return self._oddities <= TOLD
 
     def _take(self, raw: bytes | bytearray, t_ns: int) -> None:
-        seen = self._adapter.decode(raw)
+        event = self._adapter.decode(raw)
         if not self._accepted.is_set():
             self._write("subscribed", t_ns=t_ns)
             self._accepted.set()
-        event = event_of(
-            seen,
+        record_event(
+            event,
             self._recorder,
+            self._witness,
             reading=self.reading,
             conversation=self._conversation,
             epoch=self._epoch,
             t_ns=t_ns,
         )
-        self._witness.write(event)
-        if seen.status:
+        if event.status:
             self._witness.write(
                 status_of(
-                    seen.status,
+                    event.status,
                     self._adapter,
                     conversation=self._conversation,
                     via="stream",
@@ -206,8 +206,8 @@ class Subscription:
                     t_ns=t_ns,
                 )
             )
-        if self._on_seen is not None:
-            self._on_seen(seen)
+        if self._on_event is not None:
+            self._on_event(event)
 
     def _write(self, stage: str, *, code: int = 0, reason: str = "", flaw: Flaw = "", t_ns: int = 0) -> None:
         record = Stream(
@@ -234,9 +234,9 @@ class FirstStep:
         if not alone:
             self._over.set()
 
-    def noticed(self, seen: Seen) -> None:
+    def noticed(self, event: Event) -> None:
         """The stream brought an event: the first action, or an end of the run, ends the first step."""
-        if seen.role in ("action", "error") or self._neutral(seen.status) in TERMINAL:
+        if event.role in ("action", "error") or self._neutral(event.status) in TERMINAL:
             self._over.set()
 
     def wait(self, stop: threading.Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tailproof.protocol.adapter import Seen
+from tailproof.history.server_records import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +13,7 @@ class Log:
     """One reading of the log through the pages of the server. The events are without their bodies, which are recorded."""
 
     reading: str
-    events: Sequence[Seen]
+    events: Sequence[Event]
     count: int
     complete: bool
     error: str = ""

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from tailproof.history.record import TERMINAL
 from tailproof.history.recorder import Recorder
-from tailproof.history.server_records import Reading, Status
+from tailproof.history.server_records import Event, Reading, Status
 from tailproof.incoming.limits import EMPTY_PAGES, LOG_EVENTS, LOG_PAGES, Exceeded
-from tailproof.protocol.adapter import Adapter, Answer, Api, Seen
-from tailproof.protocol.recording import TEXT_CHARS, event_of, request_of, status_of
+from tailproof.protocol.adapter import Adapter, Answer, Api
+from tailproof.protocol.recording import record_event, request_of, status_of
 from tailproof.protocol.subscription import FirstStep, Subscription
 from tailproof.trial.log import Log
 from tailproof.waiting import Budget, DeadlineMissed
@@ -57,7 +57,7 @@ class Observer:
         self._readings = itertools.count()
         self._listing: tuple[int, str] | None = None
         self._statuses: list[Status] = []
-        self._events: list[tuple[int, Seen]] = []
+        self._events: list[Event] = []
         self._lock = threading.Lock()
         self._poller: threading.Thread | None = None
         self._stop_polling = threading.Event()
@@ -135,7 +135,7 @@ class Observer:
             reading=f"stream:{len(self._streams)}",
             path="direct",
             epoch=self.epoch,
-            on_seen=lambda seen: self._noticed(conversation, seen),
+            on_event=lambda event: self._noticed(conversation, event),
         )
         self._streams.append(stream)
         stream.open(budget)
@@ -220,13 +220,13 @@ class Observer:
         )
 
     def wait_event(
-        self, waited_for: str, wanted: Callable[[Seen], bool], budget: Budget, *, n: int = 1, since_ns: int = 0
-    ) -> Seen:
+        self, waited_for: str, wanted: Callable[[Event], bool], budget: Budget, *, n: int = 1, since_ns: int = 0
+    ) -> Event:
         """Until the stream brought `n` events that `wanted` accepts; the n-th. Raises as `Budget.wait_for` does."""
 
-        def look() -> Seen | None:
+        def look() -> Event | None:
             with self._lock:
-                found = [seen for t_ns, seen in self._events if t_ns >= since_ns and wanted(seen)]
+                found = [event for event in self._events if event.t_ns >= since_ns and wanted(event)]
             return found[n - 1] if len(found) >= n else None
 
         return budget.wait_for(waited_for, look, saw=self._last_event)
@@ -268,8 +268,8 @@ class Observer:
 
     def _read_pages(
         self, conversation: str, reading: str, page_size: int, ascending: bool, budget: Budget | None
-    ) -> tuple[list[Seen], int, str]:
-        events: list[Seen] = []
+    ) -> tuple[list[Event], int, str]:
+        events: list[Event] = []
         cursor, cursors, empty = "", {""}, 0
         for pages in range(1, LOG_PAGES + 1):
             page = self.api.page(conversation, cursor=cursor, size=page_size, ascending=ascending, budget=budget)
@@ -279,17 +279,17 @@ class Observer:
                 said = f"more than {EMPTY_PAGES} pages came one behind the other without an event, and each names a next one"
                 answer = replace(answer, error=said, flaw=Exceeded.flaw)
             self._record(answer, conversation)
-            for seen in page.events:
-                event = event_of(
-                    seen,
+            for event in page.events:
+                record_event(
+                    event,
                     self._recorder,
+                    self._witness,
                     reading=reading,
                     conversation=conversation,
                     epoch=self.epoch,
                     t_ns=page.answer.ended_ns,
                 )
-                self._witness.write(event)
-            events.extend(_light(seen) for seen in page.events)
+            events.extend(page.events)
             if not answer.ok:
                 return events, pages, f"page {pages}: {_brief(answer)}"
             if not page.cursor:
@@ -313,15 +313,15 @@ class Observer:
             self.read_status(conversation, budget=budget)
             stop.wait(POLL_EVERY_S)
 
-    def _noticed(self, conversation: str, seen: Seen) -> None:
+    def _noticed(self, conversation: str, event: Event) -> None:
         t_ns = time.monotonic_ns()
-        self._first_step.noticed(seen)
+        self._first_step.noticed(event)
         with self._lock:
-            self._events.append((t_ns, _light(seen)))
-        if seen.status:
+            self._events.append(event)
+        if event.status:
             self._saw_status(
                 status_of(
-                    seen.status, self._adapter, conversation=conversation, via="stream", epoch=self.epoch, t_ns=t_ns
+                    event.status, self._adapter, conversation=conversation, via="stream", epoch=self.epoch, t_ns=t_ns
                 )
             )
 
@@ -331,7 +331,7 @@ class Observer:
 
     def _last_event(self) -> str:
         with self._lock:
-            last = self._events[-1][1] if self._events else None
+            last = self._events[-1] if self._events else None
         return f"{last.name} {last.id}" if last else "no event"
 
     def _record_flaw(self, answer: Answer) -> None:
@@ -340,10 +340,6 @@ class Observer:
 
     def _record(self, answer: Answer, conversation: str) -> None:
         self._witness.write(request_of(answer, conversation=conversation, epoch=self.epoch))
-
-
-def _light(seen: Seen) -> Seen:
-    return replace(seen, text=seen.text[:TEXT_CHARS], body=None, raw=b"")
 
 
 def _brief(answer: Answer) -> str:

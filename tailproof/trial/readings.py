@@ -8,7 +8,7 @@ from pathlib import Path
 from tailproof.history.recorder import Recorder
 from tailproof.history.server_records import Reading
 from tailproof.protocol.adapter import Adapter
-from tailproof.protocol.recording import event_of, status_of
+from tailproof.protocol.recording import record_event, status_of
 from tailproof.trial.log import Log
 from tailproof.trial.observer import COUNT_S, LARGEST, Observer
 from tailproof.waiting import Budget
@@ -42,8 +42,8 @@ def record_disk(adapter: Adapter, recorder: Recorder, copy: Path, *, epoch: int,
         if conversation.replace("-", "") != only.replace("-", ""):
             continue
         witness.write(Reading(name, "begin", "disk", conversation=conversation, final=final, epoch=epoch))
-        for seen in events:
-            witness.write(event_of(seen, recorder, reading=name, conversation=conversation, epoch=epoch))
+        for event in events:
+            record_event(event, recorder, witness, reading=name, conversation=conversation, epoch=epoch)
         end = Reading(name, "end", "disk", conversation=conversation, final=final, epoch=epoch)
         end.complete, end.error = not unreadable, ", ".join(unreadable)
         witness.write(end)

@@ -14,7 +14,7 @@ from tailproof.history.record import RESTING, TERMINAL
 from tailproof.history.recorder import Recorder, digest_of
 from tailproof.incoming.limits import DEPTH, WORD_CHARS, Exceeded, Misshapen, Unsound
 from tailproof.outgoing.masking import Masker
-from tailproof.protocol.recording import TEXT_CHARS, event_of
+from tailproof.protocol.recording import TEXT_CHARS, record_event
 
 ADAPTER = OpenHands()
 
@@ -93,7 +93,7 @@ def test_an_event_is_classified(raw: bytes, role: str, durable: bool, call: str,
     seen = ADAPTER.decode(raw)
     assert seen is not None
     assert (seen.role, seen.durable, seen.call, seen.status, seen.text) == (role, durable, call, status, text)
-    assert (seen.id, seen.ts, seen.raw) == ("e1", "2026-11-21T14:25:17.479375", raw)
+    assert (seen.id, seen.ts, seen.size) == ("e1", "2026-11-21T14:25:17.479375", len(raw))
 
 
 @pytest.mark.parametrize(
@@ -168,5 +168,6 @@ def test_a_key_over_the_edge_of_the_text_that_is_kept_is_not_cut_in_half(tmp_pat
     raw = event("AgentErrorEvent", error=f"{'.' * before}5f0c9a7be1d24386a0b1c2d3e4f56789 was the key")
     header = Header(trial="t", scenario="s", seed=0, target="t", client="c")
     with Recorder(tmp_path, header, masker=Masker({"key": "5f0c9a7be1d24386a0b1c2d3e4f56789"})) as recorder:
-        kept = event_of(ADAPTER.decode(raw), recorder, reading="log:0", conversation="c", epoch=0)
+        kept = ADAPTER.decode(raw)
+        record_event(kept, recorder, recorder.witness("log"), reading="log:0", conversation="c", epoch=0)
     assert kept.text == f"{'.' * before}<secret:key>"

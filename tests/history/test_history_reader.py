@@ -14,7 +14,7 @@ from tailproof.history.lines import CHUNK_BYTES, HistoryError
 from tailproof.history.reader import History
 from tailproof.history.recorder import INLINE_BYTES, Recorder
 from tailproof.history.records import Note, Phase
-from tailproof.history.server_records import Event, Sighting, Stream
+from tailproof.history.server_records import Event, Stream, WholeEvent
 from tailproof.incoming.limits import RECORD_BYTES
 from tailproof.outgoing.masking import Masker
 
@@ -27,8 +27,9 @@ def write(directory: Path, *, events: int = 5, size: int = 100) -> None:
         observer.write(Stream(reading="stream:0", stage="subscribed", path="direct"))
         for index in range(events):
             body = {"id": f"e{index}", "kind": "event", "text": "ü" + "x" * size}
-            event = Event(reading="stream:0", id=f"e{index}", name="Event", ts="2026-01-01", text=f"no. {index}")
-            observer.write(recorder.keep(event, body, msgspec.json.encode(body)))
+            event = WholeEvent(reading="stream:0", id=f"e{index}", name="Event", ts="2026-01-01", text=f"no. {index}")
+            event.body, event.size = body, len(msgspec.json.encode(body))
+            observer.write(recorder.keep(event))
         recorder.witness("trial").write(Phase(name="ended"))
 
 
@@ -46,7 +47,7 @@ def test_what_was_written_comes_back(tmp_path: Path) -> None:
 
 def test_bodies_are_passed_over(tmp_path: Path) -> None:
     write(tmp_path)
-    assert all(type(event) is Sighting for event in History.load(tmp_path).events)
+    assert all(type(event) is Event for event in History.load(tmp_path).events)
 
 
 @pytest.mark.parametrize(("cut", "torn"), [(1, 0), (2, 7), (40, 7), (150, 6)])

@@ -14,7 +14,7 @@ from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import INLINE_BYTES, Recorder
 from tailproof.history.records import Note, Phase
-from tailproof.history.server_records import Event
+from tailproof.history.server_records import WholeEvent
 
 
 def recorder_in(directory: Path) -> Recorder:
@@ -111,7 +111,7 @@ def full(*args: object, **kwargs: object) -> None:
 
 def large(recorder: Recorder) -> None:
     body = {"id": "e", "text": "x" * INLINE_BYTES}
-    recorder.keep(Event(reading="page:0", id="e", name="Event"), body, json.dumps(body).encode())
+    recorder.keep(WholeEvent(reading="page:0", id="e", name="Event", body=body, size=len(json.dumps(body))))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from tailproof.history.record import Neutral, Role
+from tailproof.history.server_records import WholeEvent
 from tailproof.incoming import json
 from tailproof.incoming.http import Http
 from tailproof.incoming.limits import REQUEST_S, Unsound
@@ -34,7 +35,6 @@ from tailproof.protocol.adapter import (
     Places,
     Promises,
     RequestWord,
-    Seen,
     StatusReads,
 )
 from tailproof.provision.installations import Installation
@@ -74,12 +74,12 @@ ROUTES: Mapping[RequestWord, tuple[str, str]] = {
 }
 
 
-def decode(raw: bytes | bytearray) -> Seen:
+def decode(raw: bytes | bytearray) -> WholeEvent:
     """One entry."""
     entry = json.decode(raw)
     if not isinstance(entry, dict) or entry.get("type") not in ROLES:
         raise NotAnEvent("what came is no entry")
-    return Seen(
+    return WholeEvent(
         id=str(entry["id"]),
         name=str(entry["type"]),
         role=ROLES[entry["type"]],
@@ -89,7 +89,7 @@ def decode(raw: bytes | bytearray) -> Seen:
         source=str(entry.get("who", "")),
         text=str(entry.get("text", "")),
         body=entry,
-        raw=raw,
+        size=len(raw),
     )
 
 
@@ -259,13 +259,13 @@ class Toy:
     def event(self, event: EventWord) -> Mapping[str, Any]:
         return {"terminal-status": {"name": "felt", "field": {"mood": ["happy", "sick"]}}}[event]
 
-    def decode(self, raw: bytes | bytearray) -> Seen:
+    def decode(self, raw: bytes | bytearray) -> WholeEvent:
         return decode(raw)
 
     def neutral(self, raw_status: str) -> Neutral:
         return MOODS.get(raw_status, "unknown")
 
-    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[Seen], Sequence[str]]]:
+    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEvent], Sequence[str]]]:
         for file in sorted(conversations.glob("*.jsonl")):
             seen = [decode(line) for line in file.read_bytes().splitlines()[1:]]
             moods = [one.status for one in seen if one.role == "status"]

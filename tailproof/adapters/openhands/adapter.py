@@ -13,6 +13,7 @@ from tailproof.adapters.openhands.name import PROTOCOL
 from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.sources import SOURCES
 from tailproof.history.record import Neutral
+from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.limits import REQUEST_S
 from tailproof.protocol.adapter import (
     Adapter,
@@ -23,7 +24,6 @@ from tailproof.protocol.adapter import (
     Places,
     Promises,
     RequestWord,
-    Seen,
     StatusReads,
 )
 from tailproof.resources import REFERENCE
@@ -159,7 +159,7 @@ class OpenHands:
         """How these events are known in a stream."""
         return events.SHOWN[event]
 
-    def decode(self, raw: bytes | bytearray) -> Seen:
+    def decode(self, raw: bytes | bytearray) -> WholeEvent:
         """One event from a frame, an item of a page or a file. Raises Unsound."""
         return events.decode(raw)
 
@@ -167,7 +167,7 @@ class OpenHands:
         """`unknown` for a word that no release is known to use."""
         return events.NEUTRAL.get(raw_status, "unknown")
 
-    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[Seen], Sequence[str]]]:
+    def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEvent], Sequence[str]]]:
         """Per conversation: id, raw status, events in log order, unreadable files."""
         return disk.read_disk(conversations)
 

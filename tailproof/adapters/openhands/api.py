@@ -14,13 +14,14 @@ import msgspec
 from tailproof.adapters.openhands.events import decode
 from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.requests import CONVERSATIONS, INIT
+from tailproof.history.server_records import WholeEvent
 from tailproof.incoming import json
 from tailproof.incoming.http import Http, Reply
 from tailproof.incoming.limits import Misshapen, Unsound
 from tailproof.incoming.websocket import WebSocket
 from tailproof.incoming.words import number, word, words
 from tailproof.outgoing.masking import Masker
-from tailproof.protocol.adapter import Answer, ConversationPlan, Page, Seen
+from tailproof.protocol.adapter import Answer, ConversationPlan, Page
 from tailproof.waiting import Budget
 
 Found = TypeVar("Found")
@@ -120,7 +121,7 @@ class OpenHandsApi:
         asked = {"limit": str(size), "sort_order": "TIMESTAMP" if ascending else "TIMESTAMP_DESC"}
         if cursor:
             asked["page_id"] = cursor
-        events: list[Seen] = []
+        events: list[WholeEvent] = []
 
         def take(raw: bytes | bytearray) -> str:
             page = json.decode(raw, _Page, outline=True)

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from tailproof.adapters.openhands.events import decode
+from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.json import decode as decode_json
 from tailproof.incoming.limits import MESSAGE_BYTES, Exceeded, Unsound, size
 from tailproof.incoming.words import word
-from tailproof.protocol.adapter import Seen
 
 _DIRECTORY = re.compile(r"^[0-9a-f]{32}$")
 _EVENT_FILE = re.compile(r"^event-(\d+)-.+\.json$")
@@ -26,7 +26,7 @@ class _BaseState(msgspec.Struct):
     execution_status: str = ""
 
 
-def read_disk(conversations: Path) -> Iterator[tuple[str, str, Iterator[Seen], Sequence[str]]]:
+def read_disk(conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEvent], Sequence[str]]]:
     """Per conversation: id, raw status, events by index, names of unreadable files (complete when the events are through).
     Raises OSError if there is no such directory."""
     for directory in sorted(conversations.iterdir()):
@@ -34,7 +34,7 @@ def read_disk(conversations: Path) -> Iterator[tuple[str, str, Iterator[Seen], S
             yield _conversation(directory)
 
 
-def _conversation(directory: Path) -> tuple[str, str, Iterator[Seen], Sequence[str]]:
+def _conversation(directory: Path) -> tuple[str, str, Iterator[WholeEvent], Sequence[str]]:
     unreadable: list[str] = []
     status = ""
     state = directory / "base_state.json"
@@ -45,7 +45,7 @@ def _conversation(directory: Path) -> tuple[str, str, Iterator[Seen], Sequence[s
     return str(uuid.UUID(directory.name)), status, _events(directory / "events", unreadable), unreadable
 
 
-def _events(events: Path, unreadable: list[str]) -> Iterator[Seen]:
+def _events(events: Path, unreadable: list[str]) -> Iterator[WholeEvent]:
     for path in event_files(events):
         try:
             yield decode(content(path))

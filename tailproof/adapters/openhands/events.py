@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tailproof.history.record import TERMINAL, Neutral, Role
+from tailproof.history.server_records import WholeEvent
 from tailproof.incoming import json as incoming
 from tailproof.incoming.words import word
-from tailproof.protocol.adapter import EventWord, NotAnEvent, Seen
+from tailproof.protocol.adapter import EventWord, NotAnEvent
 
 TEXT_CHARS = 8192
 """More than is kept: whoever keeps it knows what must not be cut in half."""
@@ -61,7 +62,7 @@ _EXACT = 1 << 53
 """Below it a number with a fraction and one without are the same number everywhere."""
 
 
-def decode(raw: bytes | bytearray) -> Seen:
+def decode(raw: bytes | bytearray) -> WholeEvent:
     """One event from a frame, an item of a page or a file.
 
     A null field and an absent one mean the same in this protocol, and so do 0.0 and 0; readers differ in which they write. The
@@ -78,7 +79,7 @@ def decode(raw: bytes | bytearray) -> Seen:
     status = ""
     if name == STATE_UPDATE:
         role, durable, status = _state_update(body)
-    return Seen(
+    return WholeEvent(
         id=identity,
         name=name,
         role=role,
@@ -89,7 +90,7 @@ def decode(raw: bytes | bytearray) -> Seen:
         source=word(_text(body.get("source")), "the source of an event"),
         text=_READABLE.get(name, _no_text)(body)[:TEXT_CHARS],
         body=_canonical(body),
-        raw=raw,
+        size=len(raw),
     )
 
 
