@@ -9,8 +9,6 @@ from typing import Literal, Protocol
 from tailproof.protocol.adapter import ConversationPlan
 from tailproof.waiting import Budget
 
-WITNESS = "client"
-
 Reportable = Literal["held", "callbacks", "status", "exit"]
 """What a client can report: the list that it holds when its run returns, what its callbacks got, its status, its exit code."""
 EVERYTHING: frozenset[Reportable] = frozenset({"held", "callbacks", "status"})

@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Mapping
 
-from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Reportable, Returned
-from tailproof.history.record import RESTING
+from tailproof.clients.client import ClientError, ClientRaised, Reportable, Returned
+from tailproof.history.record import CLIENT, SETTLED
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Run
 from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan
@@ -33,7 +33,7 @@ class PlainClient:
         self.environment = environment
         self._adapter = adapter
         self._recorder = recorder
-        self._witness = recorder.witness(WITNESS)
+        self._witness = recorder.witness(CLIENT)
         self._api: Api | None = None
         self._stream: Subscription | None = None
         self._conversation = ""
@@ -137,7 +137,7 @@ class PlainClient:
                         t_ns=answer.ended_ns,
                     )
                 )
-                if neutral in RESTING - {"idle"}:
+                if neutral in SETTLED:
                     self._end(number, status=raw)
                     return
             self._closing.wait(POLL_EVERY_S)

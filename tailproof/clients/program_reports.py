@@ -8,8 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from tailproof.clients.client import WITNESS, Returned
+from tailproof.clients.client import Returned
 from tailproof.history import records
+from tailproof.history.record import CLIENT
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Note, Run
 from tailproof.history.server_records import Reading
@@ -58,7 +59,7 @@ class ProgramReports:
         """How each run ended, once all that was held at its end is written."""
         self._adapter = adapter
         self._recorder = recorder
-        self._witness = recorder.witness(WITNESS)
+        self._witness = recorder.witness(CLIENT)
         self._lock = threading.Lock()
         self._said: dict[str, Report] = {}
         self._open: dict[str, tuple[Report, int]] = {}

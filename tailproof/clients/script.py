@@ -15,9 +15,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tailproof.clients.client import WITNESS, ClientError, ClientRaised, Reportable, Returned
+from tailproof.clients.client import ClientError, ClientRaised, Reportable, Returned
 from tailproof.clients.kind import BadClient, ClientPlan, Kind, Sight
 from tailproof.clients.status_words import SourceError, waited_for
+from tailproof.history.record import CLIENT
 from tailproof.history.records import Note, Run
 from tailproof.history.server_records import Vocabulary
 from tailproof.incoming.files import BadFile, is_file, place_of, read_bytes
@@ -51,7 +52,7 @@ class ScriptClient:
         self._sight: Sight = plan.sight
         self._adapter = plan.adapter
         self._recorder = plan.recorder
-        self._witness = plan.recorder.witness(WITNESS)
+        self._witness = plan.recorder.witness(CLIENT)
         self._scratch = plan.scratch
         self._url = ""
         self._key = ""

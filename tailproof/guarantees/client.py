@@ -23,8 +23,9 @@ from tailproof.guarantees.witnesses import ENGINE, LOG, STATUS, STREAM, WIRE
 from tailproof.history.header import Header
 from tailproof.history.plan import PATH, RESTARTS, SERVERS_NUMBERS, client_tells, plans, skew
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.records import ClientError, Run
-from tailproof.history.timeline import CLIENT, SECOND, client_runs, last_ns, seconds, settled_at
+from tailproof.history.timeline import SECOND, client_runs, last_ns, seconds, settled_at
 from tailproof.history.traffic import failed_requests, hurt_at, requests_of_the_ready, server_down
 from tailproof.history.views import lists_of, log_of
 

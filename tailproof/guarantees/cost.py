@@ -20,9 +20,10 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import LOG, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.records import Exchange, Run
 from tailproof.history.server_records import Status
-from tailproof.history.timeline import CLIENT, SECOND, client_runs, seconds, settled_at
+from tailproof.history.timeline import SECOND, client_runs, seconds, settled_at
 from tailproof.history.traffic import SPOILED
 from tailproof.history.views import Log, conversations, log_of
 

@@ -14,9 +14,10 @@ from tailproof.guarantees.stream import fatal_closes
 from tailproof.guarantees.verdict import MOST, Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import ENGINE, LOG, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.records import Run
 from tailproof.history.server_records import Event
-from tailproof.history.timeline import CLIENT, SECOND, client_runs, settled_at
+from tailproof.history.timeline import SECOND, client_runs, settled_at
 from tailproof.history.traffic import client_streams, server_down
 from tailproof.history.views import Log, lists_of, log_of
 

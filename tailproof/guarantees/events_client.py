@@ -21,9 +21,10 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import LOG, STREAM, WIRE
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT, SETTLED
 from tailproof.history.records import Run
 from tailproof.history.server_records import Event
-from tailproof.history.timeline import CLIENT, SETTLED, client_runs
+from tailproof.history.timeline import client_runs
 from tailproof.history.views import EventList, Log, lists_of, log_of, neutral_of
 
 STRICT = 10

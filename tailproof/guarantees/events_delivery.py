@@ -19,8 +19,9 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STREAM, WIRE
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.server_records import Event
-from tailproof.history.timeline import CLIENT, down_after, wire_faults
+from tailproof.history.timeline import down_after, wire_faults
 from tailproof.history.views import EventList, Log, lists_of, log_of, torn
 
 UNTOUCHED = frozenset({"passed", "control"})

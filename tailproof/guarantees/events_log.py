@@ -19,9 +19,10 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import DISK, LOG, MODEL, STREAM, TOOL, WIRE
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT, CLOSERS
 from tailproof.history.records import ModelCall
 from tailproof.history.server_records import Event, Request
-from tailproof.history.timeline import CLIENT, CLOSERS, accepted
+from tailproof.history.timeline import accepted
 from tailproof.history.views import EventList, Log, belongs, conversations, lists_of, log_of, no_log
 
 NO_EVENTS = "no event was seen in this trial"

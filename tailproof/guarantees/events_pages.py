@@ -8,8 +8,9 @@ from tailproof.guarantees.witnesses import LOG, STATUS, STREAM
 from tailproof.history.header import Header
 from tailproof.history.plan import calls_tools
 from tailproof.history.reader import History
+from tailproof.history.record import CLOSERS, SETTLED
 from tailproof.history.server_records import Event
-from tailproof.history.timeline import CLOSERS, SETTLED, clean_statuses
+from tailproof.history.timeline import clean_statuses
 from tailproof.history.views import EventList, lists_of, log_of
 
 

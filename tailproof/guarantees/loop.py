@@ -16,24 +16,14 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import ENGINE, MODEL, STATUS, STREAM, WIRE
+from tailproof.history.plan import HOLDING, is_of_the_path
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT, SETTLED
 from tailproof.history.records import Life
 from tailproof.history.server_records import Status
-from tailproof.history.timeline import (
-    CLIENT,
-    SECOND,
-    SETTLED,
-    BegunRun,
-    clean_statuses,
-    is_of_the_path,
-    runs_of,
-    seconds,
-    settled_at,
-)
+from tailproof.history.timeline import SECOND, BegunRun, clean_statuses, runs_of, seconds, settled_at
 
 TERMINATES_S = 30.0
-HOLDING = ("model-called", "tool-running", "final-reply")
-"""Points at which a trial holds the loop still."""
 
 
 def terminates(history: History, conversation: str) -> Verdict:
@@ -60,9 +50,11 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
     limit_s = history.header.parameters.get("loop.terminates", TERMINATES_S) + history.header.parameters.get(
         "scripted", 0.0
     )
-    healed = [fault.t_ns for fault in history.faults if fault.stage == "healed" and not is_of_the_path(fault)]
+    healed = [fault.t_ns for fault in history.faults if fault.stage == "healed" and not is_of_the_path(fault.name)]
     healed += [life.t_ns for life in history.lives if life.stage in ("ready", "resumed")]
-    healed += [held.t_ns for held in history.rendezvous if held.stage == "released" and held.point.startswith(HOLDING)]
+    healed += [
+        held.t_ns for held in history.rendezvous if held.stage == "released" and held.point.partition(":")[0] in HOLDING
+    ]
     end_ns = settled.t_ns if settled else run.until_ns
     base_ns = max((moment for moment in healed if run.began_ns < moment < end_ns), default=run.began_ns)
     row = [

@@ -21,11 +21,10 @@ from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, MODEL, STATUS, STR
 from tailproof.history.header import Header
 from tailproof.history.plan import leaves_tokens
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT, CLOSERS
 from tailproof.history.records import Effect
 from tailproof.history.server_records import Event, Status
 from tailproof.history.timeline import (
-    CLIENT,
-    CLOSERS,
     SECOND,
     Death,
     accepted,

@@ -33,9 +33,10 @@ from tailproof.guarantees.witnesses import (
 from tailproof.history.header import Header
 from tailproof.history.plan import client_tells
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.records import ModelCall
 from tailproof.history.server_records import Event, Request, Status
-from tailproof.history.timeline import CLIENT, SECOND, accepted, clean_statuses, deaths, last_ns, runs_of, seconds
+from tailproof.history.timeline import SECOND, accepted, clean_statuses, deaths, last_ns, runs_of, seconds
 from tailproof.history.views import Log, belongs, log_of
 
 CHARS = 200

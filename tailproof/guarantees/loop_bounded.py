@@ -9,8 +9,9 @@ from tailproof.guarantees.stream import fatal_closes
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, violated
 from tailproof.guarantees.witnesses import STATUS, WIRE
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.records import Exchange
-from tailproof.history.timeline import CLIENT, SECOND, accepted, seconds
+from tailproof.history.timeline import SECOND, accepted, seconds
 from tailproof.history.traffic import SPOILED, attempts, began, client_streams
 
 IN_ONE_S = 5

@@ -7,8 +7,9 @@ from tailproof.guarantees.witnesses import LOG, MODEL, STATUS, TOOL, WIRE
 from tailproof.history.header import Header
 from tailproof.history.plan import asks_for_confirmation, leaves_tokens
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.records import Effect, ModelCall
-from tailproof.history.timeline import CLIENT, accepted, runs_of
+from tailproof.history.timeline import accepted, runs_of
 from tailproof.history.views import conversations
 
 CONFIRMS = frozenset({"run", "resume"})

@@ -20,19 +20,10 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, MODEL, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
-from tailproof.history.record import TERMINAL
+from tailproof.history.record import CLIENT, TERMINAL
 from tailproof.history.records import Exchange, Run
 from tailproof.history.server_records import Request, Status
-from tailproof.history.timeline import (
-    CLIENT,
-    SECOND,
-    accepted,
-    clean_statuses,
-    client_runs,
-    last_ns,
-    seconds,
-    settled_at,
-)
+from tailproof.history.timeline import SECOND, accepted, clean_statuses, client_runs, last_ns, seconds, settled_at
 from tailproof.history.traffic import SPOILED, FaultWindow, began, fault_windows
 from tailproof.history.views import belongs
 

@@ -15,9 +15,10 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
 from tailproof.history.server_records import Request, Stream
-from tailproof.history.timeline import CLIENT, SECOND, accepted, last_ns, seconds
+from tailproof.history.timeline import SECOND, accepted, last_ns, seconds
 from tailproof.history.traffic import attempts, client_streams, failed_requests, requests_of_the_ready, spoiled_spans
 
 LIMIT_S = 90.0

@@ -6,9 +6,10 @@ from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, v
 from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
 from tailproof.history.header import Header
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.records import Exchange
 from tailproof.history.server_records import Request, Stream
-from tailproof.history.timeline import CLIENT, seconds
+from tailproof.history.timeline import seconds
 from tailproof.history.traffic import ENDS_WITHIN_S, flawed_exchanges, requests_of_the_ready, spoiled_spans
 from tailproof.history.views import lists
 

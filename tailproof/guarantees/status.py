@@ -21,9 +21,9 @@ from tailproof.guarantees.witnesses import DISK, LOG, MODEL, STATUS, STREAM, WIR
 from tailproof.history.header import Header
 from tailproof.history.plan import is_dormant
 from tailproof.history.reader import History
-from tailproof.history.record import RESTING, TERMINAL
+from tailproof.history.record import CLIENT, SETTLED, TERMINAL
 from tailproof.history.server_records import Request, Status
-from tailproof.history.timeline import CLIENT, SECOND, accepted, changers, clean_statuses, seconds, statuses_of
+from tailproof.history.timeline import SECOND, accepted, changers, clean_statuses, seconds, statuses_of
 from tailproof.history.views import belongs
 
 SLACK_NS = SECOND // 4
@@ -85,7 +85,7 @@ def final(history: History, conversation: str) -> Verdict:
     """
     readers: dict[tuple[str, str], list[Status]] = {}
     for status in statuses_of(history, conversation):
-        if status.witness != "client" and status.neutral != "unknown":
+        if status.witness != CLIENT and status.neutral != "unknown":
             readers.setdefault((status.witness, status.via), []).append(status)
     ended = looked = 0
     for (_, via), row in sorted(readers.items()):
@@ -108,7 +108,7 @@ def final(history: History, conversation: str) -> Verdict:
                 evidence=[at(first, f"{first.raw} via {via}"), at(status, f"{status.raw} via {via}")],
                 after_s=seconds(status.t_ns - first.t_ns),
             )
-    last = [row[-1] for row in readers.values() if row[-1].neutral in RESTING - {"idle"}]
+    last = [row[-1] for row in readers.values() if row[-1].neutral in SETTLED]
     if not ended and last:
         return excused("no run came to a terminal status", evidence=[_shown(status) for status in last])
     return holds(

@@ -8,9 +8,10 @@ from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import DISK, ENGINE, STATUS, STREAM
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT, SETTLED
 from tailproof.history.records import Life
 from tailproof.history.server_records import Status, Stream
-from tailproof.history.timeline import CLIENT, SECOND, SETTLED, clean_statuses, seconds, statuses_of
+from tailproof.history.timeline import SECOND, clean_statuses, seconds, statuses_of
 
 LIMIT_S = 5.0
 

@@ -19,9 +19,10 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.records import Run
 from tailproof.history.server_records import Status
-from tailproof.history.timeline import CLIENT, SECOND, clean_statuses, client_runs, seconds
+from tailproof.history.timeline import SECOND, clean_statuses, client_runs, seconds
 from tailproof.history.traffic import hurt_at, server_down
 
 SLACK_S = 1.0

@@ -22,19 +22,10 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, MODEL, STATUS, STREAM, WIRE
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
 from tailproof.history.server_records import Request, Status
-from tailproof.history.timeline import (
-    CLIENT,
-    SECOND,
-    Death,
-    accepted,
-    deaths,
-    down_after,
-    last_ns,
-    seconds,
-    statuses_of,
-)
+from tailproof.history.timeline import SECOND, Death, accepted, deaths, down_after, last_ns, seconds, statuses_of
 from tailproof.history.views import belongs, lists_of, log_of
 
 LIMIT_S = 60.0

@@ -22,9 +22,10 @@ from tailproof.guarantees.witnesses import ENGINE, LOG, STREAM, WIRE
 from tailproof.history.header import Header
 from tailproof.history.plan import BREAKERS, PATH, plans
 from tailproof.history.reader import History
+from tailproof.history.record import CLIENT
 from tailproof.history.records import Rendezvous
 from tailproof.history.server_records import Event
-from tailproof.history.timeline import CLIENT, SECOND, last_ns, seconds
+from tailproof.history.timeline import SECOND, last_ns, seconds
 from tailproof.history.traffic import (
     SUBTLE,
     ClientStream,

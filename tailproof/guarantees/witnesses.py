@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from tailproof.history.plan import KILLS, RESTARTS, client_tells
 from tailproof.history.reader import History, Tally, derived
-from tailproof.history.record import Record
+from tailproof.history.record import CLIENT, Record
 from tailproof.history.records import Effect, End, ModelCall
-from tailproof.history.timeline import CLIENT, SECOND, accepted, down_after
+from tailproof.history.timeline import SECOND, accepted, down_after
 from tailproof.history.views import EventList, lists
 
 TRIAL = "trial"

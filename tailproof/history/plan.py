@@ -17,6 +17,9 @@ BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.ti
 """Faults that end a stream which is open."""
 DELETION = "user.delete"
 PATH = ("wire.", "network.")
+"""How the names of the faults begin that are put between client and server."""
+HOLDING = frozenset({"model-called", "tool-running", "final-reply"})
+"""Points at which the loop stands still until it is let go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,11 @@ def plans(header: Header, *names: str) -> bool:
         for fault in planned_faults(header)
         for name in names
     )
+
+
+def is_of_the_path(fault: str) -> bool:
+    """A fault between client and server, not one of the server."""
+    return fault.startswith(PATH)
 
 
 def turns(header: Header) -> Iterator[Mapping[str, Any]]:

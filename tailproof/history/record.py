@@ -16,7 +16,14 @@ Neutral = Literal["queued", "active", "waiting", "idle", "done", "interrupted", 
 someone; `none` means that the server shows no status; `unknown` that the adapter does not know the word."""
 
 TERMINAL: frozenset[str] = frozenset({"done", "failed", "stuck"})
-RESTING: frozenset[str] = TERMINAL | {"waiting", "interrupted", "idle"}
+SETTLED: frozenset[str] = TERMINAL | {"waiting", "interrupted"}
+"""A run that shows one of these has ended, or waits for someone."""
+RESTING: frozenset[str] = SETTLED | {"idle"}
+"""Nothing happens in a conversation that shows one of these."""
+CLOSERS: frozenset[str] = frozenset({"observation", "rejection", "error"})
+"""Roles of the events that close an action."""
+CLIENT = "client"
+"""The name of the witness that reports what the client under test saw."""
 
 Moment = Annotated[int, Meta(ge=-(1 << 62), lt=1 << 62)]
 """Nanoseconds: two of them, and what lies between them, fit into 64 bits."""

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tailproof.history.plan import is_of_the_path
 from tailproof.history.reader import History, derived
-from tailproof.history.record import TERMINAL, Neutral
+from tailproof.history.record import CLIENT, SETTLED, TERMINAL
 from tailproof.history.records import Fault, Life, Run
 from tailproof.history.server_records import Request, Status
 from tailproof.history.views import belongs
 
 SECOND = 1_000_000_000
-CLIENT = "client"
-"""The name of the witness that reports what the client under test saw."""
-SETTLED: frozenset[Neutral] = frozenset({"done", "failed", "stuck", "waiting", "interrupted"})
-"""A run that shows one of these has ended, or waits for someone."""
-CLOSERS = frozenset({"observation", "rejection", "error"})
-"""Roles of the events that close an action."""
 STARTERS = frozenset({"create", "send", "run", "resume", "init"})
 """Requests that may set a conversation going; `pause`, `interrupt` and `delete` change a status, too."""
 CHANGERS = STARTERS | {"pause", "interrupt", "delete"}
@@ -184,12 +179,7 @@ def settled_at(history: History, conversation: str, began_ns: int, until_ns: int
 @derived
 def wire_faults(history: History) -> tuple[Fault, ...]:
     """Faults that were put on the client's path."""
-    return tuple(fault for fault in history.faults if fault.stage == "injected" and is_of_the_path(fault))
-
-
-def is_of_the_path(fault: Fault) -> bool:
-    """A fault between client and server, not one of the server."""
-    return fault.name.startswith(("wire.", "network."))
+    return tuple(fault for fault in history.faults if fault.stage == "injected" and is_of_the_path(fault.name))
 
 
 def terminal(status: Status) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tailproof.history.plan import is_of_the_path
 from tailproof.history.reader import History, derived
+from tailproof.history.record import CLIENT
 from tailproof.history.records import Exchange, Life, Run
 from tailproof.history.server_records import Request, Stream
-from tailproof.history.timeline import CLIENT, SECOND, accepted, is_of_the_path
+from tailproof.history.timeline import SECOND, accepted
 
 SPOILED = frozenset({"refused", "reset-before", "reset-after", "truncated", "black-hole", "broken"})
 """What became of an exchange whose client did not get the server's answer, or not all of it."""
@@ -93,7 +95,7 @@ def fault_windows(history: History) -> tuple[FaultWindow, ...]:
     return tuple(
         FaultWindow(name=fault.name, began_ns=meant.get(fault.fault, fault.t_ns), healed_ns=healed.get(fault.fault))
         for fault in history.faults
-        if fault.stage == "injected" and is_of_the_path(fault)
+        if fault.stage == "injected" and is_of_the_path(fault.name)
     )
 
 
@@ -235,7 +237,7 @@ def spoiled_spans(history: History) -> tuple[Span, ...]:
     last = max((request.t_ns for request in history.requests), default=0)
     spans: list[Span] = []
     for fault in history.faults:
-        if fault.stage == "intent" and not is_of_the_path(fault) and not fault.name.startswith("user."):
+        if fault.stage == "intent" and not is_of_the_path(fault.name) and not fault.name.startswith("user."):
             healed = [other.t_ns for other in history.faults if other.fault == fault.fault and other.stage == "healed"]
             spans.append((fault.t_ns, min((moment for moment in healed if moment >= fault.t_ns), default=last)))
     for life in history.lives:

@@ -25,9 +25,9 @@ def load_scenario(path: Path, check_fault: Callable[[FaultPlan], object]) -> Sce
             check_fault(plan)
         except ValueError as error:
             raise BadFile(path, document.line("faults", index, "fault"), f"fault {plan.id}: {error}") from error
-    lands_at = {str(Point.parse(text)) for plan in scenario.faults for text in (plan.at, plan.until) if text}
+    lands_at = {point for plan in scenario.faults for point in (plan.at, plan.until) if point}
     for index, turn in enumerate(scenario.script):
-        if turn.gated and f"tool-running:{index + 1}" not in lands_at:
+        if turn.gated and Point("tool-running", index + 1) not in lands_at:
             says = f"turn {index + 1} holds a tool with `gate: true`, and no fault lands at tool-running:{index + 1}"
             raise BadFile(path, document.line("script", index), f"{says}: nobody would let it go on")
     return scenario

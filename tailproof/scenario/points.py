@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tailproof.history.plan import HOLDING
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 
@@ -14,8 +15,6 @@ _POINT = re.compile(
 )
 _OF_A_TURN = frozenset({"model-called", "tool-running"})
 _OUTSIDE_RUNS = frozenset({"connected", "created", "end"})
-HOLDS = frozenset({"model-called", "tool-running", "final-reply"})
-"""Points at which the loop stands still until it is let go."""
 _OF_A_RUN = {"final-reply": 0, "terminal": 2, "returned": 3}
 
 
@@ -55,9 +54,14 @@ class Point:
         return self.name in _OF_A_TURN
 
     @property
+    def outside_runs(self) -> bool:
+        """No run has to be under way for it: it is reached by going there."""
+        return self.name in _OUTSIDE_RUNS
+
+    @property
     def holds(self) -> bool:
         """The loop stands still here until it is let go."""
-        return self.name in HOLDS
+        return self.name in HOLDING
 
     def order(self, last_turns: Sequence[int]) -> tuple[int, int]:
         """Sorts points by the moment at which the loop reaches them.

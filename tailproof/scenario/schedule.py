@@ -6,18 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tailproof.model.script import tokens_of
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import Scenario
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """At `point` of run `run` (from 1; 0 is before the first), inject or heal the fault with this id."""
+    """At `point`, inject or heal the fault with this id; everything that the trial has to know of the point is in it."""
 
     point: Point
     run: int
+    """The run (from 1) in which the loop gets there; 0 before the first one, and one more than there are runs for `end`."""
     does: Literal["inject", "heal"]
     fault: str
+    order: tuple[int, int]
+    """Sorts moments as the loop reaches them; equal for moments of one point."""
+    last_turn: int
+    """The turn of the script (from 1) that ends the run."""
+    held_turn: int | None
+    """The turn (from 0) whose reply the model keeps back to hold the loop here; None when it is not the model that holds it."""
+    token: str
+    """The token of the tool that stands at its gate here; empty when the point is none of a running tool."""
 
 
 def last_turns(scenario: Scenario) -> list[int]:
@@ -38,10 +48,10 @@ def schedule(scenario: Scenario) -> list[Moment]:
     lasts = last_turns(scenario)
     moments = []
     for plan in scenario.faults:
-        moments.append(_moment(plan.at, lasts, "inject", plan.id))
+        moments.append(_moment(scenario, plan.at, lasts, "inject", plan.id))
         if plan.lasts is None:
-            moments.append(_moment(plan.until or "end", lasts, "heal", plan.id))
-    return sorted(moments, key=lambda moment: (moment.point.order(lasts), moment.does == "heal"))
+            moments.append(_moment(scenario, plan.until or Point("end"), lasts, "heal", plan.id))
+    return sorted(moments, key=lambda moment: (moment.order, moment.does == "heal"))
 
 
 def of_run(moments: Sequence[Moment], run: int) -> list[Moment]:
@@ -49,7 +59,18 @@ def of_run(moments: Sequence[Moment], run: int) -> list[Moment]:
     return [moment for moment in moments if moment.run == run]
 
 
-def _moment(text: str, lasts: Sequence[int], does: Literal["inject", "heal"], fault: str) -> Moment:
-    point = Point.parse(text)
+def _moment(
+    scenario: Scenario, point: Point, lasts: Sequence[int], does: Literal["inject", "heal"], fault: str
+) -> Moment:
     run = {"connected": 0, "created": 0, "end": len(lasts) + 1}.get(point.name)
-    return Moment(point, point.run(lasts) if run is None else run, does, fault)
+    last_turn = lasts[point.run(lasts) - 1]
+    return Moment(
+        point=point,
+        run=point.run(lasts) if run is None else run,
+        does=does,
+        fault=fault,
+        order=point.order(lasts),
+        last_turn=last_turn,
+        held_turn={"model-called": point.number - 1, "final-reply": last_turn - 1}.get(point.name),
+        token=tokens_of(scenario.script, point.number - 1)[0] if point.name == "tool-running" else "",
+    )

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.model.script import REPLIES, Turn
@@ -29,8 +38,12 @@ def parse_bytes(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def _check_point(text: str) -> str:
-    return str(Point.parse(text))
+def _point(value: object) -> Point:
+    if isinstance(value, Point):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("a point of the loop is a text, such as created or tool-running:1")
+    return Point.parse(value)
 
 
 def _check_bytes(text: str) -> str:
@@ -41,7 +54,7 @@ def _check_bytes(text: str) -> str:
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=80)]
 """Directories and tests are called so."""
 
-PointText = Annotated[str, AfterValidator(_check_point)]
+PointText = Annotated[Point, PlainValidator(_point), PlainSerializer(str), WithJsonSchema({"type": "string"})]
 
 
 class _Strict(BaseModel):
@@ -68,7 +81,7 @@ class FaultPlan(_Strict):
     def _one_healing(self) -> FaultPlan:
         if self.lasts is not None and self.until is not None:
             raise ValueError(f"fault {self.id}: it is healed either `until` a point or after what it `lasts`, not both")
-        if self.hold_until and not Point.parse(self.at).holds:
+        if self.hold_until and not self.at.holds:
             raise ValueError(
                 f"fault {self.id}: hold_until needs a point that holds the loop (tool-running:K, model-called:K, "
                 f"final-reply), and {self.at} does not"
@@ -137,14 +150,13 @@ class Scenario(_Strict):
     @model_validator(mode="after")
     def _points_exist(self) -> Scenario:
         for plan in self.faults:
-            for text in (plan.at, plan.until):
-                point = Point.parse(text) if text else Point("end")
+            for point in (plan.at, plan.until or Point("end")):
                 most = len(self.script) if point.of_a_turn else len(self.messages)
                 if point.number > most:
                     counted = "turns" if point.of_a_turn else "messages"
-                    raise ValueError(f"fault {plan.id}: {text}, but there are {most} {counted}")
+                    raise ValueError(f"fault {plan.id}: {point}, but there are {most} {counted}")
                 if point.name == "tool-running" and not self.script[point.number - 1].gated:
-                    raise ValueError(f"fault {plan.id}: {text} needs `gate: true` on a tool of turn {point.number}")
+                    raise ValueError(f"fault {plan.id}: {point} needs `gate: true` on a tool of turn {point.number}")
         replies = sum(turn.repeat * len(turn.tools or [turn]) for turn in self.script)
         if replies > REPLIES:
             raise ValueError(f"the script has {replies:,} replies and tool calls; {REPLIES:,} are the most")

@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tailproof.clients.catalogue import client_for
-from tailproof.clients.client import WITNESS as CLIENT
 from tailproof.clients.kind import Sight
 from tailproof.clients.wire_requests import requests_of, words_asked_for
 from tailproof.faults.fault import Stage
 from tailproof.history import records
+from tailproof.history.record import CLIENT
 from tailproof.history.recorder import Recorder
 from tailproof.history.server_records import Vocabulary
 from tailproof.model.server import ScriptedModel
@@ -206,7 +206,6 @@ class Assembly:
             toxiproxy=toxiproxy,
         )
         self.run_control = RunControl(
-            self.scenario,
             self.stage,
             self.observer,
             self.client,

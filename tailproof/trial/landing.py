@@ -60,7 +60,7 @@ class Landing:
     def hold(self, participants: Participants, run: int) -> None:
         """Let the loop stand still at the points of this run."""
         for moment in of_run(self._moments, run):
-            participants.run_control.hold_for(moment.point, self.last_turns)
+            participants.run_control.hold_for(moment)
 
     def during(self, participants: Participants, run: int) -> None:
         """What lands in this run (from 1), and behind the last run what lands at the end."""
@@ -74,7 +74,7 @@ class Landing:
         return run == self._runs and not left
 
     def _land_all(self, participants: Participants, moments: Sequence[Moment]) -> None:
-        for _, here in groupby(moments, key=lambda moment: moment.point.order(self.last_turns)):
+        for _, here in groupby(moments, key=lambda moment: moment.order):
             self._land(participants, list(here))
 
     def _land(self, participants: Participants, moments: Sequence[Moment]) -> None:
@@ -86,7 +86,7 @@ class Landing:
             return  # what is to be healed there is healed at the end
         participants.at_work = ("client" if point.name == "returned" else "server", "run")
         try:
-            reached = participants.run_control.reach(point, self.last_turns)
+            reached = participants.run_control.reach(moments[0])
         except DeadlineMissed as missed:
             if not participants.run_control.late or not self.goes_on_without(moments[0].run):
                 raise
@@ -104,7 +104,7 @@ class Landing:
                 self._inject(participants, fault, moment)
             else:
                 self._record(fault, "unproven", {"reason": f"the loop never reached {point}"})
-        participants.run_control.release(point, self.last_turns)
+        participants.run_control.release(moments[0])
         if reached:
             self._log.write(records.Rendezvous(str(point), "released"))
 
@@ -112,7 +112,7 @@ class Landing:
         plan = self._plans[fault.id]
         was_active = participants.run_control.active()
         streams = participants.run_control.streams() if plan.hold_until else 0
-        participants.stage.token = participants.run_control.held_token(moment.point)
+        participants.stage.token = moment.token
         self._record(fault, "intent")
         self._recorder.sync()
         self._tell("fault", fault.describe())
@@ -132,7 +132,7 @@ class Landing:
             self.broke_a_run = self.broke_a_run or was_active
             self._enter("recovering")
             self._bring_back(participants, fault)
-            participants.run_control.release(moment.point, self.last_turns)
+            participants.run_control.release(moment)
             participants.probe_recovery(was_active=was_active)
             self._enter("driving")
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from tailproof.clients.client import Client
 from tailproof.faults.fault import Stage
 from tailproof.history.record import RESTING, TERMINAL
-from tailproof.model.script import tokens_of
 from tailproof.protocol.adapter import Adapter
-from tailproof.scenario.points import Point
-from tailproof.scenario.schema import Scenario
+from tailproof.scenario.schedule import Moment
 from tailproof.trial.observer import Observer
 from tailproof.waiting import DeadlineMissed
 
@@ -22,7 +20,6 @@ class RunControl:
 
     def __init__(
         self,
-        scenario: Scenario,
         stage: Stage,
         observer: Observer,
         client: Client,
@@ -37,7 +34,6 @@ class RunControl:
         """The run was broken off and the server does not take it up again."""
         self.late = False
         """The client's newest run did not come back in the time that it was given."""
-        self._scenario = scenario
         self._stage = stage
         self._client = client
         self._adapter = adapter
@@ -52,51 +48,39 @@ class RunControl:
 
     # -- points of the loop -------------------------------------------------------------------------------------------
 
-    def hold_for(self, point: Point, last_turns: Sequence[int]) -> None:
-        """Let the loop stand still when it gets to `point`, where only the model can hold it."""
-        turn = _held_turn(point, last_turns)
-        if turn is not None:
-            self._played.hold(turn)
+    def hold_for(self, moment: Moment) -> None:
+        """Let the loop stand still when it gets there, where only the model can hold it."""
+        if moment.held_turn is not None:
+            self._played.hold(moment.held_turn)
 
-    def reach(self, point: Point, last_turns: Sequence[int]) -> bool:
-        """Wait for the loop to get to `point`; False when the run ended without getting there."""
-        if point.name in ("connected", "created", "end"):
+    def reach(self, moment: Moment) -> bool:
+        """Wait for the loop to get there; False when the run ended without getting there."""
+        if moment.point.outside_runs:
             return True
-        turn = _held_turn(point, last_turns)
-        token = self.held_token(point)
-        last_turn = last_turns[point.run(last_turns) - 1]
 
         def there() -> bool:
-            if turn is not None:
-                return self._played.asked(turn) > 0
-            if token:
-                return self._tools.seen(token) > 0
-            return self.run_ended(last_turn)
+            if moment.held_turn is not None:
+                return self._played.asked(moment.held_turn) > 0
+            if moment.token:
+                return self._tools.seen(moment.token) > 0
+            return self.run_ended(moment.last_turn)
 
         self._budget.wait_for(
-            f"the loop to reach {point}",
-            lambda: there() or self.run_ended(last_turn),
+            f"the loop to reach {moment.point}",
+            lambda: there() or self.run_ended(moment.last_turn),
             within=self.patience(),
             saw=self.last_status,
         )
-        if point.name == "returned":
+        if moment.point.name == "returned":
             self.wait_returned()
         return there()
 
-    def release(self, point: Point, last_turns: Sequence[int]) -> None:
-        """Let the loop go on from `point`. Idempotent."""
-        turn = _held_turn(point, last_turns)
-        if turn is not None:
-            self._played.release(turn)
-        token = self.held_token(point)
-        if token:
-            self._tools.open_gate(token)
-
-    def held_token(self, point: Point) -> str:
-        """The token of the tool that stands at its gate at this point; empty when the point is none of a running tool."""
-        if point.name != "tool-running":
-            return ""
-        return tokens_of(self._scenario.script, point.number - 1)[0]
+    def release(self, moment: Moment) -> None:
+        """Let the loop go on from there. Idempotent."""
+        if moment.held_turn is not None:
+            self._played.release(moment.held_turn)
+        if moment.token:
+            self._tools.open_gate(moment.token)
 
     # -- the course of a run ------------------------------------------------------------------------------------------
 
@@ -163,12 +147,3 @@ class RunControl:
     def last_status(self) -> str:
         """The raw status seen last."""
         return f"status {self._observer.last_status() or 'none'}"
-
-
-def _held_turn(point: Point, last_turns: Sequence[int]) -> int | None:
-    """The turn (from 0) whose reply the model keeps back to hold the loop at `point`."""
-    if point.name == "model-called":
-        return point.number - 1
-    if point.name == "final-reply":
-        return last_turns[point.run(last_turns) - 1] - 1
-    return None

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tailproof.history.plan import PATH
 from tailproof.history.record import Record
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Life
@@ -24,7 +25,7 @@ from tailproof.ownership.scratch import scratch
 from tailproof.scenario.schema import Scenario, ServerPlan
 from tailproof.targets.target import Plan, Server, Target, TargetError
 
-_OF_THE_PATH = ("wire.", "network.", "user.")
+_HARMLESS = (*PATH, "user.")
 """Faults that leave the server as it is: what is done to the client's path, and what another user does."""
 OPEN = 0o777
 """The mode of a tool journal: harness and tools may be different users, and both write and remove in it."""
@@ -35,7 +36,7 @@ def may_share(scenario: Scenario) -> bool:
     return (
         scenario.server == ServerPlan()
         and scenario.grown is None
-        and all(plan.fault.startswith(_OF_THE_PATH) for plan in scenario.faults)
+        and all(plan.fault.startswith(_HARMLESS) for plan in scenario.faults)
     )
 
 
