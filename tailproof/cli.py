@@ -244,7 +244,7 @@ def doctor() -> NoReturn:
     sys.exit(0 if all(finding.ok or not finding.required for finding in findings) else ending.CANNOT_TELL)
 
 
-@main.command()
+@main.command("seed-history")
 @click.argument("version")
 @click.option("--events", type=click.IntRange(50, 100_000), required=True, help="How many the log shall hold.")
 @click.option("--bytes", "sizes", default="2000", show_default=True, metavar="B|MIN-MAX", help="Of each event.")
@@ -252,21 +252,21 @@ def doctor() -> NoReturn:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new directory.")
 @click.option("--model-url", default="", metavar="URL", help="What the conversation asks for its next replies.")
 @_acts_on_errors
-def grow(version: str, events: int, sizes: str, seed: int, out: Path, model_url: str) -> None:
-    """Let release VERSION make a conversation, grow it, and leave its directory to start a server on."""
-    from tailproof.protocol.adapter import Growth
-    from tailproof.scenario.schema import GrownPlan
+def seed_history(version: str, events: int, sizes: str, seed: int, out: Path, model_url: str) -> None:
+    """Let release VERSION make a conversation, seed it with a long history, and leave its directory to start a server on."""
+    from tailproof.protocol.adapter import SeededHistory
+    from tailproof.scenario.schema import SeededPlan
     from tailproof.trial.seeded_history import export
 
     try:
         given = [int(word) for word in sizes.split("-", 1)]
-        least, most = GrownPlan(events=events, bytes=given * 2 if len(given) == 1 else given).sizes
+        least, most = SeededPlan(events=events, bytes=given * 2 if len(given) == 1 else given).sizes
     except ValueError as error:
         raise click.UsageError(
             f"--bytes {sizes}: write a size or two, 200 to 120000, for example 2000 or 500-8000"
         ) from error
-    growth = Growth(events=events, least=least, most=most, seed=seed)
-    exported = export(version, growth, out, model_url=model_url, say=lambda line: say(line, err=True))
+    history = SeededHistory(events=events, least=least, most=most, seed=seed)
+    exported = export(version, history, out, model_url=model_url, say=lambda line: say(line, err=True))
     say(f"conversation {exported.conversation} with {events} events; start a server on it with\n{exported.command}")
 
 

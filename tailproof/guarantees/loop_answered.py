@@ -31,7 +31,7 @@ from tailproof.guarantees.witnesses import (
     asked_turns,
 )
 from tailproof.history.header import Header
-from tailproof.history.plan import client_tells
+from tailproof.history.plan import client_tells, is_seeded
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import ModelCall
@@ -93,7 +93,7 @@ def _said(history: History, conversation: str, log: Log) -> list[Request]:
         key=_began,
     )
     said = [post for post in posts if post.text.strip()]
-    if "exit" in client_tells(history.header) and not history.header.plan.get("grown"):
+    if "exit" in client_tells(history.header) and not is_seeded(history.header):
         known = {_head(post.text) for post in said}
         texts = [_head(event.text) for event in log.events if event.role == "message" and event.source == "user"]
         bare = [post for post in posts if not post.text.strip()]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from tailproof.history.plan import KILLS, RESTARTS, client_tells
+from tailproof.history.plan import KILLS, RESTARTS, client_tells, is_seeded
 from tailproof.history.reader import History, Tally, derived
 from tailproof.history.record import CLIENT, Record
 from tailproof.history.records import Effect, End, ModelCall
@@ -114,7 +114,7 @@ def _stamped_elsewhere(history: History) -> Iterator[tuple[str, int | None]]:
     lives = [life for life in history.lives if life.stage != "ready"]
     yield ENGINE, _earliest(lives)
     yield TOOL, _earliest(history.effects)
-    if "exit" not in client_tells(history.header) and not history.header.plan.get("grown"):
+    if "exit" not in client_tells(history.header) and not is_seeded(history.header):
         yield CLIENT, _earliest(run for run in history.runs if run.stage == "called")
 
 
@@ -184,8 +184,8 @@ def _wires(history: History, known: Known) -> Iterator[Blind]:
     open_still -= {one.reading for one in history.streams if one.path == "wire" and one.stage == "closed"}
     if open_still:
         yield WIRE, f"the wire saw {min(open_still)} open and never close"
-    if CLIENT in known or "exit" in client_tells(history.header) or history.header.plan.get("grown"):
-        return  # a client that drives itself says what it likes, and a history that was grown holds what was said before
+    if CLIENT in known or "exit" in client_tells(history.header) or is_seeded(history.header):
+        return  # a client that drives itself says what it likes, and a seeded history holds what was said before
     posted = {request.text.strip() for request in history.requests if request.verb in ("send", "create")}
     for one in lists(history):
         for event in one.events:

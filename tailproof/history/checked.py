@@ -39,7 +39,7 @@ class _Plan(msgspec.Struct):
     faults: list[_Fault] | None = None
     script: list[_Turn] | None = None
     server: _Server | None = None
-    grown: dict[str, Any] | None = None
+    seeded: dict[str, Any] | None = None
 
 
 class _Facts(msgspec.Struct):

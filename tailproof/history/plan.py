@@ -78,6 +78,11 @@ def asks_for_confirmation(header: Header) -> bool:
     return header.plan.get("confirmation") == "always"
 
 
+def is_seeded(header: Header) -> bool:
+    """The conversation had a long history before the client came. Plans of before the word was chosen say `grown`."""
+    return bool(header.plan.get("seeded") or header.plan.get("grown"))
+
+
 SERVERS_NUMBERS = frozenset({"sdk", "src"})
 """The kinds of clients that are released together with the server, under the same number."""
 _RELEASE = re.compile(r"\d+\.\d+(\.\d+)?")

@@ -107,7 +107,7 @@ def hurt_at(history: History, moment_ns: int, *, slack_ns: int = 0) -> bool:
 @derived
 def server_down(history: History) -> tuple[Life, ...]:
     """Each time the server died or was stopped under the client. What happened before the client came is nothing to it: the server
-    of a grown history was stopped once."""
+    of a seeded history was stopped once."""
     came = min((exchange.began_ns or exchange.t_ns for exchange in history.exchanges), default=0)
     return tuple(life for life in history.lives if life.stage in ("died", "stopped", "removed") and life.t_ns > came)
 

@@ -29,7 +29,7 @@ class Promises:
     parameters: Mapping[str, float]
     """Default T per guarantee, in seconds."""
     facts: Mapping[str, bool | str | int]
-    """`crash_policy` (error, interrupted, run-again), `ends_with_snapshot`, `deferred_init`, `confirmations`, `seeded_histories` (`grow`),
+    """`crash_policy` (error, interrupted, run-again), `ends_with_snapshot`, `deferred_init`, `confirmations`, `seeded_histories` (`seed`),
     `page_size`, ..."""
     sources: Mapping[str, str]
     """Guarantee -> where the promise was made: a specification, a pull request, a line of documentation."""
@@ -135,7 +135,7 @@ class ConversationPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Growth:
+class SeededHistory:
     """How long a history shall get: what a conversation holds afterwards, and how large each event of it is."""
 
     events: int
@@ -145,8 +145,8 @@ class Growth:
     seed: int
 
 
-class GrowError(Exception):
-    """A conversation cannot be grown; the message says why."""
+class SeedingError(Exception):
+    """A conversation cannot be seeded with a history; the message says why."""
 
 
 class Api(Protocol):
@@ -276,6 +276,6 @@ class Adapter(Protocol):
         """Per conversation below `conversations` on this host: id, raw status, events in log order, unreadable files. Events are
         read as they are asked for, a log may be larger than memory; the last list is complete when the events are through."""
 
-    def grow(self, conversations: Path, conversation: str, growth: Growth) -> None:
+    def seed(self, conversations: Path, conversation: str, history: SeededHistory) -> None:
         """Let the log of a finished conversation hold so many events, on the disk of a stopped server, by cloning what that
-        release has written there itself. A run on top of it must not send all of it to the model. Raises GrowError."""
+        release has written there itself. A run on top of it must not send all of it to the model. Raises SeedingError."""

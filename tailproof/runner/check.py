@@ -230,9 +230,9 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
     promises = adapter.promises(version)
     if scenario.server.dormant and not ("deferred-init" in target.capabilities and promises.facts["deferred_init"]):
         return f"{target.spec} has no deferred initialisation"
-    if scenario.grown and not {"disk", "restart"} <= target.capabilities:
-        return f"{target.spec} gives nobody its disk to grow a history on: use pypi:VERSION, src:DIR or docker:IMAGE"
-    if scenario.grown and not promises.facts.get("seeded_histories"):
+    if scenario.seeded and not {"disk", "restart"} <= target.capabilities:
+        return f"{target.spec} gives nobody its disk to seed a history on: use pypi:VERSION, src:DIR or docker:IMAGE"
+    if scenario.seeded and not promises.facts.get("seeded_histories"):
         return f"nobody can give a server of the protocol {adapter.name} a long history"
     if scenario.confirmation != "never" and not promises.facts.get("confirmations"):
         return f"the protocol {adapter.name} knows no confirmations"
@@ -252,7 +252,7 @@ def _client_cannot(scenario: Scenario, client: str) -> str:
         return f"{client} does not initialise a server: use script:FILE" if by_client else ""
     if scenario.server.dormant and not by_client:
         return f"{client} initialises a dormant server by itself, and here the harness does"
-    if scenario.grown:
+    if scenario.seeded:
         return f"{client} begins its own conversation, and this one has a history"
     if scenario.confirmation != "never":
         return f"{client} creates its own conversation, and in this one the agent must wait for a confirmation"

@@ -104,7 +104,7 @@ class ServerPlan(_Strict):
 EventBytes = Annotated[int, Field(ge=200, le=120_000)]
 
 
-class GrownPlan(_Strict):
+class SeededPlan(_Strict):
     """A long history: the conversation holds so many events before the client meets it."""
 
     events: Annotated[int, Field(ge=50, le=100_000)]
@@ -137,7 +137,7 @@ class Scenario(_Strict):
     max_iterations: Annotated[int, Field(ge=1, le=REPLIES)] = 100
     confirmation: Literal["never", "always"] = "never"
     """Whether the agent waits for a confirmation before each action."""
-    grown: GrownPlan | None = None
+    seeded: SeededPlan | None = None
     """The history that the conversation has when the client attaches to it."""
     faults: list[FaultPlan] = []
     parameters: dict[str, Annotated[float, Field(ge=0, le=1_000_000)]] = {}
@@ -162,6 +162,6 @@ class Scenario(_Strict):
             raise ValueError(f"the script has {replies:,} replies and tool calls; {REPLIES:,} are the most")
         if len({plan.id for plan in self.faults}) < len(self.faults):
             raise ValueError("two faults have the same id")
-        if self.grown and self.server.dormant:
-            raise ValueError("a dormant server holds no conversation that could be grown")
+        if self.seeded and self.server.dormant:
+            raise ValueError("a dormant server holds no conversation that could be seeded with a history")
         return self

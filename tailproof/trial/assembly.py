@@ -265,7 +265,7 @@ class Assembly:
     @property
     def history_s(self) -> float:
         """How much longer than usual it may take to read the whole log of this trial, in seconds."""
-        return self.scenario.grown.events * READ_S if self.scenario.grown else 0.0
+        return self.scenario.seeded.events * READ_S if self.scenario.seeded else 0.0
 
     def stop(self, budget: Budget) -> None:
         """Client and subscriptions go first, so that the server ends in peace, unless the next trial shall have it. Whatever goes wrong

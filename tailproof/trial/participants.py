@@ -12,9 +12,9 @@ from tailproof.history import records
 from tailproof.history.recorder import Witness
 from tailproof.history.timeline import SECOND
 from tailproof.model.conversation import PlayedScript
-from tailproof.protocol.adapter import ConversationPlan, Growth
+from tailproof.protocol.adapter import ConversationPlan, SeededHistory
 from tailproof.protocol.subscription import SubscriptionRefused
-from tailproof.scenario.schema import GrownPlan
+from tailproof.scenario.schema import SeededPlan
 from tailproof.trial import seeded_history
 from tailproof.trial.assembly import SCRIPT, Assembly
 from tailproof.trial.readings import read_at_last, record_disk
@@ -38,9 +38,9 @@ class Participants(Assembly):
             max_iterations=self.scenario.max_iterations,
             confirm=self.scenario.confirmation == "always",
         )
-        if self.scenario.grown:
-            self.at_work = ("server", "grow")
-            self._grow(plan, self.scenario.grown)
+        if self.scenario.seeded:
+            self.at_work = ("server", "seed")
+            self._seed(plan, self.scenario.seeded)
             plan = replace(plan, exists=True)
         self.run_control.since_ns = time.monotonic_ns()
         if self._start_gate is not None:
@@ -68,10 +68,10 @@ class Participants(Assembly):
             self.observer.subscribe(self.conversation, self.budget.part(SECOND_OPINION_S))
 
     def _subscribe(self) -> None:
-        """Past the wire. A server that loads a long log may be deaf for longer than it gives a subscriber to prove itself (1.58.0:
-        10 s, then 4001): whoever comes meanwhile is refused, and tries again. Raises SubscriptionRefused, DeadlineMissed."""
+        """Past the wire. A server that loads a long log may answer nothing for longer than it gives a subscriber to prove itself
+        (1.58.0: 10 s, then 4001): whoever comes meanwhile is refused, and tries again. Raises SubscriptionRefused, DeadlineMissed."""
         budget = self.budget.part(30 + self.history_s)
-        for left in reversed(range(_ATTEMPTS if self.scenario.grown else 1)):
+        for left in reversed(range(_ATTEMPTS if self.scenario.seeded else 1)):
             try:
                 self.observer.subscribe(self.conversation, budget)
             except SubscriptionRefused as refused:
@@ -81,13 +81,13 @@ class Participants(Assembly):
             else:
                 return
 
-    def _grow(self, plan: ConversationPlan, wanted: GrownPlan) -> None:
-        """Let the server make the conversation as planned, grow it on its disk, and let it come back with it."""
+    def _seed(self, plan: ConversationPlan, wanted: SeededPlan) -> None:
+        """Let the server make the conversation as planned, seed it on its disk, and restart it."""
         least, most = wanted.sizes
-        growth = Growth(events=wanted.events, least=least, most=most, seed=self._recorder.header.seed)
-        quiet = Witness("model", self._scratch / "grown.jsonl", self._recorder.masker)
+        history = SeededHistory(events=wanted.events, least=least, most=most, seed=self._recorder.header.seed)
+        quiet = Witness("model", self._scratch / "seeded.jsonl", self._recorder.masker)
         warm_up = PlayedScript(
-            name="grown",
+            name="seeded",
             url=self.played.url,
             script=seeded_history.SCRIPT,
             journal="",
@@ -98,13 +98,15 @@ class Participants(Assembly):
         began = time.monotonic()
         try:
             unconfirmed = replace(plan, confirm=False)
-            seeded_history.grow(self.server, self.adapter, self.observer.api, unconfirmed, warm_up, growth, self.budget)
+            seeded_history.seed_history(
+                self.server, self.adapter, self.observer.api, unconfirmed, warm_up, history, self.budget
+            )
         finally:
             self.model.exchange(SCRIPT, played)
             quiet.close()
         self._log.write(
             records.Note(
-                f"before this history the release made a conversation itself, and it was grown to {growth.events} events of "
+                f"before this history the release made a conversation itself, and it was seeded to {history.events} events of "
                 f"{least} to {most} bytes in {time.monotonic() - began:.1f} s"
             )
         )

@@ -1,4 +1,4 @@
-"""A conversation with a long history: a real one that the release under test made itself, grown on the disk of its stopped server."""
+"""A conversation with a long history: a real one that the release under test made itself, extended on the disk of its stopped server."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tailproof.model.server import ScriptedModel
 from tailproof.outgoing.masking import Masker, without_user_info
 from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
-from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan, GrowError, Growth, Places
+from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan, Places, SeededHistory, SeedingError
 from tailproof.targets.kind import check_address
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Plan, Server, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 SCRIPT = (
-    Turn.model_validate({"tools": [{"journal": False, "run": "echo grown"}], "thought": "One more step."}),
-    Turn(finish="Grown."),
+    Turn.model_validate({"tools": [{"journal": False, "run": "echo seeded"}], "thought": "One more step."}),
+    Turn(finish="Seeded."),
 )
 """The run that is cloned: one action and the end. It leaves no trace in a tool journal."""
 CALLS = "first"
@@ -36,18 +36,18 @@ BUILD_S = 900.0
 READY_S = 120.0
 
 
-def grow(
+def seed_history(
     server: Server,
     adapter: Adapter,
     api: Api,
     plan: ConversationPlan,
     played: PlayedScript,
-    growth: Growth,
+    history: SeededHistory,
     budget: Budget,
 ) -> None:
-    """Let the running `server` make a conversation as planned, and grow it. The server is stopped when this returns.
+    """Let the running `server` make a conversation as planned, and seed it with a long history. The server is stopped when this returns.
 
-    `played` plays `SCRIPT` at the plan's model. Nothing of this is written into a history: what is grown is what a trial finds.
+    `played` plays `SCRIPT` at the plan's model. Nothing of this is written into a history: a trial finds it there.
 
     Raises:
         TargetError: the server does not do what it is asked for, or its disk cannot be changed.
@@ -57,9 +57,9 @@ def grow(
     server.stop(budget.part(STOP_S))
     server.end_survivors()
     try:
-        server.edit_disk(lambda conversations: adapter.grow(conversations, plan.conversation, growth))
-    except (GrowError, OSError) as error:
-        raise TargetError(f"the history cannot be grown: {error}") from error
+        server.edit_disk(lambda conversations: adapter.seed(conversations, plan.conversation, history))
+    except (SeedingError, OSError) as error:
+        raise TargetError(f"the history cannot be seeded: {error}") from error
 
 
 def _converse(adapter: Adapter, api: Api, plan: ConversationPlan, played: PlayedScript, budget: Budget) -> None:
@@ -74,13 +74,13 @@ def _converse(adapter: Adapter, api: Api, plan: ConversationPlan, played: Played
         seen[0] = api.status(plan.conversation)[1]
         return adapter.neutral(seen[0]) == "done"
 
-    budget.wait_for("the conversation that is to be grown to end", over, saw=lambda: seen[0], every=0.1)
+    budget.wait_for("the conversation that is to be seeded to end", over, saw=lambda: seen[0], every=0.1)
 
 
 def _accepted(answer: Answer) -> None:
     if not answer.ok:
         raise TargetError(
-            f"the conversation that is to be grown: {answer.method} {answer.path} "
+            f"the conversation that is to be seeded: {answer.method} {answer.path} "
             f"{answer.code} {answer.error or answer.text}".rstrip()
         )
 
@@ -105,9 +105,9 @@ class _Nowhere:
 
 
 def export(
-    version: str, growth: Growth, out: Path, *, model_url: str = "", say: Callable[[str], object] = str
+    version: str, history: SeededHistory, out: Path, *, model_url: str = "", say: Callable[[str], object] = str
 ) -> Export:
-    """Leave a conversations directory below `out`, made by release `version` and grown. `model_url` is what the conversation
+    """Leave a conversations directory below `out`, made by release `version` and seeded. `model_url` is what the conversation
     shall ask for its next replies; `say` is told what happens.
 
     Raises:
@@ -140,8 +140,8 @@ def export(
                 Budget(READY_S).wait_for(
                     "the server to be ready", lambda: api.ready().ok, saw=server.log_tail, every=0.2
                 )
-                say(f"growing a conversation to {growth.events} events")
-                grow(server, adapter, api, plan, played, growth, Budget(BUILD_S))
+                say(f"seeding a conversation to {history.events} events")
+                seed_history(server, adapter, api, plan, played, history, Budget(BUILD_S))
                 conversations = server.disk(out)
             except DeadlineMissed as missed:
                 raise TargetError(f"{target.spec} was too slow: {missed}") from missed

@@ -35,7 +35,7 @@ def may_share(scenario: Scenario) -> bool:
     """Whether a scenario leaves its server as it found it, and asks for nothing special of it."""
     return (
         scenario.server == ServerPlan()
-        and scenario.grown is None
+        and scenario.seeded is None
         and all(plan.fault.startswith(_HARMLESS) for plan in scenario.faults)
     )
 

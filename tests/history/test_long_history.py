@@ -1,4 +1,4 @@
-"""Trials on a conversation that was grown: the server shows it, the client attaches, the run on top of it is judged as any other."""
+"""Trials on a conversation that was seeded: the server shows it, the client attaches, the run on top of it is judged as any other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG = next(scenario for scenario in catalogue() if scenario.name == "long-histo
 
 def play(out: Path, target: str, client: str) -> History:
     plan = LONG.model_dump(mode="json", by_alias=True)
-    plan["grown"] = {"events": EVENTS, "bytes": [500, 8000]}
+    plan["seeded"] = {"events": EVENTS, "bytes": [500, 8000]}
     order = Order(scenario=plan, target=target, client=client, seed=7, out=str(out))
     Trial(order, cancel=threading.Event(), tell=lambda phase, detail: None).run()
     return History.load(order.directory)
@@ -30,10 +30,10 @@ def play(out: Path, target: str, client: str) -> History:
 def shows_what_was_grown_and_runs_on(history: History) -> None:
     log = log_of(history, conversations(history)[0])
     assert log is not None
-    grown = [event for event in log.events if event.call.startswith("grown-0")]
-    assert [event.call for event in grown[::2]] == [event.call for event in grown[1::2]]
-    assert [event.call for event in grown[::2]] == [f"grown-{pair:06d}" for pair in range(len(grown) // 2)]
-    assert len(grown) > EVENTS * 0.8
+    seeded = [event for event in log.events if event.call.startswith("seeded-0")]
+    assert [event.call for event in seeded[::2]] == [event.call for event in seeded[1::2]]
+    assert [event.call for event in seeded[::2]] == [f"seeded-{pair:06d}" for pair in range(len(seeded) // 2)]
+    assert len(seeded) > EVENTS * 0.8
     assert log.events[EVENTS - 1].name == "Condensation"
     assert [event.text for event in log.events[EVENTS:] if event.role == "message"] == ["go"]
     assert {effect.token for effect in history.effects} == {"one", "two", "three", "four"}
@@ -69,7 +69,7 @@ def test_the_stop_before_the_client_came_excuses_it_from_nothing(tmp_path: Path)
 
 
 @pytest.mark.release
-def test_a_release_shows_the_history_that_was_grown_on_its_disk_and_runs_on(tmp_path: Path) -> None:
+def test_a_release_shows_the_history_that_was_seeded_on_its_disk_and_runs_on(tmp_path: Path) -> None:
     history = play(tmp_path, "pypi:1.58.0", "sdk:1.58.0")
     shows_what_was_grown_and_runs_on(history)
     assert broken_promises(history) == []

@@ -173,7 +173,7 @@ SITUATIONS = {
     "two-messages": "messages: [one, two]\n",
     "woken-by-us": "server: {dormant: true}\n",
     "woken-by-the-client": "server: {dormant: true, initialised_by: client}\n",
-    "long": "grown: {events: 100}\n",
+    "long": "seeded: {events: 100}\n",
 }
 
 
@@ -220,7 +220,7 @@ def test_a_server_of_somebody_else_is_given_no_history(tmp_path: Path) -> None:
     )
     check = Check.plan(options, lambda: meet(["url:http://127.0.0.1:9"], ["plain"], build=False))
     assert [row.reason.partition(":9 ")[2] for row in check.not_run] == [
-        "gives nobody its disk to grow a history on: use pypi:VERSION, src:DIR or docker:IMAGE"
+        "gives nobody its disk to seed a history on: use pypi:VERSION, src:DIR or docker:IMAGE"
     ]
 
 

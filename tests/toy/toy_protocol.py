@@ -27,14 +27,14 @@ from tailproof.protocol.adapter import (
     Asked,
     ConversationPlan,
     EventWord,
-    GrowError,
-    Growth,
     Launch,
     NotAnEvent,
     Page,
     Places,
     Promises,
     RequestWord,
+    SeededHistory,
+    SeedingError,
     StatusReads,
 )
 from tailproof.provision.installations import Installation
@@ -271,8 +271,8 @@ class Toy:
             moods = [one.status for one in seen if one.role == "status"]
             yield file.stem, moods[-1] if moods else "asleep", iter(seen), ()
 
-    def grow(self, conversations: Path, conversation: str, growth: Growth) -> None:
-        raise GrowError("nobody grows a talk")
+    def seed(self, conversations: Path, conversation: str, history: SeededHistory) -> None:
+        raise SeedingError("nobody seeds a talk")
 
 
 def _make(asked: TargetSpec) -> Target:

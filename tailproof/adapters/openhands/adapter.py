@@ -19,11 +19,11 @@ from tailproof.protocol.adapter import (
     Adapter,
     Asked,
     EventWord,
-    Growth,
     Launch,
     Places,
     Promises,
     RequestWord,
+    SeededHistory,
     StatusReads,
 )
 from tailproof.resources import REFERENCE
@@ -171,9 +171,9 @@ class OpenHands:
         """Per conversation: id, raw status, events in log order, unreadable files."""
         return disk.read_disk(conversations)
 
-    def grow(self, conversations: Path, conversation: str, growth: Growth) -> None:
-        """Actions with their observations, and the condensations that make the model forget them. Raises GrowError."""
-        seeding.grow(conversations, conversation, growth)
+    def seed(self, conversations: Path, conversation: str, history: SeededHistory) -> None:
+        """Actions with their observations, and the condensations that make the model forget them. Raises SeedingError."""
+        seeding.seed(conversations, conversation, history)
 
 
 ADAPTERS: Mapping[str, Adapter] = {PROTOCOL: OpenHands()}

@@ -27,7 +27,7 @@ import msgspec
 from tailproof.adapters.openhands.disk import content, event_files
 from tailproof.incoming.json import decode
 from tailproof.incoming.limits import Unsound
-from tailproof.protocol.adapter import GrowError, Growth
+from tailproof.protocol.adapter import SeededHistory, SeedingError
 
 Body = dict[str, Any]
 
@@ -44,31 +44,31 @@ _WORDS = (
 )
 
 
-def grow(conversations: Path, conversation: str, growth: Growth) -> None:
-    """Let the log of `conversation` hold `growth.events` events. The server must be stopped.
+def seed(conversations: Path, conversation: str, history: SeededHistory) -> None:
+    """Let the log of `conversation` hold `history.events` events. The server must be stopped.
 
     Raises:
-        GrowError: the conversation holds no finished run with an action, or is longer than what was asked for.
+        SeedingError: the conversation holds no finished run with an action, or is longer than what was asked for.
         OSError: its files cannot be read or written.
     """
     directory = conversations / uuid.UUID(conversation).hex
     try:
-        _grow(directory, growth)
+        _seed(directory, history)
     except Unsound as unsound:
-        raise GrowError(f"what the release wrote cannot be read: {unsound}") from unsound
+        raise SeedingError(f"what the release wrote cannot be read: {unsound}") from unsound
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise GrowError(f"what the release wrote cannot be cloned: {type(error).__name__}: {error}"[:300]) from error
+        raise SeedingError(f"what the release wrote cannot be cloned: {type(error).__name__}: {error}"[:300]) from error
 
 
-def _grow(directory: Path, growth: Growth) -> None:
+def _seed(directory: Path, history: SeededHistory) -> None:
     template = [decode(content(path), Body) for path in event_files(directory / "events")]
     first = last = ""
-    for number, (identity, raw) in enumerate(_Grower(template, growth).run(), len(template)):
+    for number, (identity, raw) in enumerate(_Seeder(template, history).run(), len(template)):
         (directory / "events" / f"event-{number:05d}-{identity}.json").write_bytes(raw)
         first, last = first or identity, identity
     _tell_state(directory / "base_state.json", leaf=last, message=first)
     for marker in [path for path in (directory / "events").iterdir() if _MARKER.match(path.name)]:
-        marker.with_name(f".eventlog-len-{growth.events}.marker").touch()
+        marker.with_name(f".eventlog-len-{history.events}.marker").touch()
         marker.unlink()
 
 
@@ -84,14 +84,14 @@ class _Run:
 
     @classmethod
     def of(cls, template: Sequence[Body]) -> _Run:
-        """Raises GrowError."""
+        """Raises SeedingError."""
         message = next((at for at, event in enumerate(template) if event.get("source") == "user"), None)
         action = next((at for at, event in enumerate(template) if event["kind"] == "ActionEvent"), None)
         if message is None or action is None:
-            raise GrowError("the conversation holds no run with an action to clone")
+            raise SeedingError("the conversation holds no run with an action to clone")
         closes = [at for at in range(action, len(template)) if template[at].get("action_id") == template[action]["id"]]
         if not closes or not template[action].get("thought"):
-            raise GrowError(
+            raise SeedingError(
                 "the first action of the conversation has no thought or no observation: it cannot be cloned"
             )
         return cls(
@@ -103,11 +103,11 @@ class _Run:
 
 
 @dataclass(slots=True)
-class _Grower:
+class _Seeder:
     """Writes the clones, one after the other: all that is random comes from one seed, in one order."""
 
     template: Sequence[Body]
-    growth: Growth
+    history: SeededHistory
     _random: random.Random = field(init=False)
     _text: str = field(init=False)
     _time: datetime = field(init=False)
@@ -119,7 +119,7 @@ class _Grower:
     _pairs: int = 0
 
     def __post_init__(self) -> None:
-        self._random = random.Random(self.growth.seed)
+        self._random = random.Random(self.history.seed)
         words = self._random.choices(_WORDS, k=_TEXT_BYTES // 4)
         self._text = " ".join(words)
         self._time = max(datetime.fromisoformat(event["timestamp"]) for event in self.template)
@@ -131,10 +131,12 @@ class _Grower:
     def run(self) -> Iterator[tuple[str, bytes]]:
         """(id, content) of each clone, in log order."""
         run = _Run.of(self.template)
-        rest = self.growth.events - len(self.template) - len(run.before) - len(run.after) - 1
+        rest = self.history.events - len(self.template) - len(run.before) - len(run.after) - 1
         if rest < 0:
-            least = self.growth.events - rest
-            raise GrowError(f"a history of {self.growth.events} events is too short to be grown: {least} is the least")
+            least = self.history.events - rest
+            raise SeedingError(
+                f"a history of {self.history.events} events is too short to be seeded: {least} is the least"
+            )
         names: dict[str, str] = {}
         yield from (self._frame(event, names) for event in run.before)
         yield from self._middle(run, [self._size() for _ in range(rest)])
@@ -159,15 +161,15 @@ class _Grower:
             at += 1
 
     def _size(self) -> int:
-        return self._random.randint(self.growth.least, self.growth.most)
+        return self._random.randint(self.history.least, self.history.most)
 
     # -- kinds of events ----------------------------------------------------------------------------------------------
 
     def _frame(self, event: Body, names: dict[str, str]) -> tuple[str, bytes]:
         """A clone of an event at the beginning or the end of the run, as large as it is."""
         if event["kind"] == "ActionEvent":
-            names[event["tool_call_id"]] = f"grown-end-{len(names)}"
-            names[event["llm_response_id"]] = f"grown-reply-end-{len(names)}"
+            names[event["tool_call_id"]] = f"seeded-end-{len(names)}"
+            names[event["llm_response_id"]] = f"seeded-reply-end-{len(names)}"
         identity = self._identity()
         names[event["id"]] = identity
         clone = _renamed(event, names)
@@ -178,8 +180,8 @@ class _Grower:
         names = {
             run.action["id"]: first,
             run.observation["id"]: second,
-            run.action["tool_call_id"]: f"grown-{self._pairs:06d}",
-            run.action["llm_response_id"]: f"grown-reply-{self._pairs:06d}",
+            run.action["tool_call_id"]: f"seeded-{self._pairs:06d}",
+            run.action["llm_response_id"]: f"seeded-reply-{self._pairs:06d}",
         }
         self._pairs += 1
         action = _renamed(run.action, names)
@@ -213,7 +215,7 @@ class _Grower:
             "forgotten_event_ids": [*ids, self._summary] if self._summary else ids,
             "summary": "",
             "summary_offset": 2,
-            "llm_response_id": f"grown-summary-{identity}",
+            "llm_response_id": f"seeded-summary-{identity}",
             "kind": "Condensation",
         }
         self._summary = f"{identity}-summary"
@@ -243,7 +245,7 @@ class _Grower:
         parent = {"parent_id": self._parent} if self._parent else {}
         action, observation = _renamed({**run.action, **parent}, {}), _renamed({**run.observation, **parent}, {})
         action["thought"][0]["text"] = observation["observation"]["content"][0]["text"] = ""
-        spare = 2 * len("grown-reply-000000")
+        spare = 2 * len("seeded-reply-000000")
         return len(msgspec.json.encode(action)) + spare, len(msgspec.json.encode(observation)) + spare
 
     def _identity(self) -> str:

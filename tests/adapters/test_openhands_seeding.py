@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tailproof.adapters.openhands.adapter import OpenHands
-from tailproof.protocol.adapter import GrowError, Growth
+from tailproof.protocol.adapter import SeededHistory, SeedingError
 
 HERE = Path(__file__).resolve().parent / "conversations"
 RELEASES = ("1.11.1", "1.35.0", "1.58.0")
 
 
 def sized(release: str, events: list[Any]) -> list[Any]:
-    """Those events of a grown history whose size was asked for: not the real run, its clone around them, the last one."""
+    """Those events of a seeded history whose size was asked for: not the real run, its clone around them, the last one."""
     kinds = [event["kind"] for event in json.loads((HERE / f"{release}.json").read_text())["events"]]
     action, observation = kinds.index("ActionEvent"), kinds.index("ObservationEvent")
     return events[len(kinds) + action - 1 : -(len(kinds) - observation)]
@@ -47,9 +47,11 @@ def log(place: Path, conversation: str) -> list[tuple[str, int, dict[str, Any]]]
     return [(path.name, path.stat().st_size, json.loads(path.read_text())) for path in files]
 
 
-def grown(release: str, place: Path, **wanted: Any) -> list[tuple[str, int, dict[str, Any]]]:
+def seeded(release: str, place: Path, **wanted: Any) -> list[tuple[str, int, dict[str, Any]]]:
     conversation = recorded(release, place)
-    OpenHands().grow(place, conversation, Growth(**{"events": 300, "least": 2000, "most": 2000, "seed": 1, **wanted}))
+    OpenHands().seed(
+        place, conversation, SeededHistory(**{"events": 300, "least": 2000, "most": 2000, "seed": 1, **wanted})
+    )
     return log(place, conversation)
 
 
@@ -70,7 +72,7 @@ def test_the_log_has_as_many_events_as_were_asked_for_and_begins_as_the_server_w
     release: str, tmp_path: Path
 ) -> None:
     before = log(tmp_path / "before", recorded(release, tmp_path / "before"))
-    after = grown(release, tmp_path)
+    after = seeded(release, tmp_path)
     assert len(after) == 300
     assert after[: len(before)] == before
     assert [name.split("-")[1] for name, _, _ in after] == [f"{number:05d}" for number in range(300)]
@@ -83,7 +85,7 @@ def test_the_log_has_as_many_events_as_were_asked_for_and_begins_as_the_server_w
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_every_action_has_its_own_observation(release: str, tmp_path: Path) -> None:
-    events = [event for _, _, event in grown(release, tmp_path)]
+    events = [event for _, _, event in seeded(release, tmp_path)]
     actions = [event for event in events if event["kind"] == "ActionEvent"]
     closed = {event["action_id"]: event for event in events if event["kind"] == "ObservationEvent"}
     assert len(actions) > 100
@@ -98,7 +100,7 @@ def test_every_action_has_its_own_observation(release: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("most", [2000, 30_000])
 def test_the_model_is_told_nothing_that_an_agent_did(release: str, most: int, tmp_path: Path) -> None:
-    events = [event for _, _, event in grown(release, tmp_path, events=1000, least=200, most=most)]
+    events = [event for _, _, event in seeded(release, tmp_path, events=1000, least=200, most=most)]
     kinds = [event["kind"] for event in told(events)]
     assert kinds == ["SystemPromptEvent", "MessageEvent", "summary", "MessageEvent"]
     assert max(len(told(events[:end])) for end in range(0, 1000, 50)) < 300
@@ -106,7 +108,7 @@ def test_the_model_is_told_nothing_that_an_agent_did(release: str, most: int, tm
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_what_stands_beside_the_log_agrees_with_it(release: str, tmp_path: Path) -> None:
-    events = [event for _, _, event in grown(release, tmp_path)]
+    events = [event for _, _, event in seeded(release, tmp_path)]
     directory = next(path for path in tmp_path.iterdir())
     state = json.loads((directory / "base_state.json").read_text())
     markers = [path.name for path in (directory / "events").glob(".eventlog-len-*")]
@@ -124,16 +126,16 @@ def test_what_stands_beside_the_log_agrees_with_it(release: str, tmp_path: Path)
 
 
 def test_a_history_that_is_shorter_than_the_real_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GrowError, match="too short to be grown: 20 is the least"):
-        grown("1.58.0", tmp_path, events=10)
+    with pytest.raises(SeedingError, match="too short to be seeded: 20 is the least"):
+        seeded("1.58.0", tmp_path, events=10)
 
 
 def test_a_conversation_without_an_action_cannot_be_grown(tmp_path: Path) -> None:
     conversation = recorded("1.58.0", tmp_path)
     for path in (tmp_path / uuid.UUID(conversation).hex / "events").glob("event-0000[5-9]*"):
         path.unlink()
-    with pytest.raises(GrowError, match="no run with an action"):
-        OpenHands().grow(tmp_path, conversation, Growth(events=300, least=2000, most=2000, seed=1))
+    with pytest.raises(SeedingError, match="no run with an action"):
+        OpenHands().seed(tmp_path, conversation, SeededHistory(events=300, least=2000, most=2000, seed=1))
 
 
 @settings(max_examples=30, deadline=None)
@@ -147,7 +149,7 @@ def test_every_event_has_a_size_that_was_asked_for_and_the_seed_decides_all(
 ) -> None:
     wanted = {"events": 60, "least": sizes[0], "most": sizes[1], "seed": seed}
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
-        first = grown(release, Path(one), **wanted)
+        first = seeded(release, Path(one), **wanted)
         assert len(first) == 60
         assert all(sizes[0] <= size <= sizes[1] for _, size, _ in sized(release, first))
-        assert first == grown(release, Path(other), **wanted)
+        assert first == seeded(release, Path(other), **wanted)
