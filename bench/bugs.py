@@ -230,8 +230,8 @@ def _table(rows: list[Row], trials: list[Trial]) -> str:
     lines = [
         "# Real bugs that tailproof convicts",
         "",
-        "Written by `python -m bench.bugs` from `bench/bugs.jsonl` (one line per trial). Each row is a defect that shipped:",
-        "the bad release must be convicted by the named guarantee, the good one is the control. Rows named TP were found here.",
+        "Written by `python -m bench.bugs` from `bench/bugs.jsonl` (one line per trial). Each row is a defect that shipped. The named",
+        "guarantee must convict the bad release; the good one is the control. tailproof itself found the bugs called TP.",
         "",
         "| bug | what a user saw | scenario | guarantee | bad: violated | good: holds |",
         "|---|---|---|---|---|---|",

@@ -233,17 +233,18 @@ def _page(trials: Sequence[Trial]) -> str:
         "# What a long history costs a client",
         "",
         f"Written by `python -m bench.cost` from `bench/cost.jsonl`; {len(trials)} trials, {' to '.join(days[:1] + days[1:][-1:])}.",
-        f"Each conversation was made by the server's release itself and seeded to so many events of {EVENT_BYTES} bytes as they are",
-        "stored; the client attaches to it, and a run of three turns follows on a healthy network. The numbers are those of the wire",
-        "(requests and bytes of the answers, polling included) and medians where there are several trials. *load* is that of the",
-        f"machine ({os.cpu_count()} cores) before the trial: seconds measured on a busy machine are too long, requests and bytes are not.",
-        "The TypeScript client is one whose user asks for a fresh status (`@fresh`): attached to a finished conversation it shows a",
-        "stale one, and its run seems to be over before it began ([typescript.md](clients/typescript.md)).",
+        "The server's own release made each conversation. It was seeded to the number of events in the table, of "
+        f"{EVENT_BYTES} bytes each as",
+        "stored. The client attaches to it, and a run of three turns follows on a healthy network. Requests and bytes (of the answers,",
+        "polling included) were counted at the wire; where there are several trials, the table has the median. *load* is the load of the",
+        f"machine ({os.cpu_count()} cores) before the trial: on a busy machine the seconds are too long; requests and bytes do not change.",
+        "The TypeScript client is used with `@fresh`, so that it asks for the status each time. Otherwise it shows a stale status when it",
+        "attaches to a finished conversation, and its run seems to be over before it began ([typescript.md](clients/typescript.md)).",
         "",
     ]
     for title, name in (
         ("From the server's terminal status to the return of `run()`", "back"),
-        ("The attach, until the client has its conversation", "attach"),
+        ("Attaching, until the client has its conversation", "attach"),
     ):
         lines += [
             f"## {title}",
@@ -264,14 +265,14 @@ def _page(trials: Sequence[Trial]) -> str:
         cells = [_of(client, events, trials) for events in EVENTS]
         seconds = [f"{median(trial.run_s for trial in cell):.1f}" if cell else "" for cell in cells]
         lines.append(f"| `{client}`, `{target}` | {' | '.join(seconds)} |")
-    lines += ["", "## What did not come to its end", ""]
+    lines += ["", "## What was not measured", ""]
     for (client, events), fewer in BEYOND.items():
         for attach in [trial.attach for trial in _of(client, fewer, trials) if trial.attach]:
             times = events // fewer
             lines.append(
-                f"- `{client}`, {events:,} events: not tried. With {fewer:,} the attach takes {attach.requests} requests and "
-                f"{attach.seconds:,.0f} s: this server reads its whole log for each page, so that {times} times the events take "
-                f"{times**2} times as long: hours (the machine was busy, too), and a trial has one."
+                f"- `{client}`, {events:,} events: not tried. With {fewer:,}, attaching takes {attach.requests} requests and "
+                f"{attach.seconds:,.0f} s (on a busy machine). This server reads its whole log for each page, so {times} times the events "
+                f"would take {times**2} times as long. That is hours, and a trial may take one."
             )
     failed = [trial for trial in trials if trial.error]
     if failed:

@@ -115,9 +115,9 @@ def _page(known: Mapping[str, Line]) -> str:
             "",
             f"Written by `python -m bench.hostile`, run {span(days)}.",
             "",
-            "Each row is a check of the command line (`check url:... --client plain`) of a server that is honest but for one kind of",
-            "answer. Whatever it does, the check ends within the scenario's budget and 10 s, all its processes together stay below",
-            "400 MB at their peaks, and what it says names what the server did. The gate is open only where no promise is broken.",
+            "Each row is a check from the command line (`check url:... --client plain`) of a server that is correct but for one kind of",
+            "answer. Whatever the server does, the check ends no later than 10 s after the scenario's time, its processes together never",
+            "take more than 400 MB, and its report names what the server did. The gate is open only if no promise is broken.",
             "",
             f"**{len(WAYS)} ways: {', '.join(f'{number} {gate}' for gate, number in gates.most_common())}; {len(wrong)} not as "
             f"expected. The longest check took {longest:g} s of {BUDGET_S + BEYOND_S:g} s, the largest {largest} MB of "

@@ -124,9 +124,9 @@ def _page(trials: Sequence[Trial]) -> str:
         "# Releases of the SDK client × guarantees",
         "",
         f"Written by `python -m bench.matrix` from `bench/matrix.jsonl`; run on {_span(days)}, {len(trials)} trials. Each client",
-        "met the server of its own release. A cell says in how many trials the guarantee was **violated** of those in which it",
-        "was decided; `·` means never violated, an empty cell that no trial decided it, `?n` that n trials were inconclusive: a",
-        "client that never asks for what a fault spoils (a page, a second subscription) leaves the fault without proof.",
+        "met the server of its own release. **3**/29 means: the guarantee was violated in 3 of the 29 trials that decided it. `·` means",
+        "never violated, an empty cell that no trial decided it, `?n` that n trials were inconclusive: if a client never asks for what a",
+        "fault spoils (a page, a second subscription), the fault is not proven.",
         "",
         f"| guarantee | {' | '.join(releases)} |",
         f"|---|{'---|' * len(releases)}",
@@ -139,7 +139,7 @@ def _page(trials: Sequence[Trial]) -> str:
         lines.append(f"- **{release}**: {_where([trial for trial in trials if trial.release == release], guarantees)}")
     others = _elsewhere(trials, guarantees)
     if others:
-        lines += ["", "Guarantees of servers that were violated meanwhile: " + others]
+        lines += ["", "Guarantees about servers that were violated in the same trials: " + others]
     return "\n".join([*lines, ""])
 
 

@@ -108,9 +108,9 @@ def _page(known: Mapping[str, Line]) -> str:
         "",
         f"Written by `python -m bench.sabotage`, run {span(days)}.",
         "",
-        "Each row is a real trial of an honest server in which one part of the harness was blinded, killed, stopped or made to lie.",
-        "The only right answer is `unknown` (exit code 2): an open gate would vouch for what nobody saw, a closed one would accuse an",
-        "honest server. The same trials without sabotage are the control: they open the gate.",
+        "Each row is a real trial of a correct server, in which one part of the harness was blinded, killed, stopped or made to lie.",
+        "The only right answer is `unknown` (exit code 2): an open gate would vouch for something that nobody saw, a closed one would",
+        "accuse a correct server. The same trials without sabotage are the control: they open the gate.",
         "",
         f"**{len(CELLS)} cells: {found['unknown']} unknown · {found['open']} open · {found['closed']} closed · "
         f"{found['not played']} not played. {opened} of {len(controls)} controls open.**",
