@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tailproof.provision import toxiproxy
 from tailproof.waiting import Budget
-from tailproof.wire import toxiproxy
+from tailproof.wire.toxiproxy import Toxiproxy
 
 START_S = 60.0
 PYTHONS = ("python3.13", "python3.12", "python3.14")
@@ -95,7 +96,7 @@ def haproxy(upstream: int, scratch: Path) -> Iterator[Running]:
 @contextlib.contextmanager
 def toxi(upstream: int, scratch: Path) -> Iterator[Running]:
     """Toxiproxy without a toxic."""
-    with toxiproxy.Toxiproxy.start(Budget(START_S)) as server:
+    with Toxiproxy.start(Budget(START_S)) as server:
         yield Running(server.proxy("bench", f"127.0.0.1:{upstream}"), server.pid)
 
 

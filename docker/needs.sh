@@ -45,10 +45,11 @@ build_toxiproxy() {
     say "builds Toxiproxy with Go: $1"
     "$bin/python" -c '
 import sys
-from tailproof.wire.toxiproxy import ToxiproxyError, build
+from tailproof.provision.errors import Unavailable
+from tailproof.provision.toxiproxy import build
 try:
     build()
-except ToxiproxyError as error:
+except Unavailable as error:
     sys.exit(str(error))' || true
 }
 

@@ -23,6 +23,7 @@ from tailproof.provision.images import REPOSITORY
 from tailproof.provision.locks import known_releases
 from tailproof.provision.npm import HOW_TO_GET_IT, find_node, find_npm
 from tailproof.provision.pythons import find_python
+from tailproof.provision.toxiproxy import available
 
 HOW_TO_GET_TOXIPROXY = (
     "install Go 1.23 or newer (apt-get install golang-go), then `make test` or `make check` builds it"
@@ -246,8 +247,6 @@ def _engine_space(info: dict[str, Any]) -> Finding:
 
 
 def _toxiproxy() -> Finding:
-    from tailproof.wire.toxiproxy import available
-
     missing = available()
     return Finding(
         ok=missing is None,

@@ -1,17 +1,15 @@
-"""The driver of Toxiproxy: what is asked is in force, measurable, and gone when removed; what is missing is said."""
+"""The driver of Toxiproxy: what is asked is in force, measurable, and gone when removed."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from wire_stage import SECONDS, raw_server
 
 from tailproof.waiting import Budget
-from tailproof.wire import toxiproxy
-from tailproof.wire.toxiproxy import Toxic, Toxiproxy, ToxiproxyError
+from tailproof.wire.toxiproxy import Toxic, ToxicType, Toxiproxy, ToxiproxyError
 
 
 def _echo(sock: socket.socket) -> None:
@@ -76,9 +74,7 @@ def test_reset_peer_resets_and_the_proxy_is_made_anew_on_its_port(path: Toxiprox
         ("timeout", {"timeout": 100}),
     ],
 )
-def test_every_toxic_is_read_back_and_healed(
-    path: Toxiproxy, kind: toxiproxy.ToxicType, attributes: dict[str, int]
-) -> None:
+def test_every_toxic_is_read_back_and_healed(path: Toxiproxy, kind: ToxicType, attributes: dict[str, int]) -> None:
     path.add("t", kind, "downstream", attributes)
     assert path.toxics()["t"].attributes == attributes
     path.remove("t")
@@ -103,22 +99,6 @@ def test_a_server_that_is_gone_is_said(path: Toxiproxy) -> None:
 @pytest.mark.parametrize(
     ("kind", "attributes", "said"), [("lag", {}, "no type 'lag'"), ("latency", {"late": 1}, "latency knows no late")]
 )
-def test_a_wrong_toxic_is_said_before_anything_is_asked(
-    kind: toxiproxy.ToxicType, attributes: dict[str, int], said: str
-) -> None:
+def test_a_wrong_toxic_is_said_before_anything_is_asked(kind: ToxicType, attributes: dict[str, int], said: str) -> None:
     with pytest.raises(ToxiproxyError, match=said):
         Toxic(name="t", type=kind, attributes=attributes).check()
-
-
-def test_what_is_missing_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("HOME", "XDG_CACHE_HOME", "PATH"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.delenv(toxiproxy.VARIABLE, raising=False)
-    said = toxiproxy.available()
-    assert said is not None
-    assert "go install github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0" in said
-    assert "needs a Go toolchain" in said
-    with pytest.raises(ToxiproxyError, match="needs a Go toolchain"):
-        toxiproxy.build()
-    monkeypatch.setenv(toxiproxy.VARIABLE, str(tmp_path / "none"))
-    assert toxiproxy.available() == f"{toxiproxy.VARIABLE} names {tmp_path}/none, which cannot be executed"
