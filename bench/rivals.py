@@ -17,6 +17,7 @@ from tailproof.waiting import Budget
 from tailproof.wire.toxiproxy import Toxiproxy
 
 START_S = 60.0
+BUILD_S = 600.0
 PYTHONS = ("python3.13", "python3.12", "python3.14")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tailproof"
 
@@ -137,7 +138,7 @@ def missing(name: str) -> str | None:
 def install() -> None:
     """Build Toxiproxy and install mitmproxy into the cache, where they are missing."""
     if toxiproxy.available() is not None:
-        toxiproxy.build()
+        toxiproxy.build(Budget(BUILD_S))
     if mitmdump() is None:
         place = CACHE / "mitmproxy"
         uv = [sys.executable, "-m", "uv"]

@@ -47,8 +47,9 @@ build_toxiproxy() {
 import sys
 from tailproof.provision.errors import Unavailable
 from tailproof.provision.toxiproxy import build
+from tailproof.waiting import Budget
 try:
-    build()
+    build(Budget(600))
 except Unavailable as error:
     sys.exit(str(error))' || true
 }

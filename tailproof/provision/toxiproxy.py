@@ -8,14 +8,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tailproof.ownership.marks import own_variables
-from tailproof.ownership.scratch import workroom
-from tailproof.provision.cache import cache
+from tailproof.provision.cache import cache, published
 from tailproof.provision.errors import Unavailable
-from tailproof.provision.run_to_end import BUILD
+from tailproof.provision.run_to_end import run_to_end
+from tailproof.waiting import Budget
 
 RELEASE = "v2.12.0"
 MODULE = f"github.com/Shopify/toxiproxy/v2/cmd/server@{RELEASE}"
+SERVER = "server"
+"""What `go install` calls the program."""
 VARIABLE = "TAILPROOF_TOXIPROXY"
 ASK_S = 10.0
 
@@ -35,8 +36,8 @@ def find() -> Path | None:
             return Path(found)
     places = (
         Path.home() / "go" / "bin" / "toxiproxy-server",
-        Path.home() / "go" / "bin" / "server",
-        cache_directory() / "server",
+        Path.home() / "go" / "bin" / SERVER,
+        cache_directory() / SERVER,
     )
     return next((place for place in places if os.access(place, os.X_OK) and _is_toxiproxy(place)), None)
 
@@ -54,38 +55,27 @@ def available() -> str | None:
     return f"no Toxiproxy server was found: {how}, or name one with {VARIABLE}"
 
 
-def build(*, seconds: float = 600.0) -> Path:
-    """Build the server with the Go toolchain into our cache, unless it is there. Raises Unavailable."""
-    place = cache_directory() / "server"
-    if os.access(place, os.X_OK):
-        return place
+def build(budget: Budget) -> Path:
+    """The server in our cache; built with the Go toolchain when it is not there. Raises Unavailable."""
+    place = cache_directory()
+    published(place, mark=SERVER, build=lambda aside: _build(aside, budget), what="Toxiproxy", budget=budget)
+    return place / SERVER
+
+
+def _build(aside: Path, budget: Budget) -> None:
     go = shutil.which("go")
     if go is None:
         raise Unavailable(f"building Toxiproxy needs a Go toolchain; {available()}")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with workroom(beside=place.parent) as aside:
-        try:
-            built = subprocess.run(
-                [go, "install", MODULE],
-                env={
-                    **os.environ,
-                    **own_variables(BUILD),
-                    "TMPDIR": str(aside),
-                    "GOBIN": str(aside),
-                    "GOFLAGS": "-mod=mod",
-                },
-                capture_output=True,
-                text=True,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise Unavailable(f"`go install {MODULE}` took longer than {seconds:.0f} s") from error
-        if built.returncode:
-            said = built.stderr.strip().splitlines()
-            raise Unavailable(f"`go install {MODULE}` failed: {said[-1] if said else built.returncode}")
-        (aside / "server").replace(place)
-    return place
+    aside.mkdir()
+    ended = run_to_end(
+        [go, "install", MODULE],
+        doing=f"`go install {MODULE}`",
+        budget=budget,
+        environment={**os.environ, "GOBIN": str(aside), "GOFLAGS": "-mod=mod"},
+    )
+    if ended.code:
+        said = ended.err.strip().splitlines()
+        raise Unavailable(f"`go install {MODULE}` failed: {said[-1] if said else ended.code}")
 
 
 @functools.cache

@@ -8,6 +8,7 @@ import pytest
 
 from tailproof.provision import toxiproxy
 from tailproof.provision.errors import Unavailable
+from tailproof.waiting import Budget
 
 
 def test_what_is_missing_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -19,6 +20,6 @@ def test_what_is_missing_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_
     assert "go install github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0" in said
     assert "needs a Go toolchain" in said
     with pytest.raises(Unavailable, match="needs a Go toolchain"):
-        toxiproxy.build()
+        toxiproxy.build(Budget(10))
     monkeypatch.setenv(toxiproxy.VARIABLE, str(tmp_path / "none"))
     assert toxiproxy.available() == f"{toxiproxy.VARIABLE} names {tmp_path}/none, which cannot be executed"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 from wire_stage import SECONDS, raw_server
 
 from tailproof.waiting import Budget
+from tailproof.wire import toxiproxy
 from tailproof.wire.toxiproxy import Toxic, ToxicType, Toxiproxy, ToxiproxyError
 
 
@@ -94,6 +97,41 @@ def test_a_server_that_is_gone_is_said(path: Toxiproxy) -> None:
     path.stop()
     with pytest.raises(ToxiproxyError, match="Toxiproxy did not look up"):
         path.add("t", "latency", "downstream", {"latency": 1})
+
+
+@pytest.mark.toxiproxy
+def test_it_is_asked_directly_whatever_proxy_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with raw_server(_echo) as port, Toxiproxy.start(Budget(SECONDS)) as server:
+            assert knock(server.proxy("trial-3", f"127.0.0.1:{port}"), b"hello") == b"hello"
+
+
+def _fails(sock: socket.socket) -> None:
+    sock.recv(65536)
+    sock.sendall(b"HTTP/1.1 500 Oops\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+
+
+def _hangs(sock: socket.socket) -> None:
+    while sock.recv(65536):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [(_fails, "500 Server Error: Oops"), (_hangs, "Timeout")], ids=["fails", "hangs"]
+)
+def test_a_server_that_does_not_do_it_is_said(
+    answer: Callable[[socket.socket], None], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toxiproxy, "CALL_S", 0.5)
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    says = pytest.raises(ToxiproxyError, match=rf"^Toxiproxy did not create \(trial-4\): .*{said}")
+    with process, raw_server(answer) as port, Toxiproxy(process, port) as server, says:
+        server.proxy("trial-4", "127.0.0.1:1")
 
 
 @pytest.mark.parametrize(
