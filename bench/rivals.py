@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tailproof.provision import toxiproxy
 from tailproof.waiting import Budget
-from tailproof.wire import toxiproxy
+from tailproof.wire.toxiproxy import Toxiproxy
 
 START_S = 60.0
+BUILD_S = 600.0
 PYTHONS = ("python3.13", "python3.12", "python3.14")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tailproof"
 
@@ -95,7 +97,7 @@ def haproxy(upstream: int, scratch: Path) -> Iterator[Running]:
 @contextlib.contextmanager
 def toxi(upstream: int, scratch: Path) -> Iterator[Running]:
     """Toxiproxy without a toxic."""
-    with toxiproxy.Toxiproxy.start(Budget(START_S)) as server:
+    with Toxiproxy.start(Budget(START_S)) as server:
         yield Running(server.proxy("bench", f"127.0.0.1:{upstream}"), server.pid)
 
 
@@ -136,7 +138,7 @@ def missing(name: str) -> str | None:
 def install() -> None:
     """Build Toxiproxy and install mitmproxy into the cache, where they are missing."""
     if toxiproxy.available() is not None:
-        toxiproxy.build()
+        toxiproxy.build(Budget(BUILD_S))
     if mitmdump() is None:
         place = CACHE / "mitmproxy"
         uv = [sys.executable, "-m", "uv"]

@@ -45,10 +45,12 @@ build_toxiproxy() {
     say "builds Toxiproxy with Go: $1"
     "$bin/python" -c '
 import sys
-from tailproof.wire.toxiproxy import ToxiproxyError, build
+from tailproof.provision.errors import Unavailable
+from tailproof.provision.toxiproxy import build
+from tailproof.waiting import Budget
 try:
-    build()
-except ToxiproxyError as error:
+    build(Budget(600))
+except Unavailable as error:
     sys.exit(str(error))' || true
 }
 

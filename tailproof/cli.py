@@ -276,13 +276,15 @@ def image() -> None:
 
 
 @image.command("build")
-@click.argument("version")
+@click.argument("release", metavar="VERSION|WORD:VERSION")
 @_acts_on_errors
-def image_build(version: str) -> None:
+def image_build(release: str) -> None:
     """Build the image of one release from its lock file."""
+    from tailproof.clients.recipes import images, named
     from tailproof.provision.images import build_image
 
-    say(build_image(version, say=lambda line: say(line, err=True)))
+    recipe, version = named(release, images())
+    say(build_image(recipe, version, say=lambda line: say(line, err=True)))
 
 
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)

@@ -15,14 +15,16 @@ from typing import Any
 
 import uv
 
+from tailproof.clients.recipes import images, recipes
 from tailproof.outgoing.say import say
 from tailproof.provision.cache import cache
 from tailproof.provision.engine import HOW_TO_GET_ONE, connect, engine_does
 from tailproof.provision.errors import EngineError, Unavailable
-from tailproof.provision.images import REPOSITORY
 from tailproof.provision.locks import known_releases
 from tailproof.provision.npm import HOW_TO_GET_IT, find_node, find_npm
 from tailproof.provision.pythons import find_python
+from tailproof.provision.recipe import ImageRecipe, PythonRecipe
+from tailproof.provision.toxiproxy import available
 
 HOW_TO_GET_TOXIPROXY = (
     "install Go 1.23 or newer (apt-get install golang-go), then `make test` or `make check` builds it"
@@ -96,21 +98,21 @@ def _uv() -> Finding:
 
 def _target_python() -> Finding:
     try:
-        python = find_python()
-        says, ok = f"releases run on Python {python.release} ({python.path})", True
+        found = {find_python(recipe): None for recipe in _python_recipes()}
+        says, ok = f"releases run on {', '.join(f'Python {one.release} ({one.path})' for one in found)}", True
     except Unavailable as error:
         says, ok = str(error), False
     return Finding(
         ok=ok,
         name="python for targets",
         says=says,
-        needed_for="pypi: and src: targets, and SDK clients",
+        needed_for="servers and clients that are Python packages",
         remedy="install Python 3.13 (a package, pyenv, or `uv python install 3.13`)",
     )
 
 
 def _releases() -> Finding:
-    known = known_releases()
+    known = [recipe.spec(version) for recipe in _python_recipes() for version in known_releases(recipe)]
     built = sorted({place.name.split("-py")[0] for place in (cache() / "environments").glob("*-py*") if place.is_dir()})
     return Finding(
         ok=bool(known),
@@ -120,6 +122,10 @@ def _releases() -> Finding:
         remedy="install tailproof again: its lock files are missing",
         required=True,
     )
+
+
+def _python_recipes() -> list[PythonRecipe]:
+    return [recipe for recipe in recipes().values() if isinstance(recipe, PythonRecipe)]
 
 
 def _tool(name: str, version: str, needed_for: str) -> Finding:
@@ -191,7 +197,10 @@ def _engine() -> Iterator[Finding]:
     try:
         with closing(connect()) as engine, engine_does("looking at the engine"):
             info = engine.info()
-            tags = sorted(tag for image in engine.images.list(name=REPOSITORY) for tag in image.tags)
+            built = {
+                recipe: sorted(tag for image in engine.images.list(name=recipe.repository) for tag in image.tags)
+                for recipe in images().values()
+            }
     except EngineError as error:
         yield Finding(
             ok=False, name="engine", says=str(error).partition(": ")[0], needed_for=needed, remedy=HOW_TO_GET_ONE
@@ -206,12 +215,17 @@ def _engine() -> Iterator[Finding]:
     )
     yield _memory_limit(info)
     yield _engine_space(info)
-    yield Finding(
+    yield from (_images(recipe, tags) for recipe, tags in built.items())
+
+
+def _images(recipe: ImageRecipe, tags: Sequence[str]) -> Finding:
+    newest = next(reversed(known_releases(recipe.releases)), "VERSION")
+    return Finding(
         ok=bool(tags),
         name="images",
-        says=", ".join(tags) or f"no {REPOSITORY} image is built",
-        needed_for=f"docker:{REPOSITORY}:VERSION",
-        remedy=f"tailproof image build {known_releases()[-1]}",
+        says=", ".join(tags) or f"no {recipe.repository} image is built",
+        needed_for=f"targets that are the image {recipe.repository}:VERSION",
+        remedy=f"tailproof image build {recipe.releases.spec(newest)}",
     )
 
 
@@ -246,8 +260,6 @@ def _engine_space(info: dict[str, Any]) -> Finding:
 
 
 def _toxiproxy() -> Finding:
-    from tailproof.wire.toxiproxy import available
-
     missing = available()
     return Finding(
         ok=missing is None,

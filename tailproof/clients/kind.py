@@ -11,6 +11,7 @@ from tailproof.clients.client import Client
 from tailproof.history.recorder import Recorder
 from tailproof.incoming import BadInput
 from tailproof.protocol.adapter import Adapter
+from tailproof.provision.recipe import Recipe
 from tailproof.waiting import Budget
 
 
@@ -72,5 +73,7 @@ class Kind:
     """The only protocol that it speaks; empty when it speaks any."""
     concrete: Concrete | None = None
     """What a word means for a target; the word itself without one."""
+    recipe: Recipe | None = None
+    """Its clients are releases of this; of one in the Python package index `newest` is one of them."""
     is_the_targets: Callable[[str], bool] = lambda what: False
     """What the word means depends on the release of the target."""

@@ -74,7 +74,7 @@ class ProgramClient:
         self._gone = threading.Event()
 
     def start(self) -> None:
-        """Start the program; importing an SDK takes seconds, `connect` waits for it."""
+        """Start the program; importing its libraries takes seconds, `connect` waits for it."""
         home = self._scratch / "client-home"
         home.mkdir(parents=True, exist_ok=True)
         with (self._scratch / LOG_NAME).open("ab") as log:
@@ -89,9 +89,8 @@ class ProgramClient:
                         "PATH": os.environ.get("PATH", os.defpath),
                         "HOME": str(home),
                         "LANG": "C.UTF-8",
-                        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-                        "OPENHANDS_SUPPRESS_BANNER": "1",
                         "DO_NOT_TRACK": "1",
+                        **self._adapter.client_environment,
                         **self.environment,
                     },
                     start_new_session=True,
@@ -103,14 +102,14 @@ class ProgramClient:
         self._reader.start()
 
     def connect(self, url: str, *, key: str, version: str, budget: Budget) -> None:
-        """Wait until the SDK is ready; it connects when the conversation is created."""
+        """Wait until the program is ready; it connects when the conversation is created."""
         self._url, self._key = url, key
         release = self._await("ready", "", "the client to be ready", budget).version
         self._recorder.header.versions.update({**self._facts, "client": release})
         self._recorder.write_header()
 
     def create(self, plan: ConversationPlan, budget: Budget) -> str:
-        """Construct the `RemoteConversation`: it creates the conversation (or attaches to it), reads it and subscribes."""
+        """Let it create the conversation (or attach to it), read it and subscribe."""
         if "callbacks" in self.reports:
             self._told.begin_callbacks()
         self._tell(

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof, Stage
-from tailproof.wire.toxiproxy import Toxic, ToxicType, ToxiproxyError, available
+from tailproof.provision.toxiproxy import available
+from tailproof.wire.toxiproxy import Toxic, ToxicType, ToxiproxyError
 
 
 class ToxicOptions(BaseModel):

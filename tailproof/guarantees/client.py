@@ -43,7 +43,7 @@ def compatible(history: History, conversation: str) -> Verdict:
     error*: it raises while it creates, sends or runs, and the message says more than a bare type (a person can act on a field, a
     code, a version). It never loses events in silence, never hangs, never spins (`loop.bounded`), never returns from a failed
     run as if all were well. Judged where nothing hurts the path or the server. A client of the server's own release has no such
-    excuse (`client.works`), nor has one whose releases are not comparable with the server's (a script, the TypeScript client).
+    excuse (`client.works`), nor has one whose releases are not comparable with the server's (a script, for one).
     """
     refused = _refused(history)
     if refused is not None:
@@ -65,7 +65,7 @@ def _refused(history: History) -> ClientError | None:
 def works(history: History, conversation: str) -> Verdict:
     """A client creates its conversation, sends its message and runs.
 
-    One of the server's own release, or one whose releases are not comparable with the server's (a script, the TypeScript client),
+    One of the server's own release, or one whose releases are not comparable with the server's (a script, for one),
     that gives up before it runs has no excuse but a fault that was on at that moment, or a server that failed it (`server.works`
     and `server.ready` judge that). One of another release may refuse with a clear error (`client.compatible`).
     """

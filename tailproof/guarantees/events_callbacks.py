@@ -30,16 +30,16 @@ def callbacks(history: History, conversation: str) -> Verdict:
     """Each persisted event of the log reaches the client's callbacks exactly once, in log order.
 
     *From where on*: what was published after the client's subscription was answered, or after it called its first run, whichever
-    was first. What stood in the log before is history: an SDK reads it into its list and tells its callbacks nothing ("callbacks
-    are not replayed history", `RemoteConversation` of 1.58.0). *Up to where*: the end of the last run that came back, as in
-    `events.tail`; bookkeeping behind it does not count, nor do snapshots, and an event told while the trial still lasts is in
-    time. A run that raised before its end is not judged, nor is a client whose stream was closed for good (4001, 4004). What a
-    client could not tell of its callbacks to the end (it was killed, an event has no JSON) is not called missing.
+    was first. What stood in the log before is history: a client reads it into its list and tells its callbacks nothing.
+    *Up to where*: the end of the last run that came back, as in `events.tail`; bookkeeping behind it does not count, nor do
+    snapshots, and an event told while the trial still lasts is in time. A run that raised before its end is not judged, nor is a
+    client whose stream was closed for good. What a client could not tell of its callbacks to the end (it was killed, an event has
+    no JSON) is not called missing.
 
-    *Exactly once* holds whatever the path did: a client that fetches what it missed owes it to its callbacks, too (1.56.0 replays
-    missed events after a reconnect), and one that gets a frame twice knows its id. *In order* holds across a cut: what was missed
-    comes before what follows it. Only an event whose frame the wire withheld or reordered on a stream that stayed open may come
-    late, because nothing told the client of the gap. Bookkeeping comes from other threads than the loop and may stand anywhere.
+    *Exactly once* holds whatever the path did: a client that fetches what it missed owes it to its callbacks, too, and one
+    that gets a frame twice knows its id. *In order* holds across a cut: what was missed comes before what follows it. Only an event
+    whose frame the wire withheld or reordered on a stream that stayed open may come late, because nothing told the client of the
+    gap. Bookkeeping comes from other threads than the loop and may stand anywhere.
     """
     if not history.runs:
         return inconclusive("the client never ran")

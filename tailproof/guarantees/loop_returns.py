@@ -43,9 +43,8 @@ def returns(history: History, conversation: str) -> Verdict:
 
     T counts beyond the lag that was put on the client's path, from the status that a healthy reader saw (or from the healing of a
     fault on the path that came later, if the run returned after it). A run that is paused, or waits for the user, has come to
-    rest: the client comes back, too, in whichever way (`RemoteConversation.run` documents a return for every status that is not
-    `running`). When the conversation is deleted under it, it raises. A client that returns while the run still goes on, or
-    without a run, breaks the promise, too. A script returns with exit code 0 and raises with any other.
+    rest: the client comes back, too, in whichever way. When the conversation is deleted under it, it raises. A client that returns
+    while the run still goes on, or without a run, breaks the promise, too. A script returns with exit code 0 and raises with any other.
 
     An exception is definite or not. One that comes when a fault ate the answer to a request that changes something (POST /run
     among them), or broke the repair after the end, is honest: nobody could know. A run during which the server died may end

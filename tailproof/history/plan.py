@@ -99,7 +99,7 @@ def client_tells(header: Header) -> frozenset[str]:
 
 def skew(header: Header) -> str:
     """Why the client's lists are not judged: it is of another release than the server. Empty when it is of the same, or when
-    one of the two is unknown or counts its releases in another way (a script, the TypeScript client)."""
+    one of the two is unknown or counts its releases in another way (a script, for one)."""
     client, server = (_release(header.versions.get(side, "")) for side in ("client", "server"))
     kind = header.client.partition(":")[0]
     if not client or not server or client == server or kind not in SERVERS_NUMBERS:

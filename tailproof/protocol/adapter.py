@@ -224,6 +224,8 @@ class Adapter(Protocol):
     model_key: str
     """The key with which they ask it; it looks at none."""
     status_reads: StatusReads
+    client_environment: Mapping[str, str]
+    """What a program that is the client is given: it keeps the libraries of this protocol from asking elsewhere and from printing."""
     tool_patience_s: int
     """After how many silent seconds a tool may give up on a command; longer than a gate is held."""
 

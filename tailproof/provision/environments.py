@@ -1,6 +1,6 @@
 """Virtual environments of releases, built once from a lock file and shared by all processes on this machine.
 
-The server of a release and its SDK client live in the same environment: one lock file, one directory.
+All packages of a release live in the same environment, a server and its clients: one lock file, one directory.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from tailproof.ownership.scratch import workroom
 from tailproof.provision.cache import cache, lock_file, only_one, published
 from tailproof.provision.locks import Lock, lock_for
 from tailproof.provision.pythons import Python, find_python
+from tailproof.provision.recipe import PythonRecipe
 from tailproof.provision.uv import uv
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -36,32 +37,32 @@ class Environment:
         return self.directory / "bin" / "python"
 
 
-def environment(version: str, budget: Budget, *, python: Python | None = None) -> Environment:
+def environment(recipe: PythonRecipe, version: str, budget: Budget) -> Environment:
     """The environment of a release; built when it is not there yet. Safe to call from several processes.
 
     Raises:
         Unavailable: no such release, no Python for it, or it cannot be installed.
     """
-    lock = lock_for(version, budget)
-    python = python or find_python()
-    place = cache() / "environments" / key(lock, python)
+    lock = lock_for(recipe, version, budget)
+    python = find_python(recipe)
+    place = cache() / "environments" / key(recipe, lock, python)
     ready = Environment(version, place, python, lock.path)
     published(
         place,
         mark="pyvenv.cfg",
         build=lambda aside: _build(lock, python, aside, budget),
-        what=f"the environment of {version}",
+        what=f"the environment of {recipe.spec(version)}",
         budget=budget,
     )
     return ready
 
 
-def key(lock: Lock, python: Python) -> str:
+def key(recipe: PythonRecipe, lock: Lock, python: Python) -> str:
     """Names an environment by what is in it: the release for a reader, the hash for everything else."""
     content = hashlib.sha256()
     for part in (_RECIPE, requirements(lock.path), python.release, python.platform, str(python.path)):
         content.update(part.encode() + b"\0")
-    return f"{lock.version}-py{python.version[0]}.{python.version[1]}-{content.hexdigest()[:12]}"
+    return f"{recipe.label(lock.version)}-py{python.version[0]}.{python.version[1]}-{content.hexdigest()[:12]}"
 
 
 def requirements(path: Path) -> str:

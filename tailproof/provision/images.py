@@ -1,4 +1,4 @@
-"""Builds the image of one release from its lock file and the recipes in `docker/`."""
+"""Builds the image of one release from its lock file and a recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable
 import docker
 from docker.errors import ImageNotFound
 
-from tailproof import resources
 from tailproof.ownership.scratch import workroom
 from tailproof.provision.base_image import base_image, base_recipe
 from tailproof.provision.cache import cache, only_one
@@ -17,13 +16,14 @@ from tailproof.provision.engine import build, connect, engine_does
 from tailproof.provision.environments import requirements
 from tailproof.provision.errors import Unavailable
 from tailproof.provision.locks import Lock, lock_for
+from tailproof.provision.recipe import ImageRecipe
 from tailproof.provision.uv import THIS_PYTHON, uv
 from tailproof.waiting import Budget, DeadlineMissed
 
-REPOSITORY = "tailproof/agent-server"
 VERSION_LABEL = "tailproof.version"
+BUILD_S = 1800.0
 RECIPE_LABEL = "tailproof.recipe"
-"""A hash over the recipes and the lock file: what decides whether an image is built again."""
+"""A hash over what the image is made of, its base too: what decides whether an image is built again."""
 PYTHON = "3.13"
 """The Python of the base image, whichever way that was made."""
 
@@ -35,7 +35,7 @@ _PLATFORMS = {
 }
 
 
-def build_image(version: str, *, say: Callable[[str], None] = lambda line: None, budget: Budget | None = None) -> str:
+def build_image(recipe: ImageRecipe, version: str, *, say: Callable[[str], None] = lambda line: None) -> str:
     """The tag of the image of a release; it is built unless one from the same recipe and lock file is there.
 
     Needs an engine, but no registry. `say` gets a line per step.
@@ -43,17 +43,16 @@ def build_image(version: str, *, say: Callable[[str], None] = lambda line: None,
     Raises:
         Unavailable: no engine, no such release, or a step failed; the message says which.
     """
-    budget = budget or Budget(1800)
-    lock = lock_for(version, budget)
-    tag = f"{REPOSITORY}:{version}"
+    budget = Budget(BUILD_S)
+    lock = lock_for(recipe.releases, version, budget)
+    tag = f"{recipe.repository}:{version}"
     engine = connect()
     try:
-        with only_one(cache() / "images" / f"{version}.lock", budget, doing=f"building {tag}"):
-            recipe = _recipe(lock)
-            if _label(engine, tag) == recipe:
+        with only_one(cache() / "images" / f"{recipe.releases.label(version)}.lock", budget, doing=f"building {tag}"):
+            if _label(engine, tag) == _made_of(recipe, lock):
                 say(f"{tag} is there already")
             else:
-                _build(engine, lock, tag, recipe, say, budget)
+                _build(engine, recipe, lock, tag, say, budget)
     except DeadlineMissed as missed:
         raise Unavailable(f"{tag} could not be built: {missed}") from missed
     finally:
@@ -62,7 +61,12 @@ def build_image(version: str, *, say: Callable[[str], None] = lambda line: None,
 
 
 def _build(
-    engine: docker.DockerClient, lock: Lock, tag: str, recipe: str, say: Callable[[str], None], budget: Budget
+    engine: docker.DockerClient,
+    recipe: ImageRecipe,
+    lock: Lock,
+    tag: str,
+    say: Callable[[str], None],
+    budget: Budget,
 ) -> None:
     base = base_image(engine, say=say, budget=budget)
     with workroom() as place:
@@ -75,23 +79,23 @@ def _build(
             doing=f"downloading release {lock.version}",
             budget=budget,
         )
-        shutil.copy(resources.folder("docker") / "Dockerfile", place)
+        shutil.copy(recipe.dockerfile, place / "Dockerfile")
         say(f"building {tag}")
         build(
             engine,
             place,
             tag,
             arguments={"BASE": base, "PYTHON": PYTHON},
-            labels={VERSION_LABEL: lock.version, RECIPE_LABEL: recipe},
+            labels={VERSION_LABEL: lock.version, RECIPE_LABEL: _made_of(recipe, lock)},
             network="none",
         )
 
 
-def _recipe(lock: Lock) -> str:
+def _made_of(recipe: ImageRecipe, lock: Lock) -> str:
     content = hashlib.sha256()
     for part in (
         base_recipe(),
-        (resources.folder("docker") / "Dockerfile").read_text(),
+        recipe.dockerfile.read_text(),
         PYTHON,
         requirements(lock.path),
     ):

@@ -14,13 +14,11 @@ from tailproof.incoming.files import is_directory
 from tailproof.outgoing.visible import PATH_CHARS, clip
 from tailproof.provision.cache import cache, only_one
 from tailproof.provision.errors import Unavailable
-from tailproof.provision.locks import PACKAGES
 from tailproof.provision.pythons import find_python, probe
+from tailproof.provision.recipe import Package, PythonRecipe
 from tailproof.provision.uv import uv
 from tailproof.waiting import Budget, DeadlineMissed
 
-SERVER, SDK = PACKAGES[0], PACKAGES[1]
-_MODULES = {SERVER: "openhands.agent_server", SDK: "openhands.sdk"}
 _ASK_VERSION = (
     "import importlib.metadata as m, importlib.util as u, json, sys;"
     "print(json.dumps(m.version(sys.argv[1]) if u.find_spec(sys.argv[2]) else ''))"
@@ -29,47 +27,47 @@ _ASK_VERSION = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """What holds a server or an SDK, and the Python that runs it."""
+    """What holds a server or a client, and the Python that runs it."""
 
     interpreter: Path
     version: str
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def installation_of(directory: Path, package: str, budget: Budget) -> Installation:
-    """What a directory of the user holds of `package` (`SERVER` or `SDK`): a virtual environment as it is, or a checkout of
-    their repository, installed in our cache. The facts tell the Python and the commit.
+def installation_of(recipe: PythonRecipe, package: Package, directory: Path, budget: Budget) -> Installation:
+    """What a directory of the user holds of `package`, one of the recipe: a virtual environment as it is, or a checkout of their
+    repository, installed in our cache. The facts tell the Python and the commit.
 
     Raises:
         Unavailable: it holds none, or the checkout cannot be installed.
     """
-    if lack := lacks(directory, package):
+    if lack := lacks(package, directory):
         raise Unavailable(lack)
     held = (directory / "pyvenv.cfg").is_file()
-    interpreter = directory / "bin" / "python" if held else _of_checkout(directory, budget)
-    version = _version_in(interpreter, directory, package)
+    interpreter = directory / "bin" / "python" if held else _of_checkout(recipe, directory, budget)
+    version = _version_in(interpreter, package, directory)
     python = probe(interpreter)
     facts = {"python": python.release if python else "", "source": "" if held else _commit(directory)}
     return Installation(interpreter=interpreter, version=version, facts={k: v for k, v in facts.items() if v})
 
 
-def lacks(directory: Path, package: str) -> str:
+def lacks(package: Package, directory: Path) -> str:
     """Why a directory cannot hold `package`, in a sentence; empty when it looks as if it does."""
     if not is_directory(directory):
-        return f"{clip(str(directory), PATH_CHARS)} is not a directory: src:DIR takes a checkout of {package} or a virtual environment"
-    if (directory / "pyvenv.cfg").is_file() or (directory / package / "pyproject.toml").is_file():
+        return f"{clip(str(directory), PATH_CHARS)} is not a directory: src:DIR takes a checkout of {package.name} or a virtual environment"
+    if (directory / "pyvenv.cfg").is_file() or (directory / package.name / "pyproject.toml").is_file():
         return ""
     return (
         f"{directory} is neither a virtual environment (no pyvenv.cfg) nor a checkout of the repository that holds "
-        f"{package} (no {package}/pyproject.toml)"
+        f"{package.name} (no {package.name}/pyproject.toml)"
     )
 
 
-def _of_checkout(directory: Path, budget: Budget) -> Path:
+def _of_checkout(recipe: PythonRecipe, directory: Path, budget: Budget) -> Path:
     """An environment in our cache in which the checkout is installed as it stands, editable: nothing is written into it but
     what its build backend writes."""
-    packages = [directory / name for name in PACKAGES if (directory / name / "pyproject.toml").is_file()]
-    python = find_python()
+    packages = [directory / one.name for one in recipe.packages if (directory / one.name / "pyproject.toml").is_file()]
+    python = find_python(recipe)
     place = cache() / "checkouts" / hashlib.sha256(f"{directory}\0{python.path}".encode()).hexdigest()[:12]
     try:
         with only_one(place.with_suffix(".lock"), budget, doing=f"installing {directory}"):
@@ -109,11 +107,11 @@ def _of_checkout(directory: Path, budget: Budget) -> Path:
     return place / "bin" / "python"
 
 
-def _version_in(interpreter: Path, directory: Path, package: str) -> str:
+def _version_in(interpreter: Path, package: Package, directory: Path) -> str:
     """The release that an environment holds. Raises Unavailable when it holds none."""
     try:
         done = subprocess.run(
-            [interpreter, "-I", "-c", _ASK_VERSION, package, _MODULES[package]],
+            [interpreter, "-I", "-c", _ASK_VERSION, package.name, package.module],
             capture_output=True,
             text=True,
             timeout=60,
@@ -123,7 +121,7 @@ def _version_in(interpreter: Path, directory: Path, package: str) -> str:
         raise Unavailable(f"the environment of {directory} does not run: {error}") from error
     version: str = json.loads(done.stdout) if done.returncode == 0 else ""
     if not version:
-        raise Unavailable(f"{directory} holds no {package}: install it there, or name another directory")
+        raise Unavailable(f"{directory} holds no {package.name}: install it there, or name another directory")
     return version
 
 

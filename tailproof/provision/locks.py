@@ -10,19 +10,12 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from tailproof import resources
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.ownership.scratch import workroom
-from tailproof.provision.cache import cache
 from tailproof.provision.errors import Unavailable
+from tailproof.provision.recipe import PythonRecipe
 from tailproof.provision.uv import THIS_PYTHON, UvFailed, uv
 from tailproof.waiting import Budget
-
-PACKAGES = ("openhands-agent-server", "openhands-sdk", "openhands-tools", "openhands-workspace")
-"""Released together under one number; the server does not pin its siblings, so a lock file has to."""
-
-LOWEST_PYTHON = "3.12"
-"""The releases ask for it; a lock file is resolved for this one and everything above."""
 
 _VERSION = re.compile(r"\d+(\.\d+)*([ab]|rc|\.post|\.dev)?\d*")
 
@@ -48,52 +41,59 @@ def is_version(text: str) -> bool:
     return _VERSION.fullmatch(text) is not None
 
 
-def known_releases() -> list[str]:
+def known_releases(recipe: PythonRecipe) -> list[str]:
     """Releases with a committed lock file, oldest first; a release candidate stands before its release."""
-    return sorted((path.stem for path in (resources.folder("docker") / "locks").glob("*.txt")), key=Version)
+    return sorted((path.stem for path in recipe.committed.glob("*.txt")), key=Version)
 
 
-def newest_release(budget: Budget) -> Newest:
+def newest_release(recipe: PythonRecipe, budget: Budget) -> Newest:
     """The newest release in the package index, release candidates aside; the newest one with a committed lock file when the
-    index does not answer within the budget. Whether it can be installed is another question."""
+    index does not answer within the budget. Whether it can be installed is another question.
+
+    Raises:
+        Unavailable: the index does not answer, and there is no committed lock file.
+    """
     try:
-        (found,) = _look_up([PACKAGES[0]], budget)
+        (found,) = _look_up(recipe, [recipe.package], budget)
     except Unavailable as silent:
-        return Newest(known_releases()[-1], f"the newest with a committed lock file: {silent}")
+        known = known_releases(recipe)
+        if not known:
+            raise
+        return Newest(known[-1], f"the newest with a committed lock file: {silent}")
     return Newest(str(found["version"]), "the newest in the package index")
 
 
-def lock_for(version: str, budget: Budget) -> Lock:
+def lock_for(recipe: PythonRecipe, version: str, budget: Budget) -> Lock:
     """The committed lock file of a release, else one that is resolved now and kept in the cache.
 
     Raises:
         Unavailable: there is no such release, or it cannot be resolved.
     """
-    committed = resources.folder("docker") / "locks" / f"{version}.txt"
+    committed = recipe.committed / f"{version}.txt"
     if committed.is_file():
         return Lock(version, committed)
-    resolved = cache() / "locks" / f"{version}.txt"
+    resolved = recipe.resolved / f"{version}.txt"
     if not resolved.is_file():
-        text = resolve_lock(version, budget)
+        text = resolve_lock(recipe, version, budget)
         resolved.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(resolved, text.encode())
     return Lock(version, resolved)
 
 
-def resolve_lock(version: str, budget: Budget, *, as_of: dt.datetime | None = None) -> str:
-    """The text of a lock file: hashed requirements of a release for Python 3.12 and above, with the packages that were there
-    on `as_of` (default: a day after the release was uploaded).
+def resolve_lock(recipe: PythonRecipe, version: str, budget: Budget, *, as_of: dt.datetime | None = None) -> str:
+    """The text of a lock file: hashed requirements of a release for its lowest Python and above, with the packages that were
+    there on `as_of` (default: a day after the release was uploaded).
 
     Raises:
         Unavailable: there is no such release (the nearest ones are named), or its dependencies cannot be met.
     """
     if not is_version(version):
-        raise Unavailable(f"{version!r} is not a version; known releases: {', '.join(known_releases())}")
-    day = as_of or uploaded(version, budget) + dt.timedelta(days=1)
+        raise Unavailable(f"{version!r} is not a version; known releases: {', '.join(known_releases(recipe))}")
+    day = as_of or _uploaded(recipe, version, budget) + dt.timedelta(days=1)
     stamp = day.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     with workroom() as place:
         asked = place / "requirements.in"
-        asked.write_text("".join(f"{package}=={version}\n" for package in PACKAGES))
+        asked.write_text("".join(f"{package.name}=={version}\n" for package in recipe.packages))
         text = uv(
             [
                 *(
@@ -102,7 +102,7 @@ def resolve_lock(version: str, budget: Budget, *, as_of: dt.datetime | None = No
                     *THIS_PYTHON,
                     "--universal",
                     "--python-version",
-                    LOWEST_PYTHON,
+                    recipe.lowest_python,
                     "--generate-hashes",
                 ),
                 *("--exclude-newer", stamp, "--no-header", "--no-annotate", "--quiet", str(asked)),
@@ -110,22 +110,23 @@ def resolve_lock(version: str, budget: Budget, *, as_of: dt.datetime | None = No
             doing=f"resolving release {version} as of {stamp}",
             budget=budget,
         )
+    siblings = " and its siblings" if len(recipe.packages) > 1 else ""
     head = (
-        f"# {PACKAGES[0]} {version} and its siblings, with the dependencies of {stamp}\n"
-        f"# made by: python docker/lock.py {version}{f' --as-of {as_of:%Y-%m-%d}' if as_of else ''}\n"
+        f"# {recipe.package} {version}{siblings}, with the dependencies of {stamp}\n"
+        f"# made by: python docker/lock.py {recipe.spec(version)}{f' --as-of {as_of:%Y-%m-%d}' if as_of else ''}\n"
     )
     return head + text
 
 
-def uploaded(version: str, budget: Budget) -> dt.datetime:
+def _uploaded(recipe: PythonRecipe, version: str, budget: Budget) -> dt.datetime:
     """When the last file of a release was uploaded. Raises Unavailable when the index has no such release."""
     try:
-        found = _look_up([f"{package}=={version}" for package in PACKAGES], budget)
+        found = _look_up(recipe, [f"{package.name}=={version}" for package in recipe.packages], budget)
     except UvFailed as failed:
         if "there is no version of" not in " ".join(failed.said.split()):
             raise
-        near = ", ".join(_nearest(version, budget)) or ", ".join(known_releases())
-        raise Unavailable(f"{PACKAGES[0]} has no release {version}; the nearest are {near}") from failed
+        near = ", ".join(_nearest(recipe, version, budget)) or ", ".join(known_releases(recipe))
+        raise Unavailable(f"{recipe.package} has no release {version}; the nearest are {near}") from failed
     times = [
         file["upload-time"]
         for package in found
@@ -140,18 +141,20 @@ def uploaded(version: str, budget: Budget) -> dt.datetime:
     return latest
 
 
-def _nearest(version: str, budget: Budget) -> list[str]:
+def _nearest(recipe: PythonRecipe, version: str, budget: Budget) -> list[str]:
     near = []
     for bound, resolution in (("<", "highest"), (">", "lowest-direct")):
         try:
-            found = _look_up([f"{PACKAGES[0]}{bound}{version}"], budget, "--resolution", resolution)
+            found = _look_up(recipe, [f"{recipe.package}{bound}{version}"], budget, "--resolution", resolution)
         except UvFailed:
             continue
         near += [str(package["version"]) for package in found]
     return near
 
 
-def _look_up(requirements: list[str], budget: Budget, *options: str) -> list[dict[str, dict[str, dt.datetime]]]:
+def _look_up(
+    recipe: PythonRecipe, requirements: list[str], budget: Budget, *options: str
+) -> list[dict[str, dict[str, dt.datetime]]]:
     """What the index knows of some requirements alone, without their dependencies."""
     with workroom() as place:
         asked = place / "requirements.in"
@@ -159,7 +162,7 @@ def _look_up(requirements: list[str], budget: Budget, *options: str) -> list[dic
         text = uv(
             [
                 *("pip", "compile", *THIS_PYTHON, "--no-deps", "--no-header", "--format", "pylock.toml", "--quiet"),
-                *("--python-version", "3.13", *options, str(asked)),
+                *("--python-version", recipe.pythons[0], *options, str(asked)),
             ],
             doing=f"looking up {requirements[0]} in the package index",
             budget=budget,

@@ -1,4 +1,4 @@
-"""Calls npm, which resolves and installs clients that are written for Node. Registry and certificates are the caller's own."""
+"""Calls npm, which resolves and installs what is written for Node. Registry and certificates are the caller's own."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def npm(arguments: Sequence[str], *, doing: str, budget: Budget, cwd: Path) -> s
 def _on_path(name: str) -> Path:
     place = shutil.which(name)
     if place is None:
-        raise Unavailable(f"{name} is not on PATH and the TypeScript client runs on it: {HOW_TO_GET_IT}")
+        raise Unavailable(f"{name} is not on PATH and what is written for Node runs on it: {HOW_TO_GET_IT}")
     return Path(place)
 
 

@@ -1,4 +1,4 @@
-"""Which Python a release can be run with. The harness' own may be too old: releases ask for 3.12."""
+"""Which Python a release can be run with. The harness' own may be too old."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from pathlib import Path
 import uv as uv_package
 
 from tailproof.provision.errors import Unavailable
-
-LOWEST = (3, 12)
-PREFERRED = ("3.13", "3.12")
-"""What the releases were built for; anything newer is taken only when neither is there."""
+from tailproof.provision.recipe import PythonRecipe
 
 _ASK = (
     "import json, platform, sys, sysconfig;"
@@ -41,8 +38,8 @@ class Python:
         return ".".join(map(str, self.version))
 
 
-def find_python() -> Python:
-    """A Python of at least 3.12: `TAILPROOF_PYTHON`, then PATH, `~/.pyenv/versions` and those that uv manages.
+def find_python(recipe: PythonRecipe) -> Python:
+    """A Python that its releases run on: `TAILPROOF_PYTHON`, then PATH, `~/.pyenv/versions` and those that uv manages.
 
     Raises:
         Unavailable: there is none, or the one in TAILPROOF_PYTHON is too old; the message says what to do.
@@ -50,29 +47,29 @@ def find_python() -> Python:
     told = os.environ.get("TAILPROOF_PYTHON")
     if told:
         python = probe(Path(shutil.which(told) or told).expanduser())
-        if python is None or python.version < LOWEST:
+        if python is None or python.version < _lowest(recipe):
             fault = f"is Python {python.release}" if python else "is not a Python that runs"
-            raise Unavailable(f"TAILPROOF_PYTHON={told} {fault}; releases need Python 3.12 or newer")
+            raise Unavailable(f"TAILPROOF_PYTHON={told} {fault}; releases need Python {recipe.lowest_python} or newer")
         return python
-    found = list(pythons())
-    for wanted in PREFERRED:
+    found = list(_pythons(recipe))
+    for wanted in recipe.pythons:
         for python in found:
             if python.release.startswith(f"{wanted}."):
                 return python
     if found:
         return found[0]
     raise Unavailable(
-        "releases run on Python 3.12 or newer and there is none on PATH, in ~/.pyenv/versions or managed by uv: "
-        "`uv python install 3.13`, or a package python3.13, or set TAILPROOF_PYTHON"
+        f"releases run on Python {recipe.lowest_python} or newer and there is none on PATH, in ~/.pyenv/versions or managed by uv: "
+        f"`uv python install {recipe.pythons[0]}`, or a package python{recipe.pythons[0]}, or set TAILPROOF_PYTHON"
     )
 
 
-def pythons() -> Iterator[Python]:
-    """Every usable Python of at least 3.12 on this machine, each once."""
+def _pythons(recipe: PythonRecipe) -> Iterator[Python]:
+    """Every usable one on this machine, each once."""
     seen = set()
-    for path in _candidates():
+    for path in _candidates(recipe):
         python = probe(path)
-        if python is None or python.version < LOWEST or python.path.resolve() in seen:
+        if python is None or python.version < _lowest(recipe) or python.path.resolve() in seen:
             continue
         seen.add(python.path.resolve())
         yield python
@@ -85,6 +82,10 @@ def probe(path: Path) -> Python | None:
     except OSError:
         return None
     return _asked(path, file.st_ino, file.st_mtime_ns)
+
+
+def _lowest(recipe: PythonRecipe) -> tuple[int, ...]:
+    return tuple(map(int, recipe.lowest_python.split(".")))
 
 
 @functools.lru_cache(maxsize=256)
@@ -100,8 +101,8 @@ def _asked(path: Path, inode: int, changed_ns: int) -> Python | None:
     return Python(Path(executable), (version[0], version[1], version[2]), f"{platform}-{libc or 'libc'}-{tag}")
 
 
-def _candidates() -> Iterator[Path]:
-    for name in (*(f"python{wanted}" for wanted in PREFERRED), "python3"):
+def _candidates(recipe: PythonRecipe) -> Iterator[Path]:
+    for name in (*(f"python{wanted}" for wanted in recipe.pythons), "python3"):
         found = shutil.which(name)
         if found:
             yield Path(found)

@@ -5,30 +5,34 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from tailproof.clients.client import ClientError
-from tailproof.clients.kind import BadClient
+from tailproof.clients.kind import BadClient, Kind
+from tailproof.clients.spec import kind_of as client_kind_of
 from tailproof.clients.spec import needs_release, prepare, resolved
 from tailproof.provision.errors import Unavailable
-from tailproof.provision.locks import known_releases, newest_release
+from tailproof.provision.locks import Newest, known_releases, newest_release
+from tailproof.provision.recipe import PythonRecipe
+from tailproof.targets.kind import TargetKind
 from tailproof.targets.resolve import kind_of, resolve
 from tailproof.targets.target import Target
 from tailproof.waiting import Budget, DeadlineMissed
 
 PLAIN = "plain"
+NEWEST = "newest"
 BUILD_S = 1800.0
 ASK_S = 20.0
 """How long the package index may take to say which release is the newest."""
 BUILDERS = 4
 """How much is built side by side: resolving and fetching wait for the network, unpacking for the disk."""
 
-_NEWEST = {"pypi:newest": "pypi:", "sdk:newest": "sdk:"}
 _NO_PATHS = ("docker", "url")
 _LONGEST = 48
 _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
@@ -78,11 +82,14 @@ def meet(
 
     Raises:
         BadTarget, BadClient: a spec is wrong, or `sdk` is asked for a target whose release cannot be told.
+        Unavailable: nobody can say which release `newest` is.
     """
     if any(not word.strip() for word in clients):
         raise BadClient("the word for a client is empty: name one, or leave --client out for the target's own")
-    newest = _newest({*targets, *clients} & _NEWEST.keys(), say) if build else {}
-    targets, clients = ([newest.get(word, (word,))[0] for word in words] for words in (targets, clients))
+    index = _Index(say)
+    if build:
+        targets = [index.spec(word, kind_of) for word in targets]
+        clients = [index.spec(word, client_kind_of) for word in clients]
     running = any(kind_of(spec)[0].runs_already for spec in targets)
     addresses = {spec: model_url_of(spec, model_url) if running else model_url for spec in targets}
     found = [resolve(spec, model_url=url or None) for spec, url in addresses.items()]
@@ -92,7 +99,7 @@ def meet(
     pairs = [_pair(server, word, unbuilt, missing) for server in servers for word in asked]
     pairs = list({(pair.target, pair.client): pair for pair in pairs}.values())
     plain = [_pair(server, PLAIN, unbuilt, missing) for server in servers]
-    pairs, plain = ([_told(pair, newest.values()) for pair in some] for some in (pairs, plain))
+    pairs, plain = ([_told(pair, index.came_to) for pair in some] for some in (pairs, plain))
     if len(pairs) > 1:
         words = _words(spec for pair in (*pairs, *plain) for spec in (pair.target, pair.client))
         pairs, plain = ([_named(pair, words) for pair in some] for some in (pairs, plain))
@@ -107,26 +114,51 @@ def model_url_of(spec: str, model_url: str) -> str:
 # -- newest -------------------------------------------------------------------------------------------------------------
 
 
-def _newest(words: Collection[str], say: Callable[[str], object]) -> dict[str, tuple[str, str]]:
-    """`pypi:newest`, `sdk:newest` -> the spec that it means here, and a sentence that says so. Asks the index, once for both."""
-    if not words:
-        return {}
-    found = newest_release(Budget(ASK_S))
-    meant = {word: f"{_NEWEST[word]}{found.version}" for word in sorted(words)}
-    told = {word: (spec, f"{word} is {spec}, {found.says}") for word, spec in meant.items()}
-    for _, sentence in told.values():
-        say(sentence)
-    return told
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """What `newest` came to."""
+
+    spec: str
+    sentence: str
+    recipe: PythonRecipe
 
 
-def _told(pair: Pair, newest: Collection[tuple[str, str]]) -> Pair:
+@dataclass(slots=True)
+class _Index:
+    """Says which spec is meant by one that ends in `newest`. The package index is asked once for each recipe."""
+
+    say: Callable[[str], object]
+    came_to: list[_Newest] = field(default_factory=list)
+    asked: dict[PythonRecipe, Newest] = field(default_factory=dict)
+
+    def spec(self, word: str, kind_of: Callable[[str], tuple[TargetKind | Kind, str]]) -> str:
+        """The word itself when it does not end so, or its kind has no releases in the index."""
+        kind, _, what = word.partition(":")
+        recipe = kind_of(word)[0].recipe if what == NEWEST else None
+        if not isinstance(recipe, PythonRecipe):
+            return word
+        if recipe not in self.asked:
+            self.asked[recipe] = newest_release(recipe, Budget(ASK_S))
+        found = self.asked[recipe]
+        spec = f"{kind}:{found.version}"
+        newest = _Newest(spec, f"{word} is {spec}, {found.says}", recipe)
+        if newest not in self.came_to:
+            self.came_to.append(newest)
+            self.say(newest.sentence)
+        return spec
+
+
+def _told(pair: Pair, newest: Sequence[_Newest]) -> Pair:
     """The pair with what `newest` came to. One that cannot be had is not replaced by an older one behind the user's back: a gate
     that opens for the older one says nothing of the newest. The next step is named instead."""
-    told = {spec: sentence for spec, sentence in newest if spec in (pair.target, pair.client)}
-    failure, committed = pair.failure, known_releases()
-    if failure and any(spec.partition(":")[2] not in committed for spec in told):
-        failure = f"{failure.rstrip('.')}; the newest release with a committed lock file is {committed[-1]}"
-    return msgspec.structs.replace(pair, newest="; ".join(told.values()), failure=failure)
+    told = [one for one in newest if one.spec in (pair.target, pair.client)]
+    failure = pair.failure
+    for one in told:
+        committed = known_releases(one.recipe)
+        if failure and committed and one.spec.partition(":")[2] not in committed:
+            failure = f"{failure.rstrip('.')}; the newest release with a committed lock file is {committed[-1]}"
+            break
+    return msgspec.structs.replace(pair, newest="; ".join(one.sentence for one in told), failure=failure)
 
 
 # -- building -----------------------------------------------------------------------------------------------------------

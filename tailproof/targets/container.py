@@ -9,7 +9,8 @@ from docker.errors import ImageNotFound
 from tailproof.protocol.adapter import Adapter
 from tailproof.provision.base_image import pull
 from tailproof.provision.engine import connect, engine_does
-from tailproof.provision.images import REPOSITORY, VERSION_LABEL
+from tailproof.provision.images import VERSION_LABEL
+from tailproof.provision.recipe import ImageRecipe
 from tailproof.targets.container_server import ContainerServer
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
@@ -22,16 +23,18 @@ CAPABILITIES = frozenset(
 class ContainerTarget:
     """Starts containers on the host's network: no published port, no firewall, and the model is reached on loopback.
 
-    Every trial has its own port there, and the container gets a host name of its own all the same.
+    Every trial has its own port there, and the container gets a host name of its own all the same. An image of `recipe` that is not
+    there is built by the user, who is told how.
     """
 
     capabilities: frozenset[str] = CAPABILITIES
 
-    def __init__(self, image: str, *, adapter: Adapter) -> None:
+    def __init__(self, image: str, *, adapter: Adapter, recipe: ImageRecipe) -> None:
         self.spec = f"docker:{image}"
         self.version = ""
         self.facts: Mapping[str, str] = {}
         self._image = image
+        self._recipe = recipe
         self._identity = ""
         self.adapter = adapter
 
@@ -64,14 +67,14 @@ class ContainerTarget:
         return ContainerServer(plan, adapter=self.adapter, image=self._identity, version=self.version)
 
     def _pull(self, engine: object) -> None:
-        own, _, version = self._image.partition(f"{REPOSITORY}:")
+        own, _, version = self._image.partition(f"{self._recipe.repository}:")
+        how = f"tailproof image build {self._recipe.releases.spec(version or 'VERSION')}"
         if not own and version:
-            raise TargetError(f"the engine has no image {self._image}: build it with `tailproof image build {version}`")
+            raise TargetError(f"the engine has no image {self._image}: build it with `{how}`")
         if self._image.startswith("sha256:"):
             raise TargetError(f"the engine has no image {self._image}")
         refused = pull(engine, self._image)
         if refused:
             raise TargetError(
-                f"the engine has no image {self._image} and {refused}; "
-                f"an image of a release can be built here: `tailproof image build VERSION`"
+                f"the engine has no image {self._image} and {refused}; an image of a release can be built here: `{how}`"
             )

@@ -11,6 +11,7 @@ from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.masking import SESSION_KEY, without_user_info
 from tailproof.outgoing.visible import clip
 from tailproof.protocol.adapter import Adapter
+from tailproof.provision.recipe import ImageRecipe, Recipe
 from tailproof.targets.target import Target, TargetError
 
 
@@ -43,6 +44,10 @@ class TargetKind:
     """Somebody else runs it: it takes the address of a model that it can reach."""
     bare: bool = False
     """The word alone names one, too."""
+    recipe: Recipe | None = None
+    """Its targets are releases of this, and `newest` is one of them."""
+    image: ImageRecipe | None = None
+    """Images of its targets can be built from this."""
 
 
 def said(word: str) -> str:

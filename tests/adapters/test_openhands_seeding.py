@@ -130,7 +130,7 @@ def test_a_history_that_is_shorter_than_the_real_run_is_refused(tmp_path: Path) 
         seeded("1.58.0", tmp_path, events=10)
 
 
-def test_a_conversation_without_an_action_cannot_be_grown(tmp_path: Path) -> None:
+def test_a_conversation_without_an_action_cannot_be_seeded(tmp_path: Path) -> None:
     conversation = recorded("1.58.0", tmp_path)
     for path in (tmp_path / uuid.UUID(conversation).hex / "events").glob("event-0000[5-9]*"):
         path.unlink()

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.adapters.openhands.recipes import RELEASES, SDK, SERVER
 from tailproof.clients.kind import BadClient
 from tailproof.clients.spec import prepare, resolved
 from tailproof.extensions import table
 from tailproof.provision import environments
 from tailproof.provision.environments import environment
 from tailproof.provision.errors import Unavailable
-from tailproof.provision.installations import SDK, SERVER, installation_of
+from tailproof.provision.installations import installation_of
 from tailproof.provision.locks import known_releases
 from tailproof.waiting import Budget
 from tests.clients.conftest import NEWEST
@@ -31,7 +32,7 @@ NAMED = "1.2.3"
         pytest.param("", "url:http://127.0.0.1:1", "", "plain", id="nothing-asked-of-an-unknown-release"),
         pytest.param("sdk", f"docker:agent:{NAMED}", NAMED, f"sdk:{NAMED}", id="the-release-of-the-target"),
         pytest.param("sdk", "reference", NEWEST, f"sdk:{NEWEST}", id="the-release-that-the-reference-plays"),
-        pytest.param("sdk:newest", f"pypi:{NAMED}", NAMED, f"sdk:{known_releases()[-1]}", id="newest"),
+        pytest.param("sdk:newest", f"pypi:{NAMED}", NAMED, f"sdk:{known_releases(RELEASES)[-1]}", id="newest"),
         pytest.param("sdk:1.7.0", f"pypi:{NAMED}", NAMED, "sdk:1.7.0", id="another-release"),
         pytest.param("reference:silent", f"pypi:{NAMED}", NAMED, "reference:silent", id="a-variant"),
         pytest.param("plain", f"pypi:{NAMED}", NAMED, "plain", id="plain"),
@@ -103,11 +104,11 @@ def test_one_that_cannot_be_had_does_not_keep_the_others_from_being_built(tiny: 
     with pytest.raises(Unavailable, match=r"installing release 0\.0\.3 failed"):
         prepare(["sdk:0.0.3", "sdk:0.0.1"], Budget(120))
     assert "0.0.1" in tiny
-    assert environment("0.0.1", Budget(0)).interpreter.exists()
+    assert environment(RELEASES, "0.0.1", Budget(0)).interpreter.exists()
 
 
 def test_an_environment_without_the_sdk_is_said_in_one_sentence(tiny: list[str]) -> None:
-    place = environment("0.0.1", Budget(120)).directory
+    place = environment(RELEASES, "0.0.1", Budget(120)).directory
     assert resolved(f"src:{place}", target="reference", version=NEWEST, adapter=OpenHands()) == f"src:{place}"
     with pytest.raises(Unavailable, match="holds no openhands-sdk: install it there"):
         prepare([f"src:{place}"], Budget(60))
@@ -115,8 +116,8 @@ def test_an_environment_without_the_sdk_is_said_in_one_sentence(tiny: list[str])
 
 @pytest.mark.release
 def test_an_environment_of_the_user_holds_server_and_client() -> None:
-    built = environment(NEWEST, Budget(600))
+    built = environment(RELEASES, NEWEST, Budget(600))
     prepare([f"src:{built.directory}"], Budget(60))
     for package in (SDK, SERVER):
-        installed = installation_of(built.directory, package, Budget(60))
+        installed = installation_of(RELEASES, package, built.directory, Budget(60))
         assert (installed.version, installed.interpreter) == (NEWEST, built.interpreter)

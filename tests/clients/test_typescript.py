@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.adapters.openhands.recipes import TYPESCRIPT_RELEASES
 from tailproof.adapters.openhands.typescript import TYPESCRIPT
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.kind import BadClient
@@ -23,13 +24,14 @@ from tailproof.clients.spec import kind_of, resolved
 from tailproof.history.reader import History
 from tailproof.provision.errors import Unavailable
 from tailproof.provision.node_environments import node_environment
-from tailproof.provision.npm_locks import LOCKED, MANIFEST, known_clients, npm_lock_for
+from tailproof.provision.npm_locks import LOCKED, MANIFEST, known_npm_releases, npm_lock_for
 from tailproof.waiting import Budget
 from tests.clients.conftest import ROOT, Play
 
 RELEASE = "1.39.0"
 
 BUILD = f"""
+from tailproof.adapters.openhands.recipes import TYPESCRIPT_RELEASES
 from tailproof.provision import node_environments
 from tailproof.waiting import Budget
 build = node_environments._build
@@ -37,7 +39,7 @@ def counting(*arguments):
     print("built", flush=True)
     build(*arguments)
 node_environments._build = counting
-print(node_environments.node_environment("{RELEASE}", Budget(120)).directory, flush=True)
+print(node_environments.node_environment(TYPESCRIPT_RELEASES, "{RELEASE}", Budget(120)).directory, flush=True)
 """
 
 
@@ -169,7 +171,7 @@ def test_loaded_as_a_node_program_it_says_that_it_has_no_stream(play: Callable[.
 @pytest.mark.node
 @pytest.mark.parametrize("kind", ["installed", "checkout"])
 def test_a_directory_of_the_user_is_a_client(kind: str, play: Callable[..., Play], tmp_path: Path) -> None:
-    built = node_environment(RELEASE, Budget(300)).directory / "node_modules"
+    built = node_environment(TYPESCRIPT_RELEASES, RELEASE, Budget(300)).directory / "node_modules"
     mine = tmp_path / "mine"
     if kind == "installed":
         (mine / "node_modules" / "@openhands").mkdir(parents=True)
@@ -245,12 +247,12 @@ def test_a_release_that_does_not_exist_is_named_with_those_that_do(
 def test_a_machine_without_node_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unavailable, match=r"^node is not on PATH .*: install Node\.js 20 .*apt-get install"):
-        node_environment(RELEASE, Budget(10))
+        node_environment(TYPESCRIPT_RELEASES, RELEASE, Budget(10))
 
 
-@pytest.mark.parametrize("version", known_clients())
+@pytest.mark.parametrize("version", known_npm_releases(TYPESCRIPT_RELEASES))
 def test_a_committed_lock_has_a_hash_for_each_package_and_no_registry(version: str) -> None:
-    lock = npm_lock_for(version, Budget(0))
+    lock = npm_lock_for(TYPESCRIPT_RELEASES, version, Budget(0))
     assert lock.committed
     packages = json.loads((lock.directory / LOCKED).read_text())["packages"]
     assert packages.pop("")["dependencies"] == {"@openhands/typescript-client": version}
@@ -279,7 +281,7 @@ def test_two_processes_at_once_build_an_environment_once(tmp_path: Path) -> None
 @pytest.mark.node
 def test_a_package_that_is_not_what_the_lock_says_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAILPROOF_CACHE", str(tmp_path))
-    good = npm_lock_for(RELEASE, Budget(0)).directory
+    good = npm_lock_for(TYPESCRIPT_RELEASES, RELEASE, Budget(0)).directory
     place = tmp_path / "locks" / "typescript" / "9.9.9"
     place.mkdir(parents=True)
     shutil.copyfile(good / MANIFEST, place / MANIFEST)
@@ -287,5 +289,5 @@ def test_a_package_that_is_not_what_the_lock_says_is_refused(tmp_path: Path, mon
     lock["packages"]["node_modules/ws"]["integrity"] = "sha512-" + "A" * 86 + "=="
     (place / LOCKED).write_text(json.dumps(lock))
     with pytest.raises(Unavailable, match=r"installing @openhands/typescript-client 9\.9\.9 failed: .*EINTEGRITY"):
-        node_environment("9.9.9", Budget(120))
+        node_environment(TYPESCRIPT_RELEASES, "9.9.9", Budget(120))
     assert [path for path in (tmp_path / "environments").iterdir() if path.is_dir() and ".aside" not in path.name] == []

@@ -27,7 +27,7 @@ def play(out: Path, target: str, client: str) -> History:
     return History.load(order.directory)
 
 
-def shows_what_was_grown_and_runs_on(history: History) -> None:
+def shows_what_was_seeded_and_runs_on(history: History) -> None:
     log = log_of(history, conversations(history)[0])
     assert log is not None
     seeded = [event for event in log.events if event.call.startswith("seeded-0")]
@@ -55,9 +55,9 @@ def broken_promises(history: History) -> list[str]:
 
 
 @pytest.mark.parametrize("client", ["plain", "reference"])
-def test_a_client_attaches_to_a_grown_history_and_its_run_keeps_every_promise(client: str, tmp_path: Path) -> None:
+def test_a_client_attaches_to_a_seeded_history_and_its_run_keeps_every_promise(client: str, tmp_path: Path) -> None:
     history = play(tmp_path, "reference", client)
-    shows_what_was_grown_and_runs_on(history)
+    shows_what_was_seeded_and_runs_on(history)
     assert broken_promises(history) == []
     assert [life.stage for life in history.lives].count("ready") == 2
 
@@ -71,7 +71,7 @@ def test_the_stop_before_the_client_came_excuses_it_from_nothing(tmp_path: Path)
 @pytest.mark.release
 def test_a_release_shows_the_history_that_was_seeded_on_its_disk_and_runs_on(tmp_path: Path) -> None:
     history = play(tmp_path, "pypi:1.58.0", "sdk:1.58.0")
-    shows_what_was_grown_and_runs_on(history)
+    shows_what_was_seeded_and_runs_on(history)
     assert broken_promises(history) == []
     [reading] = [one for one in history.readings if one.reader == "disk" and one.stage == "end"]
     assert reading.complete

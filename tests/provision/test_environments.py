@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tailproof.adapters.openhands.recipes import RELEASES
 from tailproof.provision.environments import environment, evict
 from tailproof.provision.errors import Unavailable
 from tailproof.provision.pythons import find_python, probe
@@ -18,6 +19,7 @@ from tailproof.waiting import Budget
 
 BUILD = """
 import sys
+from tailproof.adapters.openhands.recipes import RELEASES
 from tailproof.provision import environments
 from tailproof.waiting import Budget
 build = environments._build
@@ -25,7 +27,7 @@ def counting(*arguments):
     print("built", flush=True)
     build(*arguments)
 environments._build = counting
-print(environments.environment("0.0.1", Budget(120)).directory, flush=True)
+print(environments.environment(RELEASES, "0.0.1", Budget(120)).directory, flush=True)
 """
 
 
@@ -46,12 +48,12 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_environment_is_built_with_bytecode_and_found_again(release: Path) -> None:
-    first = environment("0.0.1", Budget(120))
+    first = environment(RELEASES, "0.0.1", Budget(120))
     said = subprocess.run([first.interpreter, "-c", "import tiny; print(tiny.WORD)"], capture_output=True, text=True)
     assert said.stdout == "here\n"
     assert list(first.directory.rglob("tiny.cpython-*.pyc"))
     made = (first.directory / "pyvenv.cfg").stat().st_mtime_ns
-    again = environment("0.0.1", Budget(120))
+    again = environment(RELEASES, "0.0.1", Budget(120))
     assert again == first
     assert (again.directory / "pyvenv.cfg").stat().st_mtime_ns == made
 
@@ -69,21 +71,21 @@ def test_two_processes_at_once_build_it_once(release: Path) -> None:
 def test_a_wrong_hash_builds_nothing(release: Path) -> None:
     release.write_text(release.read_text().rpartition(":")[0] + f":{'0' * 64}\n")
     with pytest.raises(Unavailable, match=r"installing release 0\.0\.1 failed"):
-        environment("0.0.1", Budget(120))
+        environment(RELEASES, "0.0.1", Budget(120))
     made = [place.name for place in release.parents[1].glob("environments/*") if place.is_dir()]
     assert [name for name in made if not name.endswith(".aside")] == []
 
 
 def test_another_lock_file_is_another_environment(release: Path) -> None:
-    first = environment("0.0.1", Budget(120))
+    first = environment(RELEASES, "0.0.1", Budget(120))
     release.write_text(f"# a comment changes nothing\n{release.read_text()}")
-    assert environment("0.0.1", Budget(120)) == first
+    assert environment(RELEASES, "0.0.1", Budget(120)) == first
     release.write_text(f"{release.read_text()}\n--no-binary :none:\n")
-    assert environment("0.0.1", Budget(120)).directory != first.directory
+    assert environment(RELEASES, "0.0.1", Budget(120)).directory != first.directory
 
 
 def test_what_nobody_asked_for_is_evicted(release: Path) -> None:
-    built = environment("0.0.1", Budget(120))
+    built = environment(RELEASES, "0.0.1", Budget(120))
     assert evict(1) == []
     long_ago = built.directory.stat().st_mtime - 2 * 86400
     os.utime(built.directory, (long_ago, long_ago))
@@ -92,16 +94,16 @@ def test_what_nobody_asked_for_is_evicted(release: Path) -> None:
 
 
 def test_a_python_of_the_user_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = find_python()
+    found = find_python(RELEASES)
     assert found.version >= (3, 12)
     monkeypatch.setenv("TAILPROOF_PYTHON", str(found.path))
-    assert find_python() == probe(found.path)
+    assert find_python(RELEASES) == probe(found.path)
 
 
 def test_a_python_that_does_not_run_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TAILPROOF_PYTHON", str(tmp_path / "python"))
     with pytest.raises(Unavailable, match="is not a Python that runs"):
-        find_python()
+        find_python(RELEASES)
 
 
 def test_no_python_is_said_with_the_ways_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -109,4 +111,4 @@ def test_no_python_is_said_with_the_ways_to_get_one(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(Unavailable, match=r"uv python install 3\.13"):
-        find_python()
+        find_python(RELEASES)

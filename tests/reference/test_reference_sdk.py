@@ -7,6 +7,7 @@ from conftest import CALM, KEY, Stage
 
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.adapters.openhands.clients import SDK_PROGRAM
+from tailproof.adapters.openhands.recipes import RELEASES
 from tailproof.clients.program import ProgramClient
 from tailproof.history.reader import History
 from tailproof.model.script import Turn
@@ -23,7 +24,7 @@ WITHOUT_REPAIR = "1.10.0"
 @pytest.mark.parametrize("version", ["1.58.0", "1.11.1", "1.10.0"])
 def test_a_released_client_runs_a_conversation_and_holds_its_log(stage: Stage, version: str) -> None:
     stage.start(REFERENCE_VERSION=version)
-    interpreter = environment(version, Budget(900)).interpreter
+    interpreter = environment(RELEASES, version, Budget(900)).interpreter
     client = ProgramClient(
         f"sdk:{version}",
         OpenHands(),

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from small_check import trial, verdict
 
+from tailproof.adapters.openhands.recipes import RELEASES
 from tailproof.guarantees.verdict import Outcome, Verdict
 from tailproof.provision.locks import known_releases
 from tailproof.reports.baseline import Baseline
@@ -353,4 +354,4 @@ def test_every_shipped_entry_says_since_when_and_where_it_was_last_seen() -> Non
         since = entry.release or entry.client_release
         assert since is not None, where
         assert since.startswith(">="), where
-        assert entry.last_seen in known_releases(), where
+        assert entry.last_seen in known_releases(RELEASES), where

@@ -14,10 +14,10 @@ from checks import CHECK_S, Checked, tailproof
 
 from tailproof import resources
 from tailproof.history.reader import History
+from tailproof.provision.toxiproxy import available
 from tailproof.runner.check import catalogue
 from tailproof.runner.rejudge import judge_again
 from tailproof.scenario.load import of_tier
-from tailproof.wire.toxiproxy import available
 
 FEW = ("calm", "kill-tool-running", "deferred-init")
 NEEDS_A_CONTAINER = {"oom-server", "oom-child", "restart-new-container"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tailproof.adapters.openhands.recipes import RELEASES
 from tailproof.clients.spec import BadClient
 from tailproof.provision.locks import known_releases
 from tailproof.runner.check import Check, CheckOptions
@@ -15,7 +16,7 @@ from tailproof.runner.pairs import Matrix, meet
 from tailproof.targets.target import TargetError
 from tailproof.trial.order import Order
 
-NEWEST = known_releases()[-1]
+NEWEST = known_releases(RELEASES)[-1]
 SAFE = re.compile(r"[A-Za-z0-9.-]+_[A-Za-z0-9.-]+")
 
 

@@ -13,6 +13,7 @@ import pytest
 from target_stage import Begin, Trial
 
 from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.adapters.openhands.recipes import IMAGES
 from tailproof.history.header import Header
 from tailproof.history.recorder import Recorder
 from tailproof.ownership.owners import Owner, owner_id
@@ -89,4 +90,4 @@ def small_image(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def small_container(small_image: str) -> ContainerTarget:
     """The small server as a container."""
-    return ContainerTarget(small_image, adapter=OpenHands())
+    return ContainerTarget(small_image, adapter=OpenHands(), recipe=IMAGES)

@@ -12,6 +12,7 @@ from engine_door import EngineDoor
 from target_stage import Begin, Trial
 
 from tailproof.adapters.openhands.adapter import OpenHands
+from tailproof.adapters.openhands.recipes import IMAGES
 from tailproof.history.header import Header
 from tailproof.history.recorder import Recorder
 from tailproof.ownership.owners import Owner, owner_id
@@ -220,7 +221,7 @@ def test_a_removed_server_leaves_no_container_and_no_volume(begin: Begin, small_
 
 
 def test_an_image_of_ours_that_was_not_built_says_how_to_build_it() -> None:
-    target = ContainerTarget("tailproof/agent-server:0.0.1", adapter=OpenHands())
+    target = ContainerTarget("tailproof/agent-server:0.0.1", adapter=OpenHands(), recipe=IMAGES)
     with pytest.raises(TargetError, match=r"tailproof image build 0\.0\.1"):
         target.prepare(Budget(60))
 

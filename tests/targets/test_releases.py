@@ -10,6 +10,7 @@ from target_stage import Begin, Trial
 
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.adapters.openhands.installed import pypi_target, src_target
+from tailproof.adapters.openhands.recipes import IMAGES, RELEASES
 from tailproof.provision.environments import environment
 from tailproof.provision.images import build_image
 from tailproof.targets.container import ContainerTarget
@@ -43,7 +44,7 @@ def test_tools_of_a_release_carry_the_mark_and_survive_its_kill(begin: Begin, ve
 
 
 def test_an_environment_of_the_user_is_a_target() -> None:
-    built = environment(NEWEST, Budget(600))
+    built = environment(RELEASES, NEWEST, Budget(600))
     target = src_target(f"src:{built.directory}", built.directory, adapter=OpenHands())
     target.prepare(Budget(60))
     assert target.version == NEWEST
@@ -52,7 +53,7 @@ def test_an_environment_of_the_user_is_a_target() -> None:
 
 @pytest.mark.parametrize("terminal", ["shell", "tmux"])
 def test_what_the_tools_run_in_is_written_down(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, terminal: str) -> None:
-    built = environment(NEWEST, Budget(600))
+    built = environment(RELEASES, NEWEST, Budget(600))
     if terminal == "tmux":
         (tmp_path / "tmux").symlink_to("/bin/true")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -65,11 +66,11 @@ def test_what_the_tools_run_in_is_written_down(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("version", ["1.12.0", NEWEST])
 def test_an_image_is_built_from_the_lock_and_serves(begin: Begin, tmp_path: Path, version: str) -> None:
     said: list[str] = []
-    tag = build_image(version, say=said.append)
+    tag = build_image(IMAGES, version, say=said.append)
     again: list[str] = []
-    assert build_image(version, say=again.append) == tag
+    assert build_image(IMAGES, version, say=again.append) == tag
     assert again == [f"{tag} is there already"]
-    trial = begin(ContainerTarget(tag, adapter=OpenHands()), memory_bytes=1 << 30)
+    trial = begin(ContainerTarget(tag, adapter=OpenHands(), recipe=IMAGES), memory_bytes=1 << 30)
     trial.start()
     run_in_shell(trial, f"id -u > {trial.server.journal}/who")
     trial.budget.wait_for("the tool", lambda: (trial.plan.journal / "who").exists())

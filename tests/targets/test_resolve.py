@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tailproof.adapters.openhands.recipes import RELEASES
 from tailproof.provision.errors import Unavailable
 from tailproof.provision.locks import known_releases
 from tailproof.resources import folder
@@ -87,7 +88,7 @@ def test_image_references_are_taken_as_they_are(image: str) -> None:
 
 def test_newest_is_the_newest_locked_release() -> None:
     target = resolve("pypi:newest")
-    assert (target.spec, target.version) == (f"pypi:{known_releases()[-1]}", known_releases()[-1])
+    assert (target.spec, target.version) == (f"pypi:{known_releases(RELEASES)[-1]}", known_releases(RELEASES)[-1])
 
 
 def test_the_reference_is_the_release_that_it_says_it_is() -> None:
@@ -97,7 +98,7 @@ def test_the_reference_is_the_release_that_it_says_it_is() -> None:
         [sys.executable, "-c", says], cwd=folder("fixtures"), capture_output=True, text=True, check=True
     )
     assert resolve("reference:silent").version == ran.stdout.strip()
-    assert ran.stdout.strip() in known_releases()
+    assert ran.stdout.strip() in known_releases(RELEASES)
 
 
 def test_a_directory_that_holds_no_server_is_said(tmp_path: Path) -> None:

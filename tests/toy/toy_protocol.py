@@ -203,6 +203,7 @@ class Toy:
     model = "toy"
     model_key = "none"
     tool_patience_s = 900
+    client_environment: Mapping[str, str] = {}
     status_reads = StatusReads(
         names=frozenset({"mood"}),
         of_conversations=re.compile("/talks"),

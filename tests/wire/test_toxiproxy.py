@@ -1,17 +1,18 @@
-"""The driver of Toxiproxy: what is asked is in force, measurable, and gone when removed; what is missing is said."""
+"""The driver of Toxiproxy: what is asked is in force, measurable, and gone when removed."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from pathlib import Path
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 from wire_stage import SECONDS, raw_server
 
 from tailproof.waiting import Budget
 from tailproof.wire import toxiproxy
-from tailproof.wire.toxiproxy import Toxic, Toxiproxy, ToxiproxyError
+from tailproof.wire.toxiproxy import Toxic, ToxicType, Toxiproxy, ToxiproxyError
 
 
 def _echo(sock: socket.socket) -> None:
@@ -76,9 +77,7 @@ def test_reset_peer_resets_and_the_proxy_is_made_anew_on_its_port(path: Toxiprox
         ("timeout", {"timeout": 100}),
     ],
 )
-def test_every_toxic_is_read_back_and_healed(
-    path: Toxiproxy, kind: toxiproxy.ToxicType, attributes: dict[str, int]
-) -> None:
+def test_every_toxic_is_read_back_and_healed(path: Toxiproxy, kind: ToxicType, attributes: dict[str, int]) -> None:
     path.add("t", kind, "downstream", attributes)
     assert path.toxics()["t"].attributes == attributes
     path.remove("t")
@@ -100,25 +99,44 @@ def test_a_server_that_is_gone_is_said(path: Toxiproxy) -> None:
         path.add("t", "latency", "downstream", {"latency": 1})
 
 
+@pytest.mark.toxiproxy
+def test_it_is_asked_directly_whatever_proxy_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with raw_server(_echo) as port, Toxiproxy.start(Budget(SECONDS)) as server:
+            assert knock(server.proxy("trial-3", f"127.0.0.1:{port}"), b"hello") == b"hello"
+
+
+def _fails(sock: socket.socket) -> None:
+    sock.recv(65536)
+    sock.sendall(b"HTTP/1.1 500 Oops\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+
+
+def _hangs(sock: socket.socket) -> None:
+    while sock.recv(65536):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [(_fails, "500 Server Error: Oops"), (_hangs, "Timeout")], ids=["fails", "hangs"]
+)
+def test_a_server_that_does_not_do_it_is_said(
+    answer: Callable[[socket.socket], None], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toxiproxy, "CALL_S", 0.5)
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    says = pytest.raises(ToxiproxyError, match=rf"^Toxiproxy did not create \(trial-4\): .*{said}")
+    with process, raw_server(answer) as port, Toxiproxy(process, port) as server, says:
+        server.proxy("trial-4", "127.0.0.1:1")
+
+
 @pytest.mark.parametrize(
     ("kind", "attributes", "said"), [("lag", {}, "no type 'lag'"), ("latency", {"late": 1}, "latency knows no late")]
 )
-def test_a_wrong_toxic_is_said_before_anything_is_asked(
-    kind: toxiproxy.ToxicType, attributes: dict[str, int], said: str
-) -> None:
+def test_a_wrong_toxic_is_said_before_anything_is_asked(kind: ToxicType, attributes: dict[str, int], said: str) -> None:
     with pytest.raises(ToxiproxyError, match=said):
         Toxic(name="t", type=kind, attributes=attributes).check()
-
-
-def test_what_is_missing_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("HOME", "XDG_CACHE_HOME", "PATH"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.delenv(toxiproxy.VARIABLE, raising=False)
-    said = toxiproxy.available()
-    assert said is not None
-    assert "go install github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0" in said
-    assert "needs a Go toolchain" in said
-    with pytest.raises(ToxiproxyError, match="needs a Go toolchain"):
-        toxiproxy.build()
-    monkeypatch.setenv(toxiproxy.VARIABLE, str(tmp_path / "none"))
-    assert toxiproxy.available() == f"{toxiproxy.VARIABLE} names {tmp_path}/none, which cannot be executed"

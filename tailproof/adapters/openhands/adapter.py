@@ -40,6 +40,8 @@ STATUS_WORDS = (
     "deleting",
 )
 DEFERRED = "OH_DEFERRED_INIT"
+QUIET = {"OPENHANDS_SUPPRESS_BANNER": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+"""Keeps the SDK and its LiteLLM from printing, and from fetching a table of prices when they are imported."""
 _YES = frozenset({"1", "true", "yes", "on"})
 
 
@@ -56,6 +58,7 @@ class OpenHands:
         other_words=frozenset({"dormant", "initializing", "ready", "ok", "alive", "healthy"}),
     )
     tool_patience_s = TOOL_PATIENCE_S
+    client_environment: Mapping[str, str] = QUIET
 
     def own_client(self, target: str, release: str) -> str:
         """The SDK of the same release; the reference client for the reference server; the plain one for an unknown release."""
@@ -130,8 +133,7 @@ class OpenHands:
             "OH_PRELOAD_TOOLS": "false",
             "OH_TELEMETRY_EXPORTER": "none",
             "DO_NOT_TRACK": "1",
-            "OPENHANDS_SUPPRESS_BANNER": "1",
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            **QUIET,
             "LOG_JSON": "true",
             "PYTHONUNBUFFERED": "1",
             "LANG": "C.UTF-8",

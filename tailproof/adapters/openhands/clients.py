@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from tailproof import resources
 from tailproof.adapters.openhands.name import PROTOCOL
+from tailproof.adapters.openhands.recipes import RELEASES, SDK
 from tailproof.adapters.openhands.typescript import TYPESCRIPT
 from tailproof.clients.client import Client
 from tailproof.clients.kind import BadClient, ClientPlan, Kind
@@ -17,7 +19,7 @@ from tailproof.incoming.files import place_of
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.provision.environments import environment
-from tailproof.provision.installations import SDK, installation_of, lacks
+from tailproof.provision.installations import installation_of, lacks
 from tailproof.provision.locks import is_version, known_releases
 from tailproof.resources import REFERENCE
 from tailproof.waiting import Budget
@@ -31,7 +33,7 @@ def _concrete_sdk(what: str, *, target: str, release: str) -> str:
     before, and names a release)."""
     if not what and not release:
         raise BadClient(f"the release of {target} is not known before it runs: name the client, sdk:VERSION")
-    return f"sdk:{known_releases()[-1] if what == 'newest' else what or release}"
+    return f"sdk:{known_releases(RELEASES)[-1] if what == 'newest' else what or release}"
 
 
 def _check_nothing(what: str) -> None:
@@ -50,27 +52,27 @@ def _reference(variant: str, plan: ClientPlan) -> Client:
 def _check_sdk(version: str) -> None:
     if not is_version(version):
         raise BadClient(
-            f"{clip(repr(version), SAID_CHARS)} is not a release: sdk:VERSION, for example sdk:{known_releases()[-1]}"
+            f"{clip(repr(version), SAID_CHARS)} is not a release: sdk:VERSION, for example sdk:{known_releases(RELEASES)[-1]}"
         )
 
 
 def _sdk(version: str, plan: ClientPlan) -> Client:
-    return _program(plan, [environment(version, plan.budget).interpreter, "-I", SDK_PROGRAM])
+    return _program(plan, [environment(RELEASES, version, plan.budget).interpreter, "-I", SDK_PROGRAM])
 
 
 def _check_src(place: str) -> None:
     if not place:
         raise BadClient("src names no directory: src:DIR takes a checkout of the SDK or a virtual environment")
-    if lack := lacks(_directory(place), SDK):
+    if lack := lacks(SDK, _directory(place)):
         raise BadClient(lack)
 
 
 def _prepare_src(place: str, budget: Budget) -> object:
-    return installation_of(_directory(place), SDK, budget)
+    return installation_of(RELEASES, SDK, _directory(place), budget)
 
 
 def _src(place: str, plan: ClientPlan) -> Client:
-    installed = installation_of(_directory(place), SDK, plan.budget)
+    installed = installation_of(RELEASES, SDK, _directory(place), plan.budget)
     source = installed.facts.get("source", "")
     return _program(plan, [installed.interpreter, "-I", SDK_PROGRAM], facts={"client source": source} if source else {})
 
@@ -96,9 +98,10 @@ KINDS: Mapping[str, Kind] = {
         form="sdk:VERSION",
         protocol=PROTOCOL,
         check=_check_sdk,
-        prepare=environment,
+        prepare=partial(environment, RELEASES),
         make=_sdk,
         concrete=_concrete_sdk,
+        recipe=RELEASES,
         is_the_targets=lambda version: not version,
     ),
     "src": Kind(form="src:DIR", protocol=PROTOCOL, check=_check_src, prepare=_prepare_src, make=_src),

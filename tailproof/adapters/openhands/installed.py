@@ -6,9 +6,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from tailproof.adapters.openhands.recipes import RELEASES, SERVER
 from tailproof.protocol.adapter import Adapter
 from tailproof.provision.environments import environment
-from tailproof.provision.installations import SERVER, Installation, installation_of
+from tailproof.provision.installations import Installation, installation_of
 from tailproof.targets.process import ProcessTarget
 from tailproof.waiting import Budget
 
@@ -17,7 +18,7 @@ def pypi_target(spec: str, version: str, *, adapter: Adapter) -> ProcessTarget:
     """`pypi:VERSION`: a release in an environment of its own, with the dependencies of its day."""
 
     def provide(budget: Budget) -> Installation:
-        built = environment(version, budget)
+        built = environment(RELEASES, version, budget)
         return Installation(
             interpreter=built.interpreter,
             version=version,
@@ -31,7 +32,7 @@ def src_target(spec: str, directory: Path, *, adapter: Adapter) -> ProcessTarget
     """`src:DIR`: a checkout of the server's repository, or a virtual environment that holds the server."""
 
     def provide(budget: Budget) -> Installation:
-        held = installation_of(directory, SERVER, budget)
+        held = installation_of(RELEASES, SERVER, directory, budget)
         return replace(held, facts={**held.facts, "terminal": _terminal()})
 
     return ProcessTarget(spec, adapter=adapter, provide=provide)

@@ -12,6 +12,7 @@ from pathlib import Path
 from tailproof import resources
 from tailproof.adapters.openhands.installed import pypi_target, src_target
 from tailproof.adapters.openhands.name import PROTOCOL
+from tailproof.adapters.openhands.recipes import IMAGES, RELEASES
 from tailproof.incoming.files import is_directory, place_of
 from tailproof.outgoing.masking import SESSION_KEY, BadSecret, check_secret, without_user_info
 from tailproof.outgoing.visible import PATH_CHARS, clip
@@ -39,15 +40,17 @@ def _docker(asked: TargetSpec) -> Target:
     # The library of the engine takes longer to load than the rest of a command.
     from tailproof.targets.container import ContainerTarget
 
-    return ContainerTarget(asked.what, adapter=asked.adapter)
+    return ContainerTarget(asked.what, adapter=asked.adapter, recipe=IMAGES)
 
 
 def _pypi(asked: TargetSpec) -> Target:
     version = asked.what
     if version == "newest":
-        version = known_releases()[-1]
+        version = known_releases(RELEASES)[-1]
     if not _RELEASE.fullmatch(version):
-        raise BadTarget(f"{said(version)} is not a release: pypi:VERSION, for example pypi:{known_releases()[-1]}")
+        raise BadTarget(
+            f"{said(version)} is not a release: pypi:VERSION, for example pypi:{known_releases(RELEASES)[-1]}"
+        )
     return pypi_target(f"pypi:{version}", version, adapter=asked.adapter)
 
 
@@ -88,8 +91,8 @@ def _reference(asked: TargetSpec) -> Target:
 
 
 KINDS: Mapping[str, TargetKind] = {
-    "docker": TargetKind(form="docker:IMAGE", protocol=PROTOCOL, make=_docker),
-    "pypi": TargetKind(form="pypi:VERSION, pypi:newest", protocol=PROTOCOL, make=_pypi),
+    "docker": TargetKind(form="docker:IMAGE", protocol=PROTOCOL, make=_docker, image=IMAGES),
+    "pypi": TargetKind(form="pypi:VERSION, pypi:newest", protocol=PROTOCOL, make=_pypi, recipe=RELEASES),
     "src": TargetKind(form="src:DIR", protocol=PROTOCOL, make=_src),
     "url": TargetKind(form="url:URL", protocol=PROTOCOL, make=_url, runs_already=True),
     resources.REFERENCE: TargetKind(form="reference[:VARIANT]", protocol=PROTOCOL, make=_reference, bare=True),

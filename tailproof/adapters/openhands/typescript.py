@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tailproof.adapters.openhands.name import PROTOCOL
+from tailproof.adapters.openhands.recipes import TYPESCRIPT_RELEASES
 from tailproof.clients.client import Client
 from tailproof.clients.kind import BadClient, ClientPlan, Kind
 from tailproof.clients.program import ProgramClient
@@ -19,11 +20,12 @@ from tailproof.outgoing.visible import clip
 from tailproof.provision.locks import is_version
 from tailproof.provision.node_environments import node_environment
 from tailproof.provision.npm import find_node
-from tailproof.provision.npm_locks import PACKAGE, known_clients
+from tailproof.provision.npm_locks import known_npm_releases
 from tailproof.waiting import Budget
 
 TS_PROGRAM = Path(__file__).with_name("ts_program.mjs")
 """Drives the client: `node ts_program.mjs DIRECTORY [browser|node|fresh]`."""
+PACKAGE = TYPESCRIPT_RELEASES.package
 WAYS = ("browser", "node", "fresh")
 """How the client is used: with a `window` that has a WebSocket, as in a browser (default); with what a Node program has; or as in
 a browser, by a user who asks the server anew before he believes a status."""
@@ -66,7 +68,9 @@ def _check(word: str) -> None:
             if asked.what
             else "ts names no release"
         )
-        raise BadClient(f"{says}: ts:VERSION, for example ts:{known_clients()[-1]}, or ts:DIR with a / in it")
+        raise BadClient(
+            f"{says}: ts:VERSION, for example ts:{known_npm_releases(TYPESCRIPT_RELEASES)[-1]}, or ts:DIR with a / in it"
+        )
 
 
 def _check_directory(directory: Path) -> None:
@@ -98,7 +102,7 @@ def _manifest(directory: Path) -> dict[str, Any]:
 
 def _prepare(word: str, budget: Budget) -> object:
     asked = _asked(word)
-    return find_node() if asked.directory is not None else node_environment(asked.what, budget)
+    return find_node() if asked.directory is not None else node_environment(TYPESCRIPT_RELEASES, asked.what, budget)
 
 
 def _make(word: str, plan: ClientPlan) -> Client:
@@ -106,7 +110,7 @@ def _make(word: str, plan: ClientPlan) -> Client:
     if asked.directory is not None:
         node, directory, facts = find_node(), asked.directory, dict[str, str]()
     else:
-        built = node_environment(asked.what, plan.budget)
+        built = node_environment(TYPESCRIPT_RELEASES, asked.what, plan.budget)
         lock = built.directory.name + ("" if built.lock.committed else ", resolved here")
         node, directory, facts = built.node, built.directory, {"client lock": lock}
     image = str(_manifest(directory).get("config", {}).get("agentServerImage", ""))
@@ -123,5 +127,7 @@ def _make(word: str, plan: ClientPlan) -> Client:
     )
 
 
-TYPESCRIPT = Kind(form="ts:VERSION", protocol=PROTOCOL, check=_check, prepare=_prepare, make=_make)
+TYPESCRIPT = Kind(
+    form="ts:VERSION", protocol=PROTOCOL, check=_check, prepare=_prepare, make=_make, recipe=TYPESCRIPT_RELEASES
+)
 """`ts:VERSION` or `ts:DIR`, and either with `@node` or `@fresh` (see `WAYS`)."""

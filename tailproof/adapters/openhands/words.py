@@ -9,6 +9,8 @@ WORDS: tuple[str, ...] = (
     *(CONVERSATIONS, INIT, SOCKETS, "/server_info", "/events/search", "respond_to_confirmation"),
     *(*ROLES, STATE_UPDATE, WHOLE_STATE, "execution_status", "waiting_for_confirmation"),
     *("base_state.json", "page_id", "sort_order", "session_api_key", "X-Session-API-Key", "X-Init-API-Key"),
-    *("OpenHands", "openhands", "agent_server", "OH_"),
+    *("OpenHands", "openhands", "OPENHANDS", "agent_server", "agent-server", "OH_", "LITELLM"),
+    *("RemoteConversation", "TypeScript"),
 )
-"""Routes; kinds of events and what stands in them; files, parameters and headers; names of the product and of its settings."""
+"""Routes; kinds of events and what stands in them; files, parameters and headers; names of the product, of what it is built on, and of
+their settings."""
