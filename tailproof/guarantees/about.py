@@ -34,4 +34,4 @@ def a_death(header: Header) -> str:
 
 def a_restart(header: Header) -> str:
     """Of a server that was ended and started again."""
-    return "" if plans(header, *RESTARTS) else "nothing in this scenario ends the server"
+    return "" if plans(header, *RESTARTS) else "nothing in this scenario stops or kills the server"

@@ -88,7 +88,7 @@ def _gave_up(history: History, refused: ClientError) -> Verdict:
         life.t_ns < refused.t_ns for life in server_down(history)
     ):
         return inconclusive(
-            f"the client gave up under a fault ({refused.verb}: {refused.error_type}) and never ran: nothing of it was judged"
+            f"the client gave up under a fault ({refused.verb}: {refused.error_type}) and never ran: nothing about it was judged"
         )
     failed = [request for request in failed_requests(history) if request.witness == CLIENT]
     failed += [request for request in requests_of_the_ready(history) if request.witness == CLIENT and request.flaw]
@@ -102,7 +102,7 @@ def _gave_up(history: History, refused: ClientError) -> Verdict:
     own = history.header.client.partition(":")[0] in SERVERS_NUMBERS and bool(history.header.versions.get("server"))
     server = "a server of its own release" if own else "this server"
     return violated(
-        f"the client cannot {refused.verb} with {server}: {refused.error_type}",
+        f"the client failed to {refused.verb} with {server}: {refused.error_type}",
         signature="own-release-fails" if own else f"cannot-{refused.verb}",
         expected=[f"a client that works with {server}"],
         seen=[f"{refused.error_type}: {refused.error}"[:300]],
@@ -140,10 +140,12 @@ def _run(history: History, conversation: str, called: Run, back: Run | None) -> 
     late_ns = (back.t_ns if back else last_ns(history)) - ended.t_ns
     evidence = [at(ended, f"{ended.raw} via {ended.via}"), *(at(error, error.error[:120]) for error in unread)]
     if back is None and late_ns <= limit_s * SECOND:
-        return inconclusive(f"the trial ended {seconds(late_ns)} s after the run, before its client was late")
+        return inconclusive(
+            f"the trial ended {seconds(late_ns)} s after the run, before the client's time limit was over"
+        )
     if late_ns > limit_s * SECOND:
         return violated(
-            f"{_pair(history)}: the run was {ended.raw} and the client came back {'late' if back else 'never'}",
+            f"{_pair(history)}: the run was {ended.raw}, and the client's run() {'returned late' if back else 'never returned'}",
             signature="hangs",
             evidence=[at(called, "run() was called"), *evidence],
             timed=True,
@@ -153,7 +155,7 @@ def _run(history: History, conversation: str, called: Run, back: Run | None) -> 
     assert back is not None
     if ended.neutral in ("failed", "stuck"):
         return violated(
-            f"{_pair(history)}: run() returned as if all were well; the run ended in {ended.raw}",
+            f"{_pair(history)}: run() returned without an error, but the run ended in {ended.raw}",
             signature="silent-error",
             evidence=[at(back, "run() returned"), *evidence],
         )
@@ -194,7 +196,7 @@ def _of_another_release(header: Header) -> str:
 
 def _unhurt(header: Header) -> str:
     hurt = plans(header, *PATH, *RESTARTS)
-    return "what a fault causes tells nothing of the releases" if hurt else ""
+    return "a scenario with faults says nothing about whether releases fit together" if hurt else ""
 
 
 GUARANTEES = (

@@ -63,12 +63,12 @@ def callbacks(history: History, conversation: str) -> Verdict:
     ]
     if told_off:
         return excused(
-            f"the stream was closed with {told_off[0].code}: the client must not come back",
+            f"the stream was closed with {told_off[0].code}, after which the client must not subscribe again",
             evidence=[at(closed, f"closed with {closed.code}") for closed in told_off],
         )
     begin, end = _begin(history, conversation, log), end_of_run(history, conversation, log, back)
     if begin is None or end is None:
-        return inconclusive("the log shows no end of the run that the client came back from")
+        return inconclusive("the log shows no end of the client's last run")
     due = [event for event in log.events[begin : end + 1] if event.durable]
     heard = [one for one in lists_of(history, conversation, "callback") if one.witness == CLIENT]
     told = [event for one in heard for event in one.events if event.durable and event.id in log.position]
@@ -128,13 +128,13 @@ def _missing(
     held = {event.id for one in lists_of(history, conversation, "held") for event in one.events}
     known = sum(event.id in held for event in missing)
     return violated(
-        f"{len(missing)} of {len(due)} events never reached the client's callbacks; its own list holds {known} of them",
+        f"{len(missing)} of {len(due)} events never reached the client's callbacks; the client's own list has {known} of them",
         signature="missing",
         expected=[event.id for event in missing],
         seen=[event.id for event in told[-10:]],
         evidence=[
             at(back, f"run() {back.stage}"),
-            *(at(event, f"{event.name} {event.id} stands in the log") for event in missing[:MOST]),
+            *(at(event, f"{event.name} {event.id} is in the log") for event in missing[:MOST]),
         ],
         missing=len(missing),
         due=len(due),
@@ -178,12 +178,12 @@ def _out_of_order(history: History, log: Log, due: Sequence[Event], told: Sequen
     for earlier, event in pairwise(row):
         if log.position[event.id] < log.position[earlier.id]:
             return violated(
-                f"the callbacks got {event.name} {event.id} behind {earlier.name} {earlier.id}; "
+                f"the callbacks got {event.name} {event.id} after {earlier.name} {earlier.id}; "
                 "the log has them the other way round",
                 signature="out-of-order",
                 expected=[event.id, earlier.id],
                 seen=[earlier.id, event.id],
-                evidence=[at(earlier, "told first"), at(event, "told behind it")],
+                evidence=[at(earlier, "told first"), at(event, "told after it")],
             )
     return None
 

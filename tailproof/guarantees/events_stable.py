@@ -103,7 +103,7 @@ GUARANTEES = (
     Guarantee(
         id="events.stable",
         level=Level.MUST,
-        promise="An event once read never changes or disappears, across restarts too.",
+        promise="An event that was read once never changes or disappears, even across restarts.",
         judge=per_conversation(stable),
         rests_on=frozenset({LOG, STREAM, DISK}),
     ),

@@ -125,7 +125,7 @@ def _numbered(said: Sequence[Request]) -> list[tuple[int, Request]]:
 
 def _doubled(text: str, posts: Sequence[Request], events: Sequence[Event]) -> Verdict:
     return violated(
-        f"the message {text[:60]!r} was accepted {_times(len(posts))} and stands in the log {_times(len(events))}",
+        f"the message {text[:60]!r} was accepted {_times(len(posts))} and is in the log {_times(len(events))}",
         signature="doubled-message",
         expected=[text] * len(posts),
         seen=[event.id for event in events],
@@ -147,13 +147,13 @@ def _one_message(history: History, conversation: str, message: Request, event: E
     text = _head(message.text)
     if any(_told(call, text) >= nth for call in later):
         return holds(
-            "every message that was accepted is in the log once and was told to the model",
+            "every accepted message is in the log once and in a later request to the model",
             compared={"messages": 1, "requests to the model": len(later)},
         )
     accepted_here = at(message, f"accepted with {message.code}: {text[:60]!r}")
     if any(len(said) >= CHARS for call in later for said in call.said):
         return inconclusive(
-            f"{text[:60]!r} may stand in a request behind the {CHARS} characters that are kept of a message"
+            f"{text[:60]!r} may be in a request, but only the first {CHARS} characters of each message are kept"
         )
     excuse = _why_unheard(history, conversation, message, accepted_here)
     if excuse is not None:
@@ -167,8 +167,8 @@ def _one_message(history: History, conversation: str, message: Request, event: E
         return inconclusive(f"the end of the run was watched for {seconds(watched_ns)} s only")
     known = asked_turns(history.model_calls)
     return violated(
-        f"the message {text[:60]!r} was accepted and stands in the log, the run ended as {rest.raw}, and none of "
-        f"{len(later)} later requests to the model held it",
+        f"the message {text[:60]!r} was accepted and is in the log, the run ended as {rest.raw}, and none of "
+        f"{len(later)} later requests to the model has it",
         signature="never-answered",
         expected=[text],
         seen=later[-1].said if later else (known[-1].said if known else ()),
@@ -211,7 +211,7 @@ def _why_unheard(history: History, conversation: str, message: Request, accepted
     for death in deaths(history):
         if death.died.t_ns > message.t_ns and not any(run.began_ns > death.died.t_ns for run in runs):
             return excused(
-                "the server died before the message was heard, and nobody ran the conversation again",
+                "the server died before the model got the message, and nobody ran the conversation again",
                 evidence=[accepted_here, at(death.died, "the server died")],
             )
     later = [status for status in clean_statuses(history, conversation) if status.t_ns > message.t_ns]
@@ -220,7 +220,7 @@ def _why_unheard(history: History, conversation: str, message: Request, accepted
         return excused(BROKEN_OFF[end.neutral], evidence=[accepted_here, at(end, f"{end.raw} via {end.via}")])
     if runs or _asks_for_a_run(history.header, message) or _was_active(history, conversation, message):
         return None
-    return excused("no run was on when the message was accepted, and none was asked for", evidence=[accepted_here])
+    return excused("no run was active when the message was accepted, and none was requested", evidence=[accepted_here])
 
 
 def _was_active(history: History, conversation: str, message: Request) -> bool:

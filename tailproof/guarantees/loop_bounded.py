@@ -113,7 +113,7 @@ def _after_a_fatal_close(history: History, limit: int) -> Verdict | None:
     if len(more) <= limit:
         return None
     return violated(
-        f"the server closed the stream with {fatal.code}, and the client tried {len(more)} times more",
+        f"the server closed the stream with {fatal.code}, and the client tried to subscribe {len(more)} more times",
         signature="comes-back-after-fatal-close",
         expected=[f"at most {limit} more attempts"],
         seen=[f"{len(more)} attempts"],
@@ -141,7 +141,7 @@ def _after_deletion(history: History, limit: int) -> Verdict | None:
     if len(more) <= limit:
         return None
     return violated(
-        f"the conversation was deleted, the client was told so with {rejected[known].code}, and asked {len(more)} times more",
+        f"the conversation was deleted, the client learned that from a {rejected[known].code}, and sent {len(more)} more requests",
         signature="goes-on-after-deletion",
         expected=[f"at most {limit} more requests"],
         seen=[f"{len(more)} requests"],
@@ -158,7 +158,7 @@ GUARANTEES = (
     Guarantee(
         id="loop.bounded",
         level=Level.MUST,
-        promise="Reconnects and retries of a client back off, and end after a fatal close or the deletion of the conversation.",
+        promise="A client backs off when it reconnects or retries, and stops after a fatal close code or the deletion of the conversation.",
         judge=bounded,
         applies=a_client,
         rests_on=frozenset({WIRE, STATUS}),

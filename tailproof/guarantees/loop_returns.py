@@ -62,8 +62,8 @@ def without_return(history: History, conversation: str) -> Verdict:
     it for that, inconclusive else."""
     verdict = returns(history, conversation)
     if verdict.outcome is not Outcome.VIOLATED:
-        return inconclusive("no run of the client came back")
-    return excused("no run of the client came back: see loop.returns", evidence=verdict.evidence)
+        return inconclusive("no run() of the client returned")
+    return excused("no run() of the client returned: see loop.returns", evidence=verdict.evidence)
 
 
 def _one_return(history: History, conversation: str, called: Run, back: Run | None) -> Verdict:
@@ -116,7 +116,7 @@ def _came_back_from(
     measured: dict[str, Any] = {"limit_s": limit_s, "took_s": max(0.0, seconds(took_ns))}
     if ended.neutral in FAILED and back.stage == "returned":
         return violated(
-            f"run() returned as if all were well; the run ended in {ended.raw}",
+            f"run() returned without an error, but the run ended in {ended.raw}",
             signature="silent-error",
             expected=["an exception"],
             seen=[f"returned {back.status}".strip()],
@@ -139,7 +139,7 @@ def _came_back_from(
         )
     if took_ns > limit_s * SECOND:
         return violated(
-            f"run() came back {seconds(took_ns)} s after the status {ended.raw}",
+            f"run() {back.stage} only {seconds(took_ns)} s after the status {ended.raw}",
             signature=f"late-return{_from(ended)}",
             evidence=evidence,
             timed=True,
@@ -209,9 +209,11 @@ def _of_all_requests(window: FaultWindow) -> bool:
 def _never(history: History, called: Run, ended: Status, limit_s: float) -> Verdict:
     waited_ns = last_ns(history) - _counted_from(history, ended, last_ns(history))
     if waited_ns <= limit_s * SECOND:
-        return inconclusive(f"the trial ended {seconds(waited_ns)} s after the run, before its client was late")
+        return inconclusive(
+            f"the trial ended {seconds(waited_ns)} s after the run, before the client's time limit was over"
+        )
     return violated(
-        f"the run was {ended.raw} and its client had not come back {seconds(waited_ns)} s later",
+        f"the run was {ended.raw}, and {seconds(waited_ns)} s later the client's run() had not returned",
         signature=f"never-returned{_from(ended)}",
         evidence=[at(called, "run() was called"), at(ended, f"{ended.raw} via {ended.via}")],
         timed=True,
@@ -240,7 +242,7 @@ def _deleted_under_it(history: History, called: Run, back: Run | None, gone: Req
     asked_ns = gone.began_ns or gone.t_ns
     if back is not None and back.t_ns < asked_ns:
         return excused(
-            "the run had come back before the conversation was deleted",
+            f"run() had {back.stage} before the conversation was deleted",
             evidence=[at(back, _how(back)), at(gone, "the conversation was deleted")],
         )
     evidence = [at(called, "run() was called"), at(gone, "the conversation was deleted")]
@@ -248,7 +250,7 @@ def _deleted_under_it(history: History, called: Run, back: Run | None, gone: Req
     measured: dict[str, Any] = {"limit_s": limit_s, "took_s": max(0.0, seconds(took_ns))}
     if back is not None and back.stage == "returned":
         return violated(
-            "run() returned as if all were well; its conversation had been deleted",
+            "run() returned without an error, but its conversation had been deleted",
             signature="silent-deletion",
             expected=["an exception"],
             seen=[f"returned {back.status}".strip()],
@@ -256,15 +258,18 @@ def _deleted_under_it(history: History, called: Run, back: Run | None, gone: Req
         )
     if took_ns > limit_s * SECOND:
         return violated(
-            f"the conversation was deleted, and {seconds(took_ns)} s later the client "
-            + ("raised" if back else "had not come back"),
+            f"the conversation was deleted, and run() raised only {seconds(took_ns)} s later"
+            if back
+            else f"the conversation was deleted, and {seconds(took_ns)} s later run() had not ended",
             signature="late-return-from-deleted" if back else "never-returned-from-deleted",
             evidence=evidence,
             timed=True,
             **measured,
         )
     if back is None:
-        return inconclusive(f"the trial ended {seconds(took_ns)} s after the deletion, before the client was late")
+        return inconclusive(
+            f"the trial ended {seconds(took_ns)} s after the deletion, before the client's time limit was over"
+        )
     return holds(
         f"run() raised {back.error_type} {measured['took_s']:g} s after the deletion", compared={"runs": 1}, **measured
     )
@@ -283,7 +288,7 @@ def _without_an_end(history: History, conversation: str, called: Run, back: Run 
     if moved or not later or any(status.neutral != "idle" for status in later):
         return _early(history, conversation, back) if later else nothing
     return violated(
-        "run() returned as if all were well, and the server had never begun a run",
+        "run() returned without an error, but the server had never started a run",
         signature="returned-without-a-run",
         evidence=[
             at(called, "run() was called"),
@@ -300,16 +305,18 @@ def _early(history: History, conversation: str, back: Run) -> Verdict:
         if status.neutral in ("active", "queued") and status.t_ns > back.t_ns + SLACK_NS
     ]
     if not running:
-        return inconclusive("run() came back before a terminal status was seen, but nobody saw the run go on")
+        return inconclusive(
+            f"run() {back.stage} before a terminal status was seen, but no witness saw the run continue"
+        )
     if back.stage == "raised":
         if any(fault.stage == "injected" and fault.t_ns < back.t_ns for fault in history.faults):
             return excused(
                 f"run() raised {back.error_type} under a fault, before the run had ended",
                 evidence=[at(back, _how(back))],
             )
-        signature, says = "raised-early", f"run() raised {back.error_type} while the run went on"
+        signature, says = "raised-early", f"run() raised {back.error_type} while the run was still going"
     else:
-        signature, says = "returned-early", "run() returned while the run went on"
+        signature, says = "returned-early", "run() returned while the run was still going"
     return violated(
         says,
         signature=signature,
@@ -321,8 +328,8 @@ GUARANTEES = (
     Guarantee(
         id="loop.returns",
         level=Level.MUST,
-        promise="The client's run returns within T of the end of the run, and raises when that is an error or the conversation "
-        "was deleted.",
+        promise="The client's run returns within T after the server's run has ended; it raises if that run ended in an error or the "
+        "conversation was deleted.",
         judge=per_conversation(returns),
         applies=a_client_of_the_release,
         rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),

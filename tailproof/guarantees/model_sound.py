@@ -45,7 +45,7 @@ GUARANTEES = (
     Guarantee(
         id="model.sound",
         level=Level.MUST,
-        promise="Every request to the model pairs calls and results, none twice, none orphaned.",
+        promise="In every request to the model, each tool call has exactly one result and each result belongs to a call.",
         judge=sound,
         applies=_calls_tools,
         rests_on=frozenset({MODEL}),

@@ -37,7 +37,7 @@ def known(history: History) -> Verdict:
     """
     words = {word for vocabulary in history.vocabularies for word in vocabulary.words}
     if not words:
-        return inconclusive("nobody wrote down which statuses the server publishes")
+        return inconclusive("the statuses that the server publishes were not recorded")
     waits = [
         (vocabulary, [word for word in vocabulary.waited_for if word not in words])
         for vocabulary in history.vocabularies
@@ -61,7 +61,7 @@ def known(history: History) -> Verdict:
     strange = {raw: status for raw, status in seen.items() if raw not in words}
     if strange:
         return violated(
-            f"{', '.join(map(repr, sorted(strange)))} was shown and is not in the published vocabulary",
+            f"shown, but not among the statuses that the server publishes: {', '.join(map(repr, sorted(strange)))}",
             signature="unknown-status",
             expected=sorted(words),
             seen=sorted(strange),

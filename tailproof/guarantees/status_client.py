@@ -49,11 +49,14 @@ def _one_run(history: History, conversation: str, back: Run) -> Verdict:
     down = [life for life in server_down(history) if life.t_ns < back.t_ns]
     if down:
         return excused(
-            "the server went down before the run came back", evidence=[at(life, life.stage) for life in down]
+            f"the server went down before run() {back.stage}", evidence=[at(life, life.stage) for life in down]
         )
     came_back = at(back, f"run() {back.stage} {back.error_type}".rstrip())
     if raised and hurt_at(history, back.t_ns):
-        return excused("run() raised while the path was hurt: nobody could know the status", evidence=[came_back])
+        return excused(
+            "run() raised during a fault on the client's connection, so the client could not know the status",
+            evidence=[came_back],
+        )
     slack_s = history.header.parameters.get("status.client", SLACK_S)
     told = _told(history, back, int(slack_s * SECOND))
     if not told and raised:
@@ -108,7 +111,7 @@ GUARANTEES = (
     Guarantee(
         id="status.client",
         level=Level.MUST,
-        promise="The status that a client shows when its run comes back is the server's at that moment.",
+        promise="When a client's run returns, the status that the client shows is the server's status at that moment.",
         judge=per_conversation(shown),
         applies=client_reports("status", "the client tells no status"),
         rests_on=frozenset({STATUS, STREAM, ENGINE, CLIENT, WIRE}),

@@ -96,13 +96,13 @@ def _one_break(history: History, broken: ClientStream) -> Verdict:
     assert closed is not None
     if closed.code in fatal_closes(history):
         return excused(
-            f"the stream was closed with {closed.code}: the client must not come back",
+            f"the stream was closed with {closed.code}, after which the client must not subscribe again",
             evidence=[at(closed, f"closed with {closed.code}")],
         )
     limit_s = history.header.parameters.get("stream.resumed", RESUMED_S)
     healthy_ns = _healthy_since(history, closed.t_ns, int(limit_s * SECOND))
     if healthy_ns is None:
-        return excused("the path was never healthy again", evidence=[at(closed, f"closed with {closed.code}")])
+        return excused("the connection was never healthy again", evidence=[at(closed, f"closed with {closed.code}")])
     until_ns = _needed_until(history)
     later = [one for one in client_streams(history) if one.opened.t_ns >= closed.t_ns]
     # A subscription that nobody answers is none: the one that counts is the first that the server spoke on.
@@ -116,8 +116,9 @@ def _one_break(history: History, broken: ClientStream) -> Verdict:
     if took_ns > limit_s * SECOND:
         waited = [one for one in history.rendezvous if one.point == "reconnected" and one.stage == "missed"]
         return violated(
-            f"the stream broke and {seconds(took_ns)} s after the path was healthy the client "
-            + ("came back" if again else "had not subscribed again"),
+            f"the client whose stream broke subscribed again only {seconds(took_ns)} s after the connection was healthy"
+            if again
+            else f"{seconds(took_ns)} s after the connection was healthy, the client had not subscribed again",
             signature="came-back-late" if again else "never-came-back",
             expected=[f"a new subscription within {limit_s:g} s"],
             seen=[one.opened.reading for one in client_streams(history)],
@@ -128,16 +129,20 @@ def _one_break(history: History, broken: ClientStream) -> Verdict:
     if again is None:
         back = last_run_of_client(history)
         if back is None:
-            return inconclusive(f"the trial ended {measured['took_s']} s after the path was healthy, before T was over")
+            return inconclusive(
+                f"the trial ended {measured['took_s']} s after the connection was healthy, before the time limit was over"
+            )
         return excused(
-            f"the client's run came back {measured['took_s']} s after the path was healthy, before T was over",
+            f"run() {back.stage} {measured['took_s']} s after the connection was healthy, before the time limit was over",
             evidence=[at(back, f"run() {back.stage}")],
         )
     return _hears(history, again, measured)
 
 
 def _waited(missed: list[Rendezvous]) -> list[Pointer]:
-    return [at(one, f"the loop was held for the client to come back: {one.detail}".rstrip(": ")) for one in missed]
+    return [
+        at(one, f"the loop was held for the client to subscribe again: {one.detail}".rstrip(": ")) for one in missed
+    ]
 
 
 def _healthy_since(history: History, closed_ns: int, limit_ns: int) -> int | None:
@@ -185,7 +190,7 @@ def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> V
         return inconclusive(cut, **measured)
     if published and not heard & published.keys():
         return violated(
-            f"the client subscribed again, and its callbacks heard none of the {len(published)} events that followed",
+            f"the client subscribed again, but its callbacks got none of the {len(published)} events that followed",
             signature="silent-after-return",
             expected=list(published),
             evidence=[
@@ -196,22 +201,22 @@ def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> V
             **measured,
         )
     return holds(
-        f"the client subscribed again {measured['took_s']:g} s after the path was healthy",
+        f"the client subscribed again {measured['took_s']:g} s after the connection was healthy",
         compared={"subscriptions": 1, "events heard": len(heard & published.keys())},
         **measured,
     )
 
 
 def _hurts_the_path(header: Header) -> str:
-    return "" if plans(header, *PATH) else "nothing in this scenario is done to the client's path"
+    return "" if plans(header, *PATH) else "nothing in this scenario is done to the client's connection"
 
 
 GUARANTEES = (
     Guarantee(
         id="stream.resumed",
         level=Level.MUST,
-        promise="A client whose stream broke subscribes again within T of the path being healthy, and its callbacks hear what "
-        "is published from then on.",
+        promise="A client whose stream broke subscribes again within T of the connection being healthy, and its callbacks get the "
+        "events published from then on.",
         judge=resumed,
         applies=first_of(client_reports("callbacks", "the client tells nothing of its stream"), _hurts_the_path),
         rests_on=frozenset({LOG, STREAM, ENGINE, CLIENT, WIRE}),

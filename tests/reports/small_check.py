@@ -45,12 +45,12 @@ TAIL = _promise(
 )
 CRASH = _promise(
     "status.crash",
-    "What was running when the server died is not shown as running without a worker, and can be used again.",
+    "A run that the server's death interrupted is no longer shown as running, and the conversation can be used again.",
 )
-ONCE = _promise("loop.once", "No tool effect happens twice, restart or not.")
+ONCE = _promise("loop.once", "No tool call runs twice, with or without a restart.")
 RECONCILE = _promise(
     "cost.reconcile",
-    "After a run, requests and bytes grow with what was missed, not with the history.",
+    "After a run, requests and bytes grow with the missed events, not with the length of the history.",
     Level.SHOULD,
 )
 
@@ -191,7 +191,7 @@ def check(*, baseline: Baseline = BASELINE, strict: bool = False, tail: Verdict 
             [
                 (TAIL, holds("all 11 events are held", compared={"events": 11})),
                 (CRASH, excused("the server never died", evidence=())),
-                (ONCE, holds("each of 3 tokens stands once in the journal", compared={"tokens": 3})),
+                (ONCE, holds("each of 3 tokens is in the journal once", compared={"tokens": 3})),
                 (RECONCILE, holds("4 requests, 12 kB", compared={"requests": 4})),
             ],
         ),
@@ -200,7 +200,7 @@ def check(*, baseline: Baseline = BASELINE, strict: bool = False, tail: Verdict 
             [
                 (TAIL, tail),
                 (CRASH, excused("the server never died", evidence=())),
-                (ONCE, holds("each of 3 tokens stands once in the journal", compared={"tokens": 3})),
+                (ONCE, holds("each of 3 tokens is in the journal once", compared={"tokens": 3})),
                 (
                     RECONCILE,
                     Verdict(
