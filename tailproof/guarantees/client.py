@@ -26,7 +26,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import ClientError, Run
 from tailproof.history.timeline import SECOND, client_runs, last_ns, seconds, settled_at
-from tailproof.history.traffic import failed_requests, hurt_at, requests_of_the_ready, server_down
+from tailproof.history.traffic import failed_requests, faulted_at, requests_of_the_ready, server_down
 from tailproof.history.views import lists_of, log_of
 
 RETURNS_S = 10.0
@@ -39,10 +39,10 @@ WORDS = 3
 def compatible(history: History, conversation: str) -> Verdict:
     """A client one release older or newer than the server works, or fails with one clear error.
 
-    *Works*: its run comes back well within T of the end of the run, and the list that it holds is the log. *Fails with one clear
+    *Works*: its run returns well within T of the end of the run, and the list that it holds is the log. *Fails with one clear
     error*: it raises while it creates, sends or runs, and the message says more than a bare type (a person can act on a field, a
     code, a version). It never loses events in silence, never hangs, never spins (`loop.bounded`), never returns from a failed
-    run as if all were well. Judged where nothing hurts the path or the server. A client of the server's own release has no such
+    run without an error. Judged where no fault is on the path or the server. A client of the server's own release has no such
     excuse (`client.works`), nor has one whose releases are not comparable with the server's (a script, the TypeScript client).
     """
     refused = _refused(history)
@@ -84,7 +84,7 @@ def works(history: History, conversation: str) -> Verdict:
 
 def _gave_up(history: History, refused: ClientError) -> Verdict:
     pointer = at(refused, f"{refused.verb} raised {refused.error_type}")
-    if hurt_at(history, refused.t_ns, slack_ns=SECOND) or any(
+    if faulted_at(history, refused.t_ns, slack_ns=SECOND) or any(
         life.t_ns < refused.t_ns for life in server_down(history)
     ):
         return inconclusive(
@@ -194,9 +194,9 @@ def _of_another_release(header: Header) -> str:
     return "" if skew(header) else "client and server are of one release, or of releases that cannot be compared"
 
 
-def _unhurt(header: Header) -> str:
-    hurt = plans(header, *PATH, *RESTARTS)
-    return "a scenario with faults says nothing about whether releases fit together" if hurt else ""
+def _without_faults(header: Header) -> str:
+    faulted = plans(header, *PATH, *RESTARTS)
+    return "a scenario with faults says nothing about whether releases fit together" if faulted else ""
 
 
 GUARANTEES = (
@@ -214,7 +214,7 @@ GUARANTEES = (
         level=Level.SHOULD,
         promise="A client one release older or newer than the server works, or fails with one clear error.",
         judge=per_conversation(compatible),
-        applies=first_of(a_client, _of_another_release, _unhurt),
+        applies=first_of(a_client, _of_another_release, _without_faults),
         rests_on=frozenset({LOG, STREAM, STATUS, CLIENT, WIRE}),
         rests_on_time=True,
         judges_break_offs=True,

@@ -35,7 +35,7 @@ BEFORE_NS = SECOND // 4
 
 
 def reconcile(history: History, conversation: str) -> Verdict:
-    """After a run, REST requests and bytes grow with what was missed, not with the history.
+    """After a run, the client's REST requests and bytes grow with the events that it missed, not with the length of the history.
 
     Counted at the wire: the answers to plain reads between the terminal status and the return of the client's run, without those
     of the status, which a client may poll as it likes, and without answers that a rule or an error spoiled:

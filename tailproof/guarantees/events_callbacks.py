@@ -30,8 +30,8 @@ def callbacks(history: History, conversation: str) -> Verdict:
     """Each persisted event of the log reaches the client's callbacks exactly once, in log order.
 
     *From where on*: what was published after the client's subscription was answered, or after it called its first run, whichever
-    was first. What stood in the log before is history: an SDK reads it into its list and tells its callbacks nothing ("callbacks
-    are not replayed history", `RemoteConversation` of 1.58.0). *Up to where*: the end of the last run that came back, as in
+    was first. What was in the log before is history: an SDK reads it into its list and tells its callbacks nothing ("callbacks
+    are not replayed history", `RemoteConversation` of 1.58.0). *Up to where*: the end of the last run that returned, as in
     `events.tail`; bookkeeping behind it does not count, nor do snapshots, and an event told while the trial still lasts is in
     time. A run that raised before its end is not judged, nor is a client whose stream was closed for good (4001, 4004). What a
     client could not tell of its callbacks to the end (it was killed, an event has no JSON) is not called missing.
@@ -70,9 +70,9 @@ def callbacks(history: History, conversation: str) -> Verdict:
     if begin is None or end is None:
         return inconclusive("the log shows no end of the client's last run")
     due = [event for event in log.events[begin : end + 1] if event.durable]
-    heard = [one for one in lists_of(history, conversation, "callback") if one.witness == CLIENT]
-    told = [event for one in heard for event in one.events if event.durable and event.id in log.position]
-    cut = next((one for one in heard if one.end is not None and not one.end.complete), None)
+    lists = [one for one in lists_of(history, conversation, "callback") if one.witness == CLIENT]
+    told = [event for one in lists for event in one.events if event.durable and event.id in log.position]
+    cut = next((one for one in lists if one.end is not None and not one.end.complete), None)
     if cut is not None and _missing(history, conversation, due, told, back):
         return _doubled(told) or _out_of_order(history, log, due, told) or inconclusive(cut.why_incomplete)
     return (
@@ -98,7 +98,7 @@ def _last_judged(history: History, conversation: str) -> Run | None:
 
 
 def _begin(history: History, conversation: str, log: Log) -> int | None:
-    """The place of the first event that was published to a client that had to hear of it."""
+    """The place of the first event that was published to a client that had to get it."""
     answered = [one.answered_ns for one in client_streams(history)[:1] if one.answered_ns is not None]
     called = [run.t_ns for run in history.runs if run.stage == "called"]
     since_ns = min([*answered, *called])
@@ -119,8 +119,8 @@ def _begin(history: History, conversation: str, log: Log) -> int | None:
 def _missing(
     history: History, conversation: str, due: Sequence[Event], told: Sequence[Event], back: Run
 ) -> Verdict | None:
-    heard = {event.id for event in told}
-    missing = [event for event in due if event.id not in heard]
+    reached = {event.id for event in told}
+    missing = [event for event in due if event.id not in reached]
     coming = _still_on_its_way(history) if missing else frozenset()
     missing = [event for event in missing if event.id not in coming]
     if not missing:

@@ -47,7 +47,7 @@ def tail(history: History, conversation: str) -> Verdict:
 
 
 def middle(history: History, conversation: str) -> Verdict:
-    """When the client's run returns, it holds also the events between the first 10 and the last 10 of the log.
+    """When the client's run returns, it also holds all events of the log between the first 10 and the last 10.
 
     The log is that of `events.tail`; one of up to 20 events has no middle.
     """

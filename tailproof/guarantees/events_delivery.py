@@ -28,7 +28,7 @@ UNTOUCHED = frozenset({"passed", "control"})
 
 
 def delivered(history: History, conversation: str) -> Verdict:
-    """A subscriber with a healthy path receives every event after subscribing, in log order.
+    """A subscriber with a healthy connection receives every event after subscribing, in log order.
 
     Judged on every subscription past the wire, and on those through the wire when no fault touched it. Each must have
     received one contiguous part of the final log: from its first event on, or from the first user message that the server

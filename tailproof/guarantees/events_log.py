@@ -1,4 +1,4 @@
-"""The server's log: nothing acknowledged is lost from it, nothing stands in it twice, nothing in it changes."""
+"""The server's log: nothing acknowledged is lost from it, nothing is in it twice, nothing in it changes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def complete(history: History, conversation: str) -> Verdict:
 
     *Seen* is a durable event on any subscription, page, disk (of any life of the server), callback or client list, before the
     final reading began; a user message that the server accepted (2xx); and a tool call whose result the loop told the model:
-    it and its end stand in the log. What only the last reading of the disk holds,
+    it and its end are in the log. What only the last reading of the disk holds,
     behind all that the log holds, came after the reading and is counted apart. Snapshots and deltas are not durable.
     """
     log = log_of(history, conversation)

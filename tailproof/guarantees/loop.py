@@ -27,9 +27,9 @@ TERMINATES_S = 30.0
 
 
 def terminates(history: History, conversation: str) -> Verdict:
-    """Every run reaches a terminal or waiting status within its budget after the last fault is healed.
+    """Every run reaches a terminal or waiting status within its time limit after the last fault is healed.
 
-    A run begins with an accepted request to run. Its budget is the scripted time plus T, counted from its beginning or from the
+    A run begins with an accepted request to run. Its time limit is the scripted time plus T, counted from its beginning or from the
     last obstacle in it: the healing of a fault of the server, readiness after a restart, the release of a loop that the trial itself
     held. What is done to a client's path is no obstacle to the loop, which runs in the server. It has ended
     with the first settled status after which no other is seen before the next run. A run whose server died or was stopped is
@@ -108,7 +108,7 @@ def _obstacles(history: History) -> list[tuple[int, str]]:
 
 
 def _cut_off(history: History, run: BegunRun, settled: Status | None) -> Life | None:
-    """The server went down before the run had come to rest, and came back."""
+    """The server went down before the run had come to rest, and was started again."""
     end_ns = settled.t_ns if settled else run.until_ns
     started = [life.t_ns for life in history.lives if life.stage == "started"]
     return next(

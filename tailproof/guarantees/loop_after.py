@@ -43,7 +43,7 @@ SLACK_NS = SECOND // 2
 
 
 def once(history: History) -> Verdict:
-    """No tool effect happens twice, restart or not.
+    """No tool call runs twice, with or without a restart.
 
     Each scripted tool call appends its own token when it begins. After a death of the server the promise is only tested by
     running the conversation again.

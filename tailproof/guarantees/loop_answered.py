@@ -1,4 +1,4 @@
-"""What a user says is kept once, and heard."""
+"""What a user says is kept once, and the model gets it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ BROKEN_OFF = {
     "stuck": "the run was stuck",
     "waiting": "an action waits for a confirmation",
 }
-"""Ends of a run at which a message may stay unheard."""
+"""Ends of a run at which a message may stay unanswered."""
 
 
 def answered(history: History, conversation: str) -> Verdict:
@@ -57,7 +57,7 @@ def answered(history: History, conversation: str) -> Verdict:
 
     Judged for each message with a text that the server accepted (2xx), whoever posted it. A text that was accepted twice is due
     twice; a message that the log lacks is `events.complete`'s. What a script posted nobody told it to: its texts are those of the log,
-    the last to the last. Excused is what nobody was to hear (no run was on, asked for with it
+    the last to the last. Excused is what the model was not to get (no run was on, asked for with it
     or after it), and what a run that was paused, failed, stuck, broken off or deleted did not come to.
     """
     if history.header.schema < COUNTED_SINCE:
@@ -155,7 +155,7 @@ def _one_message(history: History, conversation: str, message: Request, event: E
         return inconclusive(
             f"{text[:60]!r} may be in a request, but only the first {CHARS} characters of each message are kept"
         )
-    excuse = _why_unheard(history, conversation, message, accepted_here)
+    excuse = _why_unanswered(history, conversation, message, accepted_here)
     if excuse is not None:
         return excuse
     last = [status for status in clean_statuses(history, conversation) if status.t_ns > message.t_ns]
@@ -200,7 +200,7 @@ def _rest(later: Sequence[Status]) -> Status | None:
     return first
 
 
-def _why_unheard(history: History, conversation: str, message: Request, accepted_here: Pointer) -> Verdict | None:
+def _why_unanswered(history: History, conversation: str, message: Request, accepted_here: Pointer) -> Verdict | None:
     """What takes the ground from the promise for a message that the model was not told."""
     for request in history.requests:
         if request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation):

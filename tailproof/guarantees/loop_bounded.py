@@ -23,12 +23,12 @@ READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def bounded(history: History) -> Verdict:
-    """Reconnects and retries back off, and end when there is nothing to come back to.
+    """A client backs off when it reconnects or retries, and stops when there is nothing left to subscribe to.
 
     Counted at the wire. Attempts to subscribe: at most 5 in any second and 20 in any ten (parameters `loop.bounded.1s`,
     `loop.bounded.10s`). The same request (method, path and query) asked again after it had failed: the same, but a read at a
     steady pace of 0.2 s or slower is polling and no retry; no read, failed or not, is asked more than ten times in a second.
-    After a close code that forbids to come back, and after the conversation is known to be deleted (the first 404 or 410 to
+    After a fatal close code, and after the conversation is known to be deleted (the first 404 or 410 to
     it), at most ten more attempts or failed requests (`loop.bounded.after`).
     """
     parameters = history.header.parameters

@@ -39,11 +39,11 @@ WORDS = {"interrupted": "paused", "waiting": "waiting"}
 
 
 def returns(history: History, conversation: str) -> Verdict:
-    """The client's run or poll loop returns within T of the end of the run, and raises when that is an error.
+    """The client's run or poll loop returns within T after the server's run has ended, and raises if that run ended in an error.
 
     T counts beyond the lag that was put on the client's path, from the status that a healthy reader saw (or from the healing of a
     fault on the path that came later, if the run returned after it). A run that is paused, or waits for the user, has come to
-    rest: the client comes back, too, in whichever way (`RemoteConversation.run` documents a return for every status that is not
+    rest: the client's run ends, too, by return or exception (`RemoteConversation.run` documents a return for every status that is not
     `running`). When the conversation is deleted under it, it raises. A client that returns while the run still goes on, or
     without a run, breaks the promise, too. A script returns with exit code 0 and raises with any other.
 
@@ -58,7 +58,7 @@ def returns(history: History, conversation: str) -> Verdict:
 
 
 def without_return(history: History, conversation: str) -> Verdict:
-    """The verdict of a promise about what a client has when its run returns, where none came back: excused when `returns` convicts
+    """The verdict of a promise about what a client has when its run returns, where none returned: excused when `returns` convicts
     it for that, inconclusive else."""
     verdict = returns(history, conversation)
     if verdict.outcome is not Outcome.VIOLATED:
@@ -81,18 +81,18 @@ def _one_return(history: History, conversation: str, called: Run, back: Run | No
         return excused("the server went down during the run", evidence=[at(life, life.stage) for life in down])
     rested = _rest_at(history, conversation, called, back)
     if rested is not None and back is not None:
-        return _came_back_from(history, rested, back, limit_s)
+        return _ended_after(history, rested, back, limit_s)
     if ended is None:
         return _without_an_end(history, conversation, called, back)
     if back is None:
         return _never(history, called, ended, limit_s)
     if ended.t_ns > back.t_ns + SLACK_NS:
         return _early(history, conversation, back)
-    return _came_back_from(history, ended, back, limit_s, called=called)
+    return _ended_after(history, ended, back, limit_s, called=called)
 
 
 def _rest_at(history: History, conversation: str, called: Run, back: Run | None) -> Status | None:
-    """The pause (or the wait for the user) that a run came back from; None when the run was on then, or had ended."""
+    """The pause (or the wait for the user) at which a run returned or raised; None when the run was on then, or had ended."""
     if back is None:
         return None
     seen = [
@@ -108,9 +108,7 @@ def _rest_at(history: History, conversation: str, called: Run, back: Run | None)
     return first
 
 
-def _came_back_from(
-    history: History, ended: Status, back: Run, limit_s: float, *, called: Run | None = None
-) -> Verdict:
+def _ended_after(history: History, ended: Status, back: Run, limit_s: float, *, called: Run | None = None) -> Verdict:
     evidence = [at(ended, f"{ended.raw} via {ended.via}"), at(back, _how(back))]
     took_ns = back.t_ns - _counted_from(history, ended, back.t_ns)
     measured: dict[str, Any] = {"limit_s": limit_s, "took_s": max(0.0, seconds(took_ns))}
@@ -181,7 +179,8 @@ def _eaten(history: History, called: Run, ended: Status, back: Run) -> Exchange 
     spoiled = [
         one
         for one in history.exchanges
-        if (one.rule or _network_hurt(history, one)) and (one.done in SPOILED or one.done in ("delayed", "held"))
+        if (one.rule or _during_network_fault(history, one))
+        and (one.done in SPOILED or one.done in ("delayed", "held"))
     ]
     return next(
         (
@@ -195,7 +194,7 @@ def _eaten(history: History, called: Run, ended: Status, back: Run) -> Exchange 
     )
 
 
-def _network_hurt(history: History, exchange: Exchange) -> bool:
+def _during_network_fault(history: History, exchange: Exchange) -> bool:
     return any(
         _of_all_requests(window) and (window.on_at(began(exchange)) or window.on_at(exchange.t_ns))
         for window in fault_windows(history)

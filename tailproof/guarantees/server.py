@@ -78,8 +78,8 @@ def ready(history: History) -> Verdict:
 
 
 def works(history: History) -> Verdict:
-    """A server that is ready lets a conversation be created and subscribed to, takes a message, starts a run, and lives until it is
-    ended.
+    """A server that is ready lets a client create a conversation, subscribe to it, send a message and run it, and does not die by
+    itself.
 
     `NAME-refused` is an answer of 4xx to the plain protocol client, which asks for nothing but what the protocol offers, when the
     trial broke off for it; what other clients are refused is theirs (`client.works`), unless the server fails (5xx, no answer:
@@ -149,7 +149,7 @@ def _turned_away(history: History) -> Stream | None:
 
 
 def returns(history: History) -> Verdict:
-    """A server that was ended and started again gets ready within T, and stays.
+    """A server that is stopped or killed and started again is ready within T, and stays.
 
     Judged for each life that follows an end which the harness caused. One that ends by itself before it is ready, and one that runs
     and does not get ready, does not return; the trial waits for it as long as `server.ready` allows.

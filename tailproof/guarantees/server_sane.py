@@ -1,4 +1,4 @@
-"""What a server says ends, is no larger than what is taken, and is what the protocol says."""
+"""What a server says ends, is within the size limits, and follows the protocol."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SIGNATURES = {"endless": "never-ends", "too-large": "too-large", "misshapen": "n
 
 
 def sane(history: History) -> Verdict:
-    """An answer that has begun ends within 10 s, an answer and a message are no larger than what is taken (`incoming.limits`), and they
-    are what the protocol says.
+    """An answer that has begun ends within 10 s, answers and messages are within the size limits (`incoming.limits`) and follow
+    the protocol.
 
     Judged on what the harness asked past the wire, on what the client asked through it where no rule touched the exchange, and on the
     observer's subscriptions, while nothing was done to the server itself. An answer that never began, and one that broke off,
-    is no matter of this promise (`server.ready`), and neither is what a server says that is being hurt.
+    is no matter of this promise (`server.ready`), and neither is what a server says during a fault of its own.
     """
     answers = [request for request in requests_of_the_ready(history) if request.code or request.flaw]
     flawed: list[Said] = [request for request in answers if request.flaw]

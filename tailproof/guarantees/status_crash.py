@@ -48,7 +48,7 @@ class Aftermath:
     alone: Sequence[Status]
     """Reads that load nothing, before anybody loaded."""
     loaded: Sequence[Status]
-    """Reads behind a load."""
+    """Reads after a load."""
     push: Request | None
     until_ns: int
 
@@ -72,14 +72,14 @@ class Finding:
 
 
 def crash(history: History, conversation: str) -> Verdict:
-    """What was running when the server died is not shown as running without a worker later than T after readiness, is marked as
-    broken off where a user looks, and can be used again.
+    """T after the restarted server is ready, a run that the server's death interrupted is no longer shown as running (unless a worker
+    continues it), is marked as interrupted where a user looks, and the conversation can be used again.
 
     Four checks after each death of a server that was running the conversation:
     `running-after-restart`: a plain read of the status (no load) still shows it running T after the next life was ready;
-    `running-after-load`: also behind a load of the conversation; `unmarked`: neither a failed status nor a new error event that
-    somebody saw before the push says that the run broke off (for a server that promises `interrupted`, that status is as good; one
-    that promises `run-again` owes no mark); `not-usable`: the first request to run after all that is refused. What the model was
+    `running-after-load`: also after a load of the conversation; `unmarked`: neither a failed status nor a new error event that
+    somebody saw before the push says that the run was interrupted (for a server that promises `interrupted`, that status is as good; one
+    that promises `run-again` needs no mark); `not-usable`: the first request to run after all that is refused. What the model was
     asked by itself is a worker.
     The signature joins all that failed.
     """

@@ -39,7 +39,7 @@ _GIVEN = re.compile(r"call-\d+-\d+")
 
 
 def files(witness: str) -> str:
-    """The file that a witness writes: `observer.log` stands in that of the observer."""
+    """The file that a witness writes: `observer.log` is in that of the observer."""
     return witness.partition(".")[0]
 
 

@@ -66,9 +66,9 @@ SOURCES = {
 def header(scenario: str, *, target: str = "docker:openhands:1.58.0", client: str = "sdk:1.58.0") -> Header:
     """The header of one trial."""
     summaries = {
-        "calm": ("calm", "Nothing is hurt: everything holds."),
+        "calm": ("calm", "No fault: everything holds."),
         "stream-lag": ("stream", "The server's frames arrive 2 seconds late."),
-        "oom-server": ("memory", "The kernel kills the server while a tool runs; it comes back on the same volume."),
+        "oom-server": ("memory", "The kernel kills the server while a tool runs; it restarts on the same volume."),
     }
     family, summary = summaries[scenario]
     return Header(
@@ -113,7 +113,7 @@ def lag() -> History:
 
 
 def oom() -> History:
-    """The kernel kills the server in a container, which comes back in place."""
+    """The kernel kills the server in a container, which restarts in place."""
     fault = {"fault": "oom", "name": "memory.server", "scope": "container"}
     return History(
         header("oom-server"),
@@ -139,7 +139,7 @@ def oom() -> History:
 
 
 def calm() -> History:
-    """Nothing is hurt."""
+    """No fault."""
     return History(header("calm"), phases(("preparing", 0), ("driving", 3), ("ended", 5.25)))
 
 

@@ -11,4 +11,4 @@ WORDS: tuple[str, ...] = (
     *("base_state.json", "page_id", "sort_order", "session_api_key", "X-Session-API-Key", "X-Init-API-Key"),
     *("OpenHands", "openhands", "agent_server", "OH_"),
 )
-"""Routes; kinds of events and what stands in them; files, parameters and headers; names of the product and of its settings."""
+"""Routes; kinds of events and what is in them; files, parameters and headers; names of the product and of its settings."""
