@@ -22,7 +22,7 @@ CATALOGUE: Mapping[str, Guarantee] = table("guarantees")
 def judge(history: History, guarantee_ids: Iterable[str] | None = None) -> dict[str, Verdict]:
     """Judge a history by the guarantees named, all when None.
 
-    What the record cannot bear is taken back (`weigh`), and so is what holds in a trial that waited in vain for something when
+    What the record cannot bear is taken back (`weigh`), and so is what holds in a trial that waited for something that did not happen, when
     no promise is broken that explains it. Raises KeyError for an id that is not in the catalogue.
     """
     chosen = list(CATALOGUE if guarantee_ids is None else guarantee_ids)

@@ -1,4 +1,4 @@
-"""Whether the witnesses of a trial can be believed: each is asked for its own count, and each for what the others saw.
+"""Whether the witnesses of a trial can be trusted: each is asked for its own count, and each for what the others saw.
 
 A witness is blind when its record is not whole, or when another one shows what it should have seen and did not. Nothing that rests on
 a blind witness is decided (`catalogue.weigh`): a silence that nobody can vouch for is no proof. What a server or a client did wrong is
@@ -28,7 +28,7 @@ COUNTED_SINCE = 2
 CLOCKS_AGREE_NS = 2_000_000_000
 """Clocks that are less apart are the same."""
 Blind = tuple[str, str]
-"""A witness, and a sentence that says why it is not believed."""
+"""A witness, and a sentence that says why it cannot be trusted."""
 Known = Collection[str]
 """The witnesses that are known to be blind: what they lack accuses nobody."""
 
@@ -51,7 +51,7 @@ def sees(history: History) -> frozenset[str]:
 
 @derived
 def blind(history: History) -> dict[str, str]:
-    """Witness -> why it cannot be believed; empty when all of them agree. A history of before they counted their records has none
+    """Witness -> why it cannot be trusted; empty when all of them agree. A history of before they counted their records has none
     that could be told."""
     found: dict[str, str] = {}
     if history.header.schema >= COUNTED_SINCE:
@@ -218,7 +218,7 @@ def _clients(history: History, known: Known) -> Iterator[Blind]:
 
 
 def _engines(history: History, known: Known) -> Iterator[Blind]:
-    """The engine told of every life in which the server answered, and of every death that was proven."""
+    """The engine reported every life in which the server answered, and every death that was proven."""
     started = {life.epoch for life in history.lives if life.stage == "started"}
     answered = {request.epoch for request in history.requests if request.code and request.witness != CLIENT}
     for epoch in sorted(answered - started):
