@@ -99,11 +99,15 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     "clients",
     multiple=True,
     metavar="SPEC",
-    help="sdk (the release of each target, the default), sdk:VERSION, src:DIR, ts:VERSION, script:FILE, program:FILE or plain "
-    "(repeatable: every target meets every client).",
+    help="sdk (the SDK of each target's own release; the default), sdk:VERSION, src:DIR, ts:VERSION, script:FILE, "
+    "program:FILE or plain (repeatable: every target meets every client).",
 )
 @click.option(
-    "--scenario", "scenarios", multiple=True, metavar="GLOB", help="Only these (repeatable); FILE.yaml works, too."
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    metavar="GLOB",
+    help="Run only these scenarios (repeatable); a FILE.yaml works, too.",
 )
 @click.option("--tier", type=click.Choice(["quick", "gate", "deep"]), default="gate", show_default=True)
 @click.option("-n", "workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Trials side by side.")
@@ -111,16 +115,21 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--baseline", type=click.Path(exists=True, dir_okay=False), help="Known violations [default: the shipped list]."
 )
-@click.option("--seed", type=click.IntRange(*SEEDS), help="Decides all random choices [default: drawn].")
-@click.option("--model-url", default="", metavar="URL", help="For url: targets, the model as the server reaches it.")
+@click.option("--seed", type=click.IntRange(*SEEDS), help="Seed of all random choices [default: random].")
+@click.option(
+    "--model-url",
+    default="",
+    metavar="URL",
+    help="For url: targets: the address at which the server reaches the model.",
+)
 @click.option(
     "--ca",
     envvar=CA_VARIABLE,
     type=click.Path(exists=True, dir_okay=False, resolve_path=True),
-    help="For url:https, certificates (PEM) that are believed besides those of the machine.",
+    help="For url:https targets: certificates (PEM) to trust in addition to the machine's.",
 )
 @click.option("--repetitions", type=click.IntRange(1, 1000), default=1, show_default=True, help="Trials per scenario.")
-@click.option("--strict", is_flag=True, help="A violated SHOULD closes the gate, too.")
+@click.option("--strict", is_flag=True, help="A violated SHOULD guarantee closes the gate, too.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML.")
 @click.option("--alluredir", type=click.Path(file_okay=False), help="Write Allure results.")
 @_acts_on_errors
@@ -192,7 +201,8 @@ def judge(history: Path, globs: Sequence[str], baseline: Path | None, *, compare
 @click.option("--out", default="tailproof-results/repro", show_default=True, metavar="DIR")
 @_acts_on_errors
 def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
-    """Run the trial of RESULT (result.json) or HISTORY again: same scenario, seed, target and client; k of n."""
+    """Run the violated trials of RESULT (result.json) or HISTORY again, with the same scenario, seed, target and client, and say in how
+    many of n trials each violation came back."""
     from tailproof.runner.repro import reproduce
 
     sys.exit(reproduce(what, trials=trials, parallel=workers, out=Path(out).resolve(), echo=say))
@@ -201,7 +211,7 @@ def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
 @main.command("list")
 @_acts_on_errors
 def list_() -> None:
-    """List scenarios, guarantees, faults, targets, clients and protocols, and which package brings what is not of tailproof."""
+    """List scenarios, guarantees, faults, targets, clients and protocols, each with its package if another package brings it."""
     from tailproof.extensions import brought_by, table
     from tailproof.guarantees.catalogue import CATALOGUE
     from tailproof.runner.check import catalogue
@@ -246,14 +256,21 @@ def doctor() -> NoReturn:
 
 @main.command("seed-history")
 @click.argument("version")
-@click.option("--events", type=click.IntRange(50, 100_000), required=True, help="How many the log shall hold.")
-@click.option("--bytes", "sizes", default="2000", show_default=True, metavar="B|MIN-MAX", help="Of each event.")
-@click.option("--seed", type=click.IntRange(*SEEDS), default=0, help="Decides sizes, ids and texts [default: 0].")
+@click.option("--events", type=click.IntRange(50, 100_000), required=True, help="Number of events in the log.")
+@click.option(
+    "--bytes",
+    "sizes",
+    default="2000",
+    show_default=True,
+    metavar="B|MIN-MAX",
+    help="Size of each event in bytes, as stored.",
+)
+@click.option("--seed", type=click.IntRange(*SEEDS), default=0, help="Seed of sizes, ids and texts [default: 0].")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new directory.")
-@click.option("--model-url", default="", metavar="URL", help="What the conversation asks for its next replies.")
+@click.option("--model-url", default="", metavar="URL", help="Address of the model that the conversation will use.")
 @_acts_on_errors
 def seed_history(version: str, events: int, sizes: str, seed: int, out: Path, model_url: str) -> None:
-    """Let release VERSION make a conversation, seed it with a long history, and leave its directory to start a server on."""
+    """Make a conversation of release VERSION with a long history, in a directory to start a server on."""
     from tailproof.protocol.adapter import SeededHistory
     from tailproof.scenario.schema import SeededPlan
     from tailproof.trial.seeded_history import export
@@ -272,7 +289,7 @@ def seed_history(version: str, events: int, sizes: str, seed: int, out: Path, mo
 
 @main.group()
 def image() -> None:
-    """Images of the server under test."""
+    """Build images of the server under test."""
 
 
 @image.command("build")
@@ -297,11 +314,11 @@ def wire(arguments: Sequence[str]) -> NoReturn:
 
 
 @main.command()
-@click.option("--all", "everything", is_flag=True, help="Also what belongs to a living owner.")
+@click.option("--all", "everything", is_flag=True, help="Also what belongs to a process that is still running.")
 def clean(everything: bool) -> None:
-    """Remove what a killed trial left: containers, networks, volumes, processes, scratch directories.
+    """Remove what killed trials left: containers, networks, volumes, processes, scratch directories.
 
-    Environments of releases that nobody asked for in 30 days go, too.
+    Environments of releases that were not used for 30 days are removed, too.
     """
     from tailproof.provision.environments import evict
     from tailproof.runner.leftovers import clean as clean_up

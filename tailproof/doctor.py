@@ -118,7 +118,7 @@ def _releases() -> Finding:
         ok=bool(known),
         name="releases",
         says=f"lock files for {', '.join(known) or 'none'}; environments built: {', '.join(built) or 'none yet'}",
-        needed_for="releases with the dependencies of their day",
+        needed_for="installing releases with the dependencies they had when they came out",
         remedy="install tailproof again: its lock files are missing",
         required=True,
     )
@@ -156,16 +156,16 @@ def _node() -> Finding:
 
 def _tmux() -> Finding:
     return _tool(
-        "tmux", "-V", "the terminals of a server that runs as a plain process (its tools else get plain shells)"
+        "tmux", "-V", "the terminals of a server that runs as a process (without tmux, its tools get plain shells)"
     )
 
 
 def _git() -> Finding:
-    return _tool("git", "--version", "workspaces of a server that runs as a plain process (pypi:, src:)")
+    return _tool("git", "--version", "workspaces of a server that runs as a process (pypi:, src:)")
 
 
 def _mmdebstrap() -> Finding:
-    return _tool("mmdebstrap", "--version", "building images where no registry is reached")
+    return _tool("mmdebstrap", "--version", "building images on a machine that cannot reach a registry")
 
 
 def _space() -> Finding:
@@ -239,7 +239,7 @@ def _memory_limit(info: dict[str, Any]) -> Finding:
         says="the engine can limit memory"
         if not lacks
         else f"the engine lacks {' and '.join(lacks)}; swap is {swap} kB",
-        needed_for="the scenarios in which the kernel kills for want of memory",
+        needed_for="the scenarios with kernel OOM kills",
         remedy="boot with cgroup_enable=memory swapaccount=1, or turn swap off",
     )
 
@@ -265,7 +265,7 @@ def _toxiproxy() -> Finding:
         ok=missing is None,
         name="toxiproxy",
         says=missing or "a Toxiproxy server can be started",
-        needed_for="faults below the frames (network.*): bandwidth, slicing, half-open connections",
+        needed_for="faults at the level of bytes (network.*): bandwidth, slicing, half-open connections",
         remedy=HOW_TO_GET_TOXIPROXY,
     )
 

@@ -101,7 +101,7 @@ def _say(problem: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _keys(annotation: Any, place: Place) -> Iterator[str]:
-    """Names of the fields of the models that `place` leads to. Tags of unions stand in a place, but not in the file."""
+    """Names of the fields of the models that `place` leads to. Tags of unions are in a place, but not in the file."""
     origin = get_origin(annotation)
     arguments = get_args(annotation)
     if origin is Annotated:

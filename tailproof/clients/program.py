@@ -1,6 +1,6 @@
 """Drives a client in a process and environment of its own by JSON lines; what it tells is written down.
 
-The protocol stands in `docs/clients/typescript.md`; any program that follows it can be a client under test.
+The protocol is in `docs/clients/typescript.md`; any program that follows it can be a client under test.
 """
 
 from __future__ import annotations
@@ -183,9 +183,9 @@ class ProgramClient:
 
     def _ends(self, process: subprocess.Popen[bytes]) -> bool:
         """It ends by itself. As long as it has something to report it may take its time: what it holds can be a long list."""
-        heard = -1
-        while heard < self._lines:
-            heard = self._lines
+        seen = -1
+        while seen < self._lines:
+            seen = self._lines
             try:
                 process.wait(CLOSE_S)
             except subprocess.TimeoutExpired:
@@ -256,7 +256,7 @@ class ProgramClient:
                 self._told.take(decode(line))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 shown = repr(self._recorder.masker.start(line, LINE_CHARS))
-                self._unheard(f"a report of the client cannot be read: {error}: {shown}")
+                self._unreadable(f"a report of the client cannot be read: {error}: {shown}")
         try:
             self._code = self._process.wait(KILL_S)
         except subprocess.TimeoutExpired:
@@ -268,7 +268,7 @@ class ProgramClient:
         self._told.end(why="" if in_order else self._obituary(), died_with=self._code if died else None)
         self._gone.set()
 
-    def _unheard(self, says: str) -> None:
+    def _unreadable(self, says: str) -> None:
         """Nobody knows what the client has told here: what is missing from now on need not be missing with the client."""
         self._told.note(says)
         self._recorder.witness(TRIAL).write(BreakOff(by="harness", doing="hear", says=says))

@@ -64,7 +64,7 @@ class ProgramReports:
         self._said: dict[str, Report] = {}
         self._open: dict[str, tuple[Report, int]] = {}
         self._called: set[int] = set()
-        self._heard = False
+        self._callbacks_begun = False
         self._undumped = 0
 
     def said(self, word: str) -> Report | None:
@@ -82,17 +82,17 @@ class ProgramReports:
 
     def begin_callbacks(self) -> None:
         """From here on everything that callbacks get is told."""
-        self._heard = True
+        self._callbacks_begun = True
         self._write_callbacks("begin")
 
     def end(self, *, why: str, died_with: int | None) -> None:
         """The program has ended. `why` is empty when it was asked to and had told everything; `died_with` is the exit code of one
-        that ended by itself: it has raised in every run that it did not come back from."""
+        that ended by itself: it has raised in every run that it did not return from."""
         for held, left in self._open.values():
             cut = self._reading(held, "end")
             cut.complete, cut.error = False, f"the client ended with {left} events unreported"
             self._witness.write(cut)
-        if self._heard:
+        if self._callbacks_begun:
             unread = f"{self._undumped} events of the client have no JSON" if self._undumped else ""
             self._write_callbacks("end", why_cut=why or unread)
         if died_with is not None:

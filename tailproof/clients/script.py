@@ -1,6 +1,6 @@
 """A script as a client: any program that talks to an agent server by itself. It tells nothing but how it ends.
 
-What it gets, and what is judged, stands in `docs/clients/script.md`.
+What it gets, and what is judged, is in `docs/clients/script.md`.
 """
 
 from __future__ import annotations

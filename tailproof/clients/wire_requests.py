@@ -18,9 +18,9 @@ Said = Sequence[tuple[int, str]]
 
 
 def requests_of(journal: Path, adapter: Adapter, said: Said = ()) -> Iterator[Request]:
-    """What was asked of the server that the adapter knows, as the client's own, in the order of their ends. The server never heard
-    of a request that a rule kept back for good, whatever its sender was answered; one that was kept back for a while was asked
-    when it was passed on. Texts do not stand in the journal of the wire: what the client was told to say, it sends from then on,
+    """What was asked of the server that the adapter knows, as the client's own, in the order of their ends. The server never got
+    a request that a rule kept back for good, whatever its sender was answered; one that was kept back for a while was asked
+    when it was passed on. Texts are not in the journal of the wire: what the client was told to say, it sends from then on,
     until it is told something else."""
     for exchange in _exchanges(journal):
         asked = adapter.asked(exchange.method, exchange.path)

@@ -1,4 +1,4 @@
-"""Heals faults by the clock, while the trial's thread drives the run."""
+"""Heals faults after a fixed time, while the trial's thread drives the run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class HealingClock:
         """Until the fault was healed; at once for one that was never set. Raises DeadlineMissed, Cancelled."""
         thread = self._threads.get(fault)
         if thread is not None:
-            budget.wait_for(f"{fault} to be healed by the clock", lambda: not thread.is_alive(), every=0.02)
+            budget.wait_for(f"{fault} to be healed after its fixed time", lambda: not thread.is_alive(), every=0.02)
 
     def stop(self) -> None:
         """Heal nothing any more; when it returns, no healing is under way. Idempotent."""

@@ -33,5 +33,5 @@ def a_death(header: Header) -> str:
 
 
 def a_restart(header: Header) -> str:
-    """Of a server that was ended and started again."""
-    return "" if plans(header, *RESTARTS) else "nothing in this scenario ends the server"
+    """Of a server that was stopped or killed and started again."""
+    return "" if plans(header, *RESTARTS) else "nothing in this scenario stops or kills the server"

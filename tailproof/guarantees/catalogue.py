@@ -22,7 +22,7 @@ CATALOGUE: Mapping[str, Guarantee] = table("guarantees")
 def judge(history: History, guarantee_ids: Iterable[str] | None = None) -> dict[str, Verdict]:
     """Judge a history by the guarantees named, all when None.
 
-    What the record cannot bear is taken back (`weigh`), and so is what holds in a trial that waited in vain for something when
+    What the record cannot bear is taken back (`weigh`), and so is what holds in a trial that waited for something that did not happen, when
     no promise is broken that explains it. Raises KeyError for an id that is not in the catalogue.
     """
     chosen = list(CATALOGUE if guarantee_ids is None else guarantee_ids)
@@ -33,7 +33,7 @@ def judge(history: History, guarantee_ids: Iterable[str] | None = None) -> dict[
     if history.missed and not any(verdict.outcome is Outcome.VIOLATED for verdict in found.values()):
         missed = history.missed[0]
         saw = f"; last seen: {missed.saw}" if missed.saw else ""
-        why = f"the trial waited {missed.seconds:.1f} s in vain for {missed.waited_for}{saw}"
+        why = f"the trial waited {missed.seconds:.1f} s for {missed.waited_for}, which did not happen{saw}"
         found = {
             identity: _taken_back(verdict, why) if verdict.outcome is Outcome.HOLDS else verdict
             for identity, verdict in found.items()
@@ -70,7 +70,7 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
     if doubts:
         return _taken_back(verdict, doubts[0])
     if verdict.outcome is Outcome.NOT_APPLICABLE and not verdict.evidence:
-        return _taken_back(verdict, "nothing that was seen shows it")
+        return _taken_back(verdict, "no record shows it")
     if verdict.outcome is Outcome.HOLDS and not any(verdict.compared.values()):
         return _taken_back(verdict, "nothing was compared")
     if verdict.outcome is Outcome.HOLDS and guarantee.rests_on_time:
@@ -81,7 +81,7 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
         lost_s = sum(stall.late_ns for stall in history.stalls) / SECOND
         took_s, limit_s = verdict.measured.get("took_s"), verdict.measured.get("limit_s")
         if not isinstance(took_s, int | float) or not isinstance(limit_s, int | float) or took_s - lost_s <= limit_s:
-            return _taken_back(verdict, f"harness or server had no processor for {lost_s:.2f} s")
+            return _taken_back(verdict, f"harness or server got no processor time for {lost_s:.2f} s")
     return verdict
 
 
@@ -147,7 +147,7 @@ BACK = "reconnected"
 
 
 def _unfinished(history: History) -> list[str]:
-    return [] if any(phase.name == "ended" for phase in history.phases) else ["the trial did not come to its end"]
+    return [] if any(phase.name == "ended" for phase in history.phases) else ["the trial did not finish"]
 
 
 def _spoiled_lines(history: History) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import ClientError, Run
 from tailproof.history.timeline import SECOND, client_runs, last_ns, seconds, settled_at
-from tailproof.history.traffic import failed_requests, hurt_at, requests_of_the_ready, server_down
+from tailproof.history.traffic import failed_requests, faulted_at, requests_of_the_ready, server_down
 from tailproof.history.views import lists_of, log_of
 
 RETURNS_S = 10.0
@@ -39,10 +39,10 @@ WORDS = 3
 def compatible(history: History, conversation: str) -> Verdict:
     """A client one release older or newer than the server works, or fails with one clear error.
 
-    *Works*: its run comes back well within T of the end of the run, and the list that it holds is the log. *Fails with one clear
+    *Works*: its run returns well within T of the end of the run, and the list that it holds is the log. *Fails with one clear
     error*: it raises while it creates, sends or runs, and the message says more than a bare type (a person can act on a field, a
     code, a version). It never loses events in silence, never hangs, never spins (`loop.bounded`), never returns from a failed
-    run as if all were well. Judged where nothing hurts the path or the server. A client of the server's own release has no such
+    run without an error. Judged where no fault is on the path or the server. A client of the server's own release has no such
     excuse (`client.works`), nor has one whose releases are not comparable with the server's (a script, for one).
     """
     refused = _refused(history)
@@ -84,11 +84,11 @@ def works(history: History, conversation: str) -> Verdict:
 
 def _gave_up(history: History, refused: ClientError) -> Verdict:
     pointer = at(refused, f"{refused.verb} raised {refused.error_type}")
-    if hurt_at(history, refused.t_ns, slack_ns=SECOND) or any(
+    if faulted_at(history, refused.t_ns, slack_ns=SECOND) or any(
         life.t_ns < refused.t_ns for life in server_down(history)
     ):
         return inconclusive(
-            f"the client gave up under a fault ({refused.verb}: {refused.error_type}) and never ran: nothing of it was judged"
+            f"the client gave up under a fault ({refused.verb}: {refused.error_type}) and never ran: nothing about it was judged"
         )
     failed = [request for request in failed_requests(history) if request.witness == CLIENT]
     failed += [request for request in requests_of_the_ready(history) if request.witness == CLIENT and request.flaw]
@@ -102,7 +102,7 @@ def _gave_up(history: History, refused: ClientError) -> Verdict:
     own = history.header.client.partition(":")[0] in SERVERS_NUMBERS and bool(history.header.versions.get("server"))
     server = "a server of its own release" if own else "this server"
     return violated(
-        f"the client cannot {refused.verb} with {server}: {refused.error_type}",
+        f"the client failed to {refused.verb} with {server}: {refused.error_type}",
         signature="own-release-fails" if own else f"cannot-{refused.verb}",
         expected=[f"a client that works with {server}"],
         seen=[f"{refused.error_type}: {refused.error}"[:300]],
@@ -140,10 +140,12 @@ def _run(history: History, conversation: str, called: Run, back: Run | None) -> 
     late_ns = (back.t_ns if back else last_ns(history)) - ended.t_ns
     evidence = [at(ended, f"{ended.raw} via {ended.via}"), *(at(error, error.error[:120]) for error in unread)]
     if back is None and late_ns <= limit_s * SECOND:
-        return inconclusive(f"the trial ended {seconds(late_ns)} s after the run, before its client was late")
+        return inconclusive(
+            f"the trial ended {seconds(late_ns)} s after the run, before the client's time limit was over"
+        )
     if late_ns > limit_s * SECOND:
         return violated(
-            f"{_pair(history)}: the run was {ended.raw} and the client came back {'late' if back else 'never'}",
+            f"{_pair(history)}: the run was {ended.raw}, and the client's run() {'returned late' if back else 'never returned'}",
             signature="hangs",
             evidence=[at(called, "run() was called"), *evidence],
             timed=True,
@@ -153,7 +155,7 @@ def _run(history: History, conversation: str, called: Run, back: Run | None) -> 
     assert back is not None
     if ended.neutral in ("failed", "stuck"):
         return violated(
-            f"{_pair(history)}: run() returned as if all were well; the run ended in {ended.raw}",
+            f"{_pair(history)}: run() returned without an error, but the run ended in {ended.raw}",
             signature="silent-error",
             evidence=[at(back, "run() returned"), *evidence],
         )
@@ -192,9 +194,9 @@ def _of_another_release(header: Header) -> str:
     return "" if skew(header) else "client and server are of one release, or of releases that cannot be compared"
 
 
-def _unhurt(header: Header) -> str:
-    hurt = plans(header, *PATH, *RESTARTS)
-    return "what a fault causes tells nothing of the releases" if hurt else ""
+def _without_faults(header: Header) -> str:
+    faulted = plans(header, *PATH, *RESTARTS)
+    return "a scenario with faults says nothing about whether releases fit together" if faulted else ""
 
 
 GUARANTEES = (
@@ -212,7 +214,7 @@ GUARANTEES = (
         level=Level.SHOULD,
         promise="A client one release older or newer than the server works, or fails with one clear error.",
         judge=per_conversation(compatible),
-        applies=first_of(a_client, _of_another_release, _unhurt),
+        applies=first_of(a_client, _of_another_release, _without_faults),
         rests_on=frozenset({LOG, STREAM, STATUS, CLIENT, WIRE}),
         rests_on_time=True,
         judges_break_offs=True,

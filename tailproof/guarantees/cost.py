@@ -35,7 +35,7 @@ BEFORE_NS = SECOND // 4
 
 
 def reconcile(history: History, conversation: str) -> Verdict:
-    """After a run, REST requests and bytes grow with what was missed, not with the history.
+    """After a run, the client's REST requests and bytes grow with the events that it missed, not with the length of the history.
 
     Counted at the wire: the answers to plain reads between the terminal status and the return of the client's run, without those
     of the status, which a client may poll as it likes, and without answers that a rule or an error spoiled:
@@ -92,7 +92,7 @@ def _one_run(history: History, conversation: str, log: Log, called: Run, back: R
     }
     if fetched > repair:
         return violated(
-            f"{len(reads)} requests fetched {fetched} bytes after the run; what was missed are {missed_bytes} of {whole}",
+            f"{len(reads)} requests fetched {fetched} bytes after the run; the missed events have {missed_bytes} of {whole} bytes",
             signature="reads-whole-history" if 2 * fetched >= whole else "reads-more-than-missed",
             evidence=[
                 at(ended, f"{ended.raw} via {ended.via}"),
@@ -142,7 +142,8 @@ GUARANTEES = (
     Guarantee(
         id="cost.reconcile",
         level=Level.SHOULD,
-        promise="After a run, REST requests and bytes grow with what was missed, not with the history.",
+        promise="After a run, the client's REST requests and bytes grow with the events that it missed, not with the length of the "
+        "history.",
         judge=per_conversation(reconcile),
         applies=client_reports("held", "the client holds no list that it could repair"),
         rests_on=frozenset({LOG, STREAM, STATUS, CLIENT, WIRE}),

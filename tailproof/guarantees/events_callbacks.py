@@ -30,8 +30,8 @@ def callbacks(history: History, conversation: str) -> Verdict:
     """Each persisted event of the log reaches the client's callbacks exactly once, in log order.
 
     *From where on*: what was published after the client's subscription was answered, or after it called its first run, whichever
-    was first. What stood in the log before is history: a client reads it into its list and tells its callbacks nothing.
-    *Up to where*: the end of the last run that came back, as in `events.tail`; bookkeeping behind it does not count, nor do
+    was first. What was in the log before is history: a client reads it into its list and tells its callbacks nothing.
+    *Up to where*: the end of the last run that returned, as in `events.tail`; bookkeeping behind it does not count, nor do
     snapshots, and an event told while the trial still lasts is in time. A run that raised before its end is not judged, nor is a
     client whose stream was closed for good. What a client could not tell of its callbacks to the end (it was killed, an event has
     no JSON) is not called missing.
@@ -63,16 +63,16 @@ def callbacks(history: History, conversation: str) -> Verdict:
     ]
     if told_off:
         return excused(
-            f"the stream was closed with {told_off[0].code}: the client must not come back",
+            f"the stream was closed with {told_off[0].code}, after which the client must not subscribe again",
             evidence=[at(closed, f"closed with {closed.code}") for closed in told_off],
         )
     begin, end = _begin(history, conversation, log), end_of_run(history, conversation, log, back)
     if begin is None or end is None:
-        return inconclusive("the log shows no end of the run that the client came back from")
+        return inconclusive("the log shows no end of the client's last run")
     due = [event for event in log.events[begin : end + 1] if event.durable]
-    heard = [one for one in lists_of(history, conversation, "callback") if one.witness == CLIENT]
-    told = [event for one in heard for event in one.events if event.durable and event.id in log.position]
-    cut = next((one for one in heard if one.end is not None and not one.end.complete), None)
+    lists = [one for one in lists_of(history, conversation, "callback") if one.witness == CLIENT]
+    told = [event for one in lists for event in one.events if event.durable and event.id in log.position]
+    cut = next((one for one in lists if one.end is not None and not one.end.complete), None)
     if cut is not None and _missing(history, conversation, due, told, back):
         return _doubled(told) or _out_of_order(history, log, due, told) or inconclusive(cut.why_incomplete)
     return (
@@ -98,7 +98,7 @@ def _last_judged(history: History, conversation: str) -> Run | None:
 
 
 def _begin(history: History, conversation: str, log: Log) -> int | None:
-    """The place of the first event that was published to a client that had to hear of it."""
+    """The place of the first event that was published to a client that had to get it."""
     answered = [one.answered_ns for one in client_streams(history)[:1] if one.answered_ns is not None]
     called = [run.t_ns for run in history.runs if run.stage == "called"]
     since_ns = min([*answered, *called])
@@ -119,8 +119,8 @@ def _begin(history: History, conversation: str, log: Log) -> int | None:
 def _missing(
     history: History, conversation: str, due: Sequence[Event], told: Sequence[Event], back: Run
 ) -> Verdict | None:
-    heard = {event.id for event in told}
-    missing = [event for event in due if event.id not in heard]
+    reached = {event.id for event in told}
+    missing = [event for event in due if event.id not in reached]
     coming = _still_on_its_way(history) if missing else frozenset()
     missing = [event for event in missing if event.id not in coming]
     if not missing:
@@ -128,13 +128,13 @@ def _missing(
     held = {event.id for one in lists_of(history, conversation, "held") for event in one.events}
     known = sum(event.id in held for event in missing)
     return violated(
-        f"{len(missing)} of {len(due)} events never reached the client's callbacks; its own list holds {known} of them",
+        f"{len(missing)} of {len(due)} events never reached the client's callbacks; the client's own list has {known} of them",
         signature="missing",
         expected=[event.id for event in missing],
         seen=[event.id for event in told[-10:]],
         evidence=[
             at(back, f"run() {back.stage}"),
-            *(at(event, f"{event.name} {event.id} stands in the log") for event in missing[:MOST]),
+            *(at(event, f"{event.name} {event.id} is in the log") for event in missing[:MOST]),
         ],
         missing=len(missing),
         due=len(due),
@@ -178,12 +178,12 @@ def _out_of_order(history: History, log: Log, due: Sequence[Event], told: Sequen
     for earlier, event in pairwise(row):
         if log.position[event.id] < log.position[earlier.id]:
             return violated(
-                f"the callbacks got {event.name} {event.id} behind {earlier.name} {earlier.id}; "
+                f"the callbacks got {event.name} {event.id} after {earlier.name} {earlier.id}; "
                 "the log has them the other way round",
                 signature="out-of-order",
                 expected=[event.id, earlier.id],
                 seen=[earlier.id, event.id],
-                evidence=[at(earlier, "told first"), at(event, "told behind it")],
+                evidence=[at(earlier, "told first"), at(event, "told after it")],
             )
     return None
 

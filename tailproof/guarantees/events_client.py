@@ -47,7 +47,7 @@ def tail(history: History, conversation: str) -> Verdict:
 
 
 def middle(history: History, conversation: str) -> Verdict:
-    """When the client's run returns, it holds also the events between the first 10 and the last 10 of the log.
+    """When the client's run returns, it also holds all events of the log between the first 10 and the last 10.
 
     The log is that of `events.tail`; one of up to 20 events has no middle.
     """
@@ -82,7 +82,7 @@ def _one_run(history: History, conversation: str, log: Log, returned: Run, part:
         None,
     )
     if held is None or not held.complete:
-        return inconclusive("what the client held when its run returned was not recorded to its end")
+        return inconclusive("the record of what the client held when its run returned is incomplete")
     end = end_of_run(history, conversation, log, returned)
     if end is None:
         return inconclusive("the log shows no end of the run that the client returned from")
@@ -120,7 +120,7 @@ def _one_run(history: History, conversation: str, log: Log, returned: Run, part:
 
 
 def _found(missing: list[Event]) -> list[Pointer]:
-    return [at(event, f"{event.name} {event.id} stands in the log") for event in missing]
+    return [at(event, f"{event.name} {event.id} is in the log") for event in missing]
 
 
 def end_of_run(history: History, conversation: str, log: Log, returned: Run) -> int | None:
@@ -194,7 +194,7 @@ GUARANTEES = (
     Guarantee(
         id="events.middle",
         level=Level.SHOULD,
-        promise="When the client's run returns, it holds the events between the first 10 and the last 10 of the log, too.",
+        promise="When the client's run returns, it also holds all events of the log between the first 10 and the last 10.",
         judge=per_conversation(middle),
         applies=HOLDS_A_LIST,
         rests_on=RESTS_ON,

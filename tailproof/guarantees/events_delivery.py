@@ -28,7 +28,7 @@ UNTOUCHED = frozenset({"passed", "control"})
 
 
 def delivered(history: History, conversation: str) -> Verdict:
-    """A subscriber with a healthy path receives every event after subscribing, in log order.
+    """A subscriber with a healthy connection receives every event after subscribing, in log order.
 
     Judged on every subscription past the wire, and on those through the wire when no fault touched it. Each must have
     received one contiguous part of the final log: from its first event on, or from the first user message that the server
@@ -45,7 +45,7 @@ def delivered(history: History, conversation: str) -> Verdict:
         if one.subscribed and (one.path == "direct" or (one.path == "wire" and _healthy_wire(history)))
     ]
     verdicts = [verdict for verdict in judged if verdict is not None]
-    nothing = "nothing was due to any subscription" if judged else "nobody subscribed over a healthy path"
+    nothing = "nothing was due to any subscription" if judged else "nobody subscribed over a healthy connection"
     verdict = all_of(verdicts, nothing=nothing)
     if verdict.outcome is Outcome.HOLDS:
         return replace(
@@ -63,7 +63,7 @@ def _received(history: History, conversation: str, log: Log, one: EventList) -> 
     received = [event for event in one.events if event.durable and event.id in log.position]
     to_the_end = _open_at_the_end(history, log, one)
     if to_the_end and one.closed is None and one.witness in torn(history):
-        return inconclusive(f"the record of {one.witness} {one.reading} is torn off")
+        return inconclusive(f"the record of {one.witness} {one.reading} is incomplete")
     start = _start(history, conversation, one, received, log)
     if start is None:
         return _silent(history, log, one)
@@ -82,7 +82,7 @@ def _received(history: History, conversation: str, log: Log, one: EventList) -> 
             seen=[event.id for event in received[-10:]],
             evidence=[
                 *(at(record, "subscribed") for record in (one.subscribed,) if record),
-                *(at(event, f"{event.name} {event.id} stands in the log") for event in missing),
+                *(at(event, f"{event.name} {event.id} is in the log") for event in missing),
             ],
             missing=len(missing),
             due=len(due),
@@ -91,12 +91,12 @@ def _received(history: History, conversation: str, log: Log, one: EventList) -> 
     for earlier, event in pairwise(row):
         if log.position[event.id] < log.position[earlier.id]:
             return violated(
-                f"{one.witness} {one.reading} received {event.name} {event.id} behind {earlier.name} {earlier.id}; "
+                f"{one.witness} {one.reading} received {event.name} {event.id} after {earlier.name} {earlier.id}; "
                 "the log has them the other way round",
                 signature="out-of-order",
                 expected=[event.id, earlier.id],
                 seen=[earlier.id, event.id],
-                evidence=[at(earlier, "received first"), at(event, "received behind it")],
+                evidence=[at(earlier, "received first"), at(event, "received after it")],
             )
     return holds(f"{one.witness} {one.reading} received {len(due)} events", compared={"events": len(due)})
 
@@ -139,8 +139,8 @@ def _silent(history: History, log: Log, one: EventList) -> Verdict | None:
     if not new or not asked:
         return None
     return violated(
-        f"{one.witness} {one.reading} received nothing, though the loop went on and wrote {len(new)} events",
-        signature="deaf",
+        f"{one.witness} {one.reading} received nothing, although the loop wrote {len(new)} more events",
+        signature="nothing-received",
         expected=[event.id for event in new],
         evidence=[at(asked[0], "the loop asked the model"), *(at(event, f"{event.name} in the log") for event in new)],
         missing=len(new),
@@ -151,7 +151,7 @@ GUARANTEES = (
     Guarantee(
         id="events.delivered",
         level=Level.MUST,
-        promise="A subscriber with a healthy path receives every event after subscribing, in log order.",
+        promise="A subscriber with a healthy connection receives every event after subscribing, in log order.",
         judge=per_conversation(delivered),
         rests_on=frozenset({LOG, STREAM, MODEL, ENGINE, WIRE, CLIENT}),
     ),

@@ -1,4 +1,4 @@
-"""The server's log: nothing acknowledged is lost from it, nothing stands in it twice, nothing in it changes."""
+"""The server's log: nothing acknowledged is lost from it, nothing is in it twice, nothing in it changes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def complete(history: History, conversation: str) -> Verdict:
 
     *Seen* is a durable event on any subscription, page, disk (of any life of the server), callback or client list, before the
     final reading began; a user message that the server accepted (2xx); and a tool call whose result the loop told the model:
-    it and its end stand in the log. What only the last reading of the disk holds,
+    it and its end are in the log. What only the last reading of the disk holds,
     behind all that the log holds, came after the reading and is counted apart. Snapshots and deltas are not durable.
     """
     log = log_of(history, conversation)
@@ -85,7 +85,7 @@ def complete(history: History, conversation: str) -> Verdict:
         )
     if unsaid:
         return violated(
-            f"{len(unsaid)} user messages were accepted and are not in the final log",
+            f"{len(unsaid)} user messages were accepted but are not in the final log",
             signature="lost-message",
             expected=[send.text for send in unsaid],
             evidence=[at(send, f"accepted with {send.code}: {send.text[:60]!r}") for send in unsaid],
@@ -96,8 +96,8 @@ def complete(history: History, conversation: str) -> Verdict:
     if unlogged:
         calls = list(unlogged)
         return violated(
-            f"the model was told how {len(calls)} of {len(told)} tool calls ended, and the log does not hold "
-            f"{'them' if len(calls) > 1 else 'it'} with {'their ends' if len(calls) > 1 else 'its end'}",
+            f"the model was told how {len(calls)} of {len(told)} tool calls ended, but the log does not have "
+            f"{'them with their results' if len(calls) > 1 else 'it with its result'}",
             signature="unlogged-call",
             expected=calls,
             evidence=[at(call, f"the model is told the result of {identity}") for identity, call in unlogged.items()],
@@ -193,7 +193,7 @@ def unique(history: History, conversation: str) -> Verdict:
             known.add(event.id)
         if again:
             return violated(
-                f"{len(again)} events stand twice in {one.witness} {one.reading}",
+                f"{len(again)} events appear twice in {one.witness} {one.reading}",
                 signature=f"twice-in-{_place(one)}",
                 seen=[event.id for event in again],
                 evidence=[at(event, f"{event.name} {event.id} once more") for event in again],
@@ -201,7 +201,7 @@ def unique(history: History, conversation: str) -> Verdict:
                 length=len(one.ids),
             )
     return holds(
-        f"no id stands twice in any of {len(judged)} lists",
+        f"no id appears twice in any of {len(judged)} lists",
         compared={"events": sum(len(one.ids) for one in judged)},
         lists=len(judged),
     )
@@ -226,7 +226,7 @@ def ordered(history: History, conversation: str) -> Verdict:
     for earlier, event in pairwise(stamped):
         if event.ts < earlier.ts and _went_back(earlier.ts, event.ts):
             return violated(
-                f"the log goes back in time: {event.name} of {event.ts} stands behind {earlier.name} of {earlier.ts}",
+                f"the log goes back in time: {event.name} of {event.ts} comes after {earlier.name} of {earlier.ts}",
                 signature="time-goes-back",
                 expected=[event.id, earlier.id],
                 seen=[earlier.id, event.id],
@@ -239,16 +239,16 @@ def ordered(history: History, conversation: str) -> Verdict:
         if swapped:
             before, behind = swapped
             return violated(
-                f"{one.witness} {one.reading} has {behind.name} {behind.id} behind {before.name} {before.id}; "
+                f"{one.witness} {one.reading} has {behind.name} {behind.id} after {before.name} {before.id}; "
                 "the log has them the other way round",
                 signature=f"other-order-in-{_place(one)}",
                 expected=[behind.id, before.id],
                 seen=[before.id, behind.id],
-                evidence=[at(before, "stands first"), at(behind, "stands behind it")],
+                evidence=[at(before, "comes first"), at(behind, "comes after it")],
             )
     odd = next((event for event in stamped if not _is_time(event.ts)), None)
     if odd:
-        return inconclusive(f"the time stamp of {odd.name} {odd.id} is no time: {odd.ts[:TIME_CHARS]}")
+        return inconclusive(f"the time stamp of {odd.name} {odd.id} is not a time: {odd.ts[:TIME_CHARS]}")
     shared = sum(max(0, sum(event.id in place for event in one.events) - 1) for one in readers)
     return holds(
         f"{len(loop)} events in one order for {len(readers) + 1} readers",

@@ -137,7 +137,7 @@ def paired(history: History, conversation: str) -> Verdict:
         )
     if not statuses or statuses[-1].neutral not in SETTLED:
         return inconclusive(
-            f"{len(unclosed)} of {len(actions)} actions are open, and the conversation was not seen to rest "
+            f"{len(unclosed)} of {len(actions)} actions are open, and no witness saw the run end or wait "
             f"(last status: {statuses[-1].raw if statuses else 'none'})",
             actions=len(actions),
             open=len(unclosed),

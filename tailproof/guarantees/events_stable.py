@@ -16,7 +16,7 @@ LOOP = frozenset({"message", "action", "observation", "rejection", "error"})
 
 
 def stable(history: History, conversation: str) -> Verdict:
-    """An event once read never changes or disappears, across restarts too.
+    """An event that was read once never changes or disappears, even across restarts.
 
     Readings of the same kind are compared with each other: page with page, disk with disk, subscription with subscription.
     A page and a file may show different faces of one event; what a subscriber got and what the pages show are compared for the
@@ -103,7 +103,7 @@ GUARANTEES = (
     Guarantee(
         id="events.stable",
         level=Level.MUST,
-        promise="An event once read never changes or disappears, across restarts too.",
+        promise="An event that was read once never changes or disappears, even across restarts.",
         judge=per_conversation(stable),
         rests_on=frozenset({LOG, STREAM, DISK}),
     ),

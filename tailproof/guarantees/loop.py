@@ -27,9 +27,9 @@ TERMINATES_S = 30.0
 
 
 def terminates(history: History, conversation: str) -> Verdict:
-    """Every run reaches a terminal or waiting status within its budget after the last fault is healed.
+    """Every run reaches a terminal or waiting status within its time limit after the last fault is healed.
 
-    A run begins with an accepted request to run. Its budget is the scripted time plus T, counted from its beginning or from the
+    A run begins with an accepted request to run. Its time limit is the scripted time plus T, counted from its beginning or from the
     last obstacle in it: the healing of a fault of the server, readiness after a restart, the release of a loop that the trial itself
     held. What is done to a client's path is no obstacle to the loop, which runs in the server. It has ended
     with the first settled status after which no other is seen before the next run. A run whose server died or was stopped is
@@ -50,13 +50,10 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
     limit_s = history.header.parameters.get("loop.terminates", TERMINATES_S) + history.header.parameters.get(
         "scripted", 0.0
     )
-    healed = [fault.t_ns for fault in history.faults if fault.stage == "healed" and not is_of_the_path(fault.name)]
-    healed += [life.t_ns for life in history.lives if life.stage in ("ready", "resumed")]
-    healed += [
-        held.t_ns for held in history.rendezvous if held.stage == "released" and held.point.partition(":")[0] in HOLDING
-    ]
     end_ns = settled.t_ns if settled else run.until_ns
-    base_ns = max((moment for moment in healed if run.began_ns < moment < end_ns), default=run.began_ns)
+    base_ns, since = max(
+        (one for one in _obstacles(history) if run.began_ns < one[0] < end_ns), default=(run.began_ns, "it began")
+    )
     row = [
         status for status in clean_statuses(history, run.conversation) if run.began_ns <= status.t_ns <= run.until_ns
     ]
@@ -64,7 +61,7 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
     compared = {"runs": 1, "statuses": len(row)}
     if settled and seconds(settled.t_ns - base_ns) <= limit_s:
         return holds(
-            f"the run ended with {settled.raw} {seconds(settled.t_ns - base_ns)} s after its last obstacle",
+            f"the run ended with {settled.raw} {seconds(settled.t_ns - base_ns)} s after {since}",
             compared=compared,
             limit_s=limit_s,
             took_s=seconds(settled.t_ns - base_ns),
@@ -74,9 +71,9 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
     unsettled = [status for status in late if status.neutral not in SETTLED]
     if not unsettled:
         if row[-1].neutral in SETTLED:
-            return holds(f"the run rests as {row[-1].raw}", compared=compared, limit_s=limit_s)
+            return holds(f"the run stays {row[-1].raw}", compared=compared, limit_s=limit_s)
         return inconclusive(
-            f"the run was seen as {row[-1].raw} last, {seconds(row[-1].t_ns - base_ns)} s after its last obstacle",
+            f"the run was last seen as {row[-1].raw}, {seconds(row[-1].t_ns - base_ns)} s after {since}",
             limit_s=limit_s,
         )
     last = unsettled[-1]
@@ -85,7 +82,7 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
         if asked:
             return holds(f"the run came to rest as {last.raw}", compared=compared, limit_s=limit_s)
     return violated(
-        f"{seconds(last.t_ns - base_ns)} s after its last obstacle the run is still {last.raw}",
+        f"the run is still {last.raw}, {seconds(last.t_ns - base_ns)} s after {since}",
         signature="late-end" if settled else ("never-begun" if last.neutral == "idle" else "still-running"),
         expected=sorted(SETTLED),
         seen=[last.raw],
@@ -96,8 +93,22 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
     )
 
 
+def _obstacles(history: History) -> list[tuple[int, str]]:
+    """When something stopped keeping a loop from its end, and what that was, in words."""
+    healed = [fault for fault in history.faults if fault.stage == "healed" and not is_of_the_path(fault.name)]
+    up = {"ready": "the server was ready again", "resumed": "the server was resumed"}
+    released = [
+        held for held in history.rendezvous if held.stage == "released" and held.point.partition(":")[0] in HOLDING
+    ]
+    return [
+        *((fault.t_ns, f"the fault {fault.fault} was healed") for fault in healed),
+        *((life.t_ns, up[life.stage]) for life in history.lives if life.stage in up),
+        *((held.t_ns, f"the trial no longer held the loop at {held.point}") for held in released),
+    ]
+
+
 def _cut_off(history: History, run: BegunRun, settled: Status | None) -> Life | None:
-    """The server went down before the run had come to rest, and came back."""
+    """The server went down before the run had come to rest, and was started again."""
     end_ns = settled.t_ns if settled else run.until_ns
     started = [life.t_ns for life in history.lives if life.stage == "started"]
     return next(
@@ -116,7 +127,7 @@ GUARANTEES = (
     Guarantee(
         id="loop.terminates",
         level=Level.MUST,
-        promise="Every run reaches a terminal or waiting status within its budget after the last fault is healed.",
+        promise="Every run reaches a terminal or waiting status within its time limit after the last fault is healed.",
         judge=per_conversation(terminates),
         rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),
         rests_on_time=True,

@@ -43,7 +43,7 @@ SLACK_NS = SECOND // 2
 
 
 def once(history: History) -> Verdict:
-    """No tool effect happens twice, restart or not.
+    """No tool call runs twice, with or without a restart.
 
     Each scripted tool call appends its own token when it begins. After a death of the server the promise is only tested by
     running the conversation again.
@@ -132,7 +132,7 @@ def quiet(history: History, conversation: str) -> Verdict:
     if watched_ns <= SLACK_NS:
         return inconclusive(f"the conversation was watched at rest for {seconds(watched_ns)} s only")
     return holds(
-        f"nothing moved in {seconds(watched_ns)} s at rest",
+        f"no model call and no tool effect in {seconds(watched_ns)} s at rest",
         compared={
             "seconds": seconds(watched_ns),
             "model calls and tool effects": len(history.model_calls) + len(history.effects),
@@ -180,13 +180,15 @@ def explained(history: History, conversation: str) -> Verdict:
     """
     return all_of(
         (_one_death(history, conversation, death) for death in deaths(history) if death.restarted),
-        nothing="the server did not die and come back in this trial",
+        nothing="the server did not die and restart in this trial",
     )
 
 
 def _one_death(history: History, conversation: str, death: Death) -> Verdict:
     if death.ready is None:
-        return excused("the server did not come back: see server.returns", evidence=[at(death.died, "the server died")])
+        return excused(
+            "the server was not ready again: see server.returns", evidence=[at(death.died, "the server died")]
+        )
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
@@ -203,7 +205,7 @@ def _one_death(history: History, conversation: str, death: Death) -> Verdict:
     bare = [action for call, action in actions.items() if not any(end.role in good for end in ends[call])]
     if bare:
         return violated(
-            f"{len(bare)} of {len(actions)} actions that the crash cut off have no error event",
+            f"{len(bare)} of {len(actions)} actions that the crash interrupted have no error event",
             signature="unexplained",
             expected=[action.call for action in bare],
             seen=[end.id for action in bare for end in ends[action.call]],
@@ -230,7 +232,7 @@ def _one_death(history: History, conversation: str, death: Death) -> Verdict:
     unseen = [call for call in actions if call not in asked.results]
     if unseen:
         return violated(
-            f"the next model call has no result for {len(unseen)} of {len(actions)} actions that the crash cut off",
+            f"the next model call has no result for {len(unseen)} of {len(actions)} actions that the crash interrupted",
             signature="unseen-by-model",
             expected=unseen,
             seen=list(asked.results),
@@ -287,7 +289,7 @@ GUARANTEES = (
     Guarantee(
         id="loop.once",
         level=Level.MUST,
-        promise="No tool effect happens twice, restart or not.",
+        promise="No tool call runs twice, with or without a restart.",
         judge=once,
         applies=_runs_tools,
         rests_on=frozenset({TOOL, MODEL, ENGINE, STATUS, STREAM, DISK, CLIENT, WIRE}),

@@ -1,4 +1,4 @@
-"""What a user says is kept once, and heard."""
+"""What a user says is kept once, and the model gets it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ BROKEN_OFF = {
     "stuck": "the run was stuck",
     "waiting": "an action waits for a confirmation",
 }
-"""Ends of a run at which a message may stay unheard."""
+"""Ends of a run at which a message may stay unanswered."""
 
 
 def answered(history: History, conversation: str) -> Verdict:
@@ -57,7 +57,7 @@ def answered(history: History, conversation: str) -> Verdict:
 
     Judged for each message with a text that the server accepted (2xx), whoever posted it. A text that was accepted twice is due
     twice; a message that the log lacks is `events.complete`'s. What a script posted nobody told it to: its texts are those of the log,
-    the last to the last. Excused is what nobody was to hear (no run was on, asked for with it
+    the last to the last. Excused is what the model was not to get (no run was on, asked for with it
     or after it), and what a run that was paused, failed, stuck, broken off or deleted did not come to.
     """
     if history.header.schema < COUNTED_SINCE:
@@ -125,7 +125,7 @@ def _numbered(said: Sequence[Request]) -> list[tuple[int, Request]]:
 
 def _doubled(text: str, posts: Sequence[Request], events: Sequence[Event]) -> Verdict:
     return violated(
-        f"the message {text[:60]!r} was accepted {_times(len(posts))} and stands in the log {_times(len(events))}",
+        f"the message {text[:60]!r} was accepted {_times(len(posts))} and is in the log {_times(len(events))}",
         signature="doubled-message",
         expected=[text] * len(posts),
         seen=[event.id for event in events],
@@ -147,15 +147,15 @@ def _one_message(history: History, conversation: str, message: Request, event: E
     text = _head(message.text)
     if any(_told(call, text) >= nth for call in later):
         return holds(
-            "every message that was accepted is in the log once and was told to the model",
+            "every accepted message is in the log once and in a later request to the model",
             compared={"messages": 1, "requests to the model": len(later)},
         )
     accepted_here = at(message, f"accepted with {message.code}: {text[:60]!r}")
     if any(len(said) >= CHARS for call in later for said in call.said):
         return inconclusive(
-            f"{text[:60]!r} may stand in a request behind the {CHARS} characters that are kept of a message"
+            f"{text[:60]!r} may be in a request, but only the first {CHARS} characters of each message are kept"
         )
-    excuse = _why_unheard(history, conversation, message, accepted_here)
+    excuse = _why_unanswered(history, conversation, message, accepted_here)
     if excuse is not None:
         return excuse
     last = [status for status in clean_statuses(history, conversation) if status.t_ns > message.t_ns]
@@ -167,8 +167,8 @@ def _one_message(history: History, conversation: str, message: Request, event: E
         return inconclusive(f"the end of the run was watched for {seconds(watched_ns)} s only")
     known = asked_turns(history.model_calls)
     return violated(
-        f"the message {text[:60]!r} was accepted and stands in the log, the run ended as {rest.raw}, and none of "
-        f"{len(later)} later requests to the model held it",
+        f"the message {text[:60]!r} was accepted and is in the log, the run ended as {rest.raw}, and none of "
+        f"{len(later)} later requests to the model has it",
         signature="never-answered",
         expected=[text],
         seen=later[-1].said if later else (known[-1].said if known else ()),
@@ -200,7 +200,7 @@ def _rest(later: Sequence[Status]) -> Status | None:
     return first
 
 
-def _why_unheard(history: History, conversation: str, message: Request, accepted_here: Pointer) -> Verdict | None:
+def _why_unanswered(history: History, conversation: str, message: Request, accepted_here: Pointer) -> Verdict | None:
     """What takes the ground from the promise for a message that the model was not told."""
     for request in history.requests:
         if request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation):
@@ -211,7 +211,7 @@ def _why_unheard(history: History, conversation: str, message: Request, accepted
     for death in deaths(history):
         if death.died.t_ns > message.t_ns and not any(run.began_ns > death.died.t_ns for run in runs):
             return excused(
-                "the server died before the message was heard, and nobody ran the conversation again",
+                "the server died before the model got the message, and nobody ran the conversation again",
                 evidence=[accepted_here, at(death.died, "the server died")],
             )
     later = [status for status in clean_statuses(history, conversation) if status.t_ns > message.t_ns]
@@ -220,7 +220,7 @@ def _why_unheard(history: History, conversation: str, message: Request, accepted
         return excused(BROKEN_OFF[end.neutral], evidence=[accepted_here, at(end, f"{end.raw} via {end.via}")])
     if runs or _asks_for_a_run(history.header, message) or _was_active(history, conversation, message):
         return None
-    return excused("no run was on when the message was accepted, and none was asked for", evidence=[accepted_here])
+    return excused("no run was active when the message was accepted, and none was requested", evidence=[accepted_here])
 
 
 def _was_active(history: History, conversation: str, message: Request) -> bool:

@@ -23,12 +23,12 @@ READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def bounded(history: History) -> Verdict:
-    """Reconnects and retries back off, and end when there is nothing to come back to.
+    """A client backs off when it reconnects or retries, and stops when there is nothing left to subscribe to.
 
     Counted at the wire. Attempts to subscribe: at most 5 in any second and 20 in any ten (parameters `loop.bounded.1s`,
     `loop.bounded.10s`). The same request (method, path and query) asked again after it had failed: the same, but a read at a
     steady pace of 0.2 s or slower is polling and no retry; no read, failed or not, is asked more than ten times in a second.
-    After a close code that forbids to come back, and after the conversation is known to be deleted (the first 404 or 410 to
+    After a fatal close code, and after the conversation is known to be deleted (the first 404 or 410 to
     it), at most ten more attempts or failed requests (`loop.bounded.after`).
     """
     parameters = history.header.parameters
@@ -113,7 +113,7 @@ def _after_a_fatal_close(history: History, limit: int) -> Verdict | None:
     if len(more) <= limit:
         return None
     return violated(
-        f"the server closed the stream with {fatal.code}, and the client tried {len(more)} times more",
+        f"the server closed the stream with {fatal.code}, and the client tried to subscribe {len(more)} more times",
         signature="comes-back-after-fatal-close",
         expected=[f"at most {limit} more attempts"],
         seen=[f"{len(more)} attempts"],
@@ -141,7 +141,7 @@ def _after_deletion(history: History, limit: int) -> Verdict | None:
     if len(more) <= limit:
         return None
     return violated(
-        f"the conversation was deleted, the client was told so with {rejected[known].code}, and asked {len(more)} times more",
+        f"the conversation was deleted, the client learned that from a {rejected[known].code}, and sent {len(more)} more requests",
         signature="goes-on-after-deletion",
         expected=[f"at most {limit} more requests"],
         seen=[f"{len(more)} requests"],
@@ -158,7 +158,7 @@ GUARANTEES = (
     Guarantee(
         id="loop.bounded",
         level=Level.MUST,
-        promise="Reconnects and retries of a client back off, and end after a fatal close or the deletion of the conversation.",
+        promise="A client backs off when it reconnects or retries, and stops after a fatal close code or the deletion of the conversation.",
         judge=bounded,
         applies=a_client,
         rests_on=frozenset({WIRE, STATUS}),

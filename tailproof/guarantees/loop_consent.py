@@ -61,7 +61,7 @@ def _called_by(called: list[ModelCall], effect: Effect) -> ModelCall | None:
 
 
 def _confirmations(history: History) -> list[int]:
-    """When somebody asked for a run. A request whose answer got lost may have been heard."""
+    """When somebody asked for a run. A request whose answer got lost may have arrived."""
     runs = [run.began_ns for conversation in conversations(history) for run in runs_of(history, conversation)]
     return runs + [
         request.began_ns or request.t_ns

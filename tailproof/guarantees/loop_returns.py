@@ -39,12 +39,13 @@ WORDS = {"interrupted": "paused", "waiting": "waiting"}
 
 
 def returns(history: History, conversation: str) -> Verdict:
-    """The client's run or poll loop returns within T of the end of the run, and raises when that is an error.
+    """The client's run or poll loop returns within T after the server's run has ended, and raises if that run ended in an error.
 
     T counts beyond the lag that was put on the client's path, from the status that a healthy reader saw (or from the healing of a
     fault on the path that came later, if the run returned after it). A run that is paused, or waits for the user, has come to
-    rest: the client comes back, too, in whichever way. When the conversation is deleted under it, it raises. A client that returns
-    while the run still goes on, or without a run, breaks the promise, too. A script returns with exit code 0 and raises with any other.
+    rest: the client's run ends, too, by return or exception. When the conversation is deleted under it, it raises. A client that
+    returns while the run still goes on, or without a run, breaks the promise, too. A script returns with exit code 0 and raises
+    with any other.
 
     An exception is definite or not. One that comes when a fault ate the answer to a request that changes something (POST /run
     among them), or broke the repair after the end, is honest: nobody could know. A run during which the server died may end
@@ -57,12 +58,12 @@ def returns(history: History, conversation: str) -> Verdict:
 
 
 def without_return(history: History, conversation: str) -> Verdict:
-    """The verdict of a promise about what a client has when its run returns, where none came back: excused when `returns` convicts
+    """The verdict of a promise about what a client has when its run returns, where none returned: excused when `returns` convicts
     it for that, inconclusive else."""
     verdict = returns(history, conversation)
     if verdict.outcome is not Outcome.VIOLATED:
-        return inconclusive("no run of the client came back")
-    return excused("no run of the client came back: see loop.returns", evidence=verdict.evidence)
+        return inconclusive("no run() of the client returned")
+    return excused("no run() of the client returned: see loop.returns", evidence=verdict.evidence)
 
 
 def _one_return(history: History, conversation: str, called: Run, back: Run | None) -> Verdict:
@@ -80,18 +81,18 @@ def _one_return(history: History, conversation: str, called: Run, back: Run | No
         return excused("the server went down during the run", evidence=[at(life, life.stage) for life in down])
     rested = _rest_at(history, conversation, called, back)
     if rested is not None and back is not None:
-        return _came_back_from(history, rested, back, limit_s)
+        return _ended_after(history, rested, back, limit_s)
     if ended is None:
         return _without_an_end(history, conversation, called, back)
     if back is None:
         return _never(history, called, ended, limit_s)
     if ended.t_ns > back.t_ns + SLACK_NS:
         return _early(history, conversation, back)
-    return _came_back_from(history, ended, back, limit_s, called=called)
+    return _ended_after(history, ended, back, limit_s, called=called)
 
 
 def _rest_at(history: History, conversation: str, called: Run, back: Run | None) -> Status | None:
-    """The pause (or the wait for the user) that a run came back from; None when the run was on then, or had ended."""
+    """The pause (or the wait for the user) at which a run returned or raised; None when the run was on then, or had ended."""
     if back is None:
         return None
     seen = [
@@ -107,15 +108,13 @@ def _rest_at(history: History, conversation: str, called: Run, back: Run | None)
     return first
 
 
-def _came_back_from(
-    history: History, ended: Status, back: Run, limit_s: float, *, called: Run | None = None
-) -> Verdict:
+def _ended_after(history: History, ended: Status, back: Run, limit_s: float, *, called: Run | None = None) -> Verdict:
     evidence = [at(ended, f"{ended.raw} via {ended.via}"), at(back, _how(back))]
     took_ns = back.t_ns - _counted_from(history, ended, back.t_ns)
     measured: dict[str, Any] = {"limit_s": limit_s, "took_s": max(0.0, seconds(took_ns))}
     if ended.neutral in FAILED and back.stage == "returned":
         return violated(
-            f"run() returned as if all were well; the run ended in {ended.raw}",
+            f"run() returned without an error, but the run ended in {ended.raw}",
             signature="silent-error",
             expected=["an exception"],
             seen=[f"returned {back.status}".strip()],
@@ -138,7 +137,7 @@ def _came_back_from(
         )
     if took_ns > limit_s * SECOND:
         return violated(
-            f"run() came back {seconds(took_ns)} s after the status {ended.raw}",
+            f"run() {back.stage} only {seconds(took_ns)} s after the status {ended.raw}",
             signature=f"late-return{_from(ended)}",
             evidence=evidence,
             timed=True,
@@ -180,7 +179,8 @@ def _eaten(history: History, called: Run, ended: Status, back: Run) -> Exchange 
     spoiled = [
         one
         for one in history.exchanges
-        if (one.rule or _network_hurt(history, one)) and (one.done in SPOILED or one.done in ("delayed", "held"))
+        if (one.rule or _during_network_fault(history, one))
+        and (one.done in SPOILED or one.done in ("delayed", "held"))
     ]
     return next(
         (
@@ -194,7 +194,7 @@ def _eaten(history: History, called: Run, ended: Status, back: Run) -> Exchange 
     )
 
 
-def _network_hurt(history: History, exchange: Exchange) -> bool:
+def _during_network_fault(history: History, exchange: Exchange) -> bool:
     return any(
         _of_all_requests(window) and (window.on_at(began(exchange)) or window.on_at(exchange.t_ns))
         for window in fault_windows(history)
@@ -208,9 +208,11 @@ def _of_all_requests(window: FaultWindow) -> bool:
 def _never(history: History, called: Run, ended: Status, limit_s: float) -> Verdict:
     waited_ns = last_ns(history) - _counted_from(history, ended, last_ns(history))
     if waited_ns <= limit_s * SECOND:
-        return inconclusive(f"the trial ended {seconds(waited_ns)} s after the run, before its client was late")
+        return inconclusive(
+            f"the trial ended {seconds(waited_ns)} s after the run, before the client's time limit was over"
+        )
     return violated(
-        f"the run was {ended.raw} and its client had not come back {seconds(waited_ns)} s later",
+        f"the run was {ended.raw}, and {seconds(waited_ns)} s later the client's run() had not returned",
         signature=f"never-returned{_from(ended)}",
         evidence=[at(called, "run() was called"), at(ended, f"{ended.raw} via {ended.via}")],
         timed=True,
@@ -239,7 +241,7 @@ def _deleted_under_it(history: History, called: Run, back: Run | None, gone: Req
     asked_ns = gone.began_ns or gone.t_ns
     if back is not None and back.t_ns < asked_ns:
         return excused(
-            "the run had come back before the conversation was deleted",
+            f"run() had {back.stage} before the conversation was deleted",
             evidence=[at(back, _how(back)), at(gone, "the conversation was deleted")],
         )
     evidence = [at(called, "run() was called"), at(gone, "the conversation was deleted")]
@@ -247,7 +249,7 @@ def _deleted_under_it(history: History, called: Run, back: Run | None, gone: Req
     measured: dict[str, Any] = {"limit_s": limit_s, "took_s": max(0.0, seconds(took_ns))}
     if back is not None and back.stage == "returned":
         return violated(
-            "run() returned as if all were well; its conversation had been deleted",
+            "run() returned without an error, but its conversation had been deleted",
             signature="silent-deletion",
             expected=["an exception"],
             seen=[f"returned {back.status}".strip()],
@@ -255,15 +257,18 @@ def _deleted_under_it(history: History, called: Run, back: Run | None, gone: Req
         )
     if took_ns > limit_s * SECOND:
         return violated(
-            f"the conversation was deleted, and {seconds(took_ns)} s later the client "
-            + ("raised" if back else "had not come back"),
+            f"the conversation was deleted, and run() raised only {seconds(took_ns)} s later"
+            if back
+            else f"the conversation was deleted, and {seconds(took_ns)} s later run() had not ended",
             signature="late-return-from-deleted" if back else "never-returned-from-deleted",
             evidence=evidence,
             timed=True,
             **measured,
         )
     if back is None:
-        return inconclusive(f"the trial ended {seconds(took_ns)} s after the deletion, before the client was late")
+        return inconclusive(
+            f"the trial ended {seconds(took_ns)} s after the deletion, before the client's time limit was over"
+        )
     return holds(
         f"run() raised {back.error_type} {measured['took_s']:g} s after the deletion", compared={"runs": 1}, **measured
     )
@@ -282,7 +287,7 @@ def _without_an_end(history: History, conversation: str, called: Run, back: Run 
     if moved or not later or any(status.neutral != "idle" for status in later):
         return _early(history, conversation, back) if later else nothing
     return violated(
-        "run() returned as if all were well, and the server had never begun a run",
+        "run() returned without an error, but the server had never started a run",
         signature="returned-without-a-run",
         evidence=[
             at(called, "run() was called"),
@@ -299,16 +304,18 @@ def _early(history: History, conversation: str, back: Run) -> Verdict:
         if status.neutral in ("active", "queued") and status.t_ns > back.t_ns + SLACK_NS
     ]
     if not running:
-        return inconclusive("run() came back before a terminal status was seen, but nobody saw the run go on")
+        return inconclusive(
+            f"run() {back.stage} before a terminal status was seen, but no witness saw the run continue"
+        )
     if back.stage == "raised":
         if any(fault.stage == "injected" and fault.t_ns < back.t_ns for fault in history.faults):
             return excused(
                 f"run() raised {back.error_type} under a fault, before the run had ended",
                 evidence=[at(back, _how(back))],
             )
-        signature, says = "raised-early", f"run() raised {back.error_type} while the run went on"
+        signature, says = "raised-early", f"run() raised {back.error_type} while the run was still going"
     else:
-        signature, says = "returned-early", "run() returned while the run went on"
+        signature, says = "returned-early", "run() returned while the run was still going"
     return violated(
         says,
         signature=signature,
@@ -320,8 +327,8 @@ GUARANTEES = (
     Guarantee(
         id="loop.returns",
         level=Level.MUST,
-        promise="The client's run returns within T of the end of the run, and raises when that is an error or the conversation "
-        "was deleted.",
+        promise="The client's run returns within T after the server's run has ended; it raises if that run ended in an error or the "
+        "conversation was deleted.",
         judge=per_conversation(returns),
         applies=a_client_of_the_release,
         rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),

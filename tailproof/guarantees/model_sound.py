@@ -10,7 +10,7 @@ from tailproof.history.reader import History
 
 
 def sound(history: History) -> Verdict:
-    """Every request to the model pairs calls and results, none twice, none orphaned.
+    """In every request to the model, each tool call has exactly one result and each result belongs to a call.
 
     Judged on the requests of the loop, in which each tool call that the request holds needs exactly one result behind it. Side
     requests (titles, summaries) quote as they like.
@@ -45,7 +45,7 @@ GUARANTEES = (
     Guarantee(
         id="model.sound",
         level=Level.MUST,
-        promise="Every request to the model pairs calls and results, none twice, none orphaned.",
+        promise="In every request to the model, each tool call has exactly one result and each result belongs to a call.",
         judge=sound,
         applies=_calls_tools,
         rests_on=frozenset({MODEL}),

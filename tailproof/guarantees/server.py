@@ -78,8 +78,8 @@ def ready(history: History) -> Verdict:
 
 
 def works(history: History) -> Verdict:
-    """A server that is ready lets a conversation be created and subscribed to, takes a message, starts a run, and lives until it is
-    ended.
+    """A server that is ready lets a client create a conversation, subscribe to it, send a message and run it, and does not die by
+    itself.
 
     `NAME-refused` is an answer of 4xx to the plain protocol client, which asks for nothing but what the protocol offers, when the
     trial broke off for it; what other clients are refused is theirs (`client.works`), unless the server fails (5xx, no answer:
@@ -108,7 +108,7 @@ def works(history: History) -> Verdict:
     turned_away = _turned_away(history)
     if turned_away is not None:
         return violated(
-            f"nobody could subscribe: the observer got {turned_away.code} {turned_away.reason}, and neither could the client",
+            f"neither the observer nor the client could subscribe: the observer got {turned_away.code} {turned_away.reason}",
             signature="subscription-refused",
             evidence=[
                 at(turned_away, f"closed with {turned_away.code}"),
@@ -116,10 +116,10 @@ def works(history: History) -> Verdict:
             ],
         )
     if any(one.by == "server" and one.doing == "subscribe" for one in history.break_offs):
-        return inconclusive("the observer alone was not let in: it may have itself to blame")
+        return inconclusive("only the observer was refused, so the cause may be the observer")
     done = {verb: sum(accepted(request) for request in _asked(history, verb)) for verb in WORK}
     return holds(
-        "the server did what was asked of it, and lived until it was ended",
+        "the server did everything that it was asked for and did not die by itself",
         compared={f"{verb} accepted": number for verb, number in done.items()},
     )
 
@@ -149,7 +149,7 @@ def _turned_away(history: History) -> Stream | None:
 
 
 def returns(history: History) -> Verdict:
-    """A server that was ended and started again gets ready within T, and stays.
+    """A server that is stopped or killed and started again is ready within T, and stays.
 
     Judged for each life that follows an end which the harness caused. One that ends by itself before it is ready, and one that runs
     and does not get ready, does not return; the trial waits for it as long as `server.ready` allows.
@@ -185,7 +185,9 @@ def _one_return(history: History, started: Life, limit_s: float) -> Verdict:
     )
     waited_s = seconds(until - started.t_ns)
     if waited_s <= limit_s:
-        return inconclusive(f"nobody waited longer than {waited_s} s for the server to be ready again", limit_s=limit_s)
+        return inconclusive(
+            f"the server was not ready again after {waited_s} s, and the trial did not wait longer", limit_s=limit_s
+        )
     return violated(
         f"{waited_s} s after its start the server was not ready again",
         signature="never-ready-again",
@@ -210,7 +212,7 @@ GUARANTEES = (
     Guarantee(
         id="server.works",
         level=Level.MUST,
-        promise="A server that is ready lets a conversation be created, subscribed to and run, and lives until it is ended.",
+        promise="A server that is ready lets a client create a conversation, subscribe to it and run it, and does not die by itself.",
         judge=works,
         rests_on=frozenset({STATUS, ENGINE, CLIENT, WIRE}),
         judges_break_offs=True,
@@ -218,7 +220,7 @@ GUARANTEES = (
     Guarantee(
         id="server.returns",
         level=Level.MUST,
-        promise="A server that was ended and started again gets ready within T.",
+        promise="A server that is stopped or killed and started again is ready within T.",
         judge=returns,
         applies=a_restart,
         rests_on=frozenset({ENGINE}),

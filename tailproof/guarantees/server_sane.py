@@ -1,6 +1,8 @@
-"""What a server says ends, is no larger than what is taken, and is what the protocol says."""
+"""What a server says ends, is within the size limits, and follows the protocol."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, violated
 from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
@@ -20,12 +22,12 @@ SIGNATURES = {"endless": "never-ends", "too-large": "too-large", "misshapen": "n
 
 
 def sane(history: History) -> Verdict:
-    """An answer that has begun ends within 10 s, an answer and a message are no larger than what is taken (`incoming.limits`), and they
-    are what the protocol says.
+    """An answer that has begun ends within 10 s, answers and messages are within the size limits (`incoming.limits`) and follow
+    the protocol.
 
     Judged on what the harness asked past the wire, on what the client asked through it where no rule touched the exchange, and on the
     observer's subscriptions, while nothing was done to the server itself. An answer that never began, and one that broke off,
-    is no matter of this promise (`server.ready`), and neither is what a server says that is being hurt.
+    is no matter of this promise (`server.ready`), and neither is what a server says during a fault of its own.
     """
     answers = [request for request in requests_of_the_ready(history) if request.code or request.flaw]
     flawed: list[Said] = [request for request in answers if request.flaw]
@@ -35,11 +37,9 @@ def sane(history: History) -> Verdict:
     if flawed:
         first = min(flawed, key=lambda one: one.t_ns)
         return violated(
-            f"the server said what is not to be taken, {len(flawed)} times: {_where(first)}: {_what(first)}",
+            f"{_count(flawed)} a limit or the protocol: {_where(first)}: {_what(first)}",
             signature=SIGNATURES[first.flaw],
-            expected=[
-                "an answer or a message that ends, is no larger than what is taken, and is what the protocol says"
-            ],
+            expected=["an answer or a message that ends, is within the size limits, and follows the protocol"],
             seen=[f"{_where(one)}: {_what(one)}" for one in flawed],
             evidence=[at(one, f"{_where(one)}: {_what(one)}") for one in flawed],
             timed=first.flaw == "endless",
@@ -48,7 +48,7 @@ def sane(history: History) -> Verdict:
         )
     messages = sum(len(one.events) for one in lists(history) if one.path == "direct")
     return holds(
-        f"{len(answers)} answers and {messages} messages ended, and are what the protocol says",
+        f"{len(answers)} answers and {messages} messages ended and follow the protocol",
         compared={"answers": len(answers), "messages": messages},
     )
 
@@ -56,6 +56,11 @@ def sane(history: History) -> Verdict:
 def _is_the_servers(history: History, one: Stream) -> bool:
     """It came past the wire while nothing was done to the server."""
     return one.path == "direct" and not any(began <= one.t_ns <= ended for began, ended in spoiled_spans(history))
+
+
+def _count(flawed: Sequence[Said]) -> str:
+    what = "answers or messages of the server break" if len(flawed) > 1 else "answer or message of the server breaks"
+    return f"{len(flawed)} {what}"
 
 
 def _where(one: Said) -> str:
@@ -85,7 +90,7 @@ GUARANTEES = (
     Guarantee(
         id="server.sane",
         level=Level.MUST,
-        promise="What the server says ends in time, is no larger than what is taken, and is what the protocol says.",
+        promise="Every answer and message of the server ends in time, is within the size limits, and follows the protocol.",
         judge=sane,
         applies=a_history_that_tells,
         rests_on=frozenset({STATUS, ENGINE, CLIENT, WIRE}),

@@ -33,11 +33,11 @@ SLACK_NS = SECOND // 4
 def known(history: History) -> Verdict:
     """Every status seen is in the server's published vocabulary; every status a client waits for exists in it.
 
-    What a client waits for stands in the history once for each place that says so: a line of a script, or a request.
+    What a client waits for is in the history once for each place that says so: a line of a script, or a request.
     """
     words = {word for vocabulary in history.vocabularies for word in vocabulary.words}
     if not words:
-        return inconclusive("nobody wrote down which statuses the server publishes")
+        return inconclusive("the statuses that the server publishes were not recorded")
     waits = [
         (vocabulary, [word for word in vocabulary.waited_for if word not in words])
         for vocabulary in history.vocabularies
@@ -61,7 +61,7 @@ def known(history: History) -> Verdict:
     strange = {raw: status for raw, status in seen.items() if raw not in words}
     if strange:
         return violated(
-            f"{', '.join(map(repr, sorted(strange)))} was shown and is not in the published vocabulary",
+            f"shown, but not among the statuses that the server publishes: {', '.join(map(repr, sorted(strange)))}",
             signature="unknown-status",
             expected=sorted(words),
             seen=sorted(strange),
@@ -81,7 +81,7 @@ def final(history: History, conversation: str) -> Verdict:
     Each reader is judged for itself (the pages, each witness of a subscription, the disk), because two readers are never
     quite at the same moment. Any request that may change a status, whatever its answer, any run that a client called and
     anything written through the wire between the two sightings excuses the change, restarts do not. So does a message that was
-    posted while the model gave its last reply: the run had not heard it when it ended, and goes on for it.
+    posted while the model gave its last reply: the model had not got it when the run ended, and the run goes on for it.
     """
     readers: dict[tuple[str, str], list[Status]] = {}
     for status in statuses_of(history, conversation):
@@ -97,7 +97,7 @@ def final(history: History, conversation: str) -> Verdict:
                 ended += first is status
                 continue
             since = _true_since(history, first) if via == "rest" else first.t_ns
-            if _moved(history, conversation, since, status.t_ns) or _unheard(history, conversation, first.t_ns):
+            if _moved(history, conversation, since, status.t_ns) or _unanswered(history, conversation, first.t_ns):
                 first = status if status.neutral in TERMINAL else None
                 continue
             return violated(
@@ -137,7 +137,7 @@ def _moved(history: History, conversation: str, since_ns: int, changed_ns: int) 
     )
 
 
-def _unheard(history: History, conversation: str, moment_ns: int) -> bool:
+def _unanswered(history: History, conversation: str, moment_ns: int) -> bool:
     """A message was accepted that no request to the model could hold yet at this moment; the next one may be asked before the
     status is seen."""
     asked_ns = max(

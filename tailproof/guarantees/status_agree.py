@@ -57,7 +57,8 @@ def agree(history: History, conversation: str) -> Verdict:
         return verdict
     if worst and worst[2] is clean[-1]:
         return inconclusive(
-            f"at the end the stream says {worst[0].raw} and REST {worst[2].raw}; nobody looked for longer than {limit_s:g} s",
+            f"at the end the stream says {worst[0].raw} and REST {worst[2].raw}, "
+            f"but the status was not watched for longer than {limit_s:g} s",
             limit_s=limit_s,
             took_s=seconds(took_ns),
         )

@@ -23,20 +23,20 @@ from tailproof.history.record import CLIENT
 from tailproof.history.records import Run
 from tailproof.history.server_records import Status
 from tailproof.history.timeline import SECOND, clean_statuses, client_runs, seconds
-from tailproof.history.traffic import hurt_at, server_down
+from tailproof.history.traffic import faulted_at, server_down
 
 SLACK_S = 1.0
 
 
 def shown(history: History, conversation: str) -> Verdict:
-    """The status that a client shows when its run comes back is the server's at that moment.
+    """When a client's run returns, the status that the client shows is the server's status at that moment.
 
     Held against the statuses that healthy readers saw last before the return (the stream's, and that of REST unless it is the
     older of the two), and against all that they saw within T (1 s) after it: a client may know sooner. Whether it was right to
-    come back then is `loop.returns`': a client that comes back while the run goes on and shows `running` keeps this promise and
+    return then is judged by `loop.returns`: a client that returns while the run goes on and shows `running` keeps this promise and
     breaks that one.
     The lag of the path is no excuse for a run that returned, since the client knew of the end. Not judged: a run that raised
-    while the path was hurt or after the server went down, and a run that raised without showing a status.
+    during a fault on the path or after the server went down, and a run that raised without showing a status.
     """
     backs = [back for _, back in client_runs(history, conversation) if back is not None]
     if not backs:
@@ -49,15 +49,18 @@ def _one_run(history: History, conversation: str, back: Run) -> Verdict:
     down = [life for life in server_down(history) if life.t_ns < back.t_ns]
     if down:
         return excused(
-            "the server went down before the run came back", evidence=[at(life, life.stage) for life in down]
+            f"the server went down before run() {back.stage}", evidence=[at(life, life.stage) for life in down]
         )
-    came_back = at(back, f"run() {back.stage} {back.error_type}".rstrip())
-    if raised and hurt_at(history, back.t_ns):
-        return excused("run() raised while the path was hurt: nobody could know the status", evidence=[came_back])
+    ended = at(back, f"run() {back.stage} {back.error_type}".rstrip())
+    if raised and faulted_at(history, back.t_ns):
+        return excused(
+            "run() raised during a fault on the client's connection, so the client could not know the status",
+            evidence=[ended],
+        )
     slack_s = history.header.parameters.get("status.client", SLACK_S)
     told = _told(history, back, int(slack_s * SECOND))
     if not told and raised:
-        return excused("run() raised and the client showed no status", evidence=[came_back])
+        return excused("run() raised and the client showed no status", evidence=[ended])
     if not told:
         return inconclusive("the client showed no status when its run returned")
     clean = clean_statuses(history, conversation)
@@ -108,7 +111,7 @@ GUARANTEES = (
     Guarantee(
         id="status.client",
         level=Level.MUST,
-        promise="The status that a client shows when its run comes back is the server's at that moment.",
+        promise="When a client's run returns, the status that the client shows is the server's status at that moment.",
         judge=per_conversation(shown),
         applies=client_reports("status", "the client tells no status"),
         rests_on=frozenset({STATUS, STREAM, ENGINE, CLIENT, WIRE}),

@@ -48,7 +48,7 @@ class Aftermath:
     alone: Sequence[Status]
     """Reads that load nothing, before anybody loaded."""
     loaded: Sequence[Status]
-    """Reads behind a load."""
+    """Reads after a load."""
     push: Request | None
     until_ns: int
 
@@ -72,14 +72,14 @@ class Finding:
 
 
 def crash(history: History, conversation: str) -> Verdict:
-    """What was running when the server died is not shown as running without a worker later than T after readiness, is marked as
-    broken off where a user looks, and can be used again.
+    """T after the restarted server is ready, a run that the server's death interrupted is no longer shown as running (unless a worker
+    continues it), is marked as interrupted where a user looks, and the conversation can be used again.
 
     Four checks after each death of a server that was running the conversation:
     `running-after-restart`: a plain read of the status (no load) still shows it running T after the next life was ready;
-    `running-after-load`: also behind a load of the conversation; `unmarked`: neither a failed status nor a new error event that
-    somebody saw before the push says that the run broke off (for a server that promises `interrupted`, that status is as good; one
-    that promises `run-again` owes no mark); `not-usable`: the first request to run after all that is refused. What the model was
+    `running-after-load`: also after a load of the conversation; `unmarked`: neither a failed status nor a new error event that
+    somebody saw before the push says that the run was interrupted (for a server that promises `interrupted`, that status is as good; one
+    that promises `run-again` needs no mark); `not-usable`: the first request to run after all that is refused. What the model was
     asked by itself is a worker.
     The signature joins all that failed.
     """
@@ -93,7 +93,7 @@ def crash(history: History, conversation: str) -> Verdict:
 def _one_death(history: History, conversation: str, death: Death, limit_s: float) -> Verdict:
     running = _running_at(history, conversation, death)
     if running is None:
-        return inconclusive("nobody saw what the conversation was doing when the server died")
+        return inconclusive("no witness saw what the conversation was doing when the server died")
     if running.neutral not in RUNNING:
         return excused(
             f"the conversation was not running when the server died ({running.raw})",
@@ -123,7 +123,7 @@ def _one_death(history: History, conversation: str, death: Death, limit_s: float
         return inconclusive("; ".join(undecided), **measured)
     looks = {"reads before a load": len(after.alone), "reads behind a load": len(after.loaded), "pushes": 1}
     return holds(
-        "the run that broke off was shown as such, and the conversation could be used again",
+        "the interrupted run was shown as interrupted, and the conversation could be used again",
         compared=looks,
         **measured,
     )
@@ -200,29 +200,32 @@ def _after_restart(after: Aftermath) -> Finding:
             evidence=(at(last, f"{last.raw}, though nothing works on it"),),
         )
     if after.alone[-1] is last:
-        return Finding(says=f"nobody looked for {after.limit_s:g} s after the restart; last {last.raw}", undecided=True)
+        return Finding(
+            says=f"the status was not watched for {after.limit_s:g} s after the restart; last seen: {last.raw}",
+            undecided=True,
+        )
     return Finding(says=f"running for {seconds(took_ns)} s")
 
 
 def _after_load(after: Aftermath) -> Finding:
     if not after.loaded:
-        return Finding(says="the status was not read behind a load", undecided=True)
+        return Finding(says="the status was not read after the conversation was loaded", undecided=True)
     last = after.loaded[-1]
     if last.neutral not in RUNNING or after.worked_before(last.t_ns):
-        return Finding(says=f"behind a load: {last.raw}")
+        return Finding(says=f"after a load: {last.raw}")
     if last.t_ns - after.ready.t_ns < after.limit_s * SECOND - POLL_NS:
-        return Finding(says=f"behind a load {last.raw}, but T was not over", undecided=True)
+        return Finding(says=f"after a load {last.raw}, but the time limit was not over", undecided=True)
     return Finding(
-        says=f"behind a load of the conversation the status is {last.raw}",
+        says=f"after the conversation was loaded, the status is still {last.raw}",
         signature="running-after-load",
-        evidence=(at(last, f"{last.raw} behind a load"),),
+        evidence=(at(last, f"{last.raw} after a load"),),
     )
 
 
 def _marked(after: Aftermath) -> Finding:
     policy = str(after.history.header.facts.get("crash_policy", ""))
     if policy not in ("error", "interrupted"):
-        return Finding(says=f"crash policy {policy or 'unknown'}: no mark is owed")
+        return Finding(says=f"crash policy {policy or 'unknown'}: no mark is required")
     good = {"failed"} | ({"interrupted"} if policy == "interrupted" else set())
     seen = [
         status
@@ -236,7 +239,7 @@ def _marked(after: Aftermath) -> Finding:
         return Finding(says=f"marked by the status {seen[0].raw}")
     if log is None:
         return Finding(
-            says="no status marks the broken run, and there is no final log to look for an event", undecided=True
+            says="no status marks the interrupted run, and there is no final log to look for an event", undecided=True
         )
     restarted = after.death.restarted or after.ready
     readings = lists_of(after.history, after.conversation)
@@ -251,9 +254,10 @@ def _marked(after: Aftermath) -> Finding:
         return Finding(says=f"marked by {marks[0].name}")
     if not any(one.source == "page" and after.ready.t_ns <= one.began_ns <= after.until_ns for one in readings):
         return Finding(
-            says="no status marks the broken run, and nobody read its events before it was run again", undecided=True
+            says="no status marks the interrupted run, and nobody read its events before it was run again",
+            undecided=True,
         )
-    return Finding(says="neither a status nor an event says that the run broke off", signature="unmarked")
+    return Finding(says="neither a status nor an event says that the run was interrupted", signature="unmarked")
 
 
 def _usable(after: Aftermath) -> Finding:
@@ -279,8 +283,8 @@ GUARANTEES = (
     Guarantee(
         id="status.crash",
         level=Level.MUST,
-        promise="What was running when the server died is not shown as running without a worker later than T after readiness, "
-        "is marked as broken off where a user looks, and can be used again.",
+        promise="T after the restarted server is ready, a run that the server's death interrupted is no longer shown as running "
+        "(unless a worker continues it), is marked as interrupted where a user looks, and the conversation can be used again.",
         judge=per_conversation(crash),
         applies=a_death,
         rests_on=frozenset({LOG, STATUS, STREAM, DISK, ENGINE, MODEL, CLIENT, WIRE}),

@@ -1,4 +1,4 @@
-"""Whether a client whose stream broke comes back."""
+"""Whether a client whose stream broke subscribes again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tailproof.history.traffic import (
     began,
     client_streams,
     fault_windows,
-    hurt_at,
+    faulted_at,
     last_run_of_client,
     server_down,
 )
@@ -45,19 +45,19 @@ FATAL = "4001 4004"
 
 
 def fatal_closes(history: History) -> frozenset[int]:
-    """The close codes after which a client must not come back (`fatal_closes`, as the adapter has it)."""
+    """The close codes after which a client must not subscribe again (`fatal_closes`, as the adapter has it)."""
     return frozenset(int(code) for code in str(history.header.facts.get("fatal_closes", FATAL)).split())
 
 
 def resumed(history: History) -> Verdict:
-    """A client whose stream broke subscribes again within T of the path being healthy, and its callbacks hear what follows.
+    """A client whose stream broke subscribes again within T of the connection being healthy, and its callbacks get what follows.
 
-    *Broke* is a stream through the wire that ended while a fault was on the path, before the client's last run came back. *Healthy*
+    *Broke* is a stream through the wire that ended while a fault was on the path, before the client's last run returned. *Healthy*
     is the path from the end of the stream on, or from the healing of what keeps a client from subscribing (faults of requests, of
     the network), or from the end of the last attempt that a rule spoiled. *Subscribes again* is a new stream, opened through the
-    wire. *Hears what follows*: when a healthy subscriber got events of the log while the new stream was open, the callbacks got at
-    least one of them (that they got all is `events.callbacks`). Not judged: a close code that forbids to come back, a server
-    that went down, and a run that came back before T was over.
+    wire. *Get what follows*: when a healthy subscriber got events of the log while the new stream was open, the callbacks got at
+    least one of them (that they got all is `events.callbacks`). Not judged: a close code after which it must not, a server
+    that went down, and a run that returned before T was over.
     """
     streams = client_streams(history)
     broken = [one for one in streams if _broke(history, one)]
@@ -79,12 +79,14 @@ def _ended(stream: ClientStream) -> bool:
 def _broke(history: History, stream: ClientStream) -> bool:
     closed = stream.closed
     return (
-        closed is not None and closed.t_ns < _needed_until(history) and hurt_at(history, closed.t_ns, slack_ns=SLACK_NS)
+        closed is not None
+        and closed.t_ns < _needed_until(history)
+        and faulted_at(history, closed.t_ns, slack_ns=SLACK_NS)
     )
 
 
 def _needed_until(history: History) -> int:
-    """Until when the client has to listen: its last run came back, or the trial took it down."""
+    """Until when the client has to listen: its last run returned, or the trial took it down."""
     back = last_run_of_client(history)
     stopping = [phase.t_ns for phase in history.phases if phase.name == "stopping"]
     moments = [*stopping, last_ns(history)]
@@ -96,13 +98,13 @@ def _one_break(history: History, broken: ClientStream) -> Verdict:
     assert closed is not None
     if closed.code in fatal_closes(history):
         return excused(
-            f"the stream was closed with {closed.code}: the client must not come back",
+            f"the stream was closed with {closed.code}, after which the client must not subscribe again",
             evidence=[at(closed, f"closed with {closed.code}")],
         )
     limit_s = history.header.parameters.get("stream.resumed", RESUMED_S)
     healthy_ns = _healthy_since(history, closed.t_ns, int(limit_s * SECOND))
     if healthy_ns is None:
-        return excused("the path was never healthy again", evidence=[at(closed, f"closed with {closed.code}")])
+        return excused("the connection was never healthy again", evidence=[at(closed, f"closed with {closed.code}")])
     until_ns = _needed_until(history)
     later = [one for one in client_streams(history) if one.opened.t_ns >= closed.t_ns]
     # A subscription that nobody answers is none: the one that counts is the first that the server spoke on.
@@ -116,8 +118,9 @@ def _one_break(history: History, broken: ClientStream) -> Verdict:
     if took_ns > limit_s * SECOND:
         waited = [one for one in history.rendezvous if one.point == "reconnected" and one.stage == "missed"]
         return violated(
-            f"the stream broke and {seconds(took_ns)} s after the path was healthy the client "
-            + ("came back" if again else "had not subscribed again"),
+            f"the client whose stream broke subscribed again only {seconds(took_ns)} s after the connection was healthy"
+            if again
+            else f"{seconds(took_ns)} s after the connection was healthy, the client had not subscribed again",
             signature="came-back-late" if again else "never-came-back",
             expected=[f"a new subscription within {limit_s:g} s"],
             seen=[one.opened.reading for one in client_streams(history)],
@@ -128,16 +131,20 @@ def _one_break(history: History, broken: ClientStream) -> Verdict:
     if again is None:
         back = last_run_of_client(history)
         if back is None:
-            return inconclusive(f"the trial ended {measured['took_s']} s after the path was healthy, before T was over")
+            return inconclusive(
+                f"the trial ended {measured['took_s']} s after the connection was healthy, before the time limit was over"
+            )
         return excused(
-            f"the client's run came back {measured['took_s']} s after the path was healthy, before T was over",
+            f"run() {back.stage} {measured['took_s']} s after the connection was healthy, before the time limit was over",
             evidence=[at(back, f"run() {back.stage}")],
         )
-    return _hears(history, again, measured)
+    return _callbacks_get(history, again, measured)
 
 
 def _waited(missed: list[Rendezvous]) -> list[Pointer]:
-    return [at(one, f"the loop was held for the client to come back: {one.detail}".rstrip(": ")) for one in missed]
+    return [
+        at(one, f"the loop was held for the client to subscribe again: {one.detail}".rstrip(": ")) for one in missed
+    ]
 
 
 def _healthy_since(history: History, closed_ns: int, limit_ns: int) -> int | None:
@@ -153,7 +160,7 @@ def _healthy_since(history: History, closed_ns: int, limit_ns: int) -> int | Non
     return max((healthy_ns, *spoiled))
 
 
-def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> Verdict:
+def _callbacks_get(history: History, again: ClientStream, measured: dict[str, Any]) -> Verdict:
     if again.answered_ns is None:
         return inconclusive("the server did not answer the new subscription", **measured)
     closed_ns = again.closed.t_ns if again.closed else last_ns(history)
@@ -162,14 +169,14 @@ def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> V
     )
     touched = {frame.id for frame in history.frames if frame.done not in ("passed", "control")}
     published: dict[str, Event] = {}
-    heard: set[str] = set()
+    got: set[str] = set()
     cut = ""
     for conversation in conversations(history):
         log = log_of(history, conversation)
         known = log.position if log else {}
         for one in lists_of(history, conversation, "stream", "callback"):
             if one.source == "callback" and one.witness == CLIENT:
-                heard |= set(one.ids)
+                got |= set(one.ids)
                 cut = cut or (one.why_incomplete if one.end is not None and not one.end.complete else "")
             elif one.path == "direct":
                 published |= {
@@ -181,11 +188,11 @@ def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> V
                     and event.id in known
                     and event.id not in touched
                 }
-    if published and not heard & published.keys() and cut:
+    if published and not got & published.keys() and cut:
         return inconclusive(cut, **measured)
-    if published and not heard & published.keys():
+    if published and not got & published.keys():
         return violated(
-            f"the client subscribed again, and its callbacks heard none of the {len(published)} events that followed",
+            f"the client subscribed again, but its callbacks got none of the {len(published)} events that followed",
             signature="silent-after-return",
             expected=list(published),
             evidence=[
@@ -196,24 +203,24 @@ def _hears(history: History, again: ClientStream, measured: dict[str, Any]) -> V
             **measured,
         )
     return holds(
-        f"the client subscribed again {measured['took_s']:g} s after the path was healthy",
-        compared={"subscriptions": 1, "events heard": len(heard & published.keys())},
+        f"the client subscribed again {measured['took_s']:g} s after the connection was healthy",
+        compared={"subscriptions": 1, "events heard": len(got & published.keys())},
         **measured,
     )
 
 
-def _hurts_the_path(header: Header) -> str:
-    return "" if plans(header, *PATH) else "nothing in this scenario is done to the client's path"
+def _faults_on_the_path(header: Header) -> str:
+    return "" if plans(header, *PATH) else "nothing in this scenario is done to the client's connection"
 
 
 GUARANTEES = (
     Guarantee(
         id="stream.resumed",
         level=Level.MUST,
-        promise="A client whose stream broke subscribes again within T of the path being healthy, and its callbacks hear what "
-        "is published from then on.",
+        promise="A client whose stream broke subscribes again within T of the connection being healthy, and its callbacks get the "
+        "events published from then on.",
         judge=resumed,
-        applies=first_of(client_reports("callbacks", "the client tells nothing of its stream"), _hurts_the_path),
+        applies=first_of(client_reports("callbacks", "the client tells nothing of its stream"), _faults_on_the_path),
         rests_on=frozenset({LOG, STREAM, ENGINE, CLIENT, WIRE}),
         rests_on_time=True,
     ),

@@ -1,4 +1,4 @@
-"""Whether the witnesses of a trial can be believed: each is asked for its own count, and each for what the others saw.
+"""Whether the witnesses of a trial can be trusted: each is asked for its own count, and each for what the others saw.
 
 A witness is blind when its record is not whole, or when another one shows what it should have seen and did not. Nothing that rests on
 a blind witness is decided (`catalogue.weigh`): a silence that nobody can vouch for is no proof. What a server or a client did wrong is
@@ -28,7 +28,7 @@ COUNTED_SINCE = 2
 CLOCKS_AGREE_NS = 2_000_000_000
 """Clocks that are less apart are the same."""
 Blind = tuple[str, str]
-"""A witness, and a sentence that says why it is not believed."""
+"""A witness, and a sentence that says why it cannot be trusted."""
 Known = Collection[str]
 """The witnesses that are known to be blind: what they lack accuses nobody."""
 
@@ -39,7 +39,7 @@ _GIVEN = re.compile(r"call-\d+-\d+")
 
 
 def files(witness: str) -> str:
-    """The file that a witness writes: `observer.log` stands in that of the observer."""
+    """The file that a witness writes: `observer.log` is in that of the observer."""
     return witness.partition(".")[0]
 
 
@@ -51,7 +51,7 @@ def sees(history: History) -> frozenset[str]:
 
 @derived
 def blind(history: History) -> dict[str, str]:
-    """Witness -> why it cannot be believed; empty when all of them agree. A history of before they counted their records has none
+    """Witness -> why it cannot be trusted; empty when all of them agree. A history of before they counted their records has none
     that could be told."""
     found: dict[str, str] = {}
     if history.header.schema >= COUNTED_SINCE:
@@ -82,11 +82,11 @@ def _not_whole(history: History, name: str, tally: Tally | None, end: End | None
     if tally.gap >= 0:
         return f"the record of the {name} lacks number {tally.gap}"
     if end is None or end.seq != tally.next - 1:
-        return f"the record of the {name} breaks off behind number {tally.next - 1}"
+        return f"the record of the {name} ends early, after number {tally.next - 1}"
     if end.records != end.seq:
-        return f"the {name} wrote {end.records} records before its end, and {end.seq} are here"
+        return f"the {name} wrote {end.records} records before its end, but {end.seq} are in the history"
     if name in told and told[name] != tally.records:
-        return f"the {name} wrote {told[name]} records, and {tally.records} are here"
+        return f"the {name} wrote {told[name]} records, but {tally.records} are in the history"
     return ""
 
 
@@ -162,7 +162,7 @@ def _models(history: History, known: Known) -> Iterator[Blind]:
     for one in lists(history):
         for event in one.events:
             if event.role == "action" and event.call not in given and _GIVEN.fullmatch(event.call):
-                yield MODEL, f"{one.witness} {one.reading} holds {event.call}, which the model never gave"
+                yield MODEL, f"{one.witness} {one.reading} has tool call {event.call}, which the model never made"
                 return
 
 
@@ -207,22 +207,27 @@ def _clients(history: History, known: Known) -> Iterator[Blind]:
         if one.witness != CLIENT or one.begin is None or one.source not in ("held", "callback"):
             continue
         if one.end is None:
-            yield CLIENT, f"the client's report {one.reading} has no end"
+            yield CLIENT, f"the client's report {one.reading} is incomplete: its end is missing"
         elif one.end.complete and one.end.count >= 0 and one.end.count != len(one.events):
-            yield CLIENT, f"the client reported {one.end.count} events in {one.reading}, and {len(one.events)} are here"
+            yield (
+                CLIENT,
+                (
+                    f"the client reported {one.end.count} events in {one.reading}, but {len(one.events)} are in the history"
+                ),
+            )
 
 
 def _engines(history: History, known: Known) -> Iterator[Blind]:
-    """The engine told of every life in which the server answered, and of every death that was proven."""
+    """The engine reported every life in which the server answered, and every death that was proven."""
     started = {life.epoch for life in history.lives if life.stage == "started"}
     answered = {request.epoch for request in history.requests if request.code and request.witness != CLIENT}
     for epoch in sorted(answered - started):
-        yield ENGINE, f"the server answered in its life {epoch}, of which the engine told nothing"
+        yield ENGINE, f"the server answered in its life {epoch}, which the engine never reported"
     for fault in history.faults:
         if fault.stage == "proven" and fault.name in KILLS:
             intent = [one.t_ns for one in history.faults if one.fault == fault.fault and one.stage == "intent"]
             if not any(life.stage == "died" and life.t_ns >= min(intent, default=0) for life in history.lives):
-                yield ENGINE, f"the fault {fault.fault} is proven, and the engine told of no death"
+                yield ENGINE, f"the fault {fault.fault} is proven, but the engine reported no death of the server"
 
 
 def _disks(history: History, known: Known) -> Iterator[Blind]:
@@ -295,7 +300,7 @@ def _ended_early(history: History, mine: Collection[EventList]) -> Iterator[Blin
     ready = [life.t_ns for life in history.lives if life.stage == "ready" and life.t_ns < reading]
     down = down_after(history, max(ready)) if ready else 0
     if down is None or down > reading:
-        why = "the observer's record ends before it could read what the server shows at last"
+        why = "the observer's record ends before its last reading of the server"
         yield from ((witness, why) for witness in _OF_ONE_FILE["observer"])
 
 

@@ -79,8 +79,8 @@ def asks_for_confirmation(header: Header) -> bool:
 
 
 def is_seeded(header: Header) -> bool:
-    """The conversation had a long history before the client came. Plans of before the word was chosen say `grown`."""
-    return bool(header.plan.get("seeded") or header.plan.get("grown"))
+    """The conversation had a long history before the client came."""
+    return bool(header.plan.get("seeded"))
 
 
 SERVERS_NUMBERS = frozenset({"sdk", "src"})

@@ -235,6 +235,8 @@ def read_header(directory: Path) -> Header:
                 + (": use a newer release" if schema > READ_SCHEMAS[-1] else "")
             )
         header = json.decode(raw, Header)
+        if "grown" in header.plan:  # up to schema 3
+            header.plan["seeded"] = header.plan.pop("grown")
         check(header)
     except (NotJson, Exceeded, ValueError) as error:
         raise HistoryError(f"{path} is not the header of a history: {error}") from error

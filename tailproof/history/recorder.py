@@ -50,7 +50,7 @@ def _digest(canonical: bytes) -> str:
 
 
 class Witness:
-    """One file of the history. Thread-safe; records get their clock, name and number here. Without a file it is heard by nobody."""
+    """One file of the history. Thread-safe; records get their clock, name and number here. Without a file its records are dropped."""
 
     def __init__(self, name: str, path: Path | None, masker: Masker) -> None:
         self.name = name
@@ -166,8 +166,8 @@ class Recorder:
         self._flusher.start()
 
     def witness(self, name: str) -> Witness:
-        """The file of one witness; the same object for the same name. One that is new in a history that has ended is heard by
-        nobody. Raises OSError when the file cannot be made."""
+        """The file of one witness; the same object for the same name. The records of one that is new in a
+        history that has ended are dropped. Raises OSError when the file cannot be made."""
         with self._lock:
             if name not in self._witnesses:
                 place = None if self._closed else self.directory / f"{name}.jsonl"

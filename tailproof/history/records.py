@@ -1,4 +1,4 @@
-"""What may stand in a history: one struct per kind of record.
+"""What may be in a history: one struct per kind of record.
 
 A history is a directory: `header.json`, one JSON Lines file per witness and `payloads/`, a store by hash. Each line is one
 of the structs below; its `kind` is the struct's tag. The words are neutral: an adapter has translated the protocol's own

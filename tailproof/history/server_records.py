@@ -42,7 +42,7 @@ class Event(Record, kw_only=True, tag="event"):
     """One event of the server, as one witness saw it on one occasion.
 
     An adapter decodes it, the recorder writes it and the guarantees read it in this shape. A history that is read back holds no
-    bodies. `reading` names the list it stands in (see `Reading` and `Stream`): the order of the records of one reading is the
+    bodies. `reading` names the list it is in (see `Reading` and `Stream`): the order of the records of one reading is the
     order in which the witness saw them.
     """
 
@@ -117,7 +117,7 @@ class Reading(Record, tag="reading"):
 
 
 class Status(Record, tag="status"):
-    """A status that somebody saw. `after_load` tells a read behind a load of the conversation from a plain one."""
+    """A status that somebody saw. `after_load` tells a read after a load of the conversation from a plain one."""
 
     conversation: str
     via: Literal["rest", "stream", "disk", "client"]

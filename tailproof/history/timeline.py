@@ -123,7 +123,7 @@ def runs_of(history: History, conversation: str) -> tuple[BegunRun, ...]:
 
 @derived
 def client_runs(history: History, conversation: str) -> tuple[tuple[Run, Run | None], ...]:
-    """Each call of the client's `run()` with its return or exception, None when it never came back."""
+    """Each call of the client's `run()` with its return or exception, None when it never ended."""
     mine = [run for run in history.runs if belongs(history, conversation, run.conversation)]
     called = [run for run in mine if run.stage == "called"]
     backs = {(run.witness, run.number): run for run in mine if run.stage != "called"}

@@ -20,7 +20,7 @@ SUBTLE = frozenset(
         "wire.cut",
     }
 )
-"""Faults of frames: they hurt a stream that is open, and nobody who subscribes."""
+"""Faults of frames: they disturb a stream that is open, and nobody who subscribes."""
 
 ENDS_WITHIN_S = 10.0
 """An answer that has begun ends within so many seconds."""
@@ -88,7 +88,7 @@ def began(exchange: Exchange) -> int:
 
 @derived
 def fault_windows(history: History) -> tuple[FaultWindow, ...]:
-    """When the path of the client was hurt, fault by fault."""
+    """When a fault was on the path of the client, fault by fault."""
     healed = {fault.fault: fault.t_ns for fault in history.faults if fault.stage == "healed"}
     # What an injection did is seen at the wire before it is written down as done.
     meant = {fault.fault: fault.t_ns for fault in history.faults if fault.stage == "intent"}
@@ -99,7 +99,7 @@ def fault_windows(history: History) -> tuple[FaultWindow, ...]:
     )
 
 
-def hurt_at(history: History, moment_ns: int, *, slack_ns: int = 0) -> bool:
+def faulted_at(history: History, moment_ns: int, *, slack_ns: int = 0) -> bool:
     """Whether a fault was on the path at this moment."""
     return any(window.on_at(moment_ns, slack_ns=slack_ns) for window in fault_windows(history))
 
@@ -114,7 +114,7 @@ def server_down(history: History) -> tuple[Life, ...]:
 
 @derived
 def last_run_of_client(history: History) -> Run | None:
-    """How the newest run of the client came back; None when it did not, or when there was none."""
+    """How the newest run of the client ended, by return or exception; None when it did not, or when there was none."""
     mine = [run for run in history.runs if run.witness == CLIENT]
     return mine[-1] if mine and mine[-1].stage != "called" else None
 
@@ -139,7 +139,9 @@ def requests_of_the_ready(history: History) -> tuple[Request, ...]:
         if request.verb not in UNASKED
         and not request.cut
         and not request.rule
-        and not (request.witness == CLIENT and (_on_a_hurt_path(history, request) or _met_a_rule(history, request)))
+        and not (
+            request.witness == CLIENT and (_during_network_fault(history, request) or _met_a_rule(history, request))
+        )
         and (
             over is None
             or request.t_ns <= over
@@ -161,7 +163,7 @@ def flawed_exchanges(history: History) -> tuple[Exchange, ...]:
         for exchange in history.exchanges
         if exchange.flaw
         and not exchange.rule
-        and not _on_a_hurt_path(history, exchange)
+        and not _during_network_fault(history, exchange)
         and _in_a_life(history, readies, exchange)
         and not any(_touches(exchange, span) for span in spoiled)
     )
@@ -192,7 +194,7 @@ def _was_the_servers(request: Request, exchange: Exchange | None) -> bool:
     return not hung_up or waited_ns >= PATIENCE_NS
 
 
-def _on_a_hurt_path(history: History, request: Request | Exchange) -> bool:
+def _during_network_fault(history: History, request: Request | Exchange) -> bool:
     """A fault of the network, which names no rule, was on while it was under way."""
     return any(
         not window.name.startswith("wire.") or window.name == "wire.down"

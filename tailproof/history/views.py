@@ -96,7 +96,7 @@ class Log:
 
     @property
     def taken_ns(self) -> int:
-        """When the reading began: what was seen later need not stand in it."""
+        """When the reading began: what was seen later need not be in it."""
         return self.read_as.began_ns
 
 

@@ -238,7 +238,7 @@ class WebSocket:
             elif len(self._unsent) <= UNSENT_BYTES:
                 self._unsent += data
         if self._unsent:
-            with suppress(OSError):  # whoever reads next hears of it
+            with suppress(OSError):  # whoever reads next gets the error
                 del self._unsent[: self._connection.offer(bytes(self._unsent))]
 
 

@@ -71,7 +71,7 @@ class Document:
         return line
 
     def existing(self, place: Place) -> Iterator[int | str]:
-        """The parts of `place` that stand in the file."""
+        """The parts of `place` that are in the file."""
         node = self._root
         for part in place:
             if found := _child(node, part):

@@ -1,6 +1,6 @@
 """Keeps secrets out of everything that is written: `<secret:NAME>` stands where one stood, in whatever form it came.
 
-Forms: plain; as it stands in an address, in JSON, in JSON inside JSON, in a Python literal and in HTML; with every character as
+Forms: plain; as it is written in an address, in JSON, in JSON inside JSON, in a Python literal and in HTML; with every character as
 `%xx` or `\\u00xx`; in hex; in base64 at each of the three places where a secret can begin in a group of three bytes, in both
 alphabets. A form that a program wrapped is found over its line breaks, and one that somebody cut off by what is left of it, as long
 as that is `PIECE` characters of its beginning or its end.
@@ -47,7 +47,7 @@ class BadSecret(Exception):
 
 
 def check_secret(value: str, name: str) -> None:
-    """Raises BadSecret for a value that would stand in half of all records by chance, or in forms that nobody foresees."""
+    """Raises BadSecret for a value that would be in half of all records by chance, or in forms that nobody foresees."""
     if not _PRINTABLE.fullmatch(value) or len(value) > MOST_CHARS:
         raise BadSecret(f"{name} is no key: it has at most {MOST_CHARS} characters, printable ASCII without spaces")
     if len(value) < LEAST_CHARS or (len(value) < LEAST_OF_A_WORD and _WORD.fullmatch(value.encode())):
@@ -121,7 +121,7 @@ class Masker:
         return self.cut(bytes(raw[: 4 * (limit + self._reach)]).decode("utf-8", "replace"), limit)
 
     def _spans(self, raw: bytes) -> list[tuple[int, int, bytes]]:
-        """Where secrets stand in `raw`: begin, end and what shall stand there, in order."""
+        """Where secrets are in `raw`: begin, end and what shall replace them, in order."""
         if not self._may_hold(raw):
             return []
         return sorted((span for form in self._forms for span in form.spans(raw)), key=lambda span: (span[0], -span[1]))
@@ -160,7 +160,7 @@ class _Form:
         self.tail = whole if _WORD.fullmatch(tail) else tail
 
     def spans(self, raw: bytes) -> Iterator[tuple[int, int, bytes]]:
-        """Where as much of the form as there is stands in `raw`."""
+        """Where as much of the form as there is can be found in `raw`."""
         for begin in _places(self.head, raw):
             yield begin, self._end(raw, begin + len(self.head)), self.mark
         for begin in _places(self.tail, raw):

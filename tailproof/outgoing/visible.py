@@ -7,7 +7,7 @@ import unicodedata
 CUT = "…"
 """Stands where something was cut off."""
 PATH_CHARS = 500
-"""How much of a path of a user stands in a sentence."""
+"""How much of a path of a user is shown in a sentence."""
 
 
 def visible(text: str) -> str:

@@ -14,7 +14,7 @@ from tailproof.resources import folder
 
 
 def examples(directory: Path) -> dict[Path, bytes]:
-    """What stands in `directory`, as the writers give it today. Raises BadResult for a bad example."""
+    """What is in `directory`, as the writers give it today. Raises BadResult for a bad example."""
     result, before = json.read(directory / "result.json"), json.read(directory / "before.json")
     files = {"report": "out/report.md", "result": "out/result.json", "histories": "out/histories/"}
     return {

@@ -176,7 +176,7 @@ def _faults(history: History, clock: Clock) -> tuple[FaultResult, ...]:
 
 
 def _never_injected(identity: str, name: str) -> FaultResult:
-    says = "it was planned, and the trial never came to it"
+    says = "planned, but the trial never reached its point"
     return FaultResult(
         fault=identity, name=name, says=says, scope="", injected_at_s=None, healed_at_s=None, proven=False
     )

@@ -7,7 +7,7 @@
         guarantee: status.crash
         scenario: kill-tool
         signature: running-after-restart
-        reason: the lease is not checked when the same host comes back within it
+        reason: the lease is not checked when the same host restarts within it
         link: https://example.org/issues/1
 
 A violation that an entry lists is reported as known and does not close the gate. An entry that no longer occurs is stale

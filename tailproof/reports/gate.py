@@ -64,7 +64,7 @@ def decide(
 
 def verdict_line(state: GateState, counts: Counts) -> str:
     """`GATE CLOSED  2 violated · 41 hold · 1 inconclusive · 3 not run`, then what else there is to count, and at last what it rests on:
-    `faults 8 of 8 proven · witnesses 8 of 8`.
+    `faults 8 of 8 proven · witnesses 8 of 8 trusted`.
 
     `advisory` are violations of a level that does not decide.
     """
@@ -83,7 +83,7 @@ def verdict_line(state: GateState, counts: Counts) -> str:
     shown = [*always, *((number, word) for number, word in sometimes if number)]
     rests_on = [
         *([f"faults {counts.proven} of {counts.faults} proven"] if counts.faults else []),
-        *([f"witnesses {counts.sound} of {counts.witnesses}"] if counts.witnesses else []),
+        *([f"witnesses {counts.sound} of {counts.witnesses} trusted"] if counts.witnesses else []),
     ]
     return f"GATE {state.upper()}  " + " · ".join([*(f"{number} {word}" for number, word in shown), *rests_on])
 
@@ -103,7 +103,7 @@ def _violations(trials: Iterable[TrialResult], deciding: frozenset[Level]) -> It
 def _stale(stale: Iterable[StaleResult]) -> Iterator[str]:
     for entry in stale:
         where = cell(entry.guarantee, entry.scenario)
-        yield f"{entry.entry} lists {where} {entry.signature} as known, but it holds: remove the entry"
+        yield f"{entry.entry} lists {where} {entry.signature} as known, but it no longer occurs: remove the entry"
 
 
 def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterat
                 yield f"the fault {fault.fault} ({fault.name}) of {trial.called} is not proven"
         yield from _shared_doubts(trial, [v for v in trial.verdicts if _is_open(v) and v.level in deciding])
     if not any(_conclusive(verdict) for trial in trials for verdict in trial.verdicts):
-        yield "nothing was proven: no guarantee came to a conclusive verdict"
+        yield "no guarantee was decided: all verdicts are inconclusive or not applicable"
 
 
 def _shared_doubts(trial: TrialResult, verdicts: Sequence[VerdictResult]) -> Iterator[str]:
@@ -131,7 +131,7 @@ def _shared_doubts(trial: TrialResult, verdicts: Sequence[VerdictResult]) -> Ite
     for witness in trial.witnesses:
         if witness.blind:
             blamed = len(open_for.pop(witness.blind, ()))
-            yield f"the {witness.name} of {trial.called} is not believed: {witness.blind}{_resting(blamed)}"
+            yield f"the records of the {witness.name} in {trial.called} cannot be trusted: {witness.blind}{_resting(blamed, 'them')}"
     for reason, left in open_for.items():
         if len(left) == 1:
             yield f"{cell(left[0].guarantee, trial.called)} is inconclusive: {left[0].says}"
@@ -139,8 +139,8 @@ def _shared_doubts(trial: TrialResult, verdicts: Sequence[VerdictResult]) -> Ite
             yield f"{trial.called}: {reason}{_resting(len(left))}"
 
 
-def _resting(verdicts: int) -> str:
-    return f"; {verdicts} verdict{'s rest' if verdicts > 1 else ' rests'} on it" if verdicts else ""
+def _resting(verdicts: int, on: str = "it") -> str:
+    return f"; {verdicts} verdict{'s rest' if verdicts > 1 else ' rests'} on {on}" if verdicts else ""
 
 
 def _is_open(verdict: VerdictResult) -> bool:

@@ -177,7 +177,7 @@ def _fault_rows(result: Result, trial: TrialResult) -> Iterator[tuple[str, ...]]
 
 def _violations(result: Result, base: Result | None) -> Iterator[Section]:
     earlier = _called(base) if base is not None else None
-    for wanted, title in (("violated", "Violated"), ("advisory", "Violated, but not deciding")):
+    for wanted, title in (("violated", "Violated"), ("advisory", "Violated (advisory, does not close the gate)")):
         cards = [_card(result, trial, verdict, earlier) for trial, verdict in failures(result, wanted)]
         if cards:
             yield Section(head=f"### {title}", items=cards, noun="violations", importance=2)
@@ -224,7 +224,7 @@ def _card_facts(result: Result, trial: TrialResult, verdict: VerdictResult) -> I
     if len(others) > _ITEMS:
         yield f"and {len(others) - _ITEMS} more pairs"
     if verdict.signature:
-        yield f"how: {code(clip(verdict.signature, _ITEM))}, in {frequency(result, trial, verdict)}"
+        yield f"signature: {code(clip(verdict.signature, _ITEM))}, in {frequency(result, trial, verdict)}"
     for fault in trial.faults:
         yield f"fault: {code(fault.name)} {window(fault)}, {prose(clip(proof(fault), 300))}"
     for life in trial.lives:
@@ -261,7 +261,7 @@ def _doubts(result: Result) -> Iterator[Section]:
 def _stale(result: Result) -> Iterator[Section]:
     if result.gate.stale:
         yield Section(
-            head="### Stale entries of the baseline\n\nListed as known, but they hold now: remove them.\n",
+            head="### Stale entries of the baseline\n\nListed as known, but they no longer occur: remove them.\n",
             items=[
                 f"- {code(entry.entry)}: {code(cell(entry.guarantee, entry.scenario))} {code(entry.signature)}"
                 for entry in result.gate.stale

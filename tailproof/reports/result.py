@@ -119,7 +119,7 @@ class VerdictResult(Facts, frozen=True, kw_only=True):
 
 
 class WitnessResult(Facts, frozen=True, kw_only=True):
-    """A witness of a trial, how many records it left, and why it is not believed; `blind` is empty for one that is."""
+    """A witness of a trial, how many records it left, and why it cannot be trusted; `blind` is empty for one that can."""
 
     name: str
     records: int

@@ -200,7 +200,7 @@ def _scenarios(console: Console, result: Result) -> None:
 
 
 def _pairs(console: Console, result: Result) -> None:
-    """Of several pairs: guarantees by pairs, then what stands in which scenario with which pair."""
+    """Of several pairs: guarantees by pairs, then what was found in which scenario with which pair."""
     guarantees, _, cells = grid(result, met)
     _matrix(console, guarantees, [met(pair) for pair in result.pairs], cells)
     labels = [f"{number:>2} {met(pair)}" for number, pair in enumerate(result.pairs, 1)]

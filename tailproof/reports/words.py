@@ -75,7 +75,7 @@ def death(life: LifeResult) -> str:
     if life.by_us:
         parts.append("killed by the trial" if life.end == "died" else "stopped by the trial")
     if life.survivors:
-        parts.append(f"{len(life.survivors)} processes outlived it")
+        parts.append(f"{len(life.survivors)} of its processes survived it")
     parts.append(f"down for {span(life.downtime_s)}" if life.downtime_s is not None else "not ready again")
     return ", ".join(parts)
 

@@ -184,7 +184,7 @@ def _build(servers: Sequence[Target], asked: Sequence[str]) -> tuple[Mapping[str
         budget.cancel.set()
         raise
     finally:
-        # One that waits for an engine hears of no cancellation: whoever was interrupted does not wait for it.
+        # One that waits for an engine is not told of a cancellation: whoever was interrupted does not wait for it.
         builders.shutdown(wait=not budget.cancel.is_set(), cancel_futures=True)
 
 

@@ -43,7 +43,7 @@ def last_turns(scenario: Scenario) -> list[int]:
 def schedule(scenario: Scenario) -> list[Moment]:
     """All moments, in the order in which the loop reaches them; faults of one point keep the order of the file.
 
-    What heals by the clock (`lasts`) has no moment of the loop for it.
+    What heals after a fixed time (`lasts`) has no moment of the loop for it.
     """
     lasts = last_turns(scenario)
     moments = []

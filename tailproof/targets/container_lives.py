@@ -8,7 +8,7 @@ from typing import Literal
 
 from tailproof.history.records import Counter, Life, Note
 from tailproof.provision.errors import EngineError
-from tailproof.targets.engine_events import Heard
+from tailproof.targets.engine_events import EngineEvent
 from tailproof.targets.target import Death, EngineLog, TargetError
 
 _RECORDED = ("memory.oom_kill", "memory.failcnt")
@@ -18,7 +18,7 @@ _RECORDED = ("memory.oom_kill", "memory.failcnt")
 class Lives:
     """Which life it is, how the last one ended, and whose doing that was.
 
-    `hear` is called on the engine's listening thread, everything else on the trial's. `oom_killed` asks the engine whether
+    `on_event` is called on the engine's listening thread, everything else on the trial's. `oom_killed` asks the engine whether
     it has marked a container as killed for want of memory; it says so only once that is dead.
     """
 
@@ -67,19 +67,19 @@ class Lives:
             by_us=self._death.by_us,
         )
 
-    def hear(self, heard: Heard) -> None:
+    def on_event(self, event: EngineEvent) -> None:
         """One event of the engine; those of other containers than the last are not ours to tell."""
-        if heard.container != self.container:
+        if event.container != self.container:
             return
-        match heard.name:
+        match event.name:
             case "die":
-                self._hear_death(heard)
+                self._on_death(event)
             case "oom":
                 self._ooms += 1
-                self._witness.write(Counter("engine.oom_events", self._ooms, self.epoch, t_ns=heard.t_ns))
+                self._witness.write(Counter("engine.oom_events", self._ooms, self.epoch, t_ns=event.t_ns))
             case "kill":
-                number = heard.attributes.get("signal", "?")
-                self._witness.write(Note(f"engine: kill with signal {number}", t_ns=heard.t_ns))
+                number = event.attributes.get("signal", "?")
+                self._witness.write(Note(f"engine: kill with signal {number}", t_ns=event.t_ns))
 
     def counted(self, counters: Mapping[str, float]) -> None:
         """Write down what has changed since the last reading."""
@@ -114,8 +114,8 @@ class Lives:
             )
         )
 
-    def _hear_death(self, heard: Heard) -> None:
-        code = int(heard.attributes.get("exitCode", "-1"))
+    def _on_death(self, event: EngineEvent) -> None:
+        code = int(event.attributes.get("exitCode", "-1"))
         oom_killed, detail = False, ""
         try:
             oom_killed = self._oom_killed()
@@ -124,7 +124,7 @@ class Lives:
         self._death = Death(exit_code=code, oom_killed=oom_killed, oom_events=self._ooms, by_us=self.by_us)
         self.record(
             "stopped" if self.stopping else "died",
-            t_ns=heard.t_ns,
+            t_ns=event.t_ns,
             exit_code=code,
             oom_killed=oom_killed,
             detail=detail,

@@ -67,7 +67,7 @@ class ContainerServer:
         self._plan.directory.mkdir(parents=True, exist_ok=True)
         self._address = address()
         self._engine = connect()
-        self._events = EngineEvents(self._plan.owner.trial, self._lives.hear)
+        self._events = EngineEvents(self._plan.owner.trial, self._lives.on_event)
         with engine_does("making a volume"):
             self._engine.volumes.create(self._volume, labels=marks.labels(self._plan.owner))
         self._create()

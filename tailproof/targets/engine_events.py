@@ -18,7 +18,7 @@ WATCHED = ("start", "die", "oom", "kill", "stop", "pause", "unpause", "destroy")
 
 
 @dataclass(slots=True)
-class Heard:
+class EngineEvent:
     """One event of the engine."""
 
     name: str
@@ -29,10 +29,10 @@ class Heard:
 
 
 class EngineEvents:
-    """Listens until `close`; `hear` is called on the listening thread for each event, in the engine's order."""
+    """Listens until `close`; `on_event` is called on the listening thread for each event, in the engine's order."""
 
-    def __init__(self, trial: str, hear: Callable[[Heard], None]) -> None:
-        self._hear = hear
+    def __init__(self, trial: str, on_event: Callable[[EngineEvent], None]) -> None:
+        self._on_event = on_event
         self._engine = connect()
         self.lost = ""
         """Why the stream ended although nobody closed it: the engine is gone. Empty as long as it is there."""
@@ -59,7 +59,7 @@ class EngineEvents:
         reason = "its stream of events ended"
         try:
             for event in self._stream:
-                self._hear(_heard(event))
+                self._on_event(_decoded(event))
         except (DockerException, requests.RequestException, OSError, AttributeError, ValueError) as error:
             # Closing tears the connection from under the reader, too, and the SDK raises one of these.
             reason = str(error)
@@ -67,9 +67,9 @@ class EngineEvents:
             self.lost = reason
 
 
-def _heard(event: dict[str, Any]) -> Heard:
+def _decoded(event: dict[str, Any]) -> EngineEvent:
     age_ns = time.time_ns() - int(event["timeNano"])
-    return Heard(
+    return EngineEvent(
         name=event["Action"],
         container=event["Actor"]["ID"],
         t_ns=time.monotonic_ns() - max(0, age_ns),

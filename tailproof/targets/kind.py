@@ -64,7 +64,7 @@ def check_address(address: str, otherwise: str) -> None:
         fits = False
     if "@" in address:
         raise BadTarget(
-            f"{said(without_user_info(address))} has a user name or a password in it, which would stand in every report: leave it out, "
+            f"{said(without_user_info(address))} has a user name or a password in it, which would be in every report: leave it out, "
             f"and give the session key of the server in the variable {SESSION_KEY}"
         )
     if not fits or "?" in address or "#" in address:

@@ -18,7 +18,7 @@ Scope = Literal["server", "group", "container"]
 """What a kill reaches: the server process alone, all its descendants, or the whole container."""
 
 Place = Literal["in-place", "new-container"]
-"""How a server comes back: the same container (same host name, same pids) or a new one on the same volume; a plain process
+"""How a server is started again: the same container (same host name, same pids) or a new one on the same volume; a plain process
 always has a new pid and the same host name."""
 
 Capability = Literal[

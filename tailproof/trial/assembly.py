@@ -215,7 +215,7 @@ class Assembly:
         )
 
     def _upstream(self) -> str:
-        """What the wire stands in front of. A server that somebody else runs may go by its name, and not be reached over plain TCP."""
+        """What is behind the wire. A server that somebody else runs may go by its name, and not be reached over plain TCP."""
         parts = urlsplit(self.server.url)
         address = parts.netloc.rpartition("@")[2]
         return f"{parts.scheme}://{address}" if kind_of(self._spec)[0].runs_already else address

@@ -47,7 +47,7 @@ class Landing:
         self._log = recorder.witness("trial")
         self._unhealed: list[Fault] = []
         self._lost: set[str] = set()
-        """Faults of which the server did not come back: it is not started once more for them."""
+        """Faults after which the server was not ready again: it is not started once more for them."""
         self._stages: dict[str, set[str]] = {}
 
     # -- landing ------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What is asked of a server that came back, and in which order: observers act."""
+"""What is asked of a server that is up again, and in which order: observers act."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The course of a run: the points at which the loop is held, and what tells that it has ended, returned or come back."""
+"""The course of a run: the points at which the loop is held, and what tells that it ended and that the client returned or resubscribed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RunControl:
         self.gave_up = False
         """The run was broken off and the server does not take it up again."""
         self.late = False
-        """The client's newest run did not come back in the time that it was given."""
+        """The client's newest run did not return in the time that it was given."""
         self._stage = stage
         self._client = client
         self._adapter = adapter
@@ -90,7 +90,7 @@ class RunControl:
         return limits["scripted"] + limits["loop.terminates"] + limits["lag"] + self._still_lasts()
 
     def expect_healing(self, seconds: float) -> None:
-        """A fault is healed by the clock, so many seconds from now: no promise counts before."""
+        """A fault is healed after a fixed time, so many seconds from now: no promise counts before."""
         self._healed_at = max(self._healed_at, time.monotonic() + seconds)
 
     def _still_lasts(self) -> float:

@@ -1,8 +1,9 @@
 """Servers for trials: a new one, or one that an earlier trial on the same target left in good order.
 
-A scenario that hurts the server, or wants one of its own, always gets a new one, and nobody gets it afterwards. A server is
-kept only by a trial that came to its end without a missed deadline, and its conversation is deleted first. How many trials it
-has served stands in the header of each history (`server_trials`), so that a stranger can tell a fresh server from a used one.
+A scenario with a fault of the server, or one that wants a server of its own, always gets a new one, and nobody gets it
+afterwards. A server is kept only by a trial that came to its end without a missed deadline, and its conversation is deleted
+first. How many trials it has served is in the header of each history (`server_trials`), so that a stranger can tell a fresh
+server from a used one.
 """
 
 from __future__ import annotations

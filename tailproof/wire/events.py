@@ -105,7 +105,7 @@ class EventBody:
         return self._chunked is None
 
     def content(self, data: bytes) -> bytes:
-        """What stands in `data` of it. Raises HttpError."""
+        """What is in `data` of it. Raises HttpError."""
         return self._chunked.content(data) if self._chunked else data
 
     def finish(self) -> None:

@@ -64,7 +64,7 @@ class Exchanges(UnderWay):
         self._step()
 
     def client_ended(self) -> None:
-        """The client sends no more: the server hears of it behind the last request, and an idle connection ends."""
+        """The client sends no more: the server is told after the last request, and an idle connection ends."""
         self._client_over = True
         self.blame("client")
         self._pass_client_end()
@@ -197,7 +197,7 @@ class Exchanges(UnderWay):
         if rule.rule.do == "black-hole":
             rule.counts["swallowed"] += 1
             self._end("black-hole")
-            # Nobody can answer it any more when the rule is healed: whoever waits must hear of it.
+            # Nobody can answer it any more when the rule is healed: whoever waits must be told.
             self._parked = rule.park(self._give_up, None)
         else:
             code = rule.rule.code or 500

@@ -233,7 +233,7 @@ class Wire:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             with contextlib.suppress(msgspec.DecodeError):  # the last line of a wire that was killed
-                self._heard(msgspec.json.decode(line))
+                self._take(msgspec.json.decode(line))
         if not self._stopping:
             self._fail(f"the wire died (exit code {self._process.wait()})")
         with self._changed:
@@ -246,7 +246,7 @@ class Wire:
             self.failed = why
             self._on_failure(why)
 
-    def _heard(self, said: dict[str, Any]) -> None:
+    def _take(self, said: dict[str, Any]) -> None:
         with self._changed:
             match said:
                 case {"listening": address}:

@@ -34,7 +34,7 @@ class Journal:
 
     def __init__(self, path: Path | None, loop: asyncio.AbstractEventLoop) -> None:
         self.masker = Masker({})
-        """What it knows as a secret stands in no line."""
+        """What it knows as a secret is in no line."""
         self._file = -1 if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._on = path is not None
         self.failed = ""

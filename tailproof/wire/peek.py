@@ -12,7 +12,7 @@ HEAD_BYTES = 128
 TAIL_BYTES = 96
 MOST_CHARS = 128
 
-PLAIN = rb"[ !#-\[\]-~]"  # printable ASCII that stands in JSON as it is
+PLAIN = rb"[ !#-\[\]-~]"  # printable ASCII that is in JSON as it is
 _id = re.compile(rb'\s*\{\s*"id"\s*:\s*"(' + PLAIN + rb'{1,128})"').match
 _tail = re.compile(rb'"kind"\s*:\s*"(' + PLAIN + rb'{1,64})"\s*\}\s*').fullmatch
 _pair = re.compile(
@@ -55,7 +55,7 @@ def name_at_end(tail: bytes) -> bytes:
 
 
 def peek(head: bytes, tail: bytes, *, whole: bool) -> tuple[bytes, bytes]:
-    """`(id, name)` of a message, both as they stand in JSON; empty when unknown.
+    """`(id, name)` of a message, both as they are in JSON; empty when unknown.
 
     `head` and `tail` are the beginning and the end of the payload. With `whole`, `head` is all of it, and it is decoded
     as a last resort. Keys that name a message: `kind`, else `type`, else `event`.

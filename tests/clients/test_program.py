@@ -174,10 +174,10 @@ def test_a_key_in_the_last_words_of_a_program_is_not_told(start: Start, spelled:
 
 
 @pytest.mark.parametrize("line", ['{"is": "event", "reading": "callba', "garbage", "[]"])
-def test_a_report_that_cannot_be_read_is_the_harness_not_hearing(start: Start, recorder: Recorder, line: str) -> None:
+def test_a_report_that_cannot_be_read_is_a_failure_of_the_harness(start: Start, recorder: Recorder, line: str) -> None:
     client = start(create=f"print({line!r}, flush=True)")
     assert client.create(PLAN, Budget(60)) == "c"
     recorder.sync()
-    (unheard,) = History.load(recorder.directory).break_offs
-    assert (unheard.by, unheard.doing) == ("harness", "hear")
-    assert "a report of the client cannot be read" in unheard.says
+    (unreadable,) = History.load(recorder.directory).break_offs
+    assert (unreadable.by, unreadable.doing) == ("harness", "hear")
+    assert "a report of the client cannot be read" in unreadable.says

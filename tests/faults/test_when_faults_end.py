@@ -1,4 +1,4 @@
-"""Faults that heal by the clock, and a loop that waits for the client to be back."""
+"""Faults that heal after a fixed time, and a loop that waits for the client to subscribe again."""
 
 from __future__ import annotations
 

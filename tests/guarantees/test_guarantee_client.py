@@ -316,7 +316,7 @@ ROWS = [
     Row("status.client", "never-returned", INCONCLUSIVE, lambda: calm().without(Run, stage="returned")),
     Row(
         "status.client",
-        "raised-while-the-path-was-hurt",
+        "raised-during-a-fault-on-the-path",
         NOT_APPLICABLE,
         lambda: (
             cut()

@@ -106,7 +106,7 @@ def test_a_harness_that_stood_still_decides_nothing_by_a_clock(late_s: float, ou
 
 def test_an_engine_that_told_of_no_start_is_blind_although_the_server_was_ready() -> None:
     history = calm().without(Life, stage="started").build()
-    assert blind(history)["engine"] == "the server answered in its life 0, of which the engine told nothing"
+    assert blind(history)["engine"] == "the server answered in its life 0, which the engine never reported"
 
 
 def test_the_time_of_day_may_be_set_while_a_trial_runs() -> None:

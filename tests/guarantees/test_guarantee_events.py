@@ -113,10 +113,10 @@ ROWS = [
     Row("events.delivered", "out-of-order", VIOLATED, lambda: calm().swap("stream:0", "a1", "o1"), "out-of-order"),
     Row(
         "events.delivered",
-        "deaf-after-restart",
+        "received-nothing-after-restart",
         VIOLATED,
         lambda: crashed().forget("stream:1", "u9", "a3", "o3", "f9"),
-        "deaf",
+        "nothing-received",
     ),
     Row("events.delivered", "log-not-read", INCONCLUSIVE, lambda: calm().until(5.5)),
     Row(

@@ -46,7 +46,7 @@ def told(built: Built, *said: str, turn: int = 2) -> Built:
     return built.alter(ModelCall, {"stage": "asked", "turn": turn}, said=list(said))
 
 
-def unheard(**end: str) -> Built:
+def unanswered(**end: str) -> Built:
     """The only message never gets to the model; the run ends otherwise than it should."""
     built = calm().alter(ModelCall, {"stage": "asked"}, said=[])
     return built.alter(Status, {"raw": "finished"}, **end) if end else built
@@ -121,11 +121,11 @@ ROWS = [
         lambda: told(logged(posted().ask(2.55, "send", 0, text="and hurry"), "m3", "and hurry"), "go", "and hurry"),
         "doubled-message",
     ),
-    Row("loop.answered", "paused", NOT_APPLICABLE, lambda: unheard(raw="paused", neutral="interrupted")),
-    Row("loop.answered", "failed", NOT_APPLICABLE, lambda: unheard(raw="error", neutral="failed")),
-    Row("loop.answered", "stuck", NOT_APPLICABLE, lambda: unheard(raw="stuck", neutral="stuck")),
-    Row("loop.answered", "an-action-waits", NOT_APPLICABLE, lambda: unheard(raw="waiting", neutral="waiting")),
-    Row("loop.answered", "deleted", NOT_APPLICABLE, lambda: unheard().ask(2.8, "delete")),
+    Row("loop.answered", "paused", NOT_APPLICABLE, lambda: unanswered(raw="paused", neutral="interrupted")),
+    Row("loop.answered", "failed", NOT_APPLICABLE, lambda: unanswered(raw="error", neutral="failed")),
+    Row("loop.answered", "stuck", NOT_APPLICABLE, lambda: unanswered(raw="stuck", neutral="stuck")),
+    Row("loop.answered", "an-action-waits", NOT_APPLICABLE, lambda: unanswered(raw="waiting", neutral="waiting")),
+    Row("loop.answered", "deleted", NOT_APPLICABLE, lambda: unanswered().ask(2.8, "delete")),
     Row("loop.answered", "killed-and-not-run-again", NOT_APPLICABLE, lambda: killed(again=False)),
     Row(
         "loop.answered",
@@ -133,8 +133,8 @@ ROWS = [
         NOT_APPLICABLE,
         lambda: resting(text="one more thing").alter(Request, {"verb": "send", "text": "go"}, code=409),
     ),
-    Row("loop.answered", "still-running", INCONCLUSIVE, lambda: unheard(raw="running", neutral="active")),
-    Row("loop.answered", "nobody-saw-the-status", INCONCLUSIVE, lambda: unheard().without(Status)),
+    Row("loop.answered", "still-running", INCONCLUSIVE, lambda: unanswered(raw="running", neutral="active")),
+    Row("loop.answered", "nobody-saw-the-status", INCONCLUSIVE, lambda: unanswered().without(Status)),
     Row(
         "loop.answered",
         "the-end-was-hardly-watched",

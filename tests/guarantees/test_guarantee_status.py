@@ -29,7 +29,7 @@ def stuck_after_restart(until: float = 75.0) -> Built:
 
 
 def hopeless() -> Built:
-    """Running for ever, also behind a load, and no way to run again."""
+    """Running for ever, also after a load, and no way to run again."""
     built = stuck_after_restart().ask(76.0, "load").show(76.5, "running", after_load=True)
     return built.ask(77.0, "run", 409, method="POST", path="/run")
 

@@ -241,7 +241,7 @@ def test_what_was_missed_takes_back_what_holds(record: AnyRecord) -> None:
 def test_a_wait_in_vain_says_what_was_seen_last() -> None:
     built = calm().put(3.5, Missed("the client's run to return", 5.0, "the status is not answered yet"))
     assert found(built)["events.complete"].says.startswith(
-        "the trial waited 5.0 s in vain for the client's run to return; last seen: the status is not answered yet"
+        "the trial waited 5.0 s for the client's run to return, which did not happen; last seen: the status is not answered yet"
     )
 
 

@@ -45,12 +45,12 @@ TAIL = _promise(
 )
 CRASH = _promise(
     "status.crash",
-    "What was running when the server died is not shown as running without a worker, and can be used again.",
+    "A run that the server's death interrupted is no longer shown as running, and the conversation can be used again.",
 )
-ONCE = _promise("loop.once", "No tool effect happens twice, restart or not.")
+ONCE = _promise("loop.once", "No tool call runs twice, with or without a restart.")
 RECONCILE = _promise(
     "cost.reconcile",
-    "After a run, requests and bytes grow with what was missed, not with the history.",
+    "After a run, requests and bytes grow with the missed events, not with the length of the history.",
     Level.SHOULD,
 )
 
@@ -66,9 +66,9 @@ SOURCES = {
 def header(scenario: str, *, target: str = "docker:openhands:1.58.0", client: str = "sdk:1.58.0") -> Header:
     """The header of one trial."""
     summaries = {
-        "calm": ("calm", "Nothing is hurt: everything holds."),
+        "calm": ("calm", "No fault: everything holds."),
         "stream-lag": ("stream", "The server's frames arrive 2 seconds late."),
-        "oom-server": ("memory", "The kernel kills the server while a tool runs; it comes back on the same volume."),
+        "oom-server": ("memory", "The kernel kills the server while a tool runs; it restarts on the same volume."),
     }
     family, summary = summaries[scenario]
     return Header(
@@ -113,7 +113,7 @@ def lag() -> History:
 
 
 def oom() -> History:
-    """The kernel kills the server in a container, which comes back in place."""
+    """The kernel kills the server in a container, which restarts in place."""
     fault = {"fault": "oom", "name": "memory.server", "scope": "container"}
     return History(
         header("oom-server"),
@@ -139,7 +139,7 @@ def oom() -> History:
 
 
 def calm() -> History:
-    """Nothing is hurt."""
+    """No fault."""
     return History(header("calm"), phases(("preparing", 0), ("driving", 3), ("ended", 5.25)))
 
 
@@ -191,7 +191,7 @@ def check(*, baseline: Baseline = BASELINE, strict: bool = False, tail: Verdict 
             [
                 (TAIL, holds("all 11 events are held", compared={"events": 11})),
                 (CRASH, excused("the server never died", evidence=())),
-                (ONCE, holds("each of 3 tokens stands once in the journal", compared={"tokens": 3})),
+                (ONCE, holds("each of 3 tokens is in the journal once", compared={"tokens": 3})),
                 (RECONCILE, holds("4 requests, 12 kB", compared={"requests": 4})),
             ],
         ),
@@ -200,7 +200,7 @@ def check(*, baseline: Baseline = BASELINE, strict: bool = False, tail: Verdict 
             [
                 (TAIL, tail),
                 (CRASH, excused("the server never died", evidence=())),
-                (ONCE, holds("each of 3 tokens stands once in the journal", compared={"tokens": 3})),
+                (ONCE, holds("each of 3 tokens is in the journal once", compared={"tokens": 3})),
                 (
                     RECONCILE,
                     Verdict(

@@ -33,7 +33,7 @@ MAY = verdict(Outcome.VIOLATED, level=Level.MAY, signature="s")
 STALE = [StaleResult(entry="b.yaml:3", guarantee="events.tail", scenario="calm", signature="s")]
 NOT_RUN = [NotRunResult(scenario="oom-server", guarantee=None, reason="no engine")]
 FAULT = FaultResult(fault="lag", name="wire.delay", says="", scope="", injected_at_s=1.0, healed_at_s=2.0, proven=False)
-BLIND = WitnessResult(name="tool", records=3, blind="the record of the tool breaks off behind number 2")
+BLIND = WitnessResult(name="tool", records=3, blind="the record of the tool ends early, after number 2")
 
 ROWS: dict[str, tuple[list[TrialResult], dict[str, Any], GateState]] = {
     "all holds": ([trial(HOLDS)], {}, "open"),
@@ -84,7 +84,7 @@ def test_the_verdict_line_counts_what_there_is() -> None:
     )
     seen = (WitnessResult(name="client", records=9), WitnessResult(name="wire", records=3, blind="it breaks off"))
     assert decide([trial(HOLDS, faults=(FAULT,), witnesses=seen), trial(HOLDS, witnesses=seen[:1])]).says == (
-        "GATE UNKNOWN  0 violated · 2 hold · 0 inconclusive · 0 not run · faults 0 of 1 proven · witnesses 1 of 2"
+        "GATE UNKNOWN  0 violated · 2 hold · 0 inconclusive · 0 not run · faults 0 of 1 proven · witnesses 1 of 2 trusted"
     )
     assert decide([trial(HOLDS, error="x")], stale=STALE, errors=["y"]).says == (
         "GATE CLOSED  0 violated · 1 hold · 0 inconclusive · 0 not run · 1 stale · 2 failed"
@@ -110,7 +110,7 @@ def test_reasons_name_the_verdict_and_what_was_found() -> None:
     gate = decide([trial(VIOLATED, UNSURE, faults=(FAULT,))], stale=STALE)
     assert gate.closed_by == (
         "events.middle[calm] is violated: it is so",
-        "b.yaml:3 lists events.tail[calm] s as known, but it holds: remove the entry",
+        "b.yaml:3 lists events.tail[calm] s as known, but it no longer occurs: remove the entry",
     )
     assert gate.doubts == (
         "the fault lag (wire.delay) of calm is not proven",
@@ -127,7 +127,7 @@ def test_a_blind_witness_is_one_doubt_whatever_rests_on_it() -> None:
     torn = [taken_back(name, BLIND.blind) for name in ("events.tail", "loop.once", "loop.quiet")]
     gate = decide([trial(*torn, UNSURE, HOLDS, witnesses=(BLIND,))])
     assert gate.doubts == (
-        "the tool of calm is not believed: the record of the tool breaks off behind number 2; 3 verdicts rest on it",
+        "the records of the tool in calm cannot be trusted: the record of the tool ends early, after number 2; 3 verdicts rest on them",
         "loop.once[calm] is inconclusive: it is so",
     )
     assert gate.counts.inconclusive == 4
@@ -135,12 +135,14 @@ def test_a_blind_witness_is_one_doubt_whatever_rests_on_it() -> None:
 
 def test_a_blind_witness_on_whom_nothing_rests_is_a_doubt_all_the_same() -> None:
     gate = decide([trial(HOLDS, witnesses=(BLIND,))])
-    assert gate.doubts == ("the tool of calm is not believed: the record of the tool breaks off behind number 2",)
+    assert gate.doubts == (
+        "the records of the tool in calm cannot be trusted: the record of the tool ends early, after number 2",
+    )
 
 
 def test_what_a_witness_has_to_do_with_one_verdict_alone_is_told_so() -> None:
     gate = decide([trial(taken_back("loop.once", BLIND.blind), witnesses=(BLIND,))])
-    assert gate.doubts[0].endswith("breaks off behind number 2; 1 verdict rests on it")
+    assert gate.doubts[0].endswith("ends early, after number 2; 1 verdict rests on them")
 
 
 def test_any_other_reason_that_verdicts_share_is_one_doubt_of_each_trial() -> None:
@@ -151,11 +153,11 @@ def test_any_other_reason_that_verdicts_share_is_one_doubt_of_each_trial() -> No
         "calm: the trial broke off: no port; 2 verdicts rest on it",
         "lag: the trial broke off: no port; 2 verdicts rest on it",
         "loop.once[lag] is inconclusive: the fault cut has no proof of its effect; else it would hold: it is so",
-        "nothing was proven: no guarantee came to a conclusive verdict",
+        "no guarantee was decided: all verdicts are inconclusive or not applicable",
     )
 
 
 def test_a_level_that_does_not_decide_is_not_counted() -> None:
     advisory = verdict(Outcome.INCONCLUSIVE, level=Level.SHOULD, says=f"{BLIND.blind}; else it would hold: it is so")
     gate = decide([trial(HOLDS, advisory, taken_back("loop.once", BLIND.blind), witnesses=(BLIND,))])
-    assert gate.doubts[0].endswith("1 verdict rests on it")
+    assert gate.doubts[0].endswith("1 verdict rests on them")

@@ -39,11 +39,11 @@ def test_the_verdict_comes_first() -> None:
 
 def test_a_violation_tells_all_that_a_person_needs() -> None:
     report = markdown.render(check())
-    card = report[report.index("#### `events.tail[stream-lag]` MUST") : report.index("### Violated, but not")]
+    card = report[report.index("#### `events.tail[stream-lag]` MUST") : report.index("### Violated (advisory")]
     for needed in (
         "When the client's run returns, it holds the first 10 and the last 10 events of the log. (OpenHands PR 1865)",
         "**Found:** 6 of the last 10 events were missing when run() returned",
-        "how: `missing-tail`, in 1 of 1 trials",
+        "signature: `missing-tail`, in 1 of 1 trials",
         "fault: `wire.delay` 3.40 s to 11.90 s, proven: rule.lag.done 11, frames.down 13",
         "measured: edge 10, missing 6",
         "expected:\n  event-01\n",
@@ -127,7 +127,7 @@ def test_the_same_violation_in_ten_trials_is_one_card_that_says_how_often() -> N
     hits = [trial(verdict(Outcome.VIOLATED, signature="s")) for _ in range(7)]
     report = markdown.render(result_of(*hits, *[trial(verdict()) for _ in range(3)]))
     assert report.count("#### `events.tail[calm]` MUST") == 1
-    assert "how: `s`, in 7 of 10 trials" in report
+    assert "signature: `s`, in 7 of 10 trials" in report
 
 
 @pytest.mark.parametrize("limit", [SMALLEST, markdown.PR_COMMENT])

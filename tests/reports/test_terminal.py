@@ -32,7 +32,7 @@ target docker:openhands:1.58.0 · client sdk:1.58.0 · seed 7 · 1 trial in 49.8
 COULD NOT TELL
   the trial of calm failed: the image is not there; build it with: tailproof
   image build 1.58.0
-  nothing was proven: no guarantee came to a conclusive verdict
+  no guarantee was decided: all verdicts are inconclusive or not applicable
 
 nothing was judged
 

@@ -1,4 +1,4 @@
-"""A server that a scenario does not hurt serves the next trial, too; one that was hurt serves nobody else."""
+"""A server to which a scenario does nothing serves the next trial, too; one with a fault serves nobody else."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def test_no_trial_sees_what_the_one_before_it_left(pool: ServerPool, tmp_path: P
         assert tokens == ["four", "one", "three", "two"]
 
 
-def test_a_scenario_that_hurts_the_server_has_one_of_its_own(pool: ServerPool, tmp_path: Path) -> None:
+def test_a_scenario_with_a_fault_of_the_server_has_one_of_its_own(pool: ServerPool, tmp_path: Path) -> None:
     shared = pid(play(pool, tmp_path, "calm"))
-    hurt = play(pool, tmp_path, "restart-idle")
-    assert shared not in {life.pid for life in hurt.lives}
-    assert "server_trials" in hurt.header.facts
+    faulted = play(pool, tmp_path, "restart-idle")
+    assert shared not in {life.pid for life in faulted.lives}
+    assert "server_trials" in faulted.header.facts
     assert pid(play(pool, tmp_path, "calm", 1)) == shared
 
 
@@ -84,6 +84,6 @@ def test_a_closed_pool_leaves_nothing_running(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_only_faults_of_the_path_and_of_other_users_leave_a_server_as_it_was(name: str) -> None:
     scenario = SCENARIOS[name]
-    hurts = {plan.fault.partition(".")[0] for plan in scenario.faults} & {"process", "memory"}
+    faults = {plan.fault.partition(".")[0] for plan in scenario.faults} & {"process", "memory"}
     special = scenario.server.dormant or scenario.server.memory or scenario.server.environment or scenario.seeded
-    assert may_share(scenario) is not bool(hurts or special)
+    assert may_share(scenario) is not bool(faults or special)

@@ -1,4 +1,4 @@
-"""The harness hurt for real: no gate opens on it, nobody is accused, and the gate says who cannot be believed."""
+"""The harness hurt for real: no gate opens on it, nobody is accused, and the gate says whose records cannot be trusted."""
 
 from __future__ import annotations
 

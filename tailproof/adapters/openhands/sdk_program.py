@@ -142,7 +142,7 @@ class Program:
 
     def close(self, command: dict[str, Any]) -> None:
         """Report what is held at last. The end of the process closes the conversation: the SDK's own `close` waits five
-        seconds for a thread that does not hear it."""
+        seconds for a thread that does not react to it."""
         if self._conversation is not None:
             self._report_held(time.monotonic_ns(), list(self._conversation.state.events[:]), final=True)
 

@@ -1,6 +1,6 @@
 """Lets the log of a stopped OpenHands agent-server be long: its own action and observation, over and over again.
 
-Nothing is invented that the release did not write itself: every event is a clone of one that stands in the conversation, with
+Nothing is invented that the release did not write itself: every event is a clone of one that is in the conversation, with
 ids, tool call ids, time stamps and a text of its own. What the release keeps beside the events is kept, too, where it is found: the
 chain of `parent_id` and `leaf_event_id` (from 1.31), the marker of the length (from 1.45). Files that the server wrote stay as they
 are; clones follow behind them, as one more run: its message, its actions with their observations, its end.

@@ -12,5 +12,5 @@ WORDS: tuple[str, ...] = (
     *("OpenHands", "openhands", "OPENHANDS", "agent_server", "agent-server", "OH_", "LITELLM"),
     *("RemoteConversation", "TypeScript"),
 )
-"""Routes; kinds of events and what stands in them; files, parameters and headers; names of the product, of what it is built on, and of
+"""Routes; kinds of events and what is in them; files, parameters and headers; names of the product, of what it is built on, and of
 their settings."""
