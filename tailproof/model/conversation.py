@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from tailproof.history.records import ModelCall
 from tailproof.model.journal import command_of
 from tailproof.model.position import call_id, position_of
 from tailproof.model.reply import FINISH_TOOL, TERMINAL_TOOL, Call, Reply
-from tailproof.model.request import results_in, said_in, told_in, unpaired_in
+from tailproof.model.request import Messages, Request, results_in, said_in, told_in, unpaired_in
 from tailproof.model.script import Step, Turn, steps_of
 from tailproof.waiting import Budget
 
@@ -123,12 +123,11 @@ class PlayedScript:
             self._closing = True
             self._changed.notify_all()
 
-    def ask(self, request: int, body: Mapping[str, Any]) -> Answered:
+    def ask(self, request: int, asked: Request) -> Answered:
         """Decide the answer to a request, and record the question. Side requests (no tools) never move the script."""
-        said = body.get("messages")
-        messages = [message for message in said if isinstance(message, dict)] if isinstance(said, list) else []
+        messages = asked.messages
         with self._changed:
-            answer = self._decide(request, messages) if body.get("tools") else _side(request)
+            answer = self._decide(request, messages) if asked.tools else _side(request)
             self._asked[answer.turn] += 1
             self._last = answer.turn
         loop = messages if answer.turn >= 0 else []  # a side request (a title, a summary) may quote as it likes
@@ -164,7 +163,7 @@ class PlayedScript:
         """Nobody was there any more to hear the answer."""
         self._write("broken", request, answer)
 
-    def _decide(self, request: int, messages: Sequence[Mapping[str, Any]]) -> Answered:
+    def _decide(self, request: int, messages: Messages) -> Answered:
         position = position_of(messages)
         # An HTTP error leaves no trace in the messages: this is the one thing that has to be counted.
         for step in self._errors.get(position, ()):

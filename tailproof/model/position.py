@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+
+from tailproof.model.request import Messages
 
 _CALL_ID = re.compile(r"^call-(\d{1,9})-(\d{1,9})$")
 
@@ -14,7 +14,7 @@ def call_id(position: int, index: int, word: str = "call") -> str:
     return f"{word}-{position}-{index}"
 
 
-def position_of(messages: Sequence[Mapping[str, Any]]) -> int:
+def position_of(messages: Messages) -> int:
     """The position of the reply that comes next, from the replies that the request already holds.
 
     Not from a counter: a request that is sent twice (a retry, a server that died before it stored the reply and asks again
@@ -23,14 +23,8 @@ def position_of(messages: Sequence[Mapping[str, Any]]) -> int:
     """
     position = 0
     for message in messages:
-        if message.get("role") != "assistant":
+        if message.role != "assistant":
             continue
-        calls = message.get("tool_calls")
-        ids = [_id(call) for call in calls] if isinstance(calls, list) else []
-        told = [int(match[1]) for identity in ids if (match := _CALL_ID.match(identity))]
+        told = [int(match[1]) for call in message.calls if (match := _CALL_ID.match(call))]
         position = max([position, *(number + 1 for number in told)]) if told else position + 1
     return position
-
-
-def _id(call: Any) -> str:
-    return str(call.get("id", "")) if isinstance(call, dict) else ""

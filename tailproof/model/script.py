@@ -46,8 +46,8 @@ class Turn(_Strict):
     """A call of the finish tool: it ends the run."""
     tools: Annotated[list[ToolCall], Field(min_length=1)] | None = None
     """One call of the terminal tool, or several in parallel."""
-    status: Literal[401, 429, 500] | None = None
-    """The model answers with an HTTP error instead."""
+    status: Literal[401, 429, 500, 529] | None = None
+    """The model answers with an HTTP error instead: 529 is Anthropic's word for overloaded."""
     times: Annotated[int, Field(ge=1, le=REPLIES)] | None = None
     """With `status`: how often, before the next turn is given; for ever when it is missing."""
     thought: str = ""

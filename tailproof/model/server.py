@@ -1,4 +1,4 @@
-"""The scripted model: an OpenAI-compatible HTTP server, one per trial."""
+"""The scripted model: an HTTP server that speaks the dialects of real ones, one per trial."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -19,14 +19,22 @@ from tailproof.history.records import Note
 from tailproof.incoming import json
 from tailproof.incoming.limits import BODY_BYTES, REQUEST_S, Endless, Exceeded, Misshapen, Unsound, size
 from tailproof.model.conversation import Answered, PlayedScript
-from tailproof.model.reply import error_body, models_body
+from tailproof.model.dialects import chat, messages, responses
+from tailproof.model.dialects.dialect import Dialect, Refused
+from tailproof.model.request import Request
 from tailproof.model.script import Turn
 
 JOIN_S = 2.0
 PIECE_BYTES = 1 << 16
 LENGTH_DIGITS = 12
 TOLD = 20
-_ROUTE = re.compile(r"^/c/(?P<key>[^/]+)/v1(?P<rest>/chat/completions|/models)$")
+_ROUTE = re.compile(r"^/c/(?P<key>[^/]+)/v1(?P<rest>/[^?]+)(\?.*)?$")
+_DIALECTS = {
+    "/chat/completions": chat.DIALECT,
+    "/responses": responses.DIALECT,
+    "/messages": messages.DIALECT,
+}
+"""The address tells the dialect: nobody has to name it."""
 
 
 class ScriptedModel:
@@ -167,36 +175,41 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         route = _ROUTE.match(self.path)
         if route and route["rest"] == "/models":
-            self._answer(200, models_body())
+            self._answer(200, chat.models())
         else:
-            self._answer(404, error_body(404))
+            self._answer(404, chat.error(404))
 
     def do_POST(self) -> None:
+        route = _ROUTE.match(self.path)
+        known = _DIALECTS.get(route["rest"]) if route else None
+        dialect = known or chat.DIALECT
         try:
             raw = self._body()
         except Unsound as unsound:
             self.server.model.unheard(unsound)
             self.close_connection = True
-            self._answer(413 if isinstance(unsound, Exceeded) else 400, error_body(400))
+            self._answer(413 if isinstance(unsound, Exceeded) else 400, dialect.error(400))
             return
-        route = _ROUTE.match(self.path)
-        played = self.server.model.played(route["key"]) if route and route["rest"] == "/chat/completions" else None
+        played = self.server.model.played(route["key"]) if route and known else None
         if played is None:
-            self._answer(404, error_body(404))
+            self._answer(404, dialect.error(404))
             return
         try:
-            body = json.decode(raw, dict[str, Any])
+            asked = dialect.read(json.decode(raw, dict[str, Any]))
         except Unsound as unsound:
             self.server.model.unheard(unsound)
-            self._answer(400, error_body(400))
+            self._answer(400, unsound.body if isinstance(unsound, Refused) else dialect.error(400))
             return
+        self._play(played, dialect, asked)
+
+    def _play(self, played: PlayedScript, dialect: Dialect, asked: Request) -> None:
         request = self.server.model.next_request()
-        answer = played.ask(request, body)
+        answer = played.ask(request, asked)
         played.wait_to_go(request, answer)
         try:
             if self._hung_up():
                 raise ConnectionResetError("nobody waits for the answer any more")
-            self._tell(answer, body)
+            self._tell(dialect, answer, stream=asked.stream)
             self.wfile.flush()
         except ConnectionError:
             played.broke(request, answer)
@@ -225,13 +238,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.settimeout(None)
         return raw
 
-    def _tell(self, answer: Answered, body: Mapping[str, Any]) -> None:
+    def _tell(self, dialect: Dialect, answer: Answered, *, stream: bool) -> None:
         if answer.reply is None:
-            self._answer(answer.code, error_body(answer.code))
-        elif body.get("stream"):
-            self._stream(answer.reply.chunks())
+            self._answer(answer.code, dialect.error(answer.code))
+        elif stream:
+            self._stream(dialect.stream(answer.reply))
         else:
-            self._answer(200, answer.reply.whole())
+            self._answer(200, dialect.whole(answer.reply))
 
     def _answer(self, code: int, body: bytes) -> None:
         self.send_response(code)

@@ -124,7 +124,9 @@ class ConversationPlan:
     conversation: str
     """The id, a UUID with hyphens, chosen by us."""
     model_url: str
-    """The OpenAI-compatible base URL of the scripted model for this conversation, ending in `/v1`."""
+    """The base URL of the scripted model for this conversation, ending in `/v1`. The adapter chooses the dialect by the address that it
+    gives its server: this one, below which are `/chat/completions` and `/responses`, as OpenAI's clients add them, and `/messages`.
+    Anthropic's own clients add `/v1/messages`: they get `model_url.removesuffix("/v1")`."""
     workspace: str
     max_iterations: int = 100
     model_retries: int = 1

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
 from tailproof.model.journal import TOKENS, command_of, parse
@@ -17,13 +16,6 @@ from tailproof.model.tool import ToolJournal
 from tailproof.waiting import Budget, DeadlineMissed
 
 SHELLS = ("sh", "bash")
-
-
-@pytest.fixture
-def recorder(tmp_path: Path) -> Iterator[Recorder]:
-    header = Header(trial="t", scenario="s", seed=0, target="none", client="none")
-    with Recorder(tmp_path / "history", header) as recorder:
-        yield recorder
 
 
 @pytest.fixture

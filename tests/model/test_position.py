@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tailproof.model.position import call_id, position_of
+from tailproof.model.request import Message
 
 
-def user(text: str = "go") -> dict[str, Any]:
-    return {"role": "user", "content": text}
+def user() -> Message:
+    return Message(role="user", text="go")
 
 
-def calls(*positions: int) -> dict[str, Any]:
-    return {"role": "assistant", "tool_calls": [{"id": call_id(position, 0)} for position in positions]}
+def calls(*positions: int) -> Message:
+    return Message(role="assistant", calls=[call_id(position, 0) for position in positions])
 
 
-def said() -> dict[str, Any]:
-    return {"role": "assistant", "content": "hello"}
+def said() -> Message:
+    return Message(role="assistant", text="hello")
 
 
-def result(position: int, text: Any = "done") -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": call_id(position, 0), "content": text}
+def result(position: int) -> Message:
+    return Message(role="tool", text="done", result_of=call_id(position, 0))
 
 
 @pytest.mark.parametrize(
@@ -35,8 +34,9 @@ def result(position: int, text: Any = "done") -> dict[str, Any]:
         pytest.param([user(), calls(0), result(0), said(), user()], 2, id="tools-then-text"),
         pytest.param([user(), calls(4), result(4)], 5, id="replies-left-out-of-the-request-do-not-go-back"),
         pytest.param([user(), calls(4), result(4), said()], 6, id="text-after-a-gap-counts-on"),
-        pytest.param([{"role": "assistant", "tool_calls": [{"id": "foreign"}]}], 1, id="a-foreign-call-counts-as-one"),
+        pytest.param([Message(role="assistant", calls=["foreign"])], 1, id="a-foreign-call-counts-as-one"),
+        pytest.param([Message(role="assistant", calls=["call-" + "9" * 6000 + "-0"])], 1, id="an-id-of-digits"),
     ],
 )
-def test_position(messages: list[dict[str, Any]], position: int) -> None:
+def test_position(messages: list[Message], position: int) -> None:
     assert position_of(messages) == position

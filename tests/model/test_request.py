@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tailproof.model.request import (
     SAID_AT_MOST,
     UNPAIRED_AT_MOST,
+    Message,
     results_in,
     said_in,
     told_in,
@@ -20,19 +19,19 @@ KEY = "a-session-key-12"
 MASKER = Masker({"key": KEY})
 
 
-def user(content: Any = "go") -> dict[str, Any]:
-    return {"role": "user", "content": content}
+def user(text: str = "go") -> Message:
+    return Message(role="user", text=text)
 
 
-def calls(*ids: str) -> dict[str, Any]:
-    return {"role": "assistant", "content": None, "tool_calls": [{"id": identity} for identity in ids]}
+def calls(*ids: str) -> Message:
+    return Message(role="assistant", calls=ids)
 
 
-def result(identity: str, text: Any = "done") -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": identity, "content": text}
+def result(identity: str, text: str = "done") -> Message:
+    return Message(role="tool", text=text, result_of=identity)
 
 
-TEXT = {"role": "assistant", "content": "let me see"}
+TEXT = Message(role="assistant", text="let me see")
 
 
 @pytest.mark.parametrize(
@@ -66,17 +65,13 @@ TEXT = {"role": "assistant", "content": "let me see"}
             id="a-result-in-front-of-its-call",
         ),
         pytest.param(
-            [user(), {"role": "tool", "content": "done"}],
+            [user(), result("")],
             ["the result of no call at all stands there without its call"],
             id="a-result-that-names-no-call",
         ),
-        pytest.param(
-            [{"role": "user", "content": "go", "tool_calls": [{"id": "a"}]}], [], id="only-the-assistant-calls"
-        ),
-        pytest.param([{"role": "assistant", "tool_calls": None}], [], id="a-null-instead-of-calls"),
     ],
 )
-def test_unpaired(messages: list[dict[str, Any]], sentences: list[str]) -> None:
+def test_unpaired(messages: list[Message], sentences: list[str]) -> None:
     assert unpaired_in(messages, MASKER) == sentences
 
 
@@ -91,10 +86,9 @@ def test_a_long_id_is_cut() -> None:
     assert len(sentence) < 100
 
 
-def test_user_messages_are_read_from_texts_and_from_parts() -> None:
-    parts = [{"type": "text", "text": "and"}, {"type": "image_url"}, {"type": "text", "text": "hurry"}]
-    messages = [{"role": "system", "content": "be good"}, user("go"), TEXT, user(parts), user("x" * 300)]
-    assert said_in(messages, MASKER) == ["go", "and  hurry", "x" * 200]
+def test_user_messages_are_cut_and_those_of_others_are_not_said() -> None:
+    messages = [Message(role="system", text="be good"), user("go"), TEXT, user("x" * 300), result("a")]
+    assert said_in(messages, MASKER) == ["go", "x" * 200]
 
 
 @pytest.mark.parametrize("before", range(180, 204, 4))
@@ -114,6 +108,6 @@ def test_all_calls_are_counted() -> None:
     assert told_in([user(), calls("a", "b"), result("a"), result("b"), calls("c"), TEXT]) == 3
 
 
-def test_results_are_read_from_texts_and_from_parts() -> None:
-    messages = [result("a", "plain"), result("b", [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}])]
-    assert results_in(messages, MASKER) == {"a": "plain", "b": "one two"}
+def test_of_several_results_of_a_call_the_last_is_kept() -> None:
+    messages = [result("a", "one"), result("b", "two"), result("a", "three")]
+    assert results_in(messages, MASKER) == {"a": "three", "b": "two"}

@@ -6,14 +6,11 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
 from tailproof.model.conversation import AFTER_THE_END, SIDE_REPLY, PlayedScript
@@ -23,19 +20,6 @@ from tailproof.waiting import Budget, DeadlineMissed
 
 TOOLS = [{"type": "function", "function": {"name": "terminal"}}]
 GO = {"role": "user", "content": "go"}
-
-
-@pytest.fixture
-def recorder(tmp_path: Path) -> Iterator[Recorder]:
-    header = Header(trial="t", scenario="s", seed=0, target="none", client="none")
-    with Recorder(tmp_path / "history", header) as recorder:
-        yield recorder
-
-
-@pytest.fixture
-def model(recorder: Recorder) -> Iterator[ScriptedModel]:
-    with ScriptedModel(recorder.witness("model")) as model:
-        yield model
 
 
 def play(model: ScriptedModel, *plans: dict[str, Any]) -> PlayedScript:
@@ -167,7 +151,10 @@ def test_a_side_request_is_not_held_to_the_loop(model: ScriptedModel, recorder: 
     assert [(call.turn, call.said, call.unpaired) for call in asked] == [(-1, [], [])]
 
 
-@pytest.mark.parametrize("path", ["/c/unknown/v1/chat/completions", "/v1/chat/completions", "/c/c1/v1/responses"])
+@pytest.mark.parametrize(
+    "path",
+    ["/c/unknown/v1/chat/completions", "/v1/chat/completions", "/c/c1/v1/completions", "/c/c1/v1/messages/batches"],
+)
 def test_an_unknown_route_is_not_found(model: ScriptedModel, path: str) -> None:
     play(model, {"say": "hello"})
     assert httpx.post(f"{model.url}{path}", json={}, trust_env=False).status_code == 404
