@@ -24,7 +24,7 @@ from tailproof.history.record import CLIENT
 from tailproof.history.records import Exchange, Run
 from tailproof.history.server_records import Status
 from tailproof.history.timeline import SECOND, client_runs, seconds, settled_at
-from tailproof.history.traffic import SPOILED
+from tailproof.history.traffic import SPOILED, nameless
 from tailproof.history.views import Log, conversations, log_of
 
 PAGE_SIZE = 100
@@ -91,6 +91,8 @@ def _one_run(history: History, conversation: str, log: Log, called: Run, back: R
         "whole_bytes": whole,
     }
     if fetched > repair:
+        if why := nameless(history):
+            return inconclusive(why)
         return violated(
             f"{len(reads)} requests fetched {fetched} bytes after the run; the missed events have {missed_bytes} of {whole} bytes",
             signature="reads-whole-history" if 2 * fetched >= whole else "reads-more-than-missed",

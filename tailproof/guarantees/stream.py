@@ -35,6 +35,7 @@ from tailproof.history.traffic import (
     fault_windows,
     faulted_at,
     last_run_of_client,
+    nameless,
     server_down,
 )
 from tailproof.history.views import conversations, lists_of, log_of
@@ -190,6 +191,8 @@ def _callbacks_get(history: History, again: ClientStream, measured: dict[str, An
                 }
     if published and not got & published.keys() and cut:
         return inconclusive(cut, **measured)
+    if published and not got & published.keys() and (why := nameless(history)):
+        return inconclusive(why, **measured)
     if published and not got & published.keys():
         return violated(
             f"the client subscribed again, but its callbacks got none of the {len(published)} events that followed",

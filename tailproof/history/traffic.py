@@ -113,6 +113,16 @@ def server_down(history: History) -> tuple[Life, ...]:
 
 
 @derived
+def nameless(history: History) -> str:
+    """Why it cannot be told which events a fault of the path touched: a message without an id was among them. Else empty."""
+    for one in history.frames:
+        if one.direction == "down" and one.done not in ("passed", "control") and not one.id:
+            which = f"message {one.index} of connection {one.conn}"
+            return f"{which} was {one.done} at the wire and has no id: nobody can tell which event it held"
+    return ""
+
+
+@derived
 def last_run_of_client(history: History) -> Run | None:
     """How the newest run of the client ended, by return or exception; None when it did not, or when there was none."""
     mine = [run for run in history.runs if run.witness == CLIENT]

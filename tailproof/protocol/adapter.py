@@ -12,6 +12,7 @@ from tailproof.history.record import Neutral
 from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.incoming.stream import MessageStream
+from tailproof.protocol.naming import Naming
 from tailproof.waiting import Budget
 
 RequestWord = Literal[
@@ -22,12 +23,28 @@ EventWord = Literal["terminal-status"]
 """What an event shows: `terminal-status` how a run ended."""
 
 
+PARAMETERS: Mapping[str, float] = {
+    "loop.terminates": 30.0,
+    "loop.returns": 10.0,
+    "loop.bounded.1s": 5.0,
+    "loop.bounded.10s": 20.0,
+    "loop.bounded.after": 10.0,
+    "server.ready": 90.0,
+    "status.agree": 5.0,
+    "status.client": 1.0,
+    "status.crash": 60.0,
+    "status.dead": 15.0,
+    "stream.resumed": 45.0,
+}
+"""T per guarantee, in seconds (attempts, for `loop.bounded.1s` and `.10s`), unless an adapter or a scenario says another one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promises:
     """What one release promises, so that nothing else is judged."""
 
     parameters: Mapping[str, float]
-    """Default T per guarantee, in seconds."""
+    """T per guarantee, in seconds, where it is another one than in `PARAMETERS`."""
     facts: Mapping[str, bool | str | int]
     """`crash_policy` (error, interrupted, run-again), `ends_with_snapshot`, `deferred_init`, `confirmations`, `seeded_histories` (`seed`),
     `page_size`, ..."""
@@ -226,6 +243,9 @@ class Adapter(Protocol):
     model_key: str
     """The key with which they ask it; it looks at none."""
     status_reads: StatusReads
+    naming: Naming | None
+    """Where a message of a stream has its id and its name, for the wire; None for a message that has `id` and one of `kind`, `type`
+    and `event` at its top. Without ids nobody can tell which events a fault withheld."""
     client_environment: Mapping[str, str]
     """What a program that is the client is given: it keeps the libraries of this protocol from asking elsewhere and from printing."""
     tool_patience_s: int

@@ -228,7 +228,7 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
         return f"{target.spec} has no memory limit: use docker:IMAGE"
     adapter = target.adapter
     promises = adapter.promises(version)
-    if scenario.server.dormant and not ("deferred-init" in target.capabilities and promises.facts["deferred_init"]):
+    if scenario.server.dormant and not ("deferred-init" in target.capabilities and promises.facts.get("deferred_init")):
         return f"{target.spec} has no deferred initialisation"
     if scenario.seeded and not {"disk", "restart"} <= target.capabilities:
         return f"{target.spec} gives nobody its disk to seed a history on: use pypi:VERSION, src:DIR or docker:IMAGE"

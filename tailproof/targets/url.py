@@ -20,11 +20,12 @@ from tailproof.waiting import Budget, DeadlineMissed
 
 
 class UrlTarget:
-    """Without `model_url`, an address of the scripted model that the server can reach, it takes only what needs no model."""
+    """Without `model_url`, an address of the scripted model that the server can reach, it takes only what needs no model.
+    `spec` is how it was asked for: `KIND:URL`."""
 
-    def __init__(self, url: str, *, adapter: Adapter, model_url: str | None = None) -> None:
+    def __init__(self, spec: str, url: str, *, adapter: Adapter, model_url: str | None = None) -> None:
         self.adapter = adapter
-        self.spec = f"url:{url}"
+        self.spec = spec
         self.version = ""
         self.facts: Mapping[str, str] = {}
         self.capabilities = frozenset({"model"}) if model_url else frozenset()

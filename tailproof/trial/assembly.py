@@ -23,7 +23,7 @@ from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.outgoing.masking import secrets_of_environment
 from tailproof.ownership.owners import Owner
-from tailproof.protocol.adapter import Answer
+from tailproof.protocol.adapter import PARAMETERS, Answer
 from tailproof.protocol.recording import request_of
 from tailproof.scenario.schema import Scenario, parse_bytes
 from tailproof.targets.resolve import kind_of, resolve
@@ -82,7 +82,7 @@ class Assembly:
         self.capabilities = target.capabilities
         promises = self.adapter.promises(target.version)
         header = recorder.header
-        header.parameters = {**promises.parameters, **header.parameters, **scenario.parameters}
+        header.parameters = {**PARAMETERS, **promises.parameters, **header.parameters, **scenario.parameters}
         header.facts = {**promises.facts, **header.facts}
         header.sources = dict(promises.sources)
         header.versions = {**header.versions, **target.facts, "server": target.version}
@@ -167,6 +167,7 @@ class Assembly:
         self.wire = Wire.start(
             self._upstream(),
             self._recorder.directory / "wire.jsonl",
+            naming=self.adapter.naming,
             environment=self.client.environment,
             secrets={**secrets_of_environment(), **self._keys},
             on_failure=self._wire_failed,

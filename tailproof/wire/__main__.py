@@ -16,6 +16,7 @@ from tailproof.history.records import Note
 from tailproof.incoming.files import BadFile
 from tailproof.incoming.route import Route, Unreachable
 from tailproof.outgoing.say import SENTENCE_CHARS, say
+from tailproof.protocol.naming import Naming
 from tailproof.wire.control import Control
 from tailproof.wire.journal import Journal
 from tailproof.wire.proxy import Address, CannotListen, Proxy
@@ -44,8 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", type=_address, help="port 0 lets it choose")
     parser.add_argument("--rules", type=Path, metavar="FILE", help="a YAML or JSON list of rules")
     parser.add_argument("--journal", type=Path, metavar="FILE", help="where the JSON lines of the witness `wire` go")
+    parser.add_argument(
+        "--id", metavar="PATH", default="", help="where a message has its id, as params.entry.id [default: id]"
+    )
+    parser.add_argument(
+        "--name", metavar="PATH", default="", help="where it has its name [default: kind, type or event]"
+    )
     parser.add_argument("--control", action="store_true", help="take commands on stdin and end with it")
     asked = parser.parse_args(arguments)
+    if bool(asked.id) != bool(asked.name):
+        parser.error("--id and --name are given together")
     try:
         rules = load_rules(asked.rules) if asked.rules else []
     except BadFile as error:
@@ -67,7 +76,8 @@ def _run(loop: asyncio.AbstractEventLoop, asked: argparse.Namespace, rules: Sequ
     try:
         upstream, host = _reached(loop, journal, asked.upstream)
         fired = control.fired if asked.control else lambda armed: None
-        proxy = Proxy(loop, upstream, journal, host=host, fired=fired)
+        naming = Naming(asked.id, asked.name) if asked.id else None
+        proxy = Proxy(loop, upstream, journal, host=host, naming=naming, fired=fired)
         for rule in rules:
             proxy.add(rule)
         address = proxy.listen(asked.listen)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 
 from tailproof.incoming.sse import data_of
+from tailproof.protocol.naming import Naming
 from tailproof.wire.end import End
-from tailproof.wire.framing import KEPT_HEAD, PING, TEXT, Unit
+from tailproof.wire.framing import KEPT_HEAD, NAMED_BYTES, PING, TEXT, Unit
 from tailproof.wire.http import Body, Chunked
 from tailproof.wire.lane_queue import Sink
-from tailproof.wire.peek import HEAD_BYTES, TAIL_BYTES, peek
+from tailproof.wire.peek import HEAD_BYTES, TAIL_BYTES, named, peek
 
 LAST_CHUNK = b"0\r\n\r\n"
 _BLANK = re.compile(rb"\r\n\r\n|\n\n|\r\r")
@@ -23,9 +24,10 @@ _COMMENT = b"comment"
 class EventScanner:
     """Follows the events of one answer from piece to piece. See `framing.Framing`."""
 
-    __slots__ = ("_part", "close_code", "close_reason", "frames")
+    __slots__ = ("_naming", "_part", "close_code", "close_reason", "frames")
 
-    def __init__(self) -> None:
+    def __init__(self, naming: Naming | None = None) -> None:
+        self._naming = naming
         self.frames = 0
         self.close_code = 0
         self.close_reason = ""
@@ -63,6 +65,9 @@ class EventScanner:
         if data is None:
             return end, PING, len(event), b"", _COMMENT
         self.frames += 1
+        if self._naming is not None:
+            identity, name = named(self._naming, data) if len(data) <= NAMED_BYTES else (b"", b"")
+            return end, TEXT, len(data), identity, name
         whole = len(data) <= KEPT_HEAD
         identity, name = peek(data if whole else data[: 2 * HEAD_BYTES], data[-TAIL_BYTES:], whole=whole)
         return end, TEXT, len(data), identity, name

@@ -9,7 +9,8 @@ import re
 from typing import Protocol
 
 from tailproof.incoming.limits import CONTROL_FRAMES
-from tailproof.wire.peek import HEAD_BYTES, PLAIN, TAIL_BYTES, known_tails, peek
+from tailproof.protocol.naming import Naming
+from tailproof.wire.peek import HEAD_BYTES, PLAIN, TAIL_BYTES, known_tails, named, peek
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 CONTROL_BYTES = 125
@@ -17,6 +18,9 @@ CONTROL_BYTES = 125
 CONTROL_NAMES = {CLOSE: b"close", PING: b"ping", PONG: b"pong"}
 KEPT_HEAD = 16384
 """A message that arrives in several chunks is decoded for its name only up to this size."""
+
+NAMED_BYTES = 1 << 20
+"""The same where the protocol names its messages in its own way (`Naming`)."""
 
 _begins = re.compile(rb'\x81\x7e(?s:..)\{"id": ?"(' + PLAIN + rb'{1,128})"').match
 
@@ -49,14 +53,32 @@ class Framing(Protocol):
 
 
 class Scanner:
-    """The frames of a WebSocket. See `Framing`; memory is bounded by `KEPT_HEAD`."""
+    """The frames of a WebSocket. See `Framing`; memory is bounded by `KEPT_HEAD`, or `NAMED_BYTES`."""
 
     __slots__ = (
-        "_controls", "_fin", "_head", "_inside", "_last", "_left", "_mask", "_message_opcode", "_most", "_offset", "_opcode", "_parts",
-        "_plain", "_size", "_taken", "close_code", "close_reason", "frames",
+        "_controls",
+        "_fin",
+        "_head",
+        "_inside",
+        "_last",
+        "_left",
+        "_mask",
+        "_message_opcode",
+        "_most",
+        "_naming",
+        "_offset",
+        "_opcode",
+        "_parts",
+        "_plain",
+        "_size",
+        "_taken",
+        "close_code",
+        "close_reason",
+        "frames",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, naming: Naming | None = None) -> None:
+        self._naming = naming
         self.frames = 0
         """Data frames seen, each fragment counted."""
         self.close_code = 0
@@ -92,7 +114,8 @@ class Scanner:
         known = known_tails.get
         position = 0
         fast = 0
-        ready = self._left < 0 and not self._inside and not self._head
+        readable = self._naming is None
+        ready = readable and self._left < 0 and not self._inside and not self._head
         while position < size:
             # For what makes up nearly all traffic: whole, final, unmasked text frames of 126 bytes to 64 KiB, id first.
             if ready and (begins := _begins(chunk, position)):
@@ -107,7 +130,7 @@ class Scanner:
                         position = end
                         continue
             position = self._frame(chunk, position, units)
-            ready = self._left < 0 and not self._inside and not self._head
+            ready = readable and self._left < 0 and not self._inside and not self._head
         if fast:
             self.frames += fast
             self._controls = 0
@@ -160,7 +183,10 @@ class Scanner:
                 self._message_opcode = self._opcode
                 self._plain = not head[0] & 0x70  # an extension is in use: the payload is not ours to read
                 self._size = 0
-                self._most = KEPT_HEAD if length <= KEPT_HEAD else 2 * HEAD_BYTES
+                if self._naming is not None:
+                    self._most = NAMED_BYTES
+                else:
+                    self._most = KEPT_HEAD if length <= KEPT_HEAD else 2 * HEAD_BYTES
                 self._parts.clear()
                 self._last = b""
         else:
@@ -195,7 +221,10 @@ class Scanner:
             self._inside = False
             self._controls = 0
             identity = name = b""
-            if self._plain and self._size:
+            if self._naming is not None:
+                if self._plain and 0 < self._size <= NAMED_BYTES:
+                    identity, name = named(self._naming, bytes(self._parts))
+            elif self._plain and self._size:
                 whole = self._size <= KEPT_HEAD
                 head = bytes(self._parts) if whole else bytes(self._parts[: 2 * HEAD_BYTES])
                 identity, name = peek(head, self._last, whole=whole)

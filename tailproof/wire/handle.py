@@ -14,6 +14,7 @@ from typing import IO, Any, Self
 
 import msgspec
 
+from tailproof.protocol.naming import Naming
 from tailproof.waiting import Budget
 from tailproof.wire.rules import Rule, RuleError
 
@@ -57,17 +58,21 @@ class Wire:
         journal: Path,
         *,
         listen_port: int = 0,
+        naming: Naming | None = None,
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         on_failure: Callable[[str], object] = lambda why: None,
     ) -> Wire:
         """Start a wire on loopback in front of `upstream` (`HOST:PORT` or URL), writing its journal to a file.
 
-        `environment` comes on top of ours (the trial's marker); `secrets` (name to value) stand nowhere in the journal. `on_failure`
-        is called once, in a thread of ours, when it is no witness any more (`failed`). Returns when it listens. Raises WireError.
+        `naming`: where messages say what they are called, when it is not at their top. `environment` comes on top of ours (the
+        trial's marker); `secrets` (name to value) stand nowhere in the journal. `on_failure` is called once, in a thread of ours,
+        when it is no witness any more (`failed`). Returns when it listens. Raises WireError.
         """
         command = [sys.executable, "-m", "tailproof.wire", "--control", "--upstream", upstream]
         command += ["--listen", f"127.0.0.1:{listen_port}", "--journal", str(journal)]
+        if naming is not None:
+            command += ["--id", naming.identity, "--name", naming.name]
         complaints = tempfile.TemporaryFile()  # noqa: SIM115 (as long-lived as the process)
         process = subprocess.Popen(
             command,

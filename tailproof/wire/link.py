@@ -9,6 +9,7 @@ from typing import Protocol
 from tailproof.history.records import Note
 from tailproof.incoming.limits import Unsound
 from tailproof.incoming.stream import BROKEN, IN_ORDER
+from tailproof.protocol.naming import Naming
 from tailproof.wire.armed import Armed
 from tailproof.wire.end import End
 from tailproof.wire.events import EventBody, EventScanner
@@ -24,6 +25,7 @@ class LinkContext(StreamContext, Protocol):
     """What a link needs from the proxy it lives in."""
 
     host: str
+    naming: Naming | None
 
     def upstream(self) -> socket.socket:
         """A socket that is connecting to the server. Raises OSError."""
@@ -250,12 +252,16 @@ class Link(LinkStream):
     def _become_stream(self) -> None:
         assert self.server is not None
         for direction, source, sink in (("up", self.client, self.server), ("down", self.server, self.client)):
-            self._add_lane(direction, source, sink, Scanner(), partial(self._came_through, sink), self.cut)
+            self._add_lane(
+                direction, source, sink, Scanner(self._context.naming), partial(self._came_through, sink), self.cut
+            )
         self._stream_opened()
 
     def _become_events(self, events: EventBody) -> None:
         assert self.server is not None
-        self._add_lane("down", self.server, events.sink, EventScanner(), self._events_came_through, self.cut)
+        self._add_lane(
+            "down", self.server, events.sink, EventScanner(self._context.naming), self._events_came_through, self.cut
+        )
         self._stream_opened()
 
     def _take_events(self, chunk: bytes, events: EventBody) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
 from tailproof.incoming.json import UNREADABLE
+from tailproof.protocol.naming import Naming
 
 HEAD_BYTES = 128
 TAIL_BYTES = 96
@@ -31,6 +33,21 @@ class _Named(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Named).decode
+
+
+def named(naming: Naming, payload: bytes) -> tuple[bytes, bytes]:
+    """`(id, name)` as `peek` has them, of a message that has them somewhere else; it is decoded as a whole."""
+    try:
+        body = msgspec.json.decode(payload)
+    except UNREADABLE:
+        return b"", b""
+    return escaped(_word_at(body, naming.identity)), escaped(_word_at(body, naming.name))
+
+
+def _word_at(body: Any, path: str) -> object:
+    for key in path.split("."):
+        body = body.get(key) if isinstance(body, dict) else None
+    return str(body) if isinstance(body, int) and not isinstance(body, bool) else body
 
 
 def escaped(text: object) -> bytes:

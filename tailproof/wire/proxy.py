@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tailproof.history.records import WireCount
+from tailproof.protocol.naming import Naming
 from tailproof.wire.armed import Armed
 from tailproof.wire.journal import Journal
 from tailproof.wire.link import Link
@@ -69,11 +70,13 @@ class Proxy:
         journal: Journal,
         *,
         host: str = "",
+        naming: Naming | None = None,
         fired: Callable[[Armed], None] = lambda armed: None,
     ) -> None:
         self.loop = loop
         self.journal = journal
         self.host = host
+        self.naming = naming
         self._family, self._address = upstream.resolve()
         self._fired = fired
         self._rules: dict[str, Armed] = {}

@@ -193,6 +193,16 @@ ROWS = [
         "out-of-order",
     ),
     Row("events.callbacks", "out-of-order", VIOLATED, lambda: calm().swap("callback:0", "a2", "o2"), "out-of-order"),
+    Row(
+        "events.callbacks",
+        "out-of-order-and-nobody-knows-what-the-wire-withheld",
+        INCONCLUSIVE,
+        lambda: (
+            calm()
+            .swap("callback:0", "o1", "f1")
+            .put(2.4, Frame(conn=1, direction="down", index=3, size=9, done="dropped", id=""))
+        ),
+    ),
     Row("events.callbacks", "log-not-read", INCONCLUSIVE, lambda: calm().until(5.5)),
     Row("events.callbacks", "plain-client", NOT_APPLICABLE, lambda: calm(client="plain")),
     Row("events.callbacks", "never-returned", INCONCLUSIVE, lambda: calm().without(Run, stage="returned")),

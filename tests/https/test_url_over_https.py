@@ -148,7 +148,7 @@ def nobody_between(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def refusal(url: str) -> str:
     """Why no trial begins: what a check says in its one sentence."""
     with pytest.raises(TargetError) as refused:
-        UrlTarget(url, adapter=OpenHands()).prepare(Budget(60))
+        UrlTarget(f"url:{url}", url, adapter=OpenHands()).prepare(Budget(60))
     said = str(refused.value)
     assert "\n" not in said
     return said

@@ -41,7 +41,9 @@ def test_every_witness_ends_and_the_trial_counts_them_all(tmp_path: Path) -> Non
         (process.CAPABILITIES, set()),
         (container.CAPABILITIES, set()),
         (
-            UrlTarget("http://127.0.0.1:1", adapter=OpenHands(), model_url="http://127.0.0.1:2").capabilities,
+            UrlTarget(
+                "url:http://127.0.0.1:1", "http://127.0.0.1:1", adapter=OpenHands(), model_url="http://127.0.0.1:2"
+            ).capabilities,
             {"tool", "engine", "disk"},
         ),
     ],

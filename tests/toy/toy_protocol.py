@@ -37,6 +37,7 @@ from tailproof.protocol.adapter import (
     SeedingError,
     StatusReads,
 )
+from tailproof.protocol.naming import Naming
 from tailproof.provision.installations import Installation
 from tailproof.targets.kind import TargetKind, TargetSpec
 from tailproof.targets.process import ProcessTarget
@@ -77,6 +78,7 @@ ROUTES: Mapping[RequestWord, tuple[str, str]] = {
 def decode(raw: bytes | bytearray) -> WholeEvent:
     """One entry."""
     entry = json.decode(raw)
+    entry = entry.get("happened", entry) if isinstance(entry, dict) else entry
     if not isinstance(entry, dict) or entry.get("type") not in ROLES:
         raise NotAnEvent("what came is no entry")
     return WholeEvent(
@@ -203,6 +205,7 @@ class Toy:
     model = "toy"
     model_key = "none"
     tool_patience_s = 900
+    naming = Naming("happened.id", "happened.type")
     client_environment: Mapping[str, str] = {}
     status_reads = StatusReads(
         names=frozenset({"mood"}),
@@ -215,11 +218,8 @@ class Toy:
         return "plain"
 
     def promises(self, version: str) -> Promises:
-        seconds = {"status.agree": 5, "status.crash": 15, "status.dead": 15, "status.client": 1, "loop.returns": 10}
-        seconds |= {"loop.bounded.1s": 5, "loop.bounded.10s": 20, "loop.bounded.after": 10, "loop.terminates": 30}
-        seconds |= {"server.ready": 30, "stream.resumed": 45}
         return Promises(
-            parameters=seconds,
+            parameters={},
             facts={"crash_policy": "error", "deferred_init": False, "page_size": 50, "fatal_closes": ""},
             sources={"loop.terminates": "the toy's own words"},
             vocabulary=tuple(MOODS),
@@ -258,7 +258,7 @@ class Toy:
         return ROUTES[request]
 
     def event(self, event: EventWord) -> Mapping[str, Any]:
-        return {"terminal-status": {"name": "felt", "field": {"mood": ["happy", "sick"]}}}[event]
+        return {"terminal-status": {"name": "felt", "field": {"happened.mood": ["happy", "sick"]}}}[event]
 
     def decode(self, raw: bytes | bytearray) -> WholeEvent:
         return decode(raw)

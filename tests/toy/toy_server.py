@@ -237,7 +237,7 @@ class Handler(BaseHTTPRequestHandler):
             while (entry := self._next(mine)) is not None:
                 if self.forgets and entry.get("type") == "got":
                     continue
-                text = f"data: {json.dumps(entry)}\n\n".encode() if entry else b": still here\n\n"
+                text = f"data: {json.dumps({'happened': entry})}\n\n".encode() if entry else b": still here\n\n"
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(text), text))
             self.wfile.write(b"0\r\n\r\n")
         except OSError:

@@ -10,7 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailproof.incoming.limits import CONTROL_FRAMES
-from tailproof.wire.framing import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Scanner, frame, split, unmask
+from tailproof.protocol.naming import Naming
+from tailproof.wire.events import EventScanner
+from tailproof.wire.framing import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    NAMED_BYTES,
+    PING,
+    PONG,
+    TEXT,
+    Scanner,
+    frame,
+    split,
+    unmask,
+)
 from tailproof.wire.peek import peek
 
 masks = st.one_of(st.just(b""), st.binary(min_size=4, max_size=4))
@@ -163,3 +177,29 @@ def test_peek_finds_id_and_kind_of_the_outermost_object_only(payload: str, found
     raw = payload.encode()
     identity, name = peek(raw, raw[-96:], whole=True)
     assert (identity.decode(), name.decode()) == found
+
+
+ENVELOPE = Naming("params.entry.no", "params.entry.sort")
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        ({"no": 7, "sort": "mood"}, ("7", "mood")),
+        ({"no": "e1", "sort": "mood", "pad": "p" * 200_000}, ("e1", "mood")),
+        ({"no": True, "sort": 'quo"ted'}, ("", 'quo\\"ted')),
+        ({"id": "e1", "kind": "mood"}, ("", "")),
+        ("no object", ("", "")),
+        ({"no": "e1", "sort": "mood", "pad": "p" * NAMED_BYTES}, ("", "")),
+    ],
+)
+@pytest.mark.parametrize("piece", [1 << 20, 4_000])
+def test_a_protocol_says_where_its_messages_have_their_names(entry: object, found: tuple[str, str], piece: int) -> None:
+    payload = json.dumps({"id": "not-this", "kind": "nor-this", "params": {"entry": entry}}).encode()
+    for raw, scanner in (
+        (frame(TEXT, payload, mask=b"mask"), Scanner(ENVELOPE)),
+        (frame(TEXT, payload), Scanner(ENVELOPE)),
+        (b"data: " + payload + b"\n\n", EventScanner(ENVELOPE)),
+    ):
+        units = [unit for at in range(0, len(raw), piece) for unit in scanner.scan(raw[at : at + piece])]
+        assert [(identity.decode(), name.decode()) for *_, identity, name in units] == [found]

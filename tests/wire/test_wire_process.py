@@ -332,7 +332,15 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
             Wire.start("127.0.0.1:1", tmp_path / "wire.jsonl", listen_port=port)
 
 
-@pytest.mark.parametrize("arguments", [[], ["--upstream", "nowhere"], ["--upstream", "a:1", "--listen", "b:99999"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--upstream", "nowhere"],
+        ["--upstream", "a:1", "--listen", "b:99999"],
+        ["--upstream", "a:1", "--listen", "b:1", "--id", "params.id"],
+    ],
+)
 def test_wrong_usage_is_one_sentence(arguments: list[str]) -> None:
     done = run(*arguments)
     assert done.returncode == 64

@@ -26,6 +26,7 @@ from tailproof.protocol.adapter import (
     SeededHistory,
     StatusReads,
 )
+from tailproof.protocol.naming import Naming
 from tailproof.resources import REFERENCE
 from tailproof.waiting import Budget
 
@@ -58,6 +59,7 @@ class OpenHands:
         other_words=frozenset({"dormant", "initializing", "ready", "ok", "alive", "healthy"}),
     )
     tool_patience_s = TOOL_PATIENCE_S
+    naming: Naming | None = None
     client_environment: Mapping[str, str] = QUIET
 
     def own_client(self, target: str, release: str) -> str:
@@ -72,19 +74,7 @@ class OpenHands:
         `FATAL_WS_CLOSE_CODES` of the SDK (`fatal_closes`), whose back-off goes up to 30 s (`stream.resumed`)."""
         known = release(version)
         return Promises(
-            parameters={
-                "status.agree": 5.0,
-                "status.crash": known.lease_s + 15.0,
-                "status.dead": 15.0,
-                "status.client": 1.0,
-                "loop.returns": 10.0,
-                "loop.bounded.1s": 5.0,
-                "loop.bounded.10s": 20.0,
-                "loop.bounded.after": 10.0,
-                "loop.terminates": 30.0,
-                "server.ready": 90.0,
-                "stream.resumed": 45.0,
-            },
+            parameters={"status.crash": known.lease_s + 15.0},
             facts={
                 "crash_policy": "error",
                 "ends_with_snapshot": True,

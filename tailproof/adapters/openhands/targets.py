@@ -75,7 +75,7 @@ def _url(asked: TargetSpec) -> Target:
             check_secret(key, SESSION_KEY)
         except BadSecret as bad:
             raise BadTarget(str(bad)) from bad
-    return UrlTarget(url, adapter=asked.adapter, model_url=model_url)
+    return UrlTarget(asked.spec, url, adapter=asked.adapter, model_url=model_url)
 
 
 def _reference(asked: TargetSpec) -> Target:
