@@ -23,7 +23,7 @@ from tailproof.history.header import Header
 from tailproof.history.plan import BREAKERS, PATH, plans
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
-from tailproof.history.records import Rendezvous
+from tailproof.history.records import Frame, Rendezvous
 from tailproof.history.server_records import Event
 from tailproof.history.timeline import SECOND, last_ns, seconds
 from tailproof.history.traffic import (
@@ -86,6 +86,11 @@ def _broke(history: History, stream: ClientStream) -> bool:
     )
 
 
+def _cut_frame(history: History, stream: ClientStream) -> Frame | None:
+    """The frame at which the wire cut this stream; None when it did not."""
+    return next((one for one in history.frames if one.conn == stream.number and one.done == "cut"), None)
+
+
 def _needed_until(history: History) -> int:
     """Until when the client has to listen: its last run returned, or the trial took it down."""
     back = last_run_of_client(history)
@@ -108,8 +113,15 @@ def _one_break(history: History, broken: ClientStream) -> Verdict:
         return excused("the connection was never healthy again", evidence=[at(closed, f"closed with {closed.code}")])
     until_ns = _needed_until(history)
     later = [one for one in client_streams(history) if one.opened.t_ns >= closed.t_ns]
-    # A subscription that nobody answers is none: the one that counts is the first that the server spoke on.
-    again = next((one for one in later if one.answered_ns is not None), later[0] if later else None)
+    # A subscription that nobody answers is none: the one that counts is the first that the server spoke on. One that was begun when
+    # nobody needed it any more is not judged, and one that the wire cut in its turn is judged for itself.
+    answered = [one for one in later if one.answered_ns is not None]
+    again = next(iter(answered or [one for one in later if one.opened.t_ns <= until_ns]), None)
+    if again is not None and not answered and (cut := _cut_frame(history, again)):
+        return excused(
+            "the client subscribed again, and that stream was cut, too",
+            evidence=[at(again.opened, "subscribed again"), at(cut, f"cut by {cut.rule}")],
+        )
     end_ns = again.opened.t_ns if again else until_ns
     down = [life for life in server_down(history) if closed.t_ns - SLACK_NS < life.t_ns < end_ns]
     if down:

@@ -128,6 +128,13 @@ def asks(method: str, code: int, count: int, every: float, built: Built | None =
     return built
 
 
+def broke_again() -> Built:
+    """The wire cuts the new stream, too, before the server has said anything on it, and the run returns before there is another one."""
+    built = cut().without(Frame, conn=2)
+    built.put(2.59, Frame(conn=2, direction="up", index=0, size=9, done="cut", rule="f"))
+    return built.put(2.6, Stream(reading="wire:2", stage="closed", path="wire", code=1001, witness="wire"))
+
+
 def waits_for(*places: tuple[str, str]) -> Built:
     """A script says in these places which status it waits for."""
     built = calm()
@@ -265,6 +272,13 @@ ROWS = [
         "silent-after-return",
     ),
     Row("stream.resumed", "unanswered", INCONCLUSIVE, lambda: cut().without(Frame, conn=2)),
+    Row(
+        "stream.resumed",
+        "unanswered-when-the-run-was-over",
+        NOT_APPLICABLE,
+        lambda: cut(again=5.0).without(Frame, conn=2),
+    ),
+    Row("stream.resumed", "broke-again-and-the-run-was-over", NOT_APPLICABLE, broke_again),
     Row("stream.resumed", "calm", NOT_APPLICABLE, calm),
     Row("stream.resumed", "run-came-back-first", NOT_APPLICABLE, lambda: cut(again=None)),
     Row("stream.resumed", "fatal-close-code", NOT_APPLICABLE, lambda: cut(again=None, code=4004)),
