@@ -205,7 +205,8 @@ class _Seeder:
         return identity, msgspec.json.encode(update)
 
     def _condensation(self, forgotten: int, size: int) -> tuple[str, bytes]:
-        """Forgets the first so many of what the model knows, and the summary before. `size` 0 is that of the last one."""
+        """Forgets the first so many of what the model knows, and the summary before. `size` 0: the last one, whose summary stays in
+        every later request; it is short, so that what the user says behind it is within what the history keeps of a message."""
         ids, self._known = self._known[:forgotten], self._known[forgotten:]
         identity = self._identity()
         event: Body = {
@@ -219,7 +220,10 @@ class _Seeder:
             "kind": "Condensation",
         }
         self._summary = f"{identity}-summary"
-        return self._padded(event, identity, event, size or _LAST_BYTES, key="summary")
+        if not size:
+            event["summary"] = self._words(_LAST_CHARS)
+            return self._placed(event, identity)
+        return self._padded(event, identity, event, size, key="summary")
 
     # -- what every event has -------------------------------------------------------------------------------------------
 
@@ -259,8 +263,7 @@ class _Seeder:
 
 
 _CONDENSATION_BYTES = 520
-_LAST_BYTES = 1000
-"""The last condensation is as large as it must be, or this."""
+_LAST_CHARS = 24
 _ID_BYTES = len(f'"{uuid.UUID(int=0)}",')
 
 
