@@ -171,7 +171,9 @@ class SeedingError(Exception):
 class Api(Protocol):
     """The verbs of one running server, over one base URL (direct, or through the wire). Never raises for an answer of the
     server; a server that says nothing gives an `Answer` with code 0. Every request ends in time: with its own deadline, and with the
-    budget that the verb was called with or, without one, that the API was made with."""
+    budget that the verb was called with or, without one, that the API was made with.
+
+    A subclass gets what has no meaning in its protocol: a server that publishes no vocabulary, does not count, is never dormant."""
 
     def ready(self, budget: Budget | None = None) -> Answer:
         """Ask whether the server takes requests."""
@@ -181,6 +183,7 @@ class Api(Protocol):
 
     def vocabulary(self) -> tuple[Answer, tuple[str, ...], str]:
         """The status words that the server publishes, and where; empty when it publishes none."""
+        return self.version()[0], (), ""
 
     def conversations(self) -> tuple[Answer, tuple[str, ...]]:
         """The ids of the conversations that the server shows, the newest first, at least 100 of them if there are so many."""
@@ -216,15 +219,19 @@ class Api(Protocol):
 
     def count(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, int]:
         """The server's own count of events; -1 when it does not say."""
+        return self.status(conversation, budget)[0], -1
 
     def init(self, *, key: str) -> Answer:
         """Initialise a dormant server, giving it the session key that it shall ask for from then on."""
+        raise NotImplementedError("no server of this protocol is dormant")
 
     def probes(self, conversation: str) -> Sequence[tuple[str, str]]:
         """API routes (method, path) that a dormant server must refuse."""
+        return ()
 
     def probe(self, method: str, path: str) -> Answer:
         """Try one route for its code."""
+        raise NotImplementedError("no server of this protocol is dormant")
 
     def stream(self, conversation: str) -> MessageStream:
         """A subscription to the events of a conversation, not yet opened. Whatever stands for a subscriber's key is in it: nobody else
@@ -235,7 +242,8 @@ class Api(Protocol):
 
 
 class Adapter(Protocol):
-    """One protocol. Adapters are values without state; `Api` objects hold connections."""
+    """One protocol. Adapters are values without state; `Api` objects hold connections. What has a value or a body here is that of a
+    subclass that says nothing else."""
 
     name: str
     model: str
@@ -243,16 +251,17 @@ class Adapter(Protocol):
     model_key: str
     """The key with which they ask it; it looks at none."""
     status_reads: StatusReads
-    naming: Naming | None
+    naming: Naming | None = None
     """Where a message of a stream has its id and its name, for the wire; None for a message that has `id` and one of `kind`, `type`
     and `event` at its top. Without ids nobody can tell which events a fault withheld."""
-    client_environment: Mapping[str, str]
+    client_environment: Mapping[str, str] = {}
     """What a program that is the client is given: it keeps the libraries of this protocol from asking elsewhere and from printing."""
-    tool_patience_s: int
+    tool_patience_s: int = 900
     """After how many silent seconds a tool may give up on a command; longer than a gate is held."""
 
     def own_client(self, target: str, release: str) -> str:
         """The client that belongs to a target (its spec) of this release, which is empty when it cannot be told."""
+        return "plain"
 
     def promises(self, version: str) -> Promises:
         """What the release promises. An unknown (`""`) version gets those of the newest release."""
@@ -277,6 +286,7 @@ class Adapter(Protocol):
 
     def dormant_environment(self) -> Mapping[str, str]:
         """What makes a server start dormant, for `extra` of `launch`; empty when the protocol has no such thing."""
+        return {}
 
     def asked(self, method: str, target: str) -> Asked:
         """What a request with this method and target (path and query) asks for."""
@@ -303,3 +313,4 @@ class Adapter(Protocol):
     def seed(self, conversations: Path, conversation: str, history: SeededHistory) -> None:
         """Let the log of a finished conversation hold so many events, on the disk of a stopped server, by cloning what that
         release has written there itself. A run on top of it must not send all of it to the model. Raises SeedingError."""
+        raise SeedingError(f"no conversation of the protocol {self.name} can be seeded")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-import math
 import re
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,12 +15,12 @@ import msgspec
 from tailproof.history.record import Neutral, Role
 from tailproof.history.server_records import WholeEvent
 from tailproof.incoming import json
-from tailproof.incoming.http import Http
-from tailproof.incoming.limits import REQUEST_S, Unsound
+from tailproof.incoming.limits import REQUEST_S
 from tailproof.incoming.sse import EventStream
 from tailproof.protocol.adapter import (
     Adapter,
     Answer,
+    Api,
     Asked,
     ConversationPlan,
     EventWord,
@@ -33,10 +30,9 @@ from tailproof.protocol.adapter import (
     Places,
     Promises,
     RequestWord,
-    SeededHistory,
-    SeedingError,
     StatusReads,
 )
+from tailproof.protocol.http_api import HttpApi
 from tailproof.protocol.naming import Naming
 from tailproof.provision.installations import Installation
 from tailproof.targets.kind import TargetKind, TargetSpec
@@ -95,47 +91,46 @@ def decode(raw: bytes | bytearray) -> WholeEvent:
     )
 
 
-class ToyApi:
+class ToyApi(HttpApi, Api):
     """The verbs over one base URL."""
 
     def __init__(self, url: str, key: str, budget: Budget | None, timeout: float) -> None:
-        self._url, self._key, self._timeout = url, key, timeout
-        self._http = Http(url, {"Toy-Key": key} if key else {})
-        self._budget = budget or Budget(math.inf)
+        self._headers = {"Toy-Key": key} if key else {}
+        super().__init__(url, self._headers, secrets={"key": key}, timeout=timeout, budget=budget)
 
     def ready(self, budget: Budget | None = None) -> Answer:
-        return self._ask("ready", "GET", "/up", budget=budget)[0]
+        return self.ask("ready", "GET", "/up", budget=budget)
 
     def version(self) -> tuple[Answer, str]:
-        answer, body = self._ask("probe", "GET", "/about")
+        answer, body = self._get("probe", "/about")
         return answer, str(body.get("edition", ""))
 
     def vocabulary(self) -> tuple[Answer, tuple[str, ...], str]:
-        answer, body = self._ask("probe", "GET", "/about")
+        answer, body = self._get("probe", "/about")
         return answer, tuple(body.get("moods", ())), "/about moods"
 
     def conversations(self) -> tuple[Answer, tuple[str, ...]]:
-        answer, body = self._ask("probe", "GET", "/talks")
+        answer, body = self._get("probe", "/talks")
         return answer, tuple(reversed(body.get("talks", ())))
 
     def create(self, plan: ConversationPlan) -> Answer:
         body = {"talk": plan.conversation, "brain": plan.model_url, "room": plan.workspace}
-        return self._ask("create", "POST", "/talks", body)[0]
+        return self.ask("create", "POST", "/talks", body)
 
     def send(self, conversation: str, text: str, *, run: bool) -> Answer:
-        return self._ask("send", "POST", f"/talks/{conversation}/words", {"text": text, "go": run})[0]
+        return self.ask("send", "POST", f"/talks/{conversation}/words", {"text": text, "go": run})
 
     def run(self, conversation: str) -> Answer:
-        return self._ask("run", "POST", f"/talks/{conversation}/go")[0]
+        return self.ask("run", "POST", f"/talks/{conversation}/go")
 
     def pause(self, conversation: str) -> Answer:
-        return self._ask("pause", "POST", f"/talks/{conversation}/hush")[0]
+        return self.ask("pause", "POST", f"/talks/{conversation}/hush")
 
     def delete(self, conversation: str) -> Answer:
-        return self._ask("delete", "DELETE", f"/talks/{conversation}")[0]
+        return self.ask("delete", "DELETE", f"/talks/{conversation}")
 
     def status(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, str]:
-        answer, body = self._ask("status", "GET", f"/talks/{conversation}", budget=budget)
+        answer, body = self._get("status", f"/talks/{conversation}", budget)
         return answer, str(body.get("mood", ""))
 
     def page(
@@ -148,74 +143,34 @@ class ToyApi:
         budget: Budget | None = None,
     ) -> Page:
         asked = urlencode({"after": cursor or "0", "many": size, **({} if ascending else {"newest": 1})})
-        answer, body = self._ask("load", "GET", f"/talks/{conversation}/log?{asked}", budget=budget)
+        answer, body = self._get("load", f"/talks/{conversation}/log?{asked}", budget)
         events = [decode(msgspec.json.encode(entry)) for entry in body.get("entries", ())]
         return Page(answer=answer, events=events, cursor=str(body.get("more") or ""))
 
     def count(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, int]:
-        answer, body = self._ask("load", "GET", f"/talks/{conversation}/size", budget=budget)
+        answer, body = self._get("load", f"/talks/{conversation}/size", budget)
         return answer, int(body.get("size", -1))
 
-    def init(self, *, key: str) -> Answer:
-        raise NotImplementedError("it has no dormant servers")
-
-    def probes(self, conversation: str) -> Sequence[tuple[str, str]]:
-        return ()
-
-    def probe(self, method: str, path: str) -> Answer:
-        return self._ask("probe", method, path)[0]
-
     def stream(self, conversation: str) -> EventStream:
-        return EventStream(self._url, f"/talks/{conversation}/feed", {"Toy-Key": self._key} if self._key else {})
+        return EventStream(self.base_url, f"/talks/{conversation}/feed", self._headers)
 
-    def close(self) -> None:
-        self._http.close()
-
-    def _ask(
-        self, verb: str, method: str, path: str, body: Any = None, *, budget: Budget | None = None
-    ) -> tuple[Answer, dict[str, Any]]:
-        began = time.monotonic_ns()
-        sent = None if body is None else msgspec.json.encode(body)
-        target = f"{self._http.path}{path}"
-        reply = self._http.ask(method, target, budget=budget or self._budget, body=sent, seconds=self._timeout)
-        answer = Answer(
-            verb=verb,
-            method=method,
-            path=target,
-            code=reply.code,
-            began_ns=began,
-            ended_ns=time.monotonic_ns(),
-            error=reply.error,
-            flaw=reply.flaw,
-            cut=reply.cut,
-        )
-        if not answer.ok:
-            return answer, {}
-        try:
-            found = json.decode(reply.body)
-        except Unsound as unsound:
-            return replace(answer, error=str(unsound), flaw=unsound.flaw), {}
-        return answer, found if isinstance(found, dict) else {}
+    def _get(self, verb: str, path: str, budget: Budget | None = None) -> tuple[Answer, dict[str, Any]]:
+        return self.read(verb, path, lambda raw: json.decode(raw, dict[str, Any]), {}, budget)
 
 
-class Toy:
+class Toy(Adapter):
     """The adapter."""
 
     name = "toy"
     model = "toy"
     model_key = "none"
-    tool_patience_s = 900
     naming = Naming("happened.id", "happened.type")
-    client_environment: Mapping[str, str] = {}
     status_reads = StatusReads(
         names=frozenset({"mood"}),
         of_conversations=re.compile("/talks"),
         elsewhere=re.compile("/up"),
         other_words=frozenset(),
     )
-
-    def own_client(self, target: str, release: str) -> str:
-        return "plain"
 
     def promises(self, version: str) -> Promises:
         return Promises(
@@ -243,9 +198,6 @@ class Toy:
         arguments = (str(SERVER), "--port", str(port), "--store", places.conversations)
         return Launch(arguments=arguments, environment={"TOY_KEY": key, **extra})
 
-    def dormant_environment(self) -> Mapping[str, str]:
-        return {}
-
     def asked(self, method: str, target: str) -> Asked:
         path = target.partition("?")[0]
         for verb in ("create", "send", "run", "pause", "delete", "load", "status"):
@@ -271,9 +223,6 @@ class Toy:
             seen = [decode(line) for line in file.read_bytes().splitlines()[1:]]
             moods = [one.status for one in seen if one.role == "status"]
             yield file.stem, moods[-1] if moods else "asleep", iter(seen), ()
-
-    def seed(self, conversations: Path, conversation: str, history: SeededHistory) -> None:
-        raise SeedingError("nobody seeds a talk")
 
 
 def _make(asked: TargetSpec) -> Target:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -16,23 +14,18 @@ from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.requests import CONVERSATIONS, INIT
 from tailproof.history.server_records import WholeEvent
 from tailproof.incoming import json
-from tailproof.incoming.http import Http, Reply
-from tailproof.incoming.limits import Misshapen, Unsound
+from tailproof.incoming.limits import Misshapen
 from tailproof.incoming.websocket import WebSocket
 from tailproof.incoming.words import number, word, words
-from tailproof.outgoing.masking import Masker
-from tailproof.protocol.adapter import Answer, ConversationPlan, Page
+from tailproof.protocol.adapter import Answer, Api, ConversationPlan, Page
+from tailproof.protocol.http_api import HttpApi
 from tailproof.waiting import Budget
-
-Found = TypeVar("Found")
 
 KEY_HEADER = "X-Session-API-Key"
 INIT_HEADER = "X-Init-API-Key"
 MODEL = "openai/mock"
 MODEL_KEY = "scripted"
 """What the scripted model is called, and the key that it does not look at."""
-TEXT_CHARS = 200
-"""How much is kept of an answer that was not expected."""
 TOOL_PATIENCE_S = 900
 """After how many silent seconds the terminal tool gives up on a command; its default of 30 is shorter than a held gate."""
 
@@ -47,66 +40,63 @@ class Opening:
     """Text frames to send first."""
 
 
-class OpenHandsApi:
+class OpenHandsApi(HttpApi, Api):
     """One base URL, direct or through the wire. Safe to use from several threads."""
 
     def __init__(
         self, base_url: str, *, key: str, secret: str, version: str, timeout: float, budget: Budget | None = None
     ) -> None:
-        self.base_url = base_url.rstrip("/")
+        secrets = {"session key": key, "server secret": secret}
+        super().__init__(base_url, {KEY_HEADER: key} if key else {}, secrets=secrets, timeout=timeout, budget=budget)
         self._key = key
         self._secret = secret
-        self._masker = Masker({"session key": key, "server secret": secret})
         self._release = release(version)
-        self._timeout = timeout
-        self._budget = budget or Budget(math.inf)
-        self._http = Http(self.base_url, {KEY_HEADER: key} if key else {})
 
     def ready(self, budget: Budget | None = None) -> Answer:
         """`/ready`, and `/health` for releases before 1.11.2, which have no `/ready`."""
-        answer = self._ask("ready", "GET", "/ready", budget=budget)
-        return self._ask("ready", "GET", "/health", budget=budget) if answer.code == 404 else answer
+        answer = self.ask("ready", "GET", "/ready", budget=budget)
+        return self.ask("ready", "GET", "/health", budget=budget) if answer.code == 404 else answer
 
     def version(self) -> tuple[Answer, str]:
         """`version` of `/server_info`."""
-        return self._read("probe", "/server_info", _version, "")
+        return self.read("probe", "/server_info", _version, "")
 
     def vocabulary(self) -> tuple[Answer, tuple[str, ...], str]:
         """The enum of the execution status in `/openapi.json`."""
         nothing: tuple[str, ...] = ()
-        answer, found = self._read("probe", "/openapi.json", _vocabulary, nothing)
+        answer, found = self.read("probe", "/openapi.json", _vocabulary, nothing)
         return answer, found, "/openapi.json ConversationExecutionStatus" if found else ""
 
     def conversations(self) -> tuple[Answer, tuple[str, ...]]:
         """The newest hundred of the search, which loads none of them."""
         nothing: tuple[str, ...] = ()
         newest = f"{CONVERSATIONS}/search?limit=100&sort_order=CREATED_AT_DESC"
-        return self._read("probe", newest, _conversations, nothing)
+        return self.read("probe", newest, _conversations, nothing)
 
     def create(self, plan: ConversationPlan) -> Answer:
         """Only fields that 1.6.0 knows, and `autotitle`, which older releases drop."""
-        return self._ask("create", "POST", CONVERSATIONS, creation(plan))
+        return self.ask("create", "POST", CONVERSATIONS, creation(plan))
 
     def send(self, conversation: str, text: str, *, run: bool) -> Answer:
         """Post a user message."""
         body = {"role": "user", "content": [{"type": "text", "text": text}], "run": run}
-        return self._ask("send", "POST", f"{_one(conversation)}/events", body)
+        return self.ask("send", "POST", f"{_one(conversation)}/events", body)
 
     def run(self, conversation: str) -> Answer:
         """200 when accepted, 409 when it runs already."""
-        return self._ask("run", "POST", f"{_one(conversation)}/run")
+        return self.ask("run", "POST", f"{_one(conversation)}/run")
 
     def pause(self, conversation: str) -> Answer:
         """Takes effect between two steps."""
-        return self._ask("pause", "POST", f"{_one(conversation)}/pause")
+        return self.ask("pause", "POST", f"{_one(conversation)}/pause")
 
     def delete(self, conversation: str) -> Answer:
         """Closes the conversation and removes it from the disk."""
-        return self._ask("delete", "DELETE", _one(conversation))
+        return self.ask("delete", "DELETE", _one(conversation))
 
     def status(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, str]:
         """Served from memory or `base_state.json`; does not load the conversation."""
-        return self._read("status", _one(conversation), _status, "", budget)
+        return self.read("status", _one(conversation), _status, "", budget)
 
     def page(
         self,
@@ -129,17 +119,17 @@ class OpenHandsApi:
             return word(page.next_page_id or "", "the cursor")
 
         target = f"{_one(conversation)}/events/search?{urlencode(asked)}"
-        answer, following = self._read("load", target, take, "", budget)
+        answer, following = self.read("load", target, take, "", budget)
         return Page(answer=answer, events=events, cursor=following)
 
     def count(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, int]:
         """The server's own count of events; loads the conversation."""
-        return self._read("load", f"{_one(conversation)}/events/count", _count, -1, budget)
+        return self.read("load", f"{_one(conversation)}/events/count", _count, -1, budget)
 
     def init(self, *, key: str) -> Answer:
         """Proves itself with the secret that the dormant server was started with."""
         headers = {INIT_HEADER: self._secret} if self._secret else {}
-        return self._ask("init", "POST", INIT, {"session_api_keys": [key]}, headers=headers)
+        return self.ask("init", "POST", INIT, {"session_api_keys": [key]}, headers=headers)
 
     def probes(self, conversation: str) -> Sequence[tuple[str, str]]:
         """One route of each router that works on conversations, events or commands."""
@@ -156,7 +146,7 @@ class OpenHandsApi:
 
     def probe(self, method: str, path: str) -> Answer:
         """Try one route for its code."""
-        return self._ask("probe", method, path)
+        return self.ask("probe", method, path)
 
     def stream(self, conversation: str) -> WebSocket:
         """The socket of the conversation, opened as this release wants its key."""
@@ -180,79 +170,6 @@ class OpenHandsApi:
         if self._key and self._release.stream_key == "first-frame":
             frames = (msgspec.json.encode({"type": "auth", "session_api_key": self._key}).decode(),)
         return Opening(url=url, headers=self.stream_headers(), frames=frames)
-
-    def close(self) -> None:
-        """End what is under way, in any thread."""
-        self._http.close()
-
-    def _ask(
-        self,
-        verb: str,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        budget: Budget | None = None,
-    ) -> Answer:
-        """Nobody looks into the body of the answer, which is to be JSON where it says so."""
-        answer, reply = self._exchange(verb, method, path, body=body, headers=headers, budget=budget)
-        if answer.ok and verb != "ready" and reply.body and reply.kind == "application/json":
-            try:
-                json.decode(reply.body, msgspec.Raw, outline=True)
-            except Unsound as unsound:
-                return replace(answer, error=str(unsound), flaw=unsound.flaw)
-        return answer
-
-    def _read(
-        self,
-        verb: str,
-        path: str,
-        take: Callable[[bytes | bytearray], Found],
-        nothing: Found,
-        budget: Budget | None = None,
-    ) -> tuple[Answer, Found]:
-        """Ask, and take from the body of a good answer what is looked for; what is wrong with it is said in the answer."""
-        answer, reply = self._exchange(verb, "GET", path, budget=budget)
-        if not answer.ok:
-            return answer, nothing
-        try:
-            return answer, take(reply.body)
-        except Unsound as unsound:
-            return replace(answer, error=str(unsound), flaw=unsound.flaw), nothing
-
-    def _exchange(
-        self,
-        verb: str,
-        method: str,
-        path: str,
-        *,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        budget: Budget | None = None,
-    ) -> tuple[Answer, Reply]:
-        began = time.monotonic_ns()
-        target = f"{self._http.path}{path}"
-        reply = self._http.ask(
-            method,
-            target,
-            budget=budget or self._budget,
-            body=None if body is None else msgspec.json.encode(body),
-            headers=headers,
-            seconds=self._timeout,
-        )
-        return Answer(
-            verb=verb,
-            method=method,
-            path=target,
-            code=reply.code,
-            began_ns=began,
-            ended_ns=time.monotonic_ns(),
-            error=reply.error,
-            flaw=reply.flaw,
-            cut=reply.cut,
-            text="" if 200 <= reply.code < 300 else self._masker.start(reply.body, TEXT_CHARS),
-        ), reply
 
 
 def creation(plan: ConversationPlan) -> dict[str, Any]:
