@@ -223,7 +223,7 @@ class Api(Protocol):
 
     def init(self, *, key: str) -> Answer:
         """Initialise a dormant server, giving it the session key that it shall ask for from then on."""
-        raise NotImplementedError("no server of this protocol is dormant")
+        raise LookupError("no server of this protocol is dormant")
 
     def probes(self, conversation: str) -> Sequence[tuple[str, str]]:
         """API routes (method, path) that a dormant server must refuse."""
@@ -231,7 +231,7 @@ class Api(Protocol):
 
     def probe(self, method: str, path: str) -> Answer:
         """Try one route for its code."""
-        raise NotImplementedError("no server of this protocol is dormant")
+        raise LookupError("no server of this protocol is dormant")
 
     def stream(self, conversation: str) -> MessageStream:
         """A subscription to the events of a conversation, not yet opened. Whatever stands for a subscriber's key is in it: nobody else
