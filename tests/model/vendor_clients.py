@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import anthropic
 import openai
-from openai.types.chat import ChatCompletionChunk
 
 TIMEOUT_S = 20.0
 SYSTEM = "Be brief."
@@ -75,9 +74,9 @@ class Chat:
             function = {"name": "terminal", "parameters": PARAMETERS, "strict": True}
             asked["tools"] = [{"type": "function", "function": function}]
         if stream:
-            # Not by the vendor's helper: it takes the role, which stands in each of our chunks, for a piece of a role.
-            with self.client.chat.completions.create(**asked, stream=True) as chunks:
-                return self._keep(joined(chunks))
+            options: Any = {"include_usage": True}
+            with self.client.chat.completions.stream(**asked, stream_options=options) as events:
+                return self._keep(events.get_final_completion().to_dict())
         return self._keep(self.client.chat.completions.create(**asked).to_dict())
 
     def _keep(self, answer: dict[str, Any]) -> Heard:
@@ -86,37 +85,14 @@ class Chat:
         self.messages.append(message)
         return Heard(
             id=answer["id"],
-            text=message["content"],
+            text=message.get("content") or "",
             calls=[
                 (call["id"], call["function"]["name"], json.loads(call["function"]["arguments"]))
-                for call in message.get("tool_calls", ())
+                for call in message.get("tool_calls") or ()
             ],
             ending=choice["finish_reason"],
             tokens=(answer["usage"]["prompt_tokens"], answer["usage"]["completion_tokens"]),
         )
-
-
-def joined(chunks: Iterable[ChatCompletionChunk]) -> dict[str, Any]:
-    """The chunks of a stream as one chat completion."""
-    text, ending, identity = "", "", set()
-    usage: dict[str, Any] = {}
-    calls: dict[int, dict[str, Any]] = {}
-    for chunk in chunks:
-        identity.add(chunk.id)
-        usage = chunk.usage.to_dict() if chunk.usage else usage
-        for choice in chunk.choices:
-            text += choice.delta.content or ""
-            ending = choice.finish_reason or ending
-            for call in choice.delta.tool_calls or ():
-                assert call.function is not None
-                known = calls.setdefault(
-                    call.index,
-                    {"id": call.id, "type": call.type, "function": {"name": call.function.name, "arguments": ""}},
-                )
-                known["function"]["arguments"] += call.function.arguments or ""
-    (name,) = identity
-    message = {"role": "assistant", "content": text, "tool_calls": list(calls.values())}
-    return {"id": name, "choices": [{"message": message, "finish_reason": ending}], "usage": usage}
 
 
 @dataclass

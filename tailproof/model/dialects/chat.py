@@ -35,11 +35,11 @@ def whole(reply: Reply) -> bytes:
 
 
 def stream(reply: Reply) -> Iterator[bytes]:
-    """Events without names: text in two pieces, each tool call in one, the end, the usage, `[DONE]`."""
-    for piece in halves(reply.text):
-        yield _chunk(reply, {"role": "assistant", "content": piece})
-    for index, call in enumerate(reply.calls):
-        yield _chunk(reply, {"role": "assistant", "tool_calls": [{"index": index, **_call(call)}]})
+    """Events without names: text in two pieces, each tool call in one, the end, the usage, `[DONE]`. The first says who speaks."""
+    deltas: list[dict[str, Any]] = [{"content": piece} for piece in halves(reply.text)]
+    deltas += [{"tool_calls": [{"index": index, **_call(call)}]} for index, call in enumerate(reply.calls)]
+    for number, delta in enumerate(deltas):
+        yield _chunk(reply, delta if number else {"role": "assistant", **delta})
     yield _chunk(reply, {}, ending=_ending(reply))
     yield _event({**_frame(reply, "chat.completion.chunk"), "choices": [], "usage": _usage(reply)})
     yield b"data: [DONE]\n\n"
