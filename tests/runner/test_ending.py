@@ -59,8 +59,12 @@ def held_check(
     )
     budget = Budget(90)
     for name in names:
-        tokens = out / "trials" / name / "tool.jsonl"
-        budget.wait_for(f"{name} to run its tool", lambda tokens=tokens: tokens.exists() and tokens.stat().st_size)
+        # By then the shell of the first tool is gone: only what lives as long as the trial is left.
+        model = out / "trials" / name / "model.jsonl"
+        budget.wait_for(
+            f"{name} to ask for its second reply",
+            lambda model=model: model.exists() and b'"turn":1' in model.read_bytes(),
+        )
     try:
         yield process, [read_header(out / "trials" / name).trial for name in names]
     finally:
