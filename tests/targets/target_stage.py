@@ -22,7 +22,8 @@ class Trial:
     server: Server
     plan: Plan
     recorder: Recorder
-    budget: Budget = field(default_factory=lambda: Budget(60))
+    budget: Budget = field(default_factory=lambda: Budget(180))
+    """A real server needs a minute to answer where four tests share two processors with something else."""
 
     def start(self) -> None:
         """Until it answers."""
