@@ -18,9 +18,10 @@ from tailproof.waiting import Budget
 RequestWord = Literal[
     "create", "send", "run", "resume", "pause", "interrupt", "delete", "init", "status", "load", "page", "subscribe"
 ]
-"""What a client asks for. `load` reads events of a conversation in whatever way, `page` one page of its log."""
+"""What a client asks for, as a fault says it. `load` is every request that reads events of a conversation, `page` one that reads a page
+of its log, `subscribe` one that opens a stream. A protocol may lack some of them."""
 EventWord = Literal["terminal-status"]
-"""What an event shows: `terminal-status` how a run ended."""
+"""Which event a fault means: `terminal-status` says how a run ended."""
 
 
 PARAMETERS: Mapping[str, float] = {
@@ -46,17 +47,25 @@ class Promises:
     parameters: Mapping[str, float]
     """T per guarantee, in seconds, where it is another one than in `PARAMETERS`."""
     facts: Mapping[str, bool | str | int]
-    """`crash_policy` (error, interrupted, run-again), `ends_with_snapshot`, `deferred_init`, `confirmations`, `seeded_histories` (`seed`),
-    `page_size`, ..."""
+    """What is read, each with what a missing one means. Others are only written into the header of a history.
+
+    - `crash_policy`: after a crash a run is shown as failed or has an error event (`error`), is shown as interrupted (`interrupted`), or
+      goes on by itself (`run-again`). Missing: no mark is owed.
+    - `deferred_init`, `confirmations`, `seeded_histories` (`seed`): the protocol has it. Missing: it has not, and scenarios with it
+      are not run.
+    - `page_size`: the most events of a page. Missing: 100.
+    - `fatal_closes`: close codes of a stream after which a client must not come back, as words. Missing: `4001 4004`; `""` for none.
+    - `reads_wait_for_steps`: reading events hangs until the step under way has ended. `first_step_alone`: reading a status during the
+      first step can break the run. Missing: neither."""
     sources: Mapping[str, str]
     """Guarantee -> where the promise was made: a specification, a pull request, a line of documentation."""
     vocabulary: tuple[str, ...]
-    """The status words that this release knows, where the server publishes no list itself."""
+    """The status words that this release knows, as the server says them; used where it publishes no list itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReads:
-    """How a program reads the status of a run, for whoever looks for that in its source."""
+    """How a program reads the status of a run, for whoever looks for that in its source: `script:` clients alone."""
 
     names: frozenset[str]
     """What only the status of a run is called."""
@@ -89,7 +98,8 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """The request was accepted (2xx), and the answer is what it should be."""
+        """The request was accepted (2xx), and the answer is what it should be. A protocol with codes of its own gives those of HTTP:
+        409 for a run beside one that is under way, 404 for what is deleted."""
         return 200 <= self.code < 300 and not self.error
 
 
@@ -119,7 +129,8 @@ class Launch:
     """How one server is started, wherever it runs: as a process or in a container."""
 
     arguments: Sequence[str]
-    """What follows the interpreter: `-m a.server --host ... --port ...`."""
+    """What follows the interpreter: first the server, as `-m MODULE` or as the path of a script, then what it gets. A target may put
+    another server in the place of the first."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -145,8 +156,10 @@ class ConversationPlan:
     gives its server: this one, below which are `/chat/completions` and `/responses`, as OpenAI's clients add them, and `/messages`.
     Anthropic's own clients add `/v1/messages`: they get `model_url.removesuffix("/v1")`."""
     workspace: str
+    """The working directory of the agent's tools. The server makes it if it is missing, as it is where the server runs already."""
     max_iterations: int = 100
     model_retries: int = 1
+    """Steps of a run, and retries of a request to the model, for a server that has such limits."""
     exists: bool = False
     """The conversation is there already: attach to it, do not create it."""
     confirm: bool = False
@@ -192,10 +205,10 @@ class Api(Protocol):
         """Create a conversation without running it."""
 
     def send(self, conversation: str, text: str, *, run: bool) -> Answer:
-        """Post a user message, and start a run with it when asked to."""
+        """Post a user message, and start a run with it when asked to. Where these are two requests, the answer is that to the post."""
 
     def run(self, conversation: str) -> Answer:
-        """Start a run."""
+        """Start a run. Returns when it is accepted, not when it has ended; 409 when one is under way."""
 
     def pause(self, conversation: str) -> Answer:
         """Pause the run between two steps."""
@@ -234,8 +247,8 @@ class Api(Protocol):
         raise LookupError("no server of this protocol is dormant")
 
     def stream(self, conversation: str) -> MessageStream:
-        """A subscription to the events of a conversation, not yet opened. Whatever stands for a subscriber's key is in it: nobody else
-        gets to know that."""
+        """A subscription to the events of a conversation, not yet opened. The server must begin it with an event: the subscription
+        counts as accepted when `decode` has taken one. Whatever stands for a subscriber's key is in it: nobody else gets to know that."""
 
     def close(self) -> None:
         """End what is under way, in any thread: it is `cut`."""
@@ -247,10 +260,11 @@ class Adapter(Protocol):
 
     name: str
     model: str
-    """What the scripted model is called by servers of this protocol."""
+    """What the scripted model is called by servers of this protocol: what a `script:` client is told."""
     model_key: str
-    """The key with which they ask it; it looks at none."""
+    """The key with which they ask it, told likewise; it looks at none."""
     status_reads: StatusReads
+    """For `script:` clients alone."""
     naming: Naming | None = None
     """Where a message of a stream has its id and its name, for the wire; None for a message that has `id` and one of `kind`, `type`
     and `event` at its top. Without ids nobody can tell which events a fault withheld."""
@@ -289,22 +303,27 @@ class Adapter(Protocol):
         return {}
 
     def asked(self, method: str, target: str) -> Asked:
-        """What a request with this method and target (path and query) asks for."""
+        """What a request with this method and target (path and query) asks for: the journal of the wire is read with it. Verb and
+        conversation are read from the request line alone; what cannot be told from it is an empty `Asked`."""
 
     def route(self, request: RequestWord) -> tuple[str, str]:
-        """Method and glob on the path of these requests. Raises KeyError: the protocol has none."""
+        """Method and glob on the path of these requests, as the wire looks for them. A `*` stands for slashes, too: for the path of one
+        thread, and not for `/threads/*/notes`, write `/threads/*[0-9a-f]`: ids end with a hexadecimal digit. Raises KeyError: the protocol
+        has none, and a scenario that needs it is not run."""
 
     def event(self, event: EventWord) -> Mapping[str, Any]:
-        """How these events are known in a stream: the `name` of the event and each `field` (dotted path -> values) that its message
-        must have. Raises KeyError: the protocol has none."""
+        """How the wire knows these events in a stream: by `name`, by `field`, or by both. `name` is what `naming` finds (without one,
+        `kind`, `type` or `event` at the top of the message). `field` maps dotted paths from the top of the message to the values of
+        which one must be there. Raises KeyError: the protocol has none."""
 
     def decode(self, raw: bytes | bytearray) -> WholeEvent:
-        """One event from a frame, an item of a page or a file, in neutral words: all of it but where it was seen (`reading`,
-        `conversation`, `epoch`) and its `digest`. One event has one body, whoever brought it. Raises NotAnEvent, and Unsound for
-        what is more than is taken or no JSON at all."""
+        """One event from a message of a stream, or from one that a client reports, in neutral words: all of it but where it was seen
+        (`reading`, `conversation`, `epoch`) and its `digest`. `page` and `disk` make the same event of their items: one event has one
+        body, whoever brought it. Raises NotAnEvent, and Unsound for what is more than is taken or no JSON at all; every other exception
+        ends the subscription as the harness's own failure."""
 
     def neutral(self, raw_status: str) -> Neutral:
-        """A raw status in neutral words."""
+        """A raw status in neutral words (`history.record.Neutral`): `none` for an empty one, `unknown` for a word that no release uses."""
 
     def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEvent], Sequence[str]]]:
         """Per conversation below `conversations` on this host: id, raw status, events in log order, unreadable files. Events are
