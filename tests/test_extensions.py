@@ -26,9 +26,9 @@ def installed(place: Path, name: str, points: str, module: str = BROUGHT) -> Non
     (info / "entry_points.txt").write_text(points)
 
 
-def listed(place: Path) -> subprocess.CompletedProcess[str]:
+def listed(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tailproof.cli", "list"],
+        [sys.executable, "-m", "tailproof.cli", *(arguments or ["list"])],
         env={**os.environ, "PYTHONPATH": str(place), "COLUMNS": "200"},
         capture_output=True,
         text=True,
@@ -59,4 +59,16 @@ def test_a_package_that_cannot_be_used_is_one_sentence(tmp_path: Path, points: s
     said = listed(tmp_path)
     assert said.returncode == 64
     assert says in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_a_target_whose_protocol_nobody_brings_is_one_sentence(tmp_path: Path) -> None:
+    module = (
+        "from tailproof.targets.kind import TargetKind\n"
+        'TARGETS = {"odd": TargetKind(form="odd", protocol="lom", make=print, bare=True)}\n'
+    )
+    installed(tmp_path, "bad", "[tailproof.targets]\nit = bad:TARGETS\n", module)
+    said = listed(tmp_path, "check", "odd", "--client", "plain", "--scenario", "calm", "--out", str(tmp_path / "out"))
+    assert said.returncode == 64, said.stdout + said.stderr
+    assert "targets odd speak 'lom', and no package brings an adapter of that name" in said.stderr + said.stdout
     assert "Traceback" not in said.stderr

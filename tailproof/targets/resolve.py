@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from tailproof.extensions import table
+from tailproof.extensions import BadExtension, table
 from tailproof.incoming.files import is_directory
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.masking import without_user_info
@@ -46,8 +46,13 @@ def kind_of(spec: str) -> tuple[TargetKind, str]:
 
 
 def adapter_of(kind: TargetKind) -> Adapter:
-    """The adapter that speaks with targets of a kind."""
-    return cast(Adapter, table("adapters")[kind.protocol])
+    """The adapter that speaks with targets of a kind. Raises BadExtension: no package brings it."""
+    adapter = table("adapters").get(kind.protocol)
+    if adapter is None:
+        raise BadExtension(
+            f"targets {kind.form} speak {kind.protocol!r}, and no package brings an adapter of that name"
+        )
+    return cast(Adapter, adapter)
 
 
 def forms() -> str:
