@@ -77,7 +77,8 @@ class Observer:
 
         def look() -> Answer | None:
             if last and not alive():
-                raise DeadlineMissed("the server to be ready", time.monotonic() - began, "the server has ended")
+                ended = f"{_brief(last[-1])}; the server has ended"
+                raise DeadlineMissed("the server to be ready", time.monotonic() - began, ended)
             answer = self.api.ready(budget)
             if answer.cut and last:
                 return None
