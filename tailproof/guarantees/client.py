@@ -21,6 +21,7 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, LOG, STATUS, STREAM, WIRE
 from tailproof.history.header import Header
+from tailproof.history.parameters import parameter
 from tailproof.history.plan import PATH, RESTARTS, SERVERS_NUMBERS, client_tells, plans, skew
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
@@ -29,7 +30,6 @@ from tailproof.history.timeline import SECOND, client_runs, last_ns, seconds, se
 from tailproof.history.traffic import failed_requests, faulted_at, requests_of_the_ready, server_down
 from tailproof.history.views import lists_of, log_of
 
-RETURNS_S = 10.0
 REFUSALS = frozenset({"start", "create", "send"})
 """What a client can do before it runs; an exception there is an answer to its user."""
 WORDS = 3
@@ -130,7 +130,7 @@ def _clear(error: ClientError | Run, what: str) -> Verdict:
 
 
 def _run(history: History, conversation: str, called: Run, back: Run | None) -> Verdict:
-    limit_s = history.header.parameters.get("loop.returns", RETURNS_S) + history.header.parameters.get("lag", 0.0)
+    limit_s = parameter(history.header, "loop.returns") + parameter(history.header, "lag")
     ended = settled_at(history, conversation, called.t_ns, last_ns(history))
     unread = [error for error in history.client_errors if error.verb not in REFUSALS]
     if back is not None and back.stage == "raised":

@@ -13,6 +13,7 @@ from tailproof.guarantees.loop_returns import without_return
 from tailproof.guarantees.stream import fatal_closes
 from tailproof.guarantees.verdict import MOST, Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import ENGINE, LOG, STATUS, STREAM, WIRE
+from tailproof.history.parameters import parameter
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Run
@@ -145,7 +146,7 @@ def _missing(
 def _still_on_its_way(history: History) -> frozenset[str]:
     """The events that were late by the lag that was put on the path when the client's last stream ended."""
     streams = client_streams(history)
-    lag_ns = int(history.header.parameters.get("lag", 0.0) * SECOND)
+    lag_ns = int(parameter(history.header, "lag") * SECOND)
     if not streams or streams[-1].closed is None or lag_ns <= 0:
         return frozenset()
     came: dict[str, int] = {}

@@ -16,14 +16,13 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import ENGINE, MODEL, STATUS, STREAM, WIRE
+from tailproof.history.parameters import parameter
 from tailproof.history.plan import HOLDING, is_of_the_path
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, SETTLED
 from tailproof.history.records import Life
 from tailproof.history.server_records import Status
 from tailproof.history.timeline import SECOND, BegunRun, clean_statuses, runs_of, seconds, settled_at
-
-TERMINATES_S = 30.0
 
 
 def terminates(history: History, conversation: str) -> Verdict:
@@ -47,9 +46,7 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
     down = _cut_off(history, run, settled)
     if down is not None and history.header.facts.get("crash_policy") != "run-again":
         return excused("the server went down during the run: see status.crash", evidence=[at(down, down.stage)])
-    limit_s = history.header.parameters.get("loop.terminates", TERMINATES_S) + history.header.parameters.get(
-        "scripted", 0.0
-    )
+    limit_s = parameter(history.header, "loop.terminates") + parameter(history.header, "scripted")
     end_ns = settled.t_ns if settled else run.until_ns
     base_ns, since = max(
         (one for one in _obstacles(history) if run.began_ns < one[0] < end_ns), default=(run.began_ns, "it began")

@@ -8,16 +8,13 @@ from tailproof.guarantees.about import a_client
 from tailproof.guarantees.stream import fatal_closes
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, violated
 from tailproof.guarantees.witnesses import STATUS, WIRE
+from tailproof.history.parameters import parameter
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Exchange
 from tailproof.history.timeline import SECOND, accepted, seconds
 from tailproof.history.traffic import SPOILED, attempts, began, client_streams
 
-IN_ONE_S = 5
-IN_TEN_S = 20
-AFTER_THE_END = 10
-"""So many requests may follow a fatal close or a deletion: what was under way, a repair, a goodbye."""
 POLL_S = 0.2
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -31,10 +28,9 @@ def bounded(history: History) -> Verdict:
     After a fatal close code, and after the conversation is known to be deleted (the first 404 or 410 to
     it), at most ten more attempts or failed requests (`loop.bounded.after`).
     """
-    parameters = history.header.parameters
-    one_s = int(parameters.get("loop.bounded.1s", IN_ONE_S))
-    ten_s = int(parameters.get("loop.bounded.10s", IN_TEN_S))
-    after = int(parameters.get("loop.bounded.after", AFTER_THE_END))
+    one_s = int(parameter(history.header, "loop.bounded.1s"))
+    ten_s = int(parameter(history.header, "loop.bounded.10s"))
+    after = int(parameter(history.header, "loop.bounded.after"))
     subscribing = attempts(history)
     return (
         _too_fast("subscribed", "reconnects-without-back-off", subscribing, ((1, one_s), (10, ten_s)))

@@ -19,6 +19,7 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import ENGINE, MODEL, STATUS, STREAM, WIRE
+from tailproof.history.parameters import parameter
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, TERMINAL
 from tailproof.history.records import Exchange, Run
@@ -27,7 +28,6 @@ from tailproof.history.timeline import SECOND, accepted, clean_statuses, client_
 from tailproof.history.traffic import SPOILED, FaultWindow, began, fault_windows
 from tailproof.history.views import belongs
 
-RETURNS_S = 10.0
 FAILED = frozenset({"failed", "stuck"})
 DOWN = "wire.down"
 """The fault of the wire that spares no request, whatever its rule; the others name theirs."""
@@ -67,8 +67,7 @@ def without_return(history: History, conversation: str) -> Verdict:
 
 
 def _one_return(history: History, conversation: str, called: Run, back: Run | None) -> Verdict:
-    parameters = history.header.parameters
-    limit_s = parameters.get("loop.returns", RETURNS_S) + parameters.get("lag", 0.0)
+    limit_s = parameter(history.header, "loop.returns") + parameter(history.header, "lag")
     later = [run.t_ns for run, _ in client_runs(history, conversation) if run.t_ns > called.t_ns]
     until_ns = min(later, default=last_ns(history))
     ended = settled_at(history, conversation, called.t_ns, until_ns)

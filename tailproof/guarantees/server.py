@@ -14,6 +14,7 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
+from tailproof.history.parameters import parameter
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
@@ -21,7 +22,6 @@ from tailproof.history.server_records import Request, Stream
 from tailproof.history.timeline import SECOND, accepted, last_ns, seconds
 from tailproof.history.traffic import attempts, client_streams, failed_requests, requests_of_the_ready, spoiled_spans
 
-LIMIT_S = 90.0
 WORK = ("create", "send", "run")
 """What a conversation needs of its server."""
 
@@ -36,7 +36,7 @@ def ready(history: History) -> Verdict:
     """
     starts = [life for life in history.lives if life.stage == "started"]
     readies = [life for life in history.lives if life.stage == "ready"]
-    limit_s = history.header.parameters.get("server.ready", LIMIT_S)
+    limit_s = parameter(history.header, "server.ready")
     if not readies:
         return inconclusive("the server never got ready")
     for life in readies:
@@ -154,7 +154,7 @@ def returns(history: History) -> Verdict:
     Judged for each life that follows an end which the harness caused. One that ends by itself before it is ready, and one that runs
     and does not get ready, does not return; the trial waits for it as long as `server.ready` allows.
     """
-    limit_s = history.header.parameters.get("server.ready", LIMIT_S)
+    limit_s = parameter(history.header, "server.ready")
     later = [life for life in history.lives if life.stage == "started" and life.epoch > 0]
     return all_of(
         (_one_return(history, life, limit_s) for life in later),

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import DISK, ENGINE, STATUS, STREAM
+from tailproof.history.parameters import parameter
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, SETTLED
 from tailproof.history.records import Life
 from tailproof.history.server_records import Status, Stream
 from tailproof.history.timeline import SECOND, clean_statuses, seconds, statuses_of
-
-LIMIT_S = 5.0
 
 
 def agree(history: History, conversation: str) -> Verdict:
@@ -26,7 +25,7 @@ def agree(history: History, conversation: str) -> Verdict:
     and on a server that lives on, it must have rested for T before. Where it is not, a difference may be the stop's own doing and
     decides nothing.
     """
-    limit_s = history.header.parameters.get("status.agree", LIMIT_S)
+    limit_s = parameter(history.header, "status.agree")
     clean = clean_statuses(history, conversation)
     disk = [
         status for status in statuses_of(history, conversation) if status.via == "disk" and status.witness != CLIENT

@@ -18,14 +18,13 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import ENGINE, STATUS, STREAM, WIRE
+from tailproof.history.parameters import parameter
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Run
 from tailproof.history.server_records import Status
 from tailproof.history.timeline import SECOND, clean_statuses, client_runs, seconds
 from tailproof.history.traffic import faulted_at, server_down
-
-SLACK_S = 1.0
 
 
 def shown(history: History, conversation: str) -> Verdict:
@@ -57,7 +56,7 @@ def _one_run(history: History, conversation: str, back: Run) -> Verdict:
             "run() raised during a fault on the client's connection, so the client could not know the status",
             evidence=[ended],
         )
-    slack_s = history.header.parameters.get("status.client", SLACK_S)
+    slack_s = parameter(history.header, "status.client")
     told = _told(history, back, int(slack_s * SECOND))
     if not told and raised:
         return excused("run() raised and the client showed no status", evidence=[ended])

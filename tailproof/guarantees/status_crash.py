@@ -21,6 +21,7 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, MODEL, STATUS, STREAM, WIRE
+from tailproof.history.parameters import parameter
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
@@ -28,7 +29,6 @@ from tailproof.history.server_records import Request, Status
 from tailproof.history.timeline import SECOND, Death, accepted, deaths, down_after, last_ns, seconds, statuses_of
 from tailproof.history.views import belongs, lists_of, log_of
 
-LIMIT_S = 60.0
 POLL_NS = 2 * SECOND
 """A reader that looks until T is over may have looked for the last time this much before."""
 RUNNING = frozenset({"active", "queued"})
@@ -83,7 +83,7 @@ def crash(history: History, conversation: str) -> Verdict:
     asked by itself is a worker.
     The signature joins all that failed.
     """
-    limit_s = history.header.parameters.get("status.crash", LIMIT_S)
+    limit_s = parameter(history.header, "status.crash")
     return all_of(
         (_one_death(history, conversation, death, limit_s) for death in deaths(history)),
         nothing="the server did not die in this trial",

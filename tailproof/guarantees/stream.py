@@ -20,6 +20,7 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, LOG, STREAM, WIRE
 from tailproof.history.header import Header
+from tailproof.history.parameters import parameter
 from tailproof.history.plan import BREAKERS, PATH, plans
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
@@ -40,14 +41,12 @@ from tailproof.history.traffic import (
 )
 from tailproof.history.views import conversations, lists_of, log_of
 
-RESUMED_S = 45.0
 SLACK_NS = SECOND
-FATAL = "4001 4004"
 
 
 def fatal_closes(history: History) -> frozenset[int]:
     """The close codes after which a client must not subscribe again (`fatal_closes`, as the adapter has it)."""
-    return frozenset(int(code) for code in str(history.header.facts.get("fatal_closes", FATAL)).split())
+    return frozenset(int(code) for code in str(history.header.facts.get("fatal_closes", "")).split())
 
 
 def resumed(history: History) -> Verdict:
@@ -107,7 +106,7 @@ def _one_break(history: History, broken: ClientStream) -> Verdict:
             f"the stream was closed with {closed.code}, after which the client must not subscribe again",
             evidence=[at(closed, f"closed with {closed.code}")],
         )
-    limit_s = history.header.parameters.get("stream.resumed", RESUMED_S)
+    limit_s = parameter(history.header, "stream.resumed")
     healthy_ns = _healthy_since(history, closed.t_ns, int(limit_s * SECOND))
     if healthy_ns is None:
         return excused("the connection was never healthy again", evidence=[at(closed, f"closed with {closed.code}")])
@@ -177,9 +176,7 @@ def _callbacks_get(history: History, again: ClientStream, measured: dict[str, An
     if again.answered_ns is None:
         return inconclusive("the server did not answer the new subscription", **measured)
     closed_ns = again.closed.t_ns if again.closed else last_ns(history)
-    until_ns = (
-        min(closed_ns, _needed_until(history)) - SLACK_NS - int(history.header.parameters.get("lag", 0.0) * SECOND)
-    )
+    until_ns = min(closed_ns, _needed_until(history)) - SLACK_NS - int(parameter(history.header, "lag") * SECOND)
     touched = {frame.id for frame in history.frames if frame.done not in ("passed", "control")}
     published: dict[str, Event] = {}
     got: set[str] = set()

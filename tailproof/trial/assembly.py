@@ -16,6 +16,7 @@ from tailproof.clients.kind import Sight
 from tailproof.clients.wire_requests import requests_of, words_asked_for
 from tailproof.faults.fault import Stage
 from tailproof.history import records
+from tailproof.history.parameters import PARAMETERS
 from tailproof.history.record import CLIENT
 from tailproof.history.recorder import Recorder
 from tailproof.history.server_records import Vocabulary
@@ -23,7 +24,7 @@ from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.outgoing.masking import secrets_of_environment
 from tailproof.ownership.owners import Owner
-from tailproof.protocol.adapter import PARAMETERS, Answer
+from tailproof.protocol.adapter import Answer
 from tailproof.protocol.recording import request_of
 from tailproof.scenario.schema import Scenario, parse_bytes
 from tailproof.targets.resolve import kind_of, resolve

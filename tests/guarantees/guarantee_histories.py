@@ -99,7 +99,12 @@ class Built:
                 "lag": 0.0,
                 "scripted": 2.0,
             },
-            facts={"crash_policy": "error", "ends_with_snapshot": True, "deferred_init": True, "page_size": 100},
+            facts={
+                "crash_policy": "error",
+                "deferred_init": True,
+                "page_size": 100,
+                "fatal_closes": "4001 4004",
+            },
             witnesses={name: list(seen) for name, seen in SEEN_BY.items()},
             plan={"script": [{"finish": "All done."}], "messages": ["go"], "faults": []},
         )

@@ -135,6 +135,12 @@ def broke_again() -> Built:
     return built.put(2.6, Stream(reading="wire:2", stage="closed", path="wire", code=1001, witness="wire"))
 
 
+def silent_on_codes(built: Built) -> Built:
+    """The adapter says nothing of close codes."""
+    del built.header.facts["fatal_closes"]
+    return built
+
+
 def waits_for(*places: tuple[str, str]) -> Built:
     """A script says in these places which status it waits for."""
     built = calm()
@@ -279,6 +285,28 @@ ROWS = [
         lambda: cut(again=5.0).without(Frame, conn=2),
     ),
     Row("stream.resumed", "broke-again-and-the-run-was-over", NOT_APPLICABLE, broke_again),
+    Row(
+        "stream.resumed",
+        "broke-again-and-gave-up",
+        VIOLATED,
+        lambda: broke_again().parameter("stream.resumed", 1.0),
+        "never-came-back",
+    ),
+    Row(
+        "stream.resumed",
+        "silent-and-nobody-knows-what-the-wire-withheld",
+        INCONCLUSIVE,
+        lambda: silent_after(cut(), 2.3).put(
+            2.4, Frame(conn=1, direction="down", index=3, size=9, done="dropped", id="")
+        ),
+    ),
+    Row(
+        "stream.resumed",
+        "a-code-that-its-protocol-does-not-call-fatal",
+        VIOLATED,
+        lambda: silent_on_codes(cut(again=None, code=4004).parameter("stream.resumed", 1.0)),
+        "never-came-back",
+    ),
     Row("stream.resumed", "calm", NOT_APPLICABLE, calm),
     Row("stream.resumed", "run-came-back-first", NOT_APPLICABLE, lambda: cut(again=None)),
     Row("stream.resumed", "fatal-close-code", NOT_APPLICABLE, lambda: cut(again=None, code=4004)),

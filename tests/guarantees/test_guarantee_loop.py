@@ -331,6 +331,12 @@ ROWS = [
     Row("cost.reconcile", "repairs-one-page", HOLDS, lambda: long_run(1, 100_000)),
     Row("cost.reconcile", "reads-everything", VIOLATED, lambda: long_run(11, 95_000), "reads-whole-history"),
     Row("cost.reconcile", "reads-more-than-missed", VIOLATED, lambda: long_run(4, 100_000), "reads-more-than-missed"),
+    Row(
+        "cost.reconcile",
+        "reads-everything-and-nobody-knows-what-it-missed",
+        INCONCLUSIVE,
+        lambda: long_run(11, 95_000).put(3.0, Frame(conn=1, direction="down", index=3, size=9, done="dropped", id="")),
+    ),
     Row("cost.reconcile", "no-request-recorded", INCONCLUSIVE, lambda: calm(500).without(Exchange)),
     Row("cost.reconcile", "log-not-read", INCONCLUSIVE, lambda: calm(500).until(5.5)),
     Row("cost.reconcile", "short-log", NOT_APPLICABLE, calm),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tailproof.guarantees.catalogue import CATALOGUE, judge
-from tailproof.guarantees.loop_returns import RETURNS_S
 from tailproof.guarantees.verdict import Outcome
+from tailproof.history.parameters import PARAMETERS
 from tailproof.history.reader import History
 from tailproof.runner.check import catalogue
 from tailproof.trial.order import Order
@@ -120,5 +120,5 @@ def test_a_client_that_only_asks_has_time_for_two_late_answers() -> None:
     for scenario in catalogue():
         for plan in scenario.faults:
             if plan.fault == "wire.delay-response" and plan.options["match"]["request"] in ("status", "load", "page"):
-                limit_s = scenario.parameters.get("loop.returns", RETURNS_S)
+                limit_s = scenario.parameters.get("loop.returns", PARAMETERS["loop.returns"])
                 assert limit_s > 2 * plan.options["seconds"] + 1, scenario.name
