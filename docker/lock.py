@@ -36,6 +36,10 @@ def main() -> int:
                 text = resolve_lock(recipe, version, budget, as_of=as_of)
                 recipe.committed.mkdir(parents=True, exist_ok=True)
                 (recipe.committed / f"{version}.txt").write_text(text)
+            case recipe, _:
+                raise BadInput(
+                    f"{asked.release} is installed by neither uv nor npm: nobody can write a lock of {type(recipe).__name__}"
+                )
     except (BadInput, Unavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 2

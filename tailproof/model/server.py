@@ -48,7 +48,7 @@ class ScriptedModel:
         self._witness = witness
         self._conversations: dict[str, PlayedScript] = {}
         self._requests = itertools.count()
-        self._unheard = 0
+        self._refused = 0
         self._server = _Server((host, port), _Handler, self)
         self.port: int = self._server.server_address[1]
         self.url = public_url.rstrip("/") or f"http://{host}:{self.port}"
@@ -112,10 +112,10 @@ class ScriptedModel:
         """The model itself broke: that belongs into the history."""
         self._witness.write(Note(text=f"the scripted model failed: {type(error).__name__}: {error}"))
 
-    def unheard(self, unsound: Unsound) -> None:
+    def refused(self, unsound: Unsound) -> None:
         """Somebody asked for something that is not to be taken."""
-        self._unheard += 1
-        if self._unheard <= TOLD:
+        self._refused += 1
+        if self._refused <= TOLD:
             self._witness.write(Note(text=f"the scripted model refused a request: {unsound}"))
 
 
@@ -186,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             raw = self._body()
         except Unsound as unsound:
-            self.server.model.unheard(unsound)
+            self.server.model.refused(unsound)
             self.close_connection = True
             self._answer(413 if isinstance(unsound, Exceeded) else 400, dialect.error(400))
             return
@@ -197,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             asked = dialect.read(json.decode(raw, dict[str, Any]))
         except Unsound as unsound:
-            self.server.model.unheard(unsound)
+            self.server.model.refused(unsound)
             self._answer(400, unsound.body if isinstance(unsound, Refused) else dialect.error(400))
             return
         self._play(played, dialect, asked)

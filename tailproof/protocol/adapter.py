@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,28 +25,12 @@ EventWord = Literal["terminal-status"]
 """Which event a fault means: `terminal-status` says how a run ended."""
 
 
-PARAMETERS: Mapping[str, float] = {
-    "loop.terminates": 30.0,
-    "loop.returns": 10.0,
-    "loop.bounded.1s": 5.0,
-    "loop.bounded.10s": 20.0,
-    "loop.bounded.after": 10.0,
-    "server.ready": 90.0,
-    "status.agree": 5.0,
-    "status.client": 1.0,
-    "status.crash": 60.0,
-    "status.dead": 15.0,
-    "stream.resumed": 45.0,
-}
-"""T per guarantee, in seconds (attempts, for `loop.bounded.1s` and `.10s`), unless an adapter or a scenario says another one."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promises:
     """What one release promises, so that nothing else is judged."""
 
     parameters: Mapping[str, float]
-    """T per guarantee, in seconds, where it is another one than in `PARAMETERS`."""
+    """T per guarantee, in seconds, where it is another one than in `history.parameters`."""
     facts: Mapping[str, bool | str | int]
     """What is read, each with what a missing one means. Others are only written into the header of a history.
 
@@ -54,7 +39,7 @@ class Promises:
     - `deferred_init`, `confirmations`, `seeded_histories` (`seed`): the protocol has it. Missing: it has not, and scenarios with it
       are not run.
     - `page_size`: the most events of a page. Missing: 100.
-    - `fatal_closes`: close codes of a stream after which a client must not come back, as words. Missing: `4001 4004`; `""` for none.
+    - `fatal_closes`: close codes of a stream after which a client must not subscribe again, parted by blanks. Missing: none.
     - `reads_wait_for_steps`: reading events hangs until the step under way has ended. `first_step_alone`: reading a status during the
       first step can break the run. Missing: neither."""
     sources: Mapping[str, str]
@@ -188,9 +173,11 @@ class Api(Protocol):
 
     A subclass gets what has no meaning in its protocol: a server that publishes no vocabulary, does not count, is never dormant."""
 
+    @abstractmethod
     def ready(self, budget: Budget | None = None) -> Answer:
         """Ask whether the server takes requests."""
 
+    @abstractmethod
     def version(self) -> tuple[Answer, str]:
         """The release that the server says it is; empty when it does not say."""
 
@@ -198,27 +185,35 @@ class Api(Protocol):
         """The status words that the server publishes, and where; empty when it publishes none."""
         return self.version()[0], (), ""
 
+    @abstractmethod
     def conversations(self) -> tuple[Answer, tuple[str, ...]]:
         """The ids of the conversations that the server shows, the newest first, at least 100 of them if there are so many."""
 
+    @abstractmethod
     def create(self, plan: ConversationPlan) -> Answer:
         """Create a conversation without running it."""
 
+    @abstractmethod
     def send(self, conversation: str, text: str, *, run: bool) -> Answer:
         """Post a user message, and start a run with it when asked to. Where these are two requests, the answer is that to the post."""
 
+    @abstractmethod
     def run(self, conversation: str) -> Answer:
         """Start a run. Returns when it is accepted, not when it has ended; 409 when one is under way."""
 
+    @abstractmethod
     def pause(self, conversation: str) -> Answer:
         """Pause the run between two steps."""
 
+    @abstractmethod
     def delete(self, conversation: str) -> Answer:
         """Delete the conversation."""
 
+    @abstractmethod
     def status(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, str]:
         """Read the status without loading the conversation: the answer and the raw word (empty when there is none)."""
 
+    @abstractmethod
     def page(
         self,
         conversation: str,
@@ -246,10 +241,12 @@ class Api(Protocol):
         """Try one route for its code."""
         raise LookupError("no server of this protocol is dormant")
 
+    @abstractmethod
     def stream(self, conversation: str) -> MessageStream:
         """A subscription to the events of a conversation, not yet opened. The server must begin it with an event: the subscription
         counts as accepted when `decode` has taken one. Whatever stands for a subscriber's key is in it: nobody else gets to know that."""
 
+    @abstractmethod
     def close(self) -> None:
         """End what is under way, in any thread: it is `cut`."""
 
@@ -277,9 +274,11 @@ class Adapter(Protocol):
         """The client that belongs to a target (its spec) of this release, which is empty when it cannot be told."""
         return "plain"
 
+    @abstractmethod
     def promises(self, version: str) -> Promises:
         """What the release promises. An unknown (`""`) version gets those of the newest release."""
 
+    @abstractmethod
     def api(
         self,
         base_url: str,
@@ -293,6 +292,7 @@ class Adapter(Protocol):
         """The verbs over one base URL. No request outlasts `budget`, nor takes longer than `timeout` seconds as a whole; `secret` is
         what a dormant server is initialised with."""
 
+    @abstractmethod
     def launch(
         self, *, version: str, port: int, host: str, key: str, secret: str, places: Places, extra: Mapping[str, str]
     ) -> Launch:
@@ -302,29 +302,35 @@ class Adapter(Protocol):
         """What makes a server start dormant, for `extra` of `launch`; empty when the protocol has no such thing."""
         return {}
 
+    @abstractmethod
     def asked(self, method: str, target: str) -> Asked:
         """What a request with this method and target (path and query) asks for: the journal of the wire is read with it. Verb and
         conversation are read from the request line alone; what cannot be told from it is an empty `Asked`."""
 
+    @abstractmethod
     def route(self, request: RequestWord) -> tuple[str, str]:
         """Method and glob on the path of these requests, as the wire looks for them. A `*` stands for slashes, too: for the path of one
         thread, and not for `/threads/*/notes`, write `/threads/*[0-9a-f]`: ids end with a hexadecimal digit. Raises KeyError: the protocol
         has none, and a scenario that needs it is not run."""
 
+    @abstractmethod
     def event(self, event: EventWord) -> Mapping[str, Any]:
         """How the wire knows these events in a stream: by `name`, by `field`, or by both. `name` is what `naming` finds (without one,
         `kind`, `type` or `event` at the top of the message). `field` maps dotted paths from the top of the message to the values of
         which one must be there. Raises KeyError: the protocol has none."""
 
+    @abstractmethod
     def decode(self, raw: bytes | bytearray) -> WholeEvent:
         """One event from a message of a stream, or from one that a client reports, in neutral words: all of it but where it was seen
         (`reading`, `conversation`, `epoch`) and its `digest`. `page` and `disk` make the same event of their items: one event has one
         body, whoever brought it. Raises NotAnEvent, and Unsound for what is more than is taken or no JSON at all; every other exception
         ends the subscription as the harness's own failure."""
 
+    @abstractmethod
     def neutral(self, raw_status: str) -> Neutral:
         """A raw status in neutral words (`history.record.Neutral`): `none` for an empty one, `unknown` for a word that no release uses."""
 
+    @abstractmethod
     def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEvent], Sequence[str]]]:
         """Per conversation below `conversations` on this host: id, raw status, events in log order, unreadable files. Events are
         read as they are asked for, a log may be larger than memory; the last list is complete when the events are through."""

@@ -15,12 +15,10 @@ from tailproof.incoming.http import Http, Reply
 from tailproof.incoming.limits import Unsound
 from tailproof.outgoing.masking import Masker
 from tailproof.protocol.adapter import Answer
+from tailproof.protocol.recording import TEXT_CHARS
 from tailproof.waiting import Budget
 
 Found = TypeVar("Found")
-
-TEXT_CHARS = 200
-"""How much is kept of an answer that was not expected."""
 
 
 class HttpApi:

@@ -24,13 +24,13 @@ class ContainerTarget:
     """Starts containers on the host's network: no published port, no firewall, and the model is reached on loopback.
 
     Every trial has its own port there, and the container gets a host name of its own all the same. An image of `recipe` that is not
-    there is built by the user, who is told how.
+    there is built by the user, who is told how. `spec` is how it was asked for: `KIND:IMAGE`.
     """
 
     capabilities: frozenset[str] = CAPABILITIES
 
-    def __init__(self, image: str, *, adapter: Adapter, recipe: ImageRecipe) -> None:
-        self.spec = f"docker:{image}"
+    def __init__(self, spec: str, image: str, *, adapter: Adapter, recipe: ImageRecipe) -> None:
+        self.spec = spec
         self.version = ""
         self.facts: Mapping[str, str] = {}
         self._image = image

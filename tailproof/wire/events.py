@@ -11,7 +11,7 @@ import re
 from tailproof.incoming.sse import data_of
 from tailproof.protocol.naming import Naming
 from tailproof.wire.end import End
-from tailproof.wire.framing import KEPT_HEAD, NAMED_BYTES, PING, TEXT, Unit
+from tailproof.wire.framing import KEPT_HEAD, PING, TEXT, Unit
 from tailproof.wire.http import Body, Chunked
 from tailproof.wire.lane_queue import Sink
 from tailproof.wire.peek import HEAD_BYTES, TAIL_BYTES, named, peek
@@ -66,8 +66,7 @@ class EventScanner:
             return end, PING, len(event), b"", _COMMENT
         self.frames += 1
         if self._naming is not None:
-            identity, name = named(self._naming, data) if len(data) <= NAMED_BYTES else (b"", b"")
-            return end, TEXT, len(data), identity, name
+            return end, TEXT, len(data), *named(self._naming, data)
         whole = len(data) <= KEPT_HEAD
         identity, name = peek(data if whole else data[: 2 * HEAD_BYTES], data[-TAIL_BYTES:], whole=whole)
         return end, TEXT, len(data), identity, name

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tailproof.incoming.limits import CONTROL_FRAMES
 from tailproof.protocol.naming import Naming
-from tailproof.wire.peek import HEAD_BYTES, PLAIN, TAIL_BYTES, known_tails, named, peek
+from tailproof.wire.peek import HEAD_BYTES, NAMED_BYTES, PLAIN, TAIL_BYTES, known_tails, named, peek
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 CONTROL_BYTES = 125
@@ -18,9 +18,6 @@ CONTROL_BYTES = 125
 CONTROL_NAMES = {CLOSE: b"close", PING: b"ping", PONG: b"pong"}
 KEPT_HEAD = 16384
 """A message that arrives in several chunks is decoded for its name only up to this size."""
-
-NAMED_BYTES = 1 << 20
-"""The same where the protocol names its messages in its own way (`Naming`)."""
 
 _begins = re.compile(rb'\x81\x7e(?s:..)\{"id": ?"(' + PLAIN + rb'{1,128})"').match
 
@@ -56,25 +53,8 @@ class Scanner:
     """The frames of a WebSocket. See `Framing`; memory is bounded by `KEPT_HEAD`, or `NAMED_BYTES`."""
 
     __slots__ = (
-        "_controls",
-        "_fin",
-        "_head",
-        "_inside",
-        "_last",
-        "_left",
-        "_mask",
-        "_message_opcode",
-        "_most",
-        "_naming",
-        "_offset",
-        "_opcode",
-        "_parts",
-        "_plain",
-        "_size",
-        "_taken",
-        "close_code",
-        "close_reason",
-        "frames",
+        "_controls", "_fin", "_head", "_inside", "_last", "_left", "_mask", "_message_opcode", "_most", "_naming", "_offset", "_opcode",
+        "_parts", "_plain", "_size", "_taken", "close_code", "close_reason", "frames",
     )  # fmt: skip
 
     def __init__(self, naming: Naming | None = None) -> None:
@@ -183,10 +163,8 @@ class Scanner:
                 self._message_opcode = self._opcode
                 self._plain = not head[0] & 0x70  # an extension is in use: the payload is not ours to read
                 self._size = 0
-                if self._naming is not None:
-                    self._most = NAMED_BYTES
-                else:
-                    self._most = KEPT_HEAD if length <= KEPT_HEAD else 2 * HEAD_BYTES
+                whole = KEPT_HEAD if self._naming is None else NAMED_BYTES
+                self._most = whole if length <= whole else 2 * HEAD_BYTES
                 self._parts.clear()
                 self._last = b""
         else:
@@ -221,9 +199,9 @@ class Scanner:
             self._inside = False
             self._controls = 0
             identity = name = b""
-            if self._naming is not None:
-                if self._plain and 0 < self._size <= NAMED_BYTES:
-                    identity, name = named(self._naming, bytes(self._parts))
+            if self._plain and self._naming is not None:
+                # Of one that is too long only the beginning was kept, which is no JSON: it stays without a name.
+                identity, name = named(self._naming, bytes(self._parts))
             elif self._plain and self._size:
                 whole = self._size <= KEPT_HEAD
                 head = bytes(self._parts) if whole else bytes(self._parts[: 2 * HEAD_BYTES])

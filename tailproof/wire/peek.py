@@ -13,6 +13,8 @@ from tailproof.protocol.naming import Naming
 HEAD_BYTES = 128
 TAIL_BYTES = 96
 MOST_CHARS = 128
+NAMED_BYTES = 1 << 20
+"""A message of a protocol that names its messages in its own way (`Naming`) is decoded for its name up to this size."""
 
 PLAIN = rb"[ !#-\[\]-~]"  # printable ASCII that is in JSON as it is
 _id = re.compile(rb'\s*\{\s*"id"\s*:\s*"(' + PLAIN + rb'{1,128})"').match
@@ -36,7 +38,9 @@ _decode = msgspec.json.Decoder(_Named).decode
 
 
 def named(naming: Naming, payload: bytes) -> tuple[bytes, bytes]:
-    """`(id, name)` as `peek` has them, of a message that has them somewhere else; it is decoded as a whole."""
+    """`(id, name)` as `peek` has them, of a message that has them somewhere else; it is decoded as a whole, up to `NAMED_BYTES`."""
+    if len(payload) > NAMED_BYTES:
+        return b"", b""
     try:
         body = msgspec.json.decode(payload)
     except UNREADABLE:

@@ -180,19 +180,18 @@ class Messages:
         self.messages[-1]["content"].append(block)
 
 
+def _strict(http: Any) -> dict[str, Any]:
+    """An answer that is not of the vendor's schema raises, and nothing is asked twice."""
+    told = {"api_key": "any", "max_retries": 0, "timeout": TIMEOUT_S}
+    return {**told, "http_client": http, "_strict_response_validation": True}
+
+
 @contextmanager
 def openai_client(url: str) -> Iterator[openai.OpenAI]:
     """`url` ends in `/v1`. An answer that is not of the vendor's schema raises. Plain HTTP: nothing is there to be verified."""
     with (
         openai.DefaultHttpxClient(trust_env=False, verify=False) as http,
-        openai.OpenAI(
-            base_url=url,
-            api_key="any",
-            max_retries=0,
-            timeout=TIMEOUT_S,
-            http_client=http,
-            _strict_response_validation=True,
-        ) as client,
+        openai.OpenAI(base_url=url, **_strict(http)) as client,
     ):
         yield client
 
@@ -202,14 +201,7 @@ def anthropic_client(url: str) -> Iterator[anthropic.Anthropic]:
     """`url` ends in `/v1`, which this vendor's client says itself. An answer that is not of the vendor's schema raises."""
     with (
         anthropic.DefaultHttpxClient(trust_env=False, verify=False) as http,
-        anthropic.Anthropic(
-            base_url=url.removesuffix("/v1"),
-            api_key="any",
-            max_retries=0,
-            timeout=TIMEOUT_S,
-            http_client=http,
-            _strict_response_validation=True,
-        ) as client,
+        anthropic.Anthropic(base_url=url.removesuffix("/v1"), **_strict(http)) as client,
     ):
         yield client
 

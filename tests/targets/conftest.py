@@ -90,4 +90,4 @@ def small_image(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def small_container(small_image: str) -> ContainerTarget:
     """The small server as a container."""
-    return ContainerTarget(small_image, adapter=OpenHands(), recipe=IMAGES)
+    return ContainerTarget(f"docker:{small_image}", small_image, adapter=OpenHands(), recipe=IMAGES)

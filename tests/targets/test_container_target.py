@@ -221,7 +221,8 @@ def test_a_removed_server_leaves_no_container_and_no_volume(begin: Begin, small_
 
 
 def test_an_image_of_ours_that_was_not_built_says_how_to_build_it() -> None:
-    target = ContainerTarget("tailproof/agent-server:0.0.1", adapter=OpenHands(), recipe=IMAGES)
+    image = "tailproof/agent-server:0.0.1"
+    target = ContainerTarget(f"docker:{image}", image, adapter=OpenHands(), recipe=IMAGES)
     with pytest.raises(TargetError, match=r"tailproof image build 0\.0\.1"):
         target.prepare(Budget(60))
 

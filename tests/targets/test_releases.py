@@ -70,7 +70,7 @@ def test_an_image_is_built_from_the_lock_and_serves(begin: Begin, tmp_path: Path
     again: list[str] = []
     assert build_image(IMAGES, version, say=again.append) == tag
     assert again == [f"{tag} is there already"]
-    trial = begin(ContainerTarget(tag, adapter=OpenHands(), recipe=IMAGES), memory_bytes=1 << 30)
+    trial = begin(ContainerTarget(f"docker:{tag}", tag, adapter=OpenHands(), recipe=IMAGES), memory_bytes=1 << 30)
     trial.start()
     run_in_shell(trial, f"id -u > {trial.server.journal}/who")
     trial.budget.wait_for("the tool", lambda: (trial.plan.journal / "who").exists())

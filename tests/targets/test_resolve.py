@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.adapters.openhands.recipes import RELEASES
+from tailproof.adapters.openhands.targets import KINDS
 from tailproof.provision.errors import Unavailable
 from tailproof.provision.locks import known_releases
 from tailproof.resources import folder
-from tailproof.targets.kind import BadTarget
+from tailproof.targets.kind import BadTarget, TargetSpec
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import TargetError
 from tailproof.waiting import Budget
@@ -124,3 +126,10 @@ def test_a_running_server_that_nobody_runs_is_said() -> None:
         target = resolve(f"url:http://127.0.0.1:{nobody.getsockname()[1]}")
         with pytest.raises(TargetError, match="nobody answers at 127"):
             target.prepare(Budget(10))
+
+
+@pytest.mark.parametrize(("word", "what"), [("docker", "example/image:1"), ("url", "http://127.0.0.1:1")])
+def test_a_target_keeps_the_word_it_was_asked_for_by(word: str, what: str) -> None:
+    """The trial resolves it again, in another process: under another word it would speak another protocol."""
+    asked = TargetSpec(spec=f"of-somebody-else:{what}", what=what, adapter=OpenHands())
+    assert KINDS[word].make(asked).spec == asked.spec

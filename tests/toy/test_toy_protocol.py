@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from toy_protocol import Toy, ToyApi
 
+from tailproof.protocol.adapter import Adapter, Api
 from tailproof.reports import json
 from tailproof.reports.result import Result
 
@@ -91,3 +93,12 @@ def test_a_client_of_another_protocol_is_refused(package: Path, tmp_path: Path) 
     code, said, _ = check(package, tmp_path / "out", "toy", "--client", "sdk:1.58.0", "--scenario", "calm")
     assert code == 64
     assert "client 'sdk:1.58.0' speaks openhands, and toy speaks toy" in said
+
+
+@pytest.mark.parametrize("left_out", ["decode", "promises", "stream"])
+def test_an_adapter_that_lacks_a_member_cannot_be_made(left_out: str) -> None:
+    part: type = Api if left_out == "stream" else Adapter
+    whole: type = ToyApi if left_out == "stream" else Toy
+    lacking = type("Lacking", (whole,), {left_out: getattr(part, left_out)})
+    with pytest.raises(TypeError, match=f"abstract method '?{left_out}"):
+        lacking()

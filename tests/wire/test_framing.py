@@ -16,7 +16,6 @@ from tailproof.wire.framing import (
     BINARY,
     CLOSE,
     CONTINUATION,
-    NAMED_BYTES,
     PING,
     PONG,
     TEXT,
@@ -25,7 +24,7 @@ from tailproof.wire.framing import (
     split,
     unmask,
 )
-from tailproof.wire.peek import peek
+from tailproof.wire.peek import NAMED_BYTES, peek
 
 masks = st.one_of(st.just(b""), st.binary(min_size=4, max_size=4))
 controls = st.tuples(st.sampled_from([PING, PONG]), st.binary(max_size=125))

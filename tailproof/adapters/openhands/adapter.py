@@ -26,7 +26,6 @@ from tailproof.protocol.adapter import (
     SeededHistory,
     StatusReads,
 )
-from tailproof.protocol.naming import Naming
 from tailproof.resources import REFERENCE
 from tailproof.waiting import Budget
 
@@ -46,7 +45,7 @@ QUIET = {"OPENHANDS_SUPPRESS_BANNER": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True
 _YES = frozenset({"1", "true", "yes", "on"})
 
 
-class OpenHands:
+class OpenHands(Adapter):
     """The adapter. A value without state."""
 
     name = PROTOCOL
@@ -59,7 +58,6 @@ class OpenHands:
         other_words=frozenset({"dormant", "initializing", "ready", "ok", "alive", "healthy"}),
     )
     tool_patience_s = TOOL_PATIENCE_S
-    naming: Naming | None = None
     client_environment: Mapping[str, str] = QUIET
 
     def own_client(self, target: str, release: str) -> str:

@@ -40,7 +40,7 @@ def _docker(asked: TargetSpec) -> Target:
     # The library of the engine takes longer to load than the rest of a command.
     from tailproof.targets.container import ContainerTarget
 
-    return ContainerTarget(asked.what, adapter=asked.adapter, recipe=IMAGES)
+    return ContainerTarget(asked.spec, asked.what, adapter=asked.adapter, recipe=IMAGES)
 
 
 def _pypi(asked: TargetSpec) -> Target:
