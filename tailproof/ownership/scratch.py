@@ -33,7 +33,8 @@ def scratch(owner: Owner, *, beside: Path | None = None) -> Path:
     try:
         (directory / OWNER_FILE).write_bytes(msgspec.json.encode({"trial": owner.trial, "owner": owner.owner}))
     except OSError:
-        directory.rmdir()
+        # On a full disk the file is there, and empty.
+        shutil.rmtree(directory, ignore_errors=True)
         raise
     return directory
 

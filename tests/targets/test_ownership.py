@@ -387,3 +387,23 @@ def test_the_next_check_removes_containers_of_an_owner_that_died(trial: str, dea
         assert [leftover.kind for leftover in left] == ["container"]
     leftovers.sweep(engine=True)
     assert leftovers.leftovers(trial=trial) == []
+
+
+def test_a_directory_whose_owner_could_not_be_written_is_not_left(tmp_path: Path) -> None:
+    """A disk that is full takes the file and not its first byte: so does a limit of none for the size of files."""
+    program = (
+        "import resource, tempfile\n"
+        "tempfile.gettempdir()  # which tries whether it can write there\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "from tailproof.ownership.owners import Owner, owner_id\n"
+        "from tailproof.ownership.scratch import scratch\n"
+        "scratch(Owner(trial='', owner=owner_id()))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert "File too large" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
