@@ -21,6 +21,12 @@ from tailproof.model.script import REPLIES, Turn
 from tailproof.outgoing.visible import clip
 from tailproof.scenario.points import Point
 
+Family = Literal[
+    "access", "calm", "clock", "crash", "disk", "ends", "history", "hooks", "init", "load", "memory", "messages", "model",
+    "requests", "restart", "stream", "tools",
+]  # fmt: skip
+"""What a situation is about; the folder that its file is in."""
+
 Tier = Literal["quick", "gate", "deep"]
 TIERS: tuple[Tier, ...] = ("quick", "gate", "deep")
 """A tier holds all scenarios of the ones before it."""
@@ -124,7 +130,7 @@ class Scenario(_Strict):
     """One situation: a script, the faults, where they land."""
 
     name: Name
-    family: Literal["calm", "stream", "requests", "messages", "ends", "history", "crash", "memory", "restart", "init"]
+    family: Family
     summary: str
     """One sentence: what happens, and what must be true afterwards."""
     tier: Tier = "gate"
