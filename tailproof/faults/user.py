@@ -153,6 +153,36 @@ class UserDelete(_UserAct):
         return {"seen": answer.code == GONE, "its status is answered": answer.code}
 
 
+class UserList(_UserAct):
+    """Another user lists the events."""
+
+    name = "user.list"
+    says = "another user lists the events"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        _Options.model_validate(options)
+        self._listed = 0
+        self._under_way = 0
+
+    def inject(self, stage: Stage) -> None:
+        self._under_way = stage.model.total() + stage.tools.total()
+        super().inject(stage)
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        page = api.page(conversation)
+        self._listed = len(page.events)
+        return page.answer
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        """The run was under way, as model and tools tell, and the page shows it."""
+        return {
+            "seen": self._listed > 0 and self._under_way > 0,
+            "events listed": self._listed,
+            "calls of the model and of tools before": self._under_way,
+        }
+
+
 class UserMessage(_UserAct):
     """Another user writes into the conversation."""
 

@@ -196,5 +196,7 @@ class Scenario(_Strict):
         """What the script takes: the model's time to think, and what its silence costs whoever waits for it."""
         thought = sum(turn.delay_s * turn.repeat for turn in self.script)
         patience = self.model.patience_s or 0
-        silent = sum(min(turn.times or ATTEMPTS, ATTEMPTS) for turn in self.script if turn.fails in ("silent", "stalls"))
+        silent = sum(
+            min(turn.times or ATTEMPTS, ATTEMPTS) for turn in self.script if turn.fails in ("silent", "stalls")
+        )
         return thought + silent * patience

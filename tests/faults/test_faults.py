@@ -40,6 +40,7 @@ PLANS: dict[str, dict[str, Any]] = {
 ELSEWHERE = {
     "memory.server": "tests/targets: needs a container",
     "wire.black-hole": "tests/wire: a client waits for its own timeout, 30 s",
+    "user.list": "test_user_acts.py: the events are shown while the model is held",
     "user.pause": "test_user_acts.py: the run does not go on",
     "user.delete": "test_user_acts.py: the same",
     "memory.child": "tests/targets: needs a container",

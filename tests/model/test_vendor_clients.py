@@ -114,7 +114,7 @@ def test_an_answer_that_is_cut_off_is_none(
 ) -> None:
     chat = opened(play(model, {"fails": "cut", "times": 1}, {"say": "hello"}))
     chat.say("go")
-    with pytest.raises(Exception, match="Connection error|incomplete chunked read"):
+    with pytest.raises(Exception, match=r"Connection error|incomplete chunked read"):
         chat.ask(stream=stream)
     assert chat.ask(stream=stream).text == "hello"
     model.close()
