@@ -226,7 +226,7 @@ def _card_facts(result: Result, trial: TrialResult, verdict: VerdictResult) -> I
     if verdict.signature:
         yield f"signature: {code(clip(verdict.signature, _ITEM))}, in {frequency(result, trial, verdict)}"
     for fault in trial.faults:
-        yield f"fault: {code(fault.name)} {window(fault)}, {prose(clip(proof(fault), 300))}"
+        yield f"{'act' if fault.act else 'fault'}: {code(fault.name)} {window(fault)}, {prose(clip(proof(fault), 300))}"
     for life in trial.lives:
         if ended := death(life):
             yield f"server: life {life.epoch} {prose(clip(ended, _SENTENCE))}"
