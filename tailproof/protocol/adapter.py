@@ -149,6 +149,8 @@ class ConversationPlan:
     """How long the server waits for an answer of the model, or for the next piece of one; None for its own patience."""
     model_streams: bool = False
     """The model's answers come in pieces."""
+    tool_patience_s: int | None = None
+    """How long a command may say nothing new before the terminal gives it back to the model; None for so long that it never does."""
     exists: bool = False
     """The conversation is there already: attach to it, do not create it."""
     confirm: bool = False

@@ -164,6 +164,14 @@ class ModelPlan(_Strict):
     """It wants its answers in pieces."""
 
 
+class TerminalPlan(_Strict):
+    """How the agent's terminal is set up. Only the plain client creates a conversation with it."""
+
+    patience_s: Annotated[int, Field(ge=1, le=600)] | None = None
+    """How long a command may say nothing new before the terminal gives it back to the model; 15 minutes when it is missing, so that
+    no gate ends by itself."""
+
+
 EventBytes = Annotated[int, Field(ge=200, le=120_000)]
 
 
@@ -195,6 +203,7 @@ class Scenario(_Strict):
     """`chosen` is the client under test (`--client`); `plain` when the server alone is judged."""
     server: ServerPlan = ServerPlan()
     model: ModelPlan = ModelPlan()
+    terminal: TerminalPlan = TerminalPlan()
     script: Annotated[list[Turn], Field(min_length=1)]
     messages: Annotated[list[str], Field(min_length=1)] = ["go"]
     """What the user says; each message starts one run, the next one is sent when the run has ended."""
@@ -236,8 +245,8 @@ class Scenario(_Strict):
         waits = [turn for turn in self.script if turn.fails in ("silent", "stalls")]
         if waits and self.model.patience_s is None:
             raise ValueError("a model that never answers (`silent`, `stalls`) needs `model: {patience_s: ...}`")
-        if self.model != ModelPlan() and self.client != "plain":
-            raise ValueError("`model` needs `client: plain`: no other client can be told how to ask the model")
+        if (self.model != ModelPlan() or self.terminal != TerminalPlan()) and self.client != "plain":
+            raise ValueError("`model` and `terminal` need `client: plain`: no other client can be told")
         if self.seeded and self.server.dormant:
             raise ValueError("a dormant server holds no conversation that could be seeded with a history")
         return self

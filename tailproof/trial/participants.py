@@ -38,6 +38,7 @@ class Participants(Assembly):
             max_iterations=self.scenario.max_iterations,
             model_patience_s=self.scenario.model.patience_s,
             model_streams=self.scenario.model.streams,
+            tool_patience_s=self.scenario.terminal.patience_s,
             confirm=self.scenario.confirmation == "always",
         )
         if self.scenario.seeded:

@@ -47,6 +47,21 @@ def said_so(ends: str, last: float = 2.85) -> Built:
     return built.put(last, ModelCall(stage="answered", turn=3, request=3, conversation="c1"))
 
 
+def one_id_twice(*, by_the_model: bool = False) -> Built:
+    """The log and the next request hold call 2 and its result twice."""
+    built = calm()
+    for reading in ("page:0", "page:1", "page:2", "page:3", "disk:9", "stream:0", "held:0", "callback:0"):
+        for one in ("a2", "o2"):
+            built.twice(reading, one)
+            again = [record for _, record in built.placed if isinstance(record, Event) and record.reading == reading]
+            next(record for record in reversed(again) if record.id == one).id = f"{one}-again"
+    twice = ["the call call-2-0 stands there twice", "the result of call-2-0 stands there twice"]
+    built.alter(ModelCall, {"stage": "asked", "turn": 2}, unpaired=twice)
+    if by_the_model:
+        built.alter(ModelCall, {"stage": "answered", "turn": 1}, calls=["call-2-0", "call-2-0"])
+    return built
+
+
 def slow(waited: float, verb: str = "load", begin: float = 2.8, code: int = 200) -> Built:
     """The model thinks from 2.7 to 12.7; somebody asks at `begin` and waits."""
     built = calm().plan(script=SLOW)
@@ -95,6 +110,10 @@ ROWS = [
     Row("loop.progress", "paused-before-it-began", HOLDS, lambda: stuck().ask(4.6, "pause")),
     Row("loop.progress", "watched-for-a-moment", INCONCLUSIVE, lambda: stuck(until=10.0)),
     Row("loop.progress", "no-run", INCONCLUSIVE, lambda: calm().without(Request, verb="run").without(Run)),
+    Row("events.paired", "one-id-twice-by-the-model", HOLDS, lambda: one_id_twice(by_the_model=True)),
+    Row("events.paired", "one-id-twice-by-the-server", VIOLATED, one_id_twice, "closed-twice"),
+    Row("model.sound", "one-id-twice-by-the-model", HOLDS, lambda: one_id_twice(by_the_model=True)),
+    Row("model.sound", "one-id-twice-by-the-server", VIOLATED, one_id_twice, "unpaired"),
     Row("loop.finishes", "done", HOLDS, lambda: said_so("finished")),
     Row("loop.finishes", "on-the-last-step", HOLDS, lambda: said_so("finished").plan(max_iterations=4)),
     Row("loop.finishes", "an-error-although-done", VIOLATED, lambda: said_so("error"), "done-and-failed"),
