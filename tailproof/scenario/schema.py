@@ -32,9 +32,6 @@ Tier = Literal["quick", "gate", "deep"]
 TIERS: tuple[Tier, ...] = ("quick", "gate", "deep")
 """A tier holds all scenarios of the ones before it."""
 
-ATTEMPTS = 2
-"""How often a server asks the model for one answer: once, and once more (`ConversationPlan.model_retries`)."""
-
 _BYTES = re.compile(r"([0-9]{1,12})([kmg]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -160,6 +157,8 @@ class ModelPlan(_Strict):
     patience_s: Annotated[int, Field(ge=1, le=600)] | None = None
     """How long it waits for an answer, and for the next piece of one, before it gives up and tries again; the server's own patience when
     it is missing."""
+    retries: Annotated[int, Field(ge=1, le=10)] = 1
+    """How often it tries for one answer before it gives up; some servers do not count the first try."""
     streams: bool = False
     """It wants its answers in pieces."""
 
@@ -256,7 +255,6 @@ class Scenario(_Strict):
         """What the script takes: the model's time to think, and what its silence costs whoever waits for it."""
         thought = sum(turn.delay_s * turn.repeat for turn in self.script)
         patience = self.model.patience_s or 0
-        silent = sum(
-            min(turn.times or ATTEMPTS, ATTEMPTS) for turn in self.script if turn.fails in ("silent", "stalls")
-        )
+        most = self.model.retries + 1
+        silent = sum(min(turn.times or most, most) for turn in self.script if turn.fails in ("silent", "stalls"))
         return thought + silent * patience
