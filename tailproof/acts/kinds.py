@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tailproof.acts.access import UserProbeAccess
 from tailproof.acts.user import UserDelete, UserMessage, UserPause
 from tailproof.faults.fault import Make
 
@@ -11,4 +12,5 @@ KINDS: Mapping[str, Make] = {
     "user.message": UserMessage,
     "user.pause": UserPause,
     "user.delete": UserDelete,
+    "user.probe-access": UserProbeAccess,
 }

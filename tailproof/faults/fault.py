@@ -36,6 +36,13 @@ class OtherUser(Protocol):
         """Until the stream brought `n` events that `wanted` accepts; the n-th. Raises as `Budget.wait_for` does."""
 
 
+class ProbeAccess(Protocol):
+    """Tries what the server publishes with all kinds of keys."""
+
+    def __call__(self, budget: Budget, *, exhaustive: bool) -> Mapping[str, int]:
+        """How many doors were tried, and how often which answer came."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Stage:
     """What a fault may touch while its trial runs."""
@@ -50,6 +57,7 @@ class Stage:
     """Waits until the (restarted) server answers as ready, and records it."""
     capabilities: frozenset[str]
     observer: OtherUser
+    probe_access: ProbeAccess
     conversation: str = ""
     """Empty until it was created."""
     deleted: bool = False

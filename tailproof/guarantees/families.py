@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tailproof.guarantees import (
+    access,
     client,
     cost,
     events_callbacks,
@@ -28,7 +29,20 @@ from tailproof.guarantees.verdict import Guarantee
 
 FAMILIES = (
     *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
-    *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, server_sane, client),
+    *(
+        stream,
+        status,
+        status_client,
+        loop,
+        loop_answered,
+        loop_consent,
+        model_sound,
+        cost,
+        server,
+        server_sane,
+        access,
+        client,
+    ),
 )
 
 GUARANTEES: Mapping[str, Guarantee] = MappingProxyType(
