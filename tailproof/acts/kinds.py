@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tailproof.acts.access import UserProbeAccess
+from tailproof.acts.access import UserProbeAccess, UserSendSpoiled
 from tailproof.acts.user import UserDelete, UserMessage, UserPause
 from tailproof.faults.fault import Make
 
@@ -13,4 +13,5 @@ KINDS: Mapping[str, Make] = {
     "user.pause": UserPause,
     "user.delete": UserDelete,
     "user.probe-access": UserProbeAccess,
+    "user.send-spoiled": UserSendSpoiled,
 }

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from tailproof.history.server_records import Event, Status
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.tool import ToolJournal
+from tailproof.protocol.access import SpoiledWord
 from tailproof.protocol.adapter import Adapter, Answer, Api
 from tailproof.targets.target import Server
 from tailproof.waiting import Budget
@@ -43,6 +44,13 @@ class ProbeAccess(Protocol):
         """How many doors were tried, and how often which answer came."""
 
 
+class SendSpoiled(Protocol):
+    """Sends requests that the server must reject, with a secret in them."""
+
+    def __call__(self, conversation: str, what: SpoiledWord, budget: Budget) -> Mapping[str, int]:
+        """How often which code was answered."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Stage:
     """What a fault may touch while its trial runs."""
@@ -58,6 +66,7 @@ class Stage:
     capabilities: frozenset[str]
     observer: OtherUser
     probe_access: ProbeAccess
+    send_spoiled: SendSpoiled
     conversation: str = ""
     """Empty until it was created."""
     deleted: bool = False

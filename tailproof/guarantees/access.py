@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import LOG, STREAM, TRIAL
-from tailproof.history.access_records import Knock
+from tailproof.history.access_records import Canary, Knock
 from tailproof.history.header import Header
 from tailproof.history.plan import planned_secrets, probes_access
 from tailproof.history.reader import History
@@ -45,6 +45,8 @@ def key(history: History) -> Verdict:
             served=len(served),
             asked=len(judged),
         )
+    if not any(knock.door == "route" for knock in judged):
+        return inconclusive("the server published no route that could be tried")
     refused = [knock for knock in judged if _refused(knock)]
     doors = {(knock.method, knock.path, knock.dormant) for knock in refused}
     return holds(
@@ -93,7 +95,7 @@ def secret(history: History) -> Verdict:
         first = min(seen, key=lambda one: (one.place, one.name, one.seq))
         return violated(
             f"the {first.name} stands in {_article(first.place)}: {first.detail}",
-            signature=f"{first.name.partition(' ')[0]}-in-{first.place}",
+            signature=f"{_kind(first)}-in-{first.place}",
             expected=["no secret"],
             seen=[f"{one.name} in {one.place}: {one.detail}" for one in seen],
             evidence=[at(one, f"{one.name} in {one.place}: {one.detail}") for one in seen],
@@ -127,6 +129,11 @@ def _which(served: Sequence[Knock]) -> str:
         if kind in kinds:
             return f"{kind}-key"
     return f"{min(kinds)}-key"
+
+
+def _kind(seen: Canary) -> str:
+    """What the secret is, without the name that the scenario gave it."""
+    return "-".join(word for word in seen.name.split() if word.islower())
 
 
 def _door(knock: Knock) -> str:

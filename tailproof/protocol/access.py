@@ -13,6 +13,10 @@ KeyPlace = Literal["header", "query", "cookie", "bearer", "first-message"]
 stream."""
 
 
+SpoiledWord = Literal["model-key", "secret"]
+"""What stands in a request that must be rejected: a key of the model, or a secret for a conversation."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """One route or stream that a server publishes."""
@@ -59,8 +63,8 @@ class Access(Protocol):
     def knock(self, door: Door, key: str | None, place: KeyPlace, budget: Budget) -> Heard:
         """Ask for it. None shows no key at all. A stream is given up after its first message, or when it says nothing for long."""
 
-    def spoiled(self, conversation: str, secret: str, budget: Budget) -> Sequence[tuple[str, Heard]]:
-        """Requests that the server must reject, each with a secret where one belongs: what they are called, and what came."""
+    def spoiled(self, conversation: str, what: SpoiledWord, secret: str, budget: Budget) -> Sequence[tuple[str, Heard]]:
+        """Requests that the server must reject, each with the secret where one belongs: what they are called, and what came."""
 
     def downloads(self, conversation: str, budget: Budget) -> Sequence[tuple[str, Heard]]:
         """Whatever shows or hands out a conversation as a whole; archives are given unpacked, a file at a time."""

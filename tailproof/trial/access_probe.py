@@ -22,7 +22,7 @@ from tailproof.protocol.recording import TEXT_CHARS
 from tailproof.waiting import Budget
 
 AT_ONCE = 4
-PROBE_S = 60.0
+PROBE_S = 120.0
 """All of it together; what was not tried by then is not judged."""
 LONG = 8_000
 """Characters of a key that is too long; more than a server's own limit for the whole head would tell nothing of keys."""

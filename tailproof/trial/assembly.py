@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -218,6 +219,7 @@ class Assembly:
             capabilities=self.capabilities,
             observer=self.observer,
             probe_access=self._access.knock,
+            send_spoiled=partial(self._lookout.send_spoiled, self.observer.api.access()),
             toxiproxy=toxiproxy,
         )
         self.run_control = RunControl(

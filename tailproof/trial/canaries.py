@@ -15,11 +15,15 @@ from pathlib import Path
 from tailproof.history.access_records import Canary
 from tailproof.history.recorder import Recorder
 from tailproof.incoming.limits import BODY_BYTES, SAID_CHARS
-from tailproof.protocol.access import Access
+from tailproof.protocol.access import Access, SpoiledWord
 from tailproof.scenario.schema import Scenario
 from tailproof.waiting import Budget
 
-MODEL_KEY, REJECTED = "model key", "secret of a rejected request"
+MODEL_KEY = "model key"
+REJECTED: Mapping[SpoiledWord, str] = {
+    "model-key": "key of a rejected request",
+    "secret": "secret of a rejected request",
+}
 LOG_LINES = 20_000
 SEARCH_S = 15.0
 
@@ -28,7 +32,7 @@ def drawn(scenario: Scenario) -> dict[str, str]:
     """The canaries of one trial, by what they stand for; none where the scenario gives no secrets."""
     if not scenario.secrets:
         return {}
-    return {name: secrets.token_hex(20) for name in (MODEL_KEY, REJECTED, *map(secret, scenario.secrets))}
+    return {name: secrets.token_hex(20) for name in (MODEL_KEY, *REJECTED.values(), *map(secret, scenario.secrets))}
 
 
 def secret(name: str) -> str:
@@ -67,14 +71,24 @@ class Lookout:
             self._log.write(Canary(stage="seen", name=name, place=place, detail=self._recorder.masker.text(detail)))
 
     def look_at_answers(self, access: Access | None, conversation: str, budget: Budget) -> None:
-        """Rejected requests, and what shows or hands out the conversation."""
+        """What shows or hands out the conversation."""
         if not self.planted or access is None:
             return
         within = budget.part(SEARCH_S)
-        for what, heard in access.spoiled(conversation, self.plant(REJECTED, "rejected request"), within):
-            self.look(heard.body, "answer", f"{what} {heard.code}")
         for what, heard in access.downloads(conversation, within):
             self.look(heard.body, "download", f"{what} {heard.code}")
+
+    def send_spoiled(
+        self, access: Access | None, conversation: str, what: SpoiledWord, budget: Budget
+    ) -> Mapping[str, int]:
+        """Requests that must be rejected, with a canary in them; how often which code was answered."""
+        if access is None or not self.planted:
+            return {}
+        told: Counter[str] = Counter()
+        for where, heard in access.spoiled(conversation, what, self.plant(REJECTED[what], "rejected request"), budget):
+            told[f"answers {heard.code}"] += 1
+            self.look(heard.body, "answer", f"{where} {heard.code}")
+        return told
 
     def look_at_files(self, root: Path, *, but: str) -> None:
         """Everything that the server persisted, but not the directory in which the tools work."""

@@ -42,7 +42,7 @@ def seen(place: str, name: str = "secret TOKEN") -> Canary:
 
 ROWS = [
     Row("access.key", "all-refused", HOLDS, lambda: tried(knock(401), knock(403, "wrong"))),
-    Row("access.key", "closed-for-the-key", HOLDS, lambda: tried(knock(4001, door="stream"))),
+    Row("access.key", "closed-for-the-key", HOLDS, lambda: tried(knock(4001, door="stream"), knock(401))),
     Row(
         "access.key",
         "dormant",
@@ -120,9 +120,11 @@ ROWS = [
         "session-key-in-event",
         VIOLATED,
         lambda: given(seen("event", "session key")),
-        "session-in-event",
+        "session-key-in-event",
     ),
-    Row("access.secret", "session-key-in-log", VIOLATED, lambda: given(seen("log", "session key")), "session-in-log"),
+    Row(
+        "access.secret", "session-key-in-log", VIOLATED, lambda: given(seen("log", "session key")), "session-key-in-log"
+    ),
     Row(
         "access.secret",
         "session-key-in-log-that-was-in-an-address",

@@ -16,10 +16,10 @@ from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.requests import CONVERSATIONS, INIT, SOCKETS
 from tailproof.incoming import json
 from tailproof.incoming.http import Http, Reply
-from tailproof.incoming.limits import BODY_BYTES, Unsound
+from tailproof.incoming.limits import BODY_BYTES, REQUEST_S, Unsound
 from tailproof.incoming.stream import BROKEN, Refused
 from tailproof.incoming.websocket import WebSocket
-from tailproof.protocol.access import Access, Door, Heard, KeyPlace
+from tailproof.protocol.access import Access, Door, Heard, KeyPlace, SpoiledWord
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 KEY_HEADER = "X-Session-API-Key"
@@ -74,7 +74,8 @@ class OpenHandsAccess(Access):
         self, conversation: str, *, workspace: str, dormant: bool, budget: Budget
     ) -> tuple[Heard, Sequence[Door]]:
         """The operations of `/openapi.json`, and the sockets, which stand in no schema."""
-        reply = self._ask("GET", OPENAPI, {}, None, budget)
+        # The server makes its schema when it is first asked for it.
+        reply = self._http.ask("GET", f"{self._http.path}{OPENAPI}", budget=budget, seconds=REQUEST_S)
         heard = _heard(reply)
         try:
             paths = _paths(reply.body) if reply.code == 200 else {}
@@ -103,34 +104,30 @@ class OpenHandsAccess(Access):
         first = (msgspec.json.encode(auth).decode(),) if auth else ()
         return self._listen(target, headers, first, budget)
 
-    def spoiled(self, conversation: str, secret: str, budget: Budget) -> Sequence[tuple[str, Heard]]:
+    def spoiled(self, conversation: str, what: SpoiledWord, secret: str, budget: Budget) -> Sequence[tuple[str, Heard]]:
         """Bodies that cannot be taken, with a key of the model or a secret of the conversation in them."""
-        llm = {"model": "openai/mock", "api_key": secret, "num_retries": "many"}
-        agent = {"kind": "Agent", "llm": llm, "tools": "none"}
-        workspace = {"kind": "LocalWorkspace", "working_dir": 7}
-        secrets = {
-            "TOKEN": {"kind": "StaticSecret", "value": secret, "description": 7},
-            "OTHER": {"kind": "Nothing", "value": secret},
-        }
         one = f"{CONVERSATIONS}/{quote(conversation, safe='')}"
-        wanted: tuple[tuple[str, str, Any, Mapping[str, str]], ...] = (
-            ("POST", CONVERSATIONS, {"agent": agent, "workspace": workspace}, {}),
-            (
-                "POST",
-                CONVERSATIONS,
-                {"agent": {"kind": "Agent", "llm": {"api_key": secret}}, "workspace": workspace},
-                {},
+        workspace = {"kind": "LocalWorkspace", "working_dir": 7}
+        llm = {"model": "openai/mock", "api_key": secret, "num_retries": "many"}
+        no_kind = {"TOKEN": {"kind": "Nothing", "value": secret}}
+        no_text = {"TOKEN": {"kind": "StaticSecret", "value": secret, "description": 7}}
+        bodies: Mapping[SpoiledWord, Sequence[tuple[str, Any]]] = {
+            "model-key": (
+                (CONVERSATIONS, {"agent": {"kind": "Agent", "llm": llm}, "workspace": workspace}),
+                (CONVERSATIONS, {"agent": {"kind": "Agent", "llm": {"api_key": secret}}, "workspace": workspace}),
             ),
-            ("POST", CONVERSATIONS, {"secrets": secrets, "agent": {"kind": "Nothing"}}, {}),
-            ("POST", f"{one}/secrets", {"secrets": secrets}, {}),
-            ("POST", f"{one}/events", {"role": "nobody", "content": 7}, {"Authorization": f"Bearer {secret}"}),
-        )
+            "secret": tuple(
+                (path, {"secrets": secrets, "workspace": workspace})
+                for path in (CONVERSATIONS, f"{one}/secrets")
+                for secrets in (no_kind, no_text)
+            ),
+        }
         return [
             (
-                f"{method} {path.replace(conversation, '*')}",
-                _heard(self._ask(method, path, {KEY_HEADER: self.key, **headers}, msgspec.json.encode(body), budget)),
+                f"POST {path.replace(conversation, '*')}",
+                _heard(self._ask("POST", path, {KEY_HEADER: self.key}, msgspec.json.encode(body), budget)),
             )
-            for method, path, body, headers in wanted
+            for path, body in bodies[what]
         ]
 
     def downloads(self, conversation: str, budget: Budget) -> Sequence[tuple[str, Heard]]:
