@@ -73,5 +73,18 @@ def test_an_archive_is_looked_into() -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("a/state.json", json.dumps({"key": "x"}))
-    assert list(access._files(Reply(code=200, body=packed.getvalue()))) == [("a/state.json", b'{"key": "x"}')]
-    assert list(access._files(Reply(code=404, body=b"no"))) == [("", b"no")]
+    assert list(access._files(Reply(code=200, body=packed.getvalue()))) == [
+        ("", packed.getvalue()),
+        ("a/state.json", b'{"key": "x"}'),
+    ]
+    cut = packed.getvalue()[:-4]
+    for body in (b"no", b"", cut):
+        assert list(access._files(Reply(code=200, body=body))) == [("", body)]
+
+
+@pytest.mark.parametrize(
+    "operation", [{"get": 7}, {"get": {"security": 7, "parameters": "x"}}, {"get": {"security": [7]}}]
+)
+def test_an_operation_that_is_none_is_a_route_that_needs_a_key(operation: dict[str, Any]) -> None:
+    door = access._route("get", "/x", operation, {"conversation": "c1", "workspace": "/w"})
+    assert (door.target, door.places, door.open) == ("/x", ["header"], "")

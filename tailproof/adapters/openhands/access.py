@@ -6,6 +6,7 @@ import io
 import threading
 import uuid
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -16,7 +17,7 @@ from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.requests import CONVERSATIONS, INIT, SOCKETS
 from tailproof.incoming import json
 from tailproof.incoming.http import Http, Reply
-from tailproof.incoming.limits import BODY_BYTES, REQUEST_S, Unsound
+from tailproof.incoming.limits import BODY_BYTES, REQUEST_S, WORD_CHARS, Unsound
 from tailproof.incoming.stream import BROKEN, Refused
 from tailproof.incoming.websocket import WebSocket
 from tailproof.protocol.access import Access, Door, Heard, KeyPlace, SpoiledWord
@@ -57,6 +58,8 @@ ROUTES = 1_000
 SILENT_S = 12.0
 """A socket that a key does not open may take ten seconds to say so (`_FIRST_MESSAGE_AUTH_TIMEOUT_SECONDS`)."""
 ASK_S = 10.0
+_NO_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
+"""What the library raises for what is no archive, or a damaged one."""
 _ARCHIVED = 1_000
 """Files of an archive that are looked at."""
 
@@ -208,25 +211,29 @@ def _paths(raw: bytes | bytearray) -> dict[str, dict[str, Any]]:
     paths = found.get("paths") if isinstance(found, dict) else None
     if not isinstance(paths, dict):
         return {}
-    return {str(path): told for path, told in paths.items() if isinstance(told, dict)}
+    return {str(path): told for path, told in paths.items() if isinstance(told, dict) and len(path) <= WORD_CHARS}
 
 
 def _route(method: str, path: str, told: Mapping[str, Any], filled: Mapping[str, str]) -> Door:
     operation = told[method] if isinstance(told[method], dict) else {}
-    schemes = [name for one in operation.get("security") or () if isinstance(one, dict) for name in one]
+    schemes = [name for one in _listed(operation.get("security")) if isinstance(one, dict) for name in one]
     places: list[KeyPlace] = list(dict.fromkeys(_PLACES[name] for name in schemes if name in _PLACES))
     method = method.upper()
     return Door(
         kind="route",
         method=method,
         path=path,
-        target=_filled(path, operation.get("parameters") or (), filled),
+        target=_filled(path, _listed(operation.get("parameters")), filled),
         places=places or ["header"],
         open=OPEN.get((method, path), ""),
         field=INIT_HEADER if path == INIT else "",
         body=_body(path) if method in _WRITES else None,
         reads=method == "GET" and path in _READS,
     )
+
+
+def _listed(told: Any) -> Sequence[Any]:
+    return told if isinstance(told, list) else ()
 
 
 def _filled(path: str, parameters: Sequence[Any], filled: Mapping[str, str]) -> str:
@@ -256,14 +263,14 @@ def _body(path: str) -> bytes:
 
 def _files(reply: Reply) -> Iterator[tuple[str, bytes | bytearray]]:
     """The answer itself, or what is in it when it is an archive; no more than is taken of an answer."""
+    yield "", reply.body
+    left = BODY_BYTES
     try:
         archive = zipfile.ZipFile(io.BytesIO(reply.body))
-    except zipfile.BadZipFile:
-        yield "", reply.body
+        for entry in archive.infolist()[:_ARCHIVED]:
+            left -= entry.file_size
+            if left < 0:
+                return
+            yield entry.filename, archive.read(entry)
+    except _NO_ARCHIVE:
         return
-    left = BODY_BYTES
-    for entry in archive.infolist()[:_ARCHIVED]:
-        if entry.file_size > left:
-            return
-        left -= entry.file_size
-        yield entry.filename, archive.read(entry)
