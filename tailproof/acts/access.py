@@ -66,7 +66,7 @@ class _Asking(ABC):
 
 
 class UserProbeAccess(_Asking):
-    """Somebody tries all doors."""
+    """Somebody tries all doors. Proven by the answers."""
 
     name = "user.probe-access"
 
@@ -84,7 +84,7 @@ class UserProbeAccess(_Asking):
 
 
 class UserSendSpoiled(_Asking):
-    """A user makes mistakes in requests that hold secrets."""
+    """A user makes mistakes in requests that hold secrets. Proven by the answers."""
 
     name = "user.send-spoiled"
 
