@@ -182,18 +182,19 @@ class Participants(Assembly):
 
     def read_disk(self, *, final: bool) -> None:
         """What the server persisted, as it stands while the server is dead or stopped. Raises TargetError."""
+        if "disk" in self.capabilities and self.conversation:
+            self._read_disk(final=final)
         if final:
             self._lookout.look_at_log(self.server.log_tail(canaries.LOG_LINES))
-        if "disk" not in self.capabilities or not self.conversation:
-            return
+            self._lookout.end()
+
+    def _read_disk(self, *, final: bool) -> None:
         epoch = self.server.epoch
         place = self._scratch / f"disk-{epoch}-{int(final)}"
         copy = self.server.disk(place)
         if final:
             self._lookout.look_at_files(place, but=PurePath(self.server.workspace).name)
         record_disk(self.adapter, self._recorder, copy, epoch=epoch, final=final, only=self.conversation)
-        if final:
-            self._lookout.end()
 
     def clear(self) -> bool:
         """Leave a shared server as it was found: without any conversation. False when the server does not do it."""
