@@ -93,6 +93,12 @@ ROWS = [
         "dormant-route-served-with-none-key",
     ),
     Row("access.accepted", "opened", HOLDS, lambda: tried(knock(200, "right"), knock(101, "right", door="stream"))),
+    Row(
+        "access.accepted",
+        "a-door-that-was-out-of-order",
+        HOLDS,
+        lambda: tried(knock(500, "right"), knock(200, "right")),
+    ),
     Row("access.accepted", "never-shown", INCONCLUSIVE, lambda: tried(knock(401))),
     Row("access.accepted", "refused", VIOLATED, lambda: tried(knock(401, "right")), "route-refuses-key-in-header"),
     Row(
