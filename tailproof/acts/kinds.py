@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tailproof.acts.access import UserProbeAccess, UserSendSpoiled
 from tailproof.acts.user import UserDelete, UserList, UserMessage, UserPause
 from tailproof.faults.fault import Make
 
@@ -12,4 +13,6 @@ KINDS: Mapping[str, Make] = {
     "user.list": UserList,
     "user.pause": UserPause,
     "user.delete": UserDelete,
+    "user.probe-access": UserProbeAccess,
+    "user.send-spoiled": UserSendSpoiled,
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tailproof.guarantees import (
+    access,
     client,
     cost,
     events_callbacks,
@@ -41,6 +42,7 @@ FAMILIES = (
         server,
         server_responsive,
         server_sane,
+        access,
         client,
     ),
 )

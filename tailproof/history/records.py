@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from tailproof.history.access_records import Canary, Knock
 from tailproof.history.record import Count, Moment, Neutral, Parameter, Record
 from tailproof.history.server_records import Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.incoming.limits import Flaw
@@ -255,6 +256,8 @@ AnyRecord = (
     | Reading
     | Status
     | Vocabulary
+    | Knock
+    | Canary
     | ModelCall
     | Effect
     | Frame

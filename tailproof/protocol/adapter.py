@@ -13,6 +13,7 @@ from tailproof.history.record import Neutral
 from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.incoming.stream import MessageStream
+from tailproof.protocol.access import Access
 from tailproof.protocol.naming import Naming
 from tailproof.waiting import Budget
 
@@ -155,6 +156,10 @@ class ConversationPlan:
     """The conversation is there already: attach to it, do not create it."""
     confirm: bool = False
     """The agent waits for a confirmation before each action."""
+    model_key: str = ""
+    """The model's key; the adapter's own when it is empty."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the tools may use and nobody may read: name -> value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +256,10 @@ class Api(Protocol):
     def stream(self, conversation: str) -> MessageStream:
         """A subscription to the events of a conversation, not yet opened. The server must begin it with an event: the subscription
         counts as accepted when `decode` has taken one. Whatever stands for a subscriber's key is in it: nobody else gets to know that."""
+
+    def access(self) -> Access | None:
+        """Keys and secrets of this server; None where nobody tries them."""
+        return None
 
     @abstractmethod
     def close(self) -> None:

@@ -209,6 +209,11 @@ class Scenario(_Strict):
     max_iterations: Annotated[int, Field(ge=1, le=REPLIES)] = 100
     confirmation: Literal["never", "always"] = "never"
     """Whether the agent waits for a confirmation before each action."""
+    secrets: Annotated[
+        list[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=80)]], Field(max_length=20)
+    ] = []
+    """The names of secrets that the conversation is created with. Their values are drawn, and they are looked for wherever the
+    server says or writes something, with a key of the model and one in requests that it must reject."""
     seeded: SeededPlan | None = None
     """The history that the conversation has when the client attaches to it."""
     acts: list[ActPlan] = []
@@ -246,6 +251,8 @@ class Scenario(_Strict):
             raise ValueError("a model that never answers (`silent`, `stalls`) needs `model: {patience_s: ...}`")
         if (self.model != ModelPlan() or self.terminal != TerminalPlan()) and self.client != "plain":
             raise ValueError("`model` and `terminal` need `client: plain`: no other client can be told")
+        if self.secrets and self.client != "plain":
+            raise ValueError("secrets are given by the plain client alone: `client: plain`")
         if self.seeded and self.server.dormant:
             raise ValueError("a dormant server holds no conversation that could be seeded with a history")
         return self

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SOURCES: Mapping[str, str] = {
+    "access.accepted": "OpenHands agent-server: X-Session-API-Key, Bearer (openai gateway), session_api_key and first frame of sockets",
+    "access.key": "OpenHands agent-server: session_api_keys (check_session_api_key on every /api route); software-agent-sdk #3844",
+    "access.secret": "OpenHands software-agent-sdk #2679 (rejected requests), _secret_redaction (exports), sanitized_env (tools), Cipher",
     "client.compatible": "OpenHands software-agent-sdk: events are strict in both directions",
     "client.works": "OpenHands software-agent-sdk: `Conversation`, `send_message`, `run` of each release with its own server",
     "cost.reconcile": "OpenHands software-agent-sdk #1865 (runs can reach 60,000 events)",
