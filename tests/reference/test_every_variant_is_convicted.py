@@ -26,11 +26,12 @@ SHORTER = {"status.crash": 6.0, "loop.terminates": 8.0, "stream.resumed": 6.0}
 """Seconds. The defects of these guarantees last for ever: there is no need to wait for the time of a real server."""
 TROUBLE = frozenset({Outcome.VIOLATED, Outcome.INCONCLUSIVE})
 STEPS = [{"tools": [{"token": f"t{number}"}]} for number in range(10)]
-LARGE_OUTPUT: dict[str, Any] = {
-    "name": "large-output",
-    "family": "tools",
-    "summary": "A command prints 80 kB.",
-    "script": [*STEPS[:1], {"tools": [{"run": "printf '%080000d' 1", "journal": False}]}, {"finish": "All done."}],
+LARGE_MESSAGE: dict[str, Any] = {
+    "name": "large-message",
+    "family": "messages",
+    "summary": "The user says 80 kB at once.",
+    "messages": ["go on " * 14_000],
+    "script": [*STEPS[:1], {"finish": "All done."}],
 }
 RESTART_TWICE: dict[str, Any] = {
     "name": "restart-twice",
@@ -45,7 +46,7 @@ RESTART_TWICE: dict[str, Any] = {
     ],
     "seconds": 240,
 }
-SITUATIONS = {one["name"]: one for one in (LARGE_OUTPUT, RESTART_TWICE)}
+SITUATIONS = {one["name"]: one for one in (LARGE_MESSAGE, RESTART_TWICE)}
 OWN: dict[str, dict[str, Any]] = {
     "repairs-the-tail": {
         "name": "stream-hole",
