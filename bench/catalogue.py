@@ -1,266 +1,158 @@
-"""The pages that say what there is: `docs/catalogue.md`, `docs/faults.md`, `docs/variants.md`.
-
-`python -m bench.catalogue` writes them from the code: the guarantees, the kinds of faults and acts, the scenarios, the broken servers
-and clients, and the rows of `bench/bugs.yaml`. Nothing is run. A test compares the pages with what this would write.
-"""
+"""Writes the pages of what there is: `python -m bench.catalogue` after a change of guarantees, faults, acts, scenarios or variants."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
-from functools import partial
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
+from ruamel.yaml import YAML
 
-from bench.bugs import ROWS, Row, Rows
-from fixtures.broken.table import VARIANTS
-from fixtures.broken.variant import Variant
-from tailproof.acts.catalogue import CATALOGUE as ACTS
+from tailproof.acts import catalogue as acts
 from tailproof.adapters.openhands.sources import SOURCES
-from tailproof.faults.catalogue import CATALOGUE as FAULTS
-from tailproof.faults.wire import SAYS
-from tailproof.guarantees.catalogue import CATALOGUE as GUARANTEES
-from tailproof.guarantees.verdict import Guarantee
-from tailproof.history.header import Header
+from tailproof.faults import catalogue as faults
+from tailproof.faults.fault import Fault
+from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.history.parameters import PARAMETERS
 from tailproof.outgoing.atomic import write_atomically
-from tailproof.runner.check import catalogue
-from tailproof.scenario.schema import TIERS, Family, Scenario
-from tailproof.wire.rules import NEEDS
-from tailproof.wire.toxiproxy import TOXICS
-from tailproof.yamlfile import load
+from tailproof.runner.check import catalogue as scenarios
+from tailproof.scenario.schema import TIERS, Scenario
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
-MOST_SCENARIOS = 6
-NOTHING = "—"
-WRITTEN = "Written by `python -m bench.catalogue` from the code."
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT))  # `fixtures` is not installed under this name
+
+from fixtures.broken.table import VARIANTS  # noqa: E402
+from fixtures.sabotage.of_faults import KINDS as LANDED  # noqa: E402
+
+DOCS = ROOT / "docs"
+WRITTEN = "Written by `python -m bench.catalogue`; a test finds it stale."
 
 
 def pages() -> Mapping[str, str]:
-    """Name of the file in `docs/` -> what is in it."""
-    scenarios = catalogue()
-    rows = load(ROWS, Rows).rows
-    return MappingProxyType(
-        {
-            "catalogue.md": _catalogue(scenarios, rows),
-            "faults.md": _faults(scenarios),
-            "variants.md": _variants(),
-        }
-    )
+    """File below docs/ -> what it has to say."""
+    played = scenarios()
+    return {
+        "catalogue.md": _page("Guarantees", _guarantees()),
+        "faults.md": _page("Faults and acts", _landings(played)),
+        "scenarios.md": _page("Scenarios", _scenarios(played)),
+        "variants.md": _page("Broken servers and clients", _variants()),
+    }
 
 
 def main() -> None:
-    """Write them."""
+    """Write them all."""
     for name, text in pages().items():
         write_atomically(DOCS / name, text.encode())
 
 
-def _catalogue(scenarios: list[Scenario], rows: list[Row]) -> str:
-    lines = [
-        "# The catalogue: what is promised, and in which situations it is looked at",
-        "",
-        f"{WRITTEN} The faults are in [faults.md](faults.md), the broken servers and clients in [variants.md](variants.md).",
-        "",
-        "## Guarantees",
-        "",
-        "A guarantee is judged in every scenario whose plan it is about. It is proven by the variants that it convicts, and by",
-        "the real bugs of released servers and clients that it convicts in every trial ([BUGS.md](../BUGS.md)).",
-        "",
-    ]
-    for identity, guarantee in GUARANTEES.items():
-        lines += _guarantee(identity, guarantee, scenarios, rows)
-    lines += ["## Scenarios", "", "A tier holds the scenarios of the ones before it, too.", ""]
-    lines += list(_counted(scenarios))
-    for family in get_args(Family):
-        of_family = sorted((one for one in scenarios if one.family == family), key=lambda one: one.name)
-        if not of_family:
-            continue
-        lines += ["", f"### {family}", "", "| scenario | tier | what happens | lands |", "|---|---|---|---|"]
-        for one in of_family:
-            lands = ", ".join(f"`{plan.kind}` at `{plan.at}`" for plan in one.landings)
-            lines.append(f"| `{one.name}` | {one.tier} | {_cell(one.summary)} | {lands or NOTHING} |")
-    return "\n".join(lines) + "\n"
+def _page(title: str, lines: Iterable[str]) -> str:
+    return "\n".join([f"# {title}", "", WRITTEN, "", *lines, ""])
 
 
-def _guarantee(identity: str, guarantee: Guarantee, scenarios: list[Scenario], rows: list[Row]) -> Iterator[str]:
-    limits = [f"`{name}` {value:g}" for name, value in PARAMETERS.items() if f"{name}.".startswith(f"{identity}.")]
-    variants = [variant.name for variant in VARIANTS if variant.convicted_by == identity]
-    bugs = [row.id for row in rows if identity in row.guarantees]
-    judged = [one.name for one in scenarios if _judges(guarantee, one)]
-    yield from (f"### {identity}", "", f"{guarantee.level}: {guarantee.promise}", "")
-    yield f"- Source: {SOURCES[identity]}"
-    yield f"- Rests on: {', '.join(sorted(guarantee.rests_on))}"
-    if limits:
-        yield f"- Numbers in force unless an adapter or a scenario says others: {', '.join(limits)}"
-    yield f"- Convicts the variants: {_names(variants)}"
-    yield f"- Convicts the real bugs: {_names(bugs)}"
-    yield f"- Judged in {_some(judged, len(scenarios))}"
+def _guarantees() -> Iterator[str]:
+    yield "The broken variants are those of [variants.md](variants.md), the bugs those of [BUGS.md](../BUGS.md)."
+    bugs = YAML(typ="safe").load((ROOT / "bench/bugs.yaml").read_text())["rows"]
+    for guarantee in CATALOGUE.values():
+        own = [variant.name for variant in VARIANTS if variant.convicted_by == guarantee.id]
+        found = [row["id"] for row in bugs if guarantee.id in row["guarantees"]]
+        numbers = [
+            f"{name} = {value:g}"
+            for name, value in PARAMETERS.items()
+            if name == guarantee.id or name.startswith(f"{guarantee.id}.")
+        ]
+        yield from ("", f"## `{guarantee.id}` ({guarantee.level})", "", guarantee.promise, "")
+        yield f"- promised by: {SOURCES.get(guarantee.id, 'every protocol')}"
+        yield f"- rests on: the {_list(sorted(guarantee.rests_on), 'trial alone')}"
+        if numbers:
+            yield f"- T: {', '.join(numbers)}"
+        yield f"- convicts the variants: {_list(_code(own), 'none')}"
+        yield f"- real bugs: {_list(dict.fromkeys(found), 'none yet')}"
+
+
+def _landings(played: Sequence[Scenario]) -> Iterator[str]:
+    yield "How a scenario uses one is said in [CONTRIBUTING.md](../CONTRIBUTING.md). What is not proven opens no gate."
+    users: dict[str, list[str]] = {}
+    for scenario in played:
+        for plan in scenario.landings:
+            users.setdefault(plan.kind, []).append(scenario.name)
+    for title, kinds in (("Acts", acts), ("Faults", faults)):
+        yield from ("", f"## {title}")
+        for kind in sorted(kinds.CATALOGUE):
+            make = acts.act_for if kinds is acts else faults.fault_for
+            options = _options_of(kind, played)
+            yield from _landing(kind, make("it", kind, options), list(dict.fromkeys(users.get(kind, ()))))
+
+
+def _options_of(kind: str, played: Sequence[Scenario]) -> dict[str, Any]:
+    """Options with which one of this kind can be made."""
+    if kind in LANDED:
+        return dict(LANDED[kind].get("with", {}))
+    planned = (plan.options for scenario in played for plan in scenario.landings if plan.kind == kind)
+    return next(planned, {})
+
+
+def _landing(kind: str, made: Fault, used: Sequence[str]) -> Iterator[str]:
+    yield from ("", f"### `{kind}`", "", " ".join((inspect.getdoc(type(made)) or "").split()), "")
+    yield f"- for example: {made.describe()}"
+    if kind.startswith("network."):
+        yield "- needs: Toxiproxy"  # whether this machine has it does not change the page
+    elif lacks := made.available(frozenset()):
+        yield f"- without what it needs: {lacks}"
+    if proof := inspect.getdoc(made.verify):
+        yield f"- proven by: {' '.join(proof.split())}"
+    for name, field in _fields(made):
+        default = "" if field.is_required() else f", {field.get_default(call_default_factory=True)!r} unless said"
+        yield f"- `{name}`: `{_type(field.annotation)}`{default}"
+    yield f"- used by: {_list(_code(used[:6]), 'no shipped scenario')}{f' and {len(used) - 6} more' if used[6:] else ''}"
+
+
+def _fields(made: Fault) -> list[tuple[str, Any]]:
+    options = getattr(made, "options", None)
+    return list(type(options).model_fields.items()) if isinstance(options, BaseModel) else []
+
+
+def _type(annotation: Any) -> str:
+    said = (
+        annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
+    )
+    return said.replace("typing.", "").replace("|", "or")
+
+
+def _scenarios(played: Sequence[Scenario]) -> Iterator[str]:
+    tiers = {tier: sum(TIERS.index(one.tier) <= TIERS.index(tier) for one in played) for tier in TIERS}
+    yield "Each tier holds those before it: " + ", ".join(f"{tier} {number}" for tier, number in tiers.items()) + "."
+    for family in sorted({scenario.family for scenario in played}):
+        yield from ("", f"## {family}", "", "| scenario | tier | what happens | acts and faults |", "|---|---|---|---|")
+        for scenario in played:
+            if scenario.family == family:
+                landings = ", ".join(f"`{plan.kind}` at {plan.at}" for plan in scenario.landings)
+                yield f"| `{scenario.name}` | {scenario.tier} | {_cell(scenario.summary)} | {landings} |"
+
+
+def _variants() -> Iterator[str]:
+    yield f"{len(VARIANTS)} servers and clients with one defect each. They are played with `reference:NAME` as target or as client."
     yield ""
-
-
-def _judges(guarantee: Guarantee, scenario: Scenario) -> bool:
-    """With a client that tells everything, on a server that can do everything."""
-    if not any(fnmatchcase(guarantee.id, glob) for glob in scenario.guarantees):
-        return False
-    tells = "" if scenario.client == "plain" else "held callbacks status exit"
-    header = Header(
-        trial="",
-        scenario=scenario.name,
-        seed=0,
-        target="",
-        client=scenario.client,
-        facts={"client_tells": tells},
-        plan=scenario.model_dump(mode="json", by_alias=True),
-    )
-    return not guarantee.applies(header)
-
-
-def _some(names: list[str], of: int) -> str:
-    if len(names) == of:
-        return "every scenario"
-    if len(names) > MOST_SCENARIOS:
-        return f"{len(names)} of {of} scenarios"
-    return _names(names)
-
-
-def _counted(scenarios: list[Scenario]) -> Iterator[str]:
-    yield from (f"| family | {' | '.join(TIERS)} |", f"|---|{'---|' * len(TIERS)}")
-    held = {tier: [one for one in scenarios if one.tier in TIERS[: place + 1]] for place, tier in enumerate(TIERS)}
-    for family in get_args(Family):
-        counts = [sum(one.family == family for one in held[tier]) for tier in TIERS]
-        yield f"| {family} | {' | '.join(map(str, counts))} |"
-    yield f"| **all** | {' | '.join(f'**{len(held[tier])}**' for tier in TIERS)} |"
-
-
-def _faults(scenarios: list[Scenario]) -> str:
-    lines = [
-        "# Faults and acts",
-        "",
-        f"{WRITTEN} A fault is done to a server or to what lies before it, an act is what users and operators do. Each says",
-        "how its effect is proven, by a counter that it does not keep itself; without the proof its trial decides nothing.",
-    ]
-    for title, kinds in (("Faults", FAULTS), ("Acts", ACTS)):
-        lines += ["", f"## {title}"]
-        for name, make in kinds.items():
-            users = [one.name for one in scenarios if any(plan.kind == name for plan in one.landings)]
-            lines += ["", *_kind(name, make, users)]
-    return "\n".join(lines) + "\n"
-
-
-def _kind(name: str, make: Callable[..., Any], users: list[str]) -> Iterator[str]:
-    kind: Any = make.func if isinstance(make, partial) else make
-    yield from (f"### {name}", "", _does(name, kind), "")
-    yield from _options(name, kind)
-    if needs := _needs(name, make):
-        yield f"- Needs: {needs}"
-    yield f"- Proven: {_sentence(kind.verify) or NOTHING}"
-    if healing := _sentence(kind.heal):
-        yield f"- Healed: {healing}"
-    yield f"- In {len(users)} scenarios: {_names(users[:MOST_SCENARIOS])}{', …' if len(users) > MOST_SCENARIOS else ''}"
-
-
-def _options(name: str, kind: Any) -> Iterator[str]:
-    family, _, what = name.partition(".")
-    if family == "wire":
-        must, may = NEEDS[what]
-        yield f"- `with`: {_names(sorted(must))}; may: {_names(['match', 'on', 'direction', 'times', *sorted(may)])}"
-        return
-    if family == "network":
-        attributes = next(known for toxic, known in TOXICS.items() if toxic == what)
-        yield f"- `with`: `direction` (`downstream`), `attributes` of {_names(sorted(attributes))}"
-        return
-    model = _takes(name, kind)
-    if model is None:
-        yield "- `with`: nothing"
-        return
-    yield "- `with`:"
-    for field, info in model.model_fields.items():
-        default = "needed" if info.default is PydanticUndefined else f"`{info.default}`"
-        words = _typed(info.annotation)
-        yield f"  - `{info.alias or field}` ({words}; {default}){f': {_one(info.description)}' if info.description else ''}"
-
-
-def _takes(name: str, kind: Any) -> type[BaseModel] | None:
-    """The model of a kind's options is the one in its module whose docstring names it: "`with:` of `process.kill`"."""
-    known = vars(inspect.getmodule(kind)).values()
-    models = (one for one in known if inspect.isclass(one) and issubclass(one, BaseModel))
-    return next(
-        (one for one in models if f"`{name}`" in (one.__doc__ or "") and "`with:`" in (one.__doc__ or "")), None
-    )
-
-
-def _typed(annotation: Any) -> str:
-    if args := [arg for arg in get_args(annotation) if arg is not type(None)]:
-        flat = [_typed(arg) if get_args(arg) or inspect.isclass(arg) else str(arg) for arg in args]
-        return " or ".join(dict.fromkeys(flat))
-    return str(getattr(annotation, "__name__", annotation))
-
-
-def _does(name: str, kind: Any) -> str:
-    family, _, what = name.partition(".")
-    says = {"wire": SAYS.get(what), "network": f"The toxic `{what}` of Toxiproxy, between client and wire."}.get(family)
-    return f"{says[0].upper()}{says[1:].removesuffix('.')}." if says else _sentence(kind)
-
-
-def _needs(name: str, make: Callable[..., Any]) -> str:
-    """What it says when a target can do nothing at all. Whether this machine has Toxiproxy does not change the page."""
-    if name.startswith("network."):
-        return "Toxiproxy"
-    for options in ({}, {"text": "x"}):
-        try:
-            return make("one", dict(options)).available(frozenset()) or ""
-        except ValueError:
-            continue
-    return ""
-
-
-def _variants() -> str:
-    lines = [
-        "# Broken servers and clients",
-        "",
-        f"{WRITTEN} Each is the reference server or the reference client with one defect. The guarantee in the third column must",
-        "convict it, those in the fourth may, because the defect breaks them by logic, too, and no other MUST may. The honest one is",
-        "convicted of nothing in the same situation. `tests/reference/test_every_variant_is_convicted.py` plays all of them.",
-        "",
-        f"**{len(VARIANTS)} variants.**",
-        "",
-        "| variant | defect | convicted by | may be convicted by | situation |",
-        "|---|---|---|---|---|",
-    ]
-    place = {identity: index for index, identity in enumerate(GUARANTEES)}
-    for one in sorted(VARIANTS, key=lambda variant: place[variant.convicted_by]):
-        lines.append(_variant(one))
-    counts = {identity: sum(one.convicted_by == identity for one in VARIANTS) for identity in GUARANTEES}
-    lines += ["", "| guarantee | variants that only it has to convict |", "|---|---|"]
-    lines += [f"| {identity} | {count} |" for identity, count in counts.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _variant(one: Variant[Any]) -> str:
-    others = ", ".join(one.also_breaks) or NOTHING
-    return f"| `{one.name}` | {_cell(one.defect)} | {one.convicted_by} | {others} | {one.scenario or 'its own'} |"
-
-
-def _sentence(documented: Any) -> str:
-    """The first paragraph of its own docstring."""
-    return _one((documented.__doc__ or "").split("\n\n")[0])
-
-
-def _one(text: str) -> str:
-    return " ".join(text.split())
+    yield "| variant | what it does wrong | convicted by | may also be convicted by | shown by |"
+    yield "|---|---|---|---|---|"
+    for variant in sorted(VARIANTS, key=lambda one: (one.convicted_by, one.name)):
+        also = _list(_code(variant.also_breaks), "")
+        shown = f"`{variant.scenario}`" if variant.scenario else "a scenario of its test"
+        yield f"| `{variant.name}` | {_cell(variant.defect)} | `{variant.convicted_by}` | {also} | {shown} |"
 
 
 def _cell(text: str) -> str:
-    return _one(text).replace("|", "\\|")
+    return " ".join(text.replace("|", "\\|").split())
 
 
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names) or NOTHING
+def _code(words: Iterable[str]) -> list[str]:
+    return [f"`{word}`" for word in words]
+
+
+def _list(words: Iterable[str], nothing: str) -> str:
+    return ", ".join(words) or nothing
 
 
 if __name__ == "__main__":

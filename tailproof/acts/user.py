@@ -79,7 +79,7 @@ class _UserAct(ABC):
             return  # it answers when the loop goes on: `verify` waits for it
 
     def verify(self, stage: Stage) -> Proof:
-        """By the answer of the server, and by what a witness saw of it: the event, the status, or that the conversation is gone."""
+        """The answer of the server, and what a witness saw of it: the event, the status, or that the conversation is gone."""
         stage.budget.wait_event(f"the server to answer {self.name}", self._answered, within=PROOF_S)
         assert self._answer is not None, "an event that is set comes with its answer"
         counters: dict[str, Any] = {"answer": self._answer.code or self._answer.error}
@@ -110,7 +110,7 @@ class _UserAct(ABC):
 
 
 class UserPause(_UserAct):
-    """Another user pauses the run."""
+    """Another user pauses the run. Proven by the status that an observer sees."""
 
     name = "user.pause"
     says = "another user pauses the run"
@@ -134,7 +134,7 @@ class UserPause(_UserAct):
 
 
 class UserDelete(_UserAct):
-    """Another user deletes the conversation."""
+    """Another user deletes the conversation. Proven by 404 for its status."""
 
     name = "user.delete"
     says = "another user deletes the conversation"
@@ -155,7 +155,7 @@ class UserDelete(_UserAct):
 
 
 class UserMessage(_UserAct):
-    """Another user writes into the conversation."""
+    """Another user writes into the conversation. Proven by the event that an observer gets."""
 
     name = "user.message"
 

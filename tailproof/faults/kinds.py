@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from tailproof.faults.fault import Make
 from tailproof.faults.memory import ChildOom, ServerOom
 from tailproof.faults.network import ToxicFault
 from tailproof.faults.process import Kill, Pause, Restart
 from tailproof.faults.wire import DOES, WireFault
-from tailproof.wire.toxiproxy import TOXICS
+from tailproof.wire.toxiproxy import TOXICS, ToxicType
+
+
+def _wire(does: str) -> Make:
+    return lambda identity, options: WireFault(identity, does, options)
+
+
+def _network(toxic: ToxicType) -> Make:
+    return lambda identity, options: ToxicFault(identity, toxic, options)
+
 
 KINDS: Mapping[str, Make] = {
     "process.kill": Kill,
@@ -18,6 +26,6 @@ KINDS: Mapping[str, Make] = {
     "process.pause": Pause,
     "memory.server": ServerOom,
     "memory.child": ChildOom,
-    **{f"wire.{does}": partial(WireFault, does=does) for does in DOES},
-    **{f"network.{toxic}": partial(ToxicFault, toxic=toxic) for toxic in TOXICS},
+    **{f"wire.{does}": _wire(does) for does in DOES},
+    **{f"network.{toxic}": _network(toxic) for toxic in TOXICS},
 }

@@ -27,7 +27,7 @@ class ToxicFault:
     ends_a_life = False
     proves: Literal["at-once", "before-healing"] = "before-healing"
 
-    def __init__(self, identity: str, options: dict[str, Any], *, toxic: ToxicType) -> None:
+    def __init__(self, identity: str, toxic: ToxicType, options: dict[str, Any]) -> None:
         self.id = identity
         self.name = f"network.{toxic}"
         self.options = ToxicOptions.model_validate(options)
@@ -53,13 +53,12 @@ class ToxicFault:
         stage.toxiproxy.add(self.id, self._toxic, self.options.direction, self.options.attributes)
 
     def verify(self, stage: Stage) -> Proof:
-        """By Toxiproxy's own list of toxics, and by the bytes that the wire saw go through it meanwhile."""
+        """Toxiproxy's own list of toxics, and the bytes that the wire saw go through it meanwhile."""
         assert stage.toxiproxy is not None, "a scenario with a toxic is played with Toxiproxy in its path"
         there = self.id in stage.toxiproxy.toxics()
         through = stage.wire.counters()[self._counter] - self._bytes_before
         return Proof(there and through > 0, {"toxic is on": there, "bytes through it": through})
 
     def heal(self, stage: Stage) -> None:
-        """The toxic is removed."""
         assert stage.toxiproxy is not None, "a scenario with a toxic is played with Toxiproxy in its path"
         stage.toxiproxy.remove(self.id)

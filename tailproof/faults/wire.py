@@ -10,7 +10,7 @@ from tailproof.faults.fault import Proof, Stage
 from tailproof.faults.meaning import ANYTHING, Names, named
 from tailproof.wire.rules import Rule, StreamDo
 
-SAYS = {
+_SAYS = {
     "hold": "frames stand still at the wire until they are let go",
     "delay": "frames arrive late by {seconds} s",
     "burst": "frames are held at the wire and let go every {seconds} s",
@@ -29,23 +29,23 @@ SAYS = {
     "black-hole": "requests are accepted and never answered",
     "down": "every connection is reset and new ones are refused",
 }
-"""What a rule does -> a sentence with places for its options."""
 
 
 _KNOCK_S = 2.0
 _TRAFFIC = ("down.frames_in", "down.frames_out", "up.frames_in", "up.frames_out")
 
-DOES = tuple(SAYS)
+DOES = tuple(_SAYS)
 """What `wire.<...>` there is."""
 
 
 class WireFault:
-    """`wire.<what a rule does>`: the options are those of a rule, whose matches may be said in neutral words (`meaning`)."""
+    """`wire.<what a rule does>`: the options are those of a rule, whose matches may be said in neutral words (`meaning`).
+    Proven by the counters of the frames and requests that went in and out meanwhile."""
 
     scope = "network"
     ends_a_life = False
 
-    def __init__(self, identity: str, options: dict[str, Any], *, does: str) -> None:
+    def __init__(self, identity: str, does: str, options: dict[str, Any]) -> None:
         self.id = identity
         self.name = f"wire.{does}"
         self._does = does
@@ -65,14 +65,14 @@ class WireFault:
         where = {"stream": "stream", "http": f"requests {route or '*'}"}.get(self.rule.on or "", "all of the path")
         if self.rule.on == "stream" and route:
             where = f"stream {route}"
-        return f"{where}: " + SAYS[self.rule.do].format(**{**defaults, **self._options})
+        return f"{where}: " + _SAYS[self.rule.do].format(**{**defaults, **self._options})
 
     def inject(self, stage: Stage) -> None:
         self._before = stage.wire.counters()
         stage.wire.add(self._rule(stage.adapter))
 
     def verify(self, stage: Stage) -> Proof:
-        """By the wire's count of frames or requests that met the rule; by a connection that is refused when the wire is down."""
+        """The wire's count of frames or requests that met the rule; a connection that is refused when the wire is down."""
         after = stage.wire.counters()
         grown = {name: value - self._before.get(name, 0) for name, value in after.items()}
         mine = f"rule.{self.id}."
@@ -89,7 +89,6 @@ class WireFault:
         return Rule.from_options(self.id, self._does, named(self._options, names, of_frames=of_frames))
 
     def heal(self, stage: Stage) -> None:
-        """The rule is taken out."""
         stage.wire.remove(self.rule.id)
 
 
