@@ -65,3 +65,13 @@ def test_a_pause_that_comes_too_late_is_not_proven(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("tailproof.acts.user.SEEN_S", 0.2)
     history = play(tmp_path, {"act": "user.pause", "at": "returned", "until": "end"}, script=GATED[1:])
     assert list(steps(history)) == ["intent", "done", "unproven", "ended"]
+
+
+@pytest.mark.parametrize(("point", "role"), [("action-stored:2", "action"), ("observation-stored:1", "observation")])
+def test_an_act_lands_when_the_stream_shows_the_event_of_its_point(tmp_path: Path, point: str, role: str) -> None:
+    script = [{"tools": [{"token": "one"}]}, {"tools": [{"token": "two"}]}, {"finish": "."}]
+    history = play(tmp_path, {"act": "user.message", "at": point, "with": {"text": "And hurry."}}, script=script)
+    assert list(steps(history)) == ["intent", "done", "proven", "ended"]
+    assert [(held.point, held.stage) for held in history.rendezvous][:2] == [(point, "reached"), (point, "released")]
+    shown = [event.t_ns for event in history.events if event.reading.startswith("stream") and event.role == role]
+    assert shown[int(point[-1]) - 1] <= steps(history)["intent"].t_ns
