@@ -13,6 +13,7 @@ from tailproof.guarantees import (
     events_delivery,
     events_log,
     events_pages,
+    events_resumable,
     events_stable,
     loop,
     loop_answered,
@@ -27,7 +28,7 @@ from tailproof.guarantees import (
 from tailproof.guarantees.verdict import Guarantee
 
 FAMILIES = (
-    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
+    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages, events_resumable),
     *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, server_sane, client),
 )
 

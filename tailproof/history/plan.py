@@ -58,6 +58,14 @@ def plans(header: Header, *names: str) -> bool:
     )
 
 
+def resumes(header: Header) -> bool:
+    """Somebody subscribes who has left off, or wants the whole log."""
+    return any(
+        act.get("act") == "user.subscribe" and (act.get("with") or {}).get("from", "now") != "now"
+        for act in header.plan.get("acts") or ()
+    )
+
+
 def is_of_the_path(fault: str) -> bool:
     """A fault between client and server, not one of the server."""
     return fault.startswith(PATH)

@@ -42,10 +42,9 @@ class Subscription:
     """A stream that is read in its own thread until it ends or is closed. Whatever comes on it ends nothing but, at worst, itself.
 
     A subscription counts as accepted when its first event has come: handshakes are answered before the key is looked at.
-    `path` is that of its records (`Stream`). `on_event` is called in the reading thread, after the event was recorded. With `since` it begins
-    in the
-    past, where the protocol has such a thing. The statuses in its events are told on unless `tells_status` says otherwise: what is
-    repeated may be long over, and one of several subscribers may get it later than another.
+    `path` is that of its records (`Stream`). `on_event` is called in the reading thread, after the event was recorded. With `since` it
+    begins in the past, where the protocol has such a thing. The statuses in its events are told on unless `tells_status` says otherwise:
+    what is repeated may be long over, and one of several subscribers may get it later than another.
     """
 
     def __init__(
