@@ -19,6 +19,7 @@ from fixtures.broken.servers import SERVERS
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Level, Outcome, Verdict
 from tailproof.history.reader import History
+from tailproof.scenario.sweep import expanded
 from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
@@ -81,12 +82,18 @@ OWN: dict[str, dict[str, Any]] = {
 """Situations that the catalogue has no scenario for."""
 
 
+PLANS = [
+    plan
+    for path in sorted((ROOT / "scenarios").rglob("*.yaml"))
+    for plan in expanded(YAML(typ="safe").load(path.read_text()))
+]
+
+
 def scenario(name: str, variant: str) -> dict[str, Any]:
     """A scenario of the catalogue, or the variant's own."""
     if variant in OWN:
         return OWN[variant]
-    path = next((ROOT / "scenarios").rglob(f"{name}.yaml"))
-    plan = YAML(typ="safe").load(path.read_text())
+    plan = next(plan for plan in PLANS if plan["name"] == name)
     return {**plan, "parameters": {**plan.get("parameters", {}), **SHORTER}}
 
 
