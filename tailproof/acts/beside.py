@@ -47,7 +47,8 @@ class _Beside:
 
 
 class UserConversation:
-    """Another user has conversations of their own: each is created, run to its end and deleted."""
+    """Another user has conversations of their own: each is created, run to its end and deleted. Proven by the model, which was asked for
+    the last turn of each, and by 404 for their status."""
 
     name = "user.conversation"
     scope = "server"

@@ -57,7 +57,7 @@ class _Listening:
 
 
 class UserSubscribe(_Listening):
-    """More subscribers, from now on or from where they left off."""
+    """More subscribers, from now on or from where they left off. Proven by the first event that the server sends to each."""
 
     name = "user.subscribe"
 
@@ -130,7 +130,8 @@ class UserSubscribe(_Listening):
 
 
 class UserStall(_Listening):
-    """A subscriber that stops to read as soon as it has subscribed, behind the smallest buffer that there is."""
+    """A subscriber that stops to read as soon as it has subscribed, behind the smallest buffer that there is. Proven by the bytes that
+    the kernel counts as come and not read."""
 
     name = "user.stall"
 
@@ -138,7 +139,6 @@ class UserStall(_Listening):
         super().__init__(identity)
         StallOptions.model_validate(options)
         self._stream: MessageStream | None = None
-        self._seen: Waiting | None = None
         self._ended = threading.Event()
 
     def available(self, capabilities: frozenset[str]) -> str | None:
@@ -156,12 +156,10 @@ class UserStall(_Listening):
 
     def verify(self, stage: Stage) -> Proof:
         """Bytes wait that it does not read, by the kernel's count; or the server has ended the connection."""
-        assert self._stream is not None, "injected before"
-        stream = self._stream
 
         def look() -> Waiting | None:
-            self._seen = stream.waiting()
-            return self._seen if self._seen.unread or self._seen.ended else None
+            seen = self._stream.waiting() if self._stream is not None else None
+            return seen if seen is not None and (seen.unread or seen.ended) else None
 
         try:
             seen = stage.budget.wait_for("bytes that nobody reads", look, within=WAITS_S, every=0.05)

@@ -115,7 +115,7 @@ class UserAct(ABC):
 
 
 class UserPause(UserAct):
-    """Another user pauses the run."""
+    """Another user pauses the run. Proven by the status that an observer sees."""
 
     name = "user.pause"
     says = "another user pauses the run"
@@ -139,7 +139,7 @@ class UserPause(UserAct):
 
 
 class UserDelete(UserAct):
-    """Another user deletes the conversation."""
+    """Another user deletes the conversation. Proven by 404 for its status."""
 
     name = "user.delete"
     says = "another user deletes the conversation"
@@ -160,7 +160,7 @@ class UserDelete(UserAct):
 
 
 class UserMessage(UserAct):
-    """Another user writes into the conversation."""
+    """Another user writes into the conversation. Proven by the event that an observer gets."""
 
     name = "user.message"
 

@@ -34,8 +34,6 @@ VERBS: Mapping[Verb, Callable[[Api, str], Answer]] = {
     "send": lambda api, conversation: api.send(conversation, "one more word", run=False),
     "delete": lambda api, conversation: api.delete(conversation),
 }
-LOOKS = frozenset({"status", "count", "page", "page-newest", "list"})
-"""Verbs that change nothing."""
 
 
 class _ShownInStatus(UserAct):
@@ -57,7 +55,7 @@ class _ShownInStatus(UserAct):
 
 
 class UserRun(_ShownInStatus):
-    """Another user starts a run."""
+    """Another user starts a run. Proven by the status that an observer sees."""
 
     name = "user.run"
     says = "another user starts a run"
@@ -72,7 +70,7 @@ class UserRun(_ShownInStatus):
 
 
 class UserInterrupt(_ShownInStatus):
-    """Another user interrupts the run."""
+    """Another user interrupts the run. Proven by the status that an observer sees."""
 
     name = "user.interrupt"
     says = "another user interrupts the run"
@@ -120,7 +118,7 @@ class _Confirming(UserAct):
 
 
 class UserConfirm(_Confirming):
-    """Another user lets the agent do what it waits for."""
+    """Another user lets the agent do what it waits for. Proven by the observation that follows."""
 
     name = "user.confirm"
     says = "another user confirms the action"
@@ -128,7 +126,7 @@ class UserConfirm(_Confirming):
 
 
 class UserReject(_Confirming):
-    """Another user does not let the agent do what it waits for."""
+    """Another user does not let the agent do what it waits for. Proven by the rejection in the stream."""
 
     name = "user.reject"
     says = "another user rejects the action"
@@ -136,7 +134,7 @@ class UserReject(_Confirming):
 
 
 class UserFork(UserAct):
-    """Another user makes a copy of the conversation, which is removed at the end."""
+    """Another user makes a copy of the conversation, which is removed at the end. Proven by the events that the copy holds."""
 
     name = "user.fork"
     says = "another user forks the conversation"
@@ -171,7 +169,7 @@ class RequestOptions(Options):
 
 
 class UserRequest(UserAct):
-    """Another user asks for something, once or often."""
+    """Another user asks for something, once or often. Proven by an answer to each request."""
 
     name = "user.request"
 

@@ -20,6 +20,7 @@ from tailproof.guarantees import (
     loop_consent,
     model_sound,
     server,
+    server_responsive,
     server_sane,
     status,
     status_client,
@@ -29,7 +30,20 @@ from tailproof.guarantees.verdict import Guarantee
 
 FAMILIES = (
     *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages, events_resumable),
-    *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, server_sane, client),
+    *(
+        stream,
+        status,
+        status_client,
+        loop,
+        loop_answered,
+        loop_consent,
+        model_sound,
+        cost,
+        server,
+        server_responsive,
+        server_sane,
+        client,
+    ),
 )
 
 GUARANTEES: Mapping[str, Guarantee] = MappingProxyType(

@@ -87,7 +87,8 @@ class Counter(Record, tag="counter"):
 class ModelCall(Record, tag="model-call"):
     """The scripted model was asked, or answered. `turn` counts the replies of the script from 0; -1 for a side request."""
 
-    stage: Literal["asked", "held", "answered", "broken"]
+    stage: Literal["asked", "held", "stalled", "answered", "broken"]
+    """`stalled`: it says nothing more, and the connection stays open. `broken`: the answer did not come to its end."""
     conversation: str = ""
     request: Count = 0
     """Counts the requests of the trial from 0; joins `asked` with `answered`."""

@@ -160,6 +160,12 @@ class ConversationPlan:
     max_iterations: int = 100
     model_retries: int = 1
     """Steps of a run, and retries of a request to the model, for a server that has such limits."""
+    model_patience_s: int | None = None
+    """How long the server waits for an answer of the model, or for the next piece of one; None for its own patience."""
+    model_streams: bool = False
+    """The model's answers come in pieces."""
+    tool_patience_s: int | None = None
+    """How long a command may say nothing new before the terminal gives it back to the model; None for so long that it never does."""
     exists: bool = False
     """The conversation is there already: attach to it, do not create it."""
     confirm: bool = False

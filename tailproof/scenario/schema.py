@@ -32,6 +32,9 @@ Tier = Literal["quick", "gate", "deep"]
 TIERS: tuple[Tier, ...] = ("quick", "gate", "deep")
 """A tier holds all scenarios of the ones before it."""
 
+ATTEMPTS = 2
+"""How often a server asks the model for one answer: once, and once more (`ConversationPlan.model_retries`)."""
+
 _BYTES = re.compile(r"([0-9]{1,12})([kmg]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -151,6 +154,24 @@ class ServerPlan(_Strict):
     """Who initialises a dormant server: a script can be the one."""
 
 
+class ModelPlan(_Strict):
+    """How the agent asks its model. Only the plain client creates a conversation with it."""
+
+    patience_s: Annotated[int, Field(ge=1, le=600)] | None = None
+    """How long it waits for an answer, and for the next piece of one, before it gives up and tries again; the server's own patience when
+    it is missing."""
+    streams: bool = False
+    """It wants its answers in pieces."""
+
+
+class TerminalPlan(_Strict):
+    """How the agent's terminal is set up. Only the plain client creates a conversation with it."""
+
+    patience_s: Annotated[int, Field(ge=1, le=600)] | None = None
+    """How long a command may say nothing new before the terminal gives it back to the model; 15 minutes when it is missing, so that
+    no gate ends by itself."""
+
+
 EventBytes = Annotated[int, Field(ge=200, le=120_000)]
 
 
@@ -181,6 +202,8 @@ class Scenario(_Strict):
     client: Literal["chosen", "plain"] = "chosen"
     """`chosen` is the client under test (`--client`); `plain` when the server alone is judged."""
     server: ServerPlan = ServerPlan()
+    model: ModelPlan = ModelPlan()
+    terminal: TerminalPlan = TerminalPlan()
     script: Annotated[list[Turn], Field(min_length=1)]
     messages: Annotated[list[str], Field(min_length=1)] = ["go"]
     """What the user says; each message starts one run, the next one is sent when the run has ended."""
@@ -219,6 +242,21 @@ class Scenario(_Strict):
             raise ValueError(f"the script has {replies:,} replies and tool calls; {REPLIES:,} are the most")
         if len({plan.id for plan in self.landings}) < len(self.landings):
             raise ValueError("two acts or faults have the same id")
+        waits = [turn for turn in self.script if turn.fails in ("silent", "stalls")]
+        if waits and self.model.patience_s is None:
+            raise ValueError("a model that never answers (`silent`, `stalls`) needs `model: {patience_s: ...}`")
+        if (self.model != ModelPlan() or self.terminal != TerminalPlan()) and self.client != "plain":
+            raise ValueError("`model` and `terminal` need `client: plain`: no other client can be told")
         if self.seeded and self.server.dormant:
             raise ValueError("a dormant server holds no conversation that could be seeded with a history")
         return self
+
+    @property
+    def scripted_s(self) -> float:
+        """What the script takes: the model's time to think, and what its silence costs whoever waits for it."""
+        thought = sum(turn.delay_s * turn.repeat for turn in self.script)
+        patience = self.model.patience_s or 0
+        silent = sum(
+            min(turn.times or ATTEMPTS, ATTEMPTS) for turn in self.script if turn.fails in ("silent", "stalls")
+        )
+        return thought + silent * patience

@@ -36,6 +36,9 @@ class Participants(Assembly):
             model_url=self.played.url,
             workspace=self.server.workspace,
             max_iterations=self.scenario.max_iterations,
+            model_patience_s=self.scenario.model.patience_s,
+            model_streams=self.scenario.model.streams,
+            tool_patience_s=self.scenario.terminal.patience_s,
             confirm=self.scenario.confirmation == "always",
         )
         if self.scenario.seeded:

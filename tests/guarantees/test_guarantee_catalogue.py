@@ -13,6 +13,7 @@ from test_guarantee_client import ROWS as CLIENT_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_messages import ROWS as MESSAGE_ROWS
+from test_guarantee_progress import ROWS as PROGRESS_ROWS
 from test_guarantee_sane import ROWS as SANE_ROWS
 from test_guarantee_status import ROWS as STATUS_ROWS
 from test_guarantee_status import lazy
@@ -23,7 +24,7 @@ from tailproof.guarantees.verdict import Level
 from tailproof.history.reader import History
 from tailproof.history.records import Fault, Phase, Stall
 
-ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS, *MESSAGE_ROWS, *CLIENT_ROWS, *SANE_ROWS]
+ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS, *MESSAGE_ROWS, *CLIENT_ROWS, *SANE_ROWS, *PROGRESS_ROWS]
 PROMISED = {
     "events": {
         "complete",
@@ -38,10 +39,21 @@ PROMISED = {
         "paired",
     },
     "status": {"known", "agree", "final", "crash", "gated", "client"},
-    "loop": {"terminates", "returns", "once", "quiet", "explained", "bounded", "answered", "consent"},
+    "loop": {
+        "terminates",
+        "returns",
+        "once",
+        "quiet",
+        "explained",
+        "bounded",
+        "answered",
+        "consent",
+        "finishes",
+        "progress",
+    },
     "model": {"sound"},
     "cost": {"reconcile"},
-    "server": {"ready", "works", "returns", "sane"},
+    "server": {"ready", "works", "returns", "responsive", "sane"},
     "stream": {"resumed"},
     "client": {"works", "compatible"},
 }

@@ -219,8 +219,13 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
                 "num_retries": plan.model_retries,
                 "retry_min_wait": 1,
                 "retry_max_wait": 2,
+                # Since 1.51.0 the patience with a stream that stalls is the same.
+                **({} if plan.model_patience_s is None else {"timeout": plan.model_patience_s}),
+                **({"stream": True} if plan.model_streams else {}),
             },
-            "tools": [{"name": "terminal", "params": {"no_change_timeout_seconds": TOOL_PATIENCE_S}}],
+            "tools": [
+                {"name": "terminal", "params": {"no_change_timeout_seconds": plan.tool_patience_s or TOOL_PATIENCE_S}}
+            ],
         },
         "workspace": {"kind": "LocalWorkspace", "working_dir": plan.workspace},
         "max_iterations": plan.max_iterations,
