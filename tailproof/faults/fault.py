@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from tailproof.history.record import Record
 from tailproof.history.server_records import Event, Status
+from tailproof.incoming.stream import MessageStream
 from tailproof.model.conversation import PlayedScript
+from tailproof.model.script import Turn
 from tailproof.model.tool import ToolJournal
 from tailproof.protocol.access import SpoiledWord
-from tailproof.protocol.adapter import Adapter, Answer, Api
+from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan
+from tailproof.protocol.since import Since
+from tailproof.protocol.subscription import Subscription
 from tailproof.targets.target import Server
 from tailproof.waiting import Budget
 from tailproof.wire.handle import Wire
@@ -51,6 +56,27 @@ class SendSpoiled(Protocol):
         """How often which code was answered."""
 
 
+class Company(Protocol):
+    """More users of the same server, past the wire. Safe from any thread."""
+
+    def listen(self, reading: str, since: Since) -> Subscription:
+        """One more subscriber to the conversation, who has not subscribed yet: witness `user`. It stays as long as the observer does.
+        Raises LookupError for what the protocol does not have."""
+
+    def unread(self) -> MessageStream:
+        """A subscription to the conversation that nobody has opened, of which nothing is recorded but what `tell` is told.
+        Whoever asks for it closes it."""
+
+    def tell(self, record: Record) -> None:
+        """Write down what they did: witness `user`."""
+
+    def beside(self, name: str, script: Sequence[Turn]) -> tuple[ConversationPlan, PlayedScript]:
+        """What another conversation beside this one is created with, and what answers it. None of it is in the history."""
+
+    def api(self) -> Api:
+        """The server, for requests that are no part of the history unless `tell` is told."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Stage:
     """What a fault may touch while its trial runs."""
@@ -67,6 +93,7 @@ class Stage:
     observer: OtherUser
     probe_access: ProbeAccess
     send_spoiled: SendSpoiled
+    company: Company
     conversation: str = ""
     """Empty until it was created."""
     deleted: bool = False

@@ -14,6 +14,7 @@ from tailproof.guarantees import (
     events_delivery,
     events_log,
     events_pages,
+    events_resumable,
     events_stable,
     loop,
     loop_answered,
@@ -29,7 +30,7 @@ from tailproof.guarantees import (
 from tailproof.guarantees.verdict import Guarantee
 
 FAMILIES = (
-    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
+    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages, events_resumable),
     *(
         stream,
         status,

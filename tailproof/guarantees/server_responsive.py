@@ -6,7 +6,7 @@ from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, i
 from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STATUS, TOOL, WIRE
 from tailproof.history.header import Header
 from tailproof.history.parameters import parameter
-from tailproof.history.plan import plans, turns
+from tailproof.history.plan import looks, turns
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.server_records import Request
@@ -86,7 +86,7 @@ def _takes_long(header: Header) -> str:
     """Reads of the status come twice a second: a step that is longer than T meets some."""
     limit_s = parameter(header, "server.responsive")
     slow = any(turn.get("delay_s", 0) > limit_s or turn.get("fails") in ("silent", "stalls") for turn in turns(header))
-    return "" if slow or plans(header, "user.list") else "no step of the script takes long, and nobody asks during one"
+    return "" if slow or looks(header) else "no step of the script takes long, and nobody asks during one"
 
 
 GUARANTEES = (

@@ -32,7 +32,7 @@ Blind = tuple[str, str]
 Known = Collection[str]
 """The witnesses that are known to be blind: what they lack accuses nobody."""
 
-_OF_ONE_FILE: Mapping[str, tuple[str, ...]] = {"observer": (LOG, STREAM, STATUS)}
+_OF_ONE_FILE: Mapping[str, tuple[str, ...]] = {"observer": (LOG, STREAM, STATUS), "user": (STREAM,)}
 _DONE = re.compile(r"^done (\S+)$", re.MULTILINE)
 _UNWRITTEN = re.compile(r"/tokens: ([^\n]+)")
 _GIVEN = re.compile(r"call-\d+-\d+")

@@ -58,6 +58,26 @@ def plans(header: Header, *names: str) -> bool:
     )
 
 
+def resumes(header: Header) -> bool:
+    """Somebody subscribes who has left off, or wants the whole log."""
+    return any(
+        act.get("act") == "user.subscribe" and (act.get("with") or {}).get("from", "now") != "now"
+        for act in header.plan.get("acts") or ()
+    )
+
+
+LOOKS = frozenset({"status", "count", "page", "page-newest"})
+"""What `user.request` may ask for to look at a conversation."""
+
+
+def looks(header: Header) -> bool:
+    """Another user looks at the conversation while the trial runs."""
+    return any(
+        act.get("act") == "user.request" and (act.get("with") or {}).get("verb") in LOOKS
+        for act in header.plan.get("acts") or ()
+    )
+
+
 def is_of_the_path(fault: str) -> bool:
     """A fault between client and server, not one of the server."""
     return fault.startswith(PATH)

@@ -14,8 +14,8 @@ from tailproof.history.views import belongs
 
 SECOND = 1_000_000_000
 STARTERS = frozenset({"create", "send", "run", "resume", "init"})
-"""Requests that may set a conversation going; `pause`, `interrupt` and `delete` change a status, too."""
-CHANGERS = STARTERS | {"pause", "interrupt", "delete"}
+"""Requests that may set a conversation going; `pause`, `interrupt`, `reject` and `delete` change a status, too."""
+CHANGERS = STARTERS | {"pause", "interrupt", "reject", "delete"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

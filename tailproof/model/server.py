@@ -61,14 +61,17 @@ class ScriptedModel:
         """Take connections from now on."""
         self._thread.start()
 
-    def serve(self, conversation: str, script: Sequence[Turn], *, journal: str) -> PlayedScript:
-        """Play `script` for one conversation; `journal` is the tool journal directory as the tools see it."""
+    def serve(
+        self, conversation: str, script: Sequence[Turn], *, journal: str, witness: Witness | None = None
+    ) -> PlayedScript:
+        """Play `script` for one conversation; `journal` is the tool journal directory as the tools see it, `witness` who is told
+        instead of the trial's own."""
         played = PlayedScript(
             name=conversation,
             url=f"{self.url}/c/{conversation}/v1",
             script=script,
             journal=journal,
-            witness=self._witness,
+            witness=witness or self._witness,
         )
         self._conversations[conversation] = played
         return played

@@ -15,10 +15,23 @@ from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.incoming.stream import MessageStream
 from tailproof.protocol.access import Access
 from tailproof.protocol.naming import Naming
+from tailproof.protocol.rarer import RarerVerbs
 from tailproof.waiting import Budget
 
 RequestWord = Literal[
-    "create", "send", "run", "resume", "pause", "interrupt", "delete", "init", "status", "load", "page", "subscribe"
+    "create",
+    "send",
+    "run",
+    "resume",
+    "pause",
+    "interrupt",
+    "delete",
+    "fork",
+    "init",
+    "status",
+    "load",
+    "page",
+    "subscribe",
 ]
 """What a client asks for, as a fault says it. `load` is every request that reads events of a conversation, `page` one that reads a page
 of its log, `subscribe` one that opens a stream. A protocol may lack some of them."""
@@ -39,6 +52,8 @@ class Promises:
       goes on by itself (`run-again`). Missing: no mark is owed.
     - `deferred_init`, `confirmations`, `seeded_histories` (`seed`): the protocol has it. Missing: it has not, and scenarios with it
       are not run.
+    - `can`: the verbs of `rarer.RarerVerbs` that it has but for subscriptions (`interrupt confirm fork`), and `replays`, the ways of
+      `since.Since` in which one can begin in the past (`all time cursor`); both parted by blanks. Missing: none.
     - `page_size`: the most events of a page. Missing: 100.
     - `fatal_closes`: close codes of a stream after which a client must not subscribe again, parted by blanks. Missing: none.
     - `reads_wait_for_steps`: reading events hangs until the step under way has ended. `first_step_alone`: reading a status during the
@@ -177,7 +192,7 @@ class SeedingError(Exception):
     """A conversation cannot be seeded with a history; the message says why."""
 
 
-class Api(Protocol):
+class Api(RarerVerbs, Protocol):
     """The verbs of one running server, over one base URL (direct, or through the wire). Never raises for an answer of the
     server; a server that says nothing gives an `Answer` with code 0. Every request ends in time: with its own deadline, and with the
     budget that the verb was called with or, without one, that the API was made with.

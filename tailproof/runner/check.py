@@ -17,6 +17,7 @@ from tailproof.history.directory import called
 from tailproof.incoming import BadInput
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
+from tailproof.protocol.rarer import abilities_of
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import NotRunResult, PairResult
 from tailproof.runner.pairs import Matrix, Pair, model_url_of
@@ -238,8 +239,9 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
         return f"nobody can give a server of the protocol {adapter.name} a long history"
     if scenario.confirmation != "never" and not promises.facts.get("confirmations"):
         return f"the protocol {adapter.name} knows no confirmations"
+    abilities = target.capabilities | abilities_of(promises.facts)
     for plan in scenario.landings:
-        reason = planned(plan).available(target.capabilities)
+        reason = planned(plan).available(abilities)
         if reason:
             return reason
         if reason := lacks(plan.options, adapter, adapter.name):

@@ -35,6 +35,7 @@ from tailproof.trial import machine
 from tailproof.trial.access_probe import AccessProbe
 from tailproof.trial.break_off import AtWork
 from tailproof.trial.canaries import Lookout
+from tailproof.trial.company import Company
 from tailproof.trial.header import witnesses_of
 from tailproof.trial.observer import Observer
 from tailproof.trial.order import Order
@@ -119,7 +120,7 @@ class Assembly:
         self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner, sight=sight)
         removal.callback(self.client.close)
         header.facts["client_tells"] = " ".join(sorted(self.client.reports))
-        header.witnesses = witnesses_of(self.capabilities, self.client.reports)
+        header.witnesses = witnesses_of(self.capabilities, self.client.reports, company=bool(scenario.acts))
         for name in header.witnesses.keys() - {"wire"}:
             recorder.witness(name)  # one that has nothing to say ends all the same
         recorder.write_header()
@@ -208,7 +209,18 @@ class Assembly:
             url = f"http://127.0.0.1:{port}"
         self.at_work = ("client", "start")
         self.client.connect(url, key=self._keys["session key"], version=self._version, budget=self.budget)
+        self.company = Company(
+            self.adapter,
+            self._recorder,
+            self.observer,
+            self.model,
+            conversation=lambda: self.conversation,
+            workspace=self.server.workspace,
+            scratch=self._scratch,
+        )
+        self._removal.callback(self.company.close)
         self.stage = Stage(
+            company=self.company,
             adapter=self.adapter,
             server=self.server,
             wire=self.wire,
@@ -296,6 +308,7 @@ class Assembly:
                 last_first.callback(self._record_requests)
             last_first.callback(self._end_wire)
             last_first.callback(self.observer.unsubscribe)
+            last_first.callback(self.company.unsubscribe)
             last_first.callback(self.client.close)
             if self._start_gate is not None:
                 last_first.callback(self._start_gate.end)

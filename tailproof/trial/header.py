@@ -36,8 +36,11 @@ def header_of(order: Order, scenario: Scenario) -> Header:
     )
 
 
-def witnesses_of(capabilities: frozenset[str], reports: Iterable[str]) -> dict[str, list[str]]:
-    """What each witness of a trial can see, with a target that can do so much and a client that tells so much."""
+def witnesses_of(
+    capabilities: frozenset[str], reports: Iterable[str], *, company: bool = False
+) -> dict[str, list[str]]:
+    """What each witness of a trial can see, with a target that can do so much and a client that tells so much; with `company` acts may
+    bring more users on stage."""
     able: dict[str, list[str]] = {
         "trial": ["faults", "points"],
         "observer": ["log", "stream", "status"],
@@ -47,6 +50,8 @@ def witnesses_of(capabilities: frozenset[str], reports: Iterable[str]) -> dict[s
     }
     if "tool-journal" in capabilities:
         able["tool"] = ["effects"]
+    if company:
+        able["user"] = ["stream"]
     if {"kill", "restart"} & capabilities:
         able["engine"] = ["lives"]
     if "disk" in capabilities:

@@ -19,6 +19,7 @@ from fixtures.broken.servers import SERVERS
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Level, Outcome, Verdict
 from tailproof.history.reader import History
+from tailproof.scenario.sweep import expanded
 from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
@@ -102,14 +103,20 @@ OWN: dict[str, dict[str, Any]] = {
 """Situations that the catalogue has no scenario for."""
 
 
+PLANS = [
+    plan
+    for path in sorted((ROOT / "scenarios").rglob("*.yaml"))
+    for plan in expanded(YAML(typ="safe").load(path.read_text()))
+]
+
+
 def scenario(name: str, variant: str) -> dict[str, Any]:
     """A scenario of the catalogue, one that only variants need, or the variant's own."""
     if variant in OWN:
         return OWN[variant]
     if name in SITUATIONS:
         return SITUATIONS[name]
-    path = next((ROOT / "scenarios").rglob(f"{name}.yaml"))
-    plan = YAML(typ="safe").load(path.read_text())
+    plan = next(plan for plan in PLANS if plan["name"] == name)
     return {**plan, "parameters": {**plan.get("parameters", {}), **SHORTER}}
 
 

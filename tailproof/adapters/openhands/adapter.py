@@ -80,6 +80,12 @@ class OpenHands(Adapter):
                 "confirmations": True,
                 "seeded_histories": True,
                 "page_size": 100,
+                "can": " ".join(
+                    ["confirm", *(["interrupt"] if known.interrupts else []), *(["fork"] if known.forks else [])]
+                ),
+                "replays": " ".join(
+                    ["all", *(["time"] if known.resend_mode else []), *(["cursor"] if known.session_socket else [])]
+                ),
                 "lazy_load": known.lazy_load,
                 "lease_s": known.lease_s,
                 "stores_before_publishing": known.stores_before_publishing,

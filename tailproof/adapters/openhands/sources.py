@@ -18,6 +18,7 @@ SOURCES: Mapping[str, str] = {
     "events.ordered": "OpenHands software-agent-sdk #1737 (clients sort by timestamp), timestamp__gte and resend_mode=since",
     "events.paged": "OpenHands agent-server: events/search (page_id, limit, sort_order) and events/count",
     "events.paired": "OpenHands software-agent-sdk #1554 and the model protocols: each tool call has one result",
+    "events.resumable": "OpenHands agent-server: resend_mode and after_timestamp of /sockets/events, after_seq of /sockets/session",
     "events.stable": "OpenHands software-agent-sdk #4570 (atomic writes), append-only event log",
     "events.tail": "OpenHands software-agent-sdk #1865, #1832",
     "events.unique": "OpenHands software-agent-sdk #1791, OpenHands #12197 (doubled after a reconnect)",
