@@ -27,8 +27,8 @@ from bench.trials import played
 from tailproof.clients.spec import prepare
 from tailproof.guarantees.verdict import Outcome
 from tailproof.reports.result import TrialResult
-from tailproof.runner.check import catalogue, check_fault
-from tailproof.scenario.load import load_scenario
+from tailproof.runner.check import catalogue, check_plan
+from tailproof.scenario.load import load_scenarios
 from tailproof.trial.order import Order
 from tailproof.waiting import Budget
 from tailproof.yamlfile import load
@@ -131,7 +131,7 @@ def _run(wanted: list[tuple[Row, Side, int]], parallel: int, out: Path, *, appen
     scenarios = {scenario.name: scenario for scenario in catalogue()}
     for row, _, _ in wanted:
         if row.scenario.endswith(".yaml"):
-            scenarios[row.scenario] = load_scenario(Path(row.scenario), check_fault)
+            scenarios[row.scenario] = load_scenarios(Path(row.scenario), check_plan)[0]
     orders = [
         Order(
             scenario=scenarios[row.scenario].model_dump(mode="json", by_alias=True),

@@ -211,7 +211,7 @@ def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
 @main.command("list")
 @_acts_on_errors
 def list_() -> None:
-    """List scenarios, guarantees, faults, targets, clients and protocols, each with its package if another package brings it."""
+    """List scenarios, guarantees, acts, faults, targets, clients and protocols, each with its package if another package brings it."""
     from tailproof.extensions import brought_by, table
     from tailproof.guarantees.catalogue import CATALOGUE
     from tailproof.runner.check import catalogue
@@ -231,6 +231,7 @@ def list_() -> None:
     for guarantee in CATALOGUE.values():
         row(guarantee.id, guarantee.level, guarantee.promise + brought_by("guarantees", guarantee.id))
     shown: dict[Part, list[str]] = {
+        "acts": list(table("acts")),
         "faults": list(table("faults")),
         "targets": [kind.form for kind in table("targets").values()],
         "clients": [kind.form for kind in table("clients").values()],

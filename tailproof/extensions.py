@@ -1,4 +1,4 @@
-"""What the packages of this installation bring: adapters, kinds of targets and clients, faults, guarantees.
+"""What the packages of this installation bring: adapters, kinds of targets and clients, acts, faults, guarantees.
 
 A package brings names through an entry point of the group `tailproof.<part>` that loads to a mapping: name -> what stands for it.
 What tailproof brings itself comes the same way, and stands first.
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tailproof.incoming import BadInput
 
-Part = Literal["adapters", "targets", "clients", "faults", "guarantees"]
+Part = Literal["adapters", "targets", "clients", "acts", "faults", "guarantees"]
 OURS = "tailproof"
 
 

@@ -18,9 +18,14 @@ CATALOGUE: Mapping[str, Make] = table("faults")
 
 def fault_for(identity: str, kind: str, options: dict[str, Any]) -> Fault:
     """A fault as a scenario asks for it. Raises ValueError: unknown kind, unknown or bad options."""
-    make = CATALOGUE.get(kind)
+    return made(CATALOGUE, "fault", identity, kind, options)
+
+
+def made(kinds: Mapping[str, Make], what: str, identity: str, kind: str, options: dict[str, Any]) -> Fault:
+    """One of `kinds`; `what` it is stands in what is raised. Raises ValueError: unknown kind, unknown or bad options."""
+    make = kinds.get(kind)
     if make is None:
-        raise ValueError(f"there is no fault {clip(repr(kind), SAID_CHARS)}{did_you_mean(kind, CATALOGUE)}")
+        raise ValueError(f"there is no {what} {clip(repr(kind), SAID_CHARS)}{did_you_mean(kind, kinds)}")
     try:
         return make(identity, options)
     except ValidationError as error:

@@ -8,7 +8,6 @@ from tailproof.faults.fault import Make
 from tailproof.faults.memory import ChildOom, ServerOom
 from tailproof.faults.network import ToxicFault
 from tailproof.faults.process import Kill, Pause, Restart
-from tailproof.faults.user import UserDelete, UserMessage, UserPause
 from tailproof.faults.wire import DOES, WireFault
 from tailproof.wire.toxiproxy import TOXICS, ToxicType
 
@@ -27,9 +26,6 @@ KINDS: Mapping[str, Make] = {
     "process.pause": Pause,
     "memory.server": ServerOom,
     "memory.child": ChildOom,
-    "user.pause": UserPause,
-    "user.delete": UserDelete,
-    "user.message": UserMessage,
     **{f"wire.{does}": _wire(does) for does in DOES},
     **{f"network.{toxic}": _network(toxic) for toxic in TOXICS},
 }

@@ -54,7 +54,7 @@ class _MemoryFault:
 
 
 class ServerOom(_MemoryFault):
-    """The tool starts a dozen children; the kernel kills the server."""
+    """The tool starts a dozen children; the kernel kills the server. Proven by the engine's word for it, and no kill of ours."""
 
     name = "memory.server"
     scope = "server"
@@ -95,7 +95,8 @@ class ServerOom(_MemoryFault):
 
 
 class ChildOom(_MemoryFault):
-    """The tool starts one child larger than the server; the kernel kills the child."""
+    """The tool starts one child larger than the server; the kernel kills the child. Proven by the kernel's counter, and a server
+    with the same pid."""
 
     name = "memory.child"
     scope = "child"

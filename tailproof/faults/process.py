@@ -26,7 +26,7 @@ class KillOptions(_Options):
 
 
 class Kill:
-    """SIGKILL (or another signal), then a start on the same disk."""
+    """SIGKILL (or another signal), then a start on the same disk. Proven by a process that lived before and is gone."""
 
     name = "process.kill"
     ends_a_life = True
@@ -81,7 +81,7 @@ class RestartOptions(_Options):
 
 
 class Restart:
-    """SIGTERM, time to end, then a start on the same disk."""
+    """SIGTERM, time to end, then a start on the same disk. Proven as a kill is."""
 
     name = "process.restart"
     scope = "server"
@@ -121,7 +121,8 @@ class Restart:
 
 
 class Pause:
-    """SIGSTOP, and SIGCONT when healed: the server is there and says nothing."""
+    """SIGSTOP, and SIGCONT when healed: the server is there and says nothing. Proven by the state that
+    the kernel shows."""
 
     name = "process.pause"
     scope = "group"

@@ -39,7 +39,8 @@ DOES = tuple(_SAYS)
 
 
 class WireFault:
-    """`wire.<what a rule does>`: the options are those of a rule, whose matches may be said in neutral words (`meaning`)."""
+    """`wire.<what a rule does>`: the options are those of a rule, whose matches may be said in neutral words (`meaning`).
+    Proven by the counters of the frames and requests that went in and out meanwhile."""
 
     scope = "network"
     ends_a_life = False

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tailproof.extensions import table
 from tailproof.guarantees.verdict import TAKEN_BACK, Guarantee, Outcome, Verdict
 from tailproof.guarantees.witnesses import COUNTED_SINCE, TRIAL, WITNESSES, blind
-from tailproof.history.plan import planned_faults
+from tailproof.history.plan import planned_acts, planned_faults
 from tailproof.history.reader import History
 from tailproof.history.timeline import SECOND
 
@@ -120,18 +120,21 @@ def _of_blind_witnesses(history: History, guarantee: Guarantee, verdict: Verdict
 
 
 def unaccounted(history: History, *, break_offs: bool = True) -> list[str]:
-    """What the plan asks for and the record does not show: a fault that was not injected or has no proof, a point that the loop
+    """What the plan asks for and the record does not show: a fault or an act that never happened or has no proof, a point that the loop
     never reached, and (with `break_offs`) a trial that was broken off."""
-    stages: dict[str, set[str]] = {fault.id: set() for fault in planned_faults(history.header)}
+    stages: dict[str, set[str]] = {
+        **{f"fault {fault.id}": set() for fault in planned_faults(history.header)},
+        **{f"act {act.id}": set() for act in planned_acts(history.header)},
+    }
     for fault in history.faults:
-        stages.setdefault(fault.fault, set()).add(fault.stage)
+        stages.setdefault(f"fault {fault.fault}", set()).add(fault.stage)
+    for act in history.acts:
+        stages.setdefault(f"act {act.act}", set()).add(act.stage)
     return [
         *(f"the trial broke off: {one.says}" for one in history.break_offs if break_offs),
         *(
-            f"the fault {fault} has no proof of its effect"
-            if seen
-            else f"the fault {fault} was planned and not injected"
-            for fault, seen in stages.items()
+            f"the {landing} has no proof of its effect" if seen else f"the {landing} was planned and never happened"
+            for landing, seen in stages.items()
             if "unproven" in seen or "proven" not in seen
         ),
         *(

@@ -231,7 +231,7 @@ def _was_active(history: History, conversation: str, message: Request) -> bool:
 
 def _asks_for_a_run(header: Header, message: Request) -> bool:
     """The scenario posts this message with a run."""
-    posted = [plan.get("with") or {} for plan in header.plan.get("faults") or ()]
+    posted = [plan.get("with") or {} for plan in header.plan.get("acts") or ()]
     return any(options.get("run") and _head(str(options.get("text", ""))) == _head(message.text) for options in posted)
 
 

@@ -26,6 +26,13 @@ class _Fault(msgspec.Struct, rename={"options": "with"}):
     options: dict[str, Any] | None = None
 
 
+class _Act(msgspec.Struct, rename={"options": "with"}):
+    id: str
+    act: str
+    at: str = ""
+    options: dict[str, Any] | None = None
+
+
 class _Server(msgspec.Struct):
     dormant: bool = False
 
@@ -37,6 +44,7 @@ class _Plan(msgspec.Struct):
     family: str = ""
     tier: str = ""
     faults: list[_Fault] | None = None
+    acts: list[_Act] | None = None
     script: list[_Turn] | None = None
     server: _Server | None = None
     seeded: dict[str, Any] | None = None

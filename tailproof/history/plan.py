@@ -16,6 +16,7 @@ RESTARTS = KILLS | {"process.restart"}
 BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.timeout", "network.limit_data"})
 """Faults that end a stream which is open."""
 DELETION = "user.delete"
+"""The act of another user that deletes the conversation."""
 PATH = ("wire.", "network.")
 """How the names of the faults begin that are put between client and server."""
 HOLDING = frozenset({"model-called", "tool-running", "final-reply"})
@@ -23,27 +24,36 @@ HOLDING = frozenset({"model-called", "tool-running", "final-reply"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedFault:
-    """One fault as the scenario asks for it."""
+class Planned:
+    """One fault or act as the scenario asks for it."""
 
     id: str
     name: str
     at: str
 
 
-def planned_faults(header: Header) -> tuple[PlannedFault, ...]:
+def planned_faults(header: Header) -> tuple[Planned, ...]:
     """The faults of the scenario, in the order of the file."""
+    return _planned(header, "fault")
+
+
+def planned_acts(header: Header) -> tuple[Planned, ...]:
+    """The acts of the scenario, in the order of the file."""
+    return _planned(header, "act")
+
+
+def _planned(header: Header, what: str) -> tuple[Planned, ...]:
     return tuple(
-        PlannedFault(id=str(plan.get("id", "")), name=str(plan.get("fault", "")), at=str(plan.get("at", "")))
-        for plan in header.plan.get("faults") or ()
+        Planned(id=str(plan.get("id", "")), name=str(plan.get(what, "")), at=str(plan.get("at", "")))
+        for plan in header.plan.get(f"{what}s") or ()
     )
 
 
 def plans(header: Header, *names: str) -> bool:
-    """A fault of one of these kinds was planned; a name that ends in a dot stands for all that begin so."""
+    """A fault or an act of one of these kinds was planned; a name that ends in a dot stands for all that begin so."""
     return any(
-        fault.name == name or (name.endswith(".") and fault.name.startswith(name))
-        for fault in planned_faults(header)
+        one.name == name or (name.endswith(".") and one.name.startswith(name))
+        for one in (*planned_faults(header), *planned_acts(header))
         for name in names
     )
 

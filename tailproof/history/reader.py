@@ -15,7 +15,9 @@ from tailproof.history.checked import check
 from tailproof.history.directory import HEADER
 from tailproof.history.header import READ_SCHEMAS, Header
 from tailproof.history.lines import HistoryError, batches
+from tailproof.history.older import ACTS_SINCE, acts_among, translate_plan
 from tailproof.history.records import (
+    Act,
     AnyRecord,
     BreakOff,
     ClientError,
@@ -98,6 +100,7 @@ class History:
         self.phases: list[Phase] = []
         self.rendezvous: list[Rendezvous] = []
         self.faults: list[Fault] = []
+        self.acts: list[Act] = []
         self.lives: list[Life] = []
         self.counters: list[Counter] = []
         self.requests: list[Request] = []
@@ -122,6 +125,7 @@ class History:
             Phase: self.phases,
             Rendezvous: self.rendezvous,
             Fault: self.faults,
+            Act: self.acts,
             Life: self.lives,
             Counter: self.counters,
             Request: self.requests,
@@ -165,9 +169,12 @@ class History:
             raise HistoryError(str(error)) from error
         except OSError as error:
             raise HistoryError(f"{directory} cannot be read: {error.strerror or error}") from error
-        for fault in [fault for fault in history.faults if _deeper(fault.proof, PROOF_DEPTH)]:
-            history.faults.remove(fault)
-            damaged.append(f"{fault.witness}.jsonl:{fault.seq + 1}")
+        for shelf in (history.faults, history.acts):
+            for one in [one for one in shelf if _deeper(one.proof, PROOF_DEPTH)]:
+                shelf.remove(one)  # type: ignore[arg-type]
+                damaged.append(f"{one.witness}.jsonl:{one.seq + 1}")
+        if history.header.schema < ACTS_SINCE:
+            history.acts.extend(acts_among(history.faults))
         history.damaged = tuple(damaged)
         return history
 
@@ -235,8 +242,7 @@ def read_header(directory: Path) -> Header:
                 + (": use a newer release" if schema > READ_SCHEMAS[-1] else "")
             )
         header = json.decode(raw, Header)
-        if "grown" in header.plan:  # up to schema 3
-            header.plan["seeded"] = header.plan.pop("grown")
+        translate_plan(header)
         check(header)
     except (NotJson, Exceeded, ValueError) as error:
         raise HistoryError(f"{path} is not the header of a history: {error}") from error

@@ -44,6 +44,20 @@ class Fault(Record, tag="fault"):
     """For `proven` and `unproven`: the counters that are not the fault's own, before and after."""
 
 
+class Act(Record, tag="act"):
+    """One step in the life of one act: what a user or an operator did. `intent` is on disk before anything is done."""
+
+    act: str
+    """The id within the trial, for example `message`."""
+    name: str
+    """The kind, for example `user.message`."""
+    stage: Literal["intent", "done", "proven", "unproven", "ended"]
+    says: str = ""
+    """What is done, in a sentence a user understands."""
+    proof: dict[str, Any] = {}
+    """For `proven` and `unproven`: what a witness saw of it."""
+
+
 class Life(Record, tag="life"):
     """The server process or container starts, gets ready, dies or is stopped. One life is one epoch, counted from 0."""
 
@@ -231,6 +245,7 @@ AnyRecord = (
     Phase
     | Rendezvous
     | Fault
+    | Act
     | Life
     | Counter
     | Request

@@ -249,7 +249,7 @@ def spoiled_spans(history: History) -> tuple[Span, ...]:
     last = max((request.t_ns for request in history.requests), default=0)
     spans: list[Span] = []
     for fault in history.faults:
-        if fault.stage == "intent" and not is_of_the_path(fault.name) and not fault.name.startswith("user."):
+        if fault.stage == "intent" and not is_of_the_path(fault.name):
             healed = [other.t_ns for other in history.faults if other.fault == fault.fault and other.stage == "healed"]
             spans.append((fault.t_ns, min((moment for moment in healed if moment >= fault.t_ns), default=last)))
     for life in history.lives:

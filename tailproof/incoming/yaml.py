@@ -62,6 +62,10 @@ class Document:
             raise BadFile(path, 0, "is empty")
         return cls(path, data, root)
 
+    def saying(self, data: Any) -> Self:
+        """What a part of the file stands for: `data`, with the lines of the file."""
+        return type(self)(self.path, data, self._root)
+
     def line(self, *place: int | str) -> int:
         """The line, from 1, of the key or item at `place`; of its nearest existing parent where it does not exist."""
         line, node = self._root.line, self._root

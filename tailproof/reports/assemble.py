@@ -14,10 +14,10 @@ from tailproof import __version__
 from tailproof.guarantees.verdict import Guarantee, Verdict
 from tailproof.guarantees.witnesses import blind, files, sees
 from tailproof.history.header import Header
-from tailproof.history.plan import planned_faults
+from tailproof.history.plan import planned_acts, planned_faults
 from tailproof.history.reader import History
 from tailproof.history.record import Record
-from tailproof.history.records import Fault, Life
+from tailproof.history.records import Act, Fault, Life
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.gate import decide
 from tailproof.reports.result import (
@@ -136,6 +136,7 @@ class Clock:
             history.phases,
             history.lives,
             history.faults,
+            history.acts,
             history.requests,
             history.events,
             history.model_calls,
@@ -164,21 +165,24 @@ def _phases(history: History, clock: Clock) -> tuple[PhaseResult, ...]:
 
 
 def _faults(history: History, clock: Clock) -> tuple[FaultResult, ...]:
-    """Those that were planned, and whatever else was done; one that left no record was never injected."""
-    names = {fault.id: fault.name for fault in planned_faults(history.header)}
-    by_id: dict[str, list[Fault]] = {identity: [] for identity in names}
+    """Those that were planned, acts behind faults, and whatever else was done; one that left no record never happened."""
+    planned = {one.id: (one.name, False) for one in planned_faults(history.header)}
+    planned |= {one.id: (one.name, True) for one in planned_acts(history.header)}
+    by_id: dict[str, list[Fault | Act]] = {identity: [] for identity in planned}
     for fault in history.faults:
         by_id.setdefault(fault.fault, []).append(fault)
+    for act in history.acts:
+        by_id.setdefault(act.act, []).append(act)
     return tuple(
-        _fault(steps, clock) if steps else _never_injected(identity, names[identity])
+        _fault(identity, steps, clock) if steps else _never_injected(identity, *planned[identity])
         for identity, steps in by_id.items()
     )
 
 
-def _never_injected(identity: str, name: str) -> FaultResult:
+def _never_injected(identity: str, name: str, act: bool) -> FaultResult:
     says = "planned, but the trial never reached its point"
     return FaultResult(
-        fault=identity, name=name, says=says, scope="", injected_at_s=None, healed_at_s=None, proven=False
+        fault=identity, name=name, act=act, says=says, scope="", injected_at_s=None, healed_at_s=None, proven=False
     )
 
 
@@ -193,15 +197,16 @@ def _witnesses(history: History) -> tuple[WitnessResult, ...]:
     )
 
 
-def _fault(steps: Sequence[Fault], clock: Clock) -> FaultResult:
-    injected = [clock.at(step.t_ns) for step in steps if step.stage == "injected"]
-    healed = [clock.at(step.t_ns) for step in steps if step.stage == "healed"]
+def _fault(identity: str, steps: Sequence[Fault | Act], clock: Clock) -> FaultResult:
+    injected = [clock.at(step.t_ns) for step in steps if step.stage in ("injected", "done")]
+    healed = [clock.at(step.t_ns) for step in steps if step.stage in ("healed", "ended")]
     verified = [step for step in steps if step.stage in ("proven", "unproven")]
     return FaultResult(
-        fault=steps[0].fault,
+        fault=identity,
         name=steps[0].name,
+        act=isinstance(steps[0], Act),
         says=next((step.says for step in reversed(steps) if step.says), ""),
-        scope=next((step.scope for step in reversed(steps) if step.scope), ""),
+        scope=next((step.scope for step in reversed(steps) if isinstance(step, Fault) and step.scope), ""),
         injected_at_s=injected[0] if injected else None,
         healed_at_s=healed[-1] if healed else None,
         proven=bool(verified) and verified[-1].stage == "proven",

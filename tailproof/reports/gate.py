@@ -83,6 +83,7 @@ def verdict_line(state: GateState, counts: Counts) -> str:
     shown = [*always, *((number, word) for number, word in sometimes if number)]
     rests_on = [
         *([f"faults {counts.proven} of {counts.faults} proven"] if counts.faults else []),
+        *([f"acts {counts.acts_proven} of {counts.acts} proven"] if counts.acts else []),
         *([f"witnesses {counts.sound} of {counts.witnesses} trusted"] if counts.witnesses else []),
     ]
     return f"GATE {state.upper()}  " + " · ".join([*(f"{number} {word}" for number, word in shown), *rests_on])
@@ -116,7 +117,7 @@ def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterat
             continue
         for fault in trial.faults:
             if not fault.proven:
-                yield f"the fault {fault.fault} ({fault.name}) of {trial.called} is not proven"
+                yield f"the {'act' if fault.act else 'fault'} {fault.fault} ({fault.name}) of {trial.called} is not proven"
         yield from _shared_doubts(trial, [v for v in trial.verdicts if _is_open(v) and v.level in deciding])
     if not any(_conclusive(verdict) for trial in trials for verdict in trial.verdicts):
         yield "no guarantee was decided: all verdicts are inconclusive or not applicable"
@@ -158,7 +159,8 @@ def _count(
     violated = [verdict for verdict in verdicts if verdict.violated]
     closing = [verdict for verdict in violated if verdict.level in deciding]
     outcomes = [verdict.outcome for verdict in verdicts]
-    faults = [fault for trial in trials for fault in trial.faults]
+    faults = [fault for trial in trials for fault in trial.faults if not fault.act]
+    acts = [fault for trial in trials for fault in trial.faults if fault.act]
     witnesses = {witness.name for trial in trials for witness in trial.witnesses}
     blind = {witness.name for trial in trials for witness in trial.witnesses if witness.blind}
     return Counts(
@@ -174,6 +176,8 @@ def _count(
         errors=errors + sum(1 for trial in trials if trial.error is not None),
         faults=len(faults),
         proven=sum(fault.proven for fault in faults),
+        acts=len(acts),
+        acts_proven=sum(act.proven for act in acts),
         witnesses=len(witnesses),
         sound=len(witnesses - blind),
     )

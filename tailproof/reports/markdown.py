@@ -141,8 +141,8 @@ def _called(result: Result) -> dict[tuple[str, str], str]:
 
 def _faults(result: Result) -> Section:
     return Section(
-        head="### Scenarios and faults\n\n"
-        + table_head((*_trial_columns(result), "verdicts", "fault", "window", "proof", "server deaths")),
+        head="### Scenarios, faults and acts\n\n"
+        + table_head((*_trial_columns(result), "verdicts", "fault or act", "window", "proof", "server deaths")),
         items=[table_row(row) for trial in result.trials for row in _fault_rows(result, trial)],
         between="\n",
         noun="faults",
@@ -226,7 +226,7 @@ def _card_facts(result: Result, trial: TrialResult, verdict: VerdictResult) -> I
     if verdict.signature:
         yield f"signature: {code(clip(verdict.signature, _ITEM))}, in {frequency(result, trial, verdict)}"
     for fault in trial.faults:
-        yield f"fault: {code(fault.name)} {window(fault)}, {prose(clip(proof(fault), 300))}"
+        yield f"{'act' if fault.act else 'fault'}: {code(fault.name)} {window(fault)}, {prose(clip(proof(fault), 300))}"
     for life in trial.lives:
         if ended := death(life):
             yield f"server: life {life.epoch} {prose(clip(ended, _SENTENCE))}"

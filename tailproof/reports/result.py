@@ -38,6 +38,8 @@ class FaultResult(Facts, frozen=True, kw_only=True):
 
     fault: str
     name: str
+    act: bool = False
+    """It is no fault: a user or an operator did it."""
     says: str
     scope: str
     injected_at_s: float | None
@@ -206,6 +208,9 @@ class Counts(Facts, frozen=True, kw_only=True):
     faults: int = 0
     """Planned, in all trials."""
     proven: int = 0
+    acts: int = 0
+    """Planned, in all trials."""
+    acts_proven: int = 0
     witnesses: int = 0
     """Kinds of witnesses that the trials had."""
     sound: int = 0

@@ -152,8 +152,9 @@ def _card(verdict: VerdictResult, trial: TrialResult | None, *, often: str = "")
     if verdict.expected or verdict.seen:
         yield "expected", [", ".join(ends(verdict.expected, 4, width=60)) or "nothing"]
         yield "seen", [", ".join(ends(verdict.seen, 4, width=60)) or "nothing"]
-    if trial and trial.faults:
-        yield "fault", [f"{f.name} {window(f)}, {clip(proof(f), 200)}" for f in trial.faults]
+    for kind, act in (("fault", False), ("act", True)):
+        if landed := [one for one in (trial.faults if trial else ()) if one.act is act]:
+            yield kind, [f"{one.name} {window(one)}, {clip(proof(one), 200)}" for one in landed]
     if deaths := [ended for life in (trial.lives if trial else ()) if (ended := death(life))]:
         yield "server", [clip(ended, 300) for ended in deaths]
     if verdict.evidence:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tailproof import resources
-from tailproof.faults.catalogue import fault_for
+from tailproof.acts.catalogue import planned
 from tailproof.faults.meaning import lacks
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.history.directory import called
@@ -20,8 +20,8 @@ from tailproof.outgoing.visible import clip
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import NotRunResult, PairResult
 from tailproof.runner.pairs import Matrix, Pair, model_url_of
-from tailproof.scenario.load import load_scenario, of_tier, scenario_files
-from tailproof.scenario.schema import FaultPlan, Scenario, Tier
+from tailproof.scenario.load import load_scenarios, of_tier, scenario_files
+from tailproof.scenario.schema import ActPlan, FaultPlan, Scenario, Tier
 from tailproof.targets.resolve import resolve
 from tailproof.targets.target import Target
 from tailproof.trial.order import Order
@@ -83,7 +83,12 @@ class Check:
         Raises:
             CheckError, BadFile: said so that the user can act on it.
         """
-        files = [load_scenario(Path(word), check_fault) for word in options.scenarios if _is_file(word)]
+        files = [
+            scenario
+            for word in options.scenarios
+            if _is_file(word)
+            for scenario in load_scenarios(Path(word), check_plan)
+        ]
         scenarios = _asked_for(options, files)
         baseline = Baseline.load(
             Path(options.baseline) if options.baseline else resources.folder("suites") / "baseline.yaml",
@@ -153,11 +158,10 @@ class Check:
         ]
 
 
-def check_fault(plan: FaultPlan) -> None:
-    """Raises ValueError for a fault kind or options that do not exist."""
-    fault = fault_for(plan.id, plan.fault, plan.options)
-    if fault.ends_a_life and plan.lasts is not None:
-        raise ValueError(f"{plan.fault} is healed at once, by starting the server again: it knows no `lasts`")
+def check_plan(plan: ActPlan | FaultPlan) -> None:
+    """Raises ValueError for a kind of act or fault, or options, that do not exist."""
+    if planned(plan).ends_a_life and plan.lasts is not None:
+        raise ValueError(f"{plan.kind} is healed at once, by starting the server again: it knows no `lasts`")
 
 
 def shipped_files() -> dict[str, Path]:
@@ -167,11 +171,9 @@ def shipped_files() -> dict[str, Path]:
 
 def catalogue(globs: Sequence[str] = ("*",)) -> list[Scenario]:
     """The shipped scenarios whose names match one of `globs`; no other file is read. Raises BadFile."""
-    return [
-        load_scenario(path, check_fault)
-        for name, path in shipped_files().items()
-        if any(fnmatchcase(name, glob) for glob in globs)
-    ]
+    wanted = {name: path for name, path in shipped_files().items() if any(fnmatchcase(name, glob) for glob in globs)}
+    loaded = (scenario for path in dict.fromkeys(wanted.values()) for scenario in load_scenarios(path, check_plan))
+    return [scenario for scenario in loaded if scenario.name in wanted]
 
 
 def _is_file(word: str) -> bool:
@@ -236,8 +238,8 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
         return f"nobody can give a server of the protocol {adapter.name} a long history"
     if scenario.confirmation != "never" and not promises.facts.get("confirmations"):
         return f"the protocol {adapter.name} knows no confirmations"
-    for plan in scenario.faults:
-        reason = fault_for(plan.id, plan.fault, plan.options).available(target.capabilities)
+    for plan in scenario.landings:
+        reason = planned(plan).available(target.capabilities)
         if reason:
             return reason
         if reason := lacks(plan.options, adapter, adapter.name):

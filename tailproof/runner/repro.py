@@ -17,7 +17,7 @@ from tailproof.history.reader import read_header
 from tailproof.reports import json
 from tailproof.reports.baseline import Baseline
 from tailproof.runner import out_dir
-from tailproof.runner.check import check_fault
+from tailproof.runner.check import check_plan
 from tailproof.runner.judging import judge_directory, judged_once
 from tailproof.runner.orders import Ask, ask
 from tailproof.runner.out_lock import OutLock
@@ -114,8 +114,8 @@ def _known(plan: dict[str, Any], directory: Path) -> dict[str, Any]:
     """The plan of a header as a scenario of this version. Raises HistoryError."""
     try:
         scenario = Scenario.model_validate(plan)
-        for fault in scenario.faults:
-            check_fault(fault)
+        for landing in scenario.landings:
+            check_plan(landing)
     except ValueError as error:
         why = explained(error, Scenario) if isinstance(error, ValidationError) else str(error)
         raise HistoryError(

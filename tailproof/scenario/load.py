@@ -2,45 +2,82 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from tailproof.scenario.points import Point
-from tailproof.scenario.schema import TIERS, FaultPlan, Scenario, Tier
+from tailproof.scenario.schema import TIERS, ActPlan, FaultPlan, Scenario, Tier
+from tailproof.scenario.sweep import KEY, expanded
 from tailproof.yamlfile import BadFile, Document
 
+Check = Callable[[ActPlan | FaultPlan], object]
+"""Raises ValueError for a kind of act or fault, or options, that do not exist."""
+_SWEPT = re.compile(rb"^sweep:", re.MULTILINE)
 
-def load_scenario(path: Path, check_fault: Callable[[FaultPlan], object]) -> Scenario:
-    """One scenario. `check_fault` raises ValueError for a fault kind or options that do not exist.
+
+def load_scenarios(path: Path, check: Check) -> list[Scenario]:
+    """The scenarios of a file: one, or all that its sweep stands for.
 
     Raises:
         BadFile: with file and line of every mistake; also when the file is not named like its scenario.
     """
     document = Document.read(path)
-    scenario = document.parse(Scenario)
-    if scenario.name != path.stem:
-        raise BadFile(path, document.line("name"), f"name is {scenario.name!r} but the file is called {path.name}")
-    for index, plan in enumerate(scenario.faults):
-        try:
-            check_fault(plan)
-        except ValueError as error:
-            raise BadFile(path, document.line("faults", index, "fault"), f"fault {plan.id}: {error}") from error
-    lands_at = {point for plan in scenario.faults for point in (plan.at, plan.until) if point}
-    for index, turn in enumerate(scenario.script):
-        if turn.gated and Point("tool-running", index + 1) not in lands_at:
-            says = f"turn {index + 1} holds a tool with `gate: true`, and no fault lands at tool-running:{index + 1}"
-            raise BadFile(path, document.line("script", index), f"{says}: nobody would let it go on")
-    return scenario
+    scenarios = [_scenario(document.saying(data), check) for data in _expanded(document)]
+    stem = path.stem
+    for scenario in scenarios:
+        if scenario.name != stem and not (len(scenarios) > 1 and scenario.name.startswith(f"{stem}-")):
+            says = f"name is {scenario.name!r} but the file is called {path.name}"
+            raise BadFile(path, document.line("name"), says)
+    return scenarios
 
 
 def scenario_files(folder: Path) -> dict[str, Path]:
     """Name -> file of every scenario below `folder`, by family and name. Raises BadFile for a name given twice."""
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*.yaml")):
-        if path.stem in found:
-            raise BadFile(path, 1, f"there is a scenario {path.stem!r} already in {found[path.stem]}")
-        found[path.stem] = path
+        for name in _names(path):
+            if name in found:
+                raise BadFile(path, 1, f"there is a scenario {name!r} already in {found[name]}")
+            found[name] = path
     return found
+
+
+def _names(path: Path) -> list[str]:
+    """What the scenarios of a file are called, without a look at what else they say."""
+    try:
+        if not _SWEPT.search(path.read_bytes()):
+            return [path.stem]
+    except OSError:
+        return [path.stem]  # whoever loads it says what is wrong
+    return [str(data["name"]) for data in _expanded(Document.read(path))]
+
+
+def _expanded(document: Document) -> list[Any]:
+    try:
+        return list(expanded(document.data))
+    except ValueError as error:
+        raise BadFile(document.path, document.line(KEY), f"{KEY}: {error}") from error
+
+
+def _scenario(document: Document, check: Check) -> Scenario:
+    scenario, path = document.parse(Scenario), document.path
+    places = [
+        *(("act", index) for index in range(len(scenario.acts))),
+        *(("fault", index) for index in range(len(scenario.faults))),
+    ]
+    for (what, index), plan in zip(places, scenario.landings, strict=True):
+        try:
+            check(plan)
+        except ValueError as error:
+            raise BadFile(path, document.line(f"{what}s", index, what), f"{plan.called}: {error}") from error
+    lands_at = {point for plan in scenario.landings for point in (plan.at, plan.until) if point}
+    for index, turn in enumerate(scenario.script):
+        if turn.gated and Point("tool-running", index + 1) not in lands_at:
+            says = f"turn {index + 1} holds a tool with `gate: true`, and nothing lands at tool-running:{index + 1}"
+            raise BadFile(path, document.line("script", index), f"{says}: nobody would let it go on")
+    return scenario
 
 
 def of_tier(scenarios: Iterable[Scenario], tier: Tier) -> list[Scenario]:

@@ -11,19 +11,22 @@ from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 
 _POINT = re.compile(
-    r"(connected|created|model-called|tool-running|final-reply|terminal|returned|end)(?::([0-9]{1,6}))?"
+    r"(connected|created|model-called|action-stored|tool-running|observation-stored|final-reply|terminal|returned|end)"
+    r"(?::([0-9]{1,6}))?"
 )
-_OF_A_TURN = frozenset({"model-called", "tool-running"})
+_OF_A_TURN = {"model-called": 0, "action-stored": 1, "tool-running": 2, "observation-stored": 3}
 _OUTSIDE_RUNS = frozenset({"connected", "created", "end"})
-_OF_A_RUN = {"final-reply": 0, "terminal": 2, "returned": 3}
+_OF_A_RUN = {"final-reply": 0, "terminal": 4, "returned": 5}
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point: `connected`, `created`, `model-called:K`, `tool-running:K`, `final-reply`, `terminal`, `returned`, `end`.
+    """One point: `connected`, `created`, `model-called:K`, `action-stored:K`, `tool-running:K`, `observation-stored:K`,
+    `final-reply`, `terminal`, `returned`, `end`.
 
     K counts the turns of the script from 1, as a person reads it. At `connected` the client knows the server and has not asked
-    it for anything. `final-reply` is the model's last reply of a run (held),
+    it for anything. Nobody holds the loop at `action-stored` and `observation-stored`: they are reached when the stream
+    shows the first action of turn K, or what answers it. `final-reply` is the model's last reply of a run (held),
     `terminal` the server's terminal status and `returned` the return of the client's run; they mean the last run unless a
     run is named (`terminal:1`). `end` is the end of driving.
     """
@@ -41,7 +44,8 @@ class Point:
         if not name or wrong_number or (name in _OF_A_TURN and number is None):
             raise ValueError(
                 f"{clip(repr(text), SAID_CHARS)} is no point of the loop; there are connected, created, model-called:K, "
-                "tool-running:K, final-reply, terminal, returned and end (K counts the turns of the script from 1)"
+                "action-stored:K, tool-running:K, observation-stored:K, final-reply, terminal, returned and end "
+                "(K counts the turns of the script from 1)"
             )
         return cls(name, int(number or 0))
 
@@ -73,7 +77,7 @@ class Point:
         if self.name == "end":
             return (last_turns[-1] + 1, 0)
         if self.of_a_turn:
-            return (self.number, 0 if self.name == "model-called" else 1)
+            return (self.number, _OF_A_TURN[self.name])
         return (last_turns[self.run(last_turns) - 1], _OF_A_RUN[self.name])
 
     def run(self, last_turns: Sequence[int]) -> int:

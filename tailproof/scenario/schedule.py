@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tailproof.history.record import Role
 from tailproof.model.script import tokens_of
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import Scenario
@@ -28,6 +29,8 @@ class Moment:
     """The turn (from 0) whose reply the model keeps back to hold the loop here; None when it is not the model that holds it."""
     token: str
     """The token of the tool that stands at its gate here; empty when the point is none of a running tool."""
+    stored: tuple[Role, int] | None
+    """Which event, and how many of its role the stream has shown by then; None when the point is none of a stored event."""
 
 
 def last_turns(scenario: Scenario) -> list[int]:
@@ -41,13 +44,14 @@ def last_turns(scenario: Scenario) -> list[int]:
 
 
 def schedule(scenario: Scenario) -> list[Moment]:
-    """All moments, in the order in which the loop reaches them; faults of one point keep the order of the file.
+    """All moments, in the order in which the loop reaches them; acts of one point come before its faults, and each of the two keep the
+    order of the file.
 
     What heals after a fixed time (`lasts`) has no moment of the loop for it.
     """
     lasts = last_turns(scenario)
     moments = []
-    for plan in scenario.faults:
+    for plan in scenario.landings:
         moments.append(_moment(scenario, plan.at, lasts, "inject", plan.id))
         if plan.lasts is None:
             moments.append(_moment(scenario, plan.until or Point("end"), lasts, "heal", plan.id))
@@ -73,4 +77,13 @@ def _moment(
         last_turn=last_turn,
         held_turn={"model-called": point.number - 1, "final-reply": last_turn - 1}.get(point.name),
         token=tokens_of(scenario.script, point.number - 1)[0] if point.name == "tool-running" else "",
+        stored=_stored(scenario, point),
     )
+
+
+def _stored(scenario: Scenario, point: Point) -> tuple[Role, int] | None:
+    roles: dict[str, Role] = {"action-stored": "action", "observation-stored": "observation"}
+    if point.name not in roles:
+        return None
+    before = scenario.script[: point.number - 1]
+    return roles[point.name], 1 + sum(turn.repeat * len(turn.tools or ()) for turn in before)

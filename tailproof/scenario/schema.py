@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from abc import abstractmethod
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -67,26 +68,69 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class FaultPlan(_Strict):
-    """One fault, where it lands and when it is healed."""
+class _LandingPlan(_Strict):
+    """What lands at a point of the loop."""
 
     id: Name
-    fault: str
-    """The kind: `wire.delay`, `process.kill`, `memory.server`, ... (`tailproof list --faults`)."""
     at: PointText
     until: PointText | None = None
-    """Where it is healed. A fault that ends a life of the server is healed (the server is started again) at once."""
+    """Where it is healed, or comes to its end. A fault that ends a life of the server is healed (the server is started again) at
+    once."""
     lasts: Annotated[float, Field(gt=0, le=600)] | None = None
-    """Healed so many seconds after it was injected, while the loop goes on; instead of `until`."""
-    hold_until: Literal["reconnected"] | None = None
-    """The loop stays held at `at` until the client has subscribed again, or had the time that `stream.resumed` gives it."""
+    """Healed, or ended, so many seconds after it landed, while the loop goes on; instead of `until`."""
     options: Annotated[dict[str, Any], Field(alias="with")] = {}
     """What the kind needs to know; checked when the scenario is loaded."""
 
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Which act or fault it is."""
+
+    @property
+    @abstractmethod
+    def called(self) -> str:
+        """`fault kill`: what it is, and its id."""
+
     @model_validator(mode="after")
-    def _one_healing(self) -> FaultPlan:
+    def _one_end(self) -> Self:
         if self.lasts is not None and self.until is not None:
-            raise ValueError(f"fault {self.id}: it is healed either `until` a point or after what it `lasts`, not both")
+            raise ValueError(f"{self.called}: it ends either `until` a point or after what it `lasts`, not both")
+        return self
+
+
+class ActPlan(_LandingPlan):
+    """One act of a user or an operator, and where it lands."""
+
+    act: str
+    """The kind: `user.message`, `user.pause`, ... (`tailproof list`)."""
+
+    @property
+    def kind(self) -> str:
+        return self.act
+
+    @property
+    def called(self) -> str:
+        return f"act {self.id}"
+
+
+class FaultPlan(_LandingPlan):
+    """One fault, where it lands and when it is healed."""
+
+    fault: str
+    """The kind: `wire.delay`, `process.kill`, `memory.server`, ... (`tailproof list`)."""
+    hold_until: Literal["reconnected"] | None = None
+    """The loop stays held at `at` until the client has subscribed again, or had the time that `stream.resumed` gives it."""
+
+    @property
+    def kind(self) -> str:
+        return self.fault
+
+    @property
+    def called(self) -> str:
+        return f"fault {self.id}"
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> FaultPlan:
         if self.hold_until and not self.at.holds:
             raise ValueError(
                 f"fault {self.id}: hold_until needs a point that holds the loop (tool-running:K, model-called:K, "
@@ -145,6 +189,8 @@ class Scenario(_Strict):
     """Whether the agent waits for a confirmation before each action."""
     seeded: SeededPlan | None = None
     """The history that the conversation has when the client attaches to it."""
+    acts: list[ActPlan] = []
+    """What users and operators do meanwhile."""
     faults: list[FaultPlan] = []
     parameters: dict[str, Annotated[float, Field(ge=0, le=1_000_000)]] = {}
     """T and N that differ from the adapter's defaults."""
@@ -153,21 +199,26 @@ class Scenario(_Strict):
     seconds: Annotated[float, Field(gt=0, le=3600)] = 180
     """The budget of the whole trial, its end included."""
 
+    @property
+    def landings(self) -> list[ActPlan | FaultPlan]:
+        """What lands in it. Where acts and faults have one point, the acts come first, each kind in the order of the file."""
+        return [*self.acts, *self.faults]
+
     @model_validator(mode="after")
     def _points_exist(self) -> Scenario:
-        for plan in self.faults:
+        for plan in self.landings:
             for point in (plan.at, plan.until or Point("end")):
                 most = len(self.script) if point.of_a_turn else len(self.messages)
                 if point.number > most:
                     counted = "turns" if point.of_a_turn else "messages"
-                    raise ValueError(f"fault {plan.id}: {point}, but there are {most} {counted}")
+                    raise ValueError(f"{plan.called}: {point}, but there are {most} {counted}")
                 if point.name == "tool-running" and not self.script[point.number - 1].gated:
-                    raise ValueError(f"fault {plan.id}: {point} needs `gate: true` on a tool of turn {point.number}")
+                    raise ValueError(f"{plan.called}: {point} needs `gate: true` on a tool of turn {point.number}")
         replies = sum(turn.repeat * len(turn.tools or [turn]) for turn in self.script)
         if replies > REPLIES:
             raise ValueError(f"the script has {replies:,} replies and tool calls; {REPLIES:,} are the most")
-        if len({plan.id for plan in self.faults}) < len(self.faults):
-            raise ValueError("two faults have the same id")
+        if len({plan.id for plan in self.landings}) < len(self.landings):
+            raise ValueError("two acts or faults have the same id")
         if self.seeded and self.server.dormant:
             raise ValueError("a dormant server holds no conversation that could be seeded with a history")
         return self

@@ -1,4 +1,5 @@
-"""The faults of one trial: each lands at its point of the loop, shows its effect, is healed, and is accounted for in the record."""
+"""The faults and acts of one trial: each lands at its point of the loop, shows its effect, is healed, and is accounted for in the
+record. An act has the five verbs of a fault, and is told and recorded as what it is."""
 
 from __future__ import annotations
 
@@ -6,20 +7,23 @@ import threading
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from tailproof.faults.catalogue import fault_for
+from tailproof.acts.catalogue import planned
 from tailproof.faults.clock import HealingClock
 from tailproof.faults.fault import Fault, Proof
 from tailproof.history import records
 from tailproof.history.recorder import Recorder
 from tailproof.scenario.schedule import Moment, last_turns, of_run, schedule
-from tailproof.scenario.schema import Scenario
+from tailproof.scenario.schema import ActPlan, Scenario
 from tailproof.trial.break_off import CAUSES
 from tailproof.trial.participants import Participants
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
+_OF_AN_ACT = {"injected": "done", "healed": "ended"}
+"""What the stages of a fault are called in the life of an act."""
+
 
 class Landing:
-    """Raises ValueError for a plan with a fault that does not exist. `enter` and `tell` are those of the trial."""
+    """Raises ValueError for a plan with a fault or an act that does not exist. `enter` and `tell` are those of the trial."""
 
     def __init__(
         self,
@@ -36,8 +40,8 @@ class Landing:
         """A proof or a point was waited for in vain."""
         self.last_turns = last_turns(scenario)
         self._moments = schedule(scenario)
-        self._plans = {plan.id: plan for plan in scenario.faults}
-        self._faults = {plan.id: fault_for(plan.id, plan.fault, plan.options) for plan in scenario.faults}
+        self._plans = {plan.id: plan for plan in scenario.landings}
+        self._faults = {plan.id: planned(plan) for plan in scenario.landings}
         self._runs = len(scenario.messages)
         self._clock = HealingClock(cancel)
         self._cancel = cancel
@@ -111,11 +115,12 @@ class Landing:
     def _inject(self, participants: Participants, fault: Fault, moment: Moment) -> None:
         plan = self._plans[fault.id]
         was_active = participants.run_control.active()
-        streams = participants.run_control.streams() if plan.hold_until else 0
+        held = None if isinstance(plan, ActPlan) else plan.hold_until
+        streams = participants.run_control.streams() if held else 0
         participants.stage.token = moment.token
         self._record(fault, "intent")
         self._recorder.sync()
-        self._tell("fault", fault.describe())
+        self._tell("act" if isinstance(plan, ActPlan) else "fault", fault.describe())
         self._unhealed.append(fault)
         participants.at_work = ("harness", fault.name)
         fault.inject(participants.stage)
@@ -125,7 +130,7 @@ class Landing:
         if plan.lasts is not None:
             participants.run_control.expect_healing(plan.lasts)
             self._clock.set(fault.id, plan.lasts, lambda: self._heal_by_clock(participants, fault))
-        if plan.hold_until:
+        if held:
             self._hold_until_reconnected(participants, fault, streams)
         if fault.ends_a_life:
             participants.lost_life()
@@ -221,6 +226,10 @@ class Landing:
 
     def _record(self, fault: Fault, stage: str, proof: dict[str, object] | None = None) -> None:
         self._stages.setdefault(fault.id, set()).add(stage)
+        if isinstance(self._plans[fault.id], ActPlan):
+            said = _OF_AN_ACT.get(stage, stage)
+            self._log.write(records.Act(fault.id, fault.name, said, says=fault.describe(), proof=proof or {}))  # type: ignore[arg-type]
+            return
         self._log.write(
             records.Fault(
                 fault.id,

@@ -6,7 +6,7 @@ import itertools
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from tailproof.history.record import TERMINAL
@@ -231,6 +231,11 @@ class Observer:
             return found[n - 1] if len(found) >= n else None
 
         return budget.wait_for(waited_for, look, saw=self._last_event)
+
+    def streamed(self, roles: Collection[str]) -> int:
+        """How many events with one of these roles the stream has brought so far."""
+        with self._lock:
+            return len({event.id for event in self._events if event.role in roles})
 
     # -- the log --------------------------------------------------------------------------------------------------
 

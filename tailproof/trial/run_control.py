@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tailproof.clients.client import Client
 from tailproof.faults.fault import Stage
-from tailproof.history.record import RESTING, TERMINAL
+from tailproof.history.record import CLOSERS, RESTING, TERMINAL
 from tailproof.protocol.adapter import Adapter
 from tailproof.scenario.schedule import Moment
 from tailproof.trial.observer import Observer
@@ -63,6 +63,9 @@ class RunControl:
                 return self._played.asked(moment.held_turn) > 0
             if moment.token:
                 return self._tools.seen(moment.token) > 0
+            if moment.stored is not None:
+                role, number = moment.stored
+                return self._observer.streamed(CLOSERS if role == "observation" else {role}) >= number
             return self.run_ended(moment.last_turn)
 
         self._budget.wait_for(

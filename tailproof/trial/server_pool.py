@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tailproof.history.plan import PATH
+from tailproof.history.plan import is_of_the_path
 from tailproof.history.record import Record
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Life
@@ -26,8 +26,6 @@ from tailproof.ownership.scratch import scratch
 from tailproof.scenario.schema import Scenario, ServerPlan
 from tailproof.targets.target import Plan, Server, Target, TargetError
 
-_HARMLESS = (*PATH, "user.")
-"""Faults that leave the server as it is: what is done to the client's path, and what another user does."""
 OPEN = 0o777
 """The mode of a tool journal: harness and tools may be different users, and both write and remove in it."""
 
@@ -37,7 +35,7 @@ def may_share(scenario: Scenario) -> bool:
     return (
         scenario.server == ServerPlan()
         and scenario.seeded is None
-        and all(plan.fault.startswith(_HARMLESS) for plan in scenario.faults)
+        and all(is_of_the_path(plan.fault) for plan in scenario.faults)
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tailproof.history.reader import History
-from tailproof.history.records import Fault
+from tailproof.history.records import Act, Fault
 from tailproof.scenario.schema import Scenario
 from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
@@ -28,7 +28,7 @@ GATED: list[dict[str, Any]] = [
 
 def play(
     tmp_path: Path,
-    *faults: dict[str, Any],
+    *landings: dict[str, Any],
     script: list[dict[str, Any]],
     client: str = "plain",
     messages: tuple[str, ...] = ("go",),
@@ -42,7 +42,8 @@ def play(
             "summary": "What is asked for.",
             "messages": list(messages),
             "script": script,
-            "faults": [{"id": "it", **fault} for fault in faults],
+            "acts": [{"id": "it", **landing} for landing in landings if "act" in landing],
+            "faults": [{"id": "it", **landing} for landing in landings if "fault" in landing],
             "parameters": {"loop.returns": 3.0, **(parameters or {})},
             "seconds": 60,
         }
@@ -61,3 +62,8 @@ def play(
 def stages(history: History, fault: str = "it") -> dict[str, Fault]:
     """The steps in the life of one fault, in their order."""
     return {record.stage: record for record in history.faults if record.fault == fault}
+
+
+def steps(history: History, act: str = "it") -> dict[str, Act]:
+    """The steps in the life of one act, in their order."""
+    return {record.stage: record for record in history.acts if record.act == act}

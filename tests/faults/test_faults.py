@@ -32,7 +32,6 @@ PLANS: dict[str, dict[str, Any]] = {
     "wire.reset-before": {"at": "created", "with": {"match": STATUS, "times": 1}},
     "wire.reset-after": {"at": "created", "with": {"match": STATUS, "times": 1}},
     "wire.truncate": {"at": "created", "with": {"bytes": 20, "match": STATUS, "times": 1}},
-    "user.message": {"at": "model-called:2", "with": {"text": "And hurry."}},
     "network.latency": {"at": "created", "with": {"attributes": {"latency": 100}}},
     "network.bandwidth": {"at": "created", "with": {"attributes": {"rate": 64}}},
     "network.slicer": {"at": "created", "with": {"attributes": {"average_size": 64, "size_variation": 8, "delay": 10}}},
@@ -40,8 +39,6 @@ PLANS: dict[str, dict[str, Any]] = {
 ELSEWHERE = {
     "memory.server": "tests/targets: needs a container",
     "wire.black-hole": "tests/wire: a client waits for its own timeout, 30 s",
-    "user.pause": "test_user_acts.py: the run does not go on",
-    "user.delete": "test_user_acts.py: the same",
     "memory.child": "tests/targets: needs a container",
     "network.reset_peer": "tests/wire: cuts the subscription before a run can begin",
     "network.timeout": "tests/wire: the same",

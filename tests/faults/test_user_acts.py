@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fault_stage import GATED, play, stages
+from fault_stage import GATED, play, steps
 
 from tailproof.history.reader import History
 
@@ -16,9 +16,9 @@ def asked_by_the_harness(history: History, verb: str) -> list[int]:
 
 @pytest.mark.parametrize("client", ["plain", "reference"])
 def test_a_run_that_another_user_pauses_ends_paused(tmp_path: Path, client: str) -> None:
-    pause = {"fault": "user.pause", "at": "tool-running:1", "until": "returned"}
+    pause = {"act": "user.pause", "at": "tool-running:1", "until": "returned"}
     history = play(tmp_path, pause, script=GATED, client=client)
-    assert list(stages(history)) == ["intent", "injected", "proven", "healed"]
+    assert list(steps(history)) == ["intent", "done", "proven", "ended"]
     assert asked_by_the_harness(history, "pause") == [200]
     assert [run.status for run in history.runs if run.stage == "returned"] == ["paused"]
     assert [effect.token for effect in history.effects if effect.stage == "begin"] == ["one"]
@@ -26,10 +26,10 @@ def test_a_run_that_another_user_pauses_ends_paused(tmp_path: Path, client: str)
 
 
 def test_a_conversation_that_another_user_deletes_is_gone_and_nobody_waits_for_it(tmp_path: Path) -> None:
-    delete = {"fault": "user.delete", "at": "tool-running:1", "until": "returned"}
+    delete = {"act": "user.delete", "at": "tool-running:1", "until": "returned"}
     history = play(tmp_path, delete, script=GATED, client="reference")
-    assert list(stages(history)) == ["intent", "injected", "proven", "healed"]
-    assert stages(history)["proven"].proof == {"answer": 200, "its status is answered": 404}
+    assert list(steps(history)) == ["intent", "done", "proven", "ended"]
+    assert steps(history)["proven"].proof == {"answer": 200, "its status is answered": 404}
     assert asked_by_the_harness(history, "delete") == [200]
     assert [run.stage for run in history.runs] == ["called", "raised"]
     assert [request.code for request in history.requests if request.verb == "status"][-1] == 404
@@ -38,10 +38,10 @@ def test_a_conversation_that_another_user_deletes_is_gone_and_nobody_waits_for_i
 
 def test_a_message_is_posted_while_the_clients_request_is_held(tmp_path: Path) -> None:
     message = {"text": "And mind the gap.", "while_held": {"request": "status"}}
-    faults = {"fault": "user.message", "at": "tool-running:1", "until": "tool-running:1", "with": message}
-    history = play(tmp_path, faults, script=GATED, client="reference")
-    assert list(stages(history)) == ["intent", "injected", "proven", "healed"]
-    proof = stages(history)["proven"].proof
+    act = {"act": "user.message", "at": "tool-running:1", "until": "tool-running:1", "with": message}
+    history = play(tmp_path, act, script=GATED, client="reference")
+    assert list(steps(history)) == ["intent", "done", "proven", "ended"]
+    proof = steps(history)["proven"].proof
     assert proof == {"answer": 200, "its event reached the observer": True, "requests of the client held meanwhile": 1}
     posted = next(request for request in history.requests if request.verb == "send" and request.witness == "observer")
     held = next(exchange for exchange in history.exchanges if exchange.done == "held")
@@ -52,16 +52,26 @@ def test_a_message_is_posted_while_the_clients_request_is_held(tmp_path: Path) -
 def test_a_client_that_does_not_ask_gets_the_message_but_nothing_is_proven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tailproof.faults.user.ASKED_S", 0.2)
+    monkeypatch.setattr("tailproof.acts.user.ASKED_S", 0.2)
     message = {"text": "Hello.", "while_held": {"request": "init"}}
-    faults = {"fault": "user.message", "at": "tool-running:1", "until": "tool-running:1", "with": message}
-    history = play(tmp_path, faults, script=GATED)
-    assert list(stages(history)) == ["intent", "injected", "unproven", "healed"]
-    proof = stages(history)["unproven"].proof
+    act = {"act": "user.message", "at": "tool-running:1", "until": "tool-running:1", "with": message}
+    history = play(tmp_path, act, script=GATED)
+    assert list(steps(history)) == ["intent", "done", "unproven", "ended"]
+    proof = steps(history)["unproven"].proof
     assert proof == {"answer": 200, "its event reached the observer": True, "requests of the client held meanwhile": 0}
 
 
 def test_a_pause_that_comes_too_late_is_not_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tailproof.faults.user.SEEN_S", 0.2)
-    history = play(tmp_path, {"fault": "user.pause", "at": "returned", "until": "end"}, script=GATED[1:])
-    assert list(stages(history)) == ["intent", "injected", "unproven", "healed"]
+    monkeypatch.setattr("tailproof.acts.user.SEEN_S", 0.2)
+    history = play(tmp_path, {"act": "user.pause", "at": "returned", "until": "end"}, script=GATED[1:])
+    assert list(steps(history)) == ["intent", "done", "unproven", "ended"]
+
+
+@pytest.mark.parametrize(("point", "role"), [("action-stored:2", "action"), ("observation-stored:1", "observation")])
+def test_an_act_lands_when_the_stream_shows_the_event_of_its_point(tmp_path: Path, point: str, role: str) -> None:
+    script = [{"tools": [{"token": "one"}]}, {"tools": [{"token": "two"}]}, {"finish": "."}]
+    history = play(tmp_path, {"act": "user.message", "at": point, "with": {"text": "And hurry."}}, script=script)
+    assert list(steps(history)) == ["intent", "done", "proven", "ended"]
+    assert [(held.point, held.stage) for held in history.rendezvous][:2] == [(point, "reached"), (point, "released")]
+    shown = [event.t_ns for event in history.events if event.reading.startswith("stream") and event.role == role]
+    assert shown[int(point[-1]) - 1] <= steps(history)["intent"].t_ns

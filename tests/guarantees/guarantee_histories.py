@@ -14,6 +14,7 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.history.header import SCHEMA_VERSION, Header
 from tailproof.history.reader import History
 from tailproof.history.records import (
+    Act,
     AnyRecord,
     ClientError,
     Effect,
@@ -222,6 +223,13 @@ class Built:
         if fault not in [plan["id"] for plan in self.header.plan["faults"]]:
             self.header.plan["faults"].append({"id": fault, "fault": name, "at": "created"})
         return self.put(at, Fault(fault=fault, name=name, stage=stage))
+
+    def act(self, at: float, stage: str, name: str = "user.message", act: str = "a", **options: object) -> Self:
+        """A step of an act, which is planned by that."""
+        planned = self.header.plan.setdefault("acts", [])
+        if act not in [plan["id"] for plan in planned]:
+            planned.append({"id": act, "act": name, "at": "created", "with": options})
+        return self.put(at, Act(act=act, name=name, stage=stage))
 
     def end_in_order(self) -> None:
         """What every trial leaves behind whatever happened in it: readings, streams, requests to the model and tools have ends."""

@@ -435,7 +435,7 @@ ROWS = [
         "loop.returns",
         "late-and-a-users-act-was-healed",
         VIOLATED,
-        lambda: late(healed=20.0, fault="user.pause"),
+        lambda: late(healed=20.0, fault="process.pause").act(2.2, "proven", "user.pause").act(20.0, "ended"),
         "late-return",
     ),
     Row("loop.returns", "deletes-its-own-conversation", HOLDS, deletes_itself),

@@ -62,7 +62,7 @@ def resting(**plan: object) -> Built:
     """A message is posted to a conversation that has finished, and nobody runs it again."""
     built = logged(calm().ask(4.5, "send", text="one more thing"), "m2", "one more thing", behind="b1")
     built.show(4.55, "idle", "stream").alter(Status, {"raw": "finished"})
-    return built.plan(faults=[{"id": "f", "fault": "user.message", "with": plan}]).fault(4.4, "proven", "user.message")
+    return built.act(4.4, "proven", **plan)
 
 
 def waiting(confirmed: bool = True, began: float = 5.0) -> Built:

@@ -219,7 +219,7 @@ def test_a_planned_fault_that_left_no_record_decides_nothing() -> None:
     built = calm(client="plain").plan(faults=[{"id": "kill", "fault": "process.kill", "at": "tool-running:2"}])
     verdicts = found(built)
     assert HOLDS not in {verdict.outcome for verdict in verdicts.values()}
-    assert "planned and not injected" in verdicts["events.complete"].says
+    assert "planned and never happened" in verdicts["events.complete"].says
     assert verdicts["status.crash"].outcome is INCONCLUSIVE
 
 

@@ -25,9 +25,9 @@ from tailproof.incoming.yaml import Document
 from tailproof.reports import json as results
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.markdown import render
-from tailproof.runner.check import check_fault
+from tailproof.runner.check import check_plan
 from tailproof.runner.repro import order_of
-from tailproof.scenario.load import load_scenario
+from tailproof.scenario.load import load_scenarios
 from tailproof.wire.rules import load_rules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> Seeds:
 
 
 def _scenario(path: Path) -> object:
-    return load_scenario(path, check_fault)
+    return load_scenarios(path, check_plan)
 
 
 SCENARIOS = sorted(resources.folder("scenarios").rglob("*.yaml"))

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from tailproof import resources
-from tailproof.runner.check import catalogue, check_fault
-from tailproof.scenario.load import load_scenario, of_tier, scenario_files
+from tailproof.runner.check import catalogue, check_plan
+from tailproof.scenario.load import load_scenarios, of_tier, scenario_files
 from tailproof.scenario.schedule import last_turns, of_run, schedule
 from tailproof.scenario.schema import Scenario
 from tailproof.schemas import scenario_schema
@@ -40,7 +40,7 @@ def write(tmp_path: Path, text: str, name: str = "lag") -> Path:
 
 
 def test_a_good_scenario_is_loaded(tmp_path: Path) -> None:
-    scenario = load_scenario(write(tmp_path, GOOD), check_fault)
+    (scenario,) = load_scenarios(write(tmp_path, GOOD), check_plan)
     assert (scenario.name, scenario.tier, scenario.client) == ("lag", "quick", "chosen")
     assert scenario.faults[0].options == {"seconds": 2}
 
@@ -58,7 +58,7 @@ def test_a_good_scenario_is_loaded(tmp_path: Path) -> None:
         (
             ("{token: one}", "{token: one, gate: true}"),
             6,
-            "no fault lands at tool-running:1: nobody would let it go on",
+            "nothing lands at tool-running:1: nobody would let it go on",
         ),
         (("at: created", "at: model-called:7"), 1, "model-called:7, but there are 2 turns"),
         (("until: returned", "until: returned:3"), 1, "returned:3, but there are 1 messages"),
@@ -86,7 +86,7 @@ def test_a_mistake_is_said_with_file_and_line(tmp_path: Path, change: tuple[str,
     assert change[0] in GOOD
     path = write(tmp_path, GOOD.replace(*change))
     with pytest.raises(BadFile) as caught:
-        load_scenario(path, check_fault)
+        load_scenarios(path, check_plan)
     assert str(caught.value).startswith(f"{path}:{line}: ")
     assert says in str(caught.value)
 
@@ -101,7 +101,7 @@ def test_two_scenarios_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_the_shipped_scenarios_stand_in_the_folder_of_their_family() -> None:
     for path in resources.folder("scenarios").rglob("*.yaml"):
-        assert load_scenario(path, check_fault).family == path.parent.name
+        assert {scenario.family for scenario in load_scenarios(path, check_plan)} == {path.parent.name}
 
 
 def test_a_tier_holds_the_tiers_before_it() -> None:
@@ -126,7 +126,7 @@ def test_the_schedule_injects_and_heals_in_the_order_of_the_loop(tmp_path: Path)
     text = GATED.replace("until: returned", "until: terminal") + (
         "  - {id: pause, fault: process.pause, at: 'tool-running:1', until: 'model-called:2'}\n"
     )
-    scenario = load_scenario(write(tmp_path, text), check_fault)
+    (scenario,) = load_scenarios(write(tmp_path, text), check_plan)
     moments = [(str(moment.point), moment.does, moment.fault, moment.run) for moment in schedule(scenario)]
     assert moments == [
         ("created", "inject", "lag", 0),
@@ -142,7 +142,7 @@ def test_what_heals_by_the_clock_has_no_moment_of_its_own_in_the_loop(tmp_path: 
         "at: created\n    until: returned", "at: 'tool-running:1'\n    lasts: 2\n    hold_until: reconnected"
     )
     text += "  - {id: early, fault: wire.down, at: connected, until: created}\n"
-    scenario = load_scenario(write(tmp_path, text), check_fault)
+    (scenario,) = load_scenarios(write(tmp_path, text), check_plan)
     moments = [(str(moment.point), moment.does, moment.fault, moment.run) for moment in schedule(scenario)]
     assert moments == [
         ("connected", "inject", "early", 0),

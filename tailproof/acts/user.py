@@ -109,7 +109,7 @@ class _UserAct(ABC):
 
 
 class UserPause(_UserAct):
-    """Another user pauses the run."""
+    """Another user pauses the run. Proven by the status that an observer sees."""
 
     name = "user.pause"
     says = "another user pauses the run"
@@ -133,7 +133,7 @@ class UserPause(_UserAct):
 
 
 class UserDelete(_UserAct):
-    """Another user deletes the conversation."""
+    """Another user deletes the conversation. Proven by 404 for its status."""
 
     name = "user.delete"
     says = "another user deletes the conversation"
@@ -154,7 +154,7 @@ class UserDelete(_UserAct):
 
 
 class UserMessage(_UserAct):
-    """Another user writes into the conversation."""
+    """Another user writes into the conversation. Proven by the event that an observer gets."""
 
     name = "user.message"
 

@@ -1,0 +1,1 @@
+"""What users and operators do while a trial runs: acts. They land at points, as faults do, and are no fault."""
