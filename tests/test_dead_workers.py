@@ -10,13 +10,26 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parent
-ENDS = {"os.kill(os.getpid(), signal.SIGKILL)": "gw0 was killed by SIGKILL; MemAvailable", "os._exit(3)": "gw0 ended with 3"}
+ENDS = {
+    "os.kill(os.getpid(), signal.SIGKILL)": "gw0 was killed by SIGKILL; MemAvailable",
+    "os._exit(3)": "gw0 ended with 3",
+}
 
 
 @pytest.mark.parametrize(("end", "says"), ENDS.items(), ids=["killed", "exited"])
 def test_the_summary_says_what_a_worker_died_of(tmp_path: Path, end: str, says: str) -> None:
     (tmp_path / "test_end.py").write_text(f"import os, signal\n\ndef test_end():\n    {end}\n")
-    command = ["-m", "pytest", "-p", "conftest", "-c", os.devnull, f"--rootdir={tmp_path}", "-n1", "--max-worker-restart=0"]
+    command = [
+        "-m",
+        "pytest",
+        "-p",
+        "conftest",
+        "-c",
+        os.devnull,
+        f"--rootdir={tmp_path}",
+        "-n1",
+        "--max-worker-restart=0",
+    ]
     ended = subprocess.run(
         [sys.executable, *command, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(TESTS)},
