@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from tailproof.history.server_records import Event, Status
+from tailproof.hooks.receiver import Receiver
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.tool import ToolJournal
 from tailproof.protocol.adapter import Adapter, Answer, Api
@@ -55,6 +56,8 @@ class Stage:
     deleted: bool = False
     """Another user has deleted the conversation: no run of it has an end that anybody could see."""
     toxiproxy: Toxiproxy | None = None
+    hooks: Receiver | None = None
+    """There when the scenario has webhooks."""
     token: str = ""
     """The token of the tool that is held at the rendezvous, if it is one of a running tool."""
 

@@ -14,6 +14,7 @@ from tailproof.guarantees import (
     events_log,
     events_pages,
     events_stable,
+    hooks,
     loop,
     loop_answered,
     loop_consent,
@@ -28,7 +29,20 @@ from tailproof.guarantees.verdict import Guarantee
 
 FAMILIES = (
     *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
-    *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, server_sane, client),
+    *(
+        hooks,
+        stream,
+        status,
+        status_client,
+        loop,
+        loop_answered,
+        loop_consent,
+        model_sound,
+        cost,
+        server,
+        server_sane,
+        client,
+    ),
 )
 
 GUARANTEES: Mapping[str, Guarantee] = MappingProxyType(

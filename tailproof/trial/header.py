@@ -36,8 +36,9 @@ def header_of(order: Order, scenario: Scenario) -> Header:
     )
 
 
-def witnesses_of(capabilities: frozenset[str], reports: Iterable[str]) -> dict[str, list[str]]:
-    """What each witness of a trial can see, with a target that can do so much and a client that tells so much."""
+def witnesses_of(capabilities: frozenset[str], reports: Iterable[str], *, hooks: bool) -> dict[str, list[str]]:
+    """What each witness of a trial can see, with a target that can do so much and a client that tells so much; with `hooks` it has a
+    receiver of webhooks."""
     able: dict[str, list[str]] = {
         "trial": ["faults", "points"],
         "observer": ["log", "stream", "status"],
@@ -51,4 +52,6 @@ def witnesses_of(capabilities: frozenset[str], reports: Iterable[str]) -> dict[s
         able["engine"] = ["lives"]
     if "disk" in capabilities:
         able["disk"] = ["log", "status"]
+    if hooks:
+        able["hooks"] = ["posts"]
     return able
