@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_guarantee_client import ROWS as CLIENT_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
+from test_guarantee_hooks import ROWS as HOOKS_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_messages import ROWS as MESSAGE_ROWS
 from test_guarantee_sane import ROWS as SANE_ROWS
@@ -23,7 +24,7 @@ from tailproof.guarantees.verdict import Level
 from tailproof.history.reader import History
 from tailproof.history.records import Fault, Phase, Stall
 
-ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS, *MESSAGE_ROWS, *CLIENT_ROWS, *SANE_ROWS]
+ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS, *MESSAGE_ROWS, *CLIENT_ROWS, *SANE_ROWS, *HOOKS_ROWS]
 PROMISED = {
     "events": {
         "complete",
@@ -41,6 +42,7 @@ PROMISED = {
     "loop": {"terminates", "returns", "once", "quiet", "explained", "bounded", "answered", "consent"},
     "model": {"sound"},
     "cost": {"reconcile"},
+    "hooks": {"delivered"},
     "server": {"ready", "works", "returns", "sane"},
     "stream": {"resumed"},
     "client": {"works", "compatible"},
