@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from tailproof.history.record import Record
 from tailproof.history.server_records import Event, Status
+from tailproof.hooks.receiver import Receiver
 from tailproof.incoming.stream import MessageStream
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
@@ -99,6 +100,8 @@ class Stage:
     deleted: bool = False
     """Another user has deleted the conversation: no run of it has an end that anybody could see."""
     toxiproxy: Toxiproxy | None = None
+    hooks: Receiver | None = None
+    """There when the scenario has webhooks."""
     token: str = ""
     """The token of the tool that is held at the rendezvous, if it is one of a running tool."""
 

@@ -16,6 +16,7 @@ from tailproof.guarantees import (
     events_pages,
     events_resumable,
     events_stable,
+    hooks,
     loop,
     loop_answered,
     loop_consent,
@@ -32,6 +33,7 @@ from tailproof.guarantees.verdict import Guarantee
 FAMILIES = (
     *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages, events_resumable),
     *(
+        hooks,
         stream,
         status,
         status_client,

@@ -33,6 +33,7 @@ from tailproof.history.records import (
     ModelCall,
     Note,
     Phase,
+    Post,
     Rendezvous,
     Run,
     Stall,
@@ -116,6 +117,7 @@ class History:
         self.effects: list[Effect] = []
         self.frames: list[Frame] = []
         self.exchanges: list[Exchange] = []
+        self.posts: list[Post] = []
         self.wire_counts: list[WireCount] = []
         self.runs: list[Run] = []
         self.client_errors: list[ClientError] = []
@@ -144,6 +146,7 @@ class History:
             Effect: self.effects,
             Frame: self.frames,
             Exchange: self.exchanges,
+            Post: self.posts,
             WireCount: self.wire_counts,
             Run: self.runs,
             ClientError: self.client_errors,

@@ -16,6 +16,7 @@ from tailproof.incoming.stream import MessageStream
 from tailproof.protocol.access import Access
 from tailproof.protocol.naming import Naming
 from tailproof.protocol.rarer import RarerVerbs
+from tailproof.protocol.webhooks import Webhooks
 from tailproof.waiting import Budget
 
 RequestWord = Literal[
@@ -295,6 +296,8 @@ class Adapter(Protocol):
     naming: Naming | None = None
     """Where a message of a stream has its id and its name, for the wire; None for a message that has `id` and one of `kind`, `type`
     and `event` at its top. Without ids nobody can tell which events a fault withheld."""
+    webhooks: Webhooks | None = None
+    """None for a protocol that has none: scenarios with a receiver of them are not run."""
     client_environment: Mapping[str, str] = {}
     """What a program that is the client is given: it keeps the libraries of this protocol from asking elsewhere and from printing."""
     tool_patience_s: int = 900

@@ -263,6 +263,10 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
         return f"{target.spec} gives nobody its disk to seed a history on: use pypi:VERSION, src:DIR or docker:IMAGE"
     if scenario.seeded and not promises.facts.get("seeded_histories"):
         return f"nobody can give a server of the protocol {adapter.name} a long history"
+    if scenario.server.hooks and adapter.webhooks is None:
+        return f"the protocol {adapter.name} has no webhooks"
+    if scenario.server.hooks and "restart" not in target.capabilities:
+        return f"{target.spec} cannot be told of a receiver of webhooks: use pypi:VERSION, src:DIR or docker:IMAGE"
     if scenario.confirmation != "never" and not promises.facts.get("confirmations"):
         return f"the protocol {adapter.name} knows no confirmations"
     abilities = target.capabilities | abilities_of(promises.facts)

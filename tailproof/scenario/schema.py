@@ -139,6 +139,17 @@ class FaultPlan(_LandingPlan):
         return self
 
 
+class HooksPlan(_Strict):
+    """The server posts events to a receiver of webhooks, in batches."""
+
+    batch: Annotated[int, Field(ge=1, le=1000)] = 5
+    """So many events are posted at once; fewer when the first of them has waited for `flush_s` seconds."""
+    flush_s: Annotated[float, Field(gt=0, le=600)] = 2.0
+    retries: Annotated[int, Field(ge=0, le=100)] = 1
+    """How often a batch is posted again at once, each time after `retry_s` seconds."""
+    retry_s: Annotated[int, Field(ge=0, le=600)] = 1
+
+
 class ServerPlan(_Strict):
     """How the server is started."""
 
@@ -149,6 +160,8 @@ class ServerPlan(_Strict):
     """Start it with deferred initialisation: it must refuse all work until it is initialised."""
     initialised_by: Literal["harness", "client"] = "harness"
     """Who initialises a dormant server: a script can be the one."""
+    hooks: HooksPlan | None = None
+    """Webhooks. Without them nobody is posted to."""
 
 
 class ModelPlan(_Strict):
@@ -253,6 +266,9 @@ class Scenario(_Strict):
             raise ValueError("`model` and `terminal` need `client: plain`: no other client can be told")
         if self.secrets and self.client != "plain":
             raise ValueError("secrets are given by the plain client alone: `client: plain`")
+        for plan in self.faults:
+            if plan.fault.startswith("hooks.") and self.server.hooks is None:
+                raise ValueError(f"{plan.called}: {plan.fault} needs a receiver of webhooks: `server: {{hooks: {{}}}}`")
         if self.seeded and self.server.dormant:
             raise ValueError("a dormant server holds no conversation that could be seeded with a history")
         return self

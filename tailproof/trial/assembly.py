@@ -43,6 +43,7 @@ from tailproof.trial.readings import READ_S
 from tailproof.trial.run_control import RunControl
 from tailproof.trial.server_pool import PooledServer
 from tailproof.trial.start_gate import StartGate
+from tailproof.trial.webhooks import TrialHooks
 from tailproof.waiting import Budget
 from tailproof.wire.handle import Wire, WireError
 from tailproof.wire.toxiproxy import Toxiproxy
@@ -97,11 +98,13 @@ class Assembly:
 
         header.facts["server_trials"] = pooled.trials
         pooled.engine.point(recorder.witness("engine"))
+        self.hooks = TrialHooks(scenario, self.adapter, recorder, removal)
         self.server = pooled.make(
             target,
             environment={
                 **scenario.server.environment,
                 **(self.adapter.dormant_environment() if scenario.server.dormant else {}),
+                **self.hooks.environment,
             },
             memory_bytes=parse_bytes(scenario.server.memory) if scenario.server.memory else 0,
         )
@@ -120,7 +123,9 @@ class Assembly:
         self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner, sight=sight)
         removal.callback(self.client.close)
         header.facts["client_tells"] = " ".join(sorted(self.client.reports))
-        header.witnesses = witnesses_of(self.capabilities, self.client.reports, company=bool(scenario.acts))
+        header.witnesses = witnesses_of(
+            self.capabilities, self.client.reports, company=bool(scenario.acts), hooks=bool(self.hooks.receiver)
+        )
         for name in header.witnesses.keys() - {"wire"}:
             recorder.witness(name)  # one that has nothing to say ends all the same
         recorder.write_header()
@@ -142,6 +147,7 @@ class Assembly:
         """Until the server is ready and everyone is connected. Raises DeadlineMissed, TargetError."""
         self.model.start()
         self.tools.start()
+        self.hooks.start()
         self.client.start()
         if self._pooled.trials > 1:
             self._pooled.greet()
@@ -233,6 +239,7 @@ class Assembly:
             probe_access=self._access.knock,
             send_spoiled=partial(self._lookout.send_spoiled, self.observer.api.access()),
             toxiproxy=toxiproxy,
+            hooks=self.hooks.receiver,
         )
         self.run_control = RunControl(
             self.stage,
@@ -302,6 +309,7 @@ class Assembly:
         to `remove`, which asks for nothing."""
         cut_off = self.budget.cancel.is_set()
         with ExitStack() as last_first:
+            last_first.callback(self.hooks.close)
             if not self.shares_server and not cut_off:
                 last_first.callback(self.server.stop, budget)
             if not cut_off:

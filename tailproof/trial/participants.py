@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePath
 
 from tailproof.clients.client import ClientRaised
 from tailproof.history import records
+from tailproof.history.plan import hooks_limit
 from tailproof.history.recorder import Witness
+from tailproof.history.server_records import Event
 from tailproof.history.timeline import SECOND
 from tailproof.model.conversation import PlayedScript
 from tailproof.protocol.adapter import ConversationPlan, SeededHistory
@@ -29,6 +32,9 @@ _ATTEMPTS = 5
 
 class Participants(Assembly):
     """Everyone on stage, and what they do with the conversation of the trial."""
+
+    _last_log: Sequence[Event] = ()
+    """The log as it was read at last."""
 
     def create(self) -> None:
         """Create the conversation through the client, and subscribe to it past the wire."""
@@ -181,8 +187,21 @@ class Participants(Assembly):
             and not self.observer.read_status(self.conversation, budget=budget)
         )
         if self.conversation and self.server.alive() and not deleted:
-            read_at_last(self.observer, self.conversation, budget)
+            self._last_log = read_at_last(self.observer, self.conversation, budget).events
             self._lookout.look_at_answers(self.observer.api.access(), self.conversation, budget)
+
+    def await_hooks(self, budget: Budget) -> None:
+        """Give the server the time that its promise gives it to post what stands in the log. Whether it did is no failure of the
+        trial: after a death nothing is owed."""
+        try:
+            self.hooks.await_all(self._last_log, budget)
+        except DeadlineMissed as missed:
+            self._log.write(records.Note(str(missed)))
+
+    @property
+    def hooks_s(self) -> float:
+        """How long that may take, in seconds."""
+        return hooks_limit(self._recorder.header) if self.hooks.receiver else 0.0
 
     def read_disk(self, *, final: bool) -> None:
         """What the server persisted, as it stands while the server is dead or stopped. Raises TargetError."""

@@ -237,12 +237,13 @@ class Trial:
 
     def _finish(self, participants: Participants, landing: Landing) -> None:
         longer = participants.history_s
-        budget = Budget(END_S + longer, cancel=self._cancel)
+        budget = Budget(END_S + longer + participants.hooks_s, cancel=self._cancel)
         left = participants.budget.left
         steps: list[tuple[str, Callable[[], None]]] = [
             ("healing", lambda: self._heal(participants, landing)),
             ("recovering", lambda: participants.settle(budget.part(min(15, left + SETTLE_S)), QUIET_S)),
             ("reading", lambda: participants.final_reading(budget.part(min(20, left + READ_S) + longer))),
+            ("delivering", lambda: participants.await_hooks(budget.part(participants.hooks_s))),
             ("stopping", lambda: participants.stop(Budget(min(20.0, budget.left)))),
             ("reading the disk", lambda: participants.read_disk(final=True)),
             ("clearing", lambda: self._clear(participants)),

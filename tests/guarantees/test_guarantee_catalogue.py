@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from test_guarantee_access import ROWS as ACCESS_ROWS
 from test_guarantee_client import ROWS as CLIENT_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
+from test_guarantee_hooks import ROWS as HOOKS_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_messages import ROWS as MESSAGE_ROWS
 from test_guarantee_progress import ROWS as PROGRESS_ROWS
@@ -34,6 +35,7 @@ ROWS: list[Row] = [
     *SANE_ROWS,
     *PROGRESS_ROWS,
     *ACCESS_ROWS,
+    *HOOKS_ROWS,
 ]
 PROMISED = {
     "events": {
@@ -64,6 +66,7 @@ PROMISED = {
     "model": {"sound"},
     "cost": {"reconcile"},
     "server": {"ready", "works", "returns", "responsive", "sane"},
+    "hooks": {"delivered"},
     "stream": {"resumed"},
     "client": {"works", "compatible"},
     "access": {"key", "accepted", "secret"},

@@ -23,7 +23,13 @@ from tailproof.scenario.sweep import expanded
 from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
-SHORTER = {"status.crash": 6.0, "loop.progress": 6.0, "loop.terminates": 8.0, "stream.resumed": 6.0}
+SHORTER = {
+    "status.crash": 6.0,
+    "loop.progress": 6.0,
+    "loop.terminates": 8.0,
+    "stream.resumed": 6.0,
+    "hooks.delivered": 2.0,
+}
 """Seconds. The defects of these guarantees last for ever: there is no need to wait for the time of a real server."""
 TROUBLE = frozenset({Outcome.VIOLATED, Outcome.INCONCLUSIVE})
 STEPS = [{"tools": [{"token": f"t{number}"}]} for number in range(10)]

@@ -22,6 +22,7 @@ SOURCES: Mapping[str, str] = {
     "events.stable": "OpenHands software-agent-sdk #4570 (atomic writes), append-only event log",
     "events.tail": "OpenHands software-agent-sdk #1865, #1832",
     "events.unique": "OpenHands software-agent-sdk #1791, OpenHands #12197 (doubled after a reconnect)",
+    "hooks.delivered": "OpenHands agent-server: `WebhookSpec`; software-agent-sdk #3199 (a batch that failed is kept)",
     "loop.answered": "OpenHands software-agent-sdk #442, #4194 (a message that arrives during a step is picked up)",
     "loop.bounded": "OpenHands openhands-sdk `RemoteConversation` (back-off of 1 to 30 s, FATAL_WS_CLOSE_CODES 4001 and 4004)",
     "loop.consent": "OpenHands software-agent-sdk #79, #5092 (a message is no approval)",
