@@ -14,6 +14,7 @@ from test_guarantee_events import ROWS as EVENT_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_messages import ROWS as MESSAGE_ROWS
 from test_guarantee_progress import ROWS as PROGRESS_ROWS
+from test_guarantee_resumable import ROWS as RESUMABLE_ROWS
 from test_guarantee_sane import ROWS as SANE_ROWS
 from test_guarantee_status import ROWS as STATUS_ROWS
 from test_guarantee_status import lazy
@@ -24,7 +25,16 @@ from tailproof.guarantees.verdict import Level
 from tailproof.history.reader import History
 from tailproof.history.records import Fault, Phase, Stall
 
-ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS, *MESSAGE_ROWS, *CLIENT_ROWS, *SANE_ROWS, *PROGRESS_ROWS]
+ROWS: list[Row] = [
+    *EVENT_ROWS,
+    *STATUS_ROWS,
+    *LOOP_ROWS,
+    *MESSAGE_ROWS,
+    *CLIENT_ROWS,
+    *SANE_ROWS,
+    *PROGRESS_ROWS,
+    *RESUMABLE_ROWS,
+]
 PROMISED = {
     "events": {
         "complete",
@@ -37,6 +47,7 @@ PROMISED = {
         "stable",
         "paged",
         "paired",
+        "resumable",
     },
     "status": {"known", "agree", "final", "crash", "gated", "client"},
     "loop": {
