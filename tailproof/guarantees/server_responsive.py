@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
-from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STATUS, TOOL, WIRE
+from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STATUS, STREAM, TOOL, WIRE
 from tailproof.history.header import Header
 from tailproof.history.parameters import parameter
 from tailproof.history.plan import looks, turns
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
-from tailproof.history.server_records import Request
+from tailproof.history.server_records import Request, Stream
 from tailproof.history.timeline import SECOND, seconds
 from tailproof.history.traffic import Span, requests_of_the_ready
 
@@ -18,7 +18,7 @@ READS = frozenset({"status", "load"})
 
 
 def responsive(history: History) -> Verdict:
-    """Whoever asks for the status or the events while a step is under way is answered within T, whoever holds the step.
+    """Whoever asks for the status or the events while a step is under way, or subscribes, is answered within T, whoever holds the step.
 
     A step is under way from each question to the model to its answer, and from the begin of each tool to its end. Judged on what
     `server.ready` is judged on; one request that hangs is enough, whatever it is answered at last. What was asked at no step decides
@@ -31,6 +31,21 @@ def responsive(history: History) -> Verdict:
         for request in requests_of_the_ready(history)
         if request.verb in READS and any(_during(request, step) for step in steps)
     ]
+    served = _newcomers(history, steps)
+    kept = [(one, first) for one, first in served if first.t_ns - one.t_ns > limit_s * SECOND]
+    if kept:
+        worst_one, first = max(kept, key=lambda pair: pair[1].t_ns - pair[0].t_ns)
+        took_s = seconds(first.t_ns - worst_one.t_ns)
+        return violated(
+            f"{worst_one.witness} {worst_one.reading} subscribed during a step and was sent nothing for {took_s} s",
+            signature="subscribe-waits",
+            expected=[f"a first event within {limit_s:g} s"],
+            seen=[f"{other.reading} {other.stage} after {seconds(other.t_ns - one.t_ns)} s" for one, other in kept],
+            evidence=[at(worst_one, "subscribed"), at(first, first.stage)],
+            timed=True,
+            limit_s=limit_s,
+            took_s=took_s,
+        )
     late = [request for request in reads if _waited(request) > limit_s * SECOND]
     if late:
         worst = max(late, key=_waited)
@@ -45,15 +60,31 @@ def responsive(history: History) -> Verdict:
             limit_s=limit_s,
             took_s=seconds(_waited(worst)),
         )
-    if not reads:
+    if not reads and not served:
         return inconclusive("nobody asked for anything while a step was under way")
-    slowest = max(map(_waited, reads))
+    slowest = max((*map(_waited, reads), *(first.t_ns - one.t_ns for one, first in served)))
     return holds(
-        f"{len(reads)} requests during a step, each answered within {limit_s:g} s",
-        compared={"requests during a step": len(reads), "steps": len(steps)},
+        f"{len(reads)} requests and {len(served)} subscriptions during a step, each answered within {limit_s:g} s",
+        compared={"requests during a step": len(reads), "subscriptions during a step": len(served)},
         limit_s=limit_s,
         took_s=seconds(slowest),
     )
+
+
+def _newcomers(history: History, steps: list[Span]) -> list[tuple[Stream, Stream]]:
+    """Who subscribed past the wire during a step, with the first event or the end of it, whichever came first."""
+    later: dict[tuple[str, str], Stream] = {}
+    for one in history.streams:
+        if one.stage in ("subscribed", "closed"):
+            later.setdefault((one.witness, one.reading), one)
+    return [
+        (one, later[one.witness, one.reading])
+        for one in history.streams
+        if one.stage == "opened"
+        and one.path in ("direct", "resumed")
+        and (one.witness, one.reading) in later
+        and any(began <= one.t_ns <= ended for began, ended in steps)
+    ]
 
 
 def _steps(history: History) -> list[Span]:
@@ -96,7 +127,7 @@ GUARANTEES = (
         promise="Whoever asks for the status or the events while a step is under way is answered within T, whoever holds the step.",
         judge=responsive,
         applies=_takes_long,
-        rests_on=frozenset({LOG, STATUS, MODEL, TOOL, ENGINE, CLIENT, WIRE}),
+        rests_on=frozenset({LOG, STREAM, STATUS, MODEL, TOOL, ENGINE, CLIENT, WIRE}),
         rests_on_time=True,
     ),
 )

@@ -72,9 +72,13 @@ LOOKS = frozenset({"status", "count", "page", "page-newest"})
 
 
 def looks(header: Header) -> bool:
-    """Another user looks at the conversation while the trial runs."""
+    """Another user looks at the conversation, or subscribes to it, while the loop stands still."""
     return any(
-        act.get("act") == "user.request" and (act.get("with") or {}).get("verb") in LOOKS
+        str(act.get("at", "")).partition(":")[0] in HOLDING
+        and (
+            act.get("act") == "user.subscribe"
+            or (act.get("act") == "user.request" and (act.get("with") or {}).get("verb") in LOOKS)
+        )
         for act in header.plan.get("acts") or ()
     )
 

@@ -16,6 +16,7 @@ from test_guarantee_hooks import ROWS as HOOKS_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_messages import ROWS as MESSAGE_ROWS
 from test_guarantee_progress import ROWS as PROGRESS_ROWS
+from test_guarantee_resumable import ROWS as RESUMABLE_ROWS
 from test_guarantee_sane import ROWS as SANE_ROWS
 from test_guarantee_status import ROWS as STATUS_ROWS
 from test_guarantee_status import lazy
@@ -36,6 +37,7 @@ ROWS: list[Row] = [
     *PROGRESS_ROWS,
     *ACCESS_ROWS,
     *HOOKS_ROWS,
+    *RESUMABLE_ROWS,
 ]
 PROMISED = {
     "events": {
@@ -49,6 +51,7 @@ PROMISED = {
         "stable",
         "paged",
         "paired",
+        "resumable",
     },
     "status": {"known", "agree", "final", "crash", "gated", "client"},
     "loop": {

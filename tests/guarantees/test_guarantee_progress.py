@@ -7,7 +7,7 @@ from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, B
 
 from tailproof.guarantees.catalogue import judge
 from tailproof.history.records import Effect, ModelCall, Phase, Rendezvous, Run
-from tailproof.history.server_records import Event, Request, Status
+from tailproof.history.server_records import Event, Request, Status, Stream
 
 SLOW = [{"tools": [{}]}, {"tools": [{}], "delay_s": 8}, {"finish": "All done."}]
 
@@ -68,11 +68,22 @@ def slow(waited: float, verb: str = "load", begin: float = 2.8, code: int = 200)
     built.put(2.7, ModelCall(stage="asked", turn=1, request=9, conversation="c1", said=["go"]))
     built.put(12.7, ModelCall(stage="answered", turn=1, request=9, conversation="c1"))
     built.move(Phase, {"name": "stopping"}, 20.0).move(Phase, {"name": "ended"}, 21.0)
-    built.without(Phase, name="reading")
+    built.without(Phase, name="reading").move(Stream, {"reading": "stream:0", "stage": "closed"}, 20.5)
     for stage in built.placed[:]:
         if getattr(stage[1], "stage", "") == "stopped":
             built.placed.remove(stage)
     return built.ask(begin + waited, verb, code, waited, method="GET", path=f"/{verb}")
+
+
+def newcomer(after: float) -> Built:
+    """Somebody subscribes while the model thinks for eight seconds, and is sent the first event so many seconds later."""
+    built = slow(0.02)
+    asked = min(at for at, one in built.placed if isinstance(one, ModelCall) and one.stage == "asked" and one.turn == 1)
+    way = {"reading": "stream:newcomer", "conversation": "c1", "path": "direct", "witness": "user"}
+    built.header.witnesses["user"] = ["stream"]
+    return built.put(asked + 0.2, Stream(stage="opened", **way)).put(
+        asked + 0.2 + after, Stream(stage="subscribed", **way)
+    )
 
 
 ROWS = [
@@ -133,6 +144,8 @@ ROWS = [
         INCONCLUSIVE,
         lambda: _unasked().ask(12.0, "send", 200, 9.0, text="go"),
     ),
+    Row("server.responsive", "a-newcomer-at-once", HOLDS, lambda: newcomer(1.0)),
+    Row("server.responsive", "a-newcomer-waits-for-the-step", VIOLATED, lambda: newcomer(7.5), "subscribe-waits"),
     Row("server.responsive", "nobody-asks", INCONCLUSIVE, lambda: _unasked()),
     Row("server.responsive", "no-long-step", NOT_APPLICABLE, calm),
 ]
