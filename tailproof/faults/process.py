@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof, Stage
+from tailproof.history.plan import GRACE_S
 from tailproof.targets.target import Place, Scope
 
 
@@ -77,7 +78,7 @@ class RestartOptions(_Options):
     """`with:` of `process.restart`."""
 
     restart: Place = "in-place"
-    grace: float = Field(default=10.0, ge=0, le=600)
+    grace: float = Field(default=GRACE_S, ge=0, le=600)
 
 
 class Restart:

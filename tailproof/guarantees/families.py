@@ -14,21 +14,25 @@ from tailproof.guarantees import (
     events_log,
     events_pages,
     events_stable,
+    events_terminal,
     loop,
     loop_answered,
     loop_consent,
     model_sound,
     server,
     server_sane,
+    server_stops,
     status,
     status_client,
+    status_legal,
     stream,
 )
 from tailproof.guarantees.verdict import Guarantee
 
 FAMILIES = (
-    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
-    *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, server_sane, client),
+    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages, events_terminal),
+    *(stream, status, status_client, status_legal, loop, loop_answered, loop_consent, model_sound, cost),
+    *(server, server_sane, server_stops, client),
 )
 
 GUARANTEES: Mapping[str, Guarantee] = MappingProxyType(
