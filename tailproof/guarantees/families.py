@@ -16,6 +16,7 @@ from tailproof.guarantees import (
     events_pages,
     events_resumable,
     events_stable,
+    events_terminal,
     hooks,
     loop,
     loop_answered,
@@ -24,19 +25,31 @@ from tailproof.guarantees import (
     server,
     server_responsive,
     server_sane,
+    server_stops,
     status,
     status_client,
+    status_legal,
     stream,
 )
 from tailproof.guarantees.verdict import Guarantee
 
 FAMILIES = (
-    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages, events_resumable),
+    *(
+        events_log,
+        events_stable,
+        events_delivery,
+        events_client,
+        events_callbacks,
+        events_pages,
+        events_resumable,
+        events_terminal,
+    ),
     *(
         hooks,
         stream,
         status,
         status_client,
+        status_legal,
         loop,
         loop_answered,
         loop_consent,
@@ -45,6 +58,7 @@ FAMILIES = (
         server,
         server_responsive,
         server_sane,
+        server_stops,
         access,
         client,
     ),

@@ -12,7 +12,11 @@ from tailproof.history.parameters import parameter
 
 KILLS = frozenset({"process.kill", "memory.server"})
 """Faults of which the server dies."""
-RESTARTS = KILLS | {"process.restart"}
+STOP = "process.restart"
+"""The fault that asks the server to end, and starts it again."""
+GRACE_S = 10.0
+"""How long it may take, unless the scenario says another time."""
+RESTARTS = KILLS | {STOP}
 """Faults that end a life of the server; it is started again."""
 BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.timeout", "network.limit_data"})
 """Faults that end a stream which is open."""
@@ -48,6 +52,12 @@ def _planned(header: Header, what: str) -> tuple[Planned, ...]:
         Planned(id=str(plan.get("id", "")), name=str(plan.get(what, "")), at=str(plan.get("at", "")))
         for plan in header.plan.get(f"{what}s") or ()
     )
+
+
+def grace_of(header: Header, fault: str) -> float:
+    """How long the server has for its end when this fault stops it, in seconds."""
+    options = next((plan.get("with") for plan in header.plan.get("faults") or () if plan.get("id") == fault), None)
+    return float((options or {}).get("grace", GRACE_S))
 
 
 def plans(header: Header, *names: str) -> bool:

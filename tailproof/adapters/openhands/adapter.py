@@ -10,7 +10,7 @@ from typing import Any
 from tailproof.adapters.openhands import disk, events, requests, seeding
 from tailproof.adapters.openhands.api import MODEL, MODEL_KEY, TOOL_PATIENCE_S, OpenHandsApi
 from tailproof.adapters.openhands.name import PROTOCOL
-from tailproof.adapters.openhands.releases import release
+from tailproof.adapters.openhands.releases import TRANSITIONS, release
 from tailproof.adapters.openhands.sources import SOURCES
 from tailproof.adapters.openhands.webhooks import OpenHandsWebhooks
 from tailproof.history.record import Neutral
@@ -92,6 +92,7 @@ class OpenHands(Adapter):
                 "lease_s": known.lease_s,
                 "stores_before_publishing": known.stores_before_publishing,
                 "stream_replay": "snapshot",
+                "transitions": TRANSITIONS,
                 "fatal_closes": "4001 4004",
                 "reads_wait_for_steps": known.reads_wait_for_steps,
                 "first_step_alone": known.first_step_alone,

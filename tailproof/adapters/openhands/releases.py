@@ -61,3 +61,19 @@ def release(version: str) -> Release:
         if asked is None or asked >= Version(since):
             known = replace(known, **change)
     return known
+
+
+TRANSITIONS = " ".join(
+    (
+        "idle>active,interrupted,failed",
+        "active>done,failed,stuck,waiting,interrupted",
+        "waiting>active,idle,failed",
+        "interrupted>active,failed",
+        "done>idle,active,interrupted,failed",
+        "failed>active,idle",
+        "stuck>idle,active,failed",
+    )
+)
+"""Which status can follow which, in neutral words. Sources: `LocalConversation` of the SDK 1.58.0 (run, pause, interrupt, messages,
+rejection, the end of a run; a stop hook takes `done` back, an interrupt comes too late for it) and the event service of the server,
+which says `failed` of whatever could not be run."""

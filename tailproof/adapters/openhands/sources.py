@@ -21,6 +21,7 @@ SOURCES: Mapping[str, str] = {
     "events.resumable": "OpenHands agent-server: resend_mode and after_timestamp of /sockets/events, after_seq of /sockets/session",
     "events.stable": "OpenHands software-agent-sdk #4570 (atomic writes), append-only event log",
     "events.tail": "OpenHands software-agent-sdk #1865, #1832",
+    "events.terminal": "OpenHands agent-server: the status in the log, the order in which a run ends (#3191, #4806)",
     "events.unique": "OpenHands software-agent-sdk #1791, OpenHands #12197 (doubled after a reconnect)",
     "hooks.delivered": "OpenHands agent-server: `WebhookSpec`; software-agent-sdk #3199 (a batch that failed is kept)",
     "loop.answered": "OpenHands software-agent-sdk #442, #4194 (a message that arrives during a step is picked up)",
@@ -38,6 +39,7 @@ SOURCES: Mapping[str, str] = {
     "server.responsive": "OpenHands software-agent-sdk #2296 (listing events takes no lock of a step)",
     "server.returns": "OpenHands software-agent-sdk #1554, #3184 (restart on the same disk)",
     "server.sane": "RFC 9112 and RFC 6455 (framing); the server's own /openapi.json (shapes); tailproof's limits for what is taken",
+    "server.stops": "OpenHands agent-server: SIGTERM closes every conversation (uvicorn's lifespan); software-agent-sdk #4570",
     "server.works": "OpenHands agent-server: POST /api/conversations, /events, /run and /sockets/events of each release",
     "status.agree": "OpenHands software-agent-sdk #1865, Paca-AI/paca#242 (stale status after a dead socket)",
     "status.client": "Paca-AI/paca#242 (`state.execution_status` is stale after the stream died)",
@@ -45,5 +47,6 @@ SOURCES: Mapping[str, str] = {
     "status.final": "OpenHands software-agent-sdk #3191",
     "status.gated": "OpenHands agent-server: deferred initialisation (OH_DEFERRED_INIT, /api/init)",
     "status.known": "OpenHands software-agent-sdk #3793",
+    "status.legal": "OpenHands openhands-sdk `ConversationExecutionStatus`, `LocalConversation` (run, pause, interrupt, messages)",
     "stream.resumed": "OpenHands software-agent-sdk #3987",
 }
