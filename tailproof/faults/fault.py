@@ -54,6 +54,8 @@ class Stage:
     """Empty until it was created."""
     deleted: bool = False
     """Another user has deleted the conversation: no run of it has an end that anybody could see."""
+    damaged: set[str] = field(default_factory=set)
+    """The files on the server's disk that a fault damaged: that they cannot be read is no fault of the reader's."""
     toxiproxy: Toxiproxy | None = None
     token: str = ""
     """The token of the tool that is held at the rendezvous, if it is one of a running tool."""
@@ -65,6 +67,8 @@ class Proof:
 
     proven: bool
     counters: Mapping[str, Any] = field(default_factory=dict)
+    destroyed: tuple[str, ...] = ()
+    """The ids of the events that nobody can read from the server's disk any more."""
 
 
 class Fault(Protocol):

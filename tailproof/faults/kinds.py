@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tailproof.faults.disk import Damage
 from tailproof.faults.fault import Make
 from tailproof.faults.memory import ChildOom, ServerOom
 from tailproof.faults.network import ToxicFault
@@ -24,6 +25,7 @@ KINDS: Mapping[str, Make] = {
     "process.kill": Kill,
     "process.restart": Restart,
     "process.pause": Pause,
+    "disk.damage": Damage,
     "memory.server": ServerOom,
     "memory.child": ChildOom,
     **{f"wire.{does}": _wire(does) for does in DOES},

@@ -23,7 +23,7 @@ from tailproof.history.record import CLIENT, CLOSERS
 from tailproof.history.records import ModelCall
 from tailproof.history.server_records import Event, Request
 from tailproof.history.timeline import accepted
-from tailproof.history.views import EventList, Log, belongs, conversations, lists_of, log_of, no_log
+from tailproof.history.views import EventList, Log, belongs, conversations, destroyed_events, lists_of, log_of, no_log
 
 NO_EVENTS = "no event was seen in this trial"
 TIME_CHARS = 60
@@ -57,7 +57,7 @@ def complete(history: History, conversation: str) -> Verdict:
 
     *Seen* is a durable event on any subscription, page, disk (of any life of the server), callback or client list, before the
     final reading began; a user message that the server accepted (2xx); and a tool call whose result the loop told the model:
-    it and its end are in the log. What only the last reading of the disk holds,
+    it and its end are in the log. Not due is what a fault destroyed on the disk. What only the last reading of the disk holds,
     behind all that the log holds, came after the reading and is counted apart. Snapshots and deltas are not durable.
     """
     log = log_of(history, conversation)
@@ -117,9 +117,10 @@ def complete(history: History, conversation: str) -> Verdict:
 def _told_to_the_model(history: History, conversation: str, log: Log) -> dict[str, ModelCall]:
     """Tool call -> the first request that tells the model its result, before the final reading began."""
     told: dict[str, ModelCall] = {}
+    damaged = {event.call for event in destroyed_events(history)}
     for call in history.model_calls:
         if call.stage == "asked" and call.t_ns < log.taken_ns and belongs(history, conversation, call.conversation):
-            for identity in call.results:
+            for identity in call.results.keys() - damaged:
                 told.setdefault(identity, call)
     return told
 
@@ -147,7 +148,8 @@ def _missing(one: EventList, log: Log) -> tuple[list[Event], int]:
 
 
 def sent_messages(history: History, conversation: str) -> list[tuple[Request, int | None]]:
-    """Each user message that the server accepted, and its place in the final log (None: not there)."""
+    """Each user message that the server accepted, and its place in the final log (None: not there), without those that a fault
+    destroyed on the disk."""
     sends = [
         request
         for request in history.requests
@@ -159,6 +161,12 @@ def sent_messages(history: History, conversation: str) -> list[tuple[Request, in
     log = log_of(history, conversation)
     if log is None or not sends:
         return []
+    for event in destroyed_events(history):
+        gone = next(
+            (send for send in sends if event.role == "message" and send.text.strip() == event.text.strip()), None
+        )
+        if gone:
+            sends.remove(gone)
     free = [(place, event.text.strip()) for place, event in enumerate(log.events) if event.role == "message"]
     placed: list[tuple[Request, int | None]] = []
     for send in sends:

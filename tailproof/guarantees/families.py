@@ -10,6 +10,7 @@ from tailproof.guarantees import (
     cost,
     events_callbacks,
     events_client,
+    events_damage,
     events_delivery,
     events_log,
     events_pages,
@@ -27,7 +28,7 @@ from tailproof.guarantees import (
 from tailproof.guarantees.verdict import Guarantee
 
 FAMILIES = (
-    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
+    *(events_log, events_stable, events_damage, events_delivery, events_client, events_callbacks, events_pages),
     *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, server_sane, client),
 )
 

@@ -11,7 +11,9 @@ from tailproof.history.header import Header
 
 KILLS = frozenset({"process.kill", "memory.server"})
 """Faults of which the server dies."""
-RESTARTS = KILLS | {"process.restart"}
+DAMAGE = "disk.damage"
+"""The fault that damages a file of a conversation while the server is stopped."""
+RESTARTS = KILLS | {"process.restart", DAMAGE}
 """Faults that end a life of the server; it is started again."""
 BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.timeout", "network.limit_data"})
 """Faults that end a stream which is open."""
@@ -55,6 +57,14 @@ def plans(header: Header, *names: str) -> bool:
         one.name == name or (name.endswith(".") and one.name.startswith(name))
         for one in (*planned_faults(header), *planned_acts(header))
         for name in names
+    )
+
+
+def damages_state(header: Header) -> bool:
+    """What is damaged on the disk is the state of the conversation, not an event of it."""
+    return any(
+        plan.get("fault") == DAMAGE and (plan.get("with") or {}).get("to") == "state"
+        for plan in header.plan.get("faults") or ()
     )
 
 

@@ -14,6 +14,7 @@ from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.incoming.stream import MessageStream
 from tailproof.protocol.naming import Naming
+from tailproof.protocol.stored import Stored
 from tailproof.waiting import Budget
 
 RequestWord = Literal[
@@ -36,8 +37,8 @@ class Promises:
 
     - `crash_policy`: after a crash a run is shown as failed or has an error event (`error`), is shown as interrupted (`interrupted`), or
       goes on by itself (`run-again`). Missing: no mark is owed.
-    - `deferred_init`, `confirmations`, `seeded_histories` (`seed`): the protocol has it. Missing: it has not, and scenarios with it
-      are not run.
+    - `deferred_init`, `confirmations`, `seeded_histories` (`seed`), `stored_files` (`stored`): the protocol has it.
+      Missing: it has not, and scenarios with it are not run.
     - `page_size`: the most events of a page. Missing: 100.
     - `fatal_closes`: close codes of a stream after which a client must not subscribe again, parted by blanks. Missing: none.
     - `reads_wait_for_steps`: reading events hangs until the step under way has ended. `first_step_alone`: reading a status during the
@@ -334,6 +335,10 @@ class Adapter(Protocol):
     def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEvent], Sequence[str]]]:
         """Per conversation below `conversations` on this host: id, raw status, events in log order, unreadable files. Events are
         read as they are asked for, a log may be larger than memory; the last list is complete when the events are through."""
+
+    def stored(self, conversations: Path, conversation: str) -> Stored:
+        """The files of one conversation below `conversations`; only where `promises` has the fact `stored_files`."""
+        raise LookupError(f"an event of the protocol {self.name} has no file of its own")
 
     def seed(self, conversations: Path, conversation: str, history: SeededHistory) -> None:
         """Let the log of a finished conversation hold so many events, on the disk of a stopped server, by cloning what that

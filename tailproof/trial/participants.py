@@ -182,7 +182,10 @@ class Participants(Assembly):
             return
         epoch = self.server.epoch
         copy = self.server.disk(self._scratch / f"disk-{epoch}-{int(final)}")
-        record_disk(self.adapter, self._recorder, copy, epoch=epoch, final=final, only=self.conversation)
+        damaged = self.stage.damaged
+        record_disk(
+            self.adapter, self._recorder, copy, epoch=epoch, final=final, only=self.conversation, damaged=damaged
+        )
 
     def clear(self) -> bool:
         """Leave a shared server as it was found: without any conversation. False when the server does not do it."""

@@ -15,6 +15,7 @@ SOURCES: Mapping[str, str] = {
     "events.ordered": "OpenHands software-agent-sdk #1737 (clients sort by timestamp), timestamp__gte and resend_mode=since",
     "events.paged": "OpenHands agent-server: events/search (page_id, limit, sort_order) and events/count",
     "events.paired": "OpenHands software-agent-sdk #1554 and the model protocols: each tool call has one result",
+    "events.spared": "OpenHands software-agent-sdk #3754 (one unreadable event file does not fail the page)",
     "events.stable": "OpenHands software-agent-sdk #4570 (atomic writes), append-only event log",
     "events.tail": "OpenHands software-agent-sdk #1865, #1832",
     "events.unique": "OpenHands software-agent-sdk #1791, OpenHands #12197 (doubled after a reconnect)",
