@@ -9,6 +9,7 @@ from tailproof.faults.fault import Make
 from tailproof.faults.memory import ChildOom, ServerOom
 from tailproof.faults.network import ToxicFault
 from tailproof.faults.process import Kill, Pause, Restart
+from tailproof.faults.server_clock import Step
 from tailproof.faults.wire import DOES, WireFault
 from tailproof.wire.toxiproxy import TOXICS, ToxicType
 
@@ -26,6 +27,7 @@ KINDS: Mapping[str, Make] = {
     "process.restart": Restart,
     "process.pause": Pause,
     "disk.damage": Damage,
+    "clock.step": Step,
     "memory.server": ServerOom,
     "memory.child": ChildOom,
     **{f"wire.{does}": _wire(does) for does in DOES},

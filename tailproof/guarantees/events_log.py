@@ -18,6 +18,7 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import DISK, LOG, MODEL, STREAM, TOOL, WIRE
+from tailproof.history.plan import CLOCK, steps_s
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, CLOSERS
 from tailproof.history.records import ModelCall
@@ -223,7 +224,8 @@ def ordered(history: History, conversation: str) -> Verdict:
     """Order and timestamps never go back; every reader sees the same order.
 
     The time stamps of the final log never decrease, and the disk and every client list show the events that they share with
-    the log in the log's order (for subscriptions see `events.delivered`, for pages `events.paged`). Bookkeeping events
+    the log in the log's order (for subscriptions see `events.delivered`, for pages `events.paged`). Where a fault sets the
+    server's own clock, the stamps may go back once with it, by no more than that; the order is that of the log all the same. Bookkeeping events
     (statistics, titles) come from other threads than the loop and are counted apart.
     """
     log = log_of(history, conversation)
@@ -231,8 +233,14 @@ def ordered(history: History, conversation: str) -> Verdict:
         return without_log(history, conversation)
     loop = [event for event in log.events if event.role != "bookkeeping"]
     stamped = [event for event in loop if event.ts]
+    set_s = _clock_set_s(history)
     for earlier, event in pairwise(stamped):
-        if event.ts < earlier.ts and _went_back(earlier.ts, event.ts):
+        back_s = _back_s(earlier.ts, event.ts) if event.ts < earlier.ts else 0.0
+        if back_s > 0:
+            due = min((one for one in set_s if one >= back_s), default=None)
+            if due is not None:
+                set_s.remove(due)
+                continue
             return violated(
                 f"the log goes back in time: {event.name} of {event.ts} comes after {earlier.name} of {earlier.ts}",
                 signature="time-goes-back",
@@ -280,12 +288,19 @@ def first_swap(events: Iterable[Event], place: dict[str, int]) -> tuple[Event, E
     return None
 
 
-def _went_back(earlier: str, later: str) -> bool:
-    """Compare as times what compares badly as text (zones, missing fractions). What cannot be compared did not go back."""
+def _back_s(earlier: str, later: str) -> float:
+    """By how many seconds `later` is before `earlier`. They are compared as times, for they compare badly as text (zones, missing
+    fractions). What cannot be compared did not go back."""
     try:
-        return datetime.fromisoformat(later) < datetime.fromisoformat(earlier)
+        return (datetime.fromisoformat(earlier) - datetime.fromisoformat(later)).total_seconds()
     except (ValueError, TypeError):
-        return False
+        return 0.0
+
+
+def _clock_set_s(history: History) -> list[float]:
+    """By how many seconds a fault set the server's clock, for each that is proven: it goes back once, at the fault or at its healing."""
+    proven = {fault.fault for fault in history.faults if fault.stage == "proven" and fault.name == CLOCK}
+    return [abs(steps_s(history.header, fault)) for fault in sorted(proven)]
 
 
 def _is_time(stamp: str) -> bool:

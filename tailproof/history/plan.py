@@ -11,6 +11,8 @@ from tailproof.history.header import Header
 
 KILLS = frozenset({"process.kill", "memory.server"})
 """Faults of which the server dies."""
+CLOCK = "clock.step"
+"""The fault that sets the server's clock."""
 DAMAGE = "disk.damage"
 """The fault that damages a file of a conversation while the server is stopped."""
 RESTARTS = KILLS | {"process.restart", DAMAGE}
@@ -58,6 +60,13 @@ def plans(header: Header, *names: str) -> bool:
         for one in (*planned_faults(header), *planned_acts(header))
         for name in names
     )
+
+
+def steps_s(header: Header, fault: str) -> float:
+    """By how many seconds the fault with this id sets the server's clock; 0 for one that does not."""
+    plan: Mapping[str, Any] = next((one for one in header.plan.get("faults") or () if one.get("id") == fault), {})
+    hours = (plan.get("with") or {}).get("hours", 0) if plan.get("fault") == CLOCK else 0
+    return float(hours) * 3600
 
 
 def damages_state(header: Header) -> bool:

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
-from ruamel.yaml import YAML
 
 from fixtures.broken.clients import CLIENTS
 from fixtures.broken.servers import SERVERS
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Level, Outcome, Verdict
 from tailproof.history.reader import History
+from tailproof.runner.check import catalogue
 from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
@@ -85,9 +84,8 @@ def scenario(name: str, variant: str) -> dict[str, Any]:
     """A scenario of the catalogue, or the variant's own."""
     if variant in OWN:
         return OWN[variant]
-    path = next((ROOT / "scenarios").rglob(f"{name}.yaml"))
-    plan = YAML(typ="safe").load(path.read_text())
-    return {**plan, "parameters": {**plan.get("parameters", {}), **SHORTER}}
+    plan = catalogue((name,))[0].model_dump(mode="json", by_alias=True)
+    return {**plan, "parameters": {**plan["parameters"], **SHORTER}}
 
 
 def play(plan: dict[str, Any], place: Path, *, target: str = "reference", client: str = "plain") -> History:
