@@ -225,8 +225,8 @@ def ordered(history: History, conversation: str) -> Verdict:
 
     The time stamps of the final log never decrease, and the disk and every client list show the events that they share with
     the log in the log's order (for subscriptions see `events.delivered`, for pages `events.paged`). Where a fault sets the
-    server's own clock, the stamps may go back once with it, by no more than that; the order is that of the log all the same. Bookkeeping events
-    (statistics, titles) come from other threads than the loop and are counted apart.
+    server's own clock, the stamps may go back once with it, by no more than that; the order is that of the log all the same.
+    Bookkeeping events (statistics, titles) come from other threads than the loop and are counted apart.
     """
     log = log_of(history, conversation)
     if log is None:

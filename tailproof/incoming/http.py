@@ -148,6 +148,7 @@ class _Asked:
     connected: bool = False
     code: int = 0
     kind: str = ""
+    date: str = ""
     body: bytearray = field(default_factory=bytearray)
     broken: str = ""
     """It was ended by the server before it was whole."""
