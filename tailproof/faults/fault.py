@@ -99,6 +99,8 @@ class Stage:
     """Empty until it was created."""
     deleted: bool = False
     """Another user has deleted the conversation: no run of it has an end that anybody could see."""
+    damaged: set[str] = field(default_factory=set)
+    """The files on the server's disk that a fault damaged: that they cannot be read is no fault of the reader's."""
     toxiproxy: Toxiproxy | None = None
     hooks: Receiver | None = None
     """There when the scenario has webhooks."""
@@ -112,6 +114,8 @@ class Proof:
 
     proven: bool
     counters: Mapping[str, Any] = field(default_factory=dict)
+    destroyed: tuple[str, ...] = ()
+    """The ids of the events that nobody can read from the server's disk any more."""
 
 
 class Fault(Protocol):

@@ -11,7 +11,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLOSERS, SETTLED
 from tailproof.history.server_records import Event
 from tailproof.history.timeline import clean_statuses
-from tailproof.history.views import EventList, lists_of, log_of
+from tailproof.history.views import EventList, destroyed_events, lists_of, log_of
 
 
 def paged(history: History, conversation: str) -> Verdict:
@@ -104,8 +104,8 @@ def paired(history: History, conversation: str) -> Verdict:
     """Every action ends with exactly one observation, rejection or error event.
 
     Judged on the final log, by call id, once the conversation has come to rest; as long as it runs or waits for a confirmation
-    an action may be open, but none may be closed twice. A call id that the model itself gave to several calls of one reply has as
-    many ends.
+    an action may be open, but none may be closed twice. One whose end a fault destroyed on the disk may stay open. A call id that the
+    model itself gave to several calls of one reply has as many ends.
     """
     log = log_of(history, conversation)
     if log is None:
@@ -128,7 +128,8 @@ def paired(history: History, conversation: str) -> Verdict:
             actions=len(actions),
             twice=len(twice),
         )
-    unclosed = [action for call, action in actions.items() if not closers[call]]
+    ends_destroyed = {event.call for event in destroyed_events(history) if event.role in CLOSERS}
+    unclosed = [action for call, action in actions.items() if not closers[call] and call not in ends_destroyed]
     if not unclosed:
         return holds(f"each of {len(actions)} actions has exactly one end", compared={"actions": len(actions)})
     statuses = clean_statuses(history, conversation)

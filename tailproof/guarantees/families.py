@@ -11,6 +11,7 @@ from tailproof.guarantees import (
     cost,
     events_callbacks,
     events_client,
+    events_damage,
     events_delivery,
     events_log,
     events_pages,
@@ -37,6 +38,7 @@ FAMILIES = (
     *(
         events_log,
         events_stable,
+        events_damage,
         events_delivery,
         events_client,
         events_callbacks,

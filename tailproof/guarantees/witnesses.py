@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from tailproof.history.plan import KILLS, RESTARTS, client_tells, is_seeded
+from tailproof.history.plan import KILLS, RESTARTS, client_tells, damages_state, is_seeded
 from tailproof.history.reader import History, Tally, derived
 from tailproof.history.record import CLIENT, Record
 from tailproof.history.records import Effect, End, ModelCall
@@ -231,14 +231,15 @@ def _engines(history: History, known: Known) -> Iterator[Blind]:
 
 
 def _disks(history: History, known: Known) -> Iterator[Blind]:
-    """The disk was read whole, at the end and after each death, unless the conversation had been deleted."""
+    """The disk was read whole, at the end and after each death, unless the conversation had been deleted. It shows a status, unless
+    a fault damaged that."""
     read = [one for one in lists(history) if one.source == "disk"]
     for one in read:
         if not one.complete:
             yield DISK, f"the disk was not read whole: {one.why_incomplete}"
     told = {status.epoch for status in history.statuses if status.via == "disk"}
     for one in read:
-        if one.end is not None and one.end.epoch not in told:
+        if one.end is not None and one.end.epoch not in told and not damages_state(history.header):
             yield DISK, f"{one.reading} shows no status"
     created = any(one.subscribed or one.source == "page" for one in lists(history))
     if created and not deleted(history) and not any(one.final for one in read):

@@ -16,7 +16,11 @@ STOP = "process.restart"
 """The fault that asks the server to end, and starts it again."""
 GRACE_S = 10.0
 """How long it may take, unless the scenario says another time."""
-RESTARTS = KILLS | {STOP}
+CLOCK = "clock.step"
+"""The fault that sets the server's clock."""
+DAMAGE = "disk.damage"
+"""The fault that damages a file of a conversation while the server is stopped."""
+RESTARTS = KILLS | {STOP, DAMAGE}
 """Faults that end a life of the server; it is started again."""
 BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.timeout", "network.limit_data"})
 """Faults that end a stream which is open."""
@@ -90,6 +94,21 @@ def looks(header: Header) -> bool:
             or (act.get("act") == "user.request" and (act.get("with") or {}).get("verb") in LOOKS)
         )
         for act in header.plan.get("acts") or ()
+    )
+
+
+def steps_s(header: Header, fault: str) -> float:
+    """By how many seconds the fault with this id sets the server's clock; 0 for one that does not."""
+    plan: Mapping[str, Any] = next((one for one in header.plan.get("faults") or () if one.get("id") == fault), {})
+    hours = (plan.get("with") or {}).get("hours", 0) if plan.get("fault") == CLOCK else 0
+    return float(hours) * 3600
+
+
+def damages_state(header: Header) -> bool:
+    """What is damaged on the disk is the state of the conversation, not an event of it."""
+    return any(
+        plan.get("fault") == DAMAGE and (plan.get("with") or {}).get("to") == "state"
+        for plan in header.plan.get("faults") or ()
     )
 
 

@@ -43,6 +43,8 @@ class Fault(Record, tag="fault"):
     scope: str = ""
     proof: dict[str, Any] = {}
     """For `proven` and `unproven`: the counters that are not the fault's own, before and after."""
+    destroyed: list[str] = []
+    """Of `proven`: the ids of the events that nobody can read from the server's disk any more."""
 
 
 class Act(Record, tag="act"):

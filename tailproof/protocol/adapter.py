@@ -16,6 +16,7 @@ from tailproof.incoming.stream import MessageStream
 from tailproof.protocol.access import Access
 from tailproof.protocol.naming import Naming
 from tailproof.protocol.rarer import RarerVerbs
+from tailproof.protocol.stored import Stored
 from tailproof.protocol.webhooks import Webhooks
 from tailproof.waiting import Budget
 
@@ -51,10 +52,10 @@ class Promises:
 
     - `crash_policy`: after a crash a run is shown as failed or has an error event (`error`), is shown as interrupted (`interrupted`), or
       goes on by itself (`run-again`). Missing: no mark is owed.
-    - `deferred_init`, `confirmations`, `seeded_histories` (`seed`): the protocol has it. Missing: it has not, and scenarios with it
-      are not run.
     - `can`: the verbs of `rarer.RarerVerbs` that it has but for subscriptions (`interrupt confirm fork`), and `replays`, the ways of
       `since.Since` in which one can begin in the past (`all time cursor`); both parted by blanks. Missing: none.
+    - `deferred_init`, `confirmations`, `seeded_histories` (`seed`), `stored_files` (`stored`): the protocol has it.
+      Missing: it has not, and scenarios with it are not run.
     - `page_size`: the most events of a page. Missing: 100.
     - `fatal_closes`: close codes of a stream after which a client must not subscribe again, parted by blanks. Missing: none.
     - `reads_wait_for_steps`: reading events hangs until the step under way has ended. `first_step_alone`: reading a status during the
@@ -85,7 +86,7 @@ class NotAnEvent(Misshapen):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the server said to one request. `code` 0 means that it said nothing, and `error` why; with a `flaw`, `error` says what is
-    wrong with what it said. `cut` requests were ended by the harness itself."""
+    wrong with what it said. `cut` requests were ended by the harness itself; `date` is the server's own clock, as HTTP writes it."""
 
     verb: str
     method: str
@@ -96,6 +97,7 @@ class Answer:
     error: str = ""
     flaw: Flaw = ""
     cut: bool = False
+    date: str = ""
     text: str = ""
 
     @property
@@ -367,6 +369,10 @@ class Adapter(Protocol):
     def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEvent], Sequence[str]]]:
         """Per conversation below `conversations` on this host: id, raw status, events in log order, unreadable files. Events are
         read as they are asked for, a log may be larger than memory; the last list is complete when the events are through."""
+
+    def stored(self, conversations: Path, conversation: str) -> Stored:
+        """The files of one conversation below `conversations`; only where `promises` has the fact `stored_files`."""
+        raise LookupError(f"an event of the protocol {self.name} has no file of its own")
 
     def seed(self, conversations: Path, conversation: str, history: SeededHistory) -> None:
         """Let the log of a finished conversation hold so many events, on the disk of a stopped server, by cloning what that

@@ -14,6 +14,7 @@ from tailproof.acts.catalogue import planned
 from tailproof.faults.meaning import lacks
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.history.directory import called
+from tailproof.history.plan import DAMAGE
 from tailproof.incoming import BadInput
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
@@ -270,6 +271,8 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
     if scenario.confirmation != "never" and not promises.facts.get("confirmations"):
         return f"the protocol {adapter.name} knows no confirmations"
     abilities = target.capabilities | abilities_of(promises.facts)
+    if any(plan.kind == DAMAGE for plan in scenario.faults) and not promises.facts.get("stored_files"):
+        return f"an event of the protocol {adapter.name} has no file of its own that could be damaged"
     for plan in scenario.landings:
         reason = planned(plan).available(abilities)
         if reason:

@@ -217,7 +217,10 @@ class Participants(Assembly):
         copy = self.server.disk(place)
         if final:
             self._lookout.look_at_files(place, but=PurePath(self.server.workspace).name)
-        record_disk(self.adapter, self._recorder, copy, epoch=epoch, final=final, only=self.conversation)
+        damaged = self.stage.damaged
+        record_disk(
+            self.adapter, self._recorder, copy, epoch=epoch, final=final, only=self.conversation, damaged=damaged
+        )
 
     def clear(self) -> bool:
         """Leave a shared server as it was found: without any conversation. False when the server does not do it."""

@@ -27,6 +27,7 @@ from tailproof.protocol.adapter import (
     SeededHistory,
     StatusReads,
 )
+from tailproof.protocol.stored import Stored
 from tailproof.resources import REFERENCE
 from tailproof.waiting import Budget
 
@@ -81,6 +82,7 @@ class OpenHands(Adapter):
                 "deferred_init": known.deferred_init,
                 "confirmations": True,
                 "seeded_histories": True,
+                "stored_files": True,
                 "page_size": 100,
                 "can": " ".join(
                     ["confirm", *(["interrupt"] if known.interrupts else []), *(["fork"] if known.forks else [])]
@@ -169,6 +171,10 @@ class OpenHands(Adapter):
     def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEvent], Sequence[str]]]:
         """Per conversation: id, raw status, events in log order, unreadable files."""
         return disk.read_disk(conversations)
+
+    def stored(self, conversations: Path, conversation: str) -> Stored:
+        """The state and a file for each event."""
+        return disk.stored(conversations, conversation)
 
     def seed(self, conversations: Path, conversation: str, history: SeededHistory) -> None:
         """Actions with their observations, and the condensations that make the model forget them. Raises SeedingError."""

@@ -19,6 +19,7 @@ SOURCES: Mapping[str, str] = {
     "events.paged": "OpenHands agent-server: events/search (page_id, limit, sort_order) and events/count",
     "events.paired": "OpenHands software-agent-sdk #1554 and the model protocols: each tool call has one result",
     "events.resumable": "OpenHands agent-server: resend_mode and after_timestamp of /sockets/events, after_seq of /sockets/session",
+    "events.spared": "OpenHands software-agent-sdk #3754 (one unreadable event file does not fail the page)",
     "events.stable": "OpenHands software-agent-sdk #4570 (atomic writes), append-only event log",
     "events.tail": "OpenHands software-agent-sdk #1865, #1832",
     "events.terminal": "OpenHands agent-server: the status in the log, the order in which a run ends (#3191, #4806)",
