@@ -97,8 +97,12 @@ def _options_of(kind: str, played: Sequence[Scenario]) -> dict[str, Any]:
 def _landing(kind: str, made: Fault, used: Sequence[str]) -> Iterator[str]:
     yield from ("", f"### `{kind}`", "", " ".join((inspect.getdoc(type(made)) or "").split()), "")
     yield f"- for example: {made.describe()}"
-    if lacks := made.available(frozenset()):
+    if kind.startswith("network."):
+        yield "- needs: Toxiproxy"  # whether this machine has it does not change the page
+    elif lacks := made.available(frozenset()):
         yield f"- without what it needs: {lacks}"
+    if proof := inspect.getdoc(made.verify):
+        yield f"- proven by: {' '.join(proof.split())}"
     for name, field in _fields(made):
         default = "" if field.is_required() else f", {field.get_default(call_default_factory=True)!r} unless said"
         yield f"- `{name}`: `{_type(field.annotation)}`{default}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tailproof.acts.access import UserProbeAccess, UserSendSpoiled
 from tailproof.acts.beside import UserConversation
 from tailproof.acts.listening import UserStall, UserSubscribe
 from tailproof.acts.user import UserDelete, UserMessage, UserPause
@@ -14,6 +15,8 @@ KINDS: Mapping[str, Make] = {
     "user.message": UserMessage,
     "user.pause": UserPause,
     "user.delete": UserDelete,
+    "user.probe-access": UserProbeAccess,
+    "user.send-spoiled": UserSendSpoiled,
     "user.run": UserRun,
     "user.interrupt": UserInterrupt,
     "user.confirm": UserConfirm,

@@ -85,6 +85,7 @@ class UserAct(ABC):
             return  # it answers when the loop goes on: `verify` waits for it
 
     def verify(self, stage: Stage) -> Proof:
+        """The answer of the server, and what a witness saw of it: the event, the status, or that the conversation is gone."""
         stage.budget.wait_event(f"the server to answer {self.name}", self._answered, within=PROOF_S)
         assert self._answer is not None, "an event that is set comes with its answer"
         counters: dict[str, Any] = {"answer": self._answer.code or self._answer.error}

@@ -8,10 +8,12 @@ from typing import Any, Literal, Protocol
 
 from tailproof.history.record import Record
 from tailproof.history.server_records import Event, Status
+from tailproof.hooks.receiver import Receiver
 from tailproof.incoming.stream import MessageStream
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.tool import ToolJournal
+from tailproof.protocol.access import SpoiledWord
 from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan
 from tailproof.protocol.since import Since
 from tailproof.protocol.subscription import Subscription
@@ -39,6 +41,20 @@ class OtherUser(Protocol):
         self, waited_for: str, wanted: Callable[[Event], bool], budget: Budget, *, n: int = 1, since_ns: int = 0
     ) -> Event:
         """Until the stream brought `n` events that `wanted` accepts; the n-th. Raises as `Budget.wait_for` does."""
+
+
+class ProbeAccess(Protocol):
+    """Tries what the server publishes with all kinds of keys."""
+
+    def __call__(self, budget: Budget, *, exhaustive: bool) -> Mapping[str, int]:
+        """How many doors were tried, and how often which answer came."""
+
+
+class SendSpoiled(Protocol):
+    """Sends requests that the server must reject, with a secret in them."""
+
+    def __call__(self, conversation: str, what: SpoiledWord, budget: Budget) -> Mapping[str, int]:
+        """How often which code was answered."""
 
 
 class Company(Protocol):
@@ -76,12 +92,16 @@ class Stage:
     """Waits until the (restarted) server answers as ready, and records it."""
     capabilities: frozenset[str]
     observer: OtherUser
+    probe_access: ProbeAccess
+    send_spoiled: SendSpoiled
     company: Company
     conversation: str = ""
     """Empty until it was created."""
     deleted: bool = False
     """Another user has deleted the conversation: no run of it has an end that anybody could see."""
     toxiproxy: Toxiproxy | None = None
+    hooks: Receiver | None = None
+    """There when the scenario has webhooks."""
     token: str = ""
     """The token of the tool that is held at the rendezvous, if it is one of a running tool."""
 

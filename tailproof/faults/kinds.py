@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tailproof.faults import hooks
 from tailproof.faults.fault import Make
 from tailproof.faults.memory import ChildOom, ServerOom
 from tailproof.faults.network import ToxicFault
@@ -28,4 +29,5 @@ KINDS: Mapping[str, Make] = {
     "memory.child": ChildOom,
     **{f"wire.{does}": _wire(does) for does in DOES},
     **{f"network.{toxic}": _network(toxic) for toxic in TOXICS},
+    **hooks.KINDS,
 }

@@ -72,6 +72,7 @@ class WireFault:
         stage.wire.add(self._rule(stage.adapter))
 
     def verify(self, stage: Stage) -> Proof:
+        """The wire's count of frames or requests that met the rule; a connection that is refused when the wire is down."""
         after = stage.wire.counters()
         grown = {name: value - self._before.get(name, 0) for name, value in after.items()}
         mine = f"rule.{self.id}."

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tailproof.guarantees import (
+    access,
     client,
     cost,
     events_callbacks,
@@ -15,6 +16,7 @@ from tailproof.guarantees import (
     events_pages,
     events_resumable,
     events_stable,
+    hooks,
     loop,
     loop_answered,
     loop_consent,
@@ -31,6 +33,7 @@ from tailproof.guarantees.verdict import Guarantee
 FAMILIES = (
     *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages, events_resumable),
     *(
+        hooks,
         stream,
         status,
         status_client,
@@ -42,6 +45,7 @@ FAMILIES = (
         server,
         server_responsive,
         server_sane,
+        access,
         client,
     ),
 )

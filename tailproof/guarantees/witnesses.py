@@ -19,8 +19,8 @@ from tailproof.history.views import EventList, lists
 
 TRIAL = "trial"
 LOG, STREAM, STATUS = "observer.log", "observer.stream", "observer.status"
-DISK, MODEL, TOOL, WIRE, ENGINE = "disk", "model", "tool", "wire", "engine"
-WITNESSES = (TRIAL, LOG, STREAM, STATUS, DISK, MODEL, TOOL, WIRE, CLIENT, ENGINE)
+DISK, MODEL, TOOL, WIRE, ENGINE, HOOKS = "disk", "model", "tool", "wire", "engine", "hooks"
+WITNESSES = (TRIAL, LOG, STREAM, STATUS, DISK, MODEL, TOOL, WIRE, CLIENT, ENGINE, HOOKS)
 """What a guarantee may rest on. The observer is three witnesses in one file: it reads the log, listens, and asks for the status."""
 
 COUNTED_SINCE = 2

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tailproof.history.header import Header
 
 PARAMETERS: Mapping[str, float] = {
+    "hooks.delivered": 10.0,
     "lag": 0.0,
     "loop.bounded.10s": 20.0,
     "loop.bounded.1s": 5.0,
@@ -23,7 +24,8 @@ PARAMETERS: Mapping[str, float] = {
     "stream.resumed": 45.0,
 }
 """T per guarantee in seconds, and for `loop.bounded` how many attempts, unless an adapter or a scenario says another one. `lag` is
-what the faults of a scenario put on the client's path, `scripted` what its script takes; both in seconds."""
+what the faults of a scenario put on the client's path, `scripted` what its script takes; both in seconds. That of `hooks.delivered` comes
+on top of what the server was told to wait."""
 
 
 def parameter(header: Header, name: str) -> float:

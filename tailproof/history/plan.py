@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailproof.history.header import Header
+from tailproof.history.parameters import parameter
 
 KILLS = frozenset({"process.kill", "memory.server"})
 """Faults of which the server dies."""
@@ -112,9 +113,31 @@ def asks_for_confirmation(header: Header) -> bool:
     return header.plan.get("confirmation") == "always"
 
 
+def probes_access(header: Header) -> bool:
+    """Somebody tries what the server publishes with all kinds of keys."""
+    return any(act.get("act") == "user.probe-access" for act in header.plan.get("acts") or ())
+
+
+def planned_secrets(header: Header) -> tuple[str, ...]:
+    """The names of the secrets that the conversation is created with."""
+    return tuple(map(str, header.plan.get("secrets") or ()))
+
+
 def is_seeded(header: Header) -> bool:
     """The conversation had a long history before the client came."""
     return bool(header.plan.get("seeded"))
+
+
+def has_hooks(header: Header) -> bool:
+    """The server posts events to a receiver of webhooks."""
+    return bool((header.plan.get("server") or {}).get("hooks"))
+
+
+def hooks_limit(header: Header) -> float:
+    """Within how many seconds an event is with a receiver that is well: it may wait to be posted with others, or for the next
+    attempt after one that failed just before."""
+    told = (header.plan.get("server") or {}).get("hooks") or {}
+    return parameter(header, "hooks.delivered") + sum(float(told.get(name, 0)) for name in ("flush_s", "retry_s"))
 
 
 SERVERS_NUMBERS = frozenset({"sdk", "src"})

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from tailproof.history.access_records import Canary, Knock
 from tailproof.history.record import Count, Moment, Neutral, Parameter, Record
 from tailproof.history.server_records import Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.incoming.limits import Flaw
 
 
 class Phase(Record, tag="phase"):
-    """The trial enters a phase: preparing, starting, driving, healing, recovering, reading, stopping, removing, ended."""
+    """The trial enters a phase: preparing, starting, driving, healing, recovering, reading, delivering, stopping, removing, ended."""
 
     name: str
     detail: str = ""
@@ -169,6 +170,28 @@ class Exchange(Record, tag="exchange"):
     """What is wrong with it, in half a sentence."""
 
 
+class Post(Record, tag="post"):
+    """The receiver of webhooks was asked to take something. `t_ns` is the end of the request."""
+
+    number: Count = 0
+    """Counts the requests to the receiver from 0, in the order in which they came."""
+    path: str = ""
+    headers: list[str] = []
+    """The names of its header fields."""
+    conversation: str = ""
+    batch: list[str] = []
+    """The ids of the events that it brought, in their order; none for a request that is about something else."""
+    code: Count = 0
+    """What it was answered; 0 for nothing."""
+    done: Literal["answered", "reset", "left-hanging", "broken"] = "answered"
+    """`reset` and `left-hanging` by a fault; `broken` when the server ended the connection before its answer."""
+    fault: str = ""
+    """The fault that it met."""
+    began_ns: Moment = 0
+    error: str = ""
+    """What is wrong with what it brought."""
+
+
 class WireCount(Record, tag="wire-count"):
     """The wire's own counters, read around a fault: frames and bytes in and out, and what each rule matched."""
 
@@ -255,10 +278,13 @@ AnyRecord = (
     | Reading
     | Status
     | Vocabulary
+    | Knock
+    | Canary
     | ModelCall
     | Effect
     | Frame
     | Exchange
+    | Post
     | WireCount
     | Run
     | ClientError

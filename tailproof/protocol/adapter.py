@@ -13,8 +13,10 @@ from tailproof.history.record import Neutral
 from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.incoming.stream import MessageStream
+from tailproof.protocol.access import Access
 from tailproof.protocol.naming import Naming
 from tailproof.protocol.rarer import RarerVerbs
+from tailproof.protocol.webhooks import Webhooks
 from tailproof.waiting import Budget
 
 RequestWord = Literal[
@@ -170,6 +172,10 @@ class ConversationPlan:
     """The conversation is there already: attach to it, do not create it."""
     confirm: bool = False
     """The agent waits for a confirmation before each action."""
+    model_key: str = ""
+    """The model's key; the adapter's own when it is empty."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the tools may use and nobody may read: name -> value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +273,10 @@ class Api(RarerVerbs, Protocol):
         """A subscription to the events of a conversation, not yet opened. The server must begin it with an event: the subscription
         counts as accepted when `decode` has taken one. Whatever stands for a subscriber's key is in it: nobody else gets to know that."""
 
+    def access(self) -> Access | None:
+        """Keys and secrets of this server; None where nobody tries them."""
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """End what is under way, in any thread: it is `cut`."""
@@ -286,6 +296,8 @@ class Adapter(Protocol):
     naming: Naming | None = None
     """Where a message of a stream has its id and its name, for the wire; None for a message that has `id` and one of `kind`, `type`
     and `event` at its top. Without ids nobody can tell which events a fault withheld."""
+    webhooks: Webhooks | None = None
+    """None for a protocol that has none: scenarios with a receiver of them are not run."""
     client_environment: Mapping[str, str] = {}
     """What a program that is the client is given: it keeps the libraries of this protocol from asking elsewhere and from printing."""
     tool_patience_s: int = 900

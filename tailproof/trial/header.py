@@ -37,10 +37,10 @@ def header_of(order: Order, scenario: Scenario) -> Header:
 
 
 def witnesses_of(
-    capabilities: frozenset[str], reports: Iterable[str], *, company: bool = False
+    capabilities: frozenset[str], reports: Iterable[str], *, company: bool = False, hooks: bool = False
 ) -> dict[str, list[str]]:
     """What each witness of a trial can see, with a target that can do so much and a client that tells so much; with `company` acts may
-    bring more users on stage."""
+    bring more users on stage, with `hooks` it has a receiver of webhooks."""
     able: dict[str, list[str]] = {
         "trial": ["faults", "points"],
         "observer": ["log", "stream", "status"],
@@ -56,4 +56,6 @@ def witnesses_of(
         able["engine"] = ["lives"]
     if "disk" in capabilities:
         able["disk"] = ["log", "status"]
+    if hooks:
+        able["hooks"] = ["posts"]
     return able

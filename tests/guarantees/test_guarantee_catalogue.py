@@ -9,8 +9,10 @@ import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_guarantee_access import ROWS as ACCESS_ROWS
 from test_guarantee_client import ROWS as CLIENT_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
+from test_guarantee_hooks import ROWS as HOOKS_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_messages import ROWS as MESSAGE_ROWS
 from test_guarantee_progress import ROWS as PROGRESS_ROWS
@@ -33,6 +35,8 @@ ROWS: list[Row] = [
     *CLIENT_ROWS,
     *SANE_ROWS,
     *PROGRESS_ROWS,
+    *ACCESS_ROWS,
+    *HOOKS_ROWS,
     *RESUMABLE_ROWS,
 ]
 PROMISED = {
@@ -65,10 +69,12 @@ PROMISED = {
     "model": {"sound"},
     "cost": {"reconcile"},
     "server": {"ready", "works", "returns", "responsive", "sane"},
+    "hooks": {"delivered"},
     "stream": {"resumed"},
     "client": {"works", "compatible"},
+    "access": {"key", "accepted", "secret"},
 }
-SHOULD = {"events.middle", "cost.reconcile", "client.compatible"}
+SHOULD = {"events.middle", "cost.reconcile", "client.compatible", "access.accepted"}
 quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

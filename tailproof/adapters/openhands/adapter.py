@@ -12,6 +12,7 @@ from tailproof.adapters.openhands.api import MODEL, MODEL_KEY, TOOL_PATIENCE_S, 
 from tailproof.adapters.openhands.name import PROTOCOL
 from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.sources import SOURCES
+from tailproof.adapters.openhands.webhooks import OpenHandsWebhooks
 from tailproof.history.record import Neutral
 from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.limits import REQUEST_S
@@ -58,6 +59,7 @@ class OpenHands(Adapter):
         other_words=frozenset({"dormant", "initializing", "ready", "ok", "alive", "healthy"}),
     )
     tool_patience_s = TOOL_PATIENCE_S
+    webhooks = OpenHandsWebhooks()
     client_environment: Mapping[str, str] = QUIET
 
     def own_client(self, target: str, release: str) -> str:

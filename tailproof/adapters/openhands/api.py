@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from tailproof.adapters.openhands.access import INIT_HEADER, KEY_HEADER, OpenHandsAccess
 from tailproof.adapters.openhands.events import decode
 from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.requests import CONVERSATIONS, INIT
@@ -23,8 +24,6 @@ from tailproof.protocol.http_api import HttpApi
 from tailproof.protocol.since import Since
 from tailproof.waiting import Budget
 
-KEY_HEADER = "X-Session-API-Key"
-INIT_HEADER = "X-Init-API-Key"
 MODEL = "openai/mock"
 MODEL_KEY = "scripted"
 """What the scripted model is called, and the key that it does not look at."""
@@ -52,7 +51,12 @@ class OpenHandsApi(HttpApi, Api):
         super().__init__(base_url, {KEY_HEADER: key} if key else {}, secrets=secrets, timeout=timeout, budget=budget)
         self._key = key
         self._secret = secret
+        self._version = version
         self._release = release(version)
+
+    def access(self) -> OpenHandsAccess:
+        """With requests of its own, which carry the key that is asked for and no other."""
+        return OpenHandsAccess(self.base_url, key=self._key, version=self._version)
 
     def ready(self, budget: Budget | None = None) -> Answer:
         """`/ready`, and `/health` for releases before 1.11.2, which have no `/ready`."""
@@ -215,7 +219,7 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
                 "usage_id": "scripted",
                 "model": MODEL,
                 "base_url": plan.model_url,
-                "api_key": MODEL_KEY,
+                "api_key": plan.model_key or MODEL_KEY,
                 "num_retries": plan.model_retries,
                 "retry_min_wait": 1,
                 "retry_max_wait": 2,
@@ -231,8 +235,13 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
         "max_iterations": plan.max_iterations,
         "stuck_detection": True,
         "autotitle": False,
+        **({"secrets": {name: _secret(value) for name, value in plan.secrets.items()}} if plan.secrets else {}),
         **({"confirmation_policy": {"kind": "AlwaysConfirm"}} if plan.confirm else {}),
     }
+
+
+def _secret(value: str) -> dict[str, str]:
+    return {"kind": "StaticSecret", "value": value}
 
 
 def _one(conversation: str) -> str:

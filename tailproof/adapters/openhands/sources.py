@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SOURCES: Mapping[str, str] = {
+    "access.accepted": "OpenHands agent-server: X-Session-API-Key, Bearer (openai gateway), session_api_key and first frame of sockets",
+    "access.key": "OpenHands agent-server: session_api_keys (check_session_api_key on every /api route); software-agent-sdk #3844",
+    "access.secret": "OpenHands software-agent-sdk #2679 (rejected requests), _secret_redaction (exports), sanitized_env (tools), Cipher",
     "client.compatible": "OpenHands software-agent-sdk: events are strict in both directions",
     "client.works": "OpenHands software-agent-sdk: `Conversation`, `send_message`, `run` of each release with its own server",
     "cost.reconcile": "OpenHands software-agent-sdk #1865 (runs can reach 60,000 events)",
@@ -19,6 +22,7 @@ SOURCES: Mapping[str, str] = {
     "events.stable": "OpenHands software-agent-sdk #4570 (atomic writes), append-only event log",
     "events.tail": "OpenHands software-agent-sdk #1865, #1832",
     "events.unique": "OpenHands software-agent-sdk #1791, OpenHands #12197 (doubled after a reconnect)",
+    "hooks.delivered": "OpenHands agent-server: `WebhookSpec`; software-agent-sdk #3199 (a batch that failed is kept)",
     "loop.answered": "OpenHands software-agent-sdk #442, #4194 (a message that arrives during a step is picked up)",
     "loop.bounded": "OpenHands openhands-sdk `RemoteConversation` (back-off of 1 to 30 s, FATAL_WS_CLOSE_CODES 4001 and 4004)",
     "loop.consent": "OpenHands software-agent-sdk #79, #5092 (a message is no approval)",
