@@ -79,6 +79,7 @@ class _UserAct(ABC):
             return  # it answers when the loop goes on: `verify` waits for it
 
     def verify(self, stage: Stage) -> Proof:
+        """The answer of the server, and what a witness saw of it: the event, the status, or that the conversation is gone."""
         stage.budget.wait_event(f"the server to answer {self.name}", self._answered, within=PROOF_S)
         assert self._answer is not None, "an event that is set comes with its answer"
         counters: dict[str, Any] = {"answer": self._answer.code or self._answer.error}
@@ -109,7 +110,7 @@ class _UserAct(ABC):
 
 
 class UserPause(_UserAct):
-    """Another user pauses the run."""
+    """Another user pauses the run. Proven by the status that an observer sees."""
 
     name = "user.pause"
     says = "another user pauses the run"
@@ -133,7 +134,7 @@ class UserPause(_UserAct):
 
 
 class UserDelete(_UserAct):
-    """Another user deletes the conversation."""
+    """Another user deletes the conversation. Proven by 404 for its status."""
 
     name = "user.delete"
     says = "another user deletes the conversation"
@@ -153,8 +154,38 @@ class UserDelete(_UserAct):
         return {"seen": answer.code == GONE, "its status is answered": answer.code}
 
 
+class UserList(_UserAct):
+    """Another user lists the events."""
+
+    name = "user.list"
+    says = "another user lists the events"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        _Options.model_validate(options)
+        self._listed = 0
+        self._under_way = 0
+
+    def inject(self, stage: Stage) -> None:
+        self._under_way = stage.model.total() + stage.tools.total()
+        super().inject(stage)
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        page = api.page(conversation)
+        self._listed = len(page.events)
+        return page.answer
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        """The run was under way, as model and tools tell, and the page shows it."""
+        return {
+            "seen": self._listed > 0 and self._under_way > 0,
+            "events listed": self._listed,
+            "calls of the model and of tools before": self._under_way,
+        }
+
+
 class UserMessage(_UserAct):
-    """Another user writes into the conversation."""
+    """Another user writes into the conversation. Proven by the event that an observer gets."""
 
     name = "user.message"
 

@@ -10,6 +10,7 @@ from tailproof.history.server_records import Event, Status
 from tailproof.hooks.receiver import Receiver
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.tool import ToolJournal
+from tailproof.protocol.access import SpoiledWord
 from tailproof.protocol.adapter import Adapter, Answer, Api
 from tailproof.targets.target import Server
 from tailproof.waiting import Budget
@@ -37,6 +38,20 @@ class OtherUser(Protocol):
         """Until the stream brought `n` events that `wanted` accepts; the n-th. Raises as `Budget.wait_for` does."""
 
 
+class ProbeAccess(Protocol):
+    """Tries what the server publishes with all kinds of keys."""
+
+    def __call__(self, budget: Budget, *, exhaustive: bool) -> Mapping[str, int]:
+        """How many doors were tried, and how often which answer came."""
+
+
+class SendSpoiled(Protocol):
+    """Sends requests that the server must reject, with a secret in them."""
+
+    def __call__(self, conversation: str, what: SpoiledWord, budget: Budget) -> Mapping[str, int]:
+        """How often which code was answered."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Stage:
     """What a fault may touch while its trial runs."""
@@ -51,6 +66,8 @@ class Stage:
     """Waits until the (restarted) server answers as ready, and records it."""
     capabilities: frozenset[str]
     observer: OtherUser
+    probe_access: ProbeAccess
+    send_spoiled: SendSpoiled
     conversation: str = ""
     """Empty until it was created."""
     deleted: bool = False

@@ -54,7 +54,7 @@ class _MemoryFault:
 
 
 class ServerOom(_MemoryFault):
-    """The tool starts a dozen children; the kernel kills the server."""
+    """The tool starts a dozen children; the kernel kills the server. Proven by the engine's word for it, and no kill of ours."""
 
     name = "memory.server"
     scope = "server"
@@ -71,6 +71,7 @@ class ServerOom(_MemoryFault):
         self._eat(stage, f"for i in $(seq {self.options.children}); do {{ {eat}; }} & done; wait")
 
     def verify(self, stage: Stage) -> Proof:
+        """The engine tells an OOM kill of the server, and nobody of ours had ended it."""
         stage.server.wait_dead(stage.budget.part(30))
         death = stage.server.last_death()
         earlier = self._before.get("memory.oom_kill", 0)
@@ -87,6 +88,7 @@ class ServerOom(_MemoryFault):
         return Proof(death.exit_code == 137 and by_kernel, counters)
 
     def heal(self, stage: Stage) -> None:
+        """The tool may go on, and the server is started again."""
         stage.tools.open_gate(stage.token)
         if stage.server.alive():
             return
@@ -95,7 +97,8 @@ class ServerOom(_MemoryFault):
 
 
 class ChildOom(_MemoryFault):
-    """The tool starts one child larger than the server; the kernel kills the child."""
+    """The tool starts one child larger than the server; the kernel kills the child. Proven by the kernel's counter, and a server
+    with the same pid."""
 
     name = "memory.child"
     scope = "child"
@@ -109,6 +112,7 @@ class ChildOom(_MemoryFault):
         self._eat(stage, f"head -c {self._megabytes}M /dev/zero | tail > /dev/null")
 
     def verify(self, stage: Stage) -> Proof:
+        """The kernel's count of OOM kills in the container grows, and the server lives on as the same process."""
         before = self._before.get("memory.oom_kill", 0)
         after = stage.budget.wait_for(
             "the kernel's OOM counter to grow",
@@ -122,4 +126,5 @@ class ChildOom(_MemoryFault):
         return Proof(same, counters)
 
     def heal(self, stage: Stage) -> None:
+        """The tool may go on."""
         stage.tools.open_gate(stage.token)

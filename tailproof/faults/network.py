@@ -53,6 +53,7 @@ class ToxicFault:
         stage.toxiproxy.add(self.id, self._toxic, self.options.direction, self.options.attributes)
 
     def verify(self, stage: Stage) -> Proof:
+        """Toxiproxy's own list of toxics, and the bytes that the wire saw go through it meanwhile."""
         assert stage.toxiproxy is not None, "a scenario with a toxic is played with Toxiproxy in its path"
         there = self.id in stage.toxiproxy.toxics()
         through = stage.wire.counters()[self._counter] - self._bytes_before

@@ -26,7 +26,7 @@ class KillOptions(_Options):
 
 
 class Kill:
-    """SIGKILL (or another signal), then a start on the same disk."""
+    """SIGKILL (or another signal), then a start on the same disk. Proven by a process that lived before and is gone."""
 
     name = "process.kill"
     ends_a_life = True
@@ -57,6 +57,7 @@ class Kill:
         stage.server.kill(scope=_scope(self.scope), signal=self.options.signal)
 
     def verify(self, stage: Stage) -> Proof:
+        """The process that was the server before is gone, as the kernel or the engine tells it."""
         stage.server.wait_dead(stage.budget.part(15))
         survivors = list(stage.server.survivors())
         alive = stage.server.alive()
@@ -65,6 +66,7 @@ class Kill:
         return Proof(killed, {"pid before": self._pid, "alive after": int(alive), "survivors": survivors})
 
     def heal(self, stage: Stage) -> None:
+        """It is started again on the same disk."""
         if stage.server.alive():
             return
         if self.options.survivors == "end":
@@ -81,7 +83,7 @@ class RestartOptions(_Options):
 
 
 class Restart:
-    """SIGTERM, time to end, then a start on the same disk."""
+    """SIGTERM, time to end, then a start on the same disk. Proven as a kill is."""
 
     name = "process.restart"
     scope = "server"
@@ -110,10 +112,12 @@ class Restart:
         stage.server.stop(stage.budget, grace_s=self.options.grace)
 
     def verify(self, stage: Stage) -> Proof:
+        """The process that was the server before is gone, as the kernel or the engine tells it."""
         alive = stage.server.alive()
         return Proof(self._pid > 0 and not alive, {"pid before": self._pid, "alive after": int(alive)})
 
     def heal(self, stage: Stage) -> None:
+        """It is started again on the same disk."""
         if stage.server.alive():
             return
         stage.server.restart(stage.budget, place=self.options.restart)
@@ -121,7 +125,8 @@ class Restart:
 
 
 class Pause:
-    """SIGSTOP, and SIGCONT when healed: the server is there and says nothing."""
+    """SIGSTOP, and SIGCONT when healed: the server is there and says nothing. Proven by the state that
+    the kernel shows."""
 
     name = "process.pause"
     scope = "group"
@@ -146,10 +151,12 @@ class Pause:
         stage.server.pause()
 
     def verify(self, stage: Stage) -> Proof:
+        """The kernel or the engine tells that the process is stopped."""
         state = stage.server.state()
         return Proof(state == "paused", {"state of the process": state})
 
     def heal(self, stage: Stage) -> None:
+        """It goes on (SIGCONT)."""
         stage.server.resume()
 
 

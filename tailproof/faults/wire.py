@@ -39,7 +39,8 @@ DOES = tuple(_SAYS)
 
 
 class WireFault:
-    """`wire.<what a rule does>`: the options are those of a rule, whose matches may be said in neutral words (`meaning`)."""
+    """`wire.<what a rule does>`: the options are those of a rule, whose matches may be said in neutral words (`meaning`).
+    Proven by the counters of the frames and requests that went in and out meanwhile."""
 
     scope = "network"
     ends_a_life = False
@@ -71,6 +72,7 @@ class WireFault:
         stage.wire.add(self._rule(stage.adapter))
 
     def verify(self, stage: Stage) -> Proof:
+        """The wire's count of frames or requests that met the rule; a connection that is refused when the wire is down."""
         after = stage.wire.counters()
         grown = {name: value - self._before.get(name, 0) for name, value in after.items()}
         mine = f"rule.{self.id}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
-from tailproof.guarantees.witnesses import LOG, STATUS, STREAM
+from tailproof.guarantees.witnesses import LOG, MODEL, STATUS, STREAM, doubled_by_the_model
 from tailproof.history.header import Header
 from tailproof.history.plan import calls_tools
 from tailproof.history.reader import History
@@ -104,7 +104,8 @@ def paired(history: History, conversation: str) -> Verdict:
     """Every action ends with exactly one observation, rejection or error event.
 
     Judged on the final log, by call id, once the conversation has come to rest; as long as it runs or waits for a confirmation
-    an action may be open, but none may be closed twice.
+    an action may be open, but none may be closed twice. A call id that the model itself gave to several calls of one reply has as
+    many ends.
     """
     log = log_of(history, conversation)
     if log is None:
@@ -114,7 +115,8 @@ def paired(history: History, conversation: str) -> Verdict:
     for event in log.events:
         if event.role in CLOSERS and event.call in closers:
             closers[event.call].append(event)
-    twice = {call: events for call, events in closers.items() if len(events) > 1}
+    given = doubled_by_the_model(history)
+    twice = {call: events for call, events in closers.items() if len(events) > given.get(call, 1)}
     if twice:
         doubled = [event for events in twice.values() for event in events]
         return violated(
@@ -173,6 +175,6 @@ GUARANTEES = (
         promise="Every action ends with exactly one observation, rejection or error event.",
         judge=per_conversation(paired),
         applies=_has_actions,
-        rests_on=frozenset({LOG, STATUS, STREAM}),
+        rests_on=frozenset({LOG, MODEL, STATUS, STREAM}),
     ),
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tailproof.guarantees import (
+    access,
     client,
     cost,
     events_callbacks,
@@ -20,6 +21,7 @@ from tailproof.guarantees import (
     loop_consent,
     model_sound,
     server,
+    server_responsive,
     server_sane,
     status,
     status_client,
@@ -40,7 +42,9 @@ FAMILIES = (
         model_sound,
         cost,
         server,
+        server_responsive,
         server_sane,
+        access,
         client,
     ),
 )

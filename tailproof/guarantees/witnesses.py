@@ -313,3 +313,10 @@ _CHECKS = (_whole, _clocks, _tools, _models, _wires, _clients, _engines, _disks,
 def asked_turns(calls: Iterable[ModelCall]) -> list[ModelCall]:
     """The requests of the loop; side requests (titles) are none."""
     return [call for call in calls if call.stage == "asked" and call.turn >= 0]
+
+
+@derived
+def doubled_by_the_model(history: History) -> dict[str, int]:
+    """Ids that the model itself gave to several calls of one reply, and to how many: nobody else doubled those."""
+    told = (call.calls for call in history.model_calls if call.stage == "answered")
+    return {one: calls.count(one) for calls in told for one in calls if calls.count(one) > 1}

@@ -89,6 +89,16 @@ def asks_for_confirmation(header: Header) -> bool:
     return header.plan.get("confirmation") == "always"
 
 
+def probes_access(header: Header) -> bool:
+    """Somebody tries what the server publishes with all kinds of keys."""
+    return any(act.get("act") == "user.probe-access" for act in header.plan.get("acts") or ())
+
+
+def planned_secrets(header: Header) -> tuple[str, ...]:
+    """The names of the secrets that the conversation is created with."""
+    return tuple(map(str, header.plan.get("secrets") or ()))
+
+
 def is_seeded(header: Header) -> bool:
     """The conversation had a long history before the client came."""
     return bool(header.plan.get("seeded"))

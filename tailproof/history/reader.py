@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import msgspec
 
+from tailproof.history.access_records import Canary, Knock
 from tailproof.history.checked import check
 from tailproof.history.directory import HEADER
 from tailproof.history.header import READ_SCHEMAS, Header
@@ -110,6 +111,8 @@ class History:
         self.readings: list[Reading] = []
         self.statuses: list[Status] = []
         self.vocabularies: list[Vocabulary] = []
+        self.knocks: list[Knock] = []
+        self.canaries: list[Canary] = []
         self.model_calls: list[ModelCall] = []
         self.effects: list[Effect] = []
         self.frames: list[Frame] = []
@@ -137,6 +140,8 @@ class History:
             Reading: self.readings,
             Status: self.statuses,
             Vocabulary: self.vocabularies,
+            Knock: self.knocks,
+            Canary: self.canaries,
             ModelCall: self.model_calls,
             Effect: self.effects,
             Frame: self.frames,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from tailproof.history.access_records import Canary, Knock
 from tailproof.history.record import Count, Moment, Neutral, Parameter, Record
 from tailproof.history.server_records import Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.incoming.limits import Flaw
@@ -87,7 +88,8 @@ class Counter(Record, tag="counter"):
 class ModelCall(Record, tag="model-call"):
     """The scripted model was asked, or answered. `turn` counts the replies of the script from 0; -1 for a side request."""
 
-    stage: Literal["asked", "held", "answered", "broken"]
+    stage: Literal["asked", "held", "stalled", "answered", "broken"]
+    """`stalled`: it says nothing more, and the connection stays open. `broken`: the answer did not come to its end."""
     conversation: str = ""
     request: Count = 0
     """Counts the requests of the trial from 0; joins `asked` with `answered`."""
@@ -276,6 +278,8 @@ AnyRecord = (
     | Reading
     | Status
     | Vocabulary
+    | Knock
+    | Canary
     | ModelCall
     | Effect
     | Frame

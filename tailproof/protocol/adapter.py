@@ -13,6 +13,7 @@ from tailproof.history.record import Neutral
 from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.incoming.stream import MessageStream
+from tailproof.protocol.access import Access
 from tailproof.protocol.naming import Naming
 from tailproof.protocol.webhooks import Webhooks
 from tailproof.waiting import Budget
@@ -146,10 +147,20 @@ class ConversationPlan:
     max_iterations: int = 100
     model_retries: int = 1
     """Steps of a run, and retries of a request to the model, for a server that has such limits."""
+    model_patience_s: int | None = None
+    """How long the server waits for an answer of the model, or for the next piece of one; None for its own patience."""
+    model_streams: bool = False
+    """The model's answers come in pieces."""
+    tool_patience_s: int | None = None
+    """How long a command may say nothing new before the terminal gives it back to the model; None for so long that it never does."""
     exists: bool = False
     """The conversation is there already: attach to it, do not create it."""
     confirm: bool = False
     """The agent waits for a confirmation before each action."""
+    model_key: str = ""
+    """The model's key; the adapter's own when it is empty."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the tools may use and nobody may read: name -> value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +257,10 @@ class Api(Protocol):
     def stream(self, conversation: str) -> MessageStream:
         """A subscription to the events of a conversation, not yet opened. The server must begin it with an event: the subscription
         counts as accepted when `decode` has taken one. Whatever stands for a subscriber's key is in it: nobody else gets to know that."""
+
+    def access(self) -> Access | None:
+        """Keys and secrets of this server; None where nobody tries them."""
+        return None
 
     @abstractmethod
     def close(self) -> None:

@@ -141,8 +141,8 @@ def _called(result: Result) -> dict[tuple[str, str], str]:
 
 def _faults(result: Result) -> Section:
     return Section(
-        head="### Scenarios and faults\n\n"
-        + table_head((*_trial_columns(result), "verdicts", "fault", "window", "proof", "server deaths")),
+        head="### Scenarios, faults and acts\n\n"
+        + table_head((*_trial_columns(result), "verdicts", "fault or act", "window", "proof", "server deaths")),
         items=[table_row(row) for trial in result.trials for row in _fault_rows(result, trial)],
         between="\n",
         noun="faults",

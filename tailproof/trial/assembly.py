@@ -8,9 +8,11 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tailproof.acts.access import UserProbeAccess
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.kind import Sight
 from tailproof.clients.wire_requests import requests_of, words_asked_for
@@ -30,7 +32,9 @@ from tailproof.scenario.schema import Scenario, parse_bytes
 from tailproof.targets.resolve import kind_of, resolve
 from tailproof.targets.target import TargetError
 from tailproof.trial import machine
+from tailproof.trial.access_probe import AccessProbe
 from tailproof.trial.break_off import AtWork
+from tailproof.trial.canaries import Lookout
 from tailproof.trial.header import witnesses_of
 from tailproof.trial.observer import Observer
 from tailproof.trial.order import Order
@@ -78,6 +82,7 @@ class Assembly:
         self._pooled = pooled
         self._keys = pooled.keys
         self._ready_ns = 0
+        self._lookout = Lookout(recorder)
         target = resolve(order.target, model_url=order.model_url or None)
         self.adapter = target.adapter
         target.prepare(Budget(_PREPARE_S, cancel=budget.cancel))
@@ -156,10 +161,18 @@ class Assembly:
             secret=self._keys["server secret"],
         )
         self._removal.callback(self.observer.close)
+        self._access = AccessProbe(
+            self.observer.api,
+            self._log,
+            workspace=self.server.workspace,
+            sighted=lambda body, where: self._lookout.look(body, "answer", where),
+        )
         self.at_work = ("server", "ready")
         self.wait_ready()
         if self.scenario.server.dormant:
             self._probe()
+            if any(plan.act == UserProbeAccess.name for plan in self.scenario.acts):
+                self._access.knock(self.budget, dormant=True)
             if self.scenario.server.initialised_by == "harness":
                 self._wake()
         header = self._recorder.header
@@ -174,7 +187,7 @@ class Assembly:
             self._recorder.directory / "wire.jsonl",
             naming=self.adapter.naming,
             environment=self.client.environment,
-            secrets={**secrets_of_environment(), **self._keys},
+            secrets={**secrets_of_environment(), **self._keys, **self._recorder.planted},
             on_failure=self._wire_failed,
         )
         self.path_pids.add(self.wire.pid)
@@ -209,6 +222,8 @@ class Assembly:
             ready=self.wait_ready,
             capabilities=self.capabilities,
             observer=self.observer,
+            probe_access=self._access.knock,
+            send_spoiled=partial(self._lookout.send_spoiled, self.observer.api.access()),
             toxiproxy=toxiproxy,
             hooks=self.hooks.receiver,
         )

@@ -29,7 +29,7 @@ def header_of(order: Order, scenario: Scenario) -> Header:
         client=order.client,
         versions={"harness": tailproof.__version__},
         machine=machine.facts(),
-        parameters={"lag": lag, "scripted": sum(turn.delay_s * turn.repeat for turn in scenario.script)},
+        parameters={"lag": lag, "scripted": scenario.scripted_s},
         facts={"model_url": order.model_url} if order.model_url else {},
         plan=order.scenario,
         started=time.time(),

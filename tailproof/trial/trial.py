@@ -25,6 +25,7 @@ from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
 from tailproof.scenario.schema import Scenario
 from tailproof.targets.resolve import kind_of
+from tailproof.trial import canaries
 from tailproof.trial.break_off import CAUSES, SAYS_CHARS, AtWork, break_off
 from tailproof.trial.header import header_of
 from tailproof.trial.landing import Landing
@@ -124,9 +125,10 @@ class Trial:
         self._owner = owner = Owner(trial=header.trial, owner=owner_id())
         pool, pooled = self._server(owner)
         self._pooled = pooled
-        self.masker = pooled.masker
+        planted = canaries.drawn(self.scenario)
+        self.masker = Masker({**secrets_of_environment(), **pooled.keys, **planted}) if planted else pooled.masker
         try:
-            recorder = Recorder(self.order.directory, header, masker=pooled.masker)
+            recorder = Recorder(self.order.directory, header, masker=self.masker, planted=planted)
         except OSError as error:
             pool.give_back(pooled, fit=False)
             raise HistoryLost(f"the history cannot be written: {error.strerror or error}") from error

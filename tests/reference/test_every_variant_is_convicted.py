@@ -22,10 +22,37 @@ from tailproof.history.reader import History
 from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
-SHORTER = {"status.crash": 6.0, "loop.terminates": 8.0, "stream.resumed": 6.0, "hooks.delivered": 2.0}
+SHORTER = {
+    "status.crash": 6.0,
+    "loop.progress": 6.0,
+    "loop.terminates": 8.0,
+    "stream.resumed": 6.0,
+    "hooks.delivered": 2.0,
+}
 """Seconds. The defects of these guarantees last for ever: there is no need to wait for the time of a real server."""
 TROUBLE = frozenset({Outcome.VIOLATED, Outcome.INCONCLUSIVE})
 STEPS = [{"tools": [{"token": f"t{number}"}]} for number in range(10)]
+LARGE_MESSAGE: dict[str, Any] = {
+    "name": "large-message",
+    "family": "messages",
+    "summary": "The user says 80 kB at once.",
+    "messages": ["go on " * 14_000],
+    "script": [*STEPS[:1], {"finish": "All done."}],
+}
+RESTART_TWICE: dict[str, Any] = {
+    "name": "restart-twice",
+    "family": "restart",
+    "summary": "The server is restarted behind each of two runs.",
+    "client": "plain",
+    "messages": ["go", "go on", "once more"],
+    "script": [turn for step in STEPS[:3] for turn in (step, {"finish": "This part is done."})],
+    "faults": [
+        {"id": f"restart-{run}", "fault": "process.restart", "at": f"returned:{run}", "with": {"restart": "in-place"}}
+        for run in (1, 2)
+    ],
+    "seconds": 240,
+}
+SITUATIONS = {one["name"]: one for one in (LARGE_MESSAGE, RESTART_TWICE)}
 OWN: dict[str, dict[str, Any]] = {
     "repairs-the-tail": {
         "name": "stream-hole",
@@ -82,9 +109,11 @@ OWN: dict[str, dict[str, Any]] = {
 
 
 def scenario(name: str, variant: str) -> dict[str, Any]:
-    """A scenario of the catalogue, or the variant's own."""
+    """A scenario of the catalogue, one that only variants need, or the variant's own."""
     if variant in OWN:
         return OWN[variant]
+    if name in SITUATIONS:
+        return SITUATIONS[name]
     path = next((ROOT / "scenarios").rglob(f"{name}.yaml"))
     plan = YAML(typ="safe").load(path.read_text())
     return {**plan, "parameters": {**plan.get("parameters", {}), **SHORTER}}

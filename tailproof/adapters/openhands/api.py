@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from tailproof.adapters.openhands.access import INIT_HEADER, KEY_HEADER, OpenHandsAccess
 from tailproof.adapters.openhands.events import decode
 from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.requests import CONVERSATIONS, INIT
@@ -21,8 +22,6 @@ from tailproof.protocol.adapter import Answer, Api, ConversationPlan, Page
 from tailproof.protocol.http_api import HttpApi
 from tailproof.waiting import Budget
 
-KEY_HEADER = "X-Session-API-Key"
-INIT_HEADER = "X-Init-API-Key"
 MODEL = "openai/mock"
 MODEL_KEY = "scripted"
 """What the scripted model is called, and the key that it does not look at."""
@@ -50,7 +49,12 @@ class OpenHandsApi(HttpApi, Api):
         super().__init__(base_url, {KEY_HEADER: key} if key else {}, secrets=secrets, timeout=timeout, budget=budget)
         self._key = key
         self._secret = secret
+        self._version = version
         self._release = release(version)
+
+    def access(self) -> OpenHandsAccess:
+        """With requests of its own, which carry the key that is asked for and no other."""
+        return OpenHandsAccess(self.base_url, key=self._key, version=self._version)
 
     def ready(self, budget: Budget | None = None) -> Answer:
         """`/ready`, and `/health` for releases before 1.11.2, which have no `/ready`."""
@@ -182,19 +186,29 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
                 "usage_id": "scripted",
                 "model": MODEL,
                 "base_url": plan.model_url,
-                "api_key": MODEL_KEY,
+                "api_key": plan.model_key or MODEL_KEY,
                 "num_retries": plan.model_retries,
                 "retry_min_wait": 1,
                 "retry_max_wait": 2,
+                # Since 1.51.0 the patience with a stream that stalls is the same.
+                **({} if plan.model_patience_s is None else {"timeout": plan.model_patience_s}),
+                **({"stream": True} if plan.model_streams else {}),
             },
-            "tools": [{"name": "terminal", "params": {"no_change_timeout_seconds": TOOL_PATIENCE_S}}],
+            "tools": [
+                {"name": "terminal", "params": {"no_change_timeout_seconds": plan.tool_patience_s or TOOL_PATIENCE_S}}
+            ],
         },
         "workspace": {"kind": "LocalWorkspace", "working_dir": plan.workspace},
         "max_iterations": plan.max_iterations,
         "stuck_detection": True,
         "autotitle": False,
+        **({"secrets": {name: _secret(value) for name, value in plan.secrets.items()}} if plan.secrets else {}),
         **({"confirmation_policy": {"kind": "AlwaysConfirm"}} if plan.confirm else {}),
     }
+
+
+def _secret(value: str) -> dict[str, str]:
+    return {"kind": "StaticSecret", "value": value}
 
 
 def _one(conversation: str) -> str:

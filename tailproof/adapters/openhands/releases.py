@@ -22,6 +22,8 @@ class Release:
     lazy_load: bool = False
     """Conversations are loaded when something needs them, not all at the start."""
     stores_before_publishing: bool = False
+    session_socket: bool = False
+    """It has the socket that resumes after a number (`after_seq`)."""
     reads_wait_for_steps: bool = True
     """Listing events, and subscribing, hang until the step that is under way ends: never do it while a tool is held."""
     first_step_alone: bool = True
@@ -35,7 +37,7 @@ _CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("1.19.0", {"lease_s": 45}),
     ("1.29.0", {"deferred_init": True}),
     ("1.37.0", {"lazy_load": True}),
-    ("1.45.0", {"stores_before_publishing": True}),
+    ("1.45.0", {"stores_before_publishing": True, "session_socket": True}),
 )
 """From which release on, in rising order. Sources: the released packages; pull requests 2296 (reads), 3184 (lease), 2523 (deferred
 initialisation), 4806 (stored first)."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SOURCES: Mapping[str, str] = {
+    "access.accepted": "OpenHands agent-server: X-Session-API-Key, Bearer (openai gateway), session_api_key and first frame of sockets",
+    "access.key": "OpenHands agent-server: session_api_keys (check_session_api_key on every /api route); software-agent-sdk #3844",
+    "access.secret": "OpenHands software-agent-sdk #2679 (rejected requests), _secret_redaction (exports), sanitized_env (tools), Cipher",
     "client.compatible": "OpenHands software-agent-sdk: events are strict in both directions",
     "client.works": "OpenHands software-agent-sdk: `Conversation`, `send_message`, `run` of each release with its own server",
     "cost.reconcile": "OpenHands software-agent-sdk #1865 (runs can reach 60,000 events)",
@@ -23,12 +26,15 @@ SOURCES: Mapping[str, str] = {
     "loop.bounded": "OpenHands openhands-sdk `RemoteConversation` (back-off of 1 to 30 s, FATAL_WS_CLOSE_CODES 4001 and 4004)",
     "loop.consent": "OpenHands software-agent-sdk #79, #5092 (a message is no approval)",
     "loop.explained": "OpenHands software-agent-sdk #1554",
+    "loop.finishes": "OpenHands software-agent-sdk #2720 (finished on the last allowed step is finished)",
     "loop.once": "OpenHands software-agent-sdk #1554 (the error event says: do not run it again)",
+    "loop.progress": "OpenHands software-agent-sdk #2384 (a message gets a stuck run going), #4997 (a stalled model)",
     "loop.quiet": "OpenHands agent-server: pause, interrupt and terminal states",
     "loop.returns": "OpenHands software-agent-sdk #1546, #1865, #3793; `RemoteConversation.run`",
     "loop.terminates": "OpenHands software-agent-sdk #1511, #4997",
     "model.sound": "OpenAI chat completions: each tool call is answered by one tool message; OpenHands software-agent-sdk #163",
     "server.ready": "OpenHands agent-server: GET /ready; software-agent-sdk #3184",
+    "server.responsive": "OpenHands software-agent-sdk #2296 (listing events takes no lock of a step)",
     "server.returns": "OpenHands software-agent-sdk #1554, #3184 (restart on the same disk)",
     "server.sane": "RFC 9112 and RFC 6455 (framing); the server's own /openapi.json (shapes); tailproof's limits for what is taken",
     "server.works": "OpenHands agent-server: POST /api/conversations, /events, /run and /sockets/events of each release",

@@ -1,0 +1,159 @@
+"""Writes the pages of what there is: `python -m bench.catalogue` after a change of guarantees, faults, acts, scenarios or variants."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from tailproof.acts import catalogue as acts
+from tailproof.adapters.openhands.sources import SOURCES
+from tailproof.faults import catalogue as faults
+from tailproof.faults.fault import Fault
+from tailproof.guarantees.catalogue import CATALOGUE
+from tailproof.history.parameters import PARAMETERS
+from tailproof.outgoing.atomic import write_atomically
+from tailproof.runner.check import catalogue as scenarios
+from tailproof.scenario.schema import TIERS, Scenario
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT))  # `fixtures` is not installed under this name
+
+from fixtures.broken.table import VARIANTS  # noqa: E402
+from fixtures.sabotage.of_faults import KINDS as LANDED  # noqa: E402
+
+DOCS = ROOT / "docs"
+WRITTEN = "Written by `python -m bench.catalogue`; a test finds it stale."
+
+
+def pages() -> Mapping[str, str]:
+    """File below docs/ -> what it has to say."""
+    played = scenarios()
+    return {
+        "catalogue.md": _page("Guarantees", _guarantees()),
+        "faults.md": _page("Faults and acts", _landings(played)),
+        "scenarios.md": _page("Scenarios", _scenarios(played)),
+        "variants.md": _page("Broken servers and clients", _variants()),
+    }
+
+
+def main() -> None:
+    """Write them all."""
+    for name, text in pages().items():
+        write_atomically(DOCS / name, text.encode())
+
+
+def _page(title: str, lines: Iterable[str]) -> str:
+    return "\n".join([f"# {title}", "", WRITTEN, "", *lines, ""])
+
+
+def _guarantees() -> Iterator[str]:
+    yield "The broken variants are those of [variants.md](variants.md), the bugs those of [BUGS.md](../BUGS.md)."
+    bugs = YAML(typ="safe").load((ROOT / "bench/bugs.yaml").read_text())["rows"]
+    for guarantee in CATALOGUE.values():
+        own = [variant.name for variant in VARIANTS if variant.convicted_by == guarantee.id]
+        found = [row["id"] for row in bugs if guarantee.id in row["guarantees"]]
+        numbers = [
+            f"{name} = {value:g}"
+            for name, value in PARAMETERS.items()
+            if name == guarantee.id or name.startswith(f"{guarantee.id}.")
+        ]
+        yield from ("", f"## `{guarantee.id}` ({guarantee.level})", "", guarantee.promise, "")
+        yield f"- promised by: {SOURCES.get(guarantee.id, 'every protocol')}"
+        yield f"- rests on: the {_list(sorted(guarantee.rests_on), 'trial alone')}"
+        if numbers:
+            yield f"- T: {', '.join(numbers)}"
+        yield f"- convicts the variants: {_list(_code(own), 'none')}"
+        yield f"- real bugs: {_list(dict.fromkeys(found), 'none yet')}"
+
+
+def _landings(played: Sequence[Scenario]) -> Iterator[str]:
+    yield "How a scenario uses one is said in [CONTRIBUTING.md](../CONTRIBUTING.md). What is not proven opens no gate."
+    users: dict[str, list[str]] = {}
+    for scenario in played:
+        for plan in scenario.landings:
+            users.setdefault(plan.kind, []).append(scenario.name)
+    for title, kinds in (("Acts", acts), ("Faults", faults)):
+        yield from ("", f"## {title}")
+        for kind in sorted(kinds.CATALOGUE):
+            make = acts.act_for if kinds is acts else faults.fault_for
+            options = _options_of(kind, played)
+            yield from _landing(kind, make("it", kind, options), list(dict.fromkeys(users.get(kind, ()))))
+
+
+def _options_of(kind: str, played: Sequence[Scenario]) -> dict[str, Any]:
+    """Options with which one of this kind can be made."""
+    if kind in LANDED:
+        return dict(LANDED[kind].get("with", {}))
+    planned = (plan.options for scenario in played for plan in scenario.landings if plan.kind == kind)
+    return next(planned, {})
+
+
+def _landing(kind: str, made: Fault, used: Sequence[str]) -> Iterator[str]:
+    yield from ("", f"### `{kind}`", "", " ".join((inspect.getdoc(type(made)) or "").split()), "")
+    yield f"- for example: {made.describe()}"
+    if kind.startswith("network."):
+        yield "- needs: Toxiproxy"  # whether this machine has it does not change the page
+    elif lacks := made.available(frozenset()):
+        yield f"- without what it needs: {lacks}"
+    if proof := inspect.getdoc(made.verify):
+        yield f"- proven by: {' '.join(proof.split())}"
+    for name, field in _fields(made):
+        default = "" if field.is_required() else f", {field.get_default(call_default_factory=True)!r} unless said"
+        yield f"- `{name}`: `{_type(field.annotation)}`{default}"
+    yield f"- used by: {_list(_code(used[:6]), 'no shipped scenario')}{f' and {len(used) - 6} more' if used[6:] else ''}"
+
+
+def _fields(made: Fault) -> list[tuple[str, Any]]:
+    options = getattr(made, "options", None)
+    return list(type(options).model_fields.items()) if isinstance(options, BaseModel) else []
+
+
+def _type(annotation: Any) -> str:
+    said = (
+        annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
+    )
+    return said.replace("typing.", "").replace("|", "or")
+
+
+def _scenarios(played: Sequence[Scenario]) -> Iterator[str]:
+    tiers = {tier: sum(TIERS.index(one.tier) <= TIERS.index(tier) for one in played) for tier in TIERS}
+    yield "Each tier holds those before it: " + ", ".join(f"{tier} {number}" for tier, number in tiers.items()) + "."
+    for family in sorted({scenario.family for scenario in played}):
+        yield from ("", f"## {family}", "", "| scenario | tier | what happens | acts and faults |", "|---|---|---|---|")
+        for scenario in played:
+            if scenario.family == family:
+                landings = ", ".join(f"`{plan.kind}` at {plan.at}" for plan in scenario.landings)
+                yield f"| `{scenario.name}` | {scenario.tier} | {_cell(scenario.summary)} | {landings} |"
+
+
+def _variants() -> Iterator[str]:
+    yield f"{len(VARIANTS)} servers and clients with one defect each. They are played with `reference:NAME` as target or as client."
+    yield ""
+    yield "| variant | what it does wrong | convicted by | may also be convicted by | shown by |"
+    yield "|---|---|---|---|---|"
+    for variant in sorted(VARIANTS, key=lambda one: (one.convicted_by, one.name)):
+        also = _list(_code(variant.also_breaks), "")
+        shown = f"`{variant.scenario}`" if variant.scenario else "a scenario of its test"
+        yield f"| `{variant.name}` | {_cell(variant.defect)} | `{variant.convicted_by}` | {also} | {shown} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _code(words: Iterable[str]) -> list[str]:
+    return [f"`{word}`" for word in words]
+
+
+def _list(words: Iterable[str], nothing: str) -> str:
+    return ", ".join(words) or nothing
+
+
+if __name__ == "__main__":
+    main()

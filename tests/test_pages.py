@@ -1,0 +1,30 @@
+"""The pages of what there is say what the code says, and every guarantee can name what proves it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT))  # `bench` and `fixtures` are not installed
+
+from bench.catalogue import DOCS, pages  # noqa: E402
+from fixtures.broken.table import VARIANTS  # noqa: E402
+from tailproof.guarantees.catalogue import CATALOGUE  # noqa: E402
+
+
+def test_the_pages_are_what_the_code_gives() -> None:
+    stale = [name for name, text in pages().items() if (DOCS / name).read_text() != text]
+    assert not stale, "run: python -m bench.catalogue"
+
+
+SHOWN_BY_PAIRS = {"client.compatible"}
+"""A client of another release convicts itself of it: no variant of the reference has a release."""
+
+
+def test_every_guarantee_convicts_a_variant_of_its_own() -> None:
+    assert set(CATALOGUE) - {variant.convicted_by for variant in VARIANTS} == SHOWN_BY_PAIRS
+
+
+def test_there_are_many_variants_and_each_has_its_name() -> None:
+    assert len({variant.name for variant in VARIANTS}) == len(VARIANTS)
