@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_guarantee_access import ROWS as ACCESS_ROWS
 from test_guarantee_client import ROWS as CLIENT_ROWS
+from test_guarantee_damage import ROWS as DAMAGE_ROWS
+from test_guarantee_ends import ROWS as END_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
 from test_guarantee_hooks import ROWS as HOOKS_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
@@ -38,6 +40,8 @@ ROWS: list[Row] = [
     *ACCESS_ROWS,
     *HOOKS_ROWS,
     *RESUMABLE_ROWS,
+    *DAMAGE_ROWS,
+    *END_ROWS,
 ]
 PROMISED = {
     "events": {
@@ -51,9 +55,11 @@ PROMISED = {
         "stable",
         "paged",
         "paired",
+        "spared",
+        "terminal",
         "resumable",
     },
-    "status": {"known", "agree", "final", "crash", "gated", "client"},
+    "status": {"known", "agree", "final", "crash", "gated", "client", "legal"},
     "loop": {
         "terminates",
         "returns",
@@ -68,7 +74,7 @@ PROMISED = {
     },
     "model": {"sound"},
     "cost": {"reconcile"},
-    "server": {"ready", "works", "returns", "responsive", "sane"},
+    "server": {"ready", "works", "returns", "responsive", "sane", "stops"},
     "hooks": {"delivered"},
     "stream": {"resumed"},
     "client": {"works", "compatible"},
