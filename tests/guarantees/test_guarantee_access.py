@@ -99,6 +99,7 @@ ROWS = [
         HOLDS,
         lambda: tried(knock(500, "right"), knock(200, "right")),
     ),
+    Row("access.accepted", "nobody-tries", NOT_APPLICABLE, lambda: tried(knock(200, "right")).plan(acts=[])),
     Row("access.accepted", "never-shown", INCONCLUSIVE, lambda: tried(knock(401))),
     Row("access.accepted", "refused", VIOLATED, lambda: tried(knock(401, "right")), "route-refuses-key-in-header"),
     Row(

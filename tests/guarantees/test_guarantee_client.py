@@ -308,6 +308,7 @@ ROWS = [
         "never-came-back",
     ),
     Row("stream.resumed", "calm", NOT_APPLICABLE, calm),
+    Row("stream.resumed", "client-tells-nothing", NOT_APPLICABLE, lambda: cut().fact(client_tells="exit")),
     Row("stream.resumed", "run-came-back-first", NOT_APPLICABLE, lambda: cut(again=None)),
     Row("stream.resumed", "fatal-close-code", NOT_APPLICABLE, lambda: cut(again=None, code=4004)),
     Row("stream.resumed", "server-died", NOT_APPLICABLE, lambda: cut(again=None).put(2.4, Life(stage="died", epoch=0))),

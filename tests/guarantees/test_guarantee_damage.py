@@ -36,7 +36,7 @@ def shifted(back_s: float, *, at: str, built: Callable[[], Built] = calm) -> Bui
     history = built()
     stamps = {one.id: one.ts for _, one in history.placed if isinstance(one, Event)}
     for identity in [name for name, ts in stamps.items() if ts >= stamps[at]]:
-        earlier = f"2025-12-31T{23 - int(back_s // 3600):02d}{stamps[identity][13:]}"
+        earlier = f"2026-01-01T{12 - int(back_s // 3600):02d}{stamps[identity][13:]}"
         history.alter(Event, {"id": identity}, ts=earlier)
     return history
 
@@ -56,6 +56,7 @@ def stepped(hours: float) -> Callable[[], Built]:
 
 ROWS = [
     Row("events.spared", "observation-torn", HOLDS, lambda: damaged("o1")),
+    Row("events.spared", "message-torn", HOLDS, lambda: damaged("m1", to="message")),
     Row("events.spared", "nothing-damaged", NOT_APPLICABLE, calm),
     Row("events.spared", "listing-500", VIOLATED, lambda: refused(500), "listing-fails"),
     Row("events.spared", "listing-422", VIOLATED, lambda: refused(422), "listing-fails"),

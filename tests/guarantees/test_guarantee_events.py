@@ -165,6 +165,7 @@ ROWS = [
         lambda: calm(20).without(Reading, reading="held:0", stage="end"),
     ),
     Row("events.middle", "short-log", NOT_APPLICABLE, calm),
+    Row("events.middle", "client-holds-no-list", NOT_APPLICABLE, lambda: calm(20).fact(client_tells="exit")),
     Row(
         "events.unique",
         "nothing-was-sent",

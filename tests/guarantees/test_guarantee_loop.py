@@ -340,6 +340,7 @@ ROWS = [
     Row("cost.reconcile", "no-request-recorded", INCONCLUSIVE, lambda: calm(500).without(Exchange)),
     Row("cost.reconcile", "log-not-read", INCONCLUSIVE, lambda: calm(500).until(5.5)),
     Row("cost.reconcile", "short-log", NOT_APPLICABLE, calm),
+    Row("cost.reconcile", "client-holds-no-list", NOT_APPLICABLE, lambda: long_run(0, 0).fact(client_tells="exit")),
     Row(
         "cost.reconcile",
         "most-was-missed",

@@ -250,8 +250,8 @@ ROWS = [
     ),
     Row(
         "status.crash",
-        "stopped-in-order",
-        NOT_APPLICABLE,
+        "stopped-in-order-while-it-ran",
+        HOLDS,
         lambda: (
             crashed()
             .alter(Life, {"stage": "died"}, stage="stopped")
