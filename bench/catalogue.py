@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from bench.variants import kept
 from tailproof.acts import catalogue as acts
 from tailproof.adapters.openhands.sources import SOURCES
 from tailproof.faults import catalogue as faults
@@ -135,12 +136,17 @@ def _scenarios(played: Sequence[Scenario]) -> Iterator[str]:
 def _variants() -> Iterator[str]:
     yield f"{len(VARIANTS)} servers and clients with one defect each. They are played with `reference:NAME` as target or as client."
     yield ""
-    yield "| variant | what it does wrong | convicted by | may also be convicted by | shown by |"
-    yield "|---|---|---|---|---|"
+    yield "`python -m bench.variants` plays them all; the last column says who convicted each when it was played last."
+    yield ""
+    yield "| variant | what it does wrong | convicted by | may also be convicted by | shown by | played |"
+    yield "|---|---|---|---|---|---|"
+    played = kept()
     for variant in sorted(VARIANTS, key=lambda one: (one.convicted_by, one.name)):
         also = _list(_code(variant.also_breaks), "")
         shown = f"`{variant.scenario}`" if variant.scenario else "a scenario of its test"
-        yield f"| `{variant.name}` | {_cell(variant.defect)} | `{variant.convicted_by}` | {also} | {shown} |"
+        line = played.get(variant.name)
+        last = f"{line.day}: {_cell(line.wrong) or _list(_code(line.convicted_by), 'nobody')}" if line else "never"
+        yield f"| `{variant.name}` | {_cell(variant.defect)} | `{variant.convicted_by}` | {also} | {shown} | {last} |"
 
 
 def _cell(text: str) -> str:

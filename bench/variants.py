@@ -1,0 +1,91 @@
+"""Plays every broken server and client, and the reference in the same situations: `python -m bench.variants [--variants GLOB] [-n N]`.
+
+Keeps the newest line of each in `variants.jsonl`; `python -m bench.catalogue` writes them into docs/variants.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT))  # `fixtures` is not installed under this name
+
+from fixtures.broken.played import convicted, convictions, play, wrongly  # noqa: E402
+from fixtures.broken.situations import scenario  # noqa: E402
+from fixtures.broken.table import VARIANTS  # noqa: E402
+from fixtures.broken.variant import Variant  # noqa: E402
+from tailproof.outgoing.atomic import write_atomically  # noqa: E402
+from tailproof.ownership.scratch import workroom  # noqa: E402
+
+LINES = Path(__file__).resolve().parent / "variants.jsonl"
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One variant, or the reference in a situation."""
+
+    name: str
+    day: str
+    convicted_by: list[str]
+    wrong: str
+    """What is wrong with that, in a sentence; empty for what is as it should be."""
+
+
+def kept() -> dict[str, Line]:
+    """The newest line of each."""
+    if not LINES.exists():
+        return {}
+    lines = (msgspec.json.decode(line, type=Line) for line in LINES.read_bytes().splitlines())
+    return {line.name: line for line in lines}
+
+
+def main() -> int:
+    """Play; 0 when each is convicted by its own guarantee, and the reference of nothing."""
+    parser = argparse.ArgumentParser(prog="python -m bench.variants", description=__doc__)
+    parser.add_argument("--variants", default="*", metavar="GLOB")
+    parser.add_argument("-n", dest="parallel", type=int, default=2, help="how many at once")
+    given = parser.parse_args()
+    chosen = [variant for variant in VARIANTS if fnmatchcase(variant.name, given.variants)]
+    situations = sorted({variant.scenario for variant in chosen if variant.scenario})
+    with workroom() as place, ThreadPoolExecutor(given.parallel) as pool:
+        lines = [
+            *pool.map(lambda variant: _played(variant, place / variant.name), chosen),
+            *pool.map(lambda name: _honest(name, place / f"honest-{name}"), situations),
+        ]
+    known = kept() | {line.name: line for line in lines}
+    write_atomically(LINES, b"".join(msgspec.json.encode(line) + b"\n" for _, line in sorted(known.items())))
+    wrong = [line for line in lines if line.wrong]
+    for line in wrong:
+        print(f"{line.name}: {line.wrong}")
+    return 1 if wrong or not chosen else 0
+
+
+def _played(variant: Variant[Any], place: Path) -> Line:
+    try:
+        found = convicted(variant, place)
+    except Exception as error:  # noqa: BLE001 - the others are played all the same
+        return _line(variant.name, [], f"the trial failed: {error}")
+    return _line(variant.name, sorted(found), wrongly(variant, found))
+
+
+def _honest(name: str, place: Path) -> Line:
+    try:
+        found = sorted(convictions(play(scenario(name, ""), place)))
+    except Exception as error:  # noqa: BLE001 - the same
+        return _line(f"reference in {name}", [], f"the trial failed: {error}")
+    return _line(f"reference in {name}", found, f"{', '.join(found)} convicts the reference" if found else "")
+
+
+def _line(name: str, found: list[str], wrong: str) -> Line:
+    return Line(name=name, day=time.strftime("%Y-%m-%d", time.gmtime()), convicted_by=found, wrong=wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
