@@ -34,6 +34,7 @@ from tailproof.reports.result import (
     VerdictResult,
     WitnessResult,
 )
+from tailproof.reports.times import times_of
 
 V = TypeVar("V")
 
@@ -112,6 +113,7 @@ def check_result(
         not_run=tuple(not_run),
         errors=tuple(errors),
         shard=shard,
+        times=times_of(trials) if trials else None,
         gate=decide(
             trials,
             not_run=not_run,

@@ -30,6 +30,7 @@ from tailproof.reports.words import (
     ranges,
     several,
     span,
+    spent,
     tally,
     window,
 )
@@ -39,7 +40,17 @@ STEP_SUMMARY = 1_048_576
 """What GitHub takes, in bytes at most."""
 
 _PHASES = (
-    *("preparing", "starting", "driving", "healing", "recovering", "reading", "stopping", "reading the disk"),
+    *(
+        "preparing",
+        "starting",
+        "connecting",
+        "driving",
+        "healing",
+        "recovering",
+        "reading",
+        "stopping",
+        "reading the disk",
+    ),
     *("clearing", "removing", "ended"),
 )
 _UNJUDGED = "not judged"
@@ -85,6 +96,8 @@ def _asked(result: Result) -> Section:
         "started": prose(clip(result.started, _ITEM)),
         "tailproof": prose(clip(result.tailproof, _ITEM)),
     }
+    if result.times is not None:
+        rows["time of trials"] = spent(result.times)
     if result.shard is not None:
         rows["part"] = part(result.shard)
     if newest := "; ".join(dict.fromkeys(pair.newest for pair in result.pairs if pair.newest)):

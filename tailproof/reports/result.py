@@ -248,6 +248,18 @@ class ShardResult(Facts, frozen=True, kw_only=True):
     idle: bool = False
 
 
+class TimesResult(Facts, frozen=True, kw_only=True):
+    """Where the time of all trials went, side by side or not, in seconds. A client loads while its server starts: its start is what
+    is waited for then. `runs_s` is what the scenario plays, from the making of the conversation to the last run's end;
+    `ours_s` is the rest."""
+
+    server_start_s: float
+    client_start_s: float
+    runs_s: float
+    server_stop_s: float
+    ours_s: float
+
+
 class Result(Facts, frozen=True, kw_only=True):
     """One check. `started` is ISO 8601 in UTC; `tailproof` is the version of the harness; `errors` are those that belong to
     no trial. `pairs` are those that met; `target` and `client` list theirs, with a comma between several."""
@@ -265,6 +277,7 @@ class Result(Facts, frozen=True, kw_only=True):
     not_run: tuple[NotRunResult, ...] = ()
     errors: tuple[str, ...] = ()
     shard: ShardResult | None = None
+    times: TimesResult | None = None
     gate: GateResult
 
     def judged(self) -> Iterator[tuple[TrialResult, VerdictResult]]:

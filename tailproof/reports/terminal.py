@@ -31,6 +31,7 @@ from tailproof.reports.words import (
     several,
     some,
     span,
+    spent,
     standing,
     tally,
     where,
@@ -88,6 +89,9 @@ def render(result: Result, *, files: Mapping[str, str] | None = None, width: int
     else:
         _scenarios(console, result)
     _not_run(console, result)
+    if result.times is not None:
+        console.print()
+        _rows(console, {"time": [spent(result.times)]}, width=_LABEL)
     if files:
         console.print()
         _rows(console, {name: [path] for name, path in files.items()}, width=max(map(len, files)) + 2)

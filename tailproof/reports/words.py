@@ -14,6 +14,7 @@ from tailproof.reports.result import (
     PairResult,
     Result,
     ShardResult,
+    TimesResult,
     TrialResult,
     VerdictResult,
 )
@@ -227,6 +228,18 @@ def asked(result: Result) -> str:
     if result.shard is not None:
         who = f"{part(result.shard)} · {who}"
     return f"{who} · seed {result.seed} · {_count(result.trials, 'trial')} in {span(result.duration_s)}"
+
+
+def spent(times: TimesResult) -> str:
+    """`server start 9.80 s · client start 5.10 s · runs 2.40 s · server stop 0.40 s · ours 1.90 s`."""
+    named = {
+        "server start": times.server_start_s,
+        "client start": times.client_start_s,
+        "runs": times.runs_s,
+        "server stop": times.server_stop_s,
+        "ours": times.ours_s,
+    }
+    return " · ".join(f"{name} {span(seconds)}" for name, seconds in named.items())
 
 
 def part(shard: ShardResult) -> str:

@@ -216,6 +216,7 @@ class Assembly:
             port = toxiproxy.proxy(self._recorder.header.trial, urlsplit(self.wire.url).netloc)
             url = f"http://127.0.0.1:{port}"
         self.at_work = ("client", "start")
+        self._log.write(records.Phase("connecting"))
         self.client.connect(url, key=self._keys["session key"], version=self._version, budget=self.budget)
         self.company = Company(
             self.adapter,

@@ -11,7 +11,15 @@ from small_check import check, several, trial, verdict
 from tailproof.guarantees.verdict import Outcome
 from tailproof.reports import terminal
 from tailproof.reports.gate import decide
-from tailproof.reports.result import KnownResult, NotRunResult, PairResult, Result, StaleResult, TrialResult
+from tailproof.reports.result import (
+    KnownResult,
+    NotRunResult,
+    PairResult,
+    Result,
+    StaleResult,
+    TimesResult,
+    TrialResult,
+)
 
 OPEN = """\
 GATE OPEN  0 violated · 2 hold · 0 inconclusive · 0 not run
@@ -56,7 +64,7 @@ events.tail   .
 
 
 def result_of(*trials: TrialResult, stale: tuple[StaleResult, ...] = ()) -> Result:
-    return msgspec.structs.replace(check(), trials=trials, not_run=(), gate=decide(trials, stale=stale))
+    return msgspec.structs.replace(check(), trials=trials, not_run=(), times=None, gate=decide(trials, stale=stale))
 
 
 SNAPSHOTS = {
@@ -225,3 +233,9 @@ def test_forty_pairs_fit_the_terminal() -> None:
     shown = terminal.render(msgspec.structs.replace(result_of(*trials), pairs=pairs), width=100)
     assert max(len(line) for line in shown.splitlines()[1:]) <= 100
     assert "  events.tail  X calm (1-40)\n" in shown
+
+
+def test_the_end_of_a_check_says_where_its_time_went() -> None:
+    times = TimesResult(server_start_s=61, client_start_s=5.1, runs_s=12.4, server_stop_s=0.4, ours_s=1.9)
+    shown = " ".join(terminal.render(msgspec.structs.replace(check(), times=times), width=120).split())
+    assert "time server start 1 min 1 s · client start 5.10 s · runs 12.4 s · server stop 0.40 s · ours 1.90 s" in shown
