@@ -229,6 +229,8 @@ class _Handler(BaseHTTPRequestHandler):
         raw = bytearray(self.rfile.read(int(length)))
         if len(raw) < int(length):
             raise Misshapen("a request to the receiver of webhooks did not come to its end")
+        # With a timeout even a look that must not wait would wait.
+        self.connection.settimeout(None)
         return raw
 
     def _gone(self) -> bool:

@@ -26,6 +26,8 @@ from tailproof.trial.recovery_probe import RecoveryProbe
 from tailproof.waiting import Budget, DeadlineMissed
 
 SECOND_OPINION_S = 10.0
+HOOKS_S = 60.0
+"""The longest that the trial waits for webhooks."""
 _ATTEMPTS = 5
 """How often the observer subscribes to a conversation that holds a long history."""
 
@@ -193,6 +195,8 @@ class Participants(Assembly):
     def await_hooks(self, budget: Budget) -> None:
         """Give the server the time that its promise gives it to post what stands in the log. Whether it did is no failure of the
         trial: after a death nothing is owed."""
+        if not self.hooks_s:
+            return
         try:
             self.hooks.await_all(self._last_log, budget)
         except DeadlineMissed as missed:
@@ -200,8 +204,10 @@ class Participants(Assembly):
 
     @property
     def hooks_s(self) -> float:
-        """How long that may take, in seconds."""
-        return hooks_limit(self._recorder.header) if self.hooks.receiver else 0.0
+        """How long that may take, in seconds; 0 where the server may keep events for longer than anybody waits: it posts them when it
+        is asked to end."""
+        limit = hooks_limit(self._recorder.header)
+        return limit if self.hooks.receiver and limit <= HOOKS_S else 0.0
 
     def read_disk(self, *, final: bool) -> None:
         """What the server persisted, as it stands while the server is dead or stopped. Raises TargetError."""
