@@ -12,8 +12,8 @@ goal=$1 bin=$2
 
 # The order in which it is brought. Names are the doctor's.
 case $goal in
-    check) needs="git tmux toxiproxy server-python" ;;
-    test) needs="git tmux toxiproxy server-python node mmdebstrap engine" ;;
+    check) needs="git tmux faketime toxiproxy server-python" ;;
+    test) needs="git tmux faketime toxiproxy server-python node mmdebstrap engine" ;;
     *) echo "docker/needs.sh: check or test, not $goal" >&2; exit 64 ;;
 esac
 
@@ -25,6 +25,7 @@ packages_of() {
     case $1 in
         git | tmux) echo "$1" ;;
         node) echo "nodejs npm" ;;
+        faketime) echo "libfaketime" ;;
         mmdebstrap) echo "mmdebstrap debian-archive-keyring" ;;
     esac
 }

@@ -110,6 +110,7 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Run only these scenarios (repeatable); a FILE.yaml works, too.",
 )
 @click.option("--tier", type=click.Choice(["quick", "gate", "deep"]), default="gate", show_default=True)
+@click.option("--shard", metavar="K/N", help="Run only part K of N; each scenario is in exactly one.")
 @click.option("-n", "workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Trials side by side.")
 @click.option("--out", default="tailproof-results", show_default=True, metavar="DIR", help="Histories and reports.")
 @click.option(
@@ -143,9 +144,12 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     for name in ("out", "junit", "alluredir"):
         if asked[name] == "":
             raise click.UsageError(f"--{name} is empty: name a place, or leave it out")
+    if asked["shard"] == "":
+        raise click.UsageError("--shard is empty: name a part as 1/4, or leave it out")
     check_scratch()
     options = {
         "--tier": asked["tier"],
+        "--shard": asked["shard"],
         "--out": asked["out"],
         "--baseline": asked["baseline"],
         "--seed": asked["seed"],

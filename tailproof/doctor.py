@@ -20,6 +20,8 @@ from tailproof.outgoing.say import say
 from tailproof.provision.cache import cache
 from tailproof.provision.engine import HOW_TO_GET_ONE, connect, engine_does
 from tailproof.provision.errors import EngineError, Unavailable
+from tailproof.provision.faketime import HOW_TO_GET_IT as HOW_TO_GET_FAKETIME
+from tailproof.provision.faketime import faketime
 from tailproof.provision.locks import known_releases
 from tailproof.provision.npm import HOW_TO_GET_IT, find_node, find_npm
 from tailproof.provision.pythons import find_python
@@ -160,6 +162,17 @@ def _tmux() -> Finding:
     )
 
 
+def _faketime() -> Finding:
+    found = faketime()
+    return Finding(
+        ok=found is not None,
+        name="faketime",
+        says=str(found) if found else "libfaketime is not installed",
+        needed_for="scenarios that set the server's clock",
+        remedy=HOW_TO_GET_FAKETIME,
+    )
+
+
 def _git() -> Finding:
     return _tool("git", "--version", "workspaces of a server that runs as a process (pypi:, src:)")
 
@@ -292,6 +305,7 @@ _LOOKS: Mapping[str, Callable[[], Finding]] = {
     "node": _node,
     "tmux": _tmux,
     "git": _git,
+    "faketime": _faketime,
     "mmdebstrap": _mmdebstrap,
     "disk": _space,
     "shared-memory": _shared_memory,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import signal
+import subprocess
 from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,8 +36,12 @@ _PROPERTY = "tailproof-lacks"
 MADE_ONCE = ("reference_check", "matrix", "woken", "violated", "hostile_checks")
 """Fixtures that many tests share: with pytest-xdist all tests of one of them go to one process, where it is made once."""
 
+_OBITUARIES = pytest.StashKey[list[str]]()
+_LAST_WORDS_S = 10.0
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_OBITUARIES] = []
     for mark, (_, what) in NEEDS.items():
         config.addinivalue_line("markers", f"{mark}: needs {what}")
     # Tests that run behind `nohup` or a shell's `&` ignore these, and so would the checks that they start and signal.
@@ -74,6 +82,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
     """The last thing that is said before the counts: pytest's own list of skips is long."""
     yield
+    if obituaries := terminalreporter.config.stash[_OBITUARIES]:
+        terminalreporter.section("processes of pytest-xdist that died")
+        for line in obituaries:
+            terminalreporter.line(line)
     lacks = Counter(
         tuple(lack)
         for report in terminalreporter.getreports("skipped")
@@ -84,6 +96,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
         terminalreporter.section("not run here, and what would bring it")
         for (name, remedy), count in lacks.items():
             terminalreporter.line(f"{count:>4} for want of {name}: {remedy}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """pytest-xdist says only that a worker crashed; what it died of, and whether memory was short, is known here and now."""
+    if error:
+        node.config.stash[_OBITUARIES].append(f"{node.gateway.id} {_died_of(node.gateway)}; {_memory()}")
+
+
+def _died_of(gateway: Any) -> str:
+    """A worker that lost its pipe to us, and not its life, has still to notice."""
+    try:
+        code = gateway._io.popen.wait(_LAST_WORDS_S)
+    except subprocess.TimeoutExpired:
+        return f"(pid {gateway._io.popen.pid}) lives: it has lost its pipe to the controller"
+    return f"ended with {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
+
+
+def _memory() -> str:
+    free = re.search(r"^MemAvailable:.*$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    killed = re.search(r"^oom_kill \d+$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+    return ", ".join(" ".join(found[0].split()) for found in (free, killed) if found)
 
 
 @functools.cache

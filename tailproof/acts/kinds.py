@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tailproof.acts.access import UserProbeAccess, UserSendSpoiled
+from tailproof.acts.beside import UserConversation
+from tailproof.acts.listening import UserStall, UserSubscribe
 from tailproof.acts.user import UserDelete, UserMessage, UserPause
+from tailproof.acts.verbs import UserConfirm, UserFork, UserInterrupt, UserReject, UserRequest, UserRun
 from tailproof.faults.fault import Make
 
 KINDS: Mapping[str, Make] = {
     "user.message": UserMessage,
     "user.pause": UserPause,
     "user.delete": UserDelete,
+    "user.probe-access": UserProbeAccess,
+    "user.send-spoiled": UserSendSpoiled,
+    "user.run": UserRun,
+    "user.interrupt": UserInterrupt,
+    "user.confirm": UserConfirm,
+    "user.reject": UserReject,
+    "user.fork": UserFork,
+    "user.request": UserRequest,
+    "user.subscribe": UserSubscribe,
+    "user.stall": UserStall,
+    "user.conversation": UserConversation,
 }

@@ -26,20 +26,26 @@ SEEN_S = 5.0
 GONE = 404
 
 
-class _Options(BaseModel):
+class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class HeldRequest(_Options):
+class NoOptions(Options):
+    """`with:` of an act that has nothing to say."""
+
+
+class HeldRequest(Options):
     """The request of the client under test that stands still at the wire meanwhile."""
 
     request: RequestWord
 
 
-class MessageOptions(_Options):
+class MessageOptions(Options):
     """`with:` of `user.message`."""
 
     text: str = Field(min_length=1)
+    bytes: int = Field(default=0, ge=0, le=4 << 20)
+    """The text is filled up to so many."""
     run: bool = False
     """Start a run with it."""
     while_held: HeldRequest | None = None
@@ -47,7 +53,7 @@ class MessageOptions(_Options):
     of the same point holds it. A client that sends none within 10 s gets the message all the same, and the fault is unproven."""
 
 
-class _UserAct(ABC):
+class UserAct(ABC):
     """One request of another user. It is sent in a thread: a server may answer only when the step under way has ended."""
 
     name: str
@@ -109,7 +115,7 @@ class _UserAct(ABC):
         """What follows from the answer for the rest of the trial."""
 
 
-class UserPause(_UserAct):
+class UserPause(UserAct):
     """Another user pauses the run. Proven by the status that an observer sees."""
 
     name = "user.pause"
@@ -117,7 +123,7 @@ class UserPause(_UserAct):
 
     def __init__(self, identity: str, options: dict[str, Any]) -> None:
         super().__init__(identity)
-        _Options.model_validate(options)
+        NoOptions.model_validate(options)
 
     def ask(self, api: Api, conversation: str) -> Answer:
         return api.pause(conversation)
@@ -133,7 +139,7 @@ class UserPause(_UserAct):
         return {"seen": True, "status": f"{status.raw} via {status.via}"}
 
 
-class UserDelete(_UserAct):
+class UserDelete(UserAct):
     """Another user deletes the conversation. Proven by 404 for its status."""
 
     name = "user.delete"
@@ -141,7 +147,7 @@ class UserDelete(_UserAct):
 
     def __init__(self, identity: str, options: dict[str, Any]) -> None:
         super().__init__(identity)
-        _Options.model_validate(options)
+        NoOptions.model_validate(options)
 
     def ask(self, api: Api, conversation: str) -> Answer:
         return api.delete(conversation)
@@ -154,7 +160,7 @@ class UserDelete(_UserAct):
         return {"seen": answer.code == GONE, "its status is answered": answer.code}
 
 
-class UserMessage(_UserAct):
+class UserMessage(UserAct):
     """Another user writes into the conversation. Proven by the event that an observer gets."""
 
     name = "user.message"
@@ -163,7 +169,10 @@ class UserMessage(_UserAct):
         super().__init__(identity)
         self.options = MessageOptions.model_validate(options)
         self.text = self.options.text
+        self._filled = self.text.ljust(self.options.bytes, ".")
         self.says = f"another user posts {self.text!r}"
+        if self.options.bytes:
+            self.says += f" and so on, {len(self._filled):,} bytes"
         self._asked = 0
         if self.options.while_held is not None:
             held = self.options.while_held
@@ -186,7 +195,7 @@ class UserMessage(_UserAct):
             stage.wire.remove(self.id)
 
     def ask(self, api: Api, conversation: str) -> Answer:
-        return api.send(conversation, self.text, run=self.options.run)
+        return api.send(conversation, self._filled, run=self.options.run)
 
     def seen(self, stage: Stage) -> dict[str, Any]:
         reached = self._wait_seen(stage)

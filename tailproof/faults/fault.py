@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from tailproof.history.record import Record
 from tailproof.history.server_records import Event, Status
+from tailproof.hooks.receiver import Receiver
+from tailproof.incoming.stream import MessageStream
 from tailproof.model.conversation import PlayedScript
+from tailproof.model.script import Turn
 from tailproof.model.tool import ToolJournal
-from tailproof.protocol.adapter import Adapter, Answer, Api
+from tailproof.protocol.access import SpoiledWord
+from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan
+from tailproof.protocol.since import Since
+from tailproof.protocol.subscription import Subscription
 from tailproof.targets.target import Server
 from tailproof.waiting import Budget
 from tailproof.wire.handle import Wire
@@ -36,6 +43,41 @@ class OtherUser(Protocol):
         """Until the stream brought `n` events that `wanted` accepts; the n-th. Raises as `Budget.wait_for` does."""
 
 
+class ProbeAccess(Protocol):
+    """Tries what the server publishes with all kinds of keys."""
+
+    def __call__(self, budget: Budget, *, exhaustive: bool) -> Mapping[str, int]:
+        """How many doors were tried, and how often which answer came."""
+
+
+class SendSpoiled(Protocol):
+    """Sends requests that the server must reject, with a secret in them."""
+
+    def __call__(self, conversation: str, what: SpoiledWord, budget: Budget) -> Mapping[str, int]:
+        """How often which code was answered."""
+
+
+class Company(Protocol):
+    """More users of the same server, past the wire. Safe from any thread."""
+
+    def listen(self, reading: str, since: Since) -> Subscription:
+        """One more subscriber to the conversation, who has not subscribed yet: witness `user`. It stays as long as the observer does.
+        Raises LookupError for what the protocol does not have."""
+
+    def unread(self) -> MessageStream:
+        """A subscription to the conversation that nobody has opened, of which nothing is recorded but what `tell` is told.
+        Whoever asks for it closes it."""
+
+    def tell(self, record: Record) -> None:
+        """Write down what they did: witness `user`."""
+
+    def beside(self, name: str, script: Sequence[Turn]) -> tuple[ConversationPlan, PlayedScript]:
+        """What another conversation beside this one is created with, and what answers it. None of it is in the history."""
+
+    def api(self) -> Api:
+        """The server, for requests that are no part of the history unless `tell` is told."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Stage:
     """What a fault may touch while its trial runs."""
@@ -50,11 +92,18 @@ class Stage:
     """Waits until the (restarted) server answers as ready, and records it."""
     capabilities: frozenset[str]
     observer: OtherUser
+    probe_access: ProbeAccess
+    send_spoiled: SendSpoiled
+    company: Company
     conversation: str = ""
     """Empty until it was created."""
     deleted: bool = False
     """Another user has deleted the conversation: no run of it has an end that anybody could see."""
+    damaged: set[str] = field(default_factory=set)
+    """The files on the server's disk that a fault damaged: that they cannot be read is no fault of the reader's."""
     toxiproxy: Toxiproxy | None = None
+    hooks: Receiver | None = None
+    """There when the scenario has webhooks."""
     token: str = ""
     """The token of the tool that is held at the rendezvous, if it is one of a running tool."""
 
@@ -65,6 +114,8 @@ class Proof:
 
     proven: bool
     counters: Mapping[str, Any] = field(default_factory=dict)
+    destroyed: tuple[str, ...] = ()
+    """The ids of the events that nobody can read from the server's disk any more."""
 
 
 class Fault(Protocol):

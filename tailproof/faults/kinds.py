@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tailproof.faults import hooks
+from tailproof.faults.disk import Damage
 from tailproof.faults.fault import Make
 from tailproof.faults.memory import ChildOom, ServerOom
 from tailproof.faults.network import ToxicFault
 from tailproof.faults.process import Kill, Pause, Restart
+from tailproof.faults.server_clock import Step
 from tailproof.faults.wire import DOES, WireFault
 from tailproof.wire.toxiproxy import TOXICS, ToxicType
 
@@ -24,8 +27,11 @@ KINDS: Mapping[str, Make] = {
     "process.kill": Kill,
     "process.restart": Restart,
     "process.pause": Pause,
+    "disk.damage": Damage,
+    "clock.step": Step,
     "memory.server": ServerOom,
     "memory.child": ChildOom,
     **{f"wire.{does}": _wire(does) for does in DOES},
     **{f"network.{toxic}": _network(toxic) for toxic in TOXICS},
+    **hooks.KINDS,
 }

@@ -7,7 +7,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof, Stage
+from tailproof.history.plan import GRACE_S
 from tailproof.targets.target import Place, Scope
+
+DEAD_S = 15.0
+"""How long a killed server may take until its death is seen."""
 
 
 class _Options(BaseModel):
@@ -23,6 +27,8 @@ class KillOptions(_Options):
     restart: Place = "in-place"
     survivors: Literal["keep", "end"] = "keep"
     """Whether tools that outlive the server are ended before it is started again."""
+    again: Literal["starting", "ready"] | None = None
+    """The next life is killed, too: as soon as its process runs, or as soon as it says that it is ready."""
 
 
 class Kill:
@@ -36,7 +42,7 @@ class Kill:
         self.id = identity
         self.options = KillOptions.model_validate(options)
         self.scope: str = self.options.scope
-        self._pid = 0
+        self._pid = self._lives = 0
 
     def available(self, capabilities: frozenset[str]) -> str | None:
         if "kill" not in capabilities:
@@ -48,38 +54,54 @@ class Kill:
         return None
 
     def describe(self) -> str:
-        return f"the server gets SIG{self.options.signal} (scope {self.scope}) and is started again ({self.options.restart})"
+        again = {None: "", "starting": ", once more while it starts", "ready": ", once more when it is ready"}
+        gets = f"the server gets SIG{self.options.signal} (scope {self.scope}){again[self.options.again]}"
+        return f"{gets} and is started again ({self.options.restart})"
 
     def inject(self, stage: Stage) -> None:
         if self.scope == "default":
             self.scope = "container" if "new-container" in stage.capabilities else "server"
-        self._pid = stage.server.server_pid()
-        stage.server.kill(scope=_scope(self.scope), signal=self.options.signal)
+        self._kill(stage)
+        if self.options.again:
+            stage.server.wait_dead(stage.budget.part(DEAD_S))
+            self._start(stage)
+            if self.options.again == "ready":
+                stage.ready()
+            self._kill(stage)
 
     def verify(self, stage: Stage) -> Proof:
         """The process that was the server before is gone, as the kernel or the engine tells it."""
-        stage.server.wait_dead(stage.budget.part(15))
+        stage.server.wait_dead(stage.budget.part(DEAD_S))
         survivors = list(stage.server.survivors())
         alive = stage.server.alive()
         # A server that was dead before did not die of this.
-        killed = self._pid > 0 and not alive
-        return Proof(killed, {"pid before": self._pid, "alive after": int(alive), "survivors": survivors})
+        killed = self._pid > 0 and not alive and self._lives == (2 if self.options.again else 1)
+        counters = {"pid before": self._pid, "alive after": int(alive), "survivors": survivors, "lives": self._lives}
+        return Proof(killed, counters)
 
     def heal(self, stage: Stage) -> None:
         """It is started again on the same disk."""
         if stage.server.alive():
             return
+        self._start(stage)
+        stage.ready()
+
+    def _kill(self, stage: Stage) -> None:
+        self._pid = stage.server.server_pid()
+        self._lives += self._pid > 0
+        stage.server.kill(scope=_scope(self.scope), signal=self.options.signal)
+
+    def _start(self, stage: Stage) -> None:
         if self.options.survivors == "end":
             stage.server.end_survivors()
         stage.server.restart(stage.budget, place=self.options.restart)
-        stage.ready()
 
 
 class RestartOptions(_Options):
     """`with:` of `process.restart`."""
 
     restart: Place = "in-place"
-    grace: float = Field(default=10.0, ge=0, le=600)
+    grace: float = Field(default=GRACE_S, ge=0, le=600)
 
 
 class Restart:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tailproof.history.header import Header
-from tailproof.history.plan import KILLS, RESTARTS, client_tells, plans, skew
+from tailproof.history.plan import DAMAGE, KILLS, RESTARTS, client_tells, plans, skew
 
 
 def a_client(header: Header) -> str:
@@ -35,3 +35,8 @@ def a_death(header: Header) -> str:
 def a_restart(header: Header) -> str:
     """Of a server that was stopped or killed and started again."""
     return "" if plans(header, *RESTARTS) else "nothing in this scenario stops or kills the server"
+
+
+def a_damage(header: Header) -> str:
+    """Of a server whose disk was damaged while it was stopped."""
+    return "" if plans(header, DAMAGE) else "nothing in this scenario damages the server's disk"

@@ -18,12 +18,13 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import DISK, LOG, MODEL, STREAM, TOOL, WIRE
+from tailproof.history.plan import CLOCK, steps_s
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, CLOSERS
 from tailproof.history.records import ModelCall
 from tailproof.history.server_records import Event, Request
 from tailproof.history.timeline import accepted
-from tailproof.history.views import EventList, Log, belongs, conversations, lists_of, log_of, no_log
+from tailproof.history.views import EventList, Log, belongs, conversations, destroyed_events, lists_of, log_of, no_log
 
 NO_EVENTS = "no event was seen in this trial"
 TIME_CHARS = 60
@@ -57,7 +58,7 @@ def complete(history: History, conversation: str) -> Verdict:
 
     *Seen* is a durable event on any subscription, page, disk (of any life of the server), callback or client list, before the
     final reading began; a user message that the server accepted (2xx); and a tool call whose result the loop told the model:
-    it and its end are in the log. What only the last reading of the disk holds,
+    it and its end are in the log. Not due is what a fault destroyed on the disk. What only the last reading of the disk holds,
     behind all that the log holds, came after the reading and is counted apart. Snapshots and deltas are not durable.
     """
     log = log_of(history, conversation)
@@ -117,9 +118,10 @@ def complete(history: History, conversation: str) -> Verdict:
 def _told_to_the_model(history: History, conversation: str, log: Log) -> dict[str, ModelCall]:
     """Tool call -> the first request that tells the model its result, before the final reading began."""
     told: dict[str, ModelCall] = {}
+    damaged = {event.call for event in destroyed_events(history)}
     for call in history.model_calls:
         if call.stage == "asked" and call.t_ns < log.taken_ns and belongs(history, conversation, call.conversation):
-            for identity in call.results:
+            for identity in call.results.keys() - damaged:
                 told.setdefault(identity, call)
     return told
 
@@ -147,7 +149,8 @@ def _missing(one: EventList, log: Log) -> tuple[list[Event], int]:
 
 
 def sent_messages(history: History, conversation: str) -> list[tuple[Request, int | None]]:
-    """Each user message that the server accepted, and its place in the final log (None: not there)."""
+    """Each user message that the server accepted, and its place in the final log (None: not there), without those that a fault
+    destroyed on the disk."""
     sends = [
         request
         for request in history.requests
@@ -159,6 +162,12 @@ def sent_messages(history: History, conversation: str) -> list[tuple[Request, in
     log = log_of(history, conversation)
     if log is None or not sends:
         return []
+    for event in destroyed_events(history):
+        gone = next(
+            (send for send in sends if event.role == "message" and send.text.strip() == event.text.strip()), None
+        )
+        if gone:
+            sends.remove(gone)
     free = [(place, event.text.strip()) for place, event in enumerate(log.events) if event.role == "message"]
     placed: list[tuple[Request, int | None]] = []
     for send in sends:
@@ -215,16 +224,23 @@ def ordered(history: History, conversation: str) -> Verdict:
     """Order and timestamps never go back; every reader sees the same order.
 
     The time stamps of the final log never decrease, and the disk and every client list show the events that they share with
-    the log in the log's order (for subscriptions see `events.delivered`, for pages `events.paged`). Bookkeeping events
-    (statistics, titles) come from other threads than the loop and are counted apart.
+    the log in the log's order (for subscriptions see `events.delivered`, for pages `events.paged`). Where a fault sets the
+    server's own clock, the stamps may go back once with it, by no more than that; the order is that of the log all the same.
+    Bookkeeping events (statistics, titles) come from other threads than the loop and are counted apart.
     """
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
     loop = [event for event in log.events if event.role != "bookkeeping"]
     stamped = [event for event in loop if event.ts]
+    set_s = _clock_set_s(history)
     for earlier, event in pairwise(stamped):
-        if event.ts < earlier.ts and _went_back(earlier.ts, event.ts):
+        back_s = _back_s(earlier.ts, event.ts) if event.ts < earlier.ts else 0.0
+        if back_s > 0:
+            due = min((one for one in set_s if one >= back_s), default=None)
+            if due is not None:
+                set_s.remove(due)
+                continue
             return violated(
                 f"the log goes back in time: {event.name} of {event.ts} comes after {earlier.name} of {earlier.ts}",
                 signature="time-goes-back",
@@ -272,12 +288,19 @@ def first_swap(events: Iterable[Event], place: dict[str, int]) -> tuple[Event, E
     return None
 
 
-def _went_back(earlier: str, later: str) -> bool:
-    """Compare as times what compares badly as text (zones, missing fractions). What cannot be compared did not go back."""
+def _back_s(earlier: str, later: str) -> float:
+    """By how many seconds `later` is before `earlier`. They are compared as times, for they compare badly as text (zones, missing
+    fractions). What cannot be compared did not go back."""
     try:
-        return datetime.fromisoformat(later) < datetime.fromisoformat(earlier)
+        return (datetime.fromisoformat(earlier) - datetime.fromisoformat(later)).total_seconds()
     except (ValueError, TypeError):
-        return False
+        return 0.0
+
+
+def _clock_set_s(history: History) -> list[float]:
+    """By how many seconds a fault set the server's clock, for each that is proven: it goes back once, at the fault or at its healing."""
+    proven = {fault.fault for fault in history.faults if fault.stage == "proven" and fault.name == CLOCK}
+    return [abs(steps_s(history.header, fault)) for fault in sorted(proven)]
 
 
 def _is_time(stamp: str) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
-from tailproof.guarantees.witnesses import LOG, STATUS, STREAM
+from tailproof.guarantees.witnesses import LOG, MODEL, STATUS, STREAM, doubled_by_the_model
 from tailproof.history.header import Header
 from tailproof.history.plan import calls_tools
 from tailproof.history.reader import History
 from tailproof.history.record import CLOSERS, SETTLED
 from tailproof.history.server_records import Event
 from tailproof.history.timeline import clean_statuses
-from tailproof.history.views import EventList, lists_of, log_of
+from tailproof.history.views import EventList, destroyed_events, lists_of, log_of
 
 
 def paged(history: History, conversation: str) -> Verdict:
@@ -104,7 +104,8 @@ def paired(history: History, conversation: str) -> Verdict:
     """Every action ends with exactly one observation, rejection or error event.
 
     Judged on the final log, by call id, once the conversation has come to rest; as long as it runs or waits for a confirmation
-    an action may be open, but none may be closed twice.
+    an action may be open, but none may be closed twice. One whose end a fault destroyed on the disk may stay open. A call id that the
+    model itself gave to several calls of one reply has as many ends.
     """
     log = log_of(history, conversation)
     if log is None:
@@ -114,7 +115,8 @@ def paired(history: History, conversation: str) -> Verdict:
     for event in log.events:
         if event.role in CLOSERS and event.call in closers:
             closers[event.call].append(event)
-    twice = {call: events for call, events in closers.items() if len(events) > 1}
+    given = doubled_by_the_model(history)
+    twice = {call: events for call, events in closers.items() if len(events) > given.get(call, 1)}
     if twice:
         doubled = [event for events in twice.values() for event in events]
         return violated(
@@ -126,7 +128,8 @@ def paired(history: History, conversation: str) -> Verdict:
             actions=len(actions),
             twice=len(twice),
         )
-    unclosed = [action for call, action in actions.items() if not closers[call]]
+    ends_destroyed = {event.call for event in destroyed_events(history) if event.role in CLOSERS}
+    unclosed = [action for call, action in actions.items() if not closers[call] and call not in ends_destroyed]
     if not unclosed:
         return holds(f"each of {len(actions)} actions has exactly one end", compared={"actions": len(actions)})
     statuses = clean_statuses(history, conversation)
@@ -173,6 +176,6 @@ GUARANTEES = (
         promise="Every action ends with exactly one observation, rejection or error event.",
         judge=per_conversation(paired),
         applies=_has_actions,
-        rests_on=frozenset({LOG, STATUS, STREAM}),
+        rests_on=frozenset({LOG, MODEL, STATUS, STREAM}),
     ),
 )

@@ -6,29 +6,64 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tailproof.guarantees import (
+    access,
     client,
     cost,
     events_callbacks,
     events_client,
+    events_damage,
     events_delivery,
     events_log,
     events_pages,
+    events_resumable,
     events_stable,
+    events_terminal,
+    hooks,
     loop,
     loop_answered,
     loop_consent,
     model_sound,
     server,
+    server_responsive,
     server_sane,
+    server_stops,
     status,
     status_client,
+    status_legal,
     stream,
 )
 from tailproof.guarantees.verdict import Guarantee
 
 FAMILIES = (
-    *(events_log, events_stable, events_delivery, events_client, events_callbacks, events_pages),
-    *(stream, status, status_client, loop, loop_answered, loop_consent, model_sound, cost, server, server_sane, client),
+    *(
+        events_log,
+        events_stable,
+        events_damage,
+        events_delivery,
+        events_client,
+        events_callbacks,
+        events_pages,
+        events_resumable,
+        events_terminal,
+    ),
+    *(
+        hooks,
+        stream,
+        status,
+        status_client,
+        status_legal,
+        loop,
+        loop_answered,
+        loop_consent,
+        model_sound,
+        cost,
+        server,
+        server_responsive,
+        server_sane,
+        server_stops,
+        access,
+        client,
+    ),
 )
 
 GUARANTEES: Mapping[str, Guarantee] = MappingProxyType(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tailproof.guarantees import loop_after, loop_bounded, loop_returns
+from tailproof.guarantees import loop_after, loop_bounded, loop_progress, loop_returns
 from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import (
     Guarantee,
@@ -129,6 +129,7 @@ GUARANTEES = (
         rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),
         rests_on_time=True,
     ),
+    *loop_progress.GUARANTEES,
     *loop_returns.GUARANTEES,
     *loop_after.GUARANTEES,
     *loop_bounded.GUARANTEES,

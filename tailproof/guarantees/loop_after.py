@@ -249,10 +249,11 @@ def _one_death(history: History, conversation: str, death: Death) -> Verdict:
 def _all_had_ended(history: History, death: Death, on_disk: bool) -> Verdict:
     """Nothing was unfinished, as far as the dead server wrote down; a tool that ran just then tells otherwise."""
     ended = {effect.token for effect in history.effects if effect.stage == "end" and effect.t_ns < death.died.t_ns}
+    began_ns = next((life.t_ns for life in history.lives if life.stage == "started" and life.epoch == death.epoch), 0)
     running = [
         effect
         for effect in history.effects
-        if effect.stage == "begin" and effect.t_ns < death.died.t_ns and effect.token not in ended
+        if effect.stage == "begin" and began_ns <= effect.t_ns < death.died.t_ns and effect.token not in ended
     ]
     if running or not on_disk:
         token = f"tool {running[0].token} ran when the server died, and no" if running else "no"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
-from tailproof.guarantees.witnesses import COUNTED_SINCE, MODEL, asked_turns
+from tailproof.guarantees.witnesses import COUNTED_SINCE, MODEL, asked_turns, doubled_by_the_model
 from tailproof.history.header import Header
 from tailproof.history.plan import calls_tools
 from tailproof.history.reader import History
@@ -13,20 +13,26 @@ def sound(history: History) -> Verdict:
     """In every request to the model, each tool call has exactly one result and each result belongs to a call.
 
     Judged on the requests of the loop, in which each tool call that the request holds needs exactly one result behind it. Side
-    requests (titles, summaries) quote as they like.
+    requests (titles, summaries) quote as they like. What stands there twice because the model itself gave one id to several calls of
+    a reply is the model's doing.
     """
     if history.header.schema < COUNTED_SINCE:
         return inconclusive("a history of this schema does not say what the model was told")
     asked = asked_turns(history.model_calls)
-    broken = [call for call in asked if call.unpaired]
+    given = doubled_by_the_model(history)
+    unpaired = {
+        call.request: [says for says in call.unpaired if not any(f" {one} stands there twice" in says for one in given)]
+        for call in asked
+    }
+    broken = [call for call in asked if unpaired[call.request]]
     if broken:
-        first = broken[0]
+        first = unpaired[broken[0].request][0]
         return violated(
-            f"{len(broken)} of {len(asked)} requests to the model do not pair calls and results: {first.unpaired[0]}",
+            f"{len(broken)} of {len(asked)} requests to the model do not pair calls and results: {first}",
             signature="unpaired",
             expected=["one result for each call"],
-            seen=list(dict.fromkeys(sentence for call in broken for sentence in call.unpaired)),
-            evidence=[at(call, f"asked for turn {call.turn}: {call.unpaired[0]}") for call in broken],
+            seen=list(dict.fromkeys(sentence for call in broken for sentence in unpaired[call.request])),
+            evidence=[at(call, f"asked for turn {call.turn}: {unpaired[call.request][0]}") for call in broken],
             requests=len(asked),
             unpaired=len(broken),
         )

@@ -9,6 +9,7 @@ from tailproof.guarantees.verdict import (
     Verdict,
     all_of,
     at,
+    excused,
     holds,
     inconclusive,
     violated,
@@ -180,6 +181,8 @@ def _one_return(history: History, started: Life, limit_s: float) -> Verdict:
             seen=[f"exit code {end.exit_code}"],
             evidence=[at(started, "started again"), at(end, f"died, exit code {end.exit_code}")],
         )
+    if end is not None:
+        return excused("the server was killed again before it was ready", evidence=[at(end, "killed again")])
     until = min(
         (life.t_ns for stage in ("died", "stopped", "removed") if (life := mine.get(stage))), default=last_ns(history)
     )

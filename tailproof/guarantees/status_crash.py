@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tailproof.guarantees.about import a_death
+from tailproof.guarantees.about import a_restart
 from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import (
     Guarantee,
@@ -26,7 +26,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
 from tailproof.history.server_records import Request, Status
-from tailproof.history.timeline import SECOND, Death, accepted, deaths, down_after, last_ns, seconds, statuses_of
+from tailproof.history.timeline import SECOND, Death, accepted, down_after, ends, last_ns, seconds, statuses_of
 from tailproof.history.views import belongs, lists_of, log_of
 
 POLL_NS = 2 * SECOND
@@ -72,21 +72,21 @@ class Finding:
 
 
 def crash(history: History, conversation: str) -> Verdict:
-    """T after the restarted server is ready, a run that the server's death interrupted is no longer shown as running (unless a worker
+    """T after the restarted server is ready, a run that the server's end interrupted is no longer shown as running (unless a worker
     continues it), is marked as interrupted where a user looks, and the conversation can be used again.
 
-    Four checks after each death of a server that was running the conversation:
+    Four checks after each death of a server that was running the conversation, and each stop that left it shown as running:
     `running-after-restart`: a plain read of the status (no load) still shows it running T after the next life was ready;
     `running-after-load`: also after a load of the conversation; `unmarked`: neither a failed status nor a new error event that
-    somebody saw before the push says that the run was interrupted (for a server that promises `interrupted`, that status is as good; one
-    that promises `run-again` needs no mark); `not-usable`: the first request to run after all that is refused. What the model was
-    asked by itself is a worker.
+    somebody saw before the push says that the run was interrupted (`interrupted` is as good after a stop, and for a server that promises
+    it; one that promises `run-again` needs no mark); `not-usable`: the first request to run after all that is refused. What the model
+    was asked by itself is a worker. A life that the scenario ended at once is not judged: the next one is.
     The signature joins all that failed.
     """
     limit_s = parameter(history.header, "status.crash")
     return all_of(
-        (_one_death(history, conversation, death, limit_s) for death in deaths(history)),
-        nothing="the server did not die in this trial",
+        (_one_death(history, conversation, death, limit_s) for death in ends(history)),
+        nothing="the server did not end and start again in this trial",
     )
 
 
@@ -99,6 +99,9 @@ def _one_death(history: History, conversation: str, death: Death, limit_s: float
             f"the conversation was not running when the server died ({running.raw})",
             evidence=[at(running, f"{running.raw} via {running.via}"), at(death.died, "the server died")],
         )
+    cut_short = _cut_short(history, death)
+    if cut_short is not None:
+        return excused("the next life was ended before anybody could look", evidence=[at(cut_short, "ended by us")])
     if death.ready is None:
         return inconclusive("the server did not get ready again after it had died")
     after = _aftermath(history, conversation, death, death.ready, limit_s)
@@ -127,6 +130,20 @@ def _one_death(history: History, conversation: str, death: Death, limit_s: float
         compared=looks,
         **measured,
     )
+
+
+def _cut_short(history: History, death: Death) -> Life | None:
+    """The end of the next life, which the harness caused before it had got ready or before anybody asked for a run."""
+    if death.restarted is None:
+        return None
+    end = next((life for life in history.lives if life.epoch == death.restarted.epoch and life.stage == "died"), None)
+    if end is None or not end.by_us:
+        return None
+    began_ns = death.ready.t_ns if death.ready else end.t_ns
+    asked = any(
+        request.verb in ("load", "run", "send") and began_ns < request.t_ns < end.t_ns for request in history.requests
+    )
+    return None if asked else end
 
 
 def _running_at(history: History, conversation: str, death: Death) -> Status | None:
@@ -226,7 +243,8 @@ def _marked(after: Aftermath) -> Finding:
     policy = str(after.history.header.facts.get("crash_policy", ""))
     if policy not in ("error", "interrupted"):
         return Finding(says=f"crash policy {policy or 'unknown'}: no mark is required")
-    good = {"failed"} | ({"interrupted"} if policy == "interrupted" else set())
+    stopped = after.death.died.stage == "stopped"
+    good = {"failed"} | ({"interrupted"} if policy == "interrupted" or stopped else set())
     seen = [
         status
         for status in statuses_of(after.history, after.conversation)
@@ -283,10 +301,10 @@ GUARANTEES = (
     Guarantee(
         id="status.crash",
         level=Level.MUST,
-        promise="T after the restarted server is ready, a run that the server's death interrupted is no longer shown as running "
+        promise="T after the restarted server is ready, a run that the server's end interrupted is no longer shown as running "
         "(unless a worker continues it), is marked as interrupted where a user looks, and the conversation can be used again.",
         judge=per_conversation(crash),
-        applies=a_death,
+        applies=a_restart,
         rests_on=frozenset({LOG, STATUS, STREAM, DISK, ENGINE, MODEL, CLIENT, WIRE}),
         rests_on_time=True,
     ),

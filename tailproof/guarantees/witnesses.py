@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from tailproof.history.plan import KILLS, RESTARTS, client_tells, is_seeded
+from tailproof.history.plan import KILLS, RESTARTS, client_tells, damages_state, is_seeded
 from tailproof.history.reader import History, Tally, derived
 from tailproof.history.record import CLIENT, Record
 from tailproof.history.records import Effect, End, ModelCall
@@ -19,8 +19,8 @@ from tailproof.history.views import EventList, lists
 
 TRIAL = "trial"
 LOG, STREAM, STATUS = "observer.log", "observer.stream", "observer.status"
-DISK, MODEL, TOOL, WIRE, ENGINE = "disk", "model", "tool", "wire", "engine"
-WITNESSES = (TRIAL, LOG, STREAM, STATUS, DISK, MODEL, TOOL, WIRE, CLIENT, ENGINE)
+DISK, MODEL, TOOL, WIRE, ENGINE, HOOKS = "disk", "model", "tool", "wire", "engine", "hooks"
+WITNESSES = (TRIAL, LOG, STREAM, STATUS, DISK, MODEL, TOOL, WIRE, CLIENT, ENGINE, HOOKS)
 """What a guarantee may rest on. The observer is three witnesses in one file: it reads the log, listens, and asks for the status."""
 
 COUNTED_SINCE = 2
@@ -32,7 +32,7 @@ Blind = tuple[str, str]
 Known = Collection[str]
 """The witnesses that are known to be blind: what they lack accuses nobody."""
 
-_OF_ONE_FILE: Mapping[str, tuple[str, ...]] = {"observer": (LOG, STREAM, STATUS)}
+_OF_ONE_FILE: Mapping[str, tuple[str, ...]] = {"observer": (LOG, STREAM, STATUS), "user": (STREAM,)}
 _DONE = re.compile(r"^done (\S+)$", re.MULTILINE)
 _UNWRITTEN = re.compile(r"/tokens: ([^\n]+)")
 _GIVEN = re.compile(r"call-\d+-\d+")
@@ -231,14 +231,15 @@ def _engines(history: History, known: Known) -> Iterator[Blind]:
 
 
 def _disks(history: History, known: Known) -> Iterator[Blind]:
-    """The disk was read whole, at the end and after each death, unless the conversation had been deleted."""
+    """The disk was read whole, at the end and after each death, unless the conversation had been deleted. It shows a status, unless
+    a fault damaged that."""
     read = [one for one in lists(history) if one.source == "disk"]
     for one in read:
         if not one.complete:
             yield DISK, f"the disk was not read whole: {one.why_incomplete}"
     told = {status.epoch for status in history.statuses if status.via == "disk"}
     for one in read:
-        if one.end is not None and one.end.epoch not in told:
+        if one.end is not None and one.end.epoch not in told and not damages_state(history.header):
             yield DISK, f"{one.reading} shows no status"
     created = any(one.subscribed or one.source == "page" for one in lists(history))
     if created and not deleted(history) and not any(one.final for one in read):
@@ -313,3 +314,10 @@ _CHECKS = (_whole, _clocks, _tools, _models, _wires, _clients, _engines, _disks,
 def asked_turns(calls: Iterable[ModelCall]) -> list[ModelCall]:
     """The requests of the loop; side requests (titles) are none."""
     return [call for call in calls if call.stage == "asked" and call.turn >= 0]
+
+
+@derived
+def doubled_by_the_model(history: History) -> dict[str, int]:
+    """Ids that the model itself gave to several calls of one reply, and to how many: nobody else doubled those."""
+    told = (call.calls for call in history.model_calls if call.stage == "answered")
+    return {one: calls.count(one) for calls in told for one in calls if calls.count(one) > 1}

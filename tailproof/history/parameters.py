@@ -7,21 +7,25 @@ from collections.abc import Mapping
 from tailproof.history.header import Header
 
 PARAMETERS: Mapping[str, float] = {
+    "hooks.delivered": 10.0,
     "lag": 0.0,
     "loop.bounded.10s": 20.0,
     "loop.bounded.1s": 5.0,
     "loop.bounded.after": 10.0,
+    "loop.progress": 30.0,
     "loop.returns": 10.0,
     "loop.terminates": 30.0,
     "scripted": 0.0,
     "server.ready": 90.0,
+    "server.responsive": 5.0,
     "status.agree": 5.0,
     "status.client": 1.0,
     "status.crash": 60.0,
     "stream.resumed": 45.0,
 }
 """T per guarantee in seconds, and for `loop.bounded` how many attempts, unless an adapter or a scenario says another one. `lag` is
-what the faults of a scenario put on the client's path, `scripted` what its script takes; both in seconds."""
+what the faults of a scenario put on the client's path, `scripted` what its script takes; both in seconds. That of `hooks.delivered` comes
+on top of what the server was told to wait."""
 
 
 def parameter(header: Header, name: str) -> float:

@@ -8,10 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailproof.history.header import Header
+from tailproof.history.parameters import parameter
 
 KILLS = frozenset({"process.kill", "memory.server"})
 """Faults of which the server dies."""
-RESTARTS = KILLS | {"process.restart"}
+STOP = "process.restart"
+"""The fault that asks the server to end, and starts it again."""
+GRACE_S = 10.0
+"""How long it may take, unless the scenario says another time."""
+CLOCK = "clock.step"
+"""The fault that sets the server's clock."""
+DAMAGE = "disk.damage"
+"""The fault that damages a file of a conversation while the server is stopped."""
+RESTARTS = KILLS | {STOP, DAMAGE}
 """Faults that end a life of the server; it is started again."""
 BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.timeout", "network.limit_data"})
 """Faults that end a stream which is open."""
@@ -49,12 +58,57 @@ def _planned(header: Header, what: str) -> tuple[Planned, ...]:
     )
 
 
+def grace_of(header: Header, fault: str) -> float:
+    """How long the server has for its end when this fault stops it, in seconds."""
+    options = next((plan.get("with") for plan in header.plan.get("faults") or () if plan.get("id") == fault), None)
+    return float((options or {}).get("grace", GRACE_S))
+
+
 def plans(header: Header, *names: str) -> bool:
     """A fault or an act of one of these kinds was planned; a name that ends in a dot stands for all that begin so."""
     return any(
         one.name == name or (name.endswith(".") and one.name.startswith(name))
         for one in (*planned_faults(header), *planned_acts(header))
         for name in names
+    )
+
+
+def resumes(header: Header) -> bool:
+    """Somebody subscribes who has left off, or wants the whole log."""
+    return any(
+        act.get("act") == "user.subscribe" and (act.get("with") or {}).get("from", "now") != "now"
+        for act in header.plan.get("acts") or ()
+    )
+
+
+LOOKS = frozenset({"status", "count", "page", "page-newest"})
+"""What `user.request` may ask for to look at a conversation."""
+
+
+def looks(header: Header) -> bool:
+    """Another user looks at the conversation, or subscribes to it, while the loop stands still."""
+    return any(
+        str(act.get("at", "")).partition(":")[0] in HOLDING
+        and (
+            act.get("act") == "user.subscribe"
+            or (act.get("act") == "user.request" and (act.get("with") or {}).get("verb") in LOOKS)
+        )
+        for act in header.plan.get("acts") or ()
+    )
+
+
+def steps_s(header: Header, fault: str) -> float:
+    """By how many seconds the fault with this id sets the server's clock; 0 for one that does not."""
+    plan: Mapping[str, Any] = next((one for one in header.plan.get("faults") or () if one.get("id") == fault), {})
+    hours = (plan.get("with") or {}).get("hours", 0) if plan.get("fault") == CLOCK else 0
+    return float(hours) * 3600
+
+
+def damages_state(header: Header) -> bool:
+    """What is damaged on the disk is the state of the conversation, not an event of it."""
+    return any(
+        plan.get("fault") == DAMAGE and (plan.get("with") or {}).get("to") == "state"
+        for plan in header.plan.get("faults") or ()
     )
 
 
@@ -88,9 +142,31 @@ def asks_for_confirmation(header: Header) -> bool:
     return header.plan.get("confirmation") == "always"
 
 
+def probes_access(header: Header) -> bool:
+    """Somebody tries what the server publishes with all kinds of keys."""
+    return any(act.get("act") == "user.probe-access" for act in header.plan.get("acts") or ())
+
+
+def planned_secrets(header: Header) -> tuple[str, ...]:
+    """The names of the secrets that the conversation is created with."""
+    return tuple(map(str, header.plan.get("secrets") or ()))
+
+
 def is_seeded(header: Header) -> bool:
     """The conversation had a long history before the client came."""
     return bool(header.plan.get("seeded"))
+
+
+def has_hooks(header: Header) -> bool:
+    """The server posts events to a receiver of webhooks."""
+    return bool((header.plan.get("server") or {}).get("hooks"))
+
+
+def hooks_limit(header: Header) -> float:
+    """Within how many seconds an event is with a receiver that is well: it may wait to be posted with others, or for the next
+    attempt after one that failed just before."""
+    told = (header.plan.get("server") or {}).get("hooks") or {}
+    return parameter(header, "hooks.delivered") + sum(float(told.get(name, 0)) for name in ("flush_s", "retry_s"))
 
 
 SERVERS_NUMBERS = frozenset({"sdk", "src"})

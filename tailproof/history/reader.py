@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import msgspec
 
+from tailproof.history.access_records import Canary, Knock
 from tailproof.history.checked import check
 from tailproof.history.directory import HEADER
 from tailproof.history.header import READ_SCHEMAS, Header
@@ -32,6 +33,7 @@ from tailproof.history.records import (
     ModelCall,
     Note,
     Phase,
+    Post,
     Rendezvous,
     Run,
     Stall,
@@ -109,10 +111,13 @@ class History:
         self.readings: list[Reading] = []
         self.statuses: list[Status] = []
         self.vocabularies: list[Vocabulary] = []
+        self.knocks: list[Knock] = []
+        self.canaries: list[Canary] = []
         self.model_calls: list[ModelCall] = []
         self.effects: list[Effect] = []
         self.frames: list[Frame] = []
         self.exchanges: list[Exchange] = []
+        self.posts: list[Post] = []
         self.wire_counts: list[WireCount] = []
         self.runs: list[Run] = []
         self.client_errors: list[ClientError] = []
@@ -135,10 +140,13 @@ class History:
             Reading: self.readings,
             Status: self.statuses,
             Vocabulary: self.vocabularies,
+            Knock: self.knocks,
+            Canary: self.canaries,
             ModelCall: self.model_calls,
             Effect: self.effects,
             Frame: self.frames,
             Exchange: self.exchanges,
+            Post: self.posts,
             WireCount: self.wire_counts,
             Run: self.runs,
             ClientError: self.client_errors,

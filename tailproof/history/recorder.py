@@ -11,20 +11,21 @@ import io
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 import msgspec
 
+from tailproof.history.access_records import Canary
 from tailproof.history.directory import HEADER
 from tailproof.history.header import Header
 from tailproof.history.record import Record
 from tailproof.history.records import End
 from tailproof.history.server_records import WholeEvent
 from tailproof.outgoing.atomic import write_atomically
-from tailproof.outgoing.masking import Masker
+from tailproof.outgoing.masking import MARK, Masker, marks_in
 from tailproof.outgoing.visible import visible_json
 
 FLUSH_EVERY_S = 0.05
@@ -32,28 +33,42 @@ INLINE_BYTES = 4096
 HEAD_BYTES = 1024
 MOST_BYTES = 1 << 20
 """So much of one witness is kept back at most before it is handed to its file."""
+SERVERS_OWN = ("session key", "server secret")
+"""The secrets that every server is started with; looked for where others are planted, too."""
+_EVENT = b'"kind":"event"'
 TRIAL = "trial"
 """The trial's own witness, which is the last to end."""
 
 
+class _Told(msgspec.Struct):
+    reading: str = ""
+    name: str = ""
+    id: str = ""
+
+
 def digest_of(body: Any) -> str:
     """A hash of the canonical JSON of `body`: keys sorted, so that the order of fields never makes two events differ."""
-    return _digest(_canonical(body))
+    return digest_of_bytes(_canonical(body))
 
 
 def _canonical(body: Any) -> bytes:
     return msgspec.json.encode(body, order="deterministic")
 
 
-def _digest(canonical: bytes) -> str:
-    return hashlib.blake2b(canonical, digest_size=16).hexdigest()
+def digest_of_bytes(raw: bytes | bytearray) -> str:
+    """The same hash of bytes as they are."""
+    return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
 
 class Witness:
     """One file of the history. Thread-safe; records get their clock, name and number here. Without a file its records are dropped."""
 
-    def __init__(self, name: str, path: Path | None, masker: Masker) -> None:
+    def __init__(
+        self, name: str, path: Path | None, masker: Masker, noticed: Callable[[bytes], None] | None = None
+    ) -> None:
+        """`noticed` is told of every batch of lines in which a secret was masked."""
         self.name = name
+        self._noticed = noticed
         self.failed = ""
         """Why nothing more can be written, once that is so (a full disk)."""
         self._file: IO[bytes] = io.BytesIO() if path is None else path.open("ab")
@@ -114,6 +129,8 @@ class Witness:
         lines = self.masker.raw(b"".join(self._lines))
         self._lines.clear()
         self._bytes = 0
+        if self._noticed is not None and MARK in lines:
+            self._noticed(lines)
         try:
             self._file.write(lines)
         except OSError as error:
@@ -148,8 +165,18 @@ class Recorder:
     recorded goes through `masker.cut`. Raises OSError if the directory cannot be made.
     """
 
-    def __init__(self, directory: Path, header: Header, *, masker: Masker | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        header: Header,
+        *,
+        masker: Masker | None = None,
+        planted: Mapping[str, str] | None = None,
+    ) -> None:
+        """`planted` are secrets (by name) of which the history tells where the server has shown them; `masker` knows them, too."""
         self.directory = directory
+        self.planted = dict(planted or {})
+        self._sightings: dict[tuple[str, str], Canary] = {}
         self.header = header
         self.masker = masker or Masker({})
         directory.mkdir(parents=True, exist_ok=True)
@@ -171,7 +198,7 @@ class Recorder:
         with self._lock:
             if name not in self._witnesses:
                 place = None if self._closed else self.directory / f"{name}.jsonl"
-                self._witnesses[name] = Witness(name, place, self.masker)
+                self._witnesses[name] = Witness(name, place, self.masker, self._notice if self.planted else None)
             return self._witnesses[name]
 
     def wrote(self, name: str, records: int) -> None:
@@ -188,7 +215,7 @@ class Recorder:
         """Fill in the `digest` of an event and keep its body once: a small one stays in the first event with that digest, a large
         one goes into the store, and the head of it stays. A long log is read many times over."""
         canonical = _canonical(event.body)
-        event.digest = _digest(canonical)
+        event.digest = digest_of_bytes(canonical)
         if event.digest in self._kept:
             event.body = None
             return event
@@ -196,6 +223,8 @@ class Recorder:
         if event.size <= INLINE_BYTES:
             return event
         raw = self.masker.raw(canonical)
+        if raw is not canonical:
+            self._saw(raw, f"{event.reading} {event.name} {event.id}")
         event.body = {"head": raw[:HEAD_BYTES].decode("utf-8", "replace")}
         try:
             self._store.mkdir(exist_ok=True)
@@ -228,8 +257,25 @@ class Recorder:
             others = [witness for witness in self._witnesses.values() if witness is not trial]
         for witness in others:
             witness.end()
+        for sighting in list(self._sightings.values()):
+            trial.write(sighting)
         trial.end({**{witness.name: witness.records for witness in others}, **self._elsewhere})
         self.write_header()
+
+    def names_in(self, raw: bytes) -> set[str]:
+        """Which secrets of this trial are in it, masked or not."""
+        return marks_in(self.masker.raw(raw)) & {*self.planted, *SERVERS_OWN}
+
+    def _notice(self, lines: bytes) -> None:
+        """Where an event shows a secret. It is told at the end: whoever writes holds the lock of a witness."""
+        for line in lines.splitlines():
+            if MARK in line and _EVENT in line:
+                told = msgspec.json.decode(line, type=_Told)
+                self._saw(line, f"{told.reading} {told.name} {told.id}")
+
+    def _saw(self, raw: bytes, detail: str) -> None:
+        for name in self.names_in(raw):
+            self._sightings.setdefault((name, detail), Canary(stage="seen", name=name, place="event", detail=detail))
 
     def __enter__(self) -> Self:
         return self

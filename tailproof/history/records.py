@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from tailproof.history.access_records import Canary, Knock
 from tailproof.history.record import Count, Moment, Neutral, Parameter, Record
 from tailproof.history.server_records import Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.incoming.limits import Flaw
 
 
 class Phase(Record, tag="phase"):
-    """The trial enters a phase: preparing, starting, driving, healing, recovering, reading, stopping, removing, ended."""
+    """The trial enters a phase: preparing, starting, driving, healing, recovering, reading, delivering, stopping, removing, ended."""
 
     name: str
     detail: str = ""
@@ -42,6 +43,8 @@ class Fault(Record, tag="fault"):
     scope: str = ""
     proof: dict[str, Any] = {}
     """For `proven` and `unproven`: the counters that are not the fault's own, before and after."""
+    destroyed: list[str] = []
+    """Of `proven`: the ids of the events that nobody can read from the server's disk any more."""
 
 
 class Act(Record, tag="act"):
@@ -87,7 +90,8 @@ class Counter(Record, tag="counter"):
 class ModelCall(Record, tag="model-call"):
     """The scripted model was asked, or answered. `turn` counts the replies of the script from 0; -1 for a side request."""
 
-    stage: Literal["asked", "held", "answered", "broken"]
+    stage: Literal["asked", "held", "stalled", "answered", "broken"]
+    """`stalled`: it says nothing more, and the connection stays open. `broken`: the answer did not come to its end."""
     conversation: str = ""
     request: Count = 0
     """Counts the requests of the trial from 0; joins `asked` with `answered`."""
@@ -166,6 +170,28 @@ class Exchange(Record, tag="exchange"):
     """What kind of wrong is with the answer itself, as far as the wire had to follow it; the client has got it as it came."""
     error: str = ""
     """What is wrong with it, in half a sentence."""
+
+
+class Post(Record, tag="post"):
+    """The receiver of webhooks was asked to take something. `t_ns` is the end of the request."""
+
+    number: Count = 0
+    """Counts the requests to the receiver from 0, in the order in which they came."""
+    path: str = ""
+    headers: list[str] = []
+    """The names of its header fields."""
+    conversation: str = ""
+    batch: list[str] = []
+    """The ids of the events that it brought, in their order; none for a request that is about something else."""
+    code: Count = 0
+    """What it was answered; 0 for nothing."""
+    done: Literal["answered", "reset", "left-hanging", "broken"] = "answered"
+    """`reset` and `left-hanging` by a fault; `broken` when the server ended the connection before its answer."""
+    fault: str = ""
+    """The fault that it met."""
+    began_ns: Moment = 0
+    error: str = ""
+    """What is wrong with what it brought."""
 
 
 class WireCount(Record, tag="wire-count"):
@@ -254,10 +280,13 @@ AnyRecord = (
     | Reading
     | Status
     | Vocabulary
+    | Knock
+    | Canary
     | ModelCall
     | Effect
     | Frame
     | Exchange
+    | Post
     | WireCount
     | Run
     | ClientError

@@ -16,8 +16,9 @@ class Request(Record, tag="request"):
     """
 
     verb: Literal[
-        "create", "send", "run", "pause", "interrupt", "resume", "delete", "init", "status", "load", "probe", "ready"
-    ]
+        "create", "send", "run", "pause", "interrupt", "resume", "reject", "delete", "fork", "init", "status", "load",
+        "probe", "ready",
+    ]  # fmt: skip
     """`status` reads a status without loading; `load` reads events and may load; `probe` is a route tried for its code."""
     method: str = ""
     path: str = ""
@@ -87,7 +88,12 @@ class Stream(Record, tag="stream"):
     stage: Literal["opened", "subscribed", "flawed", "closed"]
     conversation: str = ""
     path: str = ""
-    """`direct` (past the wire) or `wire`."""
+    """`direct` (past the wire), `wire`, or past the wire and no healthy subscriber from now on: `resumed` asked for what had been
+    before, too, and `unread` does not read."""
+    since: Literal["now", "all", "cursor", "time"] = "now"
+    """Of `resumed`: from where on it asked for events."""
+    after: str = ""
+    """Of `cursor` and `time`: the id of the event behind which it asked for all."""
     code: Count = 0
     reason: str = ""
     """How it ended; of `flawed`, what came, in half a sentence."""

@@ -14,13 +14,13 @@ from tailproof.history.views import belongs
 
 SECOND = 1_000_000_000
 STARTERS = frozenset({"create", "send", "run", "resume", "init"})
-"""Requests that may set a conversation going; `pause`, `interrupt` and `delete` change a status, too."""
-CHANGERS = STARTERS | {"pause", "interrupt", "delete"}
+"""Requests that may set a conversation going; `pause`, `interrupt`, `reject` and `delete` change a status, too."""
+CHANGERS = STARTERS | {"pause", "interrupt", "reject", "delete"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
-    """A life of the server that ended without being asked to, and the life after it."""
+    """A life of the server that ended, and the life after it."""
 
     epoch: int
     died: Life
@@ -133,15 +133,22 @@ def client_runs(history: History, conversation: str) -> tuple[tuple[Run, Run | N
 @derived
 def deaths(history: History) -> tuple[Death, ...]:
     """Every death of the server. An orderly stop is none."""
-    return tuple(
-        Death(
-            epoch=life.epoch,
-            died=life,
-            restarted=_first(history.lives, life.epoch + 1, "started"),
-            ready=_first(history.lives, life.epoch + 1, "ready"),
-        )
-        for life in history.lives
-        if life.stage == "died"
+    return tuple(_death(history, life) for life in history.lives if life.stage == "died")
+
+
+@derived
+def ends(history: History) -> tuple[Death, ...]:
+    """Every death of the server, and every stop after which it was started again."""
+    over = (_death(history, life) for life in history.lives if life.stage in ("died", "stopped"))
+    return tuple(end for end in over if end.died.stage == "died" or end.restarted is not None)
+
+
+def _death(history: History, life: Life) -> Death:
+    return Death(
+        epoch=life.epoch,
+        died=life,
+        restarted=_first(history.lives, life.epoch + 1, "started"),
+        ready=_first(history.lives, life.epoch + 1, "ready"),
     )
 
 

@@ -122,10 +122,33 @@ def belongs(history: History, conversation: str, named: str) -> bool:
 
 
 @derived
+def destroyed(history: History) -> frozenset[str]:
+    """The ids of the events that a fault destroyed on the server's disk, as its proof tells: they are in no list, for nobody can
+    be asked for them again."""
+    return frozenset(
+        identity for fault in history.faults if fault.stage == "proven" for identity in fault.destroyed if identity
+    )
+
+
+@derived
+def destroyed_events(history: History) -> tuple[Event, ...]:
+    """Each of them as it was seen first."""
+    gone = destroyed(history)
+    first: dict[str, Event] = {}
+    for event in history.events if gone else ():
+        if event.id in gone:
+            first.setdefault(event.id, event)
+    return tuple(first.values())
+
+
+@derived
 def lists(history: History) -> tuple[EventList, ...]:
     """Every list, in the order in which they were begun; a list without any event is one, too."""
     events: dict[tuple[str, str], list[Event]] = {}
+    gone = destroyed(history)
     for event in history.events:
+        if event.id in gone:
+            continue
         key = (event.witness, event.reading)
         if key in events:
             events[key].append(event)

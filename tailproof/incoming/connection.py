@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import select
 import socket
 import ssl
+import sys
+import termios
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import h11
@@ -57,6 +61,18 @@ class Address:
         """The value of the header `Host`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What the kernel tells of a connection that nobody reads."""
+
+    unread: int
+    """Bytes that have come."""
+    ended: bool
+    """The other side has ended it."""
+    unsent: int
+    """Bytes that the other side has said and its kernel could not send; 0 where that is none of this machine."""
 
 
 class Connection:
@@ -161,6 +177,20 @@ class Connection:
                 self._open_socket()
                 return data
 
+    def narrow(self) -> None:
+        """Let the kernel keep as little as it can of what is not read."""
+        self._open_socket().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+
+    def waiting(self) -> Waiting:
+        """What has come and was not read, as the kernel counts it."""
+        sock = self._open_socket()
+        unread = int.from_bytes(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+        poll = select.poll()
+        poll.register(sock, select.POLLRDHUP)
+        ended = bool(poll.poll(0))
+        unsent = _queued(sock.getpeername()[1], sock.getsockname()[1])
+        return Waiting(unread=unread, unsent=unsent, ended=ended)
+
     def shut(self) -> None:
         """Nothing more will be sent. A broken connection stays as it is."""
         if self._sock is not None:
@@ -210,6 +240,17 @@ class Connection:
             return bool(poll.poll(max(1, round(min(SLICE_S, budget.left) * 1000))))
 
         budget.wait_for("bytes of the server", look, every=0.0)
+
+
+def _queued(port: int, peer: int) -> int:
+    """What waits in the kernel to be sent from one port to another."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                local, remote, _, queues = line.split()[1:5]
+                if (int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16)) == (port, peer):
+                    return int(queues.partition(":")[0], 16)
+    return 0
 
 
 @cache

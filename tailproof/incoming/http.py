@@ -44,6 +44,8 @@ class Reply:
     """The status; 0 when there was none."""
     kind: str = ""
     """The media type of the body, in lower case."""
+    date: str = ""
+    """When the server says that it answered."""
     body: bytes | bytearray = field(default=b"", repr=False)
     error: str = ""
     """Why there is no answer, or none to be taken, in half a sentence."""
@@ -101,7 +103,7 @@ class Http:
             return Reply(error=f"{'reset' if asked.connected else 'refused'}: {str(error)[:SAYS_CHARS]}")
         if asked.broken:
             return Reply(error=asked.broken)
-        return Reply(code=asked.code, kind=asked.kind, body=asked.body)
+        return Reply(code=asked.code, kind=asked.kind, date=asked.date, body=asked.body)
 
     def close(self) -> None:
         """End what is under way, in any thread: it gets a reply that is `cut`. Later requests get one at once."""
@@ -146,6 +148,7 @@ class _Asked:
     connected: bool = False
     code: int = 0
     kind: str = ""
+    date: str = ""
     body: bytearray = field(default_factory=bytearray)
     broken: str = ""
     """It was ended by the server before it was whole."""
@@ -216,6 +219,7 @@ class _Asked:
         self.code = head.status_code
         fields = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
         self.kind = fields.get("content-type", "").partition(";")[0].strip().lower()[:SAYS_CHARS]
+        self.date = fields.get("date", "")[:SAYS_CHARS]
         coding = fields.get("content-encoding", "identity").strip().lower()
         if coding != "identity" and self.method != "HEAD":
             raise Misshapen(f"the body is compressed ({coding[:20]!r}), which nobody asked for")

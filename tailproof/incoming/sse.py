@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import h11
 
-from tailproof.incoming.connection import Address, Connection
+from tailproof.incoming.connection import Address, Connection, Waiting
 from tailproof.incoming.limits import (
     ENDLESS_S,
     HEAD_BYTES,
@@ -111,6 +111,14 @@ class EventStream:
         if self._ending.is_set() and not self._over:
             return IN_ORDER, "closed by the harness"
         return (IN_ORDER, "the stream ended") if self._in_order else (BROKEN, "the connection was lost")
+
+    def narrow(self) -> None:
+        """See `MessageStream`."""
+        self._connection.narrow()
+
+    def waiting(self) -> Waiting:
+        """See `MessageStream`."""
+        return self._connection.waiting()
 
     def end(self) -> None:
         """See `MessageStream`."""

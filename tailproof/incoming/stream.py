@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from tailproof.incoming.connection import Waiting
 from tailproof.waiting import Budget
 
 BROKEN = 1006
@@ -34,6 +35,12 @@ class MessageStream(Protocol):
 
     def receive(self) -> bytes | bytearray | None:
         """The next message; None when the stream has ended, or `end` was called. Raises Unsound."""
+
+    def narrow(self) -> None:
+        """From now on nobody reads: the kernel keeps as little as it can of what comes."""
+
+    def waiting(self) -> Waiting:
+        """What has come since, and what became of the connection. Raises OSError."""
 
     def close(self, *, goodbye_s: float | None = None) -> tuple[int, str]:
         """Say goodbye where the protocol has one, wait `goodbye_s` for that of the other side, and give the connection back; code and

@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from tailproof.incoming.connection import Address, Connection
+from tailproof.incoming.connection import Address, Connection, Waiting
 from tailproof.incoming.limits import (
     CONTROL_FRAMES,
     ENDLESS_S,
@@ -148,6 +148,14 @@ class WebSocket:
         self._connection.close()
         said = self._protocol.close_rcvd or self._protocol.close_sent
         return (said.code, said.reason) if said else (BROKEN, "the connection was lost")
+
+    def narrow(self) -> None:
+        """See `MessageStream`."""
+        self._connection.narrow()
+
+    def waiting(self) -> Waiting:
+        """See `MessageStream`."""
+        return self._connection.waiting()
 
     def end(self) -> None:
         """From any thread: `open` and `receive` give up."""

@@ -14,11 +14,14 @@ from tailproof.model.journal import command_of
 from tailproof.model.position import call_id, position_of
 from tailproof.model.reply import FINISH_TOOL, TERMINAL_TOOL, Call, Reply
 from tailproof.model.request import Messages, Request, results_in, said_in, told_in, unpaired_in
-from tailproof.model.script import Step, Turn, steps_of
+from tailproof.model.script import Command, Failure, Step, Turn, steps_of
 from tailproof.waiting import Budget
 
 SIDE_REPLY = "A scripted side answer"
 AFTER_THE_END = "The script is over."
+BROKEN_OFF = "The script breaks off in this sentence."
+NO_WHOLE_ANSWER = 0
+"""The code of an answer that never came to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,9 @@ class Answered:
     """None for an HTTP error."""
     code: int = 200
     delay_s: float = 0.0
+    fails: Failure | None = None
+    """The reply is not told to its end, or not at all."""
+    retry_after_s: int | None = None
 
 
 @dataclass(slots=True)
@@ -159,18 +165,27 @@ class PlayedScript:
         with self._changed:
             self._answered[answer.turn] += 1
 
+    def fell_silent(self, request: int, answer: Answered) -> None:
+        """Nothing more will be said, although somebody waits for it."""
+        self._write("stalled", request, answer)
+
+    def wait_closing(self, seconds: float) -> bool:
+        """Until the trial is over, or the time is; whether it is over."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closing, timeout=seconds)
+
     def broke(self, request: int, answer: Answered) -> None:
-        """Nobody was there any more to hear the answer."""
+        """The answer did not come to its end: nobody was there any more to hear it, or the script breaks it off."""
         self._write("broken", request, answer)
 
     def _decide(self, request: int, messages: Messages) -> Answered:
         position = position_of(messages)
         # An HTTP error leaves no trace in the messages: this is the one thing that has to be counted.
+        identity = f"reply-{request}"
         for step in self._errors.get(position, ()):
             if step.plan.times is None or self._errors_given[step.turn] < step.plan.times:
                 self._errors_given[step.turn] += 1
-                return Answered(turn=step.turn, reply=None, code=step.plan.status or 500, delay_s=step.plan.delay_s)
-        identity = f"reply-{request}"
+                return _error(identity, step)
         if position >= len(self._replies):
             over = len(self.script) + position - len(self._replies)
             return Answered(turn=over, reply=Reply(id=identity, text=AFTER_THE_END))
@@ -186,16 +201,20 @@ class PlayedScript:
                 id=call_id(step.position, 0, self.calls), tool=FINISH_TOOL, arguments={"message": plan.finish}
             )
             return Reply(id=identity, text=plan.thought, calls=(finish,))
-        # Old releases reject arguments that they do not know: only the tool's own.
-        calls = tuple(
-            Call(
-                id=call_id(step.position, index, self.calls),
-                tool=TERMINAL_TOOL,
-                arguments={"command": command_of(command, self.journal)},
-            )
-            for index, command in enumerate(step.commands)
-        )
+        calls: list[Call] = []
+        for index, command in enumerate(step.commands):
+            own = call_id(step.position, index, self.calls)
+            calls.append(self._call(calls[-1].id if command.same_id else own, command))
         return Reply(id=identity, text=plan.thought, calls=calls)
+
+    def _call(self, identity: str, command: Command) -> Call:
+        return Call(
+            id=identity,
+            tool=command.tool or TERMINAL_TOOL,
+            # Old releases reject arguments that they do not know: only the tool's own.
+            arguments={"command": command_of(command, self.journal)},
+            broken=command.arguments,
+        )
 
     def _write(self, stage: Any, request: int, answer: Answered, **asked: Any) -> None:
         told = stage in ("answered", "broken") and answer.reply is not None
@@ -214,6 +233,15 @@ class PlayedScript:
 
     def _progress(self) -> str:
         return f"turn {self._last + 1} was asked for last" if self._asked else "the model was not asked at all"
+
+
+def _error(identity: str, step: Step) -> Answered:
+    plan = step.plan
+    if plan.fails is not None:
+        reply = Reply(id=identity, text=BROKEN_OFF)
+        return Answered(turn=step.turn, reply=reply, code=NO_WHOLE_ANSWER, delay_s=plan.delay_s, fails=plan.fails)
+    code = plan.status or 500
+    return Answered(turn=step.turn, reply=None, code=code, delay_s=plan.delay_s, retry_after_s=plan.retry_after_s)
 
 
 def _side(request: int) -> Answered:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 MODEL = "mock"
 FINISH_TOOL = "finish"
 TERMINAL_TOOL = "terminal"
@@ -20,6 +22,13 @@ class Call:
     id: str
     tool: str
     arguments: dict[str, Any]
+    broken: str | None = None
+    """What stands in the place of the arguments of a call that cannot be carried out."""
+
+    @property
+    def text(self) -> str:
+        """The arguments as they are sent."""
+        return msgspec.json.encode(self.arguments).decode() if self.broken is None else self.broken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

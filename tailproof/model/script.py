@@ -12,12 +12,17 @@ REPLIES = 100_000
 """The most that a script gives, repetitions and tool calls counted each."""
 
 
+Failure = Literal["silent", "stalls", "cut"]
+"""How a model can give no whole answer."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ToolCall(_Strict):
-    """One call of the terminal tool. It writes `token` into the tool journal before and after what it does."""
+    """One call of the terminal tool. It writes `token` into the tool journal before and after what it does. With `tool` or
+    `arguments` it is a call that cannot be carried out."""
 
     token: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] | None = None
     """How the journal calls this effect; by default `t<turn>` or `t<turn>-<call>`, both counted from 1."""
@@ -27,18 +32,26 @@ class ToolCall(_Strict):
     """Hold the tool until the trial opens its gate."""
     journal: bool = True
     """False for a command that is sent as it stands, without journal and gate."""
+    tool: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=60)] | None = None
+    """Call the tool of this name, which the server need not have, instead of the terminal."""
+    arguments: str | None = None
+    """Send this text as the arguments of the call, whatever it is."""
+    same_id: bool = False
+    """The call has the id of the one before it in the same turn."""
 
     @model_validator(mode="after")
     def _possible(self) -> ToolCall:
         if not self.journal and (self.gate or self.token is not None):
             raise ValueError("`journal: false` leaves no room for `gate` and `token`")
-        if not self.journal and self.run is None:
-            raise ValueError("`journal: false` needs a command in `run`")
+        if not self.journal and self.run is None and self.tool is None and self.arguments is None:
+            raise ValueError("`journal: false` needs a command in `run`, or a `tool` or `arguments`")
+        if self.journal and (self.tool is not None or self.arguments is not None):
+            raise ValueError("a call with a `tool` or `arguments` of its own writes no journal: say `journal: false`")
         return self
 
 
 class Turn(_Strict):
-    """One reply of the model: exactly one of `say`, `finish`, `tools` and `status`."""
+    """One reply of the model: exactly one of `say`, `finish`, `tools`, `status` and `fails`."""
 
     say: str | None = None
     """A final text answer: it ends the run."""
@@ -48,8 +61,13 @@ class Turn(_Strict):
     """One call of the terminal tool, or several in parallel."""
     status: Literal[401, 429, 500, 529] | None = None
     """The model answers with an HTTP error instead: 529 is Anthropic's word for overloaded."""
+    fails: Failure | None = None
+    """The model gives no whole answer: it takes the request and says nothing (`silent`), begins an answer and says nothing more
+    while the connection stays open (`stalls`), or ends the connection within its answer (`cut`)."""
+    retry_after_s: Annotated[int, Field(ge=0, le=600)] | None = None
+    """With `status`: the seconds of its `Retry-After`."""
     times: Annotated[int, Field(ge=1, le=REPLIES)] | None = None
-    """With `status`: how often, before the next turn is given; for ever when it is missing."""
+    """With `status` and `fails`: how often, before the next turn is given; for ever when it is missing."""
     thought: str = ""
     """What the model says beside its tool calls."""
     delay_s: Annotated[float, Field(ge=0, le=600)] = 0.0
@@ -61,14 +79,27 @@ class Turn(_Strict):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Turn:
-        given = [name for name in ("say", "finish", "tools", "status") if getattr(self, name) is not None]
+        given = [name for name in ("say", "finish", "tools", "status", "fails") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"a turn has exactly one of say, finish, tools and status; this one has {given or 'none'}")
-        if self.times is not None and self.status is None:
-            raise ValueError("`times` belongs to `status`")
-        if self.repeat > 1 and (self.gated or self.hold or self.status is not None):
-            raise ValueError("`repeat` cannot be combined with `gate`, `hold` or `status`: write the turns out")
+            raise ValueError(
+                f"a turn has exactly one of say, finish, tools, status and fails; this one has {given or 'none'}"
+            )
+        if self.times is not None and not self.is_an_error:
+            raise ValueError("`times` belongs to `status` and `fails`")
+        if self.retry_after_s is not None and self.status is None:
+            raise ValueError("`retry_after_s` belongs to `status`")
+        if self.repeat > 1 and (self.gated or self.hold or self.is_an_error):
+            raise ValueError(
+                "`repeat` cannot be combined with `gate`, `hold`, `status` or `fails`: write the turns out"
+            )
+        if self.tools and self.tools[0].same_id:
+            raise ValueError("`same_id` needs a call before it in the same turn")
         return self
+
+    @property
+    def is_an_error(self) -> bool:
+        """It leaves no reply in the conversation: the same request is answered with the next turn one day, or never."""
+        return self.status is not None or self.fails is not None
 
     @property
     def gated(self) -> bool:
@@ -89,6 +120,9 @@ class Command:
     run: str
     gate: bool
     journal: bool
+    tool: str | None = None
+    arguments: str | None = None
+    same_id: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +142,7 @@ def steps_of(script: Sequence[Turn]) -> tuple[list[Step], dict[int, list[Step]]]
     replies: list[Step] = []
     errors: dict[int, list[Step]] = {}
     for number, turn in enumerate(script):
-        if turn.status is not None:
+        if turn.is_an_error:
             errors.setdefault(len(replies), []).append(Step(position=len(replies), turn=number, plan=turn))
             continue
         for copy in range(turn.repeat):
@@ -131,5 +165,14 @@ def _commands(turn: Turn, number: int, copy: int) -> tuple[Command, ...]:
         token = call.token or (f"t{number + 1}" if len(calls) == 1 else f"t{number + 1}-{index + 1}")
         if turn.repeat > 1:
             token = f"{token}.{copy + 1}"
-        commands.append(Command(token=token, run=call.run or "", gate=call.gate, journal=call.journal))
+        command = Command(
+            token=token,
+            run=call.run or "",
+            gate=call.gate,
+            journal=call.journal,
+            tool=call.tool,
+            arguments=call.arguments,
+            same_id=call.same_id,
+        )
+        commands.append(command)
     return tuple(commands)

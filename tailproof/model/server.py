@@ -9,10 +9,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, NoReturn, Self
 
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Note
@@ -28,6 +28,9 @@ JOIN_S = 2.0
 PIECE_BYTES = 1 << 16
 LENGTH_DIGITS = 12
 TOLD = 20
+PULSE_S = 0.5
+COMMENT = b": still here\n\n"
+"""What keeps the connection of a stream alive that has stalled, as proxies and vendors do: no event, and no silence on the socket."""
 _ROUTE = re.compile(r"^/c/(?P<key>[^/]+)/v1(?P<rest>/[^?]+)(\?.*)?$")
 _DIALECTS = {
     "/chat/completions": chat.DIALECT,
@@ -58,14 +61,17 @@ class ScriptedModel:
         """Take connections from now on."""
         self._thread.start()
 
-    def serve(self, conversation: str, script: Sequence[Turn], *, journal: str) -> PlayedScript:
-        """Play `script` for one conversation; `journal` is the tool journal directory as the tools see it."""
+    def serve(
+        self, conversation: str, script: Sequence[Turn], *, journal: str, witness: Witness | None = None
+    ) -> PlayedScript:
+        """Play `script` for one conversation; `journal` is the tool journal directory as the tools see it, `witness` who is told
+        instead of the trial's own."""
         played = PlayedScript(
             name=conversation,
             url=f"{self.url}/c/{conversation}/v1",
             script=script,
             journal=journal,
-            witness=self._witness,
+            witness=witness or self._witness,
         )
         self._conversations[conversation] = played
         return played
@@ -209,6 +215,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if self._hung_up():
                 raise ConnectionResetError("nobody waits for the answer any more")
+            if answer.fails:
+                self._fail(played, request, dialect, answer, stream=asked.stream)
             self._tell(dialect, answer, stream=asked.stream)
             self.wfile.flush()
         except ConnectionError:
@@ -216,6 +224,35 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             played.told(request, answer)
+
+    def _fail(
+        self, played: PlayedScript, request: int, dialect: Dialect, answer: Answered, *, stream: bool
+    ) -> NoReturn:
+        """Give no whole answer, as the script says. Raises ConnectionError: the connection is of no use any more."""
+        assert answer.reply is not None, "an answer that is broken off begins as a reply"
+        pulse = b""
+        if answer.fails != "silent":
+            told = list(dialect.stream(answer.reply)) if stream else [dialect.whole(answer.reply)]
+            # Of a stream the first half of its pieces is told whole; what follows, or the one piece there is, is torn in two.
+            whole, torn = told[: len(told) // 2], told[len(told) // 2]
+            self._begin_stream() if stream else self._begin(200, len(torn), {})
+            for piece in whole:
+                self._chunk(piece)
+            if answer.fails == "cut" or not stream:
+                head = b"%x\r\n" % len(torn) if stream else b""
+                self.wfile.write(head + torn[: len(torn) // 2])
+            else:
+                pulse = COMMENT
+            self.wfile.flush()
+        if answer.fails == "cut":
+            raise ConnectionAbortedError("the script breaks the answer off here")
+        played.fell_silent(request, answer)
+        while not played.wait_closing(PULSE_S):
+            if self._hung_up():
+                break
+            if pulse:
+                self._chunk(pulse)
+        raise ConnectionAbortedError("nobody waits for the answer any more")
 
     def _body(self) -> bytearray:
         """All of it. Raises Unsound."""
@@ -240,28 +277,40 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _tell(self, dialect: Dialect, answer: Answered, *, stream: bool) -> None:
         if answer.reply is None:
-            self._answer(answer.code, dialect.error(answer.code))
+            after = {} if answer.retry_after_s is None else {"retry-after": str(answer.retry_after_s)}
+            self._answer(answer.code, dialect.error(answer.code), after)
         elif stream:
             self._stream(dialect.stream(answer.reply))
         else:
             self._answer(200, dialect.whole(answer.reply))
 
-    def _answer(self, code: int, body: bytes) -> None:
-        self.send_response(code)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
+    def _answer(self, code: int, body: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._begin(code, len(body), headers)
         self.wfile.write(body)
 
+    def _begin(self, code: int, length: int, headers: Mapping[str, str]) -> None:
+        self.send_response(code)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(length))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
     def _stream(self, chunks: Iterator[bytes]) -> None:
+        self._begin_stream()
+        for chunk in chunks:
+            self._chunk(chunk)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _begin_stream(self) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        for chunk in chunks:
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-            self.wfile.flush()
-        self.wfile.write(b"0\r\n\r\n")
+
+    def _chunk(self, chunk: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        self.wfile.flush()
 
     def _hung_up(self) -> bool:
         """The asking side has closed its end: its server died while the answer was held."""

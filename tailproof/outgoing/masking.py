@@ -35,6 +35,8 @@ _USER_INFO = re.compile(r"(?<=://)[^/\s@:]*:(?![0-9]+(?:[/?#\s]|$))\S*(?=@)")
 """A name and a password, which may hold an `@` or a `/`, too; not a port."""
 _ESCAPES = {b"\\\\u00": 7, b"\\u00": 6, b"%": 3}
 """What a form with every character escaped begins with, and how long each of them is."""
+MARK = b"<secret:"
+_MARKED = re.compile(rb"<secret:([^<>\n]+)>")
 _IN, _OUT = b"x."
 _BREAKS = rb"(?:(?:\\{1,4}[rn]|[\r\n])[ \t]*)+"
 _break_at = re.compile(_BREAKS).match
@@ -142,6 +144,11 @@ class Masker:
             runs.append(raw[begin:end])
             begin = kinds.find(self._run, end)
         return b"\0".join(runs)
+
+
+def marks_in(masked: bytes) -> set[str]:
+    """The names of the secrets that were masked in it."""
+    return {name.decode("utf-8", "replace") for name in _MARKED.findall(masked)} if MARK in masked else set()
 
 
 class _Form:

@@ -13,11 +13,27 @@ from tailproof.history.record import Neutral
 from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.incoming.stream import MessageStream
+from tailproof.protocol.access import Access
 from tailproof.protocol.naming import Naming
+from tailproof.protocol.rarer import RarerVerbs
+from tailproof.protocol.stored import Stored
+from tailproof.protocol.webhooks import Webhooks
 from tailproof.waiting import Budget
 
 RequestWord = Literal[
-    "create", "send", "run", "resume", "pause", "interrupt", "delete", "init", "status", "load", "page", "subscribe"
+    "create",
+    "send",
+    "run",
+    "resume",
+    "pause",
+    "interrupt",
+    "delete",
+    "fork",
+    "init",
+    "status",
+    "load",
+    "page",
+    "subscribe",
 ]
 """What a client asks for, as a fault says it. `load` is every request that reads events of a conversation, `page` one that reads a page
 of its log, `subscribe` one that opens a stream. A protocol may lack some of them."""
@@ -36,8 +52,10 @@ class Promises:
 
     - `crash_policy`: after a crash a run is shown as failed or has an error event (`error`), is shown as interrupted (`interrupted`), or
       goes on by itself (`run-again`). Missing: no mark is owed.
-    - `deferred_init`, `confirmations`, `seeded_histories` (`seed`): the protocol has it. Missing: it has not, and scenarios with it
-      are not run.
+    - `can`: the verbs of `rarer.RarerVerbs` that it has but for subscriptions (`interrupt confirm fork`), and `replays`, the ways of
+      `since.Since` in which one can begin in the past (`all time cursor`); both parted by blanks. Missing: none.
+    - `deferred_init`, `confirmations`, `seeded_histories` (`seed`), `stored_files` (`stored`): the protocol has it.
+      Missing: it has not, and scenarios with it are not run.
     - `page_size`: the most events of a page. Missing: 100.
     - `fatal_closes`: close codes of a stream after which a client must not subscribe again, parted by blanks. Missing: none.
     - `reads_wait_for_steps`: reading events hangs until the step under way has ended. `first_step_alone`: reading a status during the
@@ -68,7 +86,7 @@ class NotAnEvent(Misshapen):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the server said to one request. `code` 0 means that it said nothing, and `error` why; with a `flaw`, `error` says what is
-    wrong with what it said. `cut` requests were ended by the harness itself."""
+    wrong with what it said. `cut` requests were ended by the harness itself; `date` is the server's own clock, as HTTP writes it."""
 
     verb: str
     method: str
@@ -79,6 +97,7 @@ class Answer:
     error: str = ""
     flaw: Flaw = ""
     cut: bool = False
+    date: str = ""
     text: str = ""
 
     @property
@@ -145,10 +164,20 @@ class ConversationPlan:
     max_iterations: int = 100
     model_retries: int = 1
     """Steps of a run, and retries of a request to the model, for a server that has such limits."""
+    model_patience_s: int | None = None
+    """How long the server waits for an answer of the model, or for the next piece of one; None for its own patience."""
+    model_streams: bool = False
+    """The model's answers come in pieces."""
+    tool_patience_s: int | None = None
+    """How long a command may say nothing new before the terminal gives it back to the model; None for so long that it never does."""
     exists: bool = False
     """The conversation is there already: attach to it, do not create it."""
     confirm: bool = False
     """The agent waits for a confirmation before each action."""
+    model_key: str = ""
+    """The model's key; the adapter's own when it is empty."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the tools may use and nobody may read: name -> value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +195,7 @@ class SeedingError(Exception):
     """A conversation cannot be seeded with a history; the message says why."""
 
 
-class Api(Protocol):
+class Api(RarerVerbs, Protocol):
     """The verbs of one running server, over one base URL (direct, or through the wire). Never raises for an answer of the
     server; a server that says nothing gives an `Answer` with code 0. Every request ends in time: with its own deadline, and with the
     budget that the verb was called with or, without one, that the API was made with.
@@ -246,6 +275,10 @@ class Api(Protocol):
         """A subscription to the events of a conversation, not yet opened. The server must begin it with an event: the subscription
         counts as accepted when `decode` has taken one. Whatever stands for a subscriber's key is in it: nobody else gets to know that."""
 
+    def access(self) -> Access | None:
+        """Keys and secrets of this server; None where nobody tries them."""
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """End what is under way, in any thread: it is `cut`."""
@@ -265,6 +298,8 @@ class Adapter(Protocol):
     naming: Naming | None = None
     """Where a message of a stream has its id and its name, for the wire; None for a message that has `id` and one of `kind`, `type`
     and `event` at its top. Without ids nobody can tell which events a fault withheld."""
+    webhooks: Webhooks | None = None
+    """None for a protocol that has none: scenarios with a receiver of them are not run."""
     client_environment: Mapping[str, str] = {}
     """What a program that is the client is given: it keeps the libraries of this protocol from asking elsewhere and from printing."""
     tool_patience_s: int = 900
@@ -334,6 +369,10 @@ class Adapter(Protocol):
     def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEvent], Sequence[str]]]:
         """Per conversation below `conversations` on this host: id, raw status, events in log order, unreadable files. Events are
         read as they are asked for, a log may be larger than memory; the last list is complete when the events are through."""
+
+    def stored(self, conversations: Path, conversation: str) -> Stored:
+        """The files of one conversation below `conversations`; only where `promises` has the fact `stored_files`."""
+        raise LookupError(f"an event of the protocol {self.name} has no file of its own")
 
     def seed(self, conversations: Path, conversation: str, history: SeededHistory) -> None:
         """Let the log of a finished conversation hold so many events, on the disk of a stopped server, by cloning what that

@@ -111,5 +111,6 @@ class HttpApi:
             error=reply.error,
             flaw=reply.flaw,
             cut=reply.cut,
+            date=reply.date,
             text="" if 200 <= reply.code < 300 else self._masker.start(reply.body, TEXT_CHARS),
         ), reply

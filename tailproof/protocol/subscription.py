@@ -24,6 +24,7 @@ from tailproof.incoming.stream import Refused
 from tailproof.incoming.websocket import CLOSE_S
 from tailproof.protocol.adapter import Adapter, Api, NotAnEvent
 from tailproof.protocol.recording import record_event, status_of
+from tailproof.protocol.since import NOW, Since
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 FIRST_STEP_S = 60.0
@@ -41,7 +42,9 @@ class Subscription:
     """A stream that is read in its own thread until it ends or is closed. Whatever comes on it ends nothing but, at worst, itself.
 
     A subscription counts as accepted when its first event has come: handshakes are answered before the key is looked at.
-    `path` is `direct` or `wire`. `on_event` is called in the reading thread, after the event was recorded.
+    `path` is that of its records (`Stream`). `on_event` is called in the reading thread, after the event was recorded. With `since` it
+    begins in the past, where the protocol has such a thing. The statuses in its events are told on unless `tells_status` says otherwise:
+    what is repeated may be long over, and one of several subscribers may get it later than another.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class Subscription:
         path: str,
         epoch: int,
         on_event: Callable[[Event], None] | None = None,
+        since: Since = NOW,
+        tells_status: bool = True,
     ) -> None:
         self.reading = reading
         self._adapter = adapter
@@ -65,7 +70,9 @@ class Subscription:
         self._path = path
         self._epoch = epoch
         self._on_event = on_event
-        self._stream = api.stream(conversation)
+        self._since = since
+        self._tells_status = tells_status
+        self._stream = api.stream(conversation) if since == NOW else api.stream_since(conversation, since)
         self._accepted = threading.Event()
         self._ended = threading.Event()
         self._closing = threading.Event()
@@ -82,6 +89,10 @@ class Subscription:
             DeadlineMissed, Cancelled: as `Budget.wait_for`.
         """
         self.begin()
+        self.wait_accepted(budget)
+
+    def wait_accepted(self, budget: Budget) -> None:
+        """Until the first event has come to one that has begun. Raises as `open` does."""
         budget.wait_for(
             f"the subscription to {self._conversation} to be accepted ({self._path})",
             lambda: self._accepted.is_set() or self._ended.is_set(),
@@ -195,7 +206,7 @@ class Subscription:
             epoch=self._epoch,
             t_ns=t_ns,
         )
-        if event.status:
+        if event.status and self._tells_status:
             self._witness.write(
                 status_of(
                     event.status,
@@ -215,6 +226,8 @@ class Subscription:
             stage=stage,  # type: ignore[arg-type]
             conversation=self._conversation,
             path=self._path,
+            since=self._since.way,
+            after=self._since.event,
             code=code,
             reason=reason,
             flaw=flaw,

@@ -29,6 +29,7 @@ from tailproof.reports.result import (
     PairResult,
     PhaseResult,
     Result,
+    ShardResult,
     TrialResult,
     VerdictResult,
     WitnessResult,
@@ -93,6 +94,7 @@ def check_result(
     errors: Sequence[str] = (),
     strict: bool = False,
     cut_off: str = "",
+    shard: ShardResult | None = None,
 ) -> Result:
     """A whole check with its gate. `started` is in seconds since 1970; `errors` are those that belong to no trial,
     `cut_off` is why it did not come to its end."""
@@ -109,7 +111,16 @@ def check_result(
         trials=tuple(trials),
         not_run=tuple(not_run),
         errors=tuple(errors),
-        gate=decide(trials, not_run=not_run, stale=stale, errors=errors, strict=strict, cut_off=cut_off),
+        shard=shard,
+        gate=decide(
+            trials,
+            not_run=not_run,
+            stale=stale,
+            errors=errors,
+            strict=strict,
+            cut_off=cut_off,
+            idle=shard is not None and shard.idle,
+        ),
     )
 
 

@@ -2,8 +2,8 @@
 
 What closes it (exit 1): a MUST that is violated and not listed in the baseline; an entry of the baseline that is stale.
 What leaves it unknown (exit 2), unless something closes it: a MUST that is inconclusive; a fault without proof; a blind
-witness; an error of the harness or the environment; no trial at all; no verdict that decides anything. A check that was cut
-off is always unknown. Known violations, what does not apply and what was not run decide nothing.
+witness; an error of the harness or the environment; no trial at all, unless other shards have them; no verdict that decides
+anything. A check that was cut off is always unknown. Known violations, what does not apply and what was not run decide nothing.
 
 `strict` holds a SHOULD to the standard of a MUST. A MAY never decides: it is a promise to nobody.
 """
@@ -42,18 +42,19 @@ def decide(
     errors: Sequence[str] = (),
     strict: bool = False,
     cut_off: str = "",
+    idle: bool = False,
 ) -> GateResult:
     """The gate over all trials of a check. `errors` are those that belong to no trial; `cut_off` is why the check did not come to its
-    end (a signal, a full disk, a defect of the harness)."""
+    end (a signal, a full disk, a defect of the harness); `idle` is a shard whose trials are all in other shards."""
     deciding = DECIDES[strict]
     closing = [*_violations(trials, deciding), *_stale(stale)]
-    doubts = [cut_off, *errors] if cut_off else [*errors, *_doubts(trials, deciding)]
+    doubts = [cut_off, *errors] if cut_off else [*errors, *([] if idle else _doubts(trials, deciding))]
     state: GateState = "unknown" if cut_off else "closed" if closing else "unknown" if doubts else "open"
     counts = _count(trials, deciding, not_run=len(not_run), stale=len(stale), errors=len(errors))
     return GateResult(
         state=state,
         exit_code=EXIT[state],
-        says=verdict_line(state, counts),
+        says=verdict_line(state, counts) + (" · nothing to run in this shard" if idle else ""),
         closed_by=tuple(closing),
         doubts=tuple(doubts),
         strict=strict,

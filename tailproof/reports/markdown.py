@@ -25,6 +25,7 @@ from tailproof.reports.words import (
     frequency,
     grid,
     not_run,
+    part,
     proof,
     ranges,
     several,
@@ -84,6 +85,8 @@ def _asked(result: Result) -> Section:
         "started": prose(clip(result.started, _ITEM)),
         "tailproof": prose(clip(result.tailproof, _ITEM)),
     }
+    if result.shard is not None:
+        rows["part"] = part(result.shard)
     if newest := "; ".join(dict.fromkeys(pair.newest for pair in result.pairs if pair.newest)):
         rows["newest"] = prose(clip(newest, _SENTENCE))
     rows |= {prose(name): prose(clip(said, _ITEM)) for name, said in list(result.environment.versions.items())[:20]}

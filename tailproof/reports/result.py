@@ -238,6 +238,16 @@ class Environment(Facts, frozen=True, kw_only=True):
     machine: dict[str, str | int] = {}
 
 
+class ShardResult(Facts, frozen=True, kw_only=True):
+    """Which part of a check this is (`--shard`), with how many of its scenarios. `idle` is one that has no trial, while others have."""
+
+    number: int
+    of: int
+    scenarios: int
+    in_all: int
+    idle: bool = False
+
+
 class Result(Facts, frozen=True, kw_only=True):
     """One check. `started` is ISO 8601 in UTC; `tailproof` is the version of the harness; `errors` are those that belong to
     no trial. `pairs` are those that met; `target` and `client` list theirs, with a comma between several."""
@@ -254,6 +264,7 @@ class Result(Facts, frozen=True, kw_only=True):
     trials: tuple[TrialResult, ...] = ()
     not_run: tuple[NotRunResult, ...] = ()
     errors: tuple[str, ...] = ()
+    shard: ShardResult | None = None
     gate: GateResult
 
     def judged(self) -> Iterator[tuple[TrialResult, VerdictResult]]:

@@ -8,7 +8,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from tailproof.guarantees.verdict import Outcome
 from tailproof.outgoing.visible import clip
 from tailproof.reports.gate import DECIDES, cell
-from tailproof.reports.result import FaultResult, LifeResult, PairResult, Result, TrialResult, VerdictResult
+from tailproof.reports.result import (
+    FaultResult,
+    LifeResult,
+    PairResult,
+    Result,
+    ShardResult,
+    TrialResult,
+    VerdictResult,
+)
 
 
 def some(items: Sequence[str], limit: int, *, width: int = 80) -> list[str]:
@@ -216,7 +224,14 @@ def asked(result: Result) -> str:
         who = f"{_count(targets, 'target')} · {_count(clients, 'client')} · {_count(result.pairs, 'pair')}"
     else:
         who = f"target {result.target} · client {result.client}"
+    if result.shard is not None:
+        who = f"{part(result.shard)} · {who}"
     return f"{who} · seed {result.seed} · {_count(result.trials, 'trial')} in {span(result.duration_s)}"
+
+
+def part(shard: ShardResult) -> str:
+    """`shard 2 of 4, with 15 of 60 scenarios`."""
+    return f"shard {shard.number} of {shard.of}, with {shard.scenarios} of {shard.in_all} scenarios"
 
 
 def frequency(result: Result, trial: TrialResult, verdict: VerdictResult) -> str:

@@ -14,12 +14,15 @@ from tailproof.acts.catalogue import planned
 from tailproof.faults.meaning import lacks
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.history.directory import called
+from tailproof.history.plan import DAMAGE
 from tailproof.incoming import BadInput
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
+from tailproof.protocol.rarer import abilities_of
 from tailproof.reports.baseline import Baseline
-from tailproof.reports.result import NotRunResult, PairResult
+from tailproof.reports.result import NotRunResult, PairResult, ShardResult
 from tailproof.runner.pairs import Matrix, Pair, model_url_of
+from tailproof.runner.shard import Shard, cost
 from tailproof.scenario.load import load_scenarios, of_tier, scenario_files
 from tailproof.scenario.schema import ActPlan, FaultPlan, Scenario, Tier
 from tailproof.targets.resolve import resolve
@@ -42,6 +45,8 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     model_url: str = ""
     repetitions: int = 1
     strict: bool = False
+    shard: str = ""
+    """`K/N`; empty for all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,7 @@ class Check:
     matrix: Matrix
     cells: list[Cell]
     baseline: Baseline
+    shard: ShardResult | None = None
 
     @classmethod
     def plan(cls, options: CheckOptions, matrix_of: Callable[[], Matrix]) -> Check:
@@ -83,6 +89,7 @@ class Check:
         Raises:
             CheckError, BadFile: said so that the user can act on it.
         """
+        shard = Shard.read(options.shard) if options.shard else None
         files = [
             scenario
             for word in options.scenarios
@@ -104,7 +111,10 @@ class Check:
             for playing in [pair if scenario.client == "chosen" else matrix.plain_of(pair.target)]
         }
         cells = [cell for scenario, pair in meetings.values() for cell in _cells(scenario, pair, options)]
-        return cls(options=options, matrix=matrix, cells=cells, baseline=baseline)
+        if shard is None:
+            return cls(options=options, matrix=matrix, cells=cells, baseline=baseline)
+        mine, told = _part(shard, cells)
+        return cls(options=options, matrix=matrix, cells=mine, baseline=baseline, shard=told)
 
     @property
     def orders(self) -> list[Order]:
@@ -193,6 +203,24 @@ def _asked_for(options: CheckOptions, files: list[Scenario]) -> list[Scenario]:
     return catalogue(globs) + files
 
 
+def _part(shard: Shard, cells: list[Cell]) -> tuple[list[Cell], ShardResult]:
+    """The cells of one shard. All cells of a scenario stay together."""
+    scenarios = {cell.scenario.name: cell.scenario for cell in cells}
+    trials: dict[str, set[str]] = {name: set() for name in scenarios}
+    for cell in cells:
+        if cell.order is not None:
+            trials[cell.scenario.name].add(cell.trial)
+    names = shard.names({name: cost(scenario, len(trials[name])) for name, scenario in scenarios.items()})
+    told = ShardResult(
+        number=shard.number,
+        of=shard.of,
+        scenarios=len(names),
+        in_all=len(scenarios),
+        idle=any(trials.values()) and not any(trials[name] for name in names),
+    )
+    return [cell for cell in cells if cell.scenario.name in names], told
+
+
 def _cells(scenario: Scenario, pair: Pair, options: CheckOptions) -> list[Cell]:
     reason = _cannot(scenario, pair, options)
     orders = [
@@ -236,10 +264,17 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
         return f"{target.spec} gives nobody its disk to seed a history on: use pypi:VERSION, src:DIR or docker:IMAGE"
     if scenario.seeded and not promises.facts.get("seeded_histories"):
         return f"nobody can give a server of the protocol {adapter.name} a long history"
+    if scenario.server.hooks and adapter.webhooks is None:
+        return f"the protocol {adapter.name} has no webhooks"
+    if scenario.server.hooks and "restart" not in target.capabilities:
+        return f"{target.spec} cannot be told of a receiver of webhooks: use pypi:VERSION, src:DIR or docker:IMAGE"
     if scenario.confirmation != "never" and not promises.facts.get("confirmations"):
         return f"the protocol {adapter.name} knows no confirmations"
+    abilities = target.capabilities | abilities_of(promises.facts)
+    if any(plan.kind == DAMAGE for plan in scenario.faults) and not promises.facts.get("stored_files"):
+        return f"an event of the protocol {adapter.name} has no file of its own that could be damaged"
     for plan in scenario.landings:
-        reason = planned(plan).available(target.capabilities)
+        reason = planned(plan).available(abilities)
         if reason:
             return reason
         if reason := lacks(plan.options, adapter, adapter.name):

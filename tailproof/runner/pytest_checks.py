@@ -281,6 +281,7 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
             model_url=option.model_url,
             repetitions=option.repetitions,
             strict=option.should_closes,
+            shard=option.shard,
         )
         try:
             config.stash[_CHECK] = Check.plan(options, lambda: _matrix(option, build=build))

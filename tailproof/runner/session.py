@@ -90,6 +90,7 @@ class CheckSession:
             errors=[*self.check.failures, *errors],
             strict=options.strict,
             cut_off=self.cut_off,
+            shard=self.check.shard,
         )
         try:
             markdown.write(result, self.out / out_dir.REPORT)

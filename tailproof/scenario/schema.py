@@ -139,6 +139,17 @@ class FaultPlan(_LandingPlan):
         return self
 
 
+class HooksPlan(_Strict):
+    """The server posts events to a receiver of webhooks, in batches."""
+
+    batch: Annotated[int, Field(ge=1, le=1000)] = 5
+    """So many events are posted at once; fewer when the first of them has waited for `flush_s` seconds."""
+    flush_s: Annotated[float, Field(gt=0, le=600)] = 2.0
+    retries: Annotated[int, Field(ge=0, le=100)] = 1
+    """How often a batch is posted again at once, each time after `retry_s` seconds."""
+    retry_s: Annotated[int, Field(ge=0, le=600)] = 1
+
+
 class ServerPlan(_Strict):
     """How the server is started."""
 
@@ -149,6 +160,28 @@ class ServerPlan(_Strict):
     """Start it with deferred initialisation: it must refuse all work until it is initialised."""
     initialised_by: Literal["harness", "client"] = "harness"
     """Who initialises a dormant server: a script can be the one."""
+    hooks: HooksPlan | None = None
+    """Webhooks. Without them nobody is posted to."""
+
+
+class ModelPlan(_Strict):
+    """How the agent asks its model. Only the plain client creates a conversation with it."""
+
+    patience_s: Annotated[int, Field(ge=1, le=600)] | None = None
+    """How long it waits for an answer, and for the next piece of one, before it gives up and tries again; the server's own patience when
+    it is missing."""
+    retries: Annotated[int, Field(ge=1, le=10)] = 1
+    """How often it tries for one answer before it gives up; some servers do not count the first try."""
+    streams: bool = False
+    """It wants its answers in pieces."""
+
+
+class TerminalPlan(_Strict):
+    """How the agent's terminal is set up. Only the plain client creates a conversation with it."""
+
+    patience_s: Annotated[int, Field(ge=1, le=600)] | None = None
+    """How long a command may say nothing new before the terminal gives it back to the model; 15 minutes when it is missing, so that
+    no gate ends by itself."""
 
 
 EventBytes = Annotated[int, Field(ge=200, le=120_000)]
@@ -181,12 +214,19 @@ class Scenario(_Strict):
     client: Literal["chosen", "plain"] = "chosen"
     """`chosen` is the client under test (`--client`); `plain` when the server alone is judged."""
     server: ServerPlan = ServerPlan()
+    model: ModelPlan = ModelPlan()
+    terminal: TerminalPlan = TerminalPlan()
     script: Annotated[list[Turn], Field(min_length=1)]
     messages: Annotated[list[str], Field(min_length=1)] = ["go"]
     """What the user says; each message starts one run, the next one is sent when the run has ended."""
     max_iterations: Annotated[int, Field(ge=1, le=REPLIES)] = 100
     confirmation: Literal["never", "always"] = "never"
     """Whether the agent waits for a confirmation before each action."""
+    secrets: Annotated[
+        list[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=80)]], Field(max_length=20)
+    ] = []
+    """The names of secrets that the conversation is created with. Their values are drawn, and they are looked for wherever the
+    server says or writes something, with a key of the model and one in requests that it must reject."""
     seeded: SeededPlan | None = None
     """The history that the conversation has when the client attaches to it."""
     acts: list[ActPlan] = []
@@ -219,6 +259,25 @@ class Scenario(_Strict):
             raise ValueError(f"the script has {replies:,} replies and tool calls; {REPLIES:,} are the most")
         if len({plan.id for plan in self.landings}) < len(self.landings):
             raise ValueError("two acts or faults have the same id")
+        waits = [turn for turn in self.script if turn.fails in ("silent", "stalls")]
+        if waits and self.model.patience_s is None:
+            raise ValueError("a model that never answers (`silent`, `stalls`) needs `model: {patience_s: ...}`")
+        if (self.model != ModelPlan() or self.terminal != TerminalPlan()) and self.client != "plain":
+            raise ValueError("`model` and `terminal` need `client: plain`: no other client can be told")
+        if self.secrets and self.client != "plain":
+            raise ValueError("secrets are given by the plain client alone: `client: plain`")
+        for plan in self.faults:
+            if plan.fault.startswith("hooks.") and self.server.hooks is None:
+                raise ValueError(f"{plan.called}: {plan.fault} needs a receiver of webhooks: `server: {{hooks: {{}}}}`")
         if self.seeded and self.server.dormant:
             raise ValueError("a dormant server holds no conversation that could be seeded with a history")
         return self
+
+    @property
+    def scripted_s(self) -> float:
+        """What the script takes: the model's time to think, and what its silence costs whoever waits for it."""
+        thought = sum(turn.delay_s * turn.repeat for turn in self.script)
+        patience = self.model.patience_s or 0
+        most = self.model.retries + 1
+        silent = sum(min(turn.times or most, most) for turn in self.script if turn.fails in ("silent", "stalls"))
+        return thought + silent * patience

@@ -28,6 +28,7 @@ from tailproof.targets.container_files import ArchiveStream, directories, open_t
 from tailproof.targets.container_lives import Lives
 from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of
 from tailproof.targets.engine_events import EngineEvents
+from tailproof.targets.own_clock import OwnClock
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.process_server import split
 from tailproof.targets.target import Death, Place, Plan, Scope, ServerFailed, TargetError
@@ -47,6 +48,7 @@ class ContainerServer:
         self._adapter = adapter
         self._image = image
         self._version = version
+        self._clock = OwnClock(plan.directory / "clock", wanted=plan.own_clock)
         self._port = Port()
         self._address = ""
         self._engine: docker.DockerClient | None = None
@@ -149,6 +151,10 @@ class ContainerServer:
                 return
             self._container.unpause()
         self._lives.record("resumed")
+
+    def set_clock(self, offset_s: float) -> None:
+        """By the file that libfaketime reads, which the container sees."""
+        self._clock.set(offset_s)
 
     # -- witnesses ----------------------------------------------------------------------------------------------------
 
@@ -260,6 +266,7 @@ class ContainerServer:
         _, arguments = split(launch.arguments)
         name = f"{self._volume}-{len(self._containers)}"
         limit = {"mem_limit": self._plan.memory_bytes, "memswap_limit": self._plan.memory_bytes}
+        clock, mounts = self._clock.begin_inside()
         open_to_all(self._plan.journal)
         with engine_does("creating the container"):
             container = self._engine.containers.create(
@@ -268,11 +275,12 @@ class ContainerServer:
                 name=name,
                 hostname=name[-63:],
                 network_mode="host",
-                environment=dict(launch.environment),
+                environment={**launch.environment, **clock},
                 labels=marks.labels(self._plan.owner),
                 mounts=[
                     Mount(PLACES.root, self._volume, type="volume"),
                     Mount(JOURNAL, str(self._plan.journal.resolve()), type="bind"),
+                    *mounts,
                 ],
                 **(limit if self._plan.memory_bytes else {}),
             )

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tailproof.protocol.adapter import Adapter
 from tailproof.provision.installations import Installation
+from tailproof.targets.own_clock import CAPABILITY
 from tailproof.targets.process_server import ProcessServer
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
 
-CAPABILITIES = frozenset({"restart", "kill", "pause", "disk", "model", "deferred-init", "tool-journal"})
+CAPABILITIES = frozenset({"restart", "kill", "pause", "disk", "model", "deferred-init", "tool-journal"}) | CAPABILITY
 
 
 class ProcessTarget:

@@ -18,6 +18,7 @@ from tailproof.history.records import Life
 from tailproof.ownership import marks, processes
 from tailproof.ownership.scratch import scratch
 from tailproof.protocol.adapter import Adapter, Places
+from tailproof.targets.own_clock import OwnClock
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
@@ -39,6 +40,7 @@ class ProcessServer:
         self._interpreter = interpreter
         self._version = version
         self._program = tuple(program)
+        self._clock = OwnClock(plan.directory / "clock", wanted=plan.own_clock)
         self._port = Port()
         self._scratch: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -139,6 +141,10 @@ class ProcessServer:
             return "dead"
         return "paused" if word[0] in "Tt" else "running"
 
+    def set_clock(self, offset_s: float) -> None:
+        """By the file that libfaketime reads."""
+        self._clock.set(offset_s)
+
     def server_pid(self) -> int:
         """0 when it is not alive."""
         return self._process.pid if self._process is not None and self.alive() else 0
@@ -232,7 +238,12 @@ class ProcessServer:
             try:
                 self._process = subprocess.Popen(
                     [self._interpreter, *(self._program or program), *rest],
-                    env={**self._surroundings(), **launch.environment, **marks.variables(self._plan.owner, PART)},
+                    env={
+                        **self._surroundings(),
+                        **launch.environment,
+                        **self._clock.begin(),
+                        **marks.variables(self._plan.owner, PART),
+                    },
                     cwd=self._places.root,
                     stdin=subprocess.DEVNULL,
                     stdout=output,

@@ -22,7 +22,7 @@ Place = Literal["in-place", "new-container"]
 always has a new pid and the same host name."""
 
 Capability = Literal[
-    "restart", "kill", "pause", "oom", "new-container", "disk", "model", "deferred-init", "tool-journal"
+    "restart", "kill", "pause", "oom", "new-container", "disk", "model", "deferred-init", "tool-journal", "own-clock"
 ]
 
 
@@ -55,6 +55,8 @@ class Plan:
     environment: Mapping[str, str] = field(default_factory=dict)
     memory_bytes: int = 0
     """The limit of the container; 0 for none. Needs the capability `oom`."""
+    own_clock: bool = False
+    """The server's clock can be set. Needs the capability `own-clock`."""
     engine: EngineLog
     """Where lives, deaths and counters are written: the engine witness."""
 
@@ -110,6 +112,10 @@ class Server(Protocol):
 
     def restart(self, budget: Budget, *, place: Place) -> None:
         """Start a dead or stopped server again on the same disk: a new epoch."""
+
+    def set_clock(self, offset_s: float) -> None:
+        """Let its clock be so much ahead of that of the machine, or behind it. Raises TargetError for a server without a clock of its
+        own."""
 
     def counters(self) -> Mapping[str, float]:
         """Kernel counters: `memory.oom_kill`, `memory.peak_bytes`, `pids`; empty where the target has none."""

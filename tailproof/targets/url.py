@@ -120,6 +120,10 @@ class UrlServer:
         """Raises TargetError."""
         self._refuse("given a longer history")
 
+    def set_clock(self, offset_s: float) -> None:
+        """Raises TargetError."""
+        self._refuse("given another time")
+
     def log_tail(self, lines: int = 40) -> str:
         """Out of reach."""
         return ""

@@ -8,15 +8,18 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tailproof.acts.access import UserProbeAccess
 from tailproof.clients.catalogue import client_for
 from tailproof.clients.kind import Sight
 from tailproof.clients.wire_requests import requests_of, words_asked_for
 from tailproof.faults.fault import Stage
 from tailproof.history import records
 from tailproof.history.parameters import PARAMETERS
+from tailproof.history.plan import CLOCK
 from tailproof.history.record import CLIENT
 from tailproof.history.recorder import Recorder
 from tailproof.history.server_records import Vocabulary
@@ -30,7 +33,10 @@ from tailproof.scenario.schema import Scenario, parse_bytes
 from tailproof.targets.resolve import kind_of, resolve
 from tailproof.targets.target import TargetError
 from tailproof.trial import machine
+from tailproof.trial.access_probe import AccessProbe
 from tailproof.trial.break_off import AtWork
+from tailproof.trial.canaries import Lookout
+from tailproof.trial.company import Company
 from tailproof.trial.header import witnesses_of
 from tailproof.trial.observer import Observer
 from tailproof.trial.order import Order
@@ -38,6 +44,7 @@ from tailproof.trial.readings import READ_S
 from tailproof.trial.run_control import RunControl
 from tailproof.trial.server_pool import PooledServer
 from tailproof.trial.start_gate import StartGate
+from tailproof.trial.webhooks import TrialHooks
 from tailproof.waiting import Budget
 from tailproof.wire.handle import Wire, WireError
 from tailproof.wire.toxiproxy import Toxiproxy
@@ -77,6 +84,7 @@ class Assembly:
         self._pooled = pooled
         self._keys = pooled.keys
         self._ready_ns = 0
+        self._lookout = Lookout(recorder)
         target = resolve(order.target, model_url=order.model_url or None)
         self.adapter = target.adapter
         target.prepare(Budget(_PREPARE_S, cancel=budget.cancel))
@@ -91,13 +99,16 @@ class Assembly:
 
         header.facts["server_trials"] = pooled.trials
         pooled.engine.point(recorder.witness("engine"))
+        self.hooks = TrialHooks(scenario, self.adapter, recorder, removal)
         self.server = pooled.make(
             target,
             environment={
                 **scenario.server.environment,
                 **(self.adapter.dormant_environment() if scenario.server.dormant else {}),
+                **self.hooks.environment,
             },
             memory_bytes=parse_bytes(scenario.server.memory) if scenario.server.memory else 0,
+            own_clock=any(plan.fault == CLOCK for plan in scenario.faults),
         )
         journal, journal_for_tools = pooled.journal(header.trial)
         self.tools = ToolJournal(journal, recorder.witness("tool"))
@@ -114,7 +125,9 @@ class Assembly:
         self.client = client_for(order.client, self.adapter, recorder, scratch=scratch, owner=owner, sight=sight)
         removal.callback(self.client.close)
         header.facts["client_tells"] = " ".join(sorted(self.client.reports))
-        header.witnesses = witnesses_of(self.capabilities, self.client.reports)
+        header.witnesses = witnesses_of(
+            self.capabilities, self.client.reports, company=bool(scenario.acts), hooks=bool(self.hooks.receiver)
+        )
         for name in header.witnesses.keys() - {"wire"}:
             recorder.witness(name)  # one that has nothing to say ends all the same
         recorder.write_header()
@@ -136,6 +149,7 @@ class Assembly:
         """Until the server is ready and everyone is connected. Raises DeadlineMissed, TargetError."""
         self.model.start()
         self.tools.start()
+        self.hooks.start()
         self.client.start()
         if self._pooled.trials > 1:
             self._pooled.greet()
@@ -152,10 +166,18 @@ class Assembly:
             secret=self._keys["server secret"],
         )
         self._removal.callback(self.observer.close)
+        self._access = AccessProbe(
+            self.observer.api,
+            self._log,
+            workspace=self.server.workspace,
+            sighted=lambda body, where: self._lookout.look(body, "answer", where),
+        )
         self.at_work = ("server", "ready")
         self.wait_ready()
         if self.scenario.server.dormant:
             self._probe()
+            if any(plan.act == UserProbeAccess.name for plan in self.scenario.acts):
+                self._access.knock(self.budget, dormant=True)
             if self.scenario.server.initialised_by == "harness":
                 self._wake()
         header = self._recorder.header
@@ -170,7 +192,7 @@ class Assembly:
             self._recorder.directory / "wire.jsonl",
             naming=self.adapter.naming,
             environment=self.client.environment,
-            secrets={**secrets_of_environment(), **self._keys},
+            secrets={**secrets_of_environment(), **self._keys, **self._recorder.planted},
             on_failure=self._wire_failed,
         )
         self.path_pids.add(self.wire.pid)
@@ -195,7 +217,18 @@ class Assembly:
             url = f"http://127.0.0.1:{port}"
         self.at_work = ("client", "start")
         self.client.connect(url, key=self._keys["session key"], version=self._version, budget=self.budget)
+        self.company = Company(
+            self.adapter,
+            self._recorder,
+            self.observer,
+            self.model,
+            conversation=lambda: self.conversation,
+            workspace=self.server.workspace,
+            scratch=self._scratch,
+        )
+        self._removal.callback(self.company.close)
         self.stage = Stage(
+            company=self.company,
             adapter=self.adapter,
             server=self.server,
             wire=self.wire,
@@ -205,7 +238,10 @@ class Assembly:
             ready=self.wait_ready,
             capabilities=self.capabilities,
             observer=self.observer,
+            probe_access=self._access.knock,
+            send_spoiled=partial(self._lookout.send_spoiled, self.observer.api.access()),
             toxiproxy=toxiproxy,
+            hooks=self.hooks.receiver,
         )
         self.run_control = RunControl(
             self.stage,
@@ -275,12 +311,14 @@ class Assembly:
         to `remove`, which asks for nothing."""
         cut_off = self.budget.cancel.is_set()
         with ExitStack() as last_first:
+            last_first.callback(self.hooks.close)
             if not self.shares_server and not cut_off:
                 last_first.callback(self.server.stop, budget)
             if not cut_off:
                 last_first.callback(self._record_requests)
             last_first.callback(self._end_wire)
             last_first.callback(self.observer.unsubscribe)
+            last_first.callback(self.company.unsubscribe)
             last_first.callback(self.client.close)
             if self._start_gate is not None:
                 last_first.callback(self._start_gate.end)

@@ -29,15 +29,18 @@ def header_of(order: Order, scenario: Scenario) -> Header:
         client=order.client,
         versions={"harness": tailproof.__version__},
         machine=machine.facts(),
-        parameters={"lag": lag, "scripted": sum(turn.delay_s * turn.repeat for turn in scenario.script)},
+        parameters={"lag": lag, "scripted": scenario.scripted_s},
         facts={"model_url": order.model_url} if order.model_url else {},
         plan=order.scenario,
         started=time.time(),
     )
 
 
-def witnesses_of(capabilities: frozenset[str], reports: Iterable[str]) -> dict[str, list[str]]:
-    """What each witness of a trial can see, with a target that can do so much and a client that tells so much."""
+def witnesses_of(
+    capabilities: frozenset[str], reports: Iterable[str], *, company: bool = False, hooks: bool = False
+) -> dict[str, list[str]]:
+    """What each witness of a trial can see, with a target that can do so much and a client that tells so much; with `company` acts may
+    bring more users on stage, with `hooks` it has a receiver of webhooks."""
     able: dict[str, list[str]] = {
         "trial": ["faults", "points"],
         "observer": ["log", "stream", "status"],
@@ -47,8 +50,12 @@ def witnesses_of(capabilities: frozenset[str], reports: Iterable[str]) -> dict[s
     }
     if "tool-journal" in capabilities:
         able["tool"] = ["effects"]
+    if company:
+        able["user"] = ["stream"]
     if {"kill", "restart"} & capabilities:
         able["engine"] = ["lives"]
     if "disk" in capabilities:
         able["disk"] = ["log", "status"]
+    if hooks:
+        able["hooks"] = ["posts"]
     return able

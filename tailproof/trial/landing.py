@@ -176,7 +176,7 @@ class Landing:
         except Exception as error:
             self._record(fault, "unproven", {"reason": f"defect of the harness: {type(error).__name__}: {error}"})
             raise
-        self._record(fault, "proven" if proof.proven else "unproven", dict(proof.counters))
+        self._record(fault, "proven" if proof.proven else "unproven", dict(proof.counters), proof.destroyed)
 
     def _heal(self, participants: Participants, fault: Fault) -> None:
         try:
@@ -224,7 +224,9 @@ class Landing:
             elif not stages & {"proven", "unproven"}:
                 self._record(fault, "unproven", {"reason": f"{ended} before its effect was measured"})
 
-    def _record(self, fault: Fault, stage: str, proof: dict[str, object] | None = None) -> None:
+    def _record(
+        self, fault: Fault, stage: str, proof: dict[str, object] | None = None, destroyed: Sequence[str] = ()
+    ) -> None:
         self._stages.setdefault(fault.id, set()).add(stage)
         if isinstance(self._plans[fault.id], ActPlan):
             said = _OF_AN_ACT.get(stage, stage)
@@ -238,6 +240,7 @@ class Landing:
                 says=fault.describe(),
                 scope=fault.scope,
                 proof=proof or {},
+                destroyed=list(destroyed),
             )
         )
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import PurePath
 
 from tailproof.clients.client import ClientRaised
 from tailproof.history import records
+from tailproof.history.plan import hooks_limit
 from tailproof.history.recorder import Witness
+from tailproof.history.server_records import Event
 from tailproof.history.timeline import SECOND
 from tailproof.model.conversation import PlayedScript
 from tailproof.protocol.adapter import ConversationPlan, SeededHistory
 from tailproof.protocol.subscription import SubscriptionRefused
 from tailproof.scenario.schema import SeededPlan
-from tailproof.trial import seeded_history
+from tailproof.trial import canaries, seeded_history
 from tailproof.trial.assembly import SCRIPT, Assembly
 from tailproof.trial.readings import read_at_last, record_disk
 from tailproof.trial.recovery_probe import RecoveryProbe
@@ -29,6 +33,9 @@ _ATTEMPTS = 5
 class Participants(Assembly):
     """Everyone on stage, and what they do with the conversation of the trial."""
 
+    _last_log: Sequence[Event] = ()
+    """The log as it was read at last."""
+
     def create(self) -> None:
         """Create the conversation through the client, and subscribe to it past the wire."""
         plan = ConversationPlan(
@@ -36,7 +43,13 @@ class Participants(Assembly):
             model_url=self.played.url,
             workspace=self.server.workspace,
             max_iterations=self.scenario.max_iterations,
+            model_retries=self.scenario.model.retries,
+            model_patience_s=self.scenario.model.patience_s,
+            model_streams=self.scenario.model.streams,
+            tool_patience_s=self.scenario.terminal.patience_s,
             confirm=self.scenario.confirmation == "always",
+            model_key=self._lookout.plant(canaries.MODEL_KEY, "key of the model"),
+            secrets={name: self._lookout.plant(canaries.secret(name), "creation") for name in self.scenario.secrets},
         )
         if self.scenario.seeded:
             self.at_work = ("server", "seed")
@@ -174,15 +187,40 @@ class Participants(Assembly):
             and not self.observer.read_status(self.conversation, budget=budget)
         )
         if self.conversation and self.server.alive() and not deleted:
-            read_at_last(self.observer, self.conversation, budget)
+            self._last_log = read_at_last(self.observer, self.conversation, budget).events
+            self._lookout.look_at_answers(self.observer.api.access(), self.conversation, budget)
+
+    def await_hooks(self, budget: Budget) -> None:
+        """Give the server the time that its promise gives it to post what stands in the log. Whether it did is no failure of the
+        trial: after a death nothing is owed."""
+        try:
+            self.hooks.await_all(self._last_log, budget)
+        except DeadlineMissed as missed:
+            self._log.write(records.Note(str(missed)))
+
+    @property
+    def hooks_s(self) -> float:
+        """How long that may take, in seconds."""
+        return hooks_limit(self._recorder.header) if self.hooks.receiver else 0.0
 
     def read_disk(self, *, final: bool) -> None:
         """What the server persisted, as it stands while the server is dead or stopped. Raises TargetError."""
-        if "disk" not in self.capabilities or not self.conversation:
-            return
+        if "disk" in self.capabilities and self.conversation:
+            self._read_disk(final=final)
+        if final:
+            self._lookout.look_at_log(self.server.log_tail(canaries.LOG_LINES))
+            self._lookout.end()
+
+    def _read_disk(self, *, final: bool) -> None:
         epoch = self.server.epoch
-        copy = self.server.disk(self._scratch / f"disk-{epoch}-{int(final)}")
-        record_disk(self.adapter, self._recorder, copy, epoch=epoch, final=final, only=self.conversation)
+        place = self._scratch / f"disk-{epoch}-{int(final)}"
+        copy = self.server.disk(place)
+        if final:
+            self._lookout.look_at_files(place, but=PurePath(self.server.workspace).name)
+        damaged = self.stage.damaged
+        record_disk(
+            self.adapter, self._recorder, copy, epoch=epoch, final=final, only=self.conversation, damaged=damaged
+        )
 
     def clear(self) -> bool:
         """Leave a shared server as it was found: without any conversation. False when the server does not do it."""

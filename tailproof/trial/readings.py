@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from math import ceil
 from pathlib import Path
 
@@ -34,8 +35,17 @@ def read_at_last(observer: Observer, conversation: str, budget: Budget) -> Log:
     return log
 
 
-def record_disk(adapter: Adapter, recorder: Recorder, copy: Path, *, epoch: int, final: bool, only: str) -> None:
-    """The conversation `only` in a copy of the server's disk, as the witness `disk`."""
+def record_disk(
+    adapter: Adapter,
+    recorder: Recorder,
+    copy: Path,
+    *,
+    epoch: int,
+    final: bool,
+    only: str,
+    damaged: Container[str] = (),
+) -> None:
+    """The conversation `only` in a copy of the server's disk, as the witness `disk`. It is whole without the files that were `damaged`."""
     witness = recorder.witness("disk")
     name = f"disk:{epoch}{'-final' if final else ''}"
     for conversation, status, events, unreadable in adapter.disk(copy):
@@ -45,7 +55,8 @@ def record_disk(adapter: Adapter, recorder: Recorder, copy: Path, *, epoch: int,
         for event in events:
             record_event(event, recorder, witness, reading=name, conversation=conversation, epoch=epoch)
         end = Reading(name, "end", "disk", conversation=conversation, final=final, epoch=epoch)
-        end.complete, end.error = not unreadable, ", ".join(unreadable)
+        end.complete = all(one.partition(":")[0] in damaged for one in unreadable)
+        end.error = ", ".join(unreadable)
         witness.write(end)
         if status:
             witness.write(status_of(status, adapter, conversation=conversation, via="disk", epoch=epoch))

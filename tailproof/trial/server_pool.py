@@ -73,7 +73,9 @@ class PooledServer:
     trials: int = 0
     """How many trials it has been taken for, this one included."""
 
-    def make(self, target: Target, *, environment: Mapping[str, str], memory_bytes: int) -> Server:
+    def make(
+        self, target: Target, *, environment: Mapping[str, str], memory_bytes: int, own_clock: bool = False
+    ) -> Server:
         """The server, not yet started; the one that is there when it was taken from the pool."""
         if self.server is None:
             journal = self.directory / "journal"
@@ -88,6 +90,7 @@ class PooledServer:
                     secret=self.keys["server secret"],
                     environment=environment,
                     memory_bytes=memory_bytes,
+                    own_clock=own_clock,
                     engine=self.engine,
                 )
             )

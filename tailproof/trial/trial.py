@@ -25,6 +25,7 @@ from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
 from tailproof.scenario.schema import Scenario
 from tailproof.targets.resolve import kind_of
+from tailproof.trial import canaries
 from tailproof.trial.break_off import CAUSES, SAYS_CHARS, AtWork, break_off
 from tailproof.trial.header import header_of
 from tailproof.trial.landing import Landing
@@ -124,9 +125,10 @@ class Trial:
         self._owner = owner = Owner(trial=header.trial, owner=owner_id())
         pool, pooled = self._server(owner)
         self._pooled = pooled
-        self.masker = pooled.masker
+        planted = canaries.drawn(self.scenario)
+        self.masker = Masker({**secrets_of_environment(), **pooled.keys, **planted}) if planted else pooled.masker
         try:
-            recorder = Recorder(self.order.directory, header, masker=pooled.masker)
+            recorder = Recorder(self.order.directory, header, masker=self.masker, planted=planted)
         except OSError as error:
             pool.give_back(pooled, fit=False)
             raise HistoryLost(f"the history cannot be written: {error.strerror or error}") from error
@@ -235,12 +237,13 @@ class Trial:
 
     def _finish(self, participants: Participants, landing: Landing) -> None:
         longer = participants.history_s
-        budget = Budget(END_S + longer, cancel=self._cancel)
+        budget = Budget(END_S + longer + participants.hooks_s, cancel=self._cancel)
         left = participants.budget.left
         steps: list[tuple[str, Callable[[], None]]] = [
             ("healing", lambda: self._heal(participants, landing)),
             ("recovering", lambda: participants.settle(budget.part(min(15, left + SETTLE_S)), QUIET_S)),
             ("reading", lambda: participants.final_reading(budget.part(min(20, left + READ_S) + longer))),
+            ("delivering", lambda: participants.await_hooks(budget.part(participants.hooks_s))),
             ("stopping", lambda: participants.stop(Budget(min(20.0, budget.left)))),
             ("reading the disk", lambda: participants.read_disk(final=True)),
             ("clearing", lambda: self._clear(participants)),

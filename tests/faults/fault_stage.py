@@ -33,6 +33,7 @@ def play(
     client: str = "plain",
     messages: tuple[str, ...] = ("go",),
     parameters: dict[str, float] | None = None,
+    confirmation: str = "never",
 ) -> History:
     """The history of one trial."""
     scenario = Scenario.model_validate(
@@ -42,6 +43,7 @@ def play(
             "summary": "What is asked for.",
             "messages": list(messages),
             "script": script,
+            "confirmation": confirmation,
             "acts": [{"id": "it", **landing} for landing in landings if "act" in landing],
             "faults": [{"id": "it", **landing} for landing in landings if "fault" in landing],
             "parameters": {"loop.returns": 3.0, **(parameters or {})},

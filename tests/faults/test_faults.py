@@ -37,6 +37,7 @@ PLANS: dict[str, dict[str, Any]] = {
     "network.slicer": {"at": "created", "with": {"attributes": {"average_size": 64, "size_variation": 8, "delay": 10}}},
 }
 ELSEWHERE = {
+    **{f"hooks.{does}": "tests/reference: needs a server with webhooks" for does in ("down", "slow", "hang", "refuse")},
     "memory.server": "tests/targets: needs a container",
     "wire.black-hole": "tests/wire: a client waits for its own timeout, 30 s",
     "memory.child": "tests/targets: needs a container",

@@ -75,3 +75,12 @@ def test_an_act_lands_when_the_stream_shows_the_event_of_its_point(tmp_path: Pat
     assert [(held.point, held.stage) for held in history.rendezvous][:2] == [(point, "reached"), (point, "released")]
     shown = [event.t_ns for event in history.events if event.reading.startswith("stream") and event.role == role]
     assert shown[int(point[-1]) - 1] <= steps(history)["intent"].t_ns
+
+
+def test_the_events_are_listed_while_a_tool_is_held(tmp_path: Path) -> None:
+    history = play(tmp_path, {"act": "user.list", "at": "tool-running:1", "until": "returned"}, script=GATED)
+    assert list(steps(history)) == ["intent", "done", "proven", "ended"]
+    held = next(one for one in history.rendezvous if one.stage == "released")
+    listed = next(request for request in history.requests if request.verb == "load")
+    assert listed.witness == "observer"
+    assert (listed.code, listed.t_ns < held.t_ns) == (200, True)

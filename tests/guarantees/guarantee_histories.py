@@ -105,6 +105,8 @@ class Built:
                 "deferred_init": True,
                 "page_size": 100,
                 "fatal_closes": "4001 4004",
+                "transitions": "idle>active active>done,failed,stuck,waiting,interrupted done>idle,active failed>active "
+                "stuck>active waiting>active interrupted>active",
             },
             witnesses={name: list(seen) for name, seen in SEEN_BY.items()},
             plan={"script": [{"finish": "All done."}], "messages": ["go"], "faults": []},

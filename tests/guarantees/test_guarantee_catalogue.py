@@ -9,10 +9,16 @@ import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_guarantee_access import ROWS as ACCESS_ROWS
 from test_guarantee_client import ROWS as CLIENT_ROWS
+from test_guarantee_damage import ROWS as DAMAGE_ROWS
+from test_guarantee_ends import ROWS as END_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
+from test_guarantee_hooks import ROWS as HOOKS_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_messages import ROWS as MESSAGE_ROWS
+from test_guarantee_progress import ROWS as PROGRESS_ROWS
+from test_guarantee_resumable import ROWS as RESUMABLE_ROWS
 from test_guarantee_sane import ROWS as SANE_ROWS
 from test_guarantee_status import ROWS as STATUS_ROWS
 from test_guarantee_status import lazy
@@ -23,7 +29,20 @@ from tailproof.guarantees.verdict import Level
 from tailproof.history.reader import History
 from tailproof.history.records import Fault, Phase, Stall
 
-ROWS: list[Row] = [*EVENT_ROWS, *STATUS_ROWS, *LOOP_ROWS, *MESSAGE_ROWS, *CLIENT_ROWS, *SANE_ROWS]
+ROWS: list[Row] = [
+    *EVENT_ROWS,
+    *STATUS_ROWS,
+    *LOOP_ROWS,
+    *MESSAGE_ROWS,
+    *CLIENT_ROWS,
+    *SANE_ROWS,
+    *PROGRESS_ROWS,
+    *ACCESS_ROWS,
+    *HOOKS_ROWS,
+    *RESUMABLE_ROWS,
+    *DAMAGE_ROWS,
+    *END_ROWS,
+]
 PROMISED = {
     "events": {
         "complete",
@@ -36,16 +55,32 @@ PROMISED = {
         "stable",
         "paged",
         "paired",
+        "spared",
+        "terminal",
+        "resumable",
     },
-    "status": {"known", "agree", "final", "crash", "gated", "client"},
-    "loop": {"terminates", "returns", "once", "quiet", "explained", "bounded", "answered", "consent"},
+    "status": {"known", "agree", "final", "crash", "gated", "client", "legal"},
+    "loop": {
+        "terminates",
+        "returns",
+        "once",
+        "quiet",
+        "explained",
+        "bounded",
+        "answered",
+        "consent",
+        "finishes",
+        "progress",
+    },
     "model": {"sound"},
     "cost": {"reconcile"},
-    "server": {"ready", "works", "returns", "sane"},
+    "server": {"ready", "works", "returns", "responsive", "sane", "stops"},
+    "hooks": {"delivered"},
     "stream": {"resumed"},
     "client": {"works", "compatible"},
+    "access": {"key", "accepted", "secret"},
 }
-SHOULD = {"events.middle", "cost.reconcile", "client.compatible"}
+SHOULD = {"events.middle", "cost.reconcile", "client.compatible", "access.accepted"}
 quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -15,6 +15,7 @@ from tailproof.history.reader import History
 from tailproof.history.recorder import INLINE_BYTES, Recorder
 from tailproof.history.records import Note, Phase
 from tailproof.history.server_records import WholeEvent
+from tailproof.outgoing.masking import Masker
 
 
 def recorder_in(directory: Path) -> Recorder:
@@ -125,3 +126,18 @@ def test_what_stands_beside_the_lines_cannot_be_lost_in_silence(
             patch.setattr(Path, "write_bytes", full)
             write(recorder)
         assert recorder.failed == f"the history cannot be written: {what}: No space left on device"
+
+
+def test_where_an_event_shows_a_planted_secret_is_told_and_the_secret_is_not(tmp_path: Path) -> None:
+    header = Header(trial="t1", scenario="calm", seed=1, target="pypi:1.58.0", client="plain")
+    planted = {"model key": "0f1e2d3c4b5a69788796a5b4c3d2e1f0"}
+    with Recorder(tmp_path, header, masker=Masker(planted), planted=planted) as recorder:
+        for number, text in enumerate((planted["model key"], "nothing", planted["model key"] + "." * INLINE_BYTES)):
+            event = WholeEvent(reading="stream:0", id=f"e{number}", name="Said", body={"text": text}, size=len(text))
+            recorder.witness("observer").write(recorder.keep(event))
+    history = History.load(tmp_path)
+    assert {(one.stage, one.name, one.place, one.detail) for one in history.canaries} == {
+        ("seen", "model key", "event", "stream:0 Said e0"),
+        ("seen", "model key", "event", "stream:0 Said e2"),
+    }
+    assert not any(planted["model key"] in file.read_text() for file in tmp_path.rglob("*") if file.is_file())

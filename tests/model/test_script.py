@@ -21,6 +21,11 @@ def turns(*plans: dict[str, Any]) -> list[Turn]:
         pytest.param({"say": "a", "finish": "b"}, "exactly one of", id="two-answers"),
         pytest.param({"tools": []}, "at least 1", id="no-tools"),
         pytest.param({"say": "a", "times": 2}, "`times` belongs to `status`", id="times-without-a-status"),
+        pytest.param({"say": "a", "retry_after_s": 2}, "`retry_after_s` belongs", id="retry-after-without-a-status"),
+        pytest.param({"status": 500, "fails": "cut"}, "exactly one of", id="two-errors"),
+        pytest.param({"fails": "cut", "repeat": 2}, "`repeat` cannot", id="a-repeated-failure"),
+        pytest.param({"tools": [{"same_id": True}]}, "a call before it", id="the-id-of-no-call"),
+        pytest.param({"tools": [{"tool": "magic"}]}, "say `journal: false`", id="a-journal-of-another-tool"),
         pytest.param({"tools": [{"gate": True}], "repeat": 2}, "`repeat` cannot", id="a-repeated-gate"),
         pytest.param({"tools": [{"token": "a b"}]}, "pattern", id="a-token-that-needs-quoting"),
         pytest.param({"tools": [{"journal": False}]}, "needs a command", id="nothing-to-run"),
@@ -50,6 +55,7 @@ def test_a_model_error_stands_before_the_reply_that_follows_it() -> None:
 
 
 def test_a_turn_knows_whether_it_is_gated_and_whether_it_ends_the_run() -> None:
-    script = turns({"tools": [{}, {"gate": True}]}, {"say": "a"}, {"finish": "b"}, {"status": 401})
-    assert [turn.gated for turn in script] == [True, False, False, False]
-    assert [turn.ends_run for turn in script] == [False, True, True, False]
+    script = turns({"tools": [{}, {"gate": True}]}, {"say": "a"}, {"finish": "b"}, {"status": 401}, {"fails": "cut"})
+    assert [turn.gated for turn in script] == [True, False, False, False, False]
+    assert [turn.ends_run for turn in script] == [False, True, True, False, False]
+    assert [turn.is_an_error for turn in script] == [False, False, False, True, True]

@@ -170,3 +170,44 @@ def test_a_turn_that_is_never_asked_for_says_how_far_the_loop_came(model: Script
     ask(played)
     with pytest.raises(DeadlineMissed, match="turn 2 of the script; last seen: turn 1 was asked for last"):
         played.wait_called(1, Budget(0.1))
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "responses", "messages"])
+def test_a_stream_that_stalls_says_something_first_and_keeps_its_connection(
+    model: ScriptedModel, recorder: Recorder, path: str
+) -> None:
+    played = play(model, {"fails": "stalls"})
+    body = {"model": "mock", "messages": [GO], "input": "go", "tools": TOOLS, "stream": True}
+    with (
+        httpx.Client(trust_env=False, timeout=20) as client,
+        client.stream("POST", f"{played.url}/{path}", json=body) as answer,
+    ):
+        lines = answer.iter_lines()
+        first = next(line for line in lines if line.startswith("data: "))
+        assert json.loads(first.removeprefix("data: "))
+        assert next(line for line in lines if line.startswith(":")) == ": still here"
+    model.close()
+    assert calls(recorder, "asked", "stalled", "broken", "answered") == [("asked", 0), ("stalled", 0), ("broken", 0)]
+
+
+@pytest.mark.parametrize("fails", ["silent", "stalls"])
+def test_an_answer_that_never_comes_is_over_when_nobody_waits_for_it(
+    model: ScriptedModel, recorder: Recorder, fails: str
+) -> None:
+    played = play(model, {"fails": fails, "times": 1}, {"say": "hello"})
+    with httpx.Client(trust_env=False, timeout=0.5) as client, pytest.raises(httpx.ReadTimeout):
+        client.post(f"{played.url}/chat/completions", json={"model": "mock", "messages": [GO], "tools": TOOLS})
+    assert message(ask(played))["content"] == "hello"
+    model.close()
+    assert sorted(calls(recorder, "stalled", "broken", "answered")) == [("answered", 1), ("broken", 0), ("stalled", 0)]
+
+
+def test_arguments_that_are_none_are_sent_as_they_stand(model: ScriptedModel) -> None:
+    played = play(model, {"tools": [{"journal": False, "arguments": '{"command": "echo'}]})
+    (call,) = message(ask(played))["tool_calls"]
+    assert call["function"] == {"name": "terminal", "arguments": '{"command": "echo'}
+
+
+def test_a_model_that_is_busy_says_when_to_come_back(model: ScriptedModel) -> None:
+    answer = ask(play(model, {"status": 429, "retry_after_s": 2, "times": 1}, {"say": "hello"}))
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")

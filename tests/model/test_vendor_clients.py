@@ -109,6 +109,40 @@ def test_an_error_of_the_script_is_the_vendors(model: ScriptedModel, opened: Ope
     assert chat.ask(stream=stream).text == "hello"
 
 
+def test_an_answer_that_is_cut_off_is_none(
+    model: ScriptedModel, recorder: Recorder, opened: Open, stream: bool
+) -> None:
+    chat = opened(play(model, {"fails": "cut", "times": 1}, {"say": "hello"}))
+    chat.say("go")
+    with pytest.raises(Exception, match=r"Connection error|incomplete chunked read"):
+        chat.ask(stream=stream)
+    assert chat.ask(stream=stream).text == "hello"
+    model.close()
+    recorder.close()
+    calls = History.load(recorder.directory).model_calls
+    assert [(call.stage, call.turn, call.code) for call in calls if call.stage != "asked"] == [
+        ("broken", 0, 0),
+        ("answered", 1, 200),
+    ]
+
+
+def test_a_call_of_another_tool(model: ScriptedModel, opened: Open, stream: bool) -> None:
+    chat = opened(play(model, {"tools": [{"run": "true", "journal": False, "tool": "magic"}]}))
+    chat.say("go")
+    assert chat.ask(stream=stream).calls == [("call-0-0", "magic", {"command": "true"})]
+
+
+def test_two_calls_with_one_id(model: ScriptedModel, opened: Open, dialect: str, stream: bool) -> None:
+    first, second = commands("true", "false")
+    chat = opened(play(model, {"tools": [first, {**second, "same_id": True}]}))
+    chat.say("go")
+    if (dialect, stream) == ("responses", True):  # the one client that looks
+        with pytest.raises(RuntimeError, match="conflicting output identities"):
+            chat.ask(stream=stream)
+    else:
+        assert [call[0] for call in chat.ask(stream=stream).calls] == ["call-0-0", "call-0-0"]
+
+
 def test_a_request_without_tools_does_not_advance(
     model: ScriptedModel, recorder: Recorder, opened: Open, stream: bool
 ) -> None:

@@ -11,18 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
-from ruamel.yaml import YAML
 
 from fixtures.broken.clients import CLIENTS
 from fixtures.broken.servers import SERVERS
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Level, Outcome, Verdict
 from tailproof.history.reader import History
+from tailproof.runner.check import catalogue
 from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
-SHORTER = {"status.crash": 6.0, "loop.terminates": 8.0, "stream.resumed": 6.0}
+SHORTER = {
+    "status.crash": 6.0,
+    "loop.progress": 6.0,
+    "loop.terminates": 8.0,
+    "stream.resumed": 6.0,
+    "hooks.delivered": 2.0,
+}
 """Seconds. The defects of these guarantees last for ever: there is no need to wait for the time of a real server."""
 TROUBLE = frozenset({Outcome.VIOLATED, Outcome.INCONCLUSIVE})
 STEPS = [{"tools": [{"token": f"t{number}"}]} for number in range(10)]
@@ -108,9 +113,8 @@ def scenario(name: str, variant: str) -> dict[str, Any]:
         return OWN[variant]
     if name in SITUATIONS:
         return SITUATIONS[name]
-    path = next((ROOT / "scenarios").rglob(f"{name}.yaml"))
-    plan = YAML(typ="safe").load(path.read_text())
-    return {**plan, "parameters": {**plan.get("parameters", {}), **SHORTER}}
+    plan = catalogue((name,))[0].model_dump(mode="json", by_alias=True)
+    return {**plan, "parameters": {**plan["parameters"], **SHORTER}}
 
 
 def play(plan: dict[str, Any], place: Path, *, target: str = "reference", client: str = "plain") -> History:

@@ -10,8 +10,9 @@ from typing import Any
 from tailproof.adapters.openhands import disk, events, requests, seeding
 from tailproof.adapters.openhands.api import MODEL, MODEL_KEY, TOOL_PATIENCE_S, OpenHandsApi
 from tailproof.adapters.openhands.name import PROTOCOL
-from tailproof.adapters.openhands.releases import release
+from tailproof.adapters.openhands.releases import TRANSITIONS, release
 from tailproof.adapters.openhands.sources import SOURCES
+from tailproof.adapters.openhands.webhooks import OpenHandsWebhooks
 from tailproof.history.record import Neutral
 from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.limits import REQUEST_S
@@ -26,6 +27,7 @@ from tailproof.protocol.adapter import (
     SeededHistory,
     StatusReads,
 )
+from tailproof.protocol.stored import Stored
 from tailproof.resources import REFERENCE
 from tailproof.waiting import Budget
 
@@ -58,6 +60,7 @@ class OpenHands(Adapter):
         other_words=frozenset({"dormant", "initializing", "ready", "ok", "alive", "healthy"}),
     )
     tool_patience_s = TOOL_PATIENCE_S
+    webhooks = OpenHandsWebhooks()
     client_environment: Mapping[str, str] = QUIET
 
     def own_client(self, target: str, release: str) -> str:
@@ -79,11 +82,19 @@ class OpenHands(Adapter):
                 "deferred_init": known.deferred_init,
                 "confirmations": True,
                 "seeded_histories": True,
+                "stored_files": True,
                 "page_size": 100,
+                "can": " ".join(
+                    ["confirm", *(["interrupt"] if known.interrupts else []), *(["fork"] if known.forks else [])]
+                ),
+                "replays": " ".join(
+                    ["all", *(["time"] if known.resend_mode else []), *(["cursor"] if known.session_socket else [])]
+                ),
                 "lazy_load": known.lazy_load,
                 "lease_s": known.lease_s,
                 "stores_before_publishing": known.stores_before_publishing,
                 "stream_replay": "snapshot",
+                "transitions": TRANSITIONS,
                 "fatal_closes": "4001 4004",
                 "reads_wait_for_steps": known.reads_wait_for_steps,
                 "first_step_alone": known.first_step_alone,
@@ -160,6 +171,10 @@ class OpenHands(Adapter):
     def disk(self, conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEvent], Sequence[str]]]:
         """Per conversation: id, raw status, events in log order, unreadable files."""
         return disk.read_disk(conversations)
+
+    def stored(self, conversations: Path, conversation: str) -> Stored:
+        """The state and a file for each event."""
+        return disk.stored(conversations, conversation)
 
     def seed(self, conversations: Path, conversation: str, history: SeededHistory) -> None:
         """Actions with their observations, and the condensations that make the model forget them. Raises SeedingError."""

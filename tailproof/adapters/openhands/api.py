@@ -9,9 +9,11 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from tailproof.adapters.openhands.access import INIT_HEADER, KEY_HEADER, OpenHandsAccess
 from tailproof.adapters.openhands.events import decode
 from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.requests import CONVERSATIONS, INIT
+from tailproof.adapters.openhands.session_socket import SessionSocket
 from tailproof.history.server_records import WholeEvent
 from tailproof.incoming import json
 from tailproof.incoming.limits import Misshapen
@@ -19,10 +21,9 @@ from tailproof.incoming.websocket import WebSocket
 from tailproof.incoming.words import number, word, words
 from tailproof.protocol.adapter import Answer, Api, ConversationPlan, Page
 from tailproof.protocol.http_api import HttpApi
+from tailproof.protocol.since import Since
 from tailproof.waiting import Budget
 
-KEY_HEADER = "X-Session-API-Key"
-INIT_HEADER = "X-Init-API-Key"
 MODEL = "openai/mock"
 MODEL_KEY = "scripted"
 """What the scripted model is called, and the key that it does not look at."""
@@ -50,7 +51,12 @@ class OpenHandsApi(HttpApi, Api):
         super().__init__(base_url, {KEY_HEADER: key} if key else {}, secrets=secrets, timeout=timeout, budget=budget)
         self._key = key
         self._secret = secret
+        self._version = version
         self._release = release(version)
+
+    def access(self) -> OpenHandsAccess:
+        """With requests of its own, which carry the key that is asked for and no other."""
+        return OpenHandsAccess(self.base_url, key=self._key, version=self._version)
 
     def ready(self, budget: Budget | None = None) -> Answer:
         """`/ready`, and `/health` for releases before 1.11.2, which have no `/ready`."""
@@ -148,28 +154,59 @@ class OpenHandsApi(HttpApi, Api):
         """Try one route for its code."""
         return self.ask("probe", method, path)
 
+    def interrupt(self, conversation: str) -> Answer:
+        """Cancels what the step is waiting for."""
+        return self.ask("interrupt", "POST", f"{_one(conversation)}/interrupt")
+
+    def confirm(self, conversation: str, *, yes: bool) -> Answer:
+        """Carried out, or rejected with a reason that the model is told."""
+        body = {"accept": yes, "reason": "" if yes else "rejected by a user"}
+        return self.ask(
+            "resume" if yes else "reject", "POST", f"{_one(conversation)}/events/respond_to_confirmation", body
+        )
+
+    def fork(self, conversation: str, copy: str) -> Answer:
+        """A deep copy of the log."""
+        return self.ask("fork", "POST", f"{_one(conversation)}/fork", {"id": copy})
+
     def stream(self, conversation: str) -> WebSocket:
         """The socket of the conversation, opened as this release wants its key."""
         opening = self.stream_opening(conversation)
         return WebSocket(opening.url, opening.headers, first=opening.frames)
 
-    def stream_url(self, conversation: str) -> str:
-        """The socket that the SDK and the GUI use."""
-        return f"{self.base_url.replace('http', 'ws', 1)}/sockets/events/{conversation}"
+    def stream_since(self, conversation: str, since: Since) -> WebSocket:
+        """The same socket, which knows times only, and the session socket for a cursor, which is a place of the log. Of what comes at the
+        time itself, it repeats all."""
+        if since.way == "cursor":
+            opening = self.stream_opening(conversation, socket="session", query={"after_seq": str(since.place)})
+            return SessionSocket(opening.url, opening.headers, first=opening.frames)
+        if since.way == "time":
+            query = {"resend_mode": "since", "after_timestamp": since.ts}
+        else:
+            query = {"resend_mode": "all"} if self._release.resend_mode else {"resend_all": "true"}
+        opening = self.stream_opening(conversation, query=query)
+        return WebSocket(opening.url, opening.headers, first=opening.frames)
+
+    def stream_url(self, conversation: str, *, socket: str = "events") -> str:
+        """The socket that the SDK and the GUI use, or another one."""
+        return f"{self.base_url.replace('http', 'ws', 1)}/sockets/{socket}/{conversation}"
 
     def stream_headers(self) -> Mapping[str, str]:
         """The key, where the release takes it from a header."""
         return {KEY_HEADER: self._key} if self._key and self._release.stream_key == "header" else {}
 
-    def stream_opening(self, conversation: str) -> Opening:
+    def stream_opening(
+        self, conversation: str, *, socket: str = "events", query: Mapping[str, str] | None = None
+    ) -> Opening:
         """As the release wants its key: in the query, in a header, or in the first frame."""
-        url = self.stream_url(conversation)
+        asked = dict(query or {})
         frames: tuple[str, ...] = ()
         if self._key and self._release.stream_key == "query":
-            url = f"{url}?{urlencode({'session_api_key': self._key})}"
+            asked["session_api_key"] = self._key
         if self._key and self._release.stream_key == "first-frame":
             frames = (msgspec.json.encode({"type": "auth", "session_api_key": self._key}).decode(),)
-        return Opening(url=url, headers=self.stream_headers(), frames=frames)
+        url = self.stream_url(conversation, socket=socket)
+        return Opening(url=f"{url}?{urlencode(asked)}" if asked else url, headers=self.stream_headers(), frames=frames)
 
 
 def creation(plan: ConversationPlan) -> dict[str, Any]:
@@ -182,19 +219,29 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
                 "usage_id": "scripted",
                 "model": MODEL,
                 "base_url": plan.model_url,
-                "api_key": MODEL_KEY,
+                "api_key": plan.model_key or MODEL_KEY,
                 "num_retries": plan.model_retries,
                 "retry_min_wait": 1,
                 "retry_max_wait": 2,
+                # Since 1.51.0 the patience with a stream that stalls is the same.
+                **({} if plan.model_patience_s is None else {"timeout": plan.model_patience_s}),
+                **({"stream": True} if plan.model_streams else {}),
             },
-            "tools": [{"name": "terminal", "params": {"no_change_timeout_seconds": TOOL_PATIENCE_S}}],
+            "tools": [
+                {"name": "terminal", "params": {"no_change_timeout_seconds": plan.tool_patience_s or TOOL_PATIENCE_S}}
+            ],
         },
         "workspace": {"kind": "LocalWorkspace", "working_dir": plan.workspace},
         "max_iterations": plan.max_iterations,
         "stuck_detection": True,
         "autotitle": False,
+        **({"secrets": {name: _secret(value) for name, value in plan.secrets.items()}} if plan.secrets else {}),
         **({"confirmation_policy": {"kind": "AlwaysConfirm"}} if plan.confirm else {}),
     }
+
+
+def _secret(value: str) -> dict[str, str]:
+    return {"kind": "StaticSecret", "value": value}
 
 
 def _one(conversation: str) -> str:

@@ -8,6 +8,7 @@ import re
 import stat
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,9 @@ from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.json import decode as decode_json
 from tailproof.incoming.limits import MESSAGE_BYTES, Exceeded, Unsound, size
 from tailproof.incoming.words import word
+from tailproof.protocol.stored import Stored, StoredEvent
 
+_STATE = "base_state.json"
 _DIRECTORY = re.compile(r"^[0-9a-f]{32}$")
 _EVENT_FILE = re.compile(r"^event-(\d+)-.+\.json$")
 
@@ -34,10 +37,21 @@ def read_disk(conversations: Path) -> Iterator[tuple[str, str, Iterator[WholeEve
             yield _conversation(directory)
 
 
+def stored(conversations: Path, conversation: str) -> Stored:
+    """The files of one conversation."""
+    directory = conversations / uuid.UUID(conversation).hex
+    files = []
+    for path in event_files(directory / "events"):
+        with suppress(OSError, Unsound):
+            event = decode(content(path))
+            files.append(StoredEvent(id=event.id, role=event.role, file=path))
+    return Stored(events=files, state=directory / _STATE)
+
+
 def _conversation(directory: Path) -> tuple[str, str, Iterator[WholeEvent], Sequence[str]]:
     unreadable: list[str] = []
     status = ""
-    state = directory / "base_state.json"
+    state = directory / _STATE
     try:
         status = word(decode_json(content(state), _BaseState).execution_status, "the status")
     except (OSError, Unsound) as error:

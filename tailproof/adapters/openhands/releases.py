@@ -22,6 +22,12 @@ class Release:
     lazy_load: bool = False
     """Conversations are loaded when something needs them, not all at the start."""
     stores_before_publishing: bool = False
+    resend_mode: bool = False
+    """A subscription can begin at a time."""
+    session_socket: bool = False
+    """There is a second socket, on which a subscription begins behind a place of the log."""
+    interrupts: bool = False
+    forks: bool = False
     reads_wait_for_steps: bool = True
     """Listing events, and subscribing, hang until the step that is under way ends: never do it while a tool is held."""
     first_step_alone: bool = True
@@ -31,11 +37,14 @@ class Release:
 
 _CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("1.12.0", {"stream_key": "header", "reads_wait_for_steps": False, "first_step_alone": False}),
+    ("1.15.0", {"resend_mode": True}),
+    ("1.18.0", {"forks": True}),
     ("1.18.1", {"stream_key": "first-frame"}),
     ("1.19.0", {"lease_s": 45}),
+    ("1.23.0", {"interrupts": True}),
     ("1.29.0", {"deferred_init": True}),
     ("1.37.0", {"lazy_load": True}),
-    ("1.45.0", {"stores_before_publishing": True}),
+    ("1.45.0", {"stores_before_publishing": True, "session_socket": True}),
 )
 """From which release on, in rising order. Sources: the released packages; pull requests 2296 (reads), 3184 (lease), 2523 (deferred
 initialisation), 4806 (stored first)."""
@@ -52,3 +61,19 @@ def release(version: str) -> Release:
         if asked is None or asked >= Version(since):
             known = replace(known, **change)
     return known
+
+
+TRANSITIONS = " ".join(
+    (
+        "idle>active,interrupted,failed",
+        "active>done,failed,stuck,waiting,interrupted",
+        "waiting>active,idle,failed",
+        "interrupted>active,failed",
+        "done>idle,active,interrupted,failed",
+        "failed>active,idle",
+        "stuck>idle,active,failed",
+    )
+)
+"""Which status can follow which, in neutral words. Sources: `LocalConversation` of the SDK 1.58.0 (run, pause, interrupt, messages,
+rejection, the end of a run; a stop hook takes `done` back, an interrupt comes too late for it) and the event service of the server,
+which says `failed` of whatever could not be run."""

@@ -19,6 +19,7 @@ ROUTES: Mapping[str, tuple[str, str]] = {
     "pause": ("POST", f"{CONVERSATIONS}/*/pause"),
     "interrupt": ("POST", f"{CONVERSATIONS}/*/interrupt"),
     "delete": ("DELETE", f"{CONVERSATIONS}/*"),
+    "fork": ("POST", f"{CONVERSATIONS}/*/fork"),
     "init": ("POST", INIT),
 }
 """Verb -> method and path of the requests that change something; `*` stands for the id of a conversation."""

@@ -88,8 +88,7 @@ def _chunk(reply: Reply, delta: dict[str, Any], ending: str | None = None) -> by
 
 
 def _call(call: Call) -> dict[str, Any]:
-    arguments = msgspec.json.encode(call.arguments).decode()
-    return {"id": call.id, "type": "function", "function": {"name": call.tool, "arguments": arguments}}
+    return {"id": call.id, "type": "function", "function": {"name": call.tool, "arguments": call.text}}
 
 
 def _usage(reply: Reply) -> dict[str, int]:

@@ -17,7 +17,7 @@ from tailproof.model.dialects.dialect import (
     plain,
     readable,
 )
-from tailproof.model.reply import MODEL, PROMPT_TOKENS, Reply
+from tailproof.model.reply import MODEL, PROMPT_TOKENS, Call, Reply
 from tailproof.model.request import Message, Request
 
 _ERRORS = {
@@ -106,7 +106,8 @@ def _events(reply: Reply) -> Iterator[tuple[str, dict[str, Any]]]:
             deltas = [{"type": "text_delta", "text": piece} for piece in halves(block["text"])]
         else:
             empty = {**block, "input": {}}
-            pieces = halves(msgspec.json.encode(block["input"]).decode())
+            given = block["input"]
+            pieces = halves(given if isinstance(given, str) else msgspec.json.encode(given).decode())
             deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
         yield "content_block_start", {"index": index, "content_block": empty}
         for delta in deltas:
@@ -124,8 +125,13 @@ def _frame(reply: Reply) -> dict[str, Any]:
 def _blocks(reply: Reply) -> list[dict[str, Any]]:
     # No block for no text: the real service refuses an empty one when it is sent back.
     text = [{"type": "text", "text": reply.text}] if reply.text else []
-    calls = [{"type": "tool_use", "id": call.id, "name": call.tool, "input": call.arguments} for call in reply.calls]
-    return [*text, *calls]
+    return [*text, *map(_tool_use, reply.calls)]
+
+
+def _tool_use(call: Call) -> dict[str, Any]:
+    # This vendor's input is an object, never a text that has to be parsed: what is none is sent as what it is.
+    given = call.arguments if call.broken is None else call.broken
+    return {"type": "tool_use", "id": call.id, "name": call.tool, "input": given}
 
 
 def _ending(reply: Reply) -> str:

@@ -210,5 +210,5 @@ def _call(call: Call) -> dict[str, Any]:
         "status": "completed",
         "call_id": call.id,
         "name": call.tool,
-        "arguments": msgspec.json.encode(call.arguments).decode(),
+        "arguments": call.text,
     }

@@ -1,0 +1,99 @@
+"""Who tries every route and stream that the server publishes with all kinds of keys, and who sends secrets in requests that must be
+rejected."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tailproof.faults.fault import Proof, Stage
+from tailproof.protocol.access import SpoiledWord
+
+
+class ProbeOptions(BaseModel):
+    """`with:` of `user.probe-access`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    exhaustive: bool = False
+    """Every malformed key at every route, not one of them in turn."""
+
+
+class SpoiledOptions(BaseModel):
+    """`with:` of `user.send-spoiled`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    what: SpoiledWord
+    """What stands in the requests: a key of the model, or a secret for the conversation."""
+
+
+class _Asking(ABC):
+    """Somebody asks the server for much at once. The loop stays where it is meanwhile."""
+
+    name: str
+    scope = "server"
+    ends_a_life = False
+    proves: Literal["at-once", "before-healing"] = "at-once"
+
+    def __init__(self, identity: str) -> None:
+        self.id = identity
+        self._told: Mapping[str, int] = {}
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        return None
+
+    @abstractmethod
+    def describe(self) -> str:
+        """See `Fault`."""
+
+    @abstractmethod
+    def inject(self, stage: Stage) -> None:
+        """See `Fault`."""
+
+    def verify(self, stage: Stage) -> Proof:
+        """The server's own answers prove that it was asked."""
+        answers = sum(
+            number for told, number in self._told.items() if told.startswith("answers ") and told != "answers 0"
+        )
+        return Proof(answers > 0, dict(self._told))
+
+    def heal(self, stage: Stage) -> None:  # noqa: B027 - nothing, on purpose
+        """Nothing was done that could be undone."""
+
+
+class UserProbeAccess(_Asking):
+    """Somebody tries all doors. Proven by the answers."""
+
+    name = "user.probe-access"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        self._options = ProbeOptions.model_validate(options)
+
+    def describe(self) -> str:
+        return (
+            "somebody asks for every published route and stream without the key, with wrong ones and with the right one"
+        )
+
+    def inject(self, stage: Stage) -> None:
+        self._told = stage.probe_access(stage.budget, exhaustive=self._options.exhaustive)
+
+
+class UserSendSpoiled(_Asking):
+    """A user makes mistakes in requests that hold secrets. Proven by the answers."""
+
+    name = "user.send-spoiled"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        self._what = SpoiledOptions.model_validate(options).what
+
+    def describe(self) -> str:
+        return f"a user sends requests that must be rejected, with a {self._what} in them"
+
+    def inject(self, stage: Stage) -> None:
+        self._told = stage.send_spoiled(stage.conversation, self._what, stage.budget)

@@ -1,0 +1,160 @@
+"""Other conversations of the same server, beside that of the trial."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from tailproof.acts.user import Options
+from tailproof.faults.fault import Proof, Stage
+from tailproof.history.records import Counter
+from tailproof.history.server_records import Request
+from tailproof.model.conversation import PlayedScript
+from tailproof.model.script import ToolCall, Turn
+from tailproof.ownership.held import held
+from tailproof.protocol.adapter import Answer, ConversationPlan
+from tailproof.protocol.recording import request_of
+from tailproof.waiting import Cancelled, DeadlineMissed
+
+RUN_S = 60.0
+AT_ONCE_S = 2.0
+GONE = 404
+
+
+class ConversationOptions(Options):
+    """`with:` of `user.conversation`."""
+
+    count: Annotated[int, Field(ge=1, le=50)] = 1
+    """So many side by side."""
+    rounds: Annotated[int, Field(ge=1, le=100)] = 1
+    """So often, one set behind the other; each is deleted before the next."""
+    turns: Annotated[int, Field(ge=0, le=20)] = 1
+    """Tool calls of each. 0: nothing is said in it, and nothing runs."""
+
+
+@dataclass(slots=True)
+class _Beside:
+    """One conversation, and how far it got."""
+
+    plan: ConversationPlan
+    played: PlayedScript
+    done: bool = False
+    gone: bool = False
+
+
+class UserConversation:
+    """Another user has conversations of their own: each is created, run to its end and deleted. Proven by the model, which was asked for
+    the last turn of each, and by 404 for their status."""
+
+    name = "user.conversation"
+    scope = "server"
+    ends_a_life = False
+    proves: Literal["at-once", "before-healing"] = "before-healing"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        self.id = identity
+        self.options = ConversationOptions.model_validate(options)
+        self._all: list[_Beside] = []
+        self._over = threading.Event()
+        self._failed = ""
+        self._pid = self._epoch = 0
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        return None
+
+    def describe(self) -> str:
+        often = f", {self.options.rounds} times" if self.options.rounds > 1 else ""
+        return f"another user creates, runs and deletes {self.options.count} other conversations{often}"
+
+    def inject(self, stage: Stage) -> None:
+        self._pid, self._epoch = stage.server.server_pid(), stage.server.epoch
+        threading.Thread(target=self._act, args=(stage,), name=f"user-{self.id}", daemon=True).start()
+        try:
+            stage.budget.wait_event("the other conversations to begin", self._over, within=AT_ONCE_S)
+        except DeadlineMissed:
+            return  # they go on beside the loop: `verify` waits for them
+
+    def verify(self, stage: Stage) -> Proof:
+        """The model was asked for the last turn of each, and each is gone from the server."""
+        stage.budget.wait_event("the other conversations to end", self._over, within=RUN_S * self.options.rounds)
+        wanted = self.options.count * self.options.rounds
+        ended = sum(one.done for one in self._all)
+        gone = sum(one.gone for one in self._all)
+        counters: dict[str, Any] = {"run to their end": ended, "deleted": gone, "of": wanted}
+        if self._failed:
+            counters["failed"] = self._failed
+        return Proof(ended == gone == wanted, counters)
+
+    def heal(self, stage: Stage) -> None:
+        """Whatever is left of them is deleted."""
+        for one in self._all:
+            if not one.gone:
+                stage.company.api().delete(one.plan.conversation)
+
+    def _act(self, stage: Stage) -> None:
+        try:
+            for round_ in range(self.options.rounds):
+                self._round(stage)
+                if round_ in (0, self.options.rounds - 1):
+                    self._count(stage, round_)
+        except (Cancelled, DeadlineMissed) as missed:
+            self._failed = str(missed)
+        self._over.set()
+
+    def _round(self, stage: Stage) -> None:
+        fresh = [_Beside(*stage.company.beside(self.id, self._script())) for _ in range(self.options.count)]
+        self._all += fresh
+        threads = [
+            threading.Thread(target=self._one, args=(stage, one), name=one.played.name, daemon=True) for one in fresh
+        ]
+        for thread in threads:
+            thread.start()
+        stage.budget.wait_for(
+            "the other conversations of a round to end",
+            lambda: not any(thread.is_alive() for thread in threads),
+            within=RUN_S,
+            saw=lambda: f"{sum(one.gone for one in fresh)} of {len(fresh)} are through",
+        )
+
+    def _one(self, stage: Stage, one: _Beside) -> None:
+        for answer in self._asked(stage, one):
+            stage.company.tell(_as_probe(answer))
+            if not answer.ok:
+                self._failed = self._failed or f"{answer.verb} got {answer.code or answer.error}"
+                return
+
+    def _asked(self, stage: Stage, one: _Beside) -> Iterator[Answer]:
+        api, conversation = stage.company.api(), one.plan.conversation
+        yield api.create(one.plan)
+        if self.options.turns:
+            yield api.send(conversation, "go", run=True)
+
+            def rested() -> bool:
+                said = one.played.answered(self.options.turns) > 0
+                return said and stage.adapter.neutral(api.status(conversation)[1]) == "done"
+
+            stage.budget.wait_for(f"{one.played.name} to end", rested, within=RUN_S, every=0.3)
+        one.done = True
+        yield api.delete(conversation)
+        one.gone = api.status(conversation)[0].code == GONE
+
+    def _script(self) -> list[Turn]:
+        calls = [Turn(tools=[ToolCall(run=f"echo {number}", journal=False)]) for number in range(self.options.turns)]
+        return [*calls, Turn(finish="done")]
+
+    def _count(self, stage: Stage, round_: int) -> None:
+        """What the server holds when a round is over, as the kernel counts it."""
+        when = "first" if round_ == 0 else "last"
+        for what, number in held(self._pid).items():
+            stage.company.tell(Counter(f"server.{what}.{when}", float(number), self._epoch))
+
+
+def _as_probe(answer: Answer) -> Request:
+    """Requests of other conversations are judged for their answers alone: they are no part of the trial's own."""
+    said = request_of(answer)
+    said.verb = "probe"
+    return said

@@ -1,0 +1,242 @@
+"""What else another user asks for: a run, an interruption, a confirmation, a fork, or any verb of the protocol, often and at once."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from tailproof.acts.user import SEEN_S, NoOptions, Options, UserAct
+from tailproof.faults.fault import Proof, Stage
+from tailproof.history.record import Neutral
+from tailproof.history.server_records import Event, Status
+from tailproof.protocol.adapter import Answer, Api
+from tailproof.waiting import DeadlineMissed
+
+ANSWERS_S = 60.0
+"""How long all answers to many requests are waited for."""
+
+Verb = Literal["status", "count", "page", "page-newest", "list", "run", "pause", "interrupt", "send", "delete"]
+
+VERBS: Mapping[Verb, Callable[[Api, str], Answer]] = {
+    "status": lambda api, conversation: api.status(conversation)[0],
+    "count": lambda api, conversation: api.count(conversation)[0],
+    "page": lambda api, conversation: api.page(conversation).answer,
+    "page-newest": lambda api, conversation: api.page(conversation, ascending=False).answer,
+    "list": lambda api, conversation: api.conversations()[0],
+    "run": lambda api, conversation: api.run(conversation),
+    "pause": lambda api, conversation: api.pause(conversation),
+    "interrupt": lambda api, conversation: api.interrupt(conversation),
+    "send": lambda api, conversation: api.send(conversation, "one more word", run=False),
+    "delete": lambda api, conversation: api.delete(conversation),
+}
+
+
+class _ShownInStatus(UserAct):
+    """An act that is proven by the status that follows it."""
+
+    wanted: frozenset[Neutral]
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        def shown(status: Status) -> bool:
+            return status.neutral in self.wanted
+
+        try:
+            status = stage.observer.wait_status(
+                f"what {self.name} leads to", shown, stage.budget.part(SEEN_S), since_ns=self._since_ns
+            )
+        except DeadlineMissed:
+            return {"seen": False}
+        return {"seen": True, "status": f"{status.raw} via {status.via}"}
+
+
+class UserRun(_ShownInStatus):
+    """Another user starts a run. Proven by the status that an observer sees."""
+
+    name = "user.run"
+    says = "another user starts a run"
+    wanted = frozenset({"active"})
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        NoOptions.model_validate(options)
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        return api.run(conversation)
+
+
+class UserInterrupt(_ShownInStatus):
+    """Another user interrupts the run. Proven by the status that an observer sees."""
+
+    name = "user.interrupt"
+    says = "another user interrupts the run"
+    wanted = frozenset({"interrupted"})
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        NoOptions.model_validate(options)
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        return None if "can-interrupt" in capabilities else "no run of this server can be interrupted"
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        return api.interrupt(conversation)
+
+
+class _Confirming(UserAct):
+    """An answer to an agent that waits for a confirmation."""
+
+    yes: bool
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        NoOptions.model_validate(options)
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        return None if "can-confirm" in capabilities else "no agent of this server waits for a confirmation"
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        return api.confirm(conversation, yes=self.yes)
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        """The event that closes the action: a rejection, or what came of it."""
+
+        def closed(event: Event) -> bool:
+            return event.role == ("observation" if self.yes else "rejection")
+
+        try:
+            event = stage.observer.wait_event(
+                "the action to be closed", closed, stage.budget.part(SEEN_S), since_ns=self._since_ns
+            )
+        except DeadlineMissed:
+            return {"seen": False}
+        return {"seen": True, "closed by": event.name}
+
+
+class UserConfirm(_Confirming):
+    """Another user lets the agent do what it waits for. Proven by the observation that follows."""
+
+    name = "user.confirm"
+    says = "another user confirms the action"
+    yes = True
+
+
+class UserReject(_Confirming):
+    """Another user does not let the agent do what it waits for. Proven by the rejection in the stream."""
+
+    name = "user.reject"
+    says = "another user rejects the action"
+    yes = False
+
+
+class UserFork(UserAct):
+    """Another user makes a copy of the conversation, which is removed at the end. Proven by the events that the copy holds."""
+
+    name = "user.fork"
+    says = "another user forks the conversation"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        NoOptions.model_validate(options)
+        self._copy = str(uuid.uuid4())
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        return None if "can-fork" in capabilities else "no conversation of this server can be forked"
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        return api.fork(conversation, self._copy)
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        """The copy holds events of its own."""
+        page = stage.company.api().page(self._copy, budget=stage.budget)
+        return {"seen": page.answer.ok and len(page.events) > 0, "events of the copy": len(page.events)}
+
+    def heal(self, stage: Stage) -> None:
+        stage.company.api().delete(self._copy)
+
+
+class RequestOptions(Options):
+    """`with:` of `user.request`."""
+
+    verb: Verb
+    times: Annotated[int, Field(ge=1, le=200)] = 1
+    at_once: bool = False
+    """All of them in the same moment; else one behind the other."""
+
+
+class UserRequest(UserAct):
+    """Another user asks for something, once or often. Proven by an answer to each request."""
+
+    name = "user.request"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        self.options = RequestOptions.model_validate(options)
+        self._verb = VERBS[self.options.verb]
+        self._answers: list[Answer] = []
+        self._threads: list[threading.Thread] = []
+        times = "" if self.options.times == 1 else f" {self.options.times} times"
+        self.says = f"another user asks for {self.options.verb}{times}{' at once' if self.options.at_once else ''}"
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        if self.options.verb == "interrupt" and "can-interrupt" not in capabilities:
+            return "no run of this server can be interrupted"
+        return None
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        return self._verb(api, conversation)
+
+    def inject(self, stage: Stage) -> None:
+        if not self.options.at_once:
+            super().inject(stage)
+            return
+        self._since_ns = 0
+        together = threading.Barrier(self.options.times)
+        self._threads = [
+            threading.Thread(target=self._one, args=(stage, together), name=f"user-{self.id}-{number}", daemon=True)
+            for number in range(self.options.times)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._wait_answered(stage, 2.0)
+
+    def verify(self, stage: Stage) -> Proof:
+        """Each of them has an answer of the server, whatever it is: that is judged by what was promised."""
+        self._wait_answered(stage, ANSWERS_S)
+        codes = Counter(answer.code or answer.error for answer in self._answers)
+        answered = sum(bool(answer.code) for answer in self._answers)
+        return Proof(answered == self.options.times, {f"answered {code}": times for code, times in codes.items()})
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        return {"seen": bool(self._answers)}
+
+    def _wait_answered(self, stage: Stage, seconds: float) -> None:
+        try:
+            stage.budget.wait_for(
+                f"the answers to {self.options.times} requests for {self.options.verb}",
+                lambda: len(self._answers) >= self.options.times,
+                within=seconds,
+                saw=lambda: f"{len(self._answers)} answers",
+            )
+        except DeadlineMissed:
+            return  # the loop goes on: `verify` waits longer, and counts
+
+    def _act(self, stage: Stage) -> None:
+        for _ in range(self.options.times):
+            self._ask(stage)
+        self._answered.set()
+
+    def _one(self, stage: Stage, together: threading.Barrier) -> None:
+        together.wait()
+        self._ask(stage)
+
+    def _ask(self, stage: Stage) -> None:
+        text = "one more word" if self.options.verb == "send" else ""
+        answer = stage.observer.ask(self.ask, stage.conversation, text=text)
+        if self.options.verb == "delete":
+            stage.deleted = stage.deleted or answer.ok
+        self._answers.append(answer)

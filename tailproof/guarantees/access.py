@@ -1,0 +1,193 @@
+"""Nobody gets in without the key, whoever has it does, and no secret gets out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
+from tailproof.guarantees.witnesses import LOG, STREAM, TRIAL
+from tailproof.history.access_records import Canary, Knock
+from tailproof.history.header import Header
+from tailproof.history.plan import planned_secrets, probes_access
+from tailproof.history.reader import History
+
+REFUSED = frozenset({401, 403, 1008, 4001, 4003})
+"""Answers and close codes that say that the key is not the right one."""
+NOT_YET = frozenset({503, 1013})
+"""Answers and close codes of a server that is not initialised."""
+NOT_EVEN_READ = frozenset({400, 413, 414, 431})
+"""Answers to a request with a key that none can be, before anybody looks at it."""
+UNREADABLE = frozenset({"long", "odd-bytes"})
+LET_IN = 101
+LOG_PLACE = "log"
+
+
+def key(history: History) -> Verdict:
+    """No route and no stream that the server publishes serves whoever shows no key or a wrong one, neither before the server is
+    initialised nor after.
+
+    A door is served when it answers with 2xx, or when a stream is let in and not closed for the key. What answers with anything else
+    (404, 405, 422, a redirection) before it has looked at the key serves nothing, and is counted apart. Doors of which the protocol
+    says that anybody may ask for them are no matter of this promise.
+    """
+    judged = [knock for knock in history.knocks if knock.key != "right" and not knock.open and not knock.cut]
+    served = [knock for knock in judged if _served(knock)]
+    if served:
+        first = served[0]
+        state = "before it was initialised" if first.dormant else "although it needs the key"
+        return violated(
+            f"the server served {_door(first)} to {_who(first)}, {state} ({len(served)} of {len(judged)} requests were served)",
+            signature=f"{'dormant-' if first.dormant else ''}{first.door}-served-with-{_which(served)}",
+            expected=["401 or 403, or a close with 4001"],
+            seen=[f"{_door(knock)} {_who(knock)}: {knock.code}" for knock in served],
+            evidence=[at(knock, f"{_door(knock)} {_who(knock)}: {knock.code}, {knock.size} bytes") for knock in served],
+            served=len(served),
+            asked=len(judged),
+        )
+    if not any(knock.door == "route" for knock in judged):
+        return inconclusive("the server published no route that could be tried")
+    refused = [knock for knock in judged if _refused(knock)]
+    doors = {(knock.method, knock.path, knock.dormant) for knock in refused}
+    return holds(
+        f"{len(refused)} requests without the right key were refused at {len(doors)} doors",
+        compared={"refused": len(refused), "doors": len(doors)},
+        undecided=len(judged) - len(refused),
+    )
+
+
+def accepted(history: History) -> Verdict:
+    """Whoever shows the right key in a place where the protocol takes it is let in."""
+    shown = [knock for knock in history.knocks if knock.key == "right" and not knock.cut]
+    turned_away = [knock for knock in shown if knock.code in REFUSED]
+    if turned_away:
+        first = turned_away[0]
+        return violated(
+            f"{_door(first)} was refused with the right key in the {first.place}: {first.code}",
+            signature=f"{first.door}-refuses-key-in-{first.place}",
+            expected=["not 401 or 403, no close with 4001"],
+            seen=[f"{_door(knock)} {_who(knock)}: {knock.code}" for knock in turned_away],
+            evidence=[at(knock, f"{_door(knock)} {_who(knock)}: {knock.code}") for knock in turned_away],
+            refused=len(turned_away),
+        )
+    let_in = [knock for knock in shown if _served(knock)]
+    places = Counter(f"{knock.door} {knock.place}" for knock in let_in)
+    return holds(f"the right key opened every door it was shown at, in {len(places)} places", compared=dict(places))
+
+
+def secret(history: History) -> Verdict:
+    """A secret that the server was given stands in no event, answer or download, neither in its log nor readable on its disk.
+
+    Looked for are the secrets of the conversation, the key of the model, a secret in requests that the server must reject, and the
+    server's own two keys; in events also when a tool prints them. The session key in the log is not judged when it was shown in a
+    query: whoever logs addresses logs it, which is why protocols advise against that place.
+    """
+    planted = [one for one in history.canaries if one.stage == "planted"]
+    if not planted:
+        return inconclusive("no secret was given to the server")
+    excused = any(knock.key == "right" and knock.place == "query" for knock in history.knocks)
+    seen = [
+        one
+        for one in history.canaries
+        if one.stage == "seen" and not (excused and one.place == LOG_PLACE and one.name == "session key")
+    ]
+    if seen:
+        first = min(seen, key=lambda one: (one.place, one.name, one.seq))
+        return violated(
+            f"the {first.name} stands in {_article(first.place)}: {first.detail}",
+            signature=f"{_kind(first)}-in-{first.place}",
+            expected=["no secret"],
+            seen=[f"{one.name} in {one.place}: {one.detail}" for one in seen],
+            evidence=[at(one, f"{one.name} in {one.place}: {one.detail}") for one in seen],
+            seen_times=len(seen),
+        )
+    searched = {f"bytes of {one.place}": one.amount for one in history.canaries if one.stage == "searched"}
+    if not searched:
+        return inconclusive("nothing was searched")
+    return holds(
+        f"none of {len(planted)} secrets stands in {len(history.events)} events, or elsewhere",
+        compared={"secrets": len(planted), "events": len(history.events), **searched},
+    )
+
+
+def _served(knock: Knock) -> bool:
+    return knock.code == LET_IN if knock.door == "stream" else 200 <= knock.code < 300
+
+
+def _refused(knock: Knock) -> bool:
+    return (
+        knock.code in REFUSED
+        or (knock.dormant and knock.code in NOT_YET)
+        or (knock.key in UNREADABLE and knock.code in NOT_EVEN_READ)
+    )
+
+
+def _which(served: Sequence[Knock]) -> str:
+    """The plainest of the keys that opened a door."""
+    kinds = {knock.key for knock in served}
+    for kind in ("none", "wrong"):
+        if kind in kinds:
+            return f"{kind}-key"
+    return f"{min(kinds)}-key"
+
+
+def _kind(seen: Canary) -> str:
+    """What the secret is, without the name that the scenario gave it."""
+    return "-".join(word for word in seen.name.split() if word.islower())
+
+
+def _door(knock: Knock) -> str:
+    return f"{knock.method} {knock.path}"
+
+
+def _who(knock: Knock) -> str:
+    return "without a key" if knock.key == "none" else f"with the key {knock.key} in the {knock.place}"
+
+
+def _article(place: str) -> str:
+    return (
+        f"an {place}"
+        if place in ("event", "answer")
+        else f"the {place}"
+        if place in (LOG_PLACE, "disk")
+        else f"a {place}"
+    )
+
+
+def a_probe(header: Header) -> str:
+    """Of a trial in which somebody tries the doors."""
+    return "" if probes_access(header) else "nobody tries doors with keys in this scenario"
+
+
+def secrets_given(header: Header) -> str:
+    """Of a trial in which the server is given secrets to be found again."""
+    return "" if planned_secrets(header) else "this scenario gives the server no secrets to look for"
+
+
+GUARANTEES = (
+    Guarantee(
+        id="access.key",
+        level=Level.MUST,
+        promise="No route and no stream serves anybody without the right key, before the server is initialised or after.",
+        judge=key,
+        applies=a_probe,
+        rests_on=frozenset({TRIAL}),
+        judges_break_offs=True,
+    ),
+    Guarantee(
+        id="access.accepted",
+        level=Level.SHOULD,
+        promise="The right key opens what it is for in every place where the protocol takes it.",
+        judge=accepted,
+        applies=a_probe,
+        rests_on=frozenset({TRIAL}),
+    ),
+    Guarantee(
+        id="access.secret",
+        level=Level.MUST,
+        promise="A secret that the server was given shows in no event, answer, download or log, and is not readable on its disk.",
+        judge=secret,
+        applies=secrets_given,
+        rests_on=frozenset({TRIAL, LOG, STREAM}),
+    ),
+)

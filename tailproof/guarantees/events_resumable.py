@@ -1,0 +1,92 @@
+"""A subscriber that comes back goes on where it left off."""
+
+from __future__ import annotations
+
+from tailproof.guarantees.events_log import per_conversation, without_log
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, all_of, at, holds, inconclusive, violated
+from tailproof.guarantees.witnesses import ENGINE, LOG, STREAM
+from tailproof.history.header import Header
+from tailproof.history.plan import resumes
+from tailproof.history.reader import History
+from tailproof.history.server_records import Event
+from tailproof.history.timeline import down_after
+from tailproof.history.views import EventList, Log, lists_of, log_of, torn
+
+
+def resumable(history: History, conversation: str) -> Verdict:
+    """A subscription that begins behind an event (by cursor or time), or at the beginning, brings everything that the log has from
+    there on, and what comes after, without a gap.
+
+    Judged on each subscription past the wire that asked for the past: every event of the log behind the one that it named, to the end of
+    the log when it was open at the final reading, else to the last event that it received. A time names every event of
+    that moment, so that more may come than was asked for; and where live events come between those that are repeated, twice is no gap.
+    Bookkeeping at the very end of the log may be on its way still.
+    """
+    log = log_of(history, conversation)
+    if log is None:
+        return without_log(history, conversation)
+    judged = [
+        _received(history, log, one)
+        for one in lists_of(history, conversation, "stream")
+        if one.path == "resumed" and one.subscribed
+    ]
+    return all_of(judged, nothing="nobody who had left off was let in again")
+
+
+def _received(history: History, log: Log, one: EventList) -> Verdict:
+    assert one.subscribed is not None, "only those that were accepted are judged"
+    after = one.subscribed.after
+    if after and after not in log.position:
+        return inconclusive(f"{one.reading} left off behind an event that the final log does not have")
+    if one.closed is None and one.witness in torn(history):
+        return inconclusive(f"the record of {one.witness} {one.reading} is incomplete")
+    start = log.position[after] + 1 if after else 0
+    known = {event.id for event in one.events if event.durable}
+    highest = max((log.position[identity] for identity in known & log.position.keys()), default=-1)
+    open_still = all(moment >= log.taken_ns for moment in _ends(history, one))
+    due = log.events[start:] if open_still else log.events[start : highest + 1]
+    missing = [event for event in due if event.id not in known and _is_due(event, log, highest)]
+    if not missing:
+        return holds(
+            f"{one.reading} went on behind event {start} of the log and received {len(due)} events",
+            compared={"events": len(due), "subscriptions": 1},
+        )
+    gap = any(log.position[event.id] < highest for event in missing)
+    return violated(
+        f"{one.witness} {one.reading} asked for all behind event {start} of the log ({one.subscribed.since}) and never received "
+        f"{len(missing)} of {len(due)} events",
+        signature="gap" if gap else "nothing-repeated" if highest < 0 else "tail-not-delivered",
+        expected=[event.id for event in missing],
+        seen=[event.id for event in one.events[:10]],
+        evidence=[
+            at(one.subscribed, f"subscribed, {one.subscribed.since}"),
+            *(at(event, f"{event.name} {event.id} is in the log") for event in missing),
+        ],
+        missing=len(missing),
+        due=len(due),
+    )
+
+
+def _is_due(event: Event, log: Log, highest: int) -> bool:
+    return event.role != "bookkeeping" or log.position[event.id] < highest
+
+
+def _ends(history: History, one: EventList) -> list[int]:
+    """When it ended, and the life of the server that it was made to."""
+    return [moment for moment in (down_after(history, one.began_ns), one.ended_ns) if moment is not None]
+
+
+def _resumes(header: Header) -> str:
+    return "" if resumes(header) else "nobody comes back to where they left off"
+
+
+GUARANTEES = (
+    Guarantee(
+        id="events.resumable",
+        level=Level.MUST,
+        promise="A subscriber that comes back with a cursor or a time goes on without a gap.",
+        judge=per_conversation(resumable),
+        applies=_resumes,
+        rests_on=frozenset({LOG, STREAM, ENGINE}),
+    ),
+)

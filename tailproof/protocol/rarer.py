@@ -1,0 +1,38 @@
+"""Verbs that some protocols have and others lack. An adapter that has one says so in its facts (`can`, `replays`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from tailproof.incoming.stream import MessageStream
+from tailproof.protocol.since import Since
+
+if TYPE_CHECKING:
+    from tailproof.protocol.adapter import Answer
+
+
+class RarerVerbs(Protocol):
+    """What a subclass of `Api` gets that says nothing else: no scenario that needs it is played with such a protocol."""
+
+    def interrupt(self, conversation: str) -> Answer:
+        """Break the step off that is under way; the run then waits for somebody to go on."""
+        raise LookupError("no run of this protocol can be interrupted")
+
+    def confirm(self, conversation: str, *, yes: bool) -> Answer:
+        """Answer an agent that waits for a confirmation: its actions are carried out, or rejected."""
+        raise LookupError("no agent of this protocol waits for a confirmation")
+
+    def fork(self, conversation: str, copy: str) -> Answer:
+        """Make another conversation, with the id `copy`, that begins with all that this one holds."""
+        raise LookupError("no conversation of this protocol can be forked")
+
+    def stream_since(self, conversation: str, since: Since) -> MessageStream:
+        """A subscription that begins in the past, not yet opened (`Api.stream`). A message of it that is no event is not among its
+        messages."""
+        raise LookupError("no subscription of this protocol begins in the past")
+
+
+def abilities_of(facts: Mapping[str, object]) -> frozenset[str]:
+    """What of this a release has, as acts ask for it: `can-fork`, `replays-cursor`."""
+    return frozenset(f"{fact}-{word}" for fact in ("can", "replays") for word in str(facts.get(fact, "")).split())

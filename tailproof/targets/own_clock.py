@@ -1,0 +1,65 @@
+"""A clock for one server, which can be set while it runs: that of the machine is never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+
+from docker.types import Mount
+
+from tailproof.outgoing.atomic import write_atomically
+from tailproof.provision.faketime import HOW_TO_GET_IT, faketime
+from tailproof.targets.target import TargetError
+
+CAPABILITY = frozenset({"own-clock"} if faketime() else set[str]())
+"""What a target can do besides where the library is there."""
+_OFFSET = "offset"
+_INSIDE = PurePath("/tailproof-time")
+
+
+class OwnClock:
+    """The server and its tools read the time through libfaketime, which reads from a file how much to add. One that is not `wanted`
+    adds nothing to a server."""
+
+    def __init__(self, directory: Path, *, wanted: bool) -> None:
+        """Raises TargetError when the library is wanted and not there."""
+        self._library = faketime() if wanted else None
+        self._directory = directory
+        self._wanted = wanted
+        if wanted and self._library is None:
+            raise TargetError(f"a clock of the server's own needs libfaketime: {HOW_TO_GET_IT}")
+
+    def set(self, offset_s: float) -> None:
+        """From now on the server's clock is so much ahead of that of the machine, or behind it. Raises TargetError: it has none."""
+        if not self._wanted:
+            raise TargetError("this server has no clock of its own")
+        self._directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._directory / _OFFSET, f"{offset_s:+.0f}\n".encode())
+
+    def begin(self) -> Mapping[str, str]:
+        """What the environment of a server on this machine needs."""
+        return self._variables(str(self._library), self._directory)
+
+    def begin_inside(self) -> tuple[Mapping[str, str], list[Mount]]:
+        """What the environment of a container needs, and what it must see of this machine."""
+        seen = {_INSIDE / "libfaketime.so": self._library, _INSIDE / "clock": self._directory}
+        variables = self._variables(str(_INSIDE / "libfaketime.so"), _INSIDE / "clock")
+        places = {str(inside): str(here.resolve()) for inside, here in seen.items() if here and self._wanted}
+        return variables, [Mount(inside, here, type="bind", read_only=True) for inside, here in places.items()]
+
+    def _variables(self, library: str, directory: PurePath) -> Mapping[str, str]:
+        if not self._wanted:
+            return {}
+        if not (self._directory / _OFFSET).exists():
+            self.set(0)
+        return {
+            "LD_PRELOAD": library,
+            "FAKETIME_TIMESTAMP_FILE": str(directory / _OFFSET),
+            "FAKETIME_NO_CACHE": "1",
+            # How long something takes and when a file was written stay true: a clock that is set changes neither.
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+            # Nor when a tool wrote into its journal: that is written down for the harness, with `date`.
+            "FAKETIME_SKIP_CMDS": "date",
+        }

@@ -1,0 +1,99 @@
+"""More users of the server than the client under test and the observer: acts bring them on stage."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tailproof.history.record import Record
+from tailproof.history.recorder import Recorder, Witness
+from tailproof.incoming.stream import MessageStream
+from tailproof.model.conversation import PlayedScript
+from tailproof.model.script import Turn
+from tailproof.model.server import ScriptedModel
+from tailproof.protocol.adapter import Adapter, Api, ConversationPlan
+from tailproof.protocol.since import NOW, Since
+from tailproof.protocol.subscription import Subscription
+from tailproof.trial.observer import Observer
+
+USER = "user"
+"""The name of their witness."""
+
+
+class Company:
+    """They go past the wire. `conversation` tells that of the trial. What the model says in other conversations is written below
+    `scratch`, where nobody reads it."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        recorder: Recorder,
+        observer: Observer,
+        model: ScriptedModel,
+        *,
+        conversation: Callable[[], str],
+        workspace: str,
+        scratch: Path,
+    ) -> None:
+        self._adapter = adapter
+        self._recorder = recorder
+        self._observer = observer
+        self._model = model
+        self._conversation = conversation
+        self._workspace = workspace
+        self._scratch = scratch
+        self._numbers = itertools.count()
+        self._elsewhere: Witness | None = None
+        self._subscriptions: list[Subscription] = []
+
+    def listen(self, reading: str, since: Since) -> Subscription:
+        """See `faults.fault.Company`."""
+        subscription = Subscription(
+            self._adapter,
+            self._observer.api,
+            self._recorder,
+            self._recorder.witness(USER),
+            conversation=self._conversation(),
+            reading=f"stream:{reading}",
+            path="direct" if since == NOW else "resumed",
+            epoch=self._observer.epoch,
+            since=since,
+            tells_status=False,
+        )
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def unread(self) -> MessageStream:
+        """See `faults.fault.Company`."""
+        return self._observer.api.stream(self._conversation())
+
+    def tell(self, record: Record) -> None:
+        """See `faults.fault.Company`."""
+        self._recorder.witness(USER).write(record)
+
+    def beside(self, name: str, script: Sequence[Turn]) -> tuple[ConversationPlan, PlayedScript]:
+        """See `faults.fault.Company`."""
+        if self._elsewhere is None:
+            self._elsewhere = Witness("model", self._scratch / "beside.jsonl", self._recorder.masker)
+        played = self._model.serve(f"{name}-{next(self._numbers)}", script, journal="", witness=self._elsewhere)
+        plan = ConversationPlan(
+            conversation=str(uuid.uuid4()), model_url=played.url, workspace=f"{self._workspace}/{played.name}"
+        )
+        return plan, played
+
+    def api(self) -> Api:
+        """See `faults.fault.Company`."""
+        return self._observer.api
+
+    def unsubscribe(self) -> None:
+        """Close every subscription. Idempotent."""
+        for subscription in self._subscriptions:
+            subscription.close()
+
+    def close(self) -> None:
+        """Give back what was opened for them. Idempotent."""
+        self.unsubscribe()
+        if self._elsewhere is not None:
+            self._elsewhere.close()

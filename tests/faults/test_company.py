@@ -1,0 +1,134 @@
+"""More users of the same server: who subscribes, who does not read, who asks often, who has a conversation of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fault_stage import GATED, play, steps
+
+from tailproof.guarantees.catalogue import judge
+from tailproof.guarantees.verdict import Outcome, Verdict
+from tailproof.history.reader import History
+
+LONGER: list[dict[str, Any]] = [
+    {"tools": [{"token": "one"}]},
+    {"tools": [{"token": "two", "gate": True}]},
+    {"tools": [{"token": "three"}]},
+    {"finish": "."},
+]
+
+
+def proof(history: History) -> dict[str, Any]:
+    """Of an act that was done, proven and ended."""
+    assert list(steps(history)) == ["intent", "done", "proven", "ended"]
+    return dict(steps(history)["proven"].proof)
+
+
+def judged(history: History, *guarantees: str) -> dict[str, Verdict]:
+    found = judge(history, guarantees)
+    return {identity: verdict for identity, verdict in found.items() if verdict.outcome is not Outcome.NOT_APPLICABLE}
+
+
+def subscribing(**options: Any) -> dict[str, Any]:
+    return {"act": "user.subscribe", "at": "tool-running:2", "until": "end", "with": options}
+
+
+def listened(history: History) -> dict[str, list[str]]:
+    """What each of the users got that is in the log."""
+    names: dict[str, list[str]] = {}
+    for event in history.events:
+        if event.witness == "user" and event.durable:
+            names.setdefault(event.reading, []).append(event.id)
+    return names
+
+
+def test_a_second_subscriber_gets_what_follows(tmp_path: Path) -> None:
+    history = play(tmp_path, subscribing(), script=LONGER)
+    assert proof(history) == {"accepted": 1, "of": 1}
+    (got,) = listened(history).values()
+    assert got
+    assert judged(history, "events.delivered")["events.delivered"].outcome is Outcome.HOLDS
+
+
+@pytest.mark.parametrize(
+    ("options", "before"),
+    [({"from": "all"}, 0), ({"from": "cursor", "behind": 3}, 3), ({"from": "time", "behind": 3}, 2)],
+    ids=["all", "cursor", "time"],
+)
+def test_one_who_left_off_gets_all_that_follows(tmp_path: Path, options: dict[str, Any], before: int) -> None:
+    history = play(tmp_path, subscribing(**options), script=LONGER)
+    proof(history)
+    (got,) = listened(history).values()
+    log = next(
+        [event.id for event in history.events if event.reading == reading.reading]
+        for reading in history.readings
+        if reading.final and reading.reader == "rest" and reading.stage == "end"
+    )
+    assert got == log[before:]
+
+
+def test_many_come_and_go(tmp_path: Path) -> None:
+    history = play(tmp_path, subscribing(count=3, rounds=2), script=LONGER)
+    assert proof(history) == {"accepted": 6, "of": 6}
+    assert len(listened(history)) >= 3
+
+
+def test_one_who_reads_nothing_has_bytes_that_wait(tmp_path: Path) -> None:
+    stall = {"act": "user.stall", "at": "created", "until": "end"}
+    history = play(tmp_path, stall, script=GATED[1:])
+    assert proof(history)["bytes that wait"] > 0
+    assert [one.stage for one in history.streams if one.path == "unread"] == ["opened", "subscribed", "closed"]
+    assert judged(history, "events.delivered")["events.delivered"].outcome is Outcome.HOLDS
+
+
+def test_every_verb_twice_at_once(tmp_path: Path) -> None:
+    verbs = ["status", "count", "page", "page-newest", "list", "run", "send"]
+    asks = [
+        {
+            "id": verb,
+            "act": "user.request",
+            "at": "tool-running:1",
+            "with": {"verb": verb, "times": 2, "at_once": True},
+        }
+        for verb in verbs
+    ]
+    history = play(tmp_path, *asks, script=GATED)
+    for verb in verbs:
+        expected = "answered 409" if verb == "run" else "answered 200"
+        assert steps(history, verb)["proven"].proof == {expected: 2}, verb
+
+
+def test_a_run_that_another_user_starts_is_seen(tmp_path: Path) -> None:
+    pause = {"id": "pause", "act": "user.pause", "at": "tool-running:1", "until": "returned"}
+    run = {"act": "user.run", "at": "returned", "until": "end"}
+    assert proof(play(tmp_path, pause, run, script=GATED))["answer"] == 200
+
+
+@pytest.mark.parametrize(
+    ("act", "closer"), [("user.confirm", "ObservationEvent"), ("user.reject", "UserRejectObservation")]
+)
+def test_an_action_that_waits_is_answered_by_another_user(tmp_path: Path, act: str, closer: str) -> None:
+    answer = {"act": act, "at": "returned", "until": "end"}
+    history = play(tmp_path, answer, script=GATED[1:], confirmation="always")
+    assert proof(history) == {"answer": 200, "closed by": closer}
+
+
+def test_an_interrupted_run_is_shown_as_such(tmp_path: Path) -> None:
+    interrupt = {"act": "user.interrupt", "at": "tool-running:1", "until": "returned"}
+    assert proof(play(tmp_path, interrupt, script=GATED))["answer"] == 200
+
+
+def test_a_fork_holds_events_and_is_removed(tmp_path: Path) -> None:
+    history = play(tmp_path, {"act": "user.fork", "at": "returned", "until": "end"}, script=GATED[1:])
+    assert proof(history)["events of the copy"] > 0
+    assert not [verdict for verdict in judge(history).values() if verdict.outcome is Outcome.VIOLATED]
+
+
+def test_other_conversations_come_and_go_beside_it(tmp_path: Path) -> None:
+    others = {"count": 2, "rounds": 2}
+    history = play(tmp_path, {"act": "user.conversation", "at": "tool-running:2", "with": others}, script=LONGER)
+    assert proof(history) == {"run to their end": 4, "deleted": 4, "of": 4}
+    assert {counter.name for counter in history.counters} >= {"server.descriptors.first", "server.descriptors.last"}
+    assert not [verdict for verdict in judge(history).values() if verdict.outcome is Outcome.VIOLATED]

@@ -1,0 +1,101 @@
+"""The guarantees where a fault has damaged the server's disk, or set its clock, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
+
+from tailproof.guarantees.catalogue import judge
+from tailproof.history.records import Fault, Life
+from tailproof.history.server_records import Event, Reading, Request
+
+SHOWN_AGAIN = ("disk:0", "page:9", "page:0", "page:1", "page:2", "disk:1")
+"""What was read between the damage and the end."""
+
+
+def damaged(*destroyed: str, to: str = "observation") -> Built:
+    """The server is killed while tool 2 runs, a file is damaged, and it comes back."""
+    built = crashed().alter(Fault, {"name": "process.kill"}, name="disk.damage")
+    built.header.plan["faults"] = [{"id": "f", "fault": "disk.damage", "at": "tool-running:2", "with": {"to": to}}]
+    built.alter(Fault, {"stage": "proven"}, destroyed=list(destroyed))
+    for reading in SHOWN_AGAIN:
+        for identity in set(built.ids(reading)) & set(destroyed):
+            built.forget(reading, identity)
+    return built
+
+
+def refused(code: int, to: str = "observation") -> Built:
+    """Listing fails when it is asked for again."""
+    return damaged(to=to).alter(Request, {"verb": "load"}, code=code)
+
+
+def shifted(back_s: float, *, at: str, built: Callable[[], Built] = calm) -> Built:
+    """From this event on, the stamps are of a clock that was set back by so many seconds."""
+    history = built()
+    stamps = {one.id: one.ts for _, one in history.placed if isinstance(one, Event)}
+    for identity in [name for name, ts in stamps.items() if ts >= stamps[at]]:
+        earlier = f"2025-12-31T{23 - int(back_s // 3600):02d}{stamps[identity][13:]}"
+        history.alter(Event, {"id": identity}, ts=earlier)
+    return history
+
+
+def stepped(hours: float) -> Callable[[], Built]:
+    """A run in which a fault sets the server's clock."""
+
+    def run() -> Built:
+        built = calm()
+        for at, stage in ((2.1, "intent"), (2.2, "injected"), (2.3, "proven"), (5.0, "healed")):
+            built.fault(at, stage, "clock.step")
+        built.header.plan["faults"][0]["with"] = {"hours": hours}
+        return built
+
+    return run
+
+
+ROWS = [
+    Row("events.spared", "observation-torn", HOLDS, lambda: damaged("o1")),
+    Row("events.spared", "nothing-damaged", NOT_APPLICABLE, calm),
+    Row("events.spared", "listing-500", VIOLATED, lambda: refused(500), "listing-fails"),
+    Row("events.spared", "listing-422", VIOLATED, lambda: refused(422), "listing-fails"),
+    Row("events.spared", "state-torn-and-refused", NOT_APPLICABLE, lambda: refused(404, "state")),
+    Row("events.spared", "state-torn-and-500", VIOLATED, lambda: refused(500, "state"), "listing-fails"),
+    Row("events.spared", "another-is-gone", VIOLATED, lambda: damaged("o1").forget("page:0", "a1"), "takes-others"),
+    Row("events.spared", "disk-not-read", INCONCLUSIVE, lambda: damaged("o1").without(Reading, reading="disk:0")),
+    Row("events.complete", "the-damaged-one-is-gone", HOLDS, lambda: damaged("o1")),
+    Row("events.complete", "the-damaged-message-is-gone", HOLDS, lambda: damaged("m1")),
+    Row(
+        "events.complete",
+        "one-beside-the-damaged-is-gone",
+        VIOLATED,
+        lambda: damaged("o1").forget("page:0", "a1").forget("disk:1", "a1"),
+        "lost-after-persisting",
+    ),
+    Row("events.paired", "the-end-was-destroyed", HOLDS, lambda: damaged("o1")),
+    Row("events.paired", "another-end-is-gone", VIOLATED, lambda: damaged("a1").forget("page:0", "o3"), "unclosed"),
+    Row("events.stable", "the-damaged-one-is-gone", HOLDS, lambda: damaged("o1")),
+    Row("server.returns", "damaged", HOLDS, lambda: damaged("o1")),
+    Row(
+        "server.returns",
+        "damaged-and-dies",
+        VIOLATED,
+        lambda: damaged("o1").until(6.0).put(6.0, Life(stage="died", epoch=1, exit_code=5)),
+        "dies-again",
+    ),
+    Row("events.ordered", "clock-set-back", HOLDS, lambda: shifted(3 * 3600, at="o2", built=stepped(-4))),
+    Row(
+        "events.ordered",
+        "clock-set-back-by-less",
+        VIOLATED,
+        lambda: shifted(3 * 3600, at="o2", built=stepped(-0.5)),
+        "time-goes-back",
+    ),
+    Row("events.ordered", "nobody-set-the-clock", VIOLATED, lambda: shifted(3 * 3600, at="o2"), "time-goes-back"),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_guarantee(row: Row) -> None:
+    verdict = judge(row.make().build(), [row.guarantee])[row.guarantee]
+    assert (verdict.outcome, verdict.signature) == (row.outcome, row.signature), verdict.says

@@ -1,0 +1,168 @@
+"""The guarantees of a loop that goes on, and of a server that answers meanwhile, row by row."""
+
+from __future__ import annotations
+
+import pytest
+from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
+
+from tailproof.guarantees.catalogue import judge
+from tailproof.history.records import Effect, ModelCall, Phase, Rendezvous, Run
+from tailproof.history.server_records import Event, Request, Status, Stream
+
+SLOW = [{"tools": [{}]}, {"tools": [{}], "delay_s": 8}, {"finish": "All done."}]
+
+
+def stuck(asked: float = 0.0, until: float = 60.0) -> Built:
+    """The first run ends as stuck at about 3; a second message and run at 4.5, and the model is asked at `asked`, if at all."""
+    built = calm().alter(Status, {"raw": "finished"}, raw="stuck", neutral="stuck")
+    built.ask(4.4, "send", text="try again").ask(4.5, "run")
+    if asked:
+        built.put(asked, ModelCall(stage="asked", turn=3, request=3, conversation="c1", said=["go", "try again"]))
+        built.put(asked, ModelCall(stage="answered", turn=3, request=3, conversation="c1"))
+        built.show(asked + 0.1, "running", "stream").show(asked + 0.2, "finished", "stream")
+    at = 5.0
+    while at < until:
+        built.show(at, "finished" if asked and at > asked else "stuck")
+        at += 5
+    return built.put(until, Phase(name="ended"))
+
+
+def stands_still(until: float, begun: bool = False) -> Built:
+    """After its first tool the run is seen as running, and asks for nothing more; `begun` is the tool that goes on."""
+    built = calm().until(2.55)
+    if begun:
+        built.without(Effect, token="token-a2", stage="end")
+    return built.show(until - 1, "running").put(until, Phase(name="ended"))
+
+
+def said_so(ends: str, last: float = 2.85) -> Built:
+    """The model says in its fourth answer that it is done, and the run ends with this status."""
+    built = calm()
+    for record in (Status, Event):
+        if ends != "finished" and record is Status:
+            built.alter(
+                record, {"raw": "finished"}, raw=ends, neutral={"error": "failed", "paused": "interrupted"}[ends]
+            )
+    built.put(last, ModelCall(stage="asked", turn=3, request=3, conversation="c1", said=["go"]))
+    return built.put(last, ModelCall(stage="answered", turn=3, request=3, conversation="c1"))
+
+
+def one_id_twice(*, by_the_model: bool = False) -> Built:
+    """The log and the next request hold call 2 and its result twice."""
+    built = calm()
+    for reading in ("page:0", "page:1", "page:2", "page:3", "disk:9", "stream:0", "held:0", "callback:0"):
+        for one in ("a2", "o2"):
+            built.twice(reading, one)
+            again = [record for _, record in built.placed if isinstance(record, Event) and record.reading == reading]
+            next(record for record in reversed(again) if record.id == one).id = f"{one}-again"
+    twice = ["the call call-2-0 stands there twice", "the result of call-2-0 stands there twice"]
+    built.alter(ModelCall, {"stage": "asked", "turn": 2}, unpaired=twice)
+    if by_the_model:
+        built.alter(ModelCall, {"stage": "answered", "turn": 1}, calls=["call-2-0", "call-2-0"])
+    return built
+
+
+def slow(waited: float, verb: str = "load", begin: float = 2.8, code: int = 200) -> Built:
+    """The model thinks from 2.7 to 12.7; somebody asks at `begin` and waits."""
+    built = calm().plan(script=SLOW)
+    built.put(2.7, ModelCall(stage="asked", turn=1, request=9, conversation="c1", said=["go"]))
+    built.put(12.7, ModelCall(stage="answered", turn=1, request=9, conversation="c1"))
+    built.move(Phase, {"name": "stopping"}, 20.0).move(Phase, {"name": "ended"}, 21.0)
+    built.without(Phase, name="reading").move(Stream, {"reading": "stream:0", "stage": "closed"}, 20.5)
+    for stage in built.placed[:]:
+        if getattr(stage[1], "stage", "") == "stopped":
+            built.placed.remove(stage)
+    return built.ask(begin + waited, verb, code, waited, method="GET", path=f"/{verb}")
+
+
+def newcomer(after: float) -> Built:
+    """Somebody subscribes while the model thinks for eight seconds, and is sent the first event so many seconds later."""
+    built = slow(0.02)
+    asked = min(at for at, one in built.placed if isinstance(one, ModelCall) and one.stage == "asked" and one.turn == 1)
+    way = {"reading": "stream:newcomer", "conversation": "c1", "path": "direct", "witness": "user"}
+    built.header.witnesses["user"] = ["stream"]
+    return built.put(asked + 0.2, Stream(stage="opened", **way)).put(
+        asked + 0.2 + after, Stream(stage="subscribed", **way)
+    )
+
+
+ROWS = [
+    Row("loop.progress", "calm", HOLDS, calm),
+    Row("loop.progress", "a-message-sets-a-stuck-run-going", HOLDS, lambda: stuck(5.0)),
+    Row("loop.progress", "stuck-for-ever", VIOLATED, stuck, "never-asked"),
+    Row("loop.progress", "asked-much-too-late", VIOLATED, lambda: stuck(55.0, 70.0), "never-asked"),
+    Row("loop.progress", "stands-still", VIOLATED, lambda: stands_still(60), "stands-still"),
+    Row(
+        "loop.progress",
+        "scripted-time-is-no-standstill",
+        INCONCLUSIVE,
+        lambda: stands_still(50).parameter("scripted", 30),
+    ),
+    Row("loop.progress", "a-tool-runs-on", INCONCLUSIVE, lambda: stands_still(60, begun=True)),
+    Row(
+        "loop.progress",
+        "held-by-the-trial",
+        INCONCLUSIVE,
+        lambda: stands_still(60).put(2.52, Rendezvous(point="model-called:3", stage="reached")),
+    ),
+    Row("loop.progress", "broken-off-by-a-crash-and-pushed", HOLDS, crashed),
+    Row(
+        "loop.progress",
+        "broken-off-by-a-crash",
+        NOT_APPLICABLE,
+        lambda: crashed().until(15.5).put(60, Phase(name="ended")),
+    ),
+    Row(
+        "loop.progress",
+        "nothing-was-said-since",
+        HOLDS,
+        lambda: calm().ask(4.5, "run").show(30.0, "finished").show(50.0, "finished"),
+    ),
+    Row("loop.progress", "paused-before-it-began", HOLDS, lambda: stuck().ask(4.6, "pause")),
+    Row("loop.progress", "watched-for-a-moment", INCONCLUSIVE, lambda: stuck(until=10.0)),
+    Row("loop.progress", "no-run", INCONCLUSIVE, lambda: calm().without(Request, verb="run").without(Run)),
+    Row("events.paired", "one-id-twice-by-the-model", HOLDS, lambda: one_id_twice(by_the_model=True)),
+    Row("events.paired", "one-id-twice-by-the-server", VIOLATED, one_id_twice, "closed-twice"),
+    Row("model.sound", "one-id-twice-by-the-model", HOLDS, lambda: one_id_twice(by_the_model=True)),
+    Row("model.sound", "one-id-twice-by-the-server", VIOLATED, one_id_twice, "unpaired"),
+    Row("loop.finishes", "done", HOLDS, lambda: said_so("finished")),
+    Row("loop.finishes", "on-the-last-step", HOLDS, lambda: said_so("finished").plan(max_iterations=4)),
+    Row("loop.finishes", "an-error-although-done", VIOLATED, lambda: said_so("error"), "done-and-failed"),
+    Row("loop.finishes", "stuck-although-done", VIOLATED, lambda: _stuck_although_done(), "done-and-stuck"),
+    Row("loop.finishes", "paused", NOT_APPLICABLE, lambda: said_so("paused")),
+    Row("loop.finishes", "the-model-did-not-say-so", NOT_APPLICABLE, calm),
+    Row("loop.finishes", "the-script-never-says-so", NOT_APPLICABLE, lambda: calm().plan(script=[{"status": 401}])),
+    Row("loop.finishes", "cut-off", INCONCLUSIVE, lambda: calm().until(2.5)),
+    Row("server.responsive", "at-once", HOLDS, lambda: slow(0.02)),
+    Row("server.responsive", "within-its-time", HOLDS, lambda: slow(4.0)),
+    Row("server.responsive", "a-list-waits-for-the-step", VIOLATED, lambda: slow(9.9), "load-waits"),
+    Row("server.responsive", "a-status-waits-for-the-step", VIOLATED, lambda: slow(9.9, "status"), "status-waits"),
+    Row("server.responsive", "no-answer-at-last", VIOLATED, lambda: slow(9.0, code=0), "load-waits"),
+    Row(
+        "server.responsive",
+        "a-message-may-wait",
+        INCONCLUSIVE,
+        lambda: _unasked().ask(12.0, "send", 200, 9.0, text="go"),
+    ),
+    Row("server.responsive", "a-newcomer-at-once", HOLDS, lambda: newcomer(1.0)),
+    Row("server.responsive", "a-newcomer-waits-for-the-step", VIOLATED, lambda: newcomer(7.5), "subscribe-waits"),
+    Row("server.responsive", "nobody-asks", INCONCLUSIVE, lambda: _unasked()),
+    Row("server.responsive", "no-long-step", NOT_APPLICABLE, calm),
+]
+
+
+def _stuck_although_done() -> Built:
+    built = said_so("error")
+    return built.alter(Status, {"raw": "error"}, raw="stuck", neutral="stuck")
+
+
+def _unasked() -> Built:
+    """A slow step, and no request while it is under way."""
+    built = slow(0.02, begin=14.0)
+    return built.without(Request, verb="status").without(Request, verb="load")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_the_guarantee_judges(row: Row) -> None:
+    verdict = judge(row.make().build(), [row.guarantee])[row.guarantee]
+    assert (verdict.outcome, verdict.signature) == (row.outcome, row.signature), verdict.says

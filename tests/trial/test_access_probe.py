@@ -1,0 +1,90 @@
+"""Which keys are tried where, and what the published schema of a server says about doors."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any, get_args
+
+import pytest
+
+from tailproof.adapters.openhands import access
+from tailproof.history.access_records import Key
+from tailproof.incoming.http import Reply
+from tailproof.protocol.access import Door
+from tailproof.trial.access_probe import MALFORMED, shaped, tries
+
+RIGHT = "a1b2c3d4e5f60718"
+READ = Door(kind="route", method="GET", path="/things", target="/things", reads=True)
+CHANGE = Door(kind="route", method="POST", path="/things", target="/things", places=("header", "bearer"))
+PUBLIC = Door(kind="route", method="GET", path="/alive", target="/alive", open="documented")
+
+
+@pytest.mark.parametrize("form", get_args(Key))
+def test_no_key_but_the_right_one_is_the_right_one(form: Key) -> None:
+    assert (shaped(form, RIGHT) == RIGHT) is (form == "right")
+    assert (shaped(form, RIGHT) is None) is (form == "none")
+
+
+def test_the_right_key_is_shown_only_where_it_changes_nothing() -> None:
+    shown = [(door.path, key) for door, key, _ in tries([READ, CHANGE, PUBLIC], exhaustive=True, dormant=False)]
+    assert ("/things", "right") in shown
+    assert not [one for one in tries([CHANGE, PUBLIC], exhaustive=True, dormant=False) if one[1] == "right"]
+    assert not [one for one in tries([READ], exhaustive=True, dormant=True) if one[1] == "right"]
+
+
+def test_every_door_is_tried_without_a_key_and_with_a_wrong_one_in_each_place() -> None:
+    tried = {(door.method, key, place) for door, key, place in tries([READ, CHANGE], exhaustive=False, dormant=False)}
+    assert {("GET", "none", "header"), ("POST", "none", "header")} <= tried
+    assert {("POST", "wrong", "header"), ("POST", "wrong", "bearer")} <= tried
+    assert {key for method, key, _ in tried if method == "GET"} >= set(MALFORMED)
+
+
+def test_a_public_door_is_asked_once() -> None:
+    assert [key for _, key, _ in tries([PUBLIC], exhaustive=True, dormant=False)] == ["none"]
+
+
+def test_routes_are_filled_in_and_know_where_they_take_a_key() -> None:
+    told: dict[str, Any] = {
+        "/api/conversations/{conversation_id}/events/{event_id}": {"get": {"security": [{"APIKeyHeader": []}]}},
+        "/api/file/download": {"get": {"parameters": [{"name": "path", "in": "query", "required": True}]}},
+        "/v1/models": {"get": {"security": [{"APIKeyHeader": []}, {"HTTPBearer": []}]}},
+        "/alive": {"get": {}},
+    }
+    filled = {"conversation": "c1", "workspace": "/w"}
+    doors = [access._route("get", path, one, filled) for path, one in told.items()]
+    assert [door.target for door in doors] == [
+        "/api/conversations/c1/events/00000000-0000-0000-0000-000000000001",
+        "/api/file/download?path=%2Fw",
+        "/v1/models",
+        "/alive",
+    ]
+    assert [list(door.places) for door in doors] == [["header"], ["header"], ["header", "bearer"], ["header"]]
+    assert [bool(door.open) for door in doors] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("raw", [b"[]", b'{"paths": []}', b'{"paths": {"/x": 7}}', b"{}"])
+def test_a_schema_that_is_none_has_no_paths(raw: bytes) -> None:
+    assert access._paths(raw) == {}
+
+
+def test_an_archive_is_looked_into() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a/state.json", json.dumps({"key": "x"}))
+    assert list(access._files(Reply(code=200, body=packed.getvalue()))) == [
+        ("", packed.getvalue()),
+        ("a/state.json", b'{"key": "x"}'),
+    ]
+    cut = packed.getvalue()[:-4]
+    for body in (b"no", b"", cut):
+        assert list(access._files(Reply(code=200, body=body))) == [("", body)]
+
+
+@pytest.mark.parametrize(
+    "operation", [{"get": 7}, {"get": {"security": 7, "parameters": "x"}}, {"get": {"security": [7]}}]
+)
+def test_an_operation_that_is_none_is_a_route_that_needs_a_key(operation: dict[str, Any]) -> None:
+    door = access._route("get", "/x", operation, {"conversation": "c1", "workspace": "/w"})
+    assert (door.target, door.places, door.open) == ("/x", ["header"], "")
