@@ -42,11 +42,7 @@ def container_processes(init: int) -> list[ContainerProcess]:
 
 
 def server_of(init: int) -> ContainerProcess | None:
-    """The server: what the container's init started, or the first process itself when that is no init.
-
-    A server packed into one file has a parent of the same name that only unpacks it and waits; the child is the server. (The
-    same picture under Python is a server that is about to start something, and the parent is the server.)
-    """
+    """The server: what the container's init started, or the first process itself when that is no init."""
     first = _container_process(init) if init else None
     if first is None:
         return None
@@ -57,10 +53,18 @@ def server_of(init: int) -> ContainerProcess | None:
         if not children:
             return None
         server = children[0]
-    if not server.name.startswith("python"):
-        twins = [process for process in below if process.parent == server.pid and process.command == server.command]
-        return twins[0] if twins else server
-    return server
+    return unpacked(server)
+
+
+def unpacked(found: ContainerProcess) -> ContainerProcess:
+    """A server packed into one file has a parent of the same command that only unpacks it, which takes a moment, and waits: the child
+    is the server, as soon as there is one. (The same picture under Python is a server that is about to start something, and the
+    parent is the server.)"""
+    if found.name.startswith("python"):
+        return found
+    below = container_processes(found.pid)
+    twins = (process for process in below if process.parent == found.pid and process.command == found.command)
+    return next(twins, found)
 
 
 def _container_process(pid: int) -> ContainerProcess | None:

@@ -26,7 +26,7 @@ from tailproof.provision.errors import EngineError
 from tailproof.targets import cgroup
 from tailproof.targets.container_files import ArchiveStream, directories, open_to_all, pack
 from tailproof.targets.container_lives import Lives
-from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of
+from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of, unpacked
 from tailproof.targets.engine_events import EngineEvents
 from tailproof.targets.own_clock import OwnClock
 from tailproof.targets.port import HOST, Port
@@ -89,7 +89,10 @@ class ContainerServer:
 
     def server_pid(self) -> int:
         """On the host; 0 when it is not alive."""
-        return self._server.pid if self._server is not None and self._server.lives() else 0
+        if self._server is None or not self._server.lives():
+            return 0
+        self._server = unpacked(self._server)
+        return self._server.pid
 
     def state(self) -> Literal["running", "paused", "dead"]:
         """What the engine says of the container, and the kernel of the process in it."""
@@ -112,7 +115,7 @@ class ContainerServer:
                 for process in container_processes(self._init()):
                     self._signal(process, number)
             case "server":
-                if self._server is not None:
+                if self.server_pid() and self._server is not None:
                     self._signal(self._server, number)
 
     def wait_dead(self, budget: Budget) -> None:

@@ -1,4 +1,4 @@
-"""Mutations of the catalogue: a guarantee that always says one thing, or never convicts in one of its ways, fails a row."""
+"""Mutations of the catalogue: a guarantee that always says one thing, or overlooks one way of breaking it, fails a row."""
 
 from __future__ import annotations
 
@@ -58,9 +58,3 @@ def test_one_that_overlooks_one_way_of_breaking_it_fails_a_row(
 
     swapped(monkeypatch, replace(whole, judge=judge_half))
     assert failing([row for row in ROWS if row.guarantee == identity and row.signature == signature])
-
-
-@pytest.mark.parametrize("identity", sorted(one.id for one in CATALOGUE.values() if one.applies.__name__ != "always"))
-def test_one_that_is_about_every_trial_fails_a_row(identity: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    swapped(monkeypatch, replace(CATALOGUE[identity], applies=lambda header: ""))
-    assert failing([row for row in ROWS if row.guarantee == identity])
