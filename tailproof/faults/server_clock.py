@@ -46,8 +46,8 @@ class Step:
     def available(self, capabilities: frozenset[str]) -> str | None:
         if "own-clock" not in capabilities:
             return (
-                "a server's clock can be set for pypi:VERSION, src:DIR and docker:IMAGE, where libfaketime is installed "
-                "(apt-get install libfaketime)"
+                "the clock of this server cannot be set: released ones fail under libfaketime (EINVAL in their event loop); "
+                "the reference server runs with it where it is installed (apt-get install libfaketime)"
             )
         return None
 

@@ -12,13 +12,11 @@ from tailproof.provision.engine import connect, engine_does
 from tailproof.provision.images import VERSION_LABEL
 from tailproof.provision.recipe import ImageRecipe
 from tailproof.targets.container_server import ContainerServer
-from tailproof.targets.own_clock import CAPABILITY
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
 
-CAPABILITIES = (
-    frozenset({"restart", "kill", "pause", "oom", "new-container", "disk", "model", "deferred-init", "tool-journal"})
-    | CAPABILITY
+CAPABILITIES = frozenset(
+    {"restart", "kill", "pause", "oom", "new-container", "disk", "model", "deferred-init", "tool-journal"}
 )
 
 

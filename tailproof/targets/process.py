@@ -11,17 +11,15 @@ from tailproof.targets.process_server import ProcessServer
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
 
-CAPABILITIES = frozenset({"restart", "kill", "pause", "disk", "model", "deferred-init", "tool-journal"}) | CAPABILITY
+CAPABILITIES = frozenset({"restart", "kill", "pause", "disk", "model", "deferred-init", "tool-journal"})
 
 
 class ProcessTarget:
     """Starts servers with an interpreter and the arguments of the adapter.
 
     `provide` finds or builds the installation, once per check. `program` replaces the module that the adapter launches, for
-    another server of the same protocol: `("/path/to/server.py",)`.
+    another server of the same protocol: `("/path/to/server.py",)`. `own_clock`: it runs with libfaketime.
     """
-
-    capabilities: frozenset[str] = CAPABILITIES
 
     def __init__(
         self,
@@ -31,7 +29,9 @@ class ProcessTarget:
         provide: Callable[[Budget], Installation],
         version: str = "",
         program: Sequence[str] = (),
+        own_clock: bool = False,
     ) -> None:
+        self.capabilities = CAPABILITIES | (CAPABILITY if own_clock else frozenset())
         self.spec = spec
         self.version = version
         self.facts: Mapping[str, str] = {}

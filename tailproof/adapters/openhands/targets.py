@@ -87,6 +87,7 @@ def _reference(asked: TargetSpec) -> Target:
         provide=lambda budget: installed,
         version=installed.version,
         program=(program, *(("--broken", asked.what) if asked.what else ())),
+        own_clock=True,
     )
 
 
