@@ -1,4 +1,4 @@
-"""Plays every broken server and client, and the reference in the same situations: `python -m bench.variants [--variants GLOB] [-n N]`.
+"""Plays every broken server and client, and the reference in the same situations: `python -m bench.variants [--variants GLOB...] [-n N]`.
 
 Keeps the newest line of each in `variants.jsonl`; `python -m bench.catalogue` writes them into docs/variants.md.
 """
@@ -25,6 +25,7 @@ from fixtures.broken.variant import Variant  # noqa: E402
 from tailproof.outgoing.atomic import write_atomically  # noqa: E402
 from tailproof.ownership.scratch import workroom  # noqa: E402
 
+SAYS_CHARS = 160
 LINES = Path(__file__).resolve().parent / "variants.jsonl"
 
 
@@ -49,18 +50,20 @@ def kept() -> dict[str, Line]:
 def main() -> int:
     """Play; 0 when each is convicted by its own guarantee, and the reference of nothing."""
     parser = argparse.ArgumentParser(prog="python -m bench.variants", description=__doc__)
-    parser.add_argument("--variants", default="*", metavar="GLOB")
+    parser.add_argument("--variants", nargs="+", default=["*"], metavar="GLOB")
     parser.add_argument("-n", dest="parallel", type=int, default=2, help="how many at once")
     given = parser.parse_args()
-    chosen = [variant for variant in VARIANTS if fnmatchcase(variant.name, given.variants)]
+    chosen = [variant for variant in VARIANTS if any(fnmatchcase(variant.name, glob) for glob in given.variants)]
     situations = sorted({variant.scenario for variant in chosen if variant.scenario})
     with workroom() as place, ThreadPoolExecutor(given.parallel) as pool:
         lines = [
             *pool.map(lambda variant: _played(variant, place / variant.name), chosen),
             *pool.map(lambda name: _honest(name, place / f"honest-{name}"), situations),
         ]
+    there_are = {variant.name for variant in VARIANTS} | {_reference_in(variant.scenario) for variant in VARIANTS}
     known = kept() | {line.name: line for line in lines}
-    write_atomically(LINES, b"".join(msgspec.json.encode(line) + b"\n" for _, line in sorted(known.items())))
+    kept_lines = [known[name] for name in sorted(known.keys() & there_are)]
+    write_atomically(LINES, b"".join(msgspec.json.encode(line) + b"\n" for line in kept_lines))
     wrong = [line for line in lines if line.wrong]
     for line in wrong:
         print(f"{line.name}: {line.wrong}")
@@ -71,7 +74,7 @@ def _played(variant: Variant[Any], place: Path) -> Line:
     try:
         found = convicted(variant, place)
     except Exception as error:  # noqa: BLE001 - the others are played all the same
-        return _line(variant.name, [], f"the trial failed: {error}")
+        return _line(variant.name, [], _failed(error))
     return _line(variant.name, sorted(found), wrongly(variant, found))
 
 
@@ -79,8 +82,16 @@ def _honest(name: str, place: Path) -> Line:
     try:
         found = sorted(convictions(play(scenario(name, ""), place)))
     except Exception as error:  # noqa: BLE001 - the same
-        return _line(f"reference in {name}", [], f"the trial failed: {error}")
-    return _line(f"reference in {name}", found, f"{', '.join(found)} convicts the reference" if found else "")
+        return _line(_reference_in(name), [], _failed(error))
+    return _line(_reference_in(name), found, f"{', '.join(found)} convicts the reference" if found else "")
+
+
+def _reference_in(scenario: str) -> str:
+    return f"reference in {scenario}"
+
+
+def _failed(error: Exception) -> str:
+    return f"the trial failed: {str(error).partition(chr(10))[0][:SAYS_CHARS]}"
 
 
 def _line(name: str, found: list[str], wrong: str) -> Line:
