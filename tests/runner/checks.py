@@ -12,6 +12,18 @@ from pathlib import Path
 from tailproof.reports import json
 from tailproof.reports.result import Result
 
+ASKED_FOR = (
+    "calm",
+    "deferred-init",
+    "kill-tool-running",
+    "message-*",
+    "oom-*",
+    "restart-*",
+    "stream-lag",
+    "stream-sliced",
+    "stream-tail-dropped",
+)
+"""Scenarios of the gate, those that need a container or Toxiproxy among them."""
 CHECK_S = 300
 
 

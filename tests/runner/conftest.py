@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from checks import Checked, tailproof
+from checks import ASKED_FOR, Checked, tailproof
 
 
 @pytest.fixture(scope="session")
 def reference_check(tmp_path_factory: pytest.TempPathFactory) -> Checked:
-    """The gate tier on the honest server with the plain client, one trial at a time."""
+    """A part of the gate on the honest server with the plain client, one trial at a time. `python -m bench.variants` plays that server in
+    every situation of a variant."""
     out = tmp_path_factory.mktemp("reference")
-    return tailproof("check", "reference", "--client", "plain", "--out", str(out))
+    wanted = [word for name in ASKED_FOR for word in ("--scenario", name)]
+    return tailproof("check", "reference", "--client", "plain", *wanted, "--out", str(out))

@@ -10,19 +10,18 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from checks import CHECK_S, Checked, tailproof
+from checks import ASKED_FOR, CHECK_S, Checked, tailproof
 
 from tailproof import resources
 from tailproof.history.reader import History
 from tailproof.provision.toxiproxy import available
 from tailproof.runner.check import catalogue
 from tailproof.runner.rejudge import judge_again
-from tailproof.scenario.load import of_tier
 
 FEW = ("calm", "kill-tool-running", "deferred-init")
 NEEDS_A_CONTAINER = {"oom-server", "oom-child", "restart-new-container"}
 NEEDS_TOXIPROXY = {"stream-sliced"} if available() else set[str]()
-PLAYED = {scenario.name for scenario in of_tier(catalogue(), "gate")} - NEEDS_A_CONTAINER - NEEDS_TOXIPROXY
+PLAYED = {scenario.name for scenario in catalogue(ASKED_FOR)} - NEEDS_A_CONTAINER - NEEDS_TOXIPROXY
 
 
 def test_the_honest_server_opens_the_gate(reference_check: Checked) -> None:
@@ -48,7 +47,17 @@ def test_every_fault_of_the_check_is_proven(reference_check: Checked) -> None:
 def test_a_trial_ends_in_the_one_order(reference_check: Checked) -> None:
     for trial in reference_check.result.trials:
         names = [phase.name for phase in trial.phases]
-        end = ["healing", "recovering", "reading", "stopping", "reading the disk", "clearing", "removing", "ended"]
+        end = [
+            "healing",
+            "recovering",
+            "reading",
+            "delivering",
+            "stopping",
+            "reading the disk",
+            "clearing",
+            "removing",
+            "ended",
+        ]
         assert names[-len(end) :] == end
 
 
