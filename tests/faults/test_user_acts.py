@@ -78,7 +78,11 @@ def test_an_act_lands_when_the_stream_shows_the_event_of_its_point(tmp_path: Pat
 
 
 def test_the_events_are_listed_while_a_tool_is_held(tmp_path: Path) -> None:
-    history = play(tmp_path, {"act": "user.list", "at": "tool-running:1", "until": "returned"}, script=GATED)
+    history = play(
+        tmp_path,
+        {"act": "user.request", "at": "tool-running:1", "until": "returned", "with": {"verb": "page"}},
+        script=GATED,
+    )
     assert list(steps(history)) == ["intent", "done", "proven", "ended"]
     held = next(one for one in history.rendezvous if one.stage == "released")
     listed = next(request for request in history.requests if request.verb == "load")

@@ -19,7 +19,7 @@ from tailproof.history.reader import History
 from tailproof.yamlfile import load
 
 BUGS = load(ROWS, Rows).rows
-PLAYED = {json.loads(line)["row"] for line in LINES.read_text().splitlines()}
+PLAYED = {line["row"] for line in map(json.loads, LINES.read_text().splitlines()) if line["outcomes"]}
 CELLS = [(row, side) for row in BUGS if row.id in PLAYED for side in SIDES if side == "bad" or row.good]
 
 

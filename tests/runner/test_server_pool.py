@@ -84,6 +84,12 @@ def test_a_closed_pool_leaves_nothing_running(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_only_faults_of_the_path_and_of_other_users_leave_a_server_as_it_was(name: str) -> None:
     scenario = SCENARIOS[name]
-    faults = {plan.fault.partition(".")[0] for plan in scenario.faults} & {"process", "memory"}
-    special = scenario.server.dormant or scenario.server.memory or scenario.server.environment or scenario.seeded
+    faults = {plan.fault.partition(".")[0] for plan in scenario.faults} & {"process", "memory", "disk", "clock"}
+    special = (
+        scenario.server.hooks
+        or scenario.server.dormant
+        or scenario.server.memory
+        or scenario.server.environment
+        or scenario.seeded
+    )
     assert may_share(scenario) is not bool(faults or special)

@@ -14,6 +14,7 @@ from fixtures.sabotage.cell import Cell, Situation  # noqa: E402
 from fixtures.sabotage.situations import CALM, CUT, KILLED, REPORTING  # noqa: E402
 from fixtures.sabotage.stage import Stage  # noqa: E402
 from fixtures.sabotage.table import CELLS  # noqa: E402
+from tailproof.acts.catalogue import CATALOGUE as ACTS  # noqa: E402
 from tailproof.faults.catalogue import CATALOGUE as FAULTS  # noqa: E402
 
 PAGE = ROOT / "docs/sabotage.md"
@@ -54,9 +55,18 @@ def test_no_gate_opens_and_nobody_is_accused(stage: Stage, cell: Cell) -> None:
     assert any(cell.blames in doubt for doubt in gate.doubts), gate.doubts
 
 
+NOT_YET = {
+    *(f"hooks.{does}" for does in ("down", "hang", "refuse", "slow")),
+    *(f"user.{act}" for act in ("confirm", "fork", "interrupt", "probe-access", "reject", "run", "send-spoiled")),
+    "clock.step",
+    "disk.damage",
+}
+"""Kinds that nobody has made do nothing yet."""
+
+
 def test_every_kind_of_fault_is_made_to_do_nothing() -> None:
     done = {cell.done.partition("`")[2].partition("`")[0] for cell in CELLS if cell.name.startswith("no-op-")}
-    assert done == FAULTS.keys()
+    assert (FAULTS.keys() | ACTS.keys()) - done == NOT_YET
 
 
 def test_the_page_holds_every_cell() -> None:
