@@ -221,7 +221,9 @@ def _one_finish(history: History, run: BegunRun) -> Verdict:
         return inconclusive("the model said that it is done, and the run was not seen to end")
     if end.neutral in ("interrupted", "waiting"):
         return excused("the run was stopped, or waits for somebody", evidence=[said, *evidence])
-    if end.t_ns < last.t_ns:
+    # A server may have acted on an answer before the model has written down that it was sent.
+    asked_ns = max((call.t_ns for call in calls if call.stage == "asked" and call.t_ns <= last.t_ns), default=last.t_ns)
+    if end.t_ns < asked_ns:
         return inconclusive("the run was seen to rest before the model said that it is done")
     if end.neutral in ("failed", "stuck"):
         return violated(

@@ -127,6 +127,12 @@ ROWS = [
     Row("model.sound", "one-id-twice-by-the-server", VIOLATED, one_id_twice, "unpaired"),
     Row("loop.finishes", "done", HOLDS, lambda: said_so("finished")),
     Row("loop.finishes", "on-the-last-step", HOLDS, lambda: said_so("finished").plan(max_iterations=4)),
+    Row(
+        "loop.finishes",
+        "the-answer-was-written-down-after-the-end",
+        HOLDS,
+        lambda: said_so("finished").move(ModelCall, {"stage": "answered", "turn": 3}, 3.1),
+    ),
     Row("loop.finishes", "an-error-although-done", VIOLATED, lambda: said_so("error"), "done-and-failed"),
     Row("loop.finishes", "stuck-although-done", VIOLATED, lambda: _stuck_although_done(), "done-and-stuck"),
     Row("loop.finishes", "paused", NOT_APPLICABLE, lambda: said_so("paused")),
