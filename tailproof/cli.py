@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 
 import click
 
-import tailproof
 from tailproof.extensions import Part
 from tailproof.history.header import SEEDS
 from tailproof.incoming import BadInput
@@ -62,7 +61,7 @@ def _show(error: click.ClickException) -> None:
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(tailproof.__version__, prog_name="tailproof")
+@click.version_option(package_name="tailproof", prog_name="tailproof")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Can an agent server be trusted when the network lags, the process dies and the container restarts?"""
