@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tailproof.guarantees.about import a_restart
 from tailproof.guarantees.verdict import (
     Guarantee,
@@ -16,15 +18,18 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
 from tailproof.history.parameters import parameter
+from tailproof.history.plan import damages_state
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
 from tailproof.history.server_records import Request, Stream
 from tailproof.history.timeline import SECOND, accepted, last_ns, seconds
 from tailproof.history.traffic import attempts, client_streams, failed_requests, requests_of_the_ready, spoiled_spans
+from tailproof.history.views import same
 
 WORK = ("create", "send", "run")
 """What a conversation needs of its server."""
+READS = ("status", "load")
 
 
 def ready(history: History) -> Verdict:
@@ -150,17 +155,53 @@ def _turned_away(history: History) -> Stream | None:
 
 
 def returns(history: History) -> Verdict:
-    """A server that is stopped or killed and started again is ready within T, and stays.
+    """A server that is stopped or killed and started again is ready within T, stays, and knows the conversations that it had.
 
     Judged for each life that follows an end which the harness caused. One that ends by itself before it is ready, and one that runs
-    and does not get ready, does not return; the trial waits for it as long as `server.ready` allows.
+    and does not get ready, does not return; the trial waits for it as long as `server.ready` allows. `conversation-not-found`: after
+    it was ready it answered 404 for a conversation whose status an earlier life had shown, which nobody deleted, and whose state no
+    fault had damaged. That it is found a minute later is no excuse: who asks once believes that it is gone.
     """
     limit_s = parameter(history.header, "server.ready")
     later = [life for life in history.lives if life.stage == "started" and life.epoch > 0]
     return all_of(
-        (_one_return(history, life, limit_s) for life in later),
+        (verdict for life in later for verdict in (_one_return(history, life, limit_s), *_known_again(history, life))),
         nothing="the server was not started again after its end",
     )
+
+
+def _known_again(history: History, started: Life) -> Iterator[Verdict]:
+    """For each conversation that an earlier life had shown, and that somebody asked this life for."""
+    back = next((life for life in history.lives if life.epoch == started.epoch and life.stage == "ready"), None)
+    if back is None or damages_state(history.header):
+        return
+    for conversation in sorted({same(one.conversation) for one in history.statuses if one.epoch < started.epoch}):
+        mine = [one for one in history.requests if same(one.conversation) == conversation and not one.rule]
+        deleted_ns = next((one.began_ns for one in mine if one.verb == "delete" and accepted(one)), last_ns(history))
+        reads = [
+            one
+            for one in mine
+            if one.verb in READS and one.epoch == started.epoch and back.t_ns < one.began_ns and one.t_ns < deleted_ns
+        ]
+        missed = [one for one in reads if one.code == 404]
+        if not missed:
+            if found := sum(accepted(one) for one in reads):
+                yield holds("the conversation was there again", compared={"reads after a return": found})
+            continue
+        found_ns = min((one.t_ns for one in reads if accepted(one) and one.t_ns > missed[-1].t_ns), default=0)
+        yield violated(
+            f"ready again, the server did not find a conversation that it had: 404 to {len(missed)} of {len(reads)} reads, "
+            + (f"until {seconds(found_ns - back.t_ns)} s after it was ready" if found_ns else "to the end"),
+            signature="conversation-not-found",
+            expected=["200"],
+            seen=[f"404 {seconds(one.t_ns - back.t_ns)} s after it was ready" for one in missed],
+            evidence=[
+                at(back, "ready again"),
+                at(missed[0], "not found"),
+                at(missed[-1], "not found for the last time"),
+            ],
+            not_found=len(missed),
+        )
 
 
 def _one_return(history: History, started: Life, limit_s: float) -> Verdict:
@@ -223,10 +264,10 @@ GUARANTEES = (
     Guarantee(
         id="server.returns",
         level=Level.MUST,
-        promise="A server that is stopped or killed and started again is ready within T.",
+        promise="A server that is stopped or killed and started again is ready within T, with the conversations that it had.",
         judge=returns,
         applies=a_restart,
-        rests_on=frozenset({ENGINE}),
+        rests_on=frozenset({ENGINE, STATUS}),
         rests_on_time=True,
         judges_break_offs=True,
     ),

@@ -157,11 +157,11 @@ class Participants(Assembly):
             return
         self.at_work = ("server", "run")
         probe = RecoveryProbe(self.observer, self.adapter, self._log, self.budget, conversation=self.conversation)
+        limit_s = self._recorder.header.parameters["status.crash"] - (time.monotonic_ns() - self._ready_ns) / SECOND
         if not was_active:
-            probe.subscribe()
+            probe.find(limit_s)
             return
-        limit_s = self._recorder.header.parameters["status.crash"]
-        probe.look(limit_s - (time.monotonic_ns() - self._ready_ns) / SECOND)
+        probe.look(limit_s)
         self.run_control.since_ns = time.monotonic_ns()
         self.run_control.gave_up = not probe.push()
 

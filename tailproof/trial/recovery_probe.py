@@ -40,6 +40,17 @@ class RecoveryProbe:
         )
         self.subscribe()
 
+    def find(self, within_s: float) -> None:
+        """The status by GET and the number of events, until both are there or `within_s` is over; then a subscription. For a conversation
+        that was at rest."""
+        try:
+            self._budget.wait_for(
+                "the conversation to be there after the restart", self._is_there, within=within_s, every=0.5
+            )
+        except DeadlineMissed as missed:
+            self._log.write(records.Missed(missed.waited_for, missed.seconds, missed.saw))
+        self.subscribe()
+
     def subscribe(self) -> None:
         """Subscribe past the wire, if the server lets us; from here on nobody listens if it does not."""
         try:
@@ -54,6 +65,12 @@ class RecoveryProbe:
         if answer.ok:
             self._observer.poll(self._conversation)
         return answer.ok
+
+    def _is_there(self) -> bool:
+        """One that fails in any other way is judged for that."""
+        return bool(self._observer.read_status(self._conversation)) and (
+            self._observer.ask(lambda api, conversation: api.count(conversation)[0], self._conversation).code != 404
+        )
 
     def _wait_not_active(self, waited_for: str, within_s: float, *, after_load: bool) -> None:
         def rests() -> bool:

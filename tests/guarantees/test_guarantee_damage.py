@@ -79,6 +79,12 @@ ROWS = [
     Row("server.returns", "damaged", HOLDS, lambda: damaged("o1")),
     Row(
         "server.returns",
+        "damaged-state-and-not-found",
+        HOLDS,
+        lambda: damaged(to="state").ask(10.5, "status", 404, epoch=1),
+    ),
+    Row(
+        "server.returns",
         "damaged-and-dies",
         VIOLATED,
         lambda: damaged("o1").until(6.0).put(6.0, Life(stage="died", epoch=1, exit_code=5)),

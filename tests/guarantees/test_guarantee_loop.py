@@ -409,6 +409,26 @@ ROWS = [
         "never-ready-again",
     ),
     Row("server.returns", "nobody-waited", INCONCLUSIVE, lambda: gone(0)),
+    Row(
+        "server.returns",
+        "not-found-at-first",
+        VIOLATED,
+        lambda: crashed().ask(10.5, "status", 404, epoch=1),
+        "conversation-not-found",
+    ),
+    Row("server.returns", "not-found-before-it-was-ready", HOLDS, lambda: crashed().ask(9.5, "status", 404, epoch=1)),
+    Row(
+        "server.returns",
+        "not-found-once-deleted",
+        HOLDS,
+        lambda: crashed().ask(21.0, "delete", epoch=1).ask(21.5, "status", 404, epoch=1),
+    ),
+    Row(
+        "server.returns",
+        "another-was-not-found",
+        HOLDS,
+        lambda: crashed().ask(10.5, "status", 404, epoch=1, conversation="c2"),
+    ),
     Row("server.returns", "calm", NOT_APPLICABLE, calm),
 ]
 
