@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tailproof.faults import hooks
 from tailproof.faults.disk import Damage
+from tailproof.faults.disk_refusing import Full, ReadOnly
 from tailproof.faults.fault import Make
 from tailproof.faults.memory import ChildOom, ServerOom
 from tailproof.faults.network import ToxicFault
@@ -28,6 +29,8 @@ KINDS: Mapping[str, Make] = {
     "process.restart": Restart,
     "process.pause": Pause,
     "disk.damage": Damage,
+    "disk.full": Full,
+    "disk.read-only": ReadOnly,
     "clock.step": Step,
     "memory.server": ServerOom,
     "memory.child": ChildOom,

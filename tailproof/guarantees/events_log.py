@@ -58,7 +58,8 @@ def complete(history: History, conversation: str) -> Verdict:
 
     *Seen* is a durable event on any subscription, page, disk (of any life of the server), callback or client list, before the
     final reading began; a user message that the server accepted (2xx); and a tool call whose result the loop told the model:
-    it and its end are in the log. Not due is what a fault destroyed on the disk. What only the last reading of the disk holds,
+    it and its end are in the log. What the log shows at last is on the disk when the server has ended (`not-persisted`): without that
+    the next start takes it back. Not due is what a fault destroyed on the disk. What only the last reading of the disk holds,
     behind all that the log holds, came after the reading and is counted apart. Snapshots and deltas are not durable.
     """
     log = log_of(history, conversation)
@@ -105,6 +106,16 @@ def complete(history: History, conversation: str) -> Verdict:
             lost=len(calls),
             in_log=len(log.events),
         )
+    unkept = _not_on_disk(history, conversation, log)
+    if unkept:
+        return violated(
+            f"{len(unkept)} of {len(log.events)} events of the final log were not on the disk when the server had ended",
+            signature="not-persisted",
+            expected=[event.id for event in unkept],
+            evidence=[at(event, f"{event.name} {event.id} was shown here") for event in unkept],
+            lost=len(unkept),
+            in_log=len(log.events),
+        )
     seen = {event.id for one in others for event in one.events if event.durable and event.id in log.position}
     return holds(
         f"all {len(seen)} events that were seen are among the {len(log.events)} of the final log",
@@ -113,6 +124,15 @@ def complete(history: History, conversation: str) -> Verdict:
         lists=len(others),
         later=later,
     )
+
+
+def _not_on_disk(history: History, conversation: str, log: Log) -> list[Event]:
+    """What the final pages hold and the final reading of the disk does not."""
+    last = next((one for one in reversed(lists_of(history, conversation, "disk")) if one.final and one.complete), None)
+    if last is None or log.read_as.source != "page":
+        return []
+    kept = set(last.ids)
+    return [event for event in log.events if event.durable and event.id not in kept]
 
 
 def _told_to_the_model(history: History, conversation: str, log: Log) -> dict[str, ModelCall]:

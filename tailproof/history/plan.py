@@ -20,6 +20,8 @@ CLOCK = "clock.step"
 """The fault that sets the server's clock."""
 DAMAGE = "disk.damage"
 """The fault that damages a file of a conversation while the server is stopped."""
+ON_OWN_DISK = frozenset({"disk.full", "disk.read-only"})
+"""Faults for which the server's data needs a filesystem of its own."""
 RESTARTS = KILLS | {STOP, DAMAGE}
 """Faults that end a life of the server; it is started again."""
 BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.timeout", "network.limit_data"})

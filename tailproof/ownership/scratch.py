@@ -19,6 +19,7 @@ import msgspec
 from tailproof.incoming import json
 from tailproof.incoming.files import BadFile, read_bytes
 from tailproof.incoming.limits import OWNER_BYTES, Unsound
+from tailproof.ownership import mounts
 from tailproof.ownership.owners import Owner, owner_id, whereabouts
 
 OWNER_FILE = ".tailproof-owner"
@@ -80,18 +81,16 @@ def owner_of(directory: Path) -> Owner | None:
 
 
 def remove(directory: Path) -> None:
-    """Remove a scratch directory; nothing happens when it is gone. Raises OSError, also when something is mounted in it: a build
-    that was killed may have left the machine's own `/dev` there."""
-    inside = [place for place in _mounts() if directory in place.parents or place == directory]
-    if inside:
-        raise OSError(f"{inside[0]} is mounted in it: unmount that first")
+    """Remove a scratch directory, and what we mounted in it; nothing happens when it is gone. Raises OSError, also when something else
+    is mounted there: a build that was killed may have left the machine's own `/dev`."""
+    inside = mounts.inside(directory)
+    for place, ours in inside.items():
+        if not ours:
+            raise OSError(f"{place} is mounted in it: unmount that first")
+    for place in inside:
+        mounts.unmount(place)
     with suppress(FileNotFoundError):
         shutil.rmtree(directory)
-
-
-def _mounts() -> list[Path]:
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return [Path(line.split()[4].encode().decode("unicode_escape")) for line in lines]
 
 
 def _prefix(owner: Owner) -> str:

@@ -29,6 +29,7 @@ from tailproof.targets.container_lives import Lives
 from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of, unpacked
 from tailproof.targets.engine_events import EngineEvents
 from tailproof.targets.own_clock import OwnClock
+from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.process_server import split
 from tailproof.targets.target import Death, Place, Plan, Scope, ServerFailed, TargetError
@@ -49,6 +50,7 @@ class ContainerServer:
         self._image = image
         self._version = version
         self._clock = OwnClock(plan.directory / "clock", wanted=plan.own_clock)
+        self._disk = OwnDisk(plan.directory / "disk", wanted=plan.own_disk)
         self._port = Port()
         self._address = ""
         self._engine: docker.DockerClient | None = None
@@ -70,8 +72,11 @@ class ContainerServer:
         self._address = address()
         self._engine = connect()
         self._events = EngineEvents(self._plan.owner.trial, self._lives.on_event)
+        self._disk.begin()
         with engine_does("making a volume"):
-            self._engine.volumes.create(self._volume, labels=marks.labels(self._plan.owner))
+            self._engine.volumes.create(
+                self._volume, labels=marks.labels(self._plan.owner), driver_opts=self._on_disk()
+            )
         self._create()
         self._run(budget, "first")
 
@@ -242,10 +247,15 @@ class ContainerServer:
             self._engine = None
         if self._events is not None:
             self._events.close()
+        self._disk.end()
         self._port.release()
         if existed:
             self._containers = []
             self._lives.record("removed")
+
+    def own_disk(self) -> OwnDisk:
+        """The volume lies on it."""
+        return self._disk
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -254,6 +264,12 @@ class ContainerServer:
         if not self._containers:
             raise TargetError("the server was not started")
         return self._containers[-1]
+
+    def _on_disk(self) -> dict[str, str]:
+        """What makes a volume of a directory of this machine."""
+        if not self._disk.wanted:
+            return {}
+        return {"type": "none", "o": "bind", "device": str(self._disk.place.resolve())}
 
     def _create(self) -> None:
         assert self._engine is not None, "start() comes before restart()"

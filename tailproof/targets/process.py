@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tailproof.protocol.adapter import Adapter
 from tailproof.provision.installations import Installation
-from tailproof.targets.own_clock import CAPABILITY
+from tailproof.targets import own_clock as clocks
+from tailproof.targets import own_disk as disks
 from tailproof.targets.process_server import ProcessServer
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
@@ -31,7 +32,7 @@ class ProcessTarget:
         program: Sequence[str] = (),
         own_clock: bool = False,
     ) -> None:
-        self.capabilities = CAPABILITIES | (CAPABILITY if own_clock else frozenset())
+        self.capabilities = CAPABILITIES | disks.CAPABILITY | (clocks.CAPABILITY if own_clock else frozenset())
         self.spec = spec
         self.version = version
         self.facts: Mapping[str, str] = {}

@@ -19,6 +19,7 @@ from tailproof.ownership import marks, processes
 from tailproof.ownership.scratch import scratch
 from tailproof.protocol.adapter import Adapter, Places
 from tailproof.targets.own_clock import OwnClock
+from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
@@ -55,6 +56,7 @@ class ProcessServer:
             root=str(root), workspace=str(root / "workspace"), conversations=str(root / "conversations")
         )
         self._log = plan.directory / "server.log"
+        self._disk = OwnDisk(root, wanted=plan.own_disk)
         self.url = f"http://{HOST}:{self._port.number}"
         self.epoch = -1
         self.workspace = self._places.workspace
@@ -145,6 +147,10 @@ class ProcessServer:
         """By the file that libfaketime reads."""
         self._clock.set(offset_s)
 
+    def own_disk(self) -> OwnDisk:
+        """It begins with the first life."""
+        return self._disk
+
     def server_pid(self) -> int:
         """0 when it is not alive."""
         return self._process.pid if self._process is not None and self.alive() else 0
@@ -210,6 +216,7 @@ class ProcessServer:
         processes.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
         self._join()
         self._process = None
+        self._disk.end()
         self._port.release()
         if self._scratch is not None:
             with suppress(FileNotFoundError):
@@ -220,6 +227,7 @@ class ProcessServer:
 
     def _launch(self, place: str) -> None:
         self.epoch += 1
+        self._disk.begin()
         for needed in (self._places.workspace, self._places.conversations, self.journal):
             Path(needed).mkdir(parents=True, exist_ok=True)
         launch = self._adapter.launch(

@@ -12,6 +12,7 @@ from tailproof.outgoing.masking import Masker
 from tailproof.ownership.owners import Owner
 from tailproof.protocol.adapter import Adapter
 from tailproof.provision.errors import Unavailable
+from tailproof.targets.own_disk import OwnDisk
 from tailproof.waiting import Budget
 
 Scope = Literal["server", "group", "container"]
@@ -22,7 +23,17 @@ Place = Literal["in-place", "new-container"]
 always has a new pid and the same host name."""
 
 Capability = Literal[
-    "restart", "kill", "pause", "oom", "new-container", "disk", "model", "deferred-init", "tool-journal", "own-clock"
+    "restart",
+    "kill",
+    "pause",
+    "oom",
+    "new-container",
+    "disk",
+    "model",
+    "deferred-init",
+    "tool-journal",
+    "own-clock",
+    "own-disk",
 ]
 
 
@@ -57,6 +68,8 @@ class Plan:
     """The limit of the container; 0 for none. Needs the capability `oom`."""
     own_clock: bool = False
     """The server's clock can be set. Needs the capability `own-clock`."""
+    own_disk: bool = False
+    """The server's data lies on a small filesystem of its own. Needs the capability `own-disk`."""
     engine: EngineLog
     """Where lives, deaths and counters are written: the engine witness."""
 
@@ -116,6 +129,9 @@ class Server(Protocol):
     def set_clock(self, offset_s: float) -> None:
         """Let its clock be so much ahead of that of the machine, or behind it. Raises TargetError for a server without a clock of its
         own."""
+
+    def own_disk(self) -> OwnDisk:
+        """The filesystem that its data lies on. One of a server without one raises DiskError whatever it is asked for."""
 
     def counters(self) -> Mapping[str, float]:
         """Kernel counters: `memory.oom_kill`, `memory.peak_bytes`, `pids`; empty where the target has none."""

@@ -15,6 +15,7 @@ from tailproof.incoming.connection import Address, Connection
 from tailproof.incoming.route import CONNECT_S, LOOPBACK, Unreachable
 from tailproof.ownership import scratch
 from tailproof.protocol.adapter import Adapter
+from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -119,6 +120,10 @@ class UrlServer:
     def edit_disk(self, edit: Callable[[Path], None]) -> None:
         """Raises TargetError."""
         self._refuse("given a longer history")
+
+    def own_disk(self) -> OwnDisk:
+        """It has none."""
+        return OwnDisk(Path(), wanted=False)
 
     def set_clock(self, offset_s: float) -> None:
         """Raises TargetError."""

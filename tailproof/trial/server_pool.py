@@ -74,7 +74,13 @@ class PooledServer:
     """How many trials it has been taken for, this one included."""
 
     def make(
-        self, target: Target, *, environment: Mapping[str, str], memory_bytes: int, own_clock: bool = False
+        self,
+        target: Target,
+        *,
+        environment: Mapping[str, str],
+        memory_bytes: int,
+        own_clock: bool = False,
+        own_disk: bool = False,
     ) -> Server:
         """The server, not yet started; the one that is there when it was taken from the pool."""
         if self.server is None:
@@ -91,6 +97,7 @@ class PooledServer:
                     environment=environment,
                     memory_bytes=memory_bytes,
                     own_clock=own_clock,
+                    own_disk=own_disk,
                     engine=self.engine,
                 )
             )

@@ -44,6 +44,13 @@ ROWS = [
     Row("events.complete", "calm", HOLDS, calm),
     Row("events.complete", "kill-tool-running", HOLDS, crashed),
     Row("events.complete", "written-while-stopping", HOLDS, lambda: late_on_disk(calm())),
+    Row("events.complete", "never-written", VIOLATED, lambda: calm().forget("disk:9", "o2"), "not-persisted"),
+    Row(
+        "events.complete",
+        "disk-not-read-whole",
+        INCONCLUSIVE,
+        lambda: calm().forget("disk:9", "o2").alter(Reading, {"reading": "disk:9", "stage": "end"}, complete=False),
+    ),
     Row(
         "events.complete",
         "snapshot-is-not-durable",

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -35,7 +36,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
     """Prepares a target and gives a server of it that is not started yet; everything is removed at the end."""
     with ExitStack() as stack:
 
-        def begin(target: Target, *, environment: Mapping[str, str] | None = None, memory_bytes: int = 0) -> Trial:
+        def begin(target: Target, *, environment: Mapping[str, str] | None = None, **wanted: Any) -> Trial:
             target.prepare(Budget(600))
             owner = Owner(trial=uuid4().hex[:12], owner=owner_id())
             directory = scratch(owner)
@@ -49,8 +50,8 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
                 key="a-session-key-12",
                 secret="a-server-secret",
                 environment=environment or {},
-                memory_bytes=memory_bytes,
                 engine=recorder.witness("engine"),
+                **wanted,
             )
             server = target.server(plan)
             stack.callback(server.remove)

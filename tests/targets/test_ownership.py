@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from tailproof.ownership import marks, owners, processes, scratch
+from tailproof.ownership import marks, mounts, owners, processes, scratch
 from tailproof.ownership.owners import Owner
 from tailproof.provision.cache import cache, published
 from tailproof.provision.engine import connect
@@ -226,7 +226,7 @@ def test_a_directory_is_owned_before_there_is_anything_in_it(
 
 
 def test_what_is_mounted_in_a_directory_is_not_removed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "_mounts", lambda: [tmp_path / "tailproof-x" / "dev"])
+    monkeypatch.setattr(mounts, "inside", lambda directory: {directory / "dev": False})
     (tmp_path / "tailproof-x" / "dev").mkdir(parents=True)
     with pytest.raises(OSError, match="dev is mounted in it"):
         scratch.remove(tmp_path / "tailproof-x")
@@ -234,7 +234,7 @@ def test_what_is_mounted_in_a_directory_is_not_removed_with_it(tmp_path: Path, m
 
 
 def test_mount_points_are_known() -> None:
-    assert Path("/proc") in scratch._mounts()
+    assert mounts.inside(Path("/proc"))[Path("/proc")] is False
 
 
 # -- before a command begins --------------------------------------------------------------------------------------------
