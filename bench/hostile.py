@@ -1,6 +1,6 @@
 """The hostile servers: each is judged by a check of the command line, which ends in time and in bounded memory and says what it met.
 
-`python -m bench.hostile [--ways GLOB ...] [-n N]` plays the rows of `fixtures/hostile`, keeps the newest line of each in `hostile.jsonl`,
+`python -m bench.hostile [--ways GLOB ...] [--every K] [-n N]` plays the rows of `fixtures/hostile`, keeps the newest line of each in `hostile.jsonl`,
 and writes docs/hostile.md.
 """
 
@@ -46,12 +46,13 @@ def main() -> int:
     """Play; 0 when every row went as it says."""
     parser = argparse.ArgumentParser(prog="python -m bench.hostile", description=__doc__)
     parser.add_argument("--ways", nargs="+", default=["*"], metavar="GLOB")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="each K-th of them only")
     parser.add_argument(
         "-n", type=int, default=4, metavar="N", help="checks side by side: most of their time they wait"
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep what the checks wrote there")
     given = parser.parse_args()
-    ways = [way for way in WAYS if any(fnmatchcase(way.name, glob) for glob in given.ways)]
+    ways = [way for way in WAYS if any(fnmatchcase(way.name, glob) for glob in given.ways)][:: given.every]
     if not ways:
         parser.error(f"no way matches {' '.join(given.ways)}")
     with tempfile.TemporaryDirectory(prefix="tailproof-hostile-") as aside:
