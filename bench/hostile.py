@@ -1,7 +1,7 @@
 """The hostile servers: each is judged by a check of the command line, which ends in time and in bounded memory and says what it met.
 
-`python -m bench.hostile [--ways GLOB ...] [--every K] [-n N]` plays the rows of `fixtures/hostile`, keeps the newest line of each in `hostile.jsonl`,
-and writes docs/hostile.md.
+`python -m bench.hostile [--ways GLOB ...] [--every K] [-n N]` plays the rows of `fixtures/hostile`, keeps the newest line of each in
+`hostile.jsonl`, and writes docs/hostile.md.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> int:
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep what the checks wrote there")
     given = parser.parse_args()
-    ways = [way for way in WAYS if any(fnmatchcase(way.name, glob) for glob in given.ways)][:: given.every]
+    ways = [way for way in WAYS if any(fnmatchcase(way.name, glob) for glob in given.ways)][:: max(1, given.every)]
     if not ways:
         parser.error(f"no way matches {' '.join(given.ways)}")
     with tempfile.TemporaryDirectory(prefix="tailproof-hostile-") as aside:
