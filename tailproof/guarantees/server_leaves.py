@@ -28,7 +28,7 @@ def leaves_nothing(history: History) -> Verdict:
     found: dict[str, list[Counter]] = {}
     for counter in history.counters:
         found.setdefault(counter.name, []).append(counter)
-    measured: dict[str, float] = {}
+    measured: dict[str, Any] = {}
     if memory := found.get("server.memory_bytes"):
         measured["memory_mib_first"] = round(memory[0].value / MIB, 1)
         measured["memory_mib_last"] = round(memory[-1].value / MIB, 1)
