@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -59,6 +60,13 @@ class Beside:
         calls = [Turn(tools=[ToolCall(run=f"echo {number}", journal=False)]) for number in range(turns)]
         return cls(*stage.company.beside(name, [*calls, Turn(finish="done")]), turns)
 
+    def another(self, number: int) -> Beside:
+        """One more that asks the same address for the same answers. Servers keep a client, and its connection, for each address of a
+        model: with one of its own, each conversation would seem to leave something behind."""
+        workspace = f"{self.plan.workspace}-{number}"
+        plan = replace(self.plan, conversation=str(uuid.uuid4()), workspace=workspace)
+        return Beside(plan, self.played, self.turns)
+
     def run(self, stage: Stage) -> Iterator[Answer]:
         """Create it and run it to its end. Raises DeadlineMissed."""
         api, conversation = stage.company.api(), self.plan.conversation
@@ -67,8 +75,7 @@ class Beside:
             yield api.send(conversation, "go", run=True)
 
             def rested() -> bool:
-                said = self.played.answered(self.turns) > 0
-                return said and stage.adapter.neutral(api.status(conversation)[1]) == "done"
+                return stage.adapter.neutral(api.status(conversation)[1]) == "done"
 
             stage.budget.wait_for(f"{self.played.name} to end", rested, within=RUN_S, every=0.3)
         self.done = True
@@ -97,6 +104,7 @@ class UserConversation:
         self._failed = ""
         self._pid = self._epoch = 0
         self._first: dict[str, int] = {}
+        self._one_of_them: Beside | None = None
 
     def available(self, capabilities: frozenset[str]) -> str | None:
         return None
@@ -119,6 +127,8 @@ class UserConversation:
         stage.budget.wait_event("the other conversations to end", self._over, within=RUN_S * self.options.rounds)
         wanted = self.options.count * self.options.rounds
         ended = sum(one.done for one in self._all)
+        if self._one_of_them is not None and self.options.turns:
+            ended = min(ended, self._one_of_them.played.answered(self.options.turns))
         gone = sum(one.gone for one in self._all)
         counters: dict[str, Any] = {"run to their end": ended, "deleted": gone, "of": wanted}
         if self._failed:
@@ -141,10 +151,14 @@ class UserConversation:
         self._over.set()
 
     def _round(self, stage: Stage) -> None:
-        fresh = [Beside.made(stage, self.id, self.options.turns) for _ in range(self.options.count)]
+        if self._one_of_them is None:
+            self._one_of_them = Beside.made(stage, self.id, self.options.turns)
+        begun = len(self._all)
+        fresh = [self._one_of_them.another(begun + number) for number in range(self.options.count)]
         self._all += fresh
         threads = [
-            threading.Thread(target=self._one, args=(stage, one), name=one.played.name, daemon=True) for one in fresh
+            threading.Thread(target=self._one, args=(stage, one), name=one.plan.conversation, daemon=True)
+            for one in fresh
         ]
         for thread in threads:
             thread.start()
