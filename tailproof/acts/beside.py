@@ -5,19 +5,17 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from tailproof.acts.counting import Counts
 from tailproof.acts.user import Options
 from tailproof.faults.fault import Proof, Stage
-from tailproof.history.records import Counter
 from tailproof.history.server_records import Request
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import ToolCall, Turn
-from tailproof.ownership.held import held
 from tailproof.protocol.adapter import Answer, ConversationPlan
 from tailproof.protocol.recording import request_of
 from tailproof.waiting import Cancelled, DeadlineMissed
@@ -25,9 +23,6 @@ from tailproof.waiting import Cancelled, DeadlineMissed
 RUN_S = 60.0
 AT_ONCE_S = 2.0
 GONE = 404
-LETS_GO_S = 10.0
-"""How long a server may take to let go of what was deleted."""
-LET_GO = ("processes", "descriptors")
 
 
 class ConversationOptions(Options):
@@ -102,8 +97,7 @@ class UserConversation:
         self._all: list[Beside] = []
         self._over = threading.Event()
         self._failed = ""
-        self._pid = self._epoch = 0
-        self._first: dict[str, int] = {}
+        self._counts = Counts()
         self._one_of_them: Beside | None = None
 
     def available(self, capabilities: frozenset[str]) -> str | None:
@@ -115,7 +109,6 @@ class UserConversation:
         return f"another user {does} {self.options.count} other conversations{often}"
 
     def inject(self, stage: Stage) -> None:
-        self._pid, self._epoch = stage.server.server_pid(), stage.server.epoch
         threading.Thread(target=self._act, args=(stage,), name=f"user-{self.id}", daemon=True).start()
         try:
             stage.budget.wait_event("the other conversations to begin", self._over, within=AT_ONCE_S)
@@ -145,7 +138,7 @@ class UserConversation:
         try:
             for round_ in range(1, self.options.rounds + 1):
                 self._round(stage)
-                self._count(stage, last=round_ == self.options.rounds)
+                self._counts.take(stage, when_let_go=round_ == self.options.rounds and not self.options.stay)
         except (Cancelled, DeadlineMissed) as missed:
             self._failed = str(missed)
         self._over.set()
@@ -180,27 +173,6 @@ class UserConversation:
         yield from one.run(stage)
         if not self.options.stay:
             yield from one.leave(stage)
-
-    def _count(self, stage: Stage, *, last: bool) -> None:
-        """What the server holds when a round is over, as the kernel counts it; behind the last one when it has let go."""
-        holds = self._held(stage)
-        first = self._first = self._first or holds
-        if last and not self.options.stay:
-            with suppress(DeadlineMissed):
-                stage.budget.wait_for(
-                    "the server to let go of what was deleted",
-                    lambda: all(self._held(stage).get(what, 0) <= first.get(what, 0) for what in LET_GO),
-                    within=LETS_GO_S,
-                    every=0.5,
-                )
-            holds = self._held(stage)
-        for what, number in holds.items():
-            stage.company.tell(Counter(f"server.{what}", float(number), self._epoch))
-
-    def _held(self, stage: Stage) -> dict[str, int]:
-        """Processes of the server wherever they hang, and what its own process holds."""
-        pids = stage.server.counters().get("pids")
-        return {**held(self._pid), **({} if pids is None else {"processes": int(pids)})}
 
 
 def as_probe(answer: Answer) -> Request:

@@ -24,13 +24,15 @@ def failing(*asked: float, code: int = 500, retries: int = 5) -> Built:
     return built
 
 
-def come_and_go(row: Sequence[float], what: str = "processes", rounds: int = 10, **options: object) -> Built:
-    """`calm`, in which four conversations come and go so often; the kernel counts this behind each round."""
+def come_and_go(
+    row: Sequence[float], what: str = "processes", rounds: int = 10, act: str = "user.conversation", **options: object
+) -> Built:
+    """`calm`, in which four conversations or subscribers come and go so often; the kernel counts this behind each."""
     built = calm()
     built.header.witnesses["user"] = ["stream"]
     options = {"count": 4, "rounds": rounds, **options}
     for at, stage in ((2.0, "intent"), (2.1, "done"), (3.9, "proven")):
-        built.act(at, stage, "user.conversation", **options)
+        built.act(at, stage, act, **options)
     for number, value in enumerate(row):
         built.put(2.2 + number / 10, Counter(f"server.{what}", value, witness="user"))
         built.put(2.2 + number / 10, Counter("server.memory_bytes", 3e8 + number * 1e7, witness="user"))
@@ -122,6 +124,19 @@ ROWS = [
         VIOLATED,
         lambda: come_and_go(GROWING, "descriptors"),
         "leaks-descriptors",
+    ),
+    Row(
+        "server.leaves-nothing",
+        "a-descriptor-for-each-subscriber",
+        VIOLATED,
+        lambda: come_and_go(GROWING, "descriptors", 11, "user.subscribe"),
+        "leaks-descriptors",
+    ),
+    Row(
+        "server.leaves-nothing",
+        "subscribers-that-leave-nothing",
+        HOLDS,
+        lambda: come_and_go(STEADY, "descriptors", 11, "user.subscribe"),
     ),
     Row("server.leaves-nothing", "nobody-counted", INCONCLUSIVE, lambda: come_and_go([])),
     Row("server.leaves-nothing", "counted-for-a-while", INCONCLUSIVE, lambda: come_and_go(GROWING[:6])),
