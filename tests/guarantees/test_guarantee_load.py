@@ -11,6 +11,7 @@ from tailproof.guarantees.catalogue import judge
 from tailproof.guarantees.cost_growth import READS
 from tailproof.history.records import Counter, Life, ModelCall, Stall
 from tailproof.history.server_records import Request
+from tailproof.history.timeline import ends
 
 
 def failing(*asked: float, code: int = 500, retries: int = 5) -> Built:
@@ -178,3 +179,8 @@ def _refused(request: int) -> tuple[ModelCall, ModelCall]:
 def test_row(row: Row) -> None:
     verdict = judge(row.make().build(), [row.guarantee])[row.guarantee]
     assert (verdict.outcome, verdict.signature) == (row.outcome, row.signature), verdict.says
+
+
+def test_the_stop_in_which_a_history_is_seeded_is_no_end_of_the_conversation() -> None:
+    assert ends(started_again(1.0).build()) == ()
+    assert len(ends(started_again(1.0).plan(seeded=None).build())) == 1
