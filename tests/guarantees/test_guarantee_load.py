@@ -183,4 +183,4 @@ def test_row(row: Row) -> None:
 
 def test_the_stop_in_which_a_history_is_seeded_is_no_end_of_the_conversation() -> None:
     assert ends(started_again(1.0).build()) == ()
-    assert len(ends(started_again(1.0).plan(seeded=None).build())) == 1
+    assert ends(started_again(1.0).plan(seeded=None).build()) != ()
