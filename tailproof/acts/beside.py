@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from tailproof.acts.counting import Counts
 from tailproof.acts.user import Options
 from tailproof.faults.fault import Proof, Stage
-from tailproof.history.records import Counter
 from tailproof.history.server_records import Request
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import ToolCall, Turn
-from tailproof.ownership.held import held
 from tailproof.protocol.adapter import Answer, ConversationPlan
 from tailproof.protocol.recording import request_of
 from tailproof.waiting import Cancelled, DeadlineMissed
@@ -34,21 +34,57 @@ class ConversationOptions(Options):
     """So often, one set behind the other; each is deleted before the next."""
     turns: Annotated[int, Field(ge=0, le=20)] = 1
     """Tool calls of each. 0: nothing is said in it, and nothing runs."""
+    stay: bool = False
+    """None is deleted before the end of the trial."""
 
 
 @dataclass(slots=True)
-class _Beside:
+class Beside:
     """One conversation, and how far it got."""
 
     plan: ConversationPlan
     played: PlayedScript
+    turns: int
+    """Tool calls in it."""
     done: bool = False
     gone: bool = False
 
+    @classmethod
+    def made(cls, stage: Stage, name: str, turns: int) -> Beside:
+        """One that the server does not know yet."""
+        calls = [Turn(tools=[ToolCall(run=f"echo {number}", journal=False)]) for number in range(turns)]
+        return cls(*stage.company.beside(name, [*calls, Turn(finish="done")]), turns)
+
+    def another(self, number: int) -> Beside:
+        """One more that asks the same address for the same answers. Servers keep a client, and its connection, for each address of a
+        model: with one of its own, each conversation would seem to leave something behind."""
+        workspace = f"{self.plan.workspace}-{number}"
+        plan = replace(self.plan, conversation=str(uuid.uuid4()), workspace=workspace)
+        return Beside(plan, self.played, self.turns)
+
+    def run(self, stage: Stage) -> Iterator[Answer]:
+        """Create it and run it to its end. Raises DeadlineMissed."""
+        api, conversation = stage.company.api(), self.plan.conversation
+        yield api.create(self.plan)
+        if self.turns:
+            yield api.send(conversation, "go", run=True)
+
+            def rested() -> bool:
+                return stage.adapter.neutral(api.status(conversation)[1]) == "done"
+
+            stage.budget.wait_for(f"{self.played.name} to end", rested, within=RUN_S, every=0.3)
+        self.done = True
+
+    def leave(self, stage: Stage) -> Iterator[Answer]:
+        """Delete it."""
+        api, conversation = stage.company.api(), self.plan.conversation
+        yield api.delete(conversation)
+        self.gone = api.status(conversation)[0].code == GONE
+
 
 class UserConversation:
-    """Another user has conversations of their own: each is created, run to its end and deleted. Proven by the model, which was asked for
-    the last turn of each, and by 404 for their status."""
+    """Another user has conversations of their own: each is created, run to its end and, unless it is to stay, deleted. Proven by the
+    model, which was asked for the last turn of each, and by 404 for the status of those that were deleted."""
 
     name = "user.conversation"
     scope = "server"
@@ -58,20 +94,21 @@ class UserConversation:
     def __init__(self, identity: str, options: dict[str, Any]) -> None:
         self.id = identity
         self.options = ConversationOptions.model_validate(options)
-        self._all: list[_Beside] = []
+        self._all: list[Beside] = []
         self._over = threading.Event()
         self._failed = ""
-        self._pid = self._epoch = 0
+        self._counts = Counts()
+        self._one_of_them: Beside | None = None
 
     def available(self, capabilities: frozenset[str]) -> str | None:
         return None
 
     def describe(self) -> str:
         often = f", {self.options.rounds} times" if self.options.rounds > 1 else ""
-        return f"another user creates, runs and deletes {self.options.count} other conversations{often}"
+        does = "creates and runs" if self.options.stay else "creates, runs and deletes"
+        return f"another user {does} {self.options.count} other conversations{often}"
 
     def inject(self, stage: Stage) -> None:
-        self._pid, self._epoch = stage.server.server_pid(), stage.server.epoch
         threading.Thread(target=self._act, args=(stage,), name=f"user-{self.id}", daemon=True).start()
         try:
             stage.budget.wait_event("the other conversations to begin", self._over, within=AT_ONCE_S)
@@ -79,15 +116,17 @@ class UserConversation:
             return  # they go on beside the loop: `verify` waits for them
 
     def verify(self, stage: Stage) -> Proof:
-        """The model was asked for the last turn of each, and each is gone from the server."""
+        """The model was asked for the last turn of each, and each is gone from the server, unless it stays."""
         stage.budget.wait_event("the other conversations to end", self._over, within=RUN_S * self.options.rounds)
         wanted = self.options.count * self.options.rounds
         ended = sum(one.done for one in self._all)
+        if self._one_of_them is not None and self.options.turns:
+            ended = min(ended, self._one_of_them.played.answered(self.options.turns))
         gone = sum(one.gone for one in self._all)
         counters: dict[str, Any] = {"run to their end": ended, "deleted": gone, "of": wanted}
         if self._failed:
             counters["failed"] = self._failed
-        return Proof(ended == gone == wanted, counters)
+        return Proof(ended == wanted and gone == (0 if self.options.stay else wanted), counters)
 
     def heal(self, stage: Stage) -> None:
         """Whatever is left of them is deleted."""
@@ -97,19 +136,22 @@ class UserConversation:
 
     def _act(self, stage: Stage) -> None:
         try:
-            for round_ in range(self.options.rounds):
+            for round_ in range(1, self.options.rounds + 1):
                 self._round(stage)
-                if round_ in (0, self.options.rounds - 1):
-                    self._count(stage, round_)
+                self._counts.take(stage, when_let_go=round_ == self.options.rounds and not self.options.stay)
         except (Cancelled, DeadlineMissed) as missed:
             self._failed = str(missed)
         self._over.set()
 
     def _round(self, stage: Stage) -> None:
-        fresh = [_Beside(*stage.company.beside(self.id, self._script())) for _ in range(self.options.count)]
+        if self._one_of_them is None:
+            self._one_of_them = Beside.made(stage, self.id, self.options.turns)
+        begun = len(self._all)
+        fresh = [self._one_of_them.another(begun + number) for number in range(self.options.count)]
         self._all += fresh
         threads = [
-            threading.Thread(target=self._one, args=(stage, one), name=one.played.name, daemon=True) for one in fresh
+            threading.Thread(target=self._one, args=(stage, one), name=one.plan.conversation, daemon=True)
+            for one in fresh
         ]
         for thread in threads:
             thread.start()
@@ -117,43 +159,23 @@ class UserConversation:
             "the other conversations of a round to end",
             lambda: not any(thread.is_alive() for thread in threads),
             within=RUN_S,
-            saw=lambda: f"{sum(one.gone for one in fresh)} of {len(fresh)} are through",
+            saw=lambda: f"{sum(one.done for one in fresh)} of {len(fresh)} have ended",
         )
 
-    def _one(self, stage: Stage, one: _Beside) -> None:
+    def _one(self, stage: Stage, one: Beside) -> None:
         for answer in self._asked(stage, one):
-            stage.company.tell(_as_probe(answer))
+            stage.company.tell(as_probe(answer))
             if not answer.ok:
                 self._failed = self._failed or f"{answer.verb} got {answer.code or answer.error}"
                 return
 
-    def _asked(self, stage: Stage, one: _Beside) -> Iterator[Answer]:
-        api, conversation = stage.company.api(), one.plan.conversation
-        yield api.create(one.plan)
-        if self.options.turns:
-            yield api.send(conversation, "go", run=True)
-
-            def rested() -> bool:
-                said = one.played.answered(self.options.turns) > 0
-                return said and stage.adapter.neutral(api.status(conversation)[1]) == "done"
-
-            stage.budget.wait_for(f"{one.played.name} to end", rested, within=RUN_S, every=0.3)
-        one.done = True
-        yield api.delete(conversation)
-        one.gone = api.status(conversation)[0].code == GONE
-
-    def _script(self) -> list[Turn]:
-        calls = [Turn(tools=[ToolCall(run=f"echo {number}", journal=False)]) for number in range(self.options.turns)]
-        return [*calls, Turn(finish="done")]
-
-    def _count(self, stage: Stage, round_: int) -> None:
-        """What the server holds when a round is over, as the kernel counts it."""
-        when = "first" if round_ == 0 else "last"
-        for what, number in held(self._pid).items():
-            stage.company.tell(Counter(f"server.{what}.{when}", float(number), self._epoch))
+    def _asked(self, stage: Stage, one: Beside) -> Iterator[Answer]:
+        yield from one.run(stage)
+        if not self.options.stay:
+            yield from one.leave(stage)
 
 
-def _as_probe(answer: Answer) -> Request:
+def as_probe(answer: Answer) -> Request:
     """Requests of other conversations are judged for their answers alone: they are no part of the trial's own."""
     said = request_of(answer)
     said.verb = "probe"

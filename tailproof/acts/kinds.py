@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tailproof.acts.access import UserProbeAccess, UserSendSpoiled
 from tailproof.acts.beside import UserConversation
+from tailproof.acts.comparing import UserCompare
 from tailproof.acts.listening import UserStall, UserSubscribe
 from tailproof.acts.user import UserDelete, UserMessage, UserPause
 from tailproof.acts.verbs import UserConfirm, UserFork, UserInterrupt, UserReject, UserRequest, UserRun
@@ -26,4 +27,5 @@ KINDS: Mapping[str, Make] = {
     "user.subscribe": UserSubscribe,
     "user.stall": UserStall,
     "user.conversation": UserConversation,
+    "user.compare": UserCompare,
 }

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tailproof.acts.counting import Counts
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.server_records import Event, Stream
 from tailproof.incoming.connection import Waiting
@@ -68,6 +69,7 @@ class UserSubscribe(_Listening):
         self.options = SubscribeOptions.model_validate(options)
         self._waiting: list[Subscription] = []
         self._come = 0
+        self._counts = Counts()
         self._left_off: Event | None = None
 
     def available(self, capabilities: frozenset[str]) -> str | None:
@@ -98,6 +100,7 @@ class UserSubscribe(_Listening):
             if not last:
                 for one in fresh:
                     one.close()
+                self._counts.take(stage, when_let_go=round_ == self.options.rounds - 1)
 
     def verify(self, stage: Stage) -> Proof:
         """Every one of them was accepted: the server sent it an event."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from tailproof.history.header import Header
 
 PARAMETERS: Mapping[str, float] = {
+    "cost.history": 5.0,
+    "cost.start": 3.0,
     "hooks.delivered": 10.0,
     "lag": 0.0,
     "loop.bounded.10s": 20.0,
@@ -15,6 +17,8 @@ PARAMETERS: Mapping[str, float] = {
     "loop.progress": 30.0,
     "loop.returns": 10.0,
     "loop.terminates": 30.0,
+    "model.bounded": 10.0,
+    "model.bounded.refused": 2.0,
     "scripted": 0.0,
     "server.ready": 90.0,
     "server.responsive": 5.0,
@@ -23,7 +27,8 @@ PARAMETERS: Mapping[str, float] = {
     "status.crash": 60.0,
     "stream.resumed": 45.0,
 }
-"""T per guarantee in seconds, and for `loop.bounded` how many attempts, unless an adapter or a scenario says another one. `lag` is
+"""T per guarantee in seconds, for `loop.bounded` and `model.bounded` how many attempts, and for `cost.history` and `cost.start` how many
+times the other measurement, unless an adapter or a scenario says another one. `lag` is
 what the faults of a scenario put on the client's path, `scripted` what its script takes; both in seconds. That of `hooks.delivered` comes
 on top of what the server was told to wait."""
 

@@ -80,7 +80,8 @@ class Life(Record, tag="life"):
 
 
 class Counter(Record, tag="counter"):
-    """A reading of the engine or the kernel: `memory.oom_kill`, `memory.peak`, ..."""
+    """A reading of the engine or the kernel (`memory.oom_kill`, `server.descriptors`, ...), or what a user timed (`read.page.long`, in
+    seconds)."""
 
     name: str
     value: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tailproof.history.plan import is_of_the_path
+from tailproof.history.plan import is_of_the_path, is_seeded
 from tailproof.history.reader import History, derived
 from tailproof.history.record import CLIENT, SETTLED, TERMINAL
 from tailproof.history.records import Fault, Life, Run
@@ -138,8 +138,14 @@ def deaths(history: History) -> tuple[Death, ...]:
 
 @derived
 def ends(history: History) -> tuple[Death, ...]:
-    """Every death of the server, and every stop after which it was started again."""
-    over = (_death(history, life) for life in history.lives if life.stage in ("died", "stopped"))
+    """Every death of the server, and every stop after which it was started again. The stop in which a long history is seeded, at the end
+    of the first life, is none: the conversation is not there yet."""
+    first = 1 if is_seeded(history.header) else 0
+    over = (
+        _death(history, life)
+        for life in history.lives
+        if life.stage == "died" or (life.stage == "stopped" and life.epoch >= first)
+    )
     return tuple(end for end in over if end.died.stage == "died" or end.restarted is not None)
 
 

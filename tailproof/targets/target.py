@@ -91,7 +91,7 @@ class Death:
 
 
 class Server(Protocol):
-    """One server of one trial. Methods but `end_at_once` are called by the trial's thread only; each records what it did as
+    """One server of one trial. Methods but `counters` and `end_at_once` are called by the trial's thread only; each records what it did as
     `Life`/`Counter`."""
 
     url: str

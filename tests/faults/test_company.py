@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fault_stage import GATED, play, steps
 
+from tailproof.acts.catalogue import act_for
 from tailproof.guarantees.catalogue import judge
 from tailproof.guarantees.verdict import Outcome, Verdict
 from tailproof.history.reader import History
@@ -130,5 +131,39 @@ def test_other_conversations_come_and_go_beside_it(tmp_path: Path) -> None:
     others = {"count": 2, "rounds": 2}
     history = play(tmp_path, {"act": "user.conversation", "at": "tool-running:2", "with": others}, script=LONGER)
     assert proof(history) == {"run to their end": 4, "deleted": 4, "of": 4}
-    assert {counter.name for counter in history.counters} >= {"server.descriptors.first", "server.descriptors.last"}
+    assert {counter.name for counter in history.counters} >= {"server.descriptors", "server.processes"}
     assert not [verdict for verdict in judge(history).values() if verdict.outcome is Outcome.VIOLATED]
+
+
+def test_others_stay_when_they_shall(tmp_path: Path) -> None:
+    others = {"count": 2, "rounds": 2, "turns": 0, "stay": True}
+    act = {"act": "user.conversation", "at": "created", "until": "end", "with": others}
+    assert proof(play(tmp_path, act, script=LONGER[2:])) == {"run to their end": 4, "deleted": 0, "of": 4}
+
+
+def test_the_server_is_counted_behind_each_round(tmp_path: Path) -> None:
+    others = {"count": 1, "rounds": 5}
+    history = play(tmp_path, {"act": "user.conversation", "at": "tool-running:2", "with": others}, script=LONGER)
+    assert sum(counter.name == "server.processes" for counter in history.counters) == 5
+    assert judged(history, "server.leaves-nothing")["server.leaves-nothing"].outcome is Outcome.HOLDS
+
+
+def test_reads_are_timed_beside_those_of_a_short_conversation(tmp_path: Path) -> None:
+    act = {"act": "user.compare", "at": "tool-running:2", "until": "tool-running:2", "with": {"times": 5}}
+    history = play(tmp_path, act, script=LONGER)
+    assert proof(history) == {"answered": 40, "of": 40, "events of a page": 5}
+    assert sum(counter.name == "read.page.long" for counter in history.counters) == 5
+
+
+@pytest.mark.parametrize(
+    ("act", "options"),
+    [
+        ("user.compare", {"times": 4}),
+        ("user.compare", {"often": 5}),
+        ("user.conversation", {"stay": "perhaps"}),
+        ("user.conversation", {"count": 51}),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(act: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        act_for("it", act, options)

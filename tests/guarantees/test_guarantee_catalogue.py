@@ -15,6 +15,7 @@ from test_guarantee_damage import ROWS as DAMAGE_ROWS
 from test_guarantee_ends import ROWS as END_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
 from test_guarantee_hooks import ROWS as HOOKS_ROWS
+from test_guarantee_load import ROWS as LOAD_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_messages import ROWS as MESSAGE_ROWS
 from test_guarantee_progress import ROWS as PROGRESS_ROWS
@@ -42,6 +43,7 @@ ROWS: list[Row] = [
     *RESUMABLE_ROWS,
     *DAMAGE_ROWS,
     *END_ROWS,
+    *LOAD_ROWS,
 ]
 PROMISED = {
     "events": {
@@ -72,15 +74,15 @@ PROMISED = {
         "finishes",
         "progress",
     },
-    "model": {"sound"},
-    "cost": {"reconcile"},
-    "server": {"ready", "works", "returns", "responsive", "sane", "stops"},
+    "model": {"sound", "bounded"},
+    "cost": {"reconcile", "history", "start"},
+    "server": {"ready", "works", "returns", "responsive", "sane", "stops", "leaves-nothing"},
     "hooks": {"delivered"},
     "stream": {"resumed"},
     "client": {"works", "compatible"},
     "access": {"key", "accepted", "secret"},
 }
-SHOULD = {"events.middle", "cost.reconcile", "client.compatible", "access.accepted"}
+SHOULD = {"events.middle", "cost.reconcile", "cost.history", "cost.start", "client.compatible", "access.accepted"}
 quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
