@@ -8,7 +8,7 @@ from tailproof.faults import hooks
 from tailproof.faults.disk import Damage
 from tailproof.faults.disk_refusing import Full, ReadOnly
 from tailproof.faults.fault import Make
-from tailproof.faults.memory import ChildOom, ServerOom
+from tailproof.faults.memory import ChildOom, Pressure, ServerOom
 from tailproof.faults.network import ToxicFault
 from tailproof.faults.process import Kill, Pause, Restart
 from tailproof.faults.server_clock import Step
@@ -34,6 +34,7 @@ KINDS: Mapping[str, Make] = {
     "clock.step": Step,
     "memory.server": ServerOom,
     "memory.child": ChildOom,
+    "memory.pressure": Pressure,
     **{f"wire.{does}": _wire(does) for does in DOES},
     **{f"network.{toxic}": _network(toxic) for toxic in TOXICS},
     **hooks.KINDS,

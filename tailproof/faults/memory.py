@@ -1,20 +1,29 @@
-"""Faults of memory: the kernel's own OOM killer, driven by the tool that the agent runs.
+"""Faults of memory, driven by the tool that the agent runs: the kernel's own OOM killer, and a limit that is met without it.
 
-Two different faults. A dozen middling children push a container over its limit and the kernel takes the largest process, which
+Two faults kill. A dozen middling children push a container over its limit and the kernel takes the largest process, which
 is the server. One child larger than the server is taken itself, and the server lives on.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof, Stage
-from tailproof.targets.target import Place
+from tailproof.targets.target import Place, TargetError
 
 _EAT_AND_WAIT = "(head -c {megabytes}M /dev/zero; sleep 30) | tail > /dev/null"
 """`tail` holds the last line of its input, and a stream of zeros is one line: real memory with nothing but coreutils."""
+
+_MET_BYTES = 4 << 20
+"""The limit was met when no more than this was left of it; the kernel counts in batches."""
+_PRESS = (
+    "{{ (head -c {megabytes}M /dev/zero; sleep {seconds:g}) | tail > /dev/null; rm -f /tmp/.tailproof-pressure; }} & "
+    "head -c {files}M /dev/zero > /tmp/.tailproof-pressure"
+)
 
 
 class MemoryOptions(BaseModel):
@@ -26,6 +35,11 @@ class MemoryOptions(BaseModel):
     """How much each child takes; 0 for the default of the fault."""
     children: int = Field(default=12, ge=1, le=1000)
     restart: Place = "in-place"
+
+
+def _no_limit(capabilities: frozenset[str]) -> str | None:
+    """Only a container has one."""
+    return None if "oom" in capabilities else "this fault needs a target with a memory limit: docker:IMAGE"
 
 
 class _MemoryFault:
@@ -42,10 +56,7 @@ class _MemoryFault:
         self._pid = 0
 
     def available(self, capabilities: frozenset[str]) -> str | None:
-        """A limit is needed, and only a container has one."""
-        if "oom" not in capabilities:
-            return "a kernel OOM kill needs a target with a memory limit: docker:IMAGE"
-        return None
+        return _no_limit(capabilities)
 
     def _eat(self, stage: Stage, command: str) -> None:
         self._before = dict(stage.server.counters())
@@ -128,3 +139,89 @@ class ChildOom(_MemoryFault):
     def heal(self, stage: Stage) -> None:
         """The tool may go on."""
         stage.tools.open_gate(stage.token)
+
+
+def _room_at_peak(counters: Mapping[str, float]) -> float:
+    """How far the container has ever been from its limit, in bytes. Not every kernel counts how often it was met."""
+    return counters.get("memory.limit_bytes", math.inf) - counters.get("memory.peak_bytes", 0)
+
+
+class PressureOptions(BaseModel):
+    """`with:` of `memory.pressure`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spare_megabytes: int = Field(default=128, ge=1, le=1 << 20)
+    """So much of the container's limit is left to the server and to files that were read or written."""
+    seconds: float = Field(default=6.0, gt=0, le=600)
+
+
+class Pressure:
+    """A child of the tool holds almost all the memory that is left, and files take the rest: the kernel has to reclaim what it can, and
+    kills nobody. Proven by the kernel's word for the most that was used, its count of kills, and a server with the same pid."""
+
+    name = "memory.pressure"
+    scope = "server"
+    ends_a_life = False
+    proves: Literal["at-once", "before-healing"] = "at-once"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        self.id = identity
+        self.options = PressureOptions.model_validate(options)
+        self._before: dict[str, float] = {}
+        self._pid = 0
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        return _no_limit(capabilities)
+
+    def describe(self) -> str:
+        return (
+            f"a child of the tool takes all memory but {self.options.spare_megabytes} MB for {self.options.seconds:g} s, "
+            "and files take the rest"
+        )
+
+    def inject(self, stage: Stage) -> None:
+        """Raises TargetError: the scenario gives the container no limit, or too little for this."""
+        self._before = before = dict(stage.server.counters())
+        self._pid = stage.server.server_pid()
+        left = before.get("memory.limit_bytes", 0) - before.get("memory.used_bytes", 0)
+        megabytes = int(left) // (1 << 20) - self.options.spare_megabytes
+        if not 0 < megabytes < 1 << 20:
+            raise TargetError("no memory can be taken here: the scenario needs `server: {memory: 1g}` or more")
+        stage.tools.open_gate(
+            stage.token,
+            _PRESS.format(megabytes=megabytes, seconds=self.options.seconds, files=2 * self.options.spare_megabytes),
+        )
+
+    def verify(self, stage: Stage) -> Proof:
+        after = stage.budget.wait_for(
+            "the memory limit to be met",
+            lambda: now if _room_at_peak(now := dict(stage.server.counters())) < _MET_BYTES else None,
+            within=30,
+            saw=lambda: f"{_room_at_peak(stage.server.counters()):.0f} bytes were left",
+            every=0.1,
+        )
+        same = stage.server.server_pid() == self._pid
+        kills = [counters.get("memory.oom_kill", 0) for counters in (self._before, after)]
+        room = _room_at_peak(self._before)
+        counters = {
+            "bytes left at most use, before": room,
+            "bytes left at most use, after": _room_at_peak(after),
+            "OOM kills before": kills[0],
+            "OOM kills after": kills[1],
+            "server pid unchanged": same,
+        }
+        return Proof(same and kills[0] == kills[1] and room > _MET_BYTES, counters)
+
+    def heal(self, stage: Stage) -> None:
+        """The child ends by itself. Raises DeadlineMissed: its memory is not given back."""
+        stage.tools.open_gate(stage.token)
+        if not self._before:
+            return
+        enough = self._before.get("memory.limit_bytes", 0) - 2 * self.options.spare_megabytes * (1 << 20)
+        stage.budget.wait_for(
+            "the memory to be given back",
+            lambda: not stage.server.alive() or stage.server.counters().get("memory.used_bytes", 0) < enough,
+            within=self.options.seconds + 30,
+            every=0.2,
+        )

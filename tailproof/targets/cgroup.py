@@ -23,13 +23,15 @@ _FILES: tuple[tuple[str, str, str], ...] = (
     ("memory.peak", "", "memory.peak_bytes"),
     ("memory.usage_in_bytes", "", "memory.used_bytes"),
     ("memory.current", "", "memory.used_bytes"),
+    ("memory.limit_in_bytes", "", "memory.limit_bytes"),
+    ("memory.max", "", "memory.limit_bytes"),
 )
 """Version 1 first, then the file of version 2 that says the same."""
 
 
 def counters(read: Read) -> Mapping[str, float]:
     """`memory.oom_kill` (processes killed), `memory.failcnt` (how often the limit was met), `memory.peak_bytes`,
-    `memory.used_bytes`: what this kernel tells."""
+    `memory.used_bytes`, `memory.limit_bytes`: what this kernel tells."""
     found: dict[str, float] = {}
     for file, key, name in _FILES:
         if name in found:

@@ -46,6 +46,7 @@ ELSEWHERE = {
     "memory.server": "tests/targets: needs a container",
     "wire.black-hole": "tests/wire: a client waits for its own timeout, 30 s",
     "memory.child": "tests/targets: needs a container",
+    "memory.pressure": "tests/sabotage: needs a container",
     "network.reset_peer": "tests/wire: cuts the subscription before a run can begin",
     "network.timeout": "tests/wire: the same",
     "network.limit_data": "tests/wire: the same",

@@ -13,11 +13,13 @@ FIRST = {
     "memory.failcnt": "17\n",
     "memory.max_usage_in_bytes": "1073741824\n",
     "memory.usage_in_bytes": "312438784\n",
+    "memory.limit_in_bytes": "2147483648\n",
 }
 SECOND = {
     "memory.events": "low 0\nhigh 0\nmax 17\noom 3\noom_kill 2\noom_group_kill 0\n",
     "memory.peak": "1073741824\n",
     "memory.current": "312438784\n",
+    "memory.max": "2147483648\n",
 }
 
 
@@ -28,6 +30,7 @@ def test_both_versions_give_the_same_counters(files: dict[str, str]) -> None:
         "memory.failcnt": 17,
         "memory.peak_bytes": 1073741824,
         "memory.used_bytes": 312438784,
+        "memory.limit_bytes": 2147483648,
     }
 
 
