@@ -160,6 +160,8 @@ class ServerPlan(_Strict):
     """Start it with deferred initialisation: it must refuse all work until it is initialised."""
     initialised_by: Literal["harness", "client"] = "harness"
     """Who initialises a dormant server: a script can be the one."""
+    begins_as: Literal["own", "earlier"] = "own"
+    """The release of its first life: that under test, or the one before it, from which it is upgraded at its first restart."""
     hooks: HooksPlan | None = None
     """Webhooks. Without them nobody is posted to."""
 

@@ -39,7 +39,7 @@ class ContainerTarget:
         self._identity = ""
         self.adapter = adapter
 
-    def prepare(self, budget: Budget) -> None:
+    def prepare(self, budget: Budget, *, earlier: bool = False) -> None:
         """Find the image, or pull it when a registry may have it. Raises TargetError that says how to get it."""
         engine = connect()
         try:

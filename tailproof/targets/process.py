@@ -8,7 +8,7 @@ from tailproof.protocol.adapter import Adapter
 from tailproof.provision.installations import Installation
 from tailproof.targets import own_clock as clocks
 from tailproof.targets import own_disk as disks
-from tailproof.targets.process_server import ProcessServer
+from tailproof.targets.process_server import ProcessServer, Release
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
 
@@ -19,7 +19,8 @@ class ProcessTarget:
     """Starts servers with an interpreter and the arguments of the adapter.
 
     `provide` finds or builds the installation, once per check. `program` replaces the module that the adapter launches, for
-    another server of the same protocol: `("/path/to/server.py",)`. `own_clock`: it runs with libfaketime.
+    another server of the same protocol: `("/path/to/server.py",)`. `own_clock`: it runs with libfaketime. `earlier` gives the release
+    before it.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class ProcessTarget:
         version: str = "",
         program: Sequence[str] = (),
         own_clock: bool = False,
+        earlier: Callable[[Budget], Release] | None = None,
     ) -> None:
         self.capabilities = CAPABILITIES | disks.CAPABILITY | (clocks.CAPABILITY if own_clock else frozenset())
         self.spec = spec
@@ -40,12 +42,19 @@ class ProcessTarget:
         self._provide = provide
         self._program = tuple(program)
         self._installation: Installation | None = None
+        self._give_earlier = earlier
+        self._earlier: Release | None = None
+        if earlier is not None:
+            self.capabilities |= {"earlier-release"}
 
-    def prepare(self, budget: Budget) -> None:
+    def prepare(self, budget: Budget, *, earlier: bool = False) -> None:
         """Find or build the installation. Raises TargetError."""
         self._installation = self._provide(budget)
         self.version = self._installation.version
         self.facts = self._installation.facts
+        if earlier and self._give_earlier is not None:
+            self._earlier = self._give_earlier(budget)
+            self.facts = {**self.facts, "earlier": self._earlier.version}
 
     def server(self, plan: Plan) -> ProcessServer:
         """A server for one trial. Raises TargetError when the target was not prepared."""
@@ -53,10 +62,9 @@ class ProcessTarget:
             raise TargetError(f"{self.spec} was not prepared")
         if plan.memory_bytes:
             raise TargetError(f"{self.spec} is a plain process and takes no memory limit: use docker:IMAGE")
+        if plan.begins_as_earlier and self._earlier is None:
+            raise TargetError(f"{self.spec} has no release before it that was prepared")
+        own = Release(interpreter=self._installation.interpreter, version=self.version, program=self._program)
         return ProcessServer(
-            plan,
-            adapter=self.adapter,
-            interpreter=self._installation.interpreter,
-            version=self.version,
-            program=self._program,
+            plan, adapter=self.adapter, own=own, first=self._earlier if plan.begins_as_earlier else None
         )

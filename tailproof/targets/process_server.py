@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -30,17 +31,24 @@ PART = "server"
 _END_S = 10.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What a life of a server is started from."""
+
+    interpreter: Path
+    version: str
+    program: Sequence[str] = ()
+    """Instead of the module that the adapter launches."""
+
+
 class ProcessServer:
     """See `targets.target.Server`. Its environment is built from scratch, so that no secret of the harness reaches a tool."""
 
-    def __init__(
-        self, plan: Plan, *, adapter: Adapter, interpreter: Path, version: str, program: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, plan: Plan, *, adapter: Adapter, own: Release, first: Release | None = None) -> None:
+        """`first` is the release of the first life, when that is another one."""
         self._plan = plan
         self._adapter = adapter
-        self._interpreter = interpreter
-        self._version = version
-        self._program = tuple(program)
+        self._own, self._first = own, first or own
         self._clock = OwnClock(plan.directory / "clock", wanted=plan.own_clock)
         self._port = Port()
         self._scratch: Path | None = None
@@ -227,11 +235,12 @@ class ProcessServer:
 
     def _launch(self, place: str) -> None:
         self.epoch += 1
+        release = self._own if self.epoch else self._first
         self._disk.begin()
         for needed in (self._places.workspace, self._places.conversations, self.journal):
             Path(needed).mkdir(parents=True, exist_ok=True)
         launch = self._adapter.launch(
-            version=self._version,
+            version=release.version,
             port=self._port.number,
             host=HOST,
             key=self._plan.key,
@@ -245,9 +254,9 @@ class ProcessServer:
         with self._log.open("ab") as output:
             try:
                 self._process = subprocess.Popen(
-                    [self._interpreter, *(self._program or program), *rest],
+                    [release.interpreter, *(release.program or program), *rest],
                     env={
-                        **self._surroundings(),
+                        **self._surroundings(release.interpreter),
                         **launch.environment,
                         **self._clock.begin(),
                         **marks.variables(self._plan.owner, PART),
@@ -259,18 +268,19 @@ class ProcessServer:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise TargetError(f"{self._interpreter} does not run: {error.strerror or error}") from error
-        self._record("started", place=place)
+                raise TargetError(f"{release.interpreter} does not run: {error.strerror or error}") from error
+        of_another = f"release {release.version}" if self._first != self._own else ""
+        self._record("started", place=place, detail=of_another)
         self._watcher = threading.Thread(target=self._watch, args=(self._process,), name="server-watcher", daemon=True)
         self._watcher.start()
 
-    def _surroundings(self) -> dict[str, str]:
+    def _surroundings(self, interpreter: Path) -> dict[str, str]:
         if self._scratch is None:
             self._scratch = scratch(self._plan.owner)
             for name in ("home", "tmp", "tmux"):
                 (self._scratch / name).mkdir(mode=0o700)
         return {
-            "PATH": f"{self._interpreter.parent}:{os.environ.get('PATH', os.defpath)}",
+            "PATH": f"{interpreter.parent}:{os.environ.get('PATH', os.defpath)}",
             "HOME": str(self._scratch / "home"),
             "TMPDIR": str(self._scratch / "tmp"),
             "TMUX_TMPDIR": str(self._scratch / "tmux"),
@@ -305,6 +315,7 @@ class ProcessServer:
         pid: int | None = None,
         place: str = "",
         exit_code: int | None = None,
+        detail: str = "",
         survivors: Sequence[str] = (),
     ) -> None:
         self._plan.engine.write(
@@ -317,6 +328,7 @@ class ProcessServer:
                 exit_code=exit_code,
                 by_us=self._by_us and stage in ("died", "stopped"),
                 place=place,
+                detail=detail,
                 survivors=list(survivors),
             )
         )

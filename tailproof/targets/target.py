@@ -33,6 +33,7 @@ Capability = Literal[
     "deferred-init",
     "tool-journal",
     "own-clock",
+    "earlier-release",
     "own-disk",
 ]
 
@@ -68,6 +69,9 @@ class Plan:
     """The limit of the container; 0 for none. Needs the capability `oom`."""
     own_clock: bool = False
     """The server's clock can be set. Needs the capability `own-clock`."""
+    begins_as_earlier: bool = False
+    """The first life is of the release before the target's, and all later ones are of the target's. Needs the capability
+    `earlier-release`."""
     own_disk: bool = False
     """The server's data lies on a small filesystem of its own. Needs the capability `own-disk`."""
     engine: EngineLog
@@ -179,8 +183,9 @@ class Target(Protocol):
     capabilities: frozenset[str]
     adapter: Adapter
 
-    def prepare(self, budget: Budget) -> None:
-        """Build or fetch what is needed, once per check; safe to call from several processes. Raises TargetError."""
+    def prepare(self, budget: Budget, *, earlier: bool = False) -> None:
+        """Build or fetch what is needed, that of the release before it included when it is wanted, once per check; safe to call from
+        several processes. What was there `earlier` is in the facts then. Raises TargetError."""
 
     def server(self, plan: Plan) -> Server:
         """A server for one trial, not yet started."""

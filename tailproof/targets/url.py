@@ -32,7 +32,7 @@ class UrlTarget:
         self.capabilities = frozenset({"model"}) if model_url else frozenset()
         self._url = url.rstrip("/")
 
-    def prepare(self, budget: Budget) -> None:
+    def prepare(self, budget: Budget, *, earlier: bool = False) -> None:
         """Raises TargetError when nobody listens there, or somebody else than it should be."""
         _knock(self._url)
 

@@ -87,7 +87,8 @@ class Assembly:
         self._lookout = Lookout(recorder)
         target = resolve(order.target, model_url=order.model_url or None)
         self.adapter = target.adapter
-        target.prepare(Budget(_PREPARE_S, cancel=budget.cancel))
+        upgraded = scenario.server.begins_as == "earlier"
+        target.prepare(Budget(_PREPARE_S, cancel=budget.cancel), earlier=upgraded)
         self.capabilities = target.capabilities
         promises = self.adapter.promises(target.version)
         header = recorder.header
@@ -109,6 +110,7 @@ class Assembly:
             },
             memory_bytes=parse_bytes(scenario.server.memory) if scenario.server.memory else 0,
             own_clock=any(plan.fault == CLOCK for plan in scenario.faults),
+            begins_as_earlier=upgraded,
             own_disk=any(plan.fault in ON_OWN_DISK for plan in scenario.faults),
         )
         journal, journal_for_tools = pooled.journal(header.trial)
@@ -182,7 +184,13 @@ class Assembly:
             if self.scenario.server.initialised_by == "harness":
                 self._wake()
         header = self._recorder.header
-        header.versions["server"] = self.observer.version() or self._version
+        said = self.observer.version()
+        if self.scenario.server.begins_as == "own":
+            header.versions["server"] = said or self._version
+        elif said == self._version:
+            raise TargetError(f"the first life says that it is {said} already: nothing would be upgraded")
+        elif said:
+            header.versions["earlier"] = said
         self._recorder.write_header()
         words, source = self._vocabulary()
         self._recorder.witness("observer").write(

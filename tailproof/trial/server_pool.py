@@ -81,6 +81,7 @@ class PooledServer:
         memory_bytes: int,
         own_clock: bool = False,
         own_disk: bool = False,
+        begins_as_earlier: bool = False,
     ) -> Server:
         """The server, not yet started; the one that is there when it was taken from the pool."""
         if self.server is None:
@@ -98,6 +99,7 @@ class PooledServer:
                     memory_bytes=memory_bytes,
                     own_clock=own_clock,
                     own_disk=own_disk,
+                    begins_as_earlier=begins_as_earlier,
                     engine=self.engine,
                 )
             )

@@ -37,7 +37,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
     with ExitStack() as stack:
 
         def begin(target: Target, *, environment: Mapping[str, str] | None = None, **wanted: Any) -> Trial:
-            target.prepare(Budget(600))
+            target.prepare(Budget(600), earlier=bool(wanted.get("begins_as_earlier")))
             owner = Owner(trial=uuid4().hex[:12], owner=owner_id())
             directory = scratch(owner)
             stack.callback(shutil.rmtree, directory)

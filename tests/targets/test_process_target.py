@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 from target_stage import Begin
 
+from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.ownership import marks
+from tailproof.provision.installations import Installation
 from tailproof.runner import leftovers
 from tailproof.targets.process import ProcessTarget
+from tailproof.targets.process_server import Release
 from tailproof.targets.target import TargetError
+from tailproof.waiting import Budget
 
 
 def test_a_start_is_recorded_with_pid_host_and_place(begin: Begin, small_process: ProcessTarget) -> None:
@@ -214,3 +219,32 @@ def test_the_log_is_told_without_the_keys_of_the_server(begin: Begin, small_proc
 def test_a_memory_limit_needs_a_container(begin: Begin, small_process: ProcessTarget) -> None:
     with pytest.raises(TargetError, match="use docker:IMAGE"):
         begin(small_process, memory_bytes=1 << 30)
+
+
+def test_only_the_first_life_is_of_the_release_before(begin: Begin) -> None:
+    """Both are the small server here: which of them was started stands in the record and on the command line."""
+    python, small = Path(sys.executable), str(Path(__file__).with_name("small_server.py"))
+    target = ProcessTarget(
+        "small",
+        adapter=OpenHands(),
+        provide=lambda budget: Installation(interpreter=python, version="2.0"),
+        program=(small,),
+        earlier=lambda budget: Release(interpreter=python, version="1.0", program=(small,)),
+    )
+    target.prepare(Budget(10), earlier=True)
+    assert target.facts["earlier"] == "1.0"
+    trial = begin(target, begins_as_earlier=True)
+    trial.start()
+    for _ in range(2):
+        trial.server.stop(trial.budget)
+        trial.server.restart(trial.budget, place="in-place")
+    assert [life.detail for life in trial.lives() if life.stage == "started"] == [
+        "release 1.0",
+        "release 2.0",
+        "release 2.0",
+    ]
+
+
+def test_a_release_before_it_has_to_be_prepared(begin: Begin, small_process: ProcessTarget) -> None:
+    with pytest.raises(TargetError, match="no release before it"):
+        begin(small_process, begins_as_earlier=True)

@@ -6,16 +6,21 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from packaging.version import Version
+
 from tailproof.adapters.openhands.recipes import RELEASES, SERVER
 from tailproof.protocol.adapter import Adapter
 from tailproof.provision.environments import environment
 from tailproof.provision.installations import Installation, installation_of
+from tailproof.provision.locks import known_releases
 from tailproof.targets.process import ProcessTarget
+from tailproof.targets.process_server import Release
 from tailproof.waiting import Budget
 
 
 def pypi_target(spec: str, version: str, *, adapter: Adapter) -> ProcessTarget:
-    """`pypi:VERSION`: a release in an environment of its own, with the dependencies of its day."""
+    """`pypi:VERSION`: a release in an environment of its own, with the dependencies of its day. The one before it is the newest older
+    one with a committed lock file."""
 
     def provide(budget: Budget) -> Installation:
         built = environment(RELEASES, version, budget)
@@ -25,7 +30,12 @@ def pypi_target(spec: str, version: str, *, adapter: Adapter) -> ProcessTarget:
             facts={"python": built.python.release, "lock": built.directory.name, "terminal": _terminal()},
         )
 
-    return ProcessTarget(spec, adapter=adapter, provide=provide, version=version)
+    before = [one for one in known_releases(RELEASES) if Version(one) < Version(version)]
+
+    def earlier(budget: Budget) -> Release:
+        return Release(interpreter=environment(RELEASES, before[-1], budget).interpreter, version=before[-1])
+
+    return ProcessTarget(spec, adapter=adapter, provide=provide, version=version, earlier=earlier if before else None)
 
 
 def src_target(spec: str, directory: Path, *, adapter: Adapter) -> ProcessTarget:

@@ -20,11 +20,13 @@ from tailproof.provision.installations import Installation
 from tailproof.provision.locks import known_releases
 from tailproof.targets.kind import BadTarget, TargetKind, TargetSpec, check_address, said
 from tailproof.targets.process import ProcessTarget
+from tailproof.targets.process_server import Release
 from tailproof.targets.target import Target
 from tailproof.targets.url import UrlTarget
 
-REFERENCE_RELEASE = "1.58.0"
-"""The release that the reference server plays, and says that it is."""
+REFERENCE_RELEASE, REFERENCE_EARLIER = "1.58.0", "1.30.0"
+"""The release that the reference server plays, and says that it is; and what it plays as the one before it, without a defect:
+an old one, whose events lack what came later."""
 
 _RELEASE = re.compile(r"\d+\.\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)?")
 _REFERENCE_CHARS = 512
@@ -88,6 +90,11 @@ def _reference(asked: TargetSpec) -> Target:
         version=installed.version,
         program=(program, *(("--broken", asked.what) if asked.what else ())),
         own_clock=True,
+        earlier=lambda budget: Release(
+            interpreter=installed.interpreter,
+            version=REFERENCE_EARLIER,
+            program=(program, "--release", REFERENCE_EARLIER),
+        ),
     )
 
 
