@@ -79,7 +79,13 @@ def trial_result(
         witnesses=_witnesses(history),
         release=header.versions.get("server", ""),
         client_release=header.versions.get("client", ""),
+        broke_off=_broke_off(history),
     )
+
+
+def _broke_off(history: History) -> str:
+    by_us = any(one.by == "harness" for one in history.break_offs)
+    return "" if by_us else next((one.says for one in history.break_offs), "")
 
 
 def check_result(

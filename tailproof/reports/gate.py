@@ -4,6 +4,8 @@ What closes it (exit 1): a MUST that is violated and not listed in the baseline;
 What leaves it unknown (exit 2), unless something closes it: a MUST that is inconclusive; a fault without proof; a blind
 witness; an error of the harness or the environment; no trial at all, unless other shards have them; no verdict that decides
 anything. A check that was cut off is always unknown. Known violations, what does not apply and what was not run decide nothing.
+Neither does what could not be decided because its trial broke off over a known violation: the entry that knows it is stale as soon
+as it occurs no more, and until then the verdicts behind it are counted apart.
 
 `strict` holds a SHOULD to the standard of a MUST. A MAY never decides: it is a promise to nobody.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from tailproof.guarantees.catalogue import JUDGE_BREAK_OFFS
 from tailproof.guarantees.verdict import TAKEN_BACK, Level, Outcome
 from tailproof.reports.result import (
     Counts,
@@ -77,6 +80,7 @@ def verdict_line(state: GateState, counts: Counts) -> str:
     )
     sometimes = (
         (counts.known, "known"),
+        (counts.behind, "undecided behind them"),
         (counts.advisory, "advisory"),
         (counts.stale, "stale"),
         (counts.errors, "failed"),
@@ -119,9 +123,17 @@ def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterat
         for fault in trial.faults:
             if not fault.proven:
                 yield f"the {'act' if fault.act else 'fault'} {fault.fault} ({fault.name}) of {trial.called} is not proven"
-        yield from _shared_doubts(trial, [v for v in trial.verdicts if _is_open(v) and v.level in deciding])
+        left = [] if _known_to_break_off(trial) else trial.verdicts
+        yield from _shared_doubts(trial, [v for v in left if _is_open(v) and v.level in deciding])
     if not any(_conclusive(verdict) for trial in trials for verdict in trial.verdicts):
         yield "no guarantee was decided: all verdicts are inconclusive or not applicable"
+
+
+def _known_to_break_off(trial: TrialResult) -> bool:
+    """It broke off, and a guarantee that judges just that says over what: a violation that the baseline lists."""
+    return bool(trial.broke_off) and any(
+        verdict.known is not None and verdict.guarantee in JUDGE_BREAK_OFFS for verdict in trial.verdicts
+    )
 
 
 def _shared_doubts(trial: TrialResult, verdicts: Sequence[VerdictResult]) -> Iterator[str]:
@@ -160,6 +172,7 @@ def _count(
     violated = [verdict for verdict in verdicts if verdict.violated]
     closing = [verdict for verdict in violated if verdict.level in deciding]
     outcomes = [verdict.outcome for verdict in verdicts]
+    behind = sum(_is_open(verdict) for trial in trials if _known_to_break_off(trial) for verdict in trial.verdicts)
     faults = [fault for trial in trials for fault in trial.faults if not fault.act]
     acts = [fault for trial in trials for fault in trial.faults if fault.act]
     witnesses = {witness.name for trial in trials for witness in trial.witnesses}
@@ -169,9 +182,10 @@ def _count(
         violated=len(closing),
         advisory=len(violated) - len(closing),
         holds=outcomes.count(Outcome.HOLDS),
-        inconclusive=outcomes.count(Outcome.INCONCLUSIVE),
+        inconclusive=outcomes.count(Outcome.INCONCLUSIVE) - behind,
         not_applicable=outcomes.count(Outcome.NOT_APPLICABLE),
         known=sum(1 for verdict in verdicts if verdict.known is not None),
+        behind=behind,
         stale=stale,
         not_run=not_run,
         errors=errors + sum(1 for trial in trials if trial.error is not None),

@@ -132,7 +132,8 @@ class TrialResult(Facts, frozen=True, kw_only=True):
     """One execution of one scenario. `history` is relative to the file of the result; `error` tells that the harness or the
     environment failed, so that missing verdicts mean nothing. `pair` is the name of target and client in a check of several
     pairs, else empty. `release` and `client_release` are those of server and client as they report them, empty where
-    they are not known."""
+    they are not known. `broke_off` tells over what of the server or the client it could not go on; empty when it could, and when the
+    harness had a part in it."""
 
     trial: str
     scenario: str
@@ -153,6 +154,7 @@ class TrialResult(Facts, frozen=True, kw_only=True):
     witnesses: tuple[WitnessResult, ...] = ()
     release: str = ""
     client_release: str = ""
+    broke_off: str = ""
 
     @property
     def called(self) -> str:
@@ -193,7 +195,8 @@ class StaleResult(Facts, frozen=True, kw_only=True):
 
 
 class Counts(Facts, frozen=True, kw_only=True):
-    """How many. `violated` are the violations that close the gate, `advisory` those that do not because of their level."""
+    """How many. `violated` are the violations that close the gate, `advisory` those that do not because of their level. `behind` could
+    not be decided because their trial broke off over a known violation; they are no part of `inconclusive`."""
 
     trials: int = 0
     violated: int = 0
@@ -202,6 +205,7 @@ class Counts(Facts, frozen=True, kw_only=True):
     inconclusive: int = 0
     not_applicable: int = 0
     known: int = 0
+    behind: int = 0
     stale: int = 0
     not_run: int = 0
     errors: int = 0

@@ -24,6 +24,7 @@ from tailproof.reports.result import (
 HOLDS = verdict()
 VIOLATED = verdict(Outcome.VIOLATED, guarantee="events.middle", signature="s")
 KNOWN = verdict(Outcome.VIOLATED, signature="s", known=KnownResult(reason="r", link="l", entry="b.yaml:3"))
+KNOWN_HANG = verdict(Outcome.VIOLATED, guarantee="loop.terminates", signature="s", known=KNOWN.known)
 UNSURE = verdict(Outcome.INCONCLUSIVE, guarantee="loop.once")
 NOT_APPLICABLE = verdict(Outcome.NOT_APPLICABLE)
 SHOULD = {
@@ -41,6 +42,28 @@ ROWS: dict[str, tuple[list[TrialResult], dict[str, Any], GateState]] = {
     "a known violation": ([trial(HOLDS, KNOWN)], {}, "open"),
     "nothing but a known violation": ([trial(KNOWN)], {}, "open"),
     "a known and an unknown violation": ([trial(KNOWN, VIOLATED)], {}, "closed"),
+    "broke off over a known violation": ([trial(HOLDS, UNSURE, KNOWN_HANG, broke_off="run 1")], {}, "open"),
+    "broke off over a known violation, another is not": (
+        [trial(VIOLATED, UNSURE, KNOWN_HANG, broke_off="run 1")],
+        {},
+        "closed",
+    ),
+    "broke off beside a known violation that says nothing of it": (
+        [trial(HOLDS, UNSURE, KNOWN, broke_off="run 1")],
+        {},
+        "unknown",
+    ),
+    "did not break off, and is undecided beside it": ([trial(HOLDS, UNSURE, KNOWN_HANG)], {}, "unknown"),
+    "broke off over a known violation, a witness is blind": (
+        [trial(HOLDS, UNSURE, KNOWN_HANG, broke_off="run 1", witnesses=(BLIND,))],
+        {},
+        "unknown",
+    ),
+    "broke off over a known violation, a fault is not proven": (
+        [trial(HOLDS, UNSURE, KNOWN_HANG, broke_off="run 1", faults=(FAULT,))],
+        {},
+        "unknown",
+    ),
     "a SHOULD violated": ([trial(HOLDS, SHOULD[Outcome.VIOLATED])], {}, "open"),
     "a SHOULD violated, strict": ([trial(HOLDS, SHOULD[Outcome.VIOLATED])], {"strict": True}, "closed"),
     "a MAY violated, strict": ([trial(HOLDS, MAY)], {"strict": True}, "open"),
