@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -30,9 +30,11 @@ def judge_directory(
     globs: Sequence[str] = ("*",),
     pair: str = "",
 ) -> TrialResult:
-    """Judge the history in `directory` with the guarantees that match. Raises HistoryError when there is none."""
+    """Judge the history in `directory` with the guarantees that match and that its scenario is about. Raises HistoryError when there is
+    none."""
     history = History.load(directory)
-    wanted = [name for name in CATALOGUE if any(fnmatchcase(name, glob) for glob in globs)]
+    about = history.header.plan.get("guarantees") or ["*"]
+    wanted = [name for name in CATALOGUE if _matches(name, globs) and _matches(name, about)]
     verdicts = [(CATALOGUE[name], verdict) for name, verdict in judge(history, wanted).items()]
     if error:
         # Of a trial that broke off only what is certainly wrong is said; everything else is open.
@@ -46,6 +48,10 @@ def judge_directory(
         error=error or None,
         pair=pair,
     )
+
+
+def _matches(name: str, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)
 
 
 def judged_once(directory: Path, *, baseline: Baseline, out: Path, error: str, pair: str = "") -> TrialResult:
