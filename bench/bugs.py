@@ -61,6 +61,8 @@ class Row(BaseModel):
     scenario: str
     """One of the catalogue, or a file named from the root of the repository."""
     guarantees: list[str]
+    signature: str = ""
+    """The way in which they are broken, where the good release breaks them in another one."""
     bad: Pair
     good: Pair | None = None
     """None while no release has mended it."""
@@ -180,7 +182,8 @@ def _trial(
     others: dict[str, str] = {}
     for verdict in judged.verdicts if judged else ():
         if verdict.guarantee in row.guarantees:
-            outcomes[verdict.guarantee] = str(verdict.outcome)
+            another = verdict.outcome is Outcome.VIOLATED and row.signature not in ("", verdict.signature)
+            outcomes[verdict.guarantee] = str(Outcome.HOLDS if another else verdict.outcome)
             if verdict.signature:
                 signatures[verdict.guarantee] = verdict.signature
         elif verdict.outcome is Outcome.VIOLATED:
@@ -241,7 +244,7 @@ def _table(rows: list[Row], trials: list[Trial]) -> str:
             bad, _, of_bad = _count(trials, row, "bad", guarantee)
             _, good, of_good = _count(trials, row, "good", guarantee)
             lines.append(
-                f"| [{row.id}]({row.link}) | {row.saw} | {row.scenario} | `{guarantee}` "
+                f"| [{row.id}]({row.link}) | {row.saw} | {row.scenario} | `{guarantee}`{f' ({row.signature})' if row.signature else ''} "
                 f"| {_pair(row.bad)}: **{bad}/{of_bad}** "
                 + (f"| {_pair(row.good)}: **{good}/{of_good}** |" if row.good else "| none yet |")
             )
