@@ -36,7 +36,11 @@ class Twin:
         self._answers: dict[str, int] = {}
 
     def available(self, capabilities: frozenset[str]) -> str | None:
-        return None if "twin" in capabilities else "this target has no second server on its disk: use pypi:VERSION or src:DIR"
+        return (
+            None
+            if "twin" in capabilities
+            else "this target has no second server on its disk: use pypi:VERSION or src:DIR"
+        )
 
     def describe(self) -> str:
         return "a second server is started on the same disk, and is asked to run the conversation"

@@ -57,6 +57,7 @@ class ProcessServer:
         self._watcher: threading.Thread | None = None
         self._seen_dead = threading.Event()
         self._death: Death | None = None
+        self._twins: list[ProcessTwin] = []
         self._by_us = False
         self._stopping = False
         self._paused = False
@@ -163,7 +164,8 @@ class ProcessServer:
     def twin(self) -> ProcessTwin:
         """It gets a port of its own; everything else is that of the server."""
         log = self._plan.directory / "twin.log"
-        return ProcessTwin(Path(self._places.root), lambda port: self._begun(self._own, port, log))
+        self._twins.append(ProcessTwin(Path(self._places.root), lambda port: self._begun(self._own, port, log)))
+        return self._twins[-1]
 
     def server_pid(self) -> int:
         """0 when it is not alive."""
@@ -229,6 +231,8 @@ class ProcessServer:
         self._stopping = self._by_us = True
         processes.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
         self._join()
+        for twin in self._twins:
+            twin.end()
         self._process = None
         self._disk.end()
         self._port.release()

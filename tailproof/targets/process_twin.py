@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -36,13 +35,12 @@ class ProcessTwin:
     def shares_disk(self, pid: int) -> bool:
         """By the directories in which the kernel says that the two processes are."""
         try:
-            places = {os.stat(f"/proc/{one}/cwd")[1:3] for one in (pid, self.pid())}
-            return places == {os.stat(self._root)[1:3]}
+            return all(Path(f"/proc/{one}/cwd").samefile(self._root) for one in (pid, self.pid()))
         except OSError:
             return False
 
     def end(self) -> None:
-        """SIGTERM, then SIGKILL."""
+        """SIGTERM, then SIGKILL. Idempotent."""
         if self._process is not None and self.pid():
             self._process.terminate()
             try:
