@@ -160,8 +160,8 @@ def _running_at(history: History, conversation: str, death: Death) -> Status | N
 
 
 def _ended_since(history: History, conversation: str, death: Death, *, said: Status, shown: Status) -> bool:
-    """The log on the dead server's disk holds every status that anybody heard of, and ends with the one that the disk tells, which nobody had
-    heard when the API told its own: it is not the end of an earlier run."""
+    """The log on the dead server's disk holds every status that anybody heard of, and ends with the one that the disk tells. Nobody had
+    heard that one when the API told its own: it is not the end of an earlier run."""
     until_ns = death.restarted.t_ns if death.restarted else last_ns(history)
     readings = lists_of(history, conversation)
     left = [one for one in readings if one.source == "disk" and death.died.t_ns <= one.began_ns <= until_ns and one.end]
