@@ -74,8 +74,8 @@ class Company(Protocol):
     def beside(self, name: str, script: Sequence[Turn]) -> tuple[ConversationPlan, PlayedScript]:
         """What another conversation beside this one is created with, and what answers it. None of it is in the history."""
 
-    def api(self) -> Api:
-        """The server, for requests that are no part of the history unless `tell` is told."""
+    def api(self, url: str = "") -> Api:
+        """The server, or its twin at `url`, for requests that are no part of the history unless `tell` is told."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from tailproof.faults.memory import ChildOom, Pressure, ServerOom
 from tailproof.faults.network import ToxicFault
 from tailproof.faults.process import Kill, Pause, Restart
 from tailproof.faults.server_clock import Step
+from tailproof.faults.twin import Twin
 from tailproof.faults.wire import DOES, WireFault
 from tailproof.wire.toxiproxy import TOXICS, ToxicType
 
@@ -28,6 +29,7 @@ KINDS: Mapping[str, Make] = {
     "process.kill": Kill,
     "process.restart": Restart,
     "process.pause": Pause,
+    "process.twin": Twin,
     "disk.damage": Damage,
     "disk.full": Full,
     "disk.read-only": ReadOnly,

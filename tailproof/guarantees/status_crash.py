@@ -147,13 +147,37 @@ def _cut_short(history: History, death: Death) -> Life | None:
 
 
 def _running_at(history: History, conversation: str, death: Death) -> Status | None:
-    """The last status of the life that died: running when the API or the disk says so, since one of them may be behind."""
+    """The last status of the life that died: running when the API or the disk says so, since one of them may be behind. The API is when
+    the server left a log in which the run has ended since."""
     mine = statuses_of(history, conversation)
     seen = [status for status in mine if status.via in ("rest", "stream") and status.t_ns <= death.died.t_ns]
     until = death.restarted.t_ns if death.restarted else last_ns(history)
     disk = [status for status in mine if status.via == "disk" and death.died.t_ns <= status.t_ns <= until]
+    if disk and seen and _ended_since(history, conversation, death, said=disk[-1], shown=seen[-1]):
+        return disk[-1]
     last = [*disk[-1:], *seen[-1:]]
     return next((status for status in last if status.neutral in RUNNING), last[0] if last else None)
+
+
+def _ended_since(history: History, conversation: str, death: Death, *, said: Status, shown: Status) -> bool:
+    """The log on the dead server's disk holds every status that anybody heard of, and ends with the one that the disk tells. Nobody had
+    heard that one when the API told its own: it is not the end of an earlier run."""
+    until_ns = death.restarted.t_ns if death.restarted else last_ns(history)
+    readings = lists_of(history, conversation)
+    left = [one for one in readings if one.source == "disk" and death.died.t_ns <= one.began_ns <= until_ns and one.end]
+    told = [event for event in left[-1].events if event.role == "status"] if left else []
+    heard = [
+        event
+        for one in readings
+        for event in one.events
+        if one.source != "disk" and event.role == "status" and event.durable and event.t_ns <= death.died.t_ns
+    ]
+    return (
+        bool(told)
+        and told[-1].status == said.raw
+        and {event.id for event in heard} <= {event.id for event in told}
+        and not any(event.id == told[-1].id and event.t_ns <= shown.t_ns for event in heard)
+    )
 
 
 def _aftermath(history: History, conversation: str, death: Death, ready: Life, limit_s: float) -> Aftermath:

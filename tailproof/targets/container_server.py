@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NoReturn, cast
 
 import docker
 from docker.errors import NotFound
@@ -252,6 +252,10 @@ class ContainerServer:
         if existed:
             self._containers = []
             self._lives.record("removed")
+
+    def twin(self) -> NoReturn:
+        """Raises TargetError."""
+        raise TargetError("a container gets no second server on its volume: use pypi:VERSION or src:DIR")
 
     def own_disk(self) -> OwnDisk:
         """The volume lies on it."""

@@ -12,7 +12,7 @@ from tailproof.targets.process_server import ProcessServer, Release
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
 
-CAPABILITIES = frozenset({"restart", "kill", "pause", "disk", "model", "deferred-init", "tool-journal"})
+CAPABILITIES = frozenset({"restart", "kill", "pause", "disk", "model", "deferred-init", "tool-journal", "twin"})
 
 
 class ProcessTarget:

@@ -22,6 +22,7 @@ from tailproof.protocol.adapter import Adapter, Places
 from tailproof.targets.own_clock import OwnClock
 from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.port import HOST, Port
+from tailproof.targets.process_twin import ProcessTwin
 from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -56,6 +57,7 @@ class ProcessServer:
         self._watcher: threading.Thread | None = None
         self._seen_dead = threading.Event()
         self._death: Death | None = None
+        self._twins: list[ProcessTwin] = []
         self._by_us = False
         self._stopping = False
         self._paused = False
@@ -159,6 +161,12 @@ class ProcessServer:
         """It begins with the first life."""
         return self._disk
 
+    def twin(self) -> ProcessTwin:
+        """It gets a port of its own; everything else is that of the server."""
+        log = self._plan.directory / "twin.log"
+        self._twins.append(ProcessTwin(Path(self._places.root), lambda port: self._begun(self._own, port, log)))
+        return self._twins[-1]
+
     def server_pid(self) -> int:
         """0 when it is not alive."""
         return self._process.pid if self._process is not None and self.alive() else 0
@@ -223,6 +231,8 @@ class ProcessServer:
         self._stopping = self._by_us = True
         processes.end_all(Budget(_END_S), trial=self._plan.owner.trial, part=PART)
         self._join()
+        for twin in self._twins:
+            twin.end()
         self._process = None
         self._disk.end()
         self._port.release()
@@ -239,9 +249,19 @@ class ProcessServer:
         self._disk.begin()
         for needed in (self._places.workspace, self._places.conversations, self.journal):
             Path(needed).mkdir(parents=True, exist_ok=True)
+        self._by_us = self._stopping = self._paused = False
+        self._seen_dead.clear()
+        self._process = self._begun(release, self._port.number, self._log)
+        of_another = f"release {release.version}" if self._first != self._own else ""
+        self._record("started", place=place, detail=of_another)
+        self._watcher = threading.Thread(target=self._watch, args=(self._process,), name="server-watcher", daemon=True)
+        self._watcher.start()
+
+    def _begun(self, release: Release, port: int, log: Path) -> subprocess.Popen[bytes]:
+        """A process that serves what is on the disk. Raises TargetError when the interpreter does not run."""
         launch = self._adapter.launch(
             version=release.version,
-            port=self._port.number,
+            port=port,
             host=HOST,
             key=self._plan.key,
             secret=self._plan.secret,
@@ -249,11 +269,9 @@ class ProcessServer:
             extra=self._plan.environment,
         )
         program, rest = split(launch.arguments)
-        self._by_us = self._stopping = self._paused = False
-        self._seen_dead.clear()
-        with self._log.open("ab") as output:
+        with log.open("ab") as output:
             try:
-                self._process = subprocess.Popen(
+                return subprocess.Popen(
                     [release.interpreter, *(release.program or program), *rest],
                     env={
                         **self._surroundings(release.interpreter),
@@ -269,10 +287,6 @@ class ProcessServer:
                 )
             except OSError as error:
                 raise TargetError(f"{release.interpreter} does not run: {error.strerror or error}") from error
-        of_another = f"release {release.version}" if self._first != self._own else ""
-        self._record("started", place=place, detail=of_another)
-        self._watcher = threading.Thread(target=self._watch, args=(self._process,), name="server-watcher", daemon=True)
-        self._watcher.start()
 
     def _surroundings(self, interpreter: Path) -> dict[str, str]:
         if self._scratch is None:

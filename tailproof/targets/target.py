@@ -35,6 +35,7 @@ Capability = Literal[
     "own-clock",
     "earlier-release",
     "own-disk",
+    "twin",
 ]
 
 
@@ -94,6 +95,25 @@ class Death:
     by_us: bool
 
 
+class Twin(Protocol):
+    """A second server on the disk of one that lives, reached by another port."""
+
+    url: str
+    """Base URL on loopback."""
+
+    def start(self) -> None:
+        """Start it; readiness is for others to wait for. Raises TargetError."""
+
+    def pid(self) -> int:
+        """Of its process on this host; 0 when it is not alive."""
+
+    def shares_disk(self, pid: int) -> bool:
+        """Whether the kernel shows it and the process `pid` at the same place on the same disk."""
+
+    def end(self) -> None:
+        """Ask it to end (SIGTERM), then make it. Idempotent."""
+
+
 class Server(Protocol):
     """One server of one trial. Methods but `counters` and `end_at_once` are called by the trial's thread only; each records what it did as
     `Life`/`Counter`."""
@@ -133,6 +153,9 @@ class Server(Protocol):
     def set_clock(self, offset_s: float) -> None:
         """Let its clock be so much ahead of that of the machine, or behind it. Raises TargetError for a server without a clock of its
         own."""
+
+    def twin(self) -> Twin:
+        """Another server of the same release on the same disk, not yet started. Raises TargetError for a server that cannot have one."""
 
     def own_disk(self) -> OwnDisk:
         """The filesystem that its data lies on. One of a server without one raises DiskError whatever it is asked for."""

@@ -121,6 +121,10 @@ class UrlServer:
         """Raises TargetError."""
         self._refuse("given a longer history")
 
+    def twin(self) -> NoReturn:
+        """Raises TargetError."""
+        self._refuse("given a second one on its disk")
+
     def own_disk(self) -> OwnDisk:
         """It has none."""
         return OwnDisk(Path(), wanted=False)

@@ -83,9 +83,9 @@ class Company:
         )
         return plan, played
 
-    def api(self) -> Api:
+    def api(self, url: str = "") -> Api:
         """See `faults.fault.Company`."""
-        return self._observer.api
+        return self._observer.api_at(url) if url else self._observer.api
 
     def unsubscribe(self) -> None:
         """Close every subscription. Idempotent."""

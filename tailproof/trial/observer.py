@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 
 from tailproof.history.record import TERMINAL
 from tailproof.history.recorder import Recorder
@@ -49,7 +50,9 @@ class Observer:
         witness: str = "observer",
     ) -> None:
         self.epoch = 0
-        self.api = adapter.api(url, key=key, version=version, budget=budget, secret=secret)
+        self.api_at = partial(adapter.api, key=key, version=version, budget=budget, secret=secret)
+        """The same user's way to a server at another address."""
+        self.api = self.api_at(url)
         self._adapter = adapter
         self._recorder = recorder
         self._witness = recorder.witness(witness)

@@ -17,6 +17,7 @@ PLANS: dict[str, dict[str, Any]] = {
     "process.kill": {"at": "tool-running:2"},
     "process.restart": {"at": "returned:1"},
     "process.pause": {"at": "model-called:2", "until": "model-called:2"},
+    "process.twin": {"at": "returned:1", "until": "model-called:4"},
     "disk.full": {"at": "terminal:1"},
     "disk.read-only": {"at": "terminal:1"},
     "wire.hold": {"at": "created", "until": "terminal:1"},

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
+from guarantee_histories import (
+    HOLDS,
+    INCONCLUSIVE,
+    NOT_APPLICABLE,
+    VIOLATED,
+    Built,
+    Row,
+    calm,
+    crashed,
+    event,
+    log_of_run,
+)
 
 from tailproof.guarantees.catalogue import judge
 from tailproof.history.records import Exchange, Fault, Life, ModelCall, Phase
@@ -246,6 +257,35 @@ ROWS = [
         NOT_APPLICABLE,
         lambda: (
             crashed().show(3.7, "finished").alter(Status, {"via": "disk", "epoch": 0}, raw="finished", neutral="done")
+        ),
+    ),
+    Row(
+        "status.crash",
+        "ended-between-the-last-look-and-the-death",
+        NOT_APPLICABLE,
+        lambda: (
+            crashed()
+            .read(4.5, "disk:8", [*log_of_run(2)[:5], event("f8", "status", 0.5, status="finished")])
+            .show(4.6, "finished", "disk")
+        ),
+    ),
+    Row(
+        "status.crash",
+        "the-disk-is-behind-and-tells-of-an-earlier-end",
+        HOLDS,
+        lambda: (
+            crashed()
+            .read(1.9, "page:8", [event("f8", "status", 0.0, status="finished")])
+            .read(4.5, "disk:8", [event("f8", "status", 0.0, status="finished")])
+            .show(4.6, "finished", "disk")
+        ),
+    ),
+    Row(
+        "status.crash",
+        "the-disk-lacks-the-start-that-was-heard",
+        HOLDS,
+        lambda: (
+            crashed().read(4.5, "disk:8", [event("f8", "status", 0.0, status="finished")]).show(4.6, "finished", "disk")
         ),
     ),
     Row(

@@ -29,7 +29,7 @@ from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
-from tailproof.protocol.adapter import ConversationPlan
+from tailproof.protocol.adapter import Api, ConversationPlan
 from tailproof.waiting import Budget
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,12 +127,28 @@ class Stage:
 
     def restart(self) -> None:
         """Start it (again) as it was started first."""
-        command = [sys.executable, str(ROOT / "fixtures/reference_server.py"), "--port", str(self.port)]
+        self.process = self._begun(self.port)
+        self.budget.wait_for("the server to be ready", lambda: self.api.ready().ok, saw=self.log_tail)
+
+    @contextlib.contextmanager
+    def second(self) -> Iterator[Api]:
+        """Another server on the same disk, which is ready, for as long as it is entered."""
+        port = _free_port()
+        api = OpenHands().api(f"http://127.0.0.1:{port}", key=KEY, version="1.58.0", secret=SECRET)
+        process = self._begun(port)
+        try:
+            self.budget.wait_for("the second server to be ready", lambda: api.ready().ok, saw=self.log_tail)
+            yield api
+        finally:
+            process.terminate()
+            process.wait(20)
+
+    def _begun(self, port: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, str(ROOT / "fixtures/reference_server.py"), "--port", str(port)]
         with (self.place / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 command, env={**os.environ, **self.variables}, stdout=log, stderr=log, cwd=self.place
             )
-        self.budget.wait_for("the server to be ready", lambda: self.api.ready().ok, saw=self.log_tail)
 
     def log_tail(self) -> str:
         """The end of the server's own output."""

@@ -52,6 +52,19 @@ def test_after_a_crash_the_model_is_still_asked_with_its_key(served: Stage) -> N
     assert info["agent"]["llm"]["api_key"] is None
 
 
+def test_a_second_server_knows_nothing_of_what_the_first_one_has(served: Stage) -> None:
+    conversation, _ = served.create(*GATED)
+    assert served.api.send(conversation, "go", run=True).ok
+    served.tools.wait_token("two", "begin", served.budget)
+    before = served.disk(conversation)
+    with served.second() as api:
+        assert (api.status(conversation)[0].code, api.run(conversation).code) == (404, 404)
+        assert served.disk(conversation) == before
+    served.tools.open_gate("two")
+    served.wait_status(conversation, "finished")
+    assert [served.tools.seen(token) for token in ("one", "two", "three")] == [1, 1, 1]
+
+
 def test_a_crash_while_the_model_is_asked_leaves_a_reason_too(served: Stage) -> None:
     conversation, played = served.create({"finish": "Done.", "hold": True})
     assert served.api.send(conversation, "go", run=True).ok

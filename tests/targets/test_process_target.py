@@ -47,6 +47,34 @@ def test_nothing_of_the_harness_environment_reaches_the_server(
     assert told[marks.TRIAL] == trial.plan.owner.trial
 
 
+def test_a_twin_lives_at_the_same_place_by_another_port_and_ends_alone(
+    begin: Begin, small_process: ProcessTarget
+) -> None:
+    trial = begin(small_process)
+    trial.start()
+    first = trial.server.server_pid()
+    twin = trial.server.twin()
+    assert (twin.pid(), twin.shares_disk(first)) == (0, False), "it was not started yet"
+    twin.start()
+    trial.budget.wait_for("the twin to be where the server is", lambda: twin.shares_disk(first))
+    assert twin.url != trial.server.url
+    assert 0 < twin.pid() != first
+    assert not twin.shares_disk(os.getpid())
+    twin.end()
+    twin.end()
+    assert (twin.pid(), trial.server.server_pid()) == (0, first)
+    assert [life.stage for life in trial.lives()] == ["started"], "it is no life of the server"
+
+
+def test_a_twin_that_nobody_ended_goes_with_the_server(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process)
+    trial.start()
+    twin = trial.server.twin()
+    twin.start()
+    trial.server.remove()
+    assert twin.pid() == 0
+
+
 def test_killing_the_server_leaves_its_tools_alive(begin: Begin, small_process: ProcessTarget) -> None:
     trial = begin(small_process)
     trial.start()
