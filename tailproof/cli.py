@@ -298,14 +298,24 @@ def image() -> None:
 
 @image.command("build")
 @click.argument("release", metavar="VERSION|WORD:VERSION")
+@click.option(
+    "--shape",
+    type=click.Choice(["python", "binary"]),
+    default="python",
+    show_default=True,
+    help="The server as packages under a Python, or as one file without one.",
+)
 @_acts_on_errors
-def image_build(release: str) -> None:
+def image_build(release: str, shape: str) -> None:
     """Build the image of one release from its lock file."""
     from tailproof.clients.recipes import images, named
     from tailproof.provision.images import build_image
 
     recipe, version = named(release, images())
-    say(build_image(recipe, version, say=lambda line: say(line, err=True)))
+    wanted = recipe.binary if shape == "binary" else recipe
+    if wanted is None:
+        raise click.UsageError(f"releases like {release} are not published as one file")
+    say(build_image(wanted, version, say=lambda line: say(line, err=True)))
 
 
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)

@@ -17,9 +17,11 @@ Found = TypeVar("Found", Recipe, ImageRecipe)
 
 
 def recipes() -> Mapping[str, Recipe]:
-    """What releases are installed from. Raises BadExtension: two have one word."""
+    """What releases are installed from, and what packs them. Raises BadExtension: two have one word."""
     kinds: list[TargetKind | Kind] = [*table("targets").values(), *table("clients").values()]
-    return _by_word((kind.recipe.word, kind.recipe) for kind in kinds if kind.recipe is not None)
+    packers = (image.binary.packer for image in images().values() if image.binary is not None)
+    found = [*(kind.recipe for kind in kinds if kind.recipe is not None), *packers]
+    return _by_word((recipe.word, recipe) for recipe in found)
 
 
 def images() -> Mapping[str, ImageRecipe]:

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import docker
@@ -26,10 +27,31 @@ from tailproof.waiting import Budget, DeadlineMissed
 REPOSITORY = "tailproof/base"
 SUITE = "trixie"
 """The Debian release whose Python is the one that releases were built for."""
-PACKAGES = ("ca-certificates", "curl", "git", "procps", "python3", "python3-venv", "tini", "tmux")
 _WITHOUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
 _REGISTRY_S = 20.0
 """How long a registry may say nothing before Debian packages are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What images stand on."""
+
+    dockerfile: str
+    """In `docker/`: how it is made where a registry is reachable."""
+    packages: tuple[str, ...]
+    """What it has beside the least of Debian where none is."""
+
+    @property
+    def recipe(self) -> str:
+        """A text that changes when it is to be made anew."""
+        return "\n".join([(resources.folder("docker") / self.dockerfile).read_text(), SUITE, *self.packages, *_WITHOUT])
+
+
+WITH_PYTHON = Base(
+    "base.Dockerfile", ("ca-certificates", "curl", "git", "procps", "python3", "python3-venv", "tini", "tmux")
+)
+WITHOUT_PYTHON = Base("binary-base.Dockerfile", ("bash", "ca-certificates", "git", "tini", "tmux"))
+"""Nothing but what a packed server itself starts."""
 
 
 class NoMmdebstrap(Unavailable):
@@ -41,14 +63,9 @@ class NoMmdebstrap(Unavailable):
         super().__init__(f"without a registry the base image is made with mmdebstrap, which is not here: {self.remedy}")
 
 
-def base_recipe() -> str:
-    """A text that changes when the base image is to be made anew."""
-    return "\n".join([(resources.folder("docker") / "base.Dockerfile").read_text(), SUITE, *PACKAGES, *_WITHOUT])
-
-
-def base_image(engine: docker.DockerClient, *, say: Callable[[str], None], budget: Budget) -> str:
-    """The tag of the base image; made when it is not there. Raises Unavailable when neither way works."""
-    key = hashlib.sha256(base_recipe().encode()).hexdigest()[:12]
+def base_image(engine: docker.DockerClient, base: Base, *, say: Callable[[str], None], budget: Budget) -> str:
+    """The tag of a base image; made when it is not there. Raises Unavailable when neither way works."""
+    key = hashlib.sha256(base.recipe.encode()).hexdigest()[:12]
     tag = f"{REPOSITORY}:{key}"
     with only_one(cache() / "images" / "base.lock", budget, doing="making the base image"):
         with engine_does(f"looking for {tag}"):
@@ -58,16 +75,16 @@ def base_image(engine: docker.DockerClient, *, say: Callable[[str], None], budge
                 pass
             else:
                 return tag
-        refused = _from_registry(engine, tag, say)
+        refused = _from_registry(engine, base, tag, say)
         if refused:
             say(f"{refused}; taking Debian packages instead")
-            _from_debian(engine, tag, key, say, budget)
+            _from_debian(engine, base, tag, key, say, budget)
     return tag
 
 
-def _from_registry(engine: docker.DockerClient, tag: str, say: Callable[[str], None]) -> str:
+def _from_registry(engine: docker.DockerClient, base: Base, tag: str, say: Callable[[str], None]) -> str:
     """Empty when it worked, else why not."""
-    recipe = resources.folder("docker") / "base.Dockerfile"
+    recipe = resources.folder("docker") / base.dockerfile
     wanted = next(line.split()[1] for line in recipe.read_text().splitlines() if line.startswith("FROM "))
     refused = pull(engine, wanted)
     if refused:
@@ -116,17 +133,19 @@ def _parts(reference: str) -> tuple[str, str | None]:
     return name, tag
 
 
-def _from_debian(engine: docker.DockerClient, tag: str, key: str, say: Callable[[str], None], budget: Budget) -> None:
+def _from_debian(
+    engine: docker.DockerClient, base: Base, tag: str, key: str, say: Callable[[str], None], budget: Budget
+) -> None:
     tree = cache() / "images" / f"base-{key}.tar"
     if not tree.is_file():
-        say(f"making a Debian {SUITE} tree with {', '.join(PACKAGES)}")
-        _mmdebstrap(tree, budget)
+        say(f"making a Debian {SUITE} tree with {', '.join(base.packages)}")
+        _mmdebstrap(tree, base.packages, budget)
     with engine_does(f"importing {tree.name}"):
         name, _, label = tag.partition(":")
         engine.api.import_image_from_file(str(tree), repository=name, tag=label)
 
 
-def _mmdebstrap(tree: Path, budget: Budget) -> None:
+def _mmdebstrap(tree: Path, packages: Sequence[str], budget: Budget) -> None:
     program = shutil.which("mmdebstrap")
     if program is None:
         raise NoMmdebstrap
@@ -134,7 +153,7 @@ def _mmdebstrap(tree: Path, budget: Budget) -> None:
         aside = room / tree.name
         temporary.chmod(0o755)  # the packages are fetched by another user
         command = [
-            *(program, "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
+            *(program, "--quiet", "--variant=minbase", f"--include={','.join(packages)}"),
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in _WITHOUT),
             *(SUITE, str(aside)),
         ]

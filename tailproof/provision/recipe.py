@@ -84,3 +84,23 @@ class ImageRecipe:
     """How the packages are copied and what is started. It finds them beside itself as `packages`, and gets the arguments BASE (an image
     with `python$PYTHON`, git, tini and tmux) and PYTHON. There is no network. Its entrypoint takes the arguments of the adapter's
     `launch` that follow the module, and `/workspace` belongs to whoever it runs as."""
+    binary: BinaryRecipe | None = None
+    """The other shape in which the same releases are published; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinaryRecipe:
+    """Images of releases whose server is one file, with no Python beside it."""
+
+    releases: PythonRecipe
+    repository: str
+    """An image is `REPOSITORY:VERSION`."""
+    published: str
+    """What the product publishes for `{version}`: taken where a registry has it, and packed here where none does."""
+    dockerfile: Path
+    """How the file is copied and started. It finds it beside itself as `server`, and gets the argument BASE (an image with bash, git,
+    tini and tmux). The rest is as for an `ImageRecipe`."""
+    spec: Path
+    """What PyInstaller is told; what it packs is named `server`."""
+    packer: PythonRecipe
+    """Releases of PyInstaller: the newest one with a committed lock file packs."""

@@ -68,9 +68,12 @@ class ContainerTarget:
         return ContainerServer(plan, adapter=self.adapter, image=self._identity, version=self.version)
 
     def _pull(self, engine: object) -> None:
-        own, _, version = self._image.partition(f"{self._recipe.repository}:")
-        how = f"tailproof image build {self._recipe.releases.spec(version or 'VERSION')}"
-        if not own and version:
+        repository, _, version = self._image.rpartition(":")
+        binary = self._recipe.binary is not None and repository == self._recipe.binary.repository
+        own = binary or repository == self._recipe.repository
+        how = f"tailproof image build {self._recipe.releases.spec(version if own else 'VERSION')}"
+        how += " --shape binary" if binary else ""
+        if own:
             raise TargetError(f"the engine has no image {self._image}: build it with `{how}`")
         if self._image.startswith("sha256:"):
             raise TargetError(f"the engine has no image {self._image}")

@@ -19,7 +19,7 @@ from tailproof.history.header import Header
 from tailproof.history.recorder import Recorder
 from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
-from tailproof.provision.base_image import base_image
+from tailproof.provision.base_image import WITH_PYTHON, base_image
 from tailproof.provision.engine import build, connect
 from tailproof.provision.installations import Installation
 from tailproof.targets.container import ContainerTarget
@@ -83,7 +83,7 @@ def small_image(tmp_path_factory: pytest.TempPathFactory) -> str:
         'ENTRYPOINT ["tini", "--", "python3", "/small_server.py"]\n'
     )
     with closing(connect()) as engine:
-        base = base_image(engine, say=lambda line: None, budget=Budget(600))
+        base = base_image(engine, WITH_PYTHON, say=lambda line: None, budget=Budget(600))
         build(engine, context, IMAGE, arguments={"BASE": base}, labels={}, network="none")
     return IMAGE
 

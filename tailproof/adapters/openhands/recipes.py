@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tailproof import resources
-from tailproof.provision.recipe import ImageRecipe, NpmRecipe, Package, PythonRecipe
+from tailproof.provision.recipe import BinaryRecipe, ImageRecipe, NpmRecipe, Package, PythonRecipe
 
 _DOCKER = resources.folder("docker")
 
@@ -29,4 +29,23 @@ TYPESCRIPT_RELEASES = NpmRecipe(
     word="ts", home=_DOCKER, locks="locks/typescript", package="@openhands/typescript-client"
 )
 
-IMAGES = ImageRecipe(releases=RELEASES, repository="tailproof/agent-server", dockerfile=_DOCKER / "Dockerfile")
+IMAGES = ImageRecipe(
+    releases=RELEASES,
+    repository="tailproof/agent-server",
+    dockerfile=_DOCKER / "Dockerfile",
+    binary=BinaryRecipe(
+        releases=RELEASES,
+        repository="tailproof/agent-server-binary",
+        published="ghcr.io/openhands/agent-server:{version}-python",
+        dockerfile=_DOCKER / "binary.Dockerfile",
+        spec=_DOCKER / "binary.spec",
+        packer=PythonRecipe(
+            word="pyinstaller",
+            home=_DOCKER,
+            locks="locks/pyinstaller",
+            packages=(Package("pyinstaller", "PyInstaller"),),
+            lowest_python=RELEASES.lowest_python,
+            pythons=RELEASES.pythons,
+        ),
+    ),
+)
