@@ -68,6 +68,11 @@ class Row(BaseModel):
     """None while no release has mended it."""
     note: str = ""
 
+    def outcome(self, outcome: Outcome, signature: str) -> Outcome:
+        """What a verdict means for this row: broken in another way is not this bug."""
+        another = outcome is Outcome.VIOLATED and self.signature not in ("", signature)
+        return Outcome.HOLDS if another else outcome
+
 
 class Rows(BaseModel):
     """The file."""
@@ -182,8 +187,7 @@ def _trial(
     others: dict[str, str] = {}
     for verdict in judged.verdicts if judged else ():
         if verdict.guarantee in row.guarantees:
-            another = verdict.outcome is Outcome.VIOLATED and row.signature not in ("", verdict.signature)
-            outcomes[verdict.guarantee] = str(Outcome.HOLDS if another else verdict.outcome)
+            outcomes[verdict.guarantee] = str(row.outcome(verdict.outcome, verdict.signature))
             if verdict.signature:
                 signatures[verdict.guarantee] = verdict.signature
         elif verdict.outcome is Outcome.VIOLATED:

@@ -10,7 +10,7 @@ from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, i
 from tailproof.guarantees.witnesses import ENGINE, MODEL, STATUS, WIRE
 from tailproof.history.header import Header
 from tailproof.history.parameters import parameter
-from tailproof.history.plan import turns
+from tailproof.history.plan import number_of, turns
 from tailproof.history.reader import History
 from tailproof.history.records import ModelCall
 from tailproof.history.timeline import SECOND, accepted, seconds
@@ -111,7 +111,7 @@ def _told(header: Header) -> int:
 
 
 def _fails(header: Header) -> str:
-    fails = any((turn.get("status") or 200) >= 400 or turn.get("fails") for turn in turns(header))
+    fails = any(number_of(turn, "status", 200) >= 400 or turn.get("fails") for turn in turns(header))
     return "" if fails else "no answer of the script fails"
 
 

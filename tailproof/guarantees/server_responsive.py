@@ -6,7 +6,7 @@ from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, i
 from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STATUS, STREAM, TOOL, WIRE
 from tailproof.history.header import Header
 from tailproof.history.parameters import parameter
-from tailproof.history.plan import looks, turns
+from tailproof.history.plan import looks, number_of, turns
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.server_records import Request, Stream
@@ -116,7 +116,9 @@ def _waited(request: Request) -> int:
 def _takes_long(header: Header) -> str:
     """Reads of the status come twice a second: a step that is longer than T meets some."""
     limit_s = parameter(header, "server.responsive")
-    slow = any(turn.get("delay_s", 0) > limit_s or turn.get("fails") in ("silent", "stalls") for turn in turns(header))
+    slow = any(
+        number_of(turn, "delay_s", 0) > limit_s or turn.get("fails") in ("silent", "stalls") for turn in turns(header)
+    )
     return "" if slow or looks(header) else "no step of the script takes long, and nobody asks during one"
 
 

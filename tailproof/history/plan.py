@@ -124,6 +124,19 @@ def turns(header: Header) -> Iterator[Mapping[str, Any]]:
     yield from header.plan.get("script") or ()
 
 
+def guarantees_of(header: Header) -> list[str]:
+    """Globs of the guarantees that the scenario is about; all of them where it names none."""
+    named = header.plan.get("guarantees")
+    globs = [glob for glob in named if isinstance(glob, str)] if isinstance(named, list) else []
+    return globs or ["*"]
+
+
+def number_of(turn: Mapping[str, Any], key: str, otherwise: float) -> float:
+    """A number of a turn; `otherwise` where it says none, as a header may that somebody else wrote."""
+    said = turn.get(key)
+    return float(said) if isinstance(said, int | float) else otherwise
+
+
 def calls_tools(header: Header) -> bool:
     """The script makes the model call a tool, the one that ends a run included."""
     return any(turn.get("tools") or turn.get("finish") is not None for turn in turns(header))

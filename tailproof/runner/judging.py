@@ -12,6 +12,7 @@ import msgspec
 
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Outcome
+from tailproof.history.plan import guarantees_of
 from tailproof.history.reader import History
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.reports.assemble import trial_result
@@ -33,8 +34,7 @@ def judge_directory(
     """Judge the history in `directory` with the guarantees that match and that its scenario is about. Raises HistoryError when there is
     none."""
     history = History.load(directory)
-    about = history.header.plan.get("guarantees") or ["*"]
-    wanted = [name for name in CATALOGUE if _matches(name, globs) and _matches(name, about)]
+    wanted = [name for name in CATALOGUE if _matches(name, globs) and _matches(name, guarantees_of(history.header))]
     verdicts = [(CATALOGUE[name], verdict) for name, verdict in judge(history, wanted).items()]
     if error:
         # Of a trial that broke off only what is certainly wrong is said; everything else is open.

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def comes_back_as(monkeypatch: pytest.MonkeyPatch, place: Path, source: str) -> 
     restart = ProcessServer.restart
 
     def another(self: ProcessServer, *args: Any, **kwargs: Any) -> None:
-        self._program = (str(program),)
+        self._own = self._first = replace(self._own, program=(str(program),))
         restart(self, *args, **kwargs)
 
     monkeypatch.setattr(ProcessServer, "restart", another)
@@ -153,7 +154,7 @@ def test_a_server_that_never_gets_ready_at_all_fails_the_trial_with_its_last_wor
     launch = ProcessServer._launch
 
     def another(self: ProcessServer, place: str) -> None:
-        self._program = (str(program),)
+        self._own = self._first = replace(self._own, program=(str(program),))
         launch(self, place)
 
     monkeypatch.setattr(ProcessServer, "_launch", another)
