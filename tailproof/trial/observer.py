@@ -26,6 +26,9 @@ POLITE_S = 2.0
 CURSOR_CHARS = 60
 COUNT_S = 1.0
 """What the server's own count of events is left of the time for a reading: it tells of one that does not end."""
+COUNT_EVERY = 10_000
+"""Behind so many events of a reading the server is asked how many there are: one that shows more and more is not read for as long as it
+likes, but as far as it can be told from one whose log grows."""
 LARGEST = 100
 """Events of a page, unless asked for otherwise."""
 
@@ -279,7 +282,7 @@ class Observer:
         self, conversation: str, reading: str, page_size: int, ascending: bool, budget: Budget | None
     ) -> tuple[list[Event], int, str]:
         events: list[Event] = []
-        cursor, cursors, empty = "", {""}, 0
+        cursor, cursors, empty, asks_at = "", {""}, 0, COUNT_EVERY
         for pages in range(1, LOG_PAGES + 1):
             page = self.api.page(conversation, cursor=cursor, size=page_size, ascending=ascending, budget=budget)
             empty = 0 if page.events or not page.cursor else empty + 1
@@ -308,6 +311,12 @@ class Observer:
                 return events, pages, f"page {pages}: the cursor {shown!r} came a second time"
             if len(events) > LOG_EVENTS:
                 return events, pages, f"page {pages}: the log has more than {LOG_EVENTS} events"
+            if len(events) >= asks_at:
+                asks_at += COUNT_EVERY
+                answer, count = self.api.count(conversation, budget)
+                self._record(answer, conversation)
+                if answer.ok and 0 <= count < len(events) - COUNT_EVERY // 2:
+                    return events, pages, f"page {pages}: {len(events)} events came, and the server counts {count}"
             if budget is not None and not budget.left:
                 return events, pages, f"no time was left behind page {pages}"
             cursor = page.cursor
