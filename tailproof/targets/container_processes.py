@@ -59,11 +59,15 @@ def server_of(init: int) -> ContainerProcess | None:
 def unpacked(found: ContainerProcess) -> ContainerProcess:
     """A server packed into one file has a parent of the same command that only unpacks it, which takes a moment, and waits: the child
     is the server, as soon as there is one. (The same picture under Python is a server that is about to start something, and the
-    parent is the server.)"""
-    if found.name.startswith("python"):
+    parent is the server.) Its command is read again: the kernel shows none for a moment after an exec, and `found` may be of then."""
+    loader = _container_process(found.pid)
+    if loader is None or loader.began != found.began or loader.name.startswith("python"):
         return found
-    below = container_processes(found.pid)
-    twins = (process for process in below if process.parent == found.pid and process.command == found.command)
+    twins = (
+        process
+        for process in container_processes(loader.pid)
+        if process.parent == loader.pid and process.command == loader.command
+    )
     return next(twins, found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 
 from tailproof.targets.container_processes import server_of, unpacked
 from tailproof.waiting import Budget
@@ -20,4 +21,5 @@ def test_a_packed_server_is_the_child_as_soon_as_there_is_one() -> None:
         loader.stdin.flush()
         Budget(30).wait_for("the child", lambda: unpacked(first).parent == loader.pid)
         assert server_of(loader.pid) == unpacked(first) != first
+        assert unpacked(replace(first, command="")) == unpacked(first), "as it is seen while it is being started"
         loader.stdin.close()
