@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -35,6 +34,7 @@ from tailproof.reports.result import (
     WitnessResult,
 )
 from tailproof.reports.times import times_of
+from tailproof.reports.words import repro_command
 
 V = TypeVar("V")
 
@@ -44,14 +44,13 @@ def trial_result(
     verdicts: Iterable[tuple[Guarantee, Verdict]],
     *,
     history_path: str,
-    repro_path: str | None = None,
     baseline: Baseline | None = None,
     error: str | None = None,
     pair: str = "",
 ) -> TrialResult:
     """One trial as its history and its verdicts tell it.
 
-    `history_path` is relative to the file of the result; `repro_path` is what a person types, where that differs. Summary,
+    `history_path` is relative to the file of the result. Summary,
     family and tier come from the scenario in the header, `pair` from a check of several.
     """
     header = history.header
@@ -72,7 +71,7 @@ def trial_result(
         faults=_faults(history, clock),
         lives=_lives(history, clock),
         verdicts=tuple(
-            _verdict(guarantee, verdict, header, clock, baseline or Baseline(), repro_path or history_path)
+            _verdict(guarantee, verdict, header, clock, baseline or Baseline(), history_path)
             for guarantee, verdict in verdicts
         ),
         error=error,
@@ -268,7 +267,7 @@ def _with_downtime(life: LifeResult, following: Sequence[LifeResult]) -> LifeRes
 
 
 def _verdict(
-    guarantee: Guarantee, verdict: Verdict, header: Header, clock: Clock, baseline: Baseline, repro_path: str
+    guarantee: Guarantee, verdict: Verdict, header: Header, clock: Clock, baseline: Baseline, history_path: str
 ) -> VerdictResult:
     return VerdictResult(
         guarantee=guarantee.id,
@@ -296,7 +295,7 @@ def _verdict(
             guarantee=guarantee.id,
             scenario=header.scenario,
         ),
-        repro=f"tailproof repro {shlex.quote(repro_path)}",
+        repro=repro_command(history_path),
     )
 
 

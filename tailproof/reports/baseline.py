@@ -37,7 +37,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from tailproof import resources
 from tailproof.guarantees.verdict import Outcome, Verdict
+from tailproof.incoming.files import from_here
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.reports.result import KnownResult, StaleResult, TrialResult
@@ -151,7 +153,7 @@ class Baseline:
         if mistakes:
             (line, message), *also = sorted(mistakes)
             raise BadFile(path, line, message, also=also)
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        shown = resources.shipped(path) or from_here(path)
         return cls(tuple((f"{shown}:{document.line('known', index)}", entry) for index, entry in enumerate(entries)))
 
     def known(

@@ -94,7 +94,7 @@ class KnownResult(Facts, frozen=True, kw_only=True):
 
 
 class VerdictResult(Facts, frozen=True, kw_only=True):
-    """One guarantee judged on one trial. `repro` is the command that runs the trial again."""
+    """One guarantee judged on one trial. `repro` is the command that runs the trial again, typed where the result lies."""
 
     guarantee: str
     level: Level

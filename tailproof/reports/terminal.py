@@ -28,6 +28,7 @@ from tailproof.reports.words import (
     not_run,
     proof,
     ranges,
+    repro_command,
     several,
     some,
     span,
@@ -71,8 +72,16 @@ def finished_line(trial: TrialResult, *, done: int, total: int, strict: bool = F
     return clip(f"{_progress(done, total)} {trial.called}  {span(trial.duration_s)}  {said}{names}", width)
 
 
-def render(result: Result, *, files: Mapping[str, str] | None = None, width: int = 80, color: bool = False) -> str:
-    """The end of a check. `files` names what was written and where. All fits `width` but the verdict line and commands, which are
+def render(
+    result: Result,
+    *,
+    folder: str = "",
+    files: Mapping[str, str] | None = None,
+    width: int = 80,
+    color: bool = False,
+) -> str:
+    """The end of a check. `folder` is where the result lies, as seen from the working directory; `files` names what was
+    written and where. All fits `width` but the verdict line and commands, which are
     never broken."""
     console = _console(width=width, color=color)
     gate, _, counts = result.gate.says.partition("  ")
@@ -80,7 +89,7 @@ def render(result: Result, *, files: Mapping[str, str] | None = None, width: int
     for line in (asked(result), *dict.fromkeys(pair.newest for pair in result.pairs if pair.newest)):
         _line(console, line)
     for wanted in ("violated", "advisory"):
-        _cards(console, result, wanted)
+        _cards(console, result, wanted, folder)
     _list(console, "could not tell", result.gate.doubts, "inconclusive")
     _list(console, "stale in the baseline", list(_stale(result)), "violated")
     _list(console, "known", list(_known(result)), "known")
@@ -98,12 +107,12 @@ def render(result: Result, *, files: Mapping[str, str] | None = None, width: int
     return _written(console)
 
 
-def violation_card(verdict: VerdictResult, trial: TrialResult | None = None, *, width: int = 80) -> str:
-    """One violation as plain text, for a failing test: promise, expected and seen, evidence, and the command that repeats
-    it; with its trial also the faults and deaths around it."""
+def violation_card(verdict: VerdictResult, trial: TrialResult, *, folder: str, width: int = 80) -> str:
+    """One violation as plain text, for a failing test: promise, expected and seen, evidence, the faults and deaths around it, and the
+    command that repeats it. `folder` is where the result will lie, as seen from the working directory."""
     console = _console(width=width, color=False)
     _rows(console, dict(_card(verdict, trial)), width=_LABEL)
-    _repro(console, verdict)
+    _repro(console, trial, folder)
     return _written(console)
 
 
@@ -127,7 +136,7 @@ def _written(console: Console) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
-def _cards(console: Console, result: Result, wanted: str) -> None:
+def _cards(console: Console, result: Result, wanted: str, folder: str) -> None:
     found = failures(result, wanted)
     for trial, verdict in found[:_CARDS]:
         console.print()
@@ -140,14 +149,14 @@ def _cards(console: Console, result: Result, wanted: str) -> None:
         ]:
             rows["also"] = some(others, 4, width=150)
         _rows(console, rows, width=_LABEL)
-        _repro(console, verdict)
+        _repro(console, trial, folder)
     if len(found) > _CARDS:
         console.print()
         _line(console, f"and {len(found) - _CARDS} more violations: see the report")
 
 
-def _card(verdict: VerdictResult, trial: TrialResult | None, *, often: str = "") -> Iterator[tuple[str, list[str]]]:
-    if trial and trial.pair:
+def _card(verdict: VerdictResult, trial: TrialResult, *, often: str = "") -> Iterator[tuple[str, list[str]]]:
+    if trial.pair:
         yield "pair", [clip(met(trial), 300)]
     yield "promise", [clip(verdict.promise, 400) + (f" ({clip(verdict.source, 100)})" if verdict.source else "")]
     yield "found", [f"{clip(verdict.says, 400)}{often}"]
@@ -157,18 +166,17 @@ def _card(verdict: VerdictResult, trial: TrialResult | None, *, often: str = "")
         yield "expected", [", ".join(ends(verdict.expected, 4, width=60)) or "nothing"]
         yield "seen", [", ".join(ends(verdict.seen, 4, width=60)) or "nothing"]
     for kind, act in (("fault", False), ("act", True)):
-        if landed := [one for one in (trial.faults if trial else ()) if one.act is act]:
+        if landed := [one for one in trial.faults if one.act is act]:
             yield kind, [f"{one.name} {window(one)}, {clip(proof(one), 200)}" for one in landed]
-    if deaths := [ended for life in (trial.lives if trial else ()) if (ended := death(life))]:
+    if deaths := [ended for life in trial.lives if (ended := death(life))]:
         yield "server", [clip(ended, 300) for ended in deaths]
     if verdict.evidence:
         shown = [f"{e.witness}:{e.seq} at {e.at_s:.2f} s: {e.says}" for e in verdict.evidence]
         yield "evidence", some(shown, 3, width=150)
 
 
-def _repro(console: Console, verdict: VerdictResult) -> None:
-    if verdict.repro:
-        _line(console, f"  {'repro':<{_LABEL}}{verdict.repro}", soft_wrap=True)
+def _repro(console: Console, trial: TrialResult, folder: str) -> None:
+    _line(console, f"  {'repro':<{_LABEL}}{repro_command(trial.history, folder)}", soft_wrap=True)
 
 
 def _stale(result: Result) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -42,6 +44,11 @@ def span(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def repro_command(history: str, folder: str = "") -> str:
+    """What runs a trial again: its history is relative to its result, which lies in `folder`."""
+    return f"tailproof repro {shlex.quote(posixpath.join(folder, history))}"
 
 
 def window(fault: FaultResult) -> str:

@@ -21,7 +21,7 @@ import pytest
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.lines import HistoryError
 from tailproof.incoming import BadInput
-from tailproof.incoming.files import place_of
+from tailproof.incoming.files import from_here, place_of
 from tailproof.outgoing.masking import without_user_info
 from tailproof.outgoing.say import say, shown
 from tailproof.outgoing.visible import clip
@@ -232,7 +232,7 @@ class GuaranteeItem(pytest.Item):
         if verdict.known is not None:
             pytest.xfail(shown(f"known: {verdict.known.reason}{verdict.known.extension} ({verdict.known.link})"))
         if verdict.outcome is Outcome.VIOLATED:
-            raise Violated(violation_card(verdict, trial))
+            raise Violated(violation_card(verdict, trial, folder=from_here(Path(self.config.option.out))))
         if verdict.outcome is Outcome.NOT_APPLICABLE:
             pytest.skip(shown(f"not applicable: {verdict.says}"))
 

@@ -12,8 +12,10 @@ from pydantic import ValidationError
 
 from tailproof.clients.spec import kind_of
 from tailproof.guarantees.verdict import Outcome
+from tailproof.history.directory import CLIENT
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
+from tailproof.incoming.files import is_file
 from tailproof.reports import json
 from tailproof.reports.baseline import Baseline
 from tailproof.runner import out_dir
@@ -96,18 +98,28 @@ def order_of(directory: Path, *, out: Path, repetition: int, pair: str = "") -> 
     model_url = str(header.facts.get("model_url", ""))
     scenario = _known(header.plan, directory)
     resolve(header.target, model_url=model_url or None)
-    kind, what = kind_of(header.client)
-    kind.check(what)
     return Order(
         scenario=scenario,
         target=header.target,
-        client=header.client,
+        client=_client(header.client, directory),
         pair=pair,
         seed=header.seed,
         out=str(out),
         repetition=repetition,
         model_url=model_url,
     )
+
+
+def _client(spec: str, directory: Path) -> str:
+    """The client of a trial; one that was a file of the user's as it travelled with the history. Raises BadClient."""
+    kind, what = kind_of(spec)
+    file = kind.file(what)
+    travelled = directory / CLIENT / file.name if file else None
+    if travelled and is_file(travelled):
+        spec = f"{spec.partition(':')[0]}:{travelled}"
+        what = str(travelled)
+    kind.check(what)
+    return spec
 
 
 def _known(plan: dict[str, Any], directory: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
+from tailproof.incoming.files import from_here
 from tailproof.outgoing.say import say
 from tailproof.reports import json, markdown, terminal
 from tailproof.reports.assemble import check_result, environment_of
@@ -137,8 +138,9 @@ class CheckSession:
     def summary(self, *, width: int, color: bool) -> str:
         """The end of a check, for a person: the verdict line first."""
         assert self.result is not None, "a summary follows a result"
-        files = {"report": str(self.out / out_dir.REPORT), "result": str(self.out / out_dir.RESULT)}
-        return terminal.render(self.result, files=files, width=width, color=color)
+        here = from_here(self.out)
+        files = {"report": f"{here}/{out_dir.REPORT}", "result": f"{here}/{out_dir.RESULT}"}
+        return terminal.render(self.result, folder=here, files=files, width=width, color=color)
 
     def _withdraw(self) -> None:
         self.result = None

@@ -16,9 +16,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tailproof.clients.client import ClientRaised
+from tailproof.clients.spec import kind_of as client_kind_of
 from tailproof.history import records
 from tailproof.history.directory import is_history
 from tailproof.history.recorder import Recorder
+from tailproof.incoming.files import BadFile, read_bytes
+from tailproof.incoming.limits import PROGRAM_BYTES
 from tailproof.outgoing.masking import SESSION_KEY, Masker, secrets_of_environment
 from tailproof.ownership import processes
 from tailproof.ownership.owners import Owner, owner_id
@@ -140,6 +143,7 @@ class Trial:
                 removal.callback(lambda: pool.give_back(pooled, fit=self._in_order))
                 landing = Landing(self.scenario, recorder, cancel=self._cancel, enter=self._enter, tell=self._tell)
                 self._enter("preparing")
+                self._keep_client(recorder)
                 self._participants = participants = self._assemble(recorder, place, owner, pooled, removal)
                 self._enter("starting")
                 self._start(participants)
@@ -154,6 +158,14 @@ class Trial:
                 if participants.wire.failed:
                     raise TrialFailed(participants.wire.failed)
             self._enter("ended")
+
+    def _keep_client(self, recorder: Recorder) -> None:
+        """What a client of its own does with a file that cannot be read is for that client to say."""
+        kind, what = client_kind_of(self.order.client)
+        file = kind.file(what)
+        if file is not None:
+            with suppress(BadFile):
+                recorder.keep_client(file, read_bytes(file, PROGRAM_BYTES))
 
     @contextmanager
     def _recording(self, recorder: Recorder) -> Iterator[None]:

@@ -225,7 +225,6 @@ def check(*, baseline: Baseline = BASELINE, strict: bool = False, tail: Verdict 
             history,
             verdicts,
             history_path=f"histories/{history.header.scenario}",
-            repro_path=f"out/histories/{history.header.scenario}",
             baseline=baseline,
         )
         for history, verdicts in judged
