@@ -7,23 +7,21 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
+from tailproof.cli.errors import acts_on_errors
 from tailproof.extensions import Part
 from tailproof.history.header import SEEDS
-from tailproof.incoming import BadInput
 from tailproof.incoming.route import CA_VARIABLE
 from tailproof.outgoing.say import say
 from tailproof.outgoing.visible import clip
 from tailproof.provision.cache import cache
 from tailproof.reports.gate import EXIT_USAGE
 from tailproof.runner import ending
-from tailproof.runner.outputs import NoScratch
 
 _TELL_A_VERDICT = ("check", "judge", "repro")
 UNUSED_DAYS = 30.0
@@ -73,24 +71,6 @@ def main(context: click.Context) -> None:
             say(removed, err=True)
 
 
-def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turns the errors that a user can act on into one sentence and the documented exit code."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        from tailproof.provision.errors import Unavailable
-
-        try:
-            return command(*args, **kwargs)
-        except BadInput as error:
-            raise click.UsageError(str(error)) from error
-        except (NoScratch, Unavailable) as error:
-            say(f"Error: {error}", err=True)
-            sys.exit(ending.CANNOT_TELL)
-
-    return run
-
-
 @main.command()
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option(
@@ -132,7 +112,7 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--strict", is_flag=True, help="A violated SHOULD guarantee closes the gate, too.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML.")
 @click.option("--alluredir", type=click.Path(file_okay=False), help="Write Allure results.")
-@_acts_on_errors
+@acts_on_errors
 def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     """Run the scenarios against each TARGET and judge them: pypi:VERSION, pypi:newest, docker:IMAGE, src:DIR or url:URL."""
     import pytest
@@ -187,7 +167,7 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
 @click.option("--guarantee", "globs", multiple=True, metavar="GLOB", help="Only these guarantees (repeatable).")
 @click.option("--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--compared", is_flag=True, help="Show how much each verdict compared, and on which witnesses it rests.")
-@_acts_on_errors
+@acts_on_errors
 def judge(history: Path, globs: Sequence[str], baseline: Path | None, *, compared: bool) -> NoReturn:
     """Judge a saved HISTORY (a directory) again."""
     from tailproof.runner.rejudge import judge_again
@@ -202,7 +182,7 @@ def judge(history: Path, globs: Sequence[str], baseline: Path | None, *, compare
 @click.option("--trials", type=click.IntRange(1, 1000), default=3, show_default=True, help="How often to try.")
 @click.option("-n", "workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Trials side by side.")
 @click.option("--out", default="tailproof-results/repro", show_default=True, metavar="DIR")
-@_acts_on_errors
+@acts_on_errors
 def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
     """Run the violated trials of RESULT (result.json) or HISTORY again, with the same scenario, seed, target and client, and say in how
     many of n trials each violation came back."""
@@ -212,7 +192,7 @@ def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
 
 
 @main.command("list")
-@_acts_on_errors
+@acts_on_errors
 def list_() -> None:
     """List scenarios, guarantees, acts, faults, targets, clients and protocols, each with its package if another package brings it."""
     from tailproof.extensions import brought_by, table
@@ -272,7 +252,7 @@ def doctor() -> NoReturn:
 @click.option("--seed", type=click.IntRange(*SEEDS), default=0, help="Seed of sizes, ids and texts [default: 0].")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new directory.")
 @click.option("--model-url", default="", metavar="URL", help="Address of the model that the conversation will use.")
-@_acts_on_errors
+@acts_on_errors
 def seed_history(version: str, events: int, sizes: str, seed: int, out: Path, model_url: str) -> None:
     """Make a conversation of release VERSION with a long history, in a directory to start a server on."""
     from tailproof.protocol.adapter import SeededHistory
@@ -305,7 +285,7 @@ def image() -> None:
     show_default=True,
     help="The server as packages under a Python, or as one file without one.",
 )
-@_acts_on_errors
+@acts_on_errors
 def image_build(release: str, shape: str) -> None:
     """Build the image of one release from its lock file."""
     from tailproof.clients.recipes import images, named
@@ -341,7 +321,3 @@ def clean(everything: bool) -> None:
     for line in removed:
         say(line)
     say(f"{len(removed)} removed" if removed else "nothing was left")
-
-
-if __name__ == "__main__":
-    main()
