@@ -179,16 +179,34 @@ def judge(history: Path, globs: Sequence[str], baseline: Path | None, *, compare
 
 @main.command()
 @click.argument("what", type=click.Path(exists=True, path_type=Path), metavar="RESULT|HISTORY")
+@click.argument("cards", nargs=-1, metavar="[CARD]...")
 @click.option("--trials", type=click.IntRange(1, 1000), default=3, show_default=True, help="How often to try.")
 @click.option("-n", "workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Trials side by side.")
 @click.option("--out", default="tailproof-results/repro", show_default=True, metavar="DIR")
+@click.option(
+    "--necessity",
+    is_flag=True,
+    help="Also without the fault, and with it one point earlier and later; RESULT and its report then tell.",
+)
 @acts_on_errors
-def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
+def repro(what: Path, cards: Sequence[str], trials: int, workers: int, out: str, *, necessity: bool) -> NoReturn:
     """Run the violated trials of RESULT (result.json) or HISTORY again, with the same scenario, seed, target and client, and say in how
-    many of n trials each violation came back."""
+    many of n trials each violation came back.
+
+    CARD picks violations: 'events.tail[stream-lag]', or a guarantee or a trial alone. A script that was the client is run as it
+    travelled with the history."""
     from tailproof.runner.repro import reproduce
 
-    sys.exit(reproduce(what, trials=trials, parallel=workers, out=Path(out).resolve(), echo=say))
+    code = reproduce(
+        what,
+        cards=cards,
+        trials=trials,
+        parallel=workers,
+        out=Path(out).resolve(),
+        necessity=necessity,
+        echo=say,
+    )
+    sys.exit(code)
 
 
 @main.command("list")

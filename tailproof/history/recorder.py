@@ -233,7 +233,7 @@ class Recorder:
             self._fail("payloads", error)
         return event
 
-    def keep_client(self, file: Path, source: bytes) -> None:
+    def keep_client(self, file: Path, source: bytes, mode: int) -> None:
         """Keep the file that the client is, so that whoever has the history can run the trial again. One that holds a secret stays where
         it is, and a note says so."""
         if self.masker.raw(source) is not source:
@@ -243,7 +243,7 @@ class Recorder:
         try:
             place.mkdir(exist_ok=True)
             write_atomically(place / file.name, source)
-            (place / file.name).chmod(file.stat().st_mode & 0o777)
+            (place / file.name).chmod(mode)
         except OSError as error:
             self._fail("client", error)
 

@@ -24,6 +24,7 @@ from tailproof.reports.words import (
     failures,
     frequency,
     grid,
+    necessity,
     not_run,
     part,
     proof,
@@ -221,6 +222,8 @@ def _card(
         more = len(verdict.evidence) - len(rows)
         rows += [table_row(("", "", f"and {more} more in `result.json`"))] if more else []
         parts.append("\n".join((table_head(("record", "at", "evidence")), *rows)))
+    if tried := necessity(result, trial, verdict):
+        parts.append(f"**Needs the fault?** {prose(clip(tried, _SENTENCE))}")
     if verdict.repro:
         parts.append(block([verdict.repro], "sh"))
     return "\n\n".join(parts)

@@ -194,6 +194,24 @@ class StaleResult(Facts, frozen=True, kw_only=True):
     signature: str
 
 
+class NecessityResult(Facts, frozen=True, kw_only=True):
+    """How often a violation came back in one variant of its scenario: with the fault as it was, without it, one point earlier or later.
+
+    `scenario` is what its trial is called, `where` tells where the faults of the variant land. It came back in `hits` of `trials`;
+    in `undecided` of them the guarantee was inconclusive or did not apply. `why` says why there is no such variant; then nothing was run.
+    """
+
+    guarantee: str
+    scenario: str
+    signature: str
+    variant: str
+    where: str = ""
+    hits: int = 0
+    trials: int = 0
+    undecided: int = 0
+    why: str = ""
+
+
 class Counts(Facts, frozen=True, kw_only=True):
     """How many. `violated` are the violations that close the gate, `advisory` those that do not because of their level. `behind` could
     not be decided because their trial broke off over a known violation; they are no part of `inconclusive`."""
@@ -282,6 +300,8 @@ class Result(Facts, frozen=True, kw_only=True):
     errors: tuple[str, ...] = ()
     shard: ShardResult | None = None
     times: TimesResult | None = None
+    necessity: tuple[NecessityResult, ...] = ()
+    """Filled by `tailproof repro RESULT --necessity`."""
     gate: GateResult
 
     def judged(self) -> Iterator[tuple[TrialResult, VerdictResult]]:
@@ -289,6 +309,11 @@ class Result(Facts, frozen=True, kw_only=True):
         for trial in self.trials:
             for verdict in trial.verdicts:
                 yield trial, verdict
+
+    def necessity_of(self, trial: TrialResult, verdict: VerdictResult) -> tuple[NecessityResult, ...]:
+        """What is known of whether this violation needs its fault; empty where nobody has tried."""
+        wanted = (verdict.guarantee, trial.called, verdict.signature)
+        return tuple(one for one in self.necessity if (one.guarantee, one.scenario, one.signature) == wanted)
 
     def frequency(self, trial: TrialResult, guarantee: str, signature: str) -> tuple[int, int]:
         """In how many trials of the same scenario and pair that judged the guarantee it was violated in this way: k of n."""

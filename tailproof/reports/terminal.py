@@ -25,6 +25,7 @@ from tailproof.reports.words import (
     frequency,
     grid,
     met,
+    necessity,
     not_run,
     proof,
     ranges,
@@ -148,6 +149,8 @@ def _cards(console: Console, result: Result, wanted: str, folder: str) -> None:
             f"{met(other)} ({frequency(result, other, verdict)})" for other in elsewhere(result, trial, verdict)
         ]:
             rows["also"] = some(others, 4, width=150)
+        if tried := necessity(result, trial, verdict):
+            rows["necessity"] = [clip(tried, 400)]
         _rows(console, rows, width=_LABEL)
         _repro(console, trial, folder)
     if len(found) > _CARDS:

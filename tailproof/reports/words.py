@@ -13,6 +13,7 @@ from tailproof.reports.gate import DECIDES, cell
 from tailproof.reports.result import (
     FaultResult,
     LifeResult,
+    NecessityResult,
     PairResult,
     Result,
     ShardResult,
@@ -49,6 +50,21 @@ def span(seconds: float) -> str:
 def repro_command(history: str, folder: str = "") -> str:
     """What runs a trial again: its history is relative to its result, which lies in `folder`."""
     return f"tailproof repro {shlex.quote(posixpath.join(folder, history))}"
+
+
+def necessity(result: Result, trial: TrialResult, verdict: VerdictResult) -> str:
+    """`with the fault 3 of 3, without it 0 of 3, one point earlier (kill at action-stored:2) 0 of 3 (3 undecided)`; empty where nobody
+    has tried."""
+    return ", ".join(necessity_row(one) for one in result.necessity_of(trial, verdict))
+
+
+def necessity_row(one: NecessityResult) -> str:
+    """One variant of it."""
+    if one.why:
+        return f"{one.variant}: not run, {one.why}"
+    where = f" ({one.where})" if one.where else ""
+    undecided = f" ({one.undecided} undecided)" if one.undecided else ""
+    return f"{one.variant}{where} {one.hits} of {one.trials}{undecided}"
 
 
 def window(fault: FaultResult) -> str:

@@ -123,6 +123,7 @@ class Trial:
         running."""
         if self.order.directory.exists() and not is_history(self.order.directory):
             raise TrialFailed(f"{self.order.directory} was not made by tailproof: the history needs another place")
+        client = self._file_of_client()  # which may lie in the history that makes room
         shutil.rmtree(self.order.directory, ignore_errors=True)
         header = header_of(self.order, self.scenario)
         self._owner = owner = Owner(trial=header.trial, owner=owner_id())
@@ -143,7 +144,8 @@ class Trial:
                 removal.callback(lambda: pool.give_back(pooled, fit=self._in_order))
                 landing = Landing(self.scenario, recorder, cancel=self._cancel, enter=self._enter, tell=self._tell)
                 self._enter("preparing")
-                self._keep_client(recorder)
+                if client is not None:
+                    recorder.keep_client(*client)
                 self._participants = participants = self._assemble(recorder, place, owner, pooled, removal)
                 self._enter("starting")
                 self._start(participants)
@@ -159,13 +161,13 @@ class Trial:
                     raise TrialFailed(participants.wire.failed)
             self._enter("ended")
 
-    def _keep_client(self, recorder: Recorder) -> None:
-        """What a client of its own does with a file that cannot be read is for that client to say."""
+    def _file_of_client(self) -> tuple[Path, bytes, int] | None:
+        """The file of the user's that the client is, what stands in it, and its mode. One that cannot be read is for the client to tell."""
         kind, what = client_kind_of(self.order.client)
         file = kind.file(what)
-        if file is not None:
-            with suppress(BadFile):
-                recorder.keep_client(file, read_bytes(file, PROGRAM_BYTES))
+        with suppress(BadFile, OSError):
+            return (file, read_bytes(file, PROGRAM_BYTES), file.stat().st_mode & 0o777) if file else None
+        return None
 
     @contextmanager
     def _recording(self, recorder: Recorder) -> Iterator[None]:
