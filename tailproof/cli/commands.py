@@ -110,6 +110,7 @@ def main(context: click.Context) -> None:
 )
 @click.option("--repetitions", type=click.IntRange(1, 1000), default=1, show_default=True, help="Trials per scenario.")
 @click.option("--strict", is_flag=True, help="A violated SHOULD guarantee closes the gate, too.")
+@click.option("--keep", is_flag=True, help="Compress the histories, to be kept for long; all commands read them.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML.")
 @click.option("--alluredir", type=click.Path(file_okay=False), help="Write Allure results.")
 @acts_on_errors
@@ -141,6 +142,7 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     for name, words in (("target", targets), ("client", asked["clients"]), ("scenario", asked["scenarios"])):
         arguments += [f"--{name}={word}" for word in words]
     arguments += ["--should-closes"] if asked["strict"] else []
+    arguments += ["--keep"] if asked["keep"] else []
     # Trials side by side are the supervisor's business; one process is enough to judge them.
     arguments += [f"--parallel={asked['workers']}"]
     if asked["ca"]:

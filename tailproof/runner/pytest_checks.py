@@ -282,6 +282,7 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
             repetitions=option.repetitions,
             strict=option.should_closes,
             shard=option.shard,
+            keep=option.keep,
         )
         try:
             config.stash[_CHECK] = Check.plan(options, lambda: _matrix(option, build=build))

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from tailproof.history.archive import archive
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
 from tailproof.incoming.files import from_here
@@ -94,6 +95,8 @@ class CheckSession:
             shard=self.check.shard,
         )
         try:
+            for trial in trials if options.keep else ():
+                archive(self.out / trial.history)
             markdown.write(result, self.out / out_dir.REPORT)
             json.write(result, self.out / out_dir.RESULT)
         except OSError:
