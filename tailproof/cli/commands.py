@@ -20,7 +20,7 @@ from tailproof.incoming.route import CA_VARIABLE
 from tailproof.outgoing.say import say
 from tailproof.outgoing.visible import clip
 from tailproof.provision.cache import cache
-from tailproof.reports.gate import EXIT_USAGE
+from tailproof.reports.gate import EXIT_USAGE, MOST_ALLOWED
 from tailproof.runner import ending
 
 _TELL_A_VERDICT = ("check", "judge", "repro")
@@ -109,8 +109,25 @@ def main(context: click.Context) -> None:
     help="For url:https targets: certificates (PEM) to trust in addition to the machine's.",
 )
 @click.option("--repetitions", type=click.IntRange(1, 1000), default=1, show_default=True, help="Trials per scenario.")
-@click.option("--strict", is_flag=True, help="A violated SHOULD guarantee closes the gate, too.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["must", "should"]),
+    default="must",
+    show_default=True,
+    help="The gate closes over a violated MUST, or over a SHOULD, too.",
+)
+@click.option(
+    "--allow-inconclusive",
+    type=click.IntRange(0, MOST_ALLOWED),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="So many inconclusive verdicts do not leave the gate unknown; errors, unproven faults and blind witnesses always do.",
+)
 @click.option("--keep", is_flag=True, help="Compress the histories, to be kept for long; all commands read them.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be run, what would not and why, and how long it takes; run nothing."
+)
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML.")
 @click.option("--alluredir", type=click.Path(file_okay=False), help="Write Allure results.")
 @acts_on_errors
@@ -126,6 +143,10 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
             raise click.UsageError(f"--{name} is empty: name a place, or leave it out")
     if asked["shard"] == "":
         raise click.UsageError("--shard is empty: name a part as 1/4, or leave it out")
+    if asked["dry_run"]:
+        from tailproof.runner.dry_run import foretell
+
+        sys.exit(foretell(targets, asked, width=shutil.get_terminal_size().columns, echo=say))
     check_scratch()
     options = {
         "--tier": asked["tier"],
@@ -135,13 +156,14 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
         "--seed": asked["seed"],
         "--model-url": asked["model_url"],
         "--repetitions": asked["repetitions"],
+        "--fail-on": asked["fail_on"],
+        "--allow-inconclusive": asked["allow_inconclusive"],
         "--junit-xml": asked["junit"],
         "--alluredir": asked["alluredir"],
     }
     arguments = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]
     for name, words in (("target", targets), ("client", asked["clients"]), ("scenario", asked["scenarios"])):
         arguments += [f"--{name}={word}" for word in words]
-    arguments += ["--should-closes"] if asked["strict"] else []
     arguments += ["--keep"] if asked["keep"] else []
     # Trials side by side are the supervisor's business; one process is enough to judge them.
     arguments += [f"--parallel={asked['workers']}"]

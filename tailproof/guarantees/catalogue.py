@@ -60,15 +60,18 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
     - A stall of the supervisor takes back a `violated` that a clock decided, when the time that was lost makes the difference. A long
       one takes back what holds by a clock, too: the moments between which time was measured may have been seen late.
 
-    What the plan or the protocol does not have stays not-applicable.
+    What the plan or the protocol does not have stays not-applicable. What is inconclusive is so; that the record has one of these gaps is
+    said beside it (`unsound`).
     """
-    if verdict.planned or verdict.outcome is Outcome.INCONCLUSIVE:
+    if verdict.planned:
         return verdict
     doubts = [*_of_the_harness(history), *_of_blind_witnesses(history, guarantee, verdict)]
     if verdict.outcome is not Outcome.VIOLATED:
         doubts += [*unaccounted(history, break_offs=not guarantee.judges_break_offs), *_unfinished(history)]
+    if verdict.outcome is Outcome.INCONCLUSIVE:
+        return replace(verdict, unsound=bool(doubts))
     if doubts:
-        return _taken_back(verdict, doubts[0])
+        return replace(_taken_back(verdict, doubts[0]), unsound=True)
     if verdict.outcome is Outcome.NOT_APPLICABLE and not verdict.evidence:
         return _taken_back(verdict, "no record shows it")
     if verdict.outcome is Outcome.HOLDS and not any(verdict.compared.values()):

@@ -61,6 +61,9 @@ class Verdict:
     """Of `not-applicable`: the plan or the protocol says so (`Guarantee.applies`), and no record can change it."""
     timed: bool = False
     """A clock decided: `took_s` was more than `limit_s`. A stall of the supervisor can take such a violation back."""
+    unsound: bool = False
+    """Of `inconclusive`: the record of the trial cannot be trusted or has an end missing (a blind witness, a fault without proof, a
+    trial that broke off), so that nobody could have decided the question (`catalogue.weigh`)."""
 
 
 def always(header: Header) -> str:

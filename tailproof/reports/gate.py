@@ -7,7 +7,11 @@ anything. A check that was cut off is always unknown. Known violations, what doe
 Neither does what could not be decided because its trial broke off over a known violation: the entry that knows it is stale as soon
 as it occurs no more, and until then the verdicts behind it are counted apart.
 
-`strict` holds a SHOULD to the standard of a MUST. A MAY never decides: it is a promise to nobody.
+`fail_on` says whether a SHOULD is held to the standard of a MUST. A MAY never decides: it is a promise to nobody.
+
+`allow_inconclusive` is how many verdicts that would decide may be inconclusive without leaving the gate unknown; of more than that
+none is allowed. They are counted in the verdict line and told one by one. Only what a guarantee itself could not decide from a sound
+record is allowed: a fault without proof, a blind witness, a trial that failed or broke off is never.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from tailproof.guarantees.catalogue import JUDGE_BREAK_OFFS
 from tailproof.guarantees.verdict import TAKEN_BACK, Level, Outcome
 from tailproof.reports.result import (
     Counts,
+    FailOn,
     GateResult,
     GateState,
     NotRunResult,
@@ -30,11 +35,14 @@ EXIT: dict[GateState, int] = {"open": 0, "closed": 1, "unknown": 2}
 EXIT_USAGE = 64
 """Wrong usage or bad input: nothing was judged."""
 
-DECIDES: dict[bool, frozenset[Level]] = {
-    False: frozenset({Level.MUST}),
-    True: frozenset({Level.MUST, Level.SHOULD}),
+MOST_ALLOWED = 10_000
+"""What `allow_inconclusive` can be at most."""
+
+DECIDES: dict[FailOn, frozenset[Level]] = {
+    "must": frozenset({Level.MUST}),
+    "should": frozenset({Level.MUST, Level.SHOULD}),
 }
-"""The levels that decide, by `strict`."""
+"""The levels that decide, by `fail_on`."""
 
 
 def decide(
@@ -43,24 +51,32 @@ def decide(
     not_run: Sequence[NotRunResult] = (),
     stale: Sequence[StaleResult] = (),
     errors: Sequence[str] = (),
-    strict: bool = False,
+    fail_on: FailOn = "must",
+    allow_inconclusive: int = 0,
     cut_off: str = "",
     idle: bool = False,
 ) -> GateResult:
     """The gate over all trials of a check. `errors` are those that belong to no trial; `cut_off` is why the check did not come to its
     end (a signal, a full disk, a defect of the harness); `idle` is a shard whose trials are all in other shards."""
-    deciding = DECIDES[strict]
+    deciding = DECIDES[fail_on]
     closing = [*_violations(trials, deciding), *_stale(stale)]
-    doubts = [cut_off, *errors] if cut_off else [*errors, *([] if idle else _doubts(trials, deciding))]
+    allowed = list(_undecided(trials, deciding))
+    if excess := len(allowed) > allow_inconclusive:
+        allowed = []
+    doubts = [cut_off, *errors] if cut_off else [*errors, *([] if idle else _doubts(trials, deciding, excess))]
+    if excess and allow_inconclusive and not cut_off:
+        doubts.append(f"more verdicts are inconclusive than the {allow_inconclusive} that are allowed")
     state: GateState = "unknown" if cut_off else "closed" if closing else "unknown" if doubts else "open"
-    counts = _count(trials, deciding, not_run=len(not_run), stale=len(stale), errors=len(errors))
+    counts = _count(trials, deciding, allowed=len(allowed), not_run=len(not_run), stale=len(stale), errors=len(errors))
     return GateResult(
         state=state,
         exit_code=EXIT[state],
         says=verdict_line(state, counts) + (" · nothing to run in this shard" if idle else ""),
         closed_by=tuple(closing),
         doubts=tuple(doubts),
-        strict=strict,
+        allowed=tuple(allowed),
+        fail_on=fail_on,
+        allow_inconclusive=allow_inconclusive,
         counts=counts,
         stale=tuple(stale),
     )
@@ -75,7 +91,7 @@ def verdict_line(state: GateState, counts: Counts) -> str:
     always = (
         (counts.violated, "violated"),
         (counts.holds, "hold"),
-        (counts.inconclusive, "inconclusive"),
+        (counts.inconclusive, f"inconclusive{_of_them_allowed(counts)}"),
         (counts.not_run, "not run"),
     )
     sometimes = (
@@ -92,6 +108,12 @@ def verdict_line(state: GateState, counts: Counts) -> str:
         *([f"witnesses {counts.sound} of {counts.witnesses} trusted"] if counts.witnesses else []),
     ]
     return f"GATE {state.upper()}  " + " · ".join([*(f"{number} {word}" for number, word in shown), *rests_on])
+
+
+def _of_them_allowed(counts: Counts) -> str:
+    if not counts.allowed:
+        return ""
+    return ", allowed" if counts.allowed == counts.inconclusive else f", {counts.allowed} of them allowed"
 
 
 def cell(guarantee: str, scenario: str) -> str:
@@ -112,7 +134,16 @@ def _stale(stale: Iterable[StaleResult]) -> Iterator[str]:
         yield f"{entry.entry} lists {where} {entry.signature} as known, but it no longer occurs: remove the entry"
 
 
-def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterator[str]:
+def _undecided(trials: Iterable[TrialResult], deciding: frozenset[Level]) -> Iterator[str]:
+    """What could be allowed."""
+    for trial in trials:
+        for verdict in _open(trial, deciding):
+            if not verdict.unsound:
+                yield _inconclusive(trial, verdict)
+
+
+def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level], undecided: bool) -> Iterator[str]:
+    """`undecided`: what could be allowed is a doubt, too."""
     if not trials:
         yield "no trial was run"
         return
@@ -123,10 +154,20 @@ def _doubts(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Iterat
         for fault in trial.faults:
             if not fault.proven:
                 yield f"the {'act' if fault.act else 'fault'} {fault.fault} ({fault.name}) of {trial.called} is not proven"
-        left = [] if _known_to_break_off(trial) else trial.verdicts
-        yield from _shared_doubts(trial, [v for v in left if _is_open(v) and v.level in deciding])
+        yield from _shared_doubts(trial, [v for v in _open(trial, deciding) if undecided or v.unsound])
     if not any(_conclusive(verdict) for trial in trials for verdict in trial.verdicts):
         yield "no guarantee was decided: all verdicts are inconclusive or not applicable"
+
+
+def _open(trial: TrialResult, deciding: frozenset[Level]) -> list[VerdictResult]:
+    """The verdicts that would decide and are inconclusive; not those of a trial that failed, which speaks for itself."""
+    if trial.error is not None or _known_to_break_off(trial):
+        return []
+    return [verdict for verdict in trial.verdicts if _is_open(verdict) and verdict.level in deciding]
+
+
+def _inconclusive(trial: TrialResult, verdict: VerdictResult) -> str:
+    return f"{cell(verdict.guarantee, trial.called)} is inconclusive: {verdict.says}"
 
 
 def _known_to_break_off(trial: TrialResult) -> bool:
@@ -148,7 +189,7 @@ def _shared_doubts(trial: TrialResult, verdicts: Sequence[VerdictResult]) -> Ite
             yield f"the records of the {witness.name} in {trial.called} cannot be trusted: {witness.blind}{_resting(blamed, 'them')}"
     for reason, left in open_for.items():
         if len(left) == 1:
-            yield f"{cell(left[0].guarantee, trial.called)} is inconclusive: {left[0].says}"
+            yield _inconclusive(trial, left[0])
         else:
             yield f"{trial.called}: {reason}{_resting(len(left))}"
 
@@ -166,7 +207,7 @@ def _conclusive(verdict: VerdictResult) -> bool:
 
 
 def _count(
-    trials: Sequence[TrialResult], deciding: frozenset[Level], *, not_run: int, stale: int, errors: int
+    trials: Sequence[TrialResult], deciding: frozenset[Level], *, allowed: int, not_run: int, stale: int, errors: int
 ) -> Counts:
     verdicts = [verdict for trial in trials for verdict in trial.verdicts]
     violated = [verdict for verdict in verdicts if verdict.violated]
@@ -183,6 +224,7 @@ def _count(
         advisory=len(violated) - len(closing),
         holds=outcomes.count(Outcome.HOLDS),
         inconclusive=outcomes.count(Outcome.INCONCLUSIVE) - behind,
+        allowed=allowed,
         not_applicable=outcomes.count(Outcome.NOT_APPLICABLE),
         known=sum(1 for verdict in verdicts if verdict.known is not None),
         behind=behind,

@@ -71,6 +71,7 @@ def render(result: Result, *, base: Result | None = None, limit: int = PR_COMMEN
         _faults(result),
         *_violations(result, base),
         *_doubts(result),
+        *_allowed(result),
         *_stale(result),
         *_known(result),
         *_not_run(result),
@@ -179,7 +180,7 @@ def _trial_cells(result: Result, trial: TrialResult) -> tuple[str, ...]:
 def _fault_rows(result: Result, trial: TrialResult) -> Iterator[tuple[str, ...]]:
     name = _trial_cells(result, trial)
     same = ("",) * len(name)
-    said = "**failed**" if trial.error is not None else tally(trial.verdicts, strict=result.gate.strict)
+    said = "**failed**" if trial.error is not None else tally(trial.verdicts, fail_on=result.gate.fail_on)
     deaths = "<br>".join(prose(clip(ended, _SENTENCE)) for life in trial.lives if (ended := death(life)))
     if not trial.faults:
         yield *name, said, "none", "", "", deaths
@@ -264,7 +265,7 @@ def _doubts(result: Result) -> Iterator[Section]:
     advisory = [
         f"{cell(verdict.guarantee, trial.called)} is inconclusive ({verdict.level}): {verdict.says}"
         for trial, verdict in result.judged()
-        if verdict.outcome is Outcome.INCONCLUSIVE and verdict.level not in DECIDES[result.gate.strict]
+        if verdict.outcome is Outcome.INCONCLUSIVE and verdict.level not in DECIDES[result.gate.fail_on]
     ]
     said = (*result.gate.doubts, *advisory)
     if said:
@@ -273,6 +274,17 @@ def _doubts(result: Result) -> Iterator[Section]:
             items=[f"- {prose(clip(doubt, _SENTENCE))}" for doubt in said],
             between="\n",
             noun="reasons",
+            importance=3,
+        )
+
+
+def _allowed(result: Result) -> Iterator[Section]:
+    if result.gate.allowed:
+        yield Section(
+            head=f"### Inconclusive, allowed\n\nUp to {result.gate.allow_inconclusive} may be inconclusive here.\n",
+            items=[f"- {prose(clip(said, _SENTENCE))}" for said in result.gate.allowed],
+            between="\n",
+            noun="verdicts",
             importance=3,
         )
 

@@ -53,7 +53,7 @@ def _pair(result: Result, pair: PairResult) -> Iterator[str]:
     yield code(clip(pair.target, _ITEM), cell=True)
     yield str(len(trials))
     failed = sum(1 for trial in trials if trial.error is not None)
-    said = tally((verdict for trial in trials for verdict in trial.verdicts), strict=result.gate.strict)
+    said = tally((verdict for trial in trials for verdict in trial.verdicts), fail_on=result.gate.fail_on)
     yield (
         f"**could not be built**: {prose(clip(pair.error, 300))}"
         if pair.error

@@ -15,9 +15,11 @@ import msgspec
 from tailproof.guarantees.verdict import Level, Outcome
 from tailproof.history.directory import called
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 GateState = Literal["open", "closed", "unknown"]
+FailOn = Literal["must", "should"]
+"""The lowest level whose violation closes the gate."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +105,8 @@ class VerdictResult(Facts, frozen=True, kw_only=True):
     outcome: Outcome
     says: str
     signature: str = ""
+    unsound: bool = False
+    """Of an inconclusive one: it is so because the record of its trial has a gap, and is never allowed away."""
     expected: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
     measured: dict[str, float | int | str] = {}
@@ -221,6 +225,8 @@ class Counts(Facts, frozen=True, kw_only=True):
     advisory: int = 0
     holds: int = 0
     inconclusive: int = 0
+    allowed: int = 0
+    """Those of the inconclusive that would leave the gate unknown and were allowed."""
     not_applicable: int = 0
     known: int = 0
     behind: int = 0
@@ -241,14 +247,17 @@ class Counts(Facts, frozen=True, kw_only=True):
 
 class GateResult(Facts, frozen=True, kw_only=True):
     """The one answer. `says` is the verdict line; `closed_by` and `doubts` tell, one sentence each, what closed it and
-    what could not be told."""
+    what could not be told. `allowed` are the inconclusive verdicts that would leave it unknown, had not `allow_inconclusive` been at
+    least as many."""
 
     state: GateState
     exit_code: int
     says: str
     closed_by: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
-    strict: bool = False
+    allowed: tuple[str, ...] = ()
+    fail_on: FailOn = "must"
+    allow_inconclusive: int = 0
     counts: Counts = Counts()
     stale: tuple[StaleResult, ...] = ()
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.visible import clip, visible
 from tailproof.reports.gate import cell
-from tailproof.reports.result import Result, TrialResult, VerdictResult
+from tailproof.reports.result import FailOn, Result, TrialResult, VerdictResult
 from tailproof.reports.words import (
     STANDINGS,
     asked,
@@ -65,10 +65,10 @@ def live_line(
     return clip(line, width)
 
 
-def finished_line(trial: TrialResult, *, done: int, total: int, strict: bool = False, width: int = 80) -> str:
+def finished_line(trial: TrialResult, *, done: int, total: int, fail_on: FailOn = "must", width: int = 80) -> str:
     """One line for a trial that ended: what it gave, and which guarantees were violated."""
-    said = "failed: " + trial.error if trial.error is not None else tally(trial.verdicts, strict=strict)
-    loud = [v.guarantee for v in trial.verdicts if standing(v, strict=strict) in ("violated", "advisory")]
+    said = "failed: " + trial.error if trial.error is not None else tally(trial.verdicts, fail_on=fail_on)
+    loud = [v.guarantee for v in trial.verdicts if standing(v, fail_on=fail_on) in ("violated", "advisory")]
     names = f" ({', '.join(loud)})" if loud else ""
     return clip(f"{_progress(done, total)} {trial.called}  {span(trial.duration_s)}  {said}{names}", width)
 
@@ -92,6 +92,7 @@ def render(
     for wanted in ("violated", "advisory"):
         _cards(console, result, wanted, folder)
     _list(console, "could not tell", result.gate.doubts, "inconclusive")
+    _list(console, "inconclusive, allowed", result.gate.allowed, "inconclusive")
     _list(console, "stale in the baseline", list(_stale(result)), "violated")
     _list(console, "known", list(_known(result)), "known")
     if several(result):
@@ -258,7 +259,7 @@ def _matrix(
 
 
 def _gave(result: Result, trials: Sequence[TrialResult]) -> str:
-    said = tally((verdict for trial in trials for verdict in trial.verdicts), strict=result.gate.strict)
+    said = tally((verdict for trial in trials for verdict in trial.verdicts), fail_on=result.gate.fail_on)
     failed = sum(1 for trial in trials if trial.error is not None)
     return said + (", failed" if failed and not several(result) else f", {failed} failed" if failed else "")
 

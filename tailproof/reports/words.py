@@ -11,6 +11,7 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.outgoing.visible import clip
 from tailproof.reports.gate import DECIDES, cell
 from tailproof.reports.result import (
+    FailOn,
     FaultResult,
     LifeResult,
     NecessityResult,
@@ -112,9 +113,9 @@ def death(life: LifeResult) -> str:
     return ", ".join(parts)
 
 
-def tally(verdicts: Iterable[VerdictResult], *, strict: bool = False) -> str:
+def tally(verdicts: Iterable[VerdictResult], *, fail_on: FailOn = "must") -> str:
     """`1 violated · 19 hold`: the loud ones first."""
-    counts = Counter(standing(verdict, strict=strict) for verdict in verdicts)
+    counts = Counter(standing(verdict, fail_on=fail_on) for verdict in verdicts)
     return (
         " · ".join(f"{counts[name]} {word}" for name, (_, word, _) in STANDINGS.items() if counts[name]) or "not judged"
     )
@@ -131,13 +132,13 @@ STANDINGS: Mapping[str, tuple[str, str, str]] = {
 """Outcome, level and baseline in one word -> its mark, how many are counted, and how one is called; the worst first."""
 
 
-def standing(verdict: VerdictResult, *, strict: bool = False) -> str:
-    """A key of `STANDINGS`: what the verdict means for a gate that is `strict` or not."""
+def standing(verdict: VerdictResult, *, fail_on: FailOn = "must") -> str:
+    """A key of `STANDINGS`: what the verdict means for a gate that fails on this level."""
     if verdict.outcome is not Outcome.VIOLATED:
         return str(verdict.outcome)
     if verdict.known is not None:
         return "known"
-    return "violated" if verdict.level in DECIDES[strict] else "advisory"
+    return "violated" if verdict.level in DECIDES[fail_on] else "advisory"
 
 
 def failures(result: Result, wanted: str) -> list[tuple[TrialResult, VerdictResult]]:
@@ -145,19 +146,19 @@ def failures(result: Result, wanted: str) -> list[tuple[TrialResult, VerdictResu
     same with ten pairs (`elsewhere` names the others)."""
     found: dict[tuple[str, str, str], tuple[TrialResult, VerdictResult]] = {}
     for trial, verdict in result.judged():
-        if standing(verdict, strict=result.gate.strict) == wanted:
+        if standing(verdict, fail_on=result.gate.fail_on) == wanted:
             found.setdefault((verdict.guarantee, trial.scenario, verdict.signature), (trial, verdict))
     return list(found.values())
 
 
 def elsewhere(result: Result, trial: TrialResult, verdict: VerdictResult) -> list[TrialResult]:
     """One trial of each other pair in which the same was found and stands the same."""
-    strict = result.gate.strict
-    same = (trial.scenario, verdict.guarantee, verdict.signature, standing(verdict, strict=strict))
+    fail_on = result.gate.fail_on
+    same = (trial.scenario, verdict.guarantee, verdict.signature, standing(verdict, fail_on=fail_on))
     found = {
         other.called: other
         for other, said in result.judged()
-        if (other.scenario, said.guarantee, said.signature, standing(said, strict=strict)) == same
+        if (other.scenario, said.guarantee, said.signature, standing(said, fail_on=fail_on)) == same
     }
     return [other for name, other in found.items() if name != trial.called]
 
@@ -172,7 +173,7 @@ def grid(
     cells: dict[tuple[str, str], str] = {}
     for trial, verdict in result.judged():
         key = (verdict.guarantee, column(trial))
-        cells[key] = min(cells.get(key, ranks[-1]), standing(verdict, strict=result.gate.strict), key=ranks.index)
+        cells[key] = min(cells.get(key, ranks[-1]), standing(verdict, fail_on=result.gate.fail_on), key=ranks.index)
     return guarantees, columns, cells
 
 
@@ -200,7 +201,7 @@ def where(result: Result, guarantee: str) -> Iterator[tuple[str, dict[str, list[
     for name in ("violated", "advisory", "inconclusive", "known"):
         found: dict[str, set[int]] = {}
         for trial, verdict in result.judged():
-            if verdict.guarantee == guarantee and standing(verdict, strict=result.gate.strict) == name:
+            if verdict.guarantee == guarantee and standing(verdict, fail_on=result.gate.fail_on) == name:
                 found.setdefault(trial.scenario, set()).add(number[met(trial)])
         if found:
             yield name, {scenario: sorted(pairs) for scenario, pairs in found.items()}

@@ -20,7 +20,7 @@ from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.protocol.rarer import abilities_of
 from tailproof.reports.baseline import Baseline
-from tailproof.reports.result import NotRunResult, PairResult, ShardResult
+from tailproof.reports.result import FailOn, NotRunResult, PairResult, ShardResult
 from tailproof.runner.pairs import Matrix, Pair, model_url_of
 from tailproof.runner.shard import Shard, cost
 from tailproof.scenario.load import load_scenarios, of_tier, scenario_files
@@ -44,7 +44,8 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     model_url: str = ""
     repetitions: int = 1
-    strict: bool = False
+    fail_on: FailOn = "must"
+    allow_inconclusive: int = 0
     shard: str = ""
     """`K/N`; empty for all of it."""
     keep: bool = False

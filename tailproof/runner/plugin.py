@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tailproof.history.header import SEEDS
+from tailproof.reports.gate import MOST_ALLOWED
 from tailproof.runner.outputs import BadOutput, check_directory
 from tailproof.runner.pytest_names import DECIDED, SUITE_SUFFIX
 
@@ -42,7 +43,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--model-url", default="", metavar="URL", help="for url: the model as the server reaches it")
     group.addoption("--repetitions", type=int, default=1, metavar="N", help="trials per scenario (default: 1)")
     group.addoption("--parallel", type=int, default=0, metavar="N", help="trials side by side (default: as many as -n)")
-    group.addoption("--should-closes", action="store_true", help="a violated SHOULD closes the gate, too")
+    group.addoption(
+        "--fail-on", choices=("must", "should"), default="must", help="what closes the gate (default: must)"
+    )
+    group.addoption(
+        "--allow-inconclusive",
+        type=_number,
+        default=0,
+        metavar="N",
+        help="so many inconclusive verdicts do not leave the gate unknown (default: 0)",
+    )
     group.addoption("--keep", action="store_true", help="compress the histories once they are judged")
     group.addoption("--live", action="store_true", help="show the phases of trials, not a letter per test (with -s)")
     group.addoption("--supervisor", default="", help="address of the supervisor; set by the session itself")
@@ -82,6 +92,13 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     from tailproof.runner.pytest_end import to_the_end
 
     return (yield from to_the_end(config))
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= MOST_ALLOWED:
+        raise ValueError("out of range")
+    return number
 
 
 def _seed(text: str) -> int:

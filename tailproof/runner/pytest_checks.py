@@ -280,7 +280,8 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
             seed=option.seed,
             model_url=option.model_url,
             repetitions=option.repetitions,
-            strict=option.should_closes,
+            fail_on=option.fail_on,
+            allow_inconclusive=option.allow_inconclusive,
             shard=option.shard,
             keep=option.keep,
         )

@@ -90,7 +90,8 @@ class CheckSession:
             not_run=self.check.not_run,
             baseline=self.check.baseline,
             errors=[*self.check.failures, *errors],
-            strict=options.strict,
+            fail_on=options.fail_on,
+            allow_inconclusive=options.allow_inconclusive,
             cut_off=self.cut_off,
             shard=self.check.shard,
         )

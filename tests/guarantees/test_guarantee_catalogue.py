@@ -149,6 +149,7 @@ def with_fault(built: Built, *stages: str) -> Built:
 def test_a_fault_without_proof_takes_back_what_holds(stages: tuple[str, ...]) -> None:
     verdict = judge(with_fault(calm(), *stages).build())["events.tail"]
     assert verdict.outcome is INCONCLUSIVE
+    assert verdict.unsound
     assert "no proof" in verdict.says
 
 
@@ -164,6 +165,14 @@ def test_a_violation_needs_no_fault() -> None:
 def test_a_trial_without_end_takes_back_what_holds() -> None:
     outcomes = {verdict.outcome for verdict in judge(calm().without(Phase, name="ended").build()).values()}
     assert outcomes == {INCONCLUSIVE, NOT_APPLICABLE}
+
+
+def test_only_a_gap_in_the_record_makes_a_verdict_unsound() -> None:
+    unfinished = judge(calm().without(Phase, name="ended").build()).values()
+    assert all(verdict.unsound for verdict in unfinished if verdict.outcome is INCONCLUSIVE)
+    late = next(row for row in LOOP_ROWS if (row.guarantee, row.situation) == ("loop.returns", "late")).make()
+    stalled = judge(late.put(5.0, Stall(late_ns=9_000_000_000)).build())["loop.returns"]
+    assert (stalled.outcome, stalled.unsound) == (INCONCLUSIVE, False)
 
 
 def test_a_stall_takes_back_what_it_may_have_caused() -> None:

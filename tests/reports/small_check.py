@@ -21,7 +21,7 @@ from tailproof.history.reader import History
 from tailproof.history.records import AnyRecord, Fault, Life, Phase
 from tailproof.reports.assemble import check_result, environment_of, trial_result
 from tailproof.reports.baseline import Baseline, Entry
-from tailproof.reports.result import KnownResult, NotRunResult, PairResult, Result, TrialResult, VerdictResult
+from tailproof.reports.result import FailOn, KnownResult, NotRunResult, PairResult, Result, TrialResult, VerdictResult
 
 START_NS = 5_000_000_000
 """CLOCK_MONOTONIC when the trials of this module start: a result must not show it."""
@@ -183,7 +183,7 @@ BASELINE = Baseline(
 )
 
 
-def check(*, baseline: Baseline = BASELINE, strict: bool = False, tail: Verdict = MISSING_TAIL) -> Result:
+def check(*, baseline: Baseline = BASELINE, fail_on: FailOn = "must", tail: Verdict = MISSING_TAIL) -> Result:
     """Three trials: one calm, one that convicts the client, one whose violation is known."""
     judged: Sequence[tuple[History, list[tuple[Guarantee, Verdict]]]] = (
         (
@@ -243,7 +243,7 @@ def check(*, baseline: Baseline = BASELINE, strict: bool = False, tail: Verdict 
             ),
         ],
         baseline=baseline,
-        strict=strict,
+        fail_on=fail_on,
     )
 
 

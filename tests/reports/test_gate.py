@@ -26,6 +26,7 @@ VIOLATED = verdict(Outcome.VIOLATED, guarantee="events.middle", signature="s")
 KNOWN = verdict(Outcome.VIOLATED, signature="s", known=KnownResult(reason="r", link="l", entry="b.yaml:3"))
 KNOWN_HANG = verdict(Outcome.VIOLATED, guarantee="loop.terminates", signature="s", known=KNOWN.known)
 UNSURE = verdict(Outcome.INCONCLUSIVE, guarantee="loop.once")
+UNSOUND = verdict(Outcome.INCONCLUSIVE, guarantee="loop.once", unsound=True)
 NOT_APPLICABLE = verdict(Outcome.NOT_APPLICABLE)
 SHOULD = {
     outcome: verdict(outcome, guarantee="cost.reconcile", level=Level.SHOULD, signature="s") for outcome in Outcome
@@ -65,13 +66,17 @@ ROWS: dict[str, tuple[list[TrialResult], dict[str, Any], GateState]] = {
         "unknown",
     ),
     "a SHOULD violated": ([trial(HOLDS, SHOULD[Outcome.VIOLATED])], {}, "open"),
-    "a SHOULD violated, strict": ([trial(HOLDS, SHOULD[Outcome.VIOLATED])], {"strict": True}, "closed"),
-    "a MAY violated, strict": ([trial(HOLDS, MAY)], {"strict": True}, "open"),
+    "a SHOULD violated, and it decides": ([trial(HOLDS, SHOULD[Outcome.VIOLATED])], {"fail_on": "should"}, "closed"),
+    "a MAY violated, and it decides": ([trial(HOLDS, MAY)], {"fail_on": "should"}, "open"),
     "a MUST inconclusive": ([trial(HOLDS, UNSURE)], {}, "unknown"),
     "a MUST inconclusive, another violated": ([trial(UNSURE, VIOLATED)], {}, "closed"),
     "a MUST inconclusive, another known": ([trial(UNSURE, KNOWN)], {}, "unknown"),
     "a SHOULD inconclusive": ([trial(HOLDS, SHOULD[Outcome.INCONCLUSIVE])], {}, "open"),
-    "a SHOULD inconclusive, strict": ([trial(HOLDS, SHOULD[Outcome.INCONCLUSIVE])], {"strict": True}, "unknown"),
+    "a SHOULD inconclusive, and it decides": (
+        [trial(HOLDS, SHOULD[Outcome.INCONCLUSIVE])],
+        {"fail_on": "should"},
+        "unknown",
+    ),
     "a trial failed": ([trial(HOLDS), trial(scenario="lag", error="no port")], {}, "unknown"),
     "a trial failed, another convicts": ([trial(VIOLATED), trial(error="no port")], {}, "closed"),
     "a failure that belongs to no trial": ([trial(HOLDS)], {"errors": ["the engine died"]}, "unknown"),
@@ -84,6 +89,38 @@ ROWS: dict[str, tuple[list[TrialResult], dict[str, Any], GateState]] = {
     "nothing applies": ([trial(NOT_APPLICABLE)], {}, "unknown"),
     "a trial without verdicts": ([trial()], {}, "unknown"),
     "a stale entry": ([trial(HOLDS)], {"stale": STALE}, "closed"),
+    "an inconclusive verdict, one is allowed": ([trial(HOLDS, UNSURE)], {"allow_inconclusive": 1}, "open"),
+    "two inconclusive verdicts, one is allowed": (
+        [trial(HOLDS, UNSURE), trial(UNSURE, scenario="lag")],
+        {"allow_inconclusive": 1},
+        "unknown",
+    ),
+    "two inconclusive verdicts, two are allowed": (
+        [trial(HOLDS, UNSURE), trial(UNSURE, scenario="lag")],
+        {"allow_inconclusive": 2},
+        "open",
+    ),
+    "an inconclusive SHOULD does not use up what is allowed": (
+        [trial(HOLDS, UNSURE, SHOULD[Outcome.INCONCLUSIVE])],
+        {"allow_inconclusive": 1},
+        "open",
+    ),
+    "one is allowed, and another is violated": ([trial(UNSURE, VIOLATED)], {"allow_inconclusive": 1}, "closed"),
+    "one is allowed, and nothing else was decided": ([trial(UNSURE)], {"allow_inconclusive": 1}, "unknown"),
+    "an unsound record is never allowed": ([trial(HOLDS, UNSOUND)], {"allow_inconclusive": 9}, "unknown"),
+    "a fault without proof is never allowed": ([trial(HOLDS, faults=(FAULT,))], {"allow_inconclusive": 9}, "unknown"),
+    "a blind witness is never allowed": ([trial(HOLDS, witnesses=(BLIND,))], {"allow_inconclusive": 9}, "unknown"),
+    "a failed trial is never allowed": ([trial(HOLDS), trial(error="no port")], {"allow_inconclusive": 9}, "unknown"),
+    "an error of the check is never allowed": (
+        [trial(HOLDS)],
+        {"errors": ["the engine died"], "allow_inconclusive": 9},
+        "unknown",
+    ),
+    "a check that was cut off is never allowed": (
+        [trial(HOLDS, UNSURE)],
+        {"cut_off": "interrupted (SIGINT)", "allow_inconclusive": 9},
+        "unknown",
+    ),
     "interrupted": ([trial(HOLDS)], {"cut_off": "interrupted (SIGINT)"}, "unknown"),
     "interrupted after a violation": ([trial(VIOLATED)], {"cut_off": "interrupted (SIGINT)"}, "unknown"),
 }
@@ -112,6 +149,25 @@ def test_the_verdict_line_counts_what_there_is() -> None:
     assert decide([trial(HOLDS, error="x")], stale=STALE, errors=["y"]).says == (
         "GATE CLOSED  0 violated · 1 hold · 0 inconclusive · 0 not run · 1 stale · 2 failed"
     )
+
+
+def test_what_is_allowed_is_never_silent() -> None:
+    advisory = SHOULD[Outcome.INCONCLUSIVE]
+    gate = decide([trial(HOLDS, UNSURE), trial(UNSURE, scenario="lag")], allow_inconclusive=2)
+    assert gate.says == "GATE OPEN  0 violated · 1 hold · 2 inconclusive, allowed · 0 not run"
+    assert gate.allowed == ("loop.once[calm] is inconclusive: it is so", "loop.once[lag] is inconclusive: it is so")
+    assert gate.doubts == ()
+    assert gate.allow_inconclusive == 2
+    also = decide([trial(HOLDS, UNSURE, advisory)], allow_inconclusive=2)
+    assert " · 2 inconclusive, 1 of them allowed · " in also.says
+
+
+def test_more_than_what_is_allowed_is_told_as_without_it() -> None:
+    trials = [trial(HOLDS, UNSURE), trial(UNSURE, scenario="lag")]
+    gate = decide(trials, allow_inconclusive=1)
+    assert gate.doubts == (*decide(trials).doubts, "more verdicts are inconclusive than the 1 that are allowed")
+    assert gate.allowed == ()
+    assert " · 2 inconclusive · " in gate.says
 
 
 def test_every_count_is_there() -> None:

@@ -92,6 +92,15 @@ def test_a_gate_that_is_not_sure_says_why() -> None:
     assert "- loop.once\\[oom-server\\] is inconclusive: POST /run was never accepted after the restart" in report
 
 
+def test_what_was_allowed_to_be_inconclusive_is_told() -> None:
+    trials = (trial(verdict(), verdict(Outcome.INCONCLUSIVE, guarantee="loop.once", says="nobody subscribed")),)
+    allowed = msgspec.structs.replace(result_of(*trials), gate=decide(trials, allow_inconclusive=3))
+    report = markdown.render(allowed)
+    assert "### Inconclusive, allowed\n\nUp to 3 may be inconclusive here.\n" in report
+    assert "- loop.once\\[calm\\] is inconclusive: nobody subscribed" in report
+    assert "Could not tell" not in report
+
+
 def test_a_stale_entry_says_what_to_remove() -> None:
     stale = (StaleResult(entry="suites/baseline.yaml:9", guarantee="events.tail", scenario="calm", signature="s"),)
     report = markdown.render(result_of(trial(verdict()), stale=stale))

@@ -29,7 +29,12 @@ def test_the_gate_of_the_example_follows_from_its_verdicts() -> None:
     example = json.read(REPORTS / "examples" / "result.json")
     gate = example.gate
     assert gate == decide(
-        example.trials, not_run=example.not_run, stale=gate.stale, errors=example.errors, strict=gate.strict
+        example.trials,
+        not_run=example.not_run,
+        stale=gate.stale,
+        errors=example.errors,
+        fail_on=gate.fail_on,
+        allow_inconclusive=gate.allow_inconclusive,
     )
 
 
@@ -41,7 +46,7 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_reader_ignores_fields_it_does_not_know(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    path.write_bytes(json.encode(check()).replace(b'"schema": 1,', b'"schema": 1, "weather": "fair",'))
+    path.write_bytes(json.encode(check()).replace(b'"schema": 2,', b'"schema": 2, "weather": "fair",'))
     assert json.read(path) == check()
 
 
@@ -49,7 +54,8 @@ BAD = {
     "absent": (None, "cannot be read: No such file"),
     "not JSON": (b"GATE OPEN", "is not a result: JSON is malformed"),
     "another document": (b'{"name": "x"}', "is not a result: Object missing required field `schema`"),
-    "newer schema": (b'{"schema": 2}', "has schema 2; this tailproof reads 1: use a newer release"),
+    "older schema": (b'{"schema": 1}', "has schema 1; this tailproof reads 2"),
+    "newer schema": (b'{"schema": 3}', "has schema 3; this tailproof reads 2: use a newer release"),
     "wrong type": (json.encode(check()).replace(b'"seed": 7', b'"seed": "7"'), r"Expected `int`, got `str` - at `\$"),
 }
 

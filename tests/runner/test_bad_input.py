@@ -30,6 +30,9 @@ SCENARIO = "name: bad\nfamily: calm\nsummary: s\nscript: [{finish: done}]\n"
         (["check", "reference", "--scenario", "calm", "--scenario", "clam"], 64, "no scenario matches clam"),
         (["check", "reference", "--tier", "fast"], 64, "'fast' is not one of"),
         (["check", "reference", "--baseline", "nowhere.yaml"], 64, "nowhere.yaml"),
+        (["check", "reference", "--fail-on", "may"], 64, "'may' is not one of 'must', 'should'"),
+        (["check", "reference", "--allow-inconclusive", "-1"], 64, "-1 is not in the range 0<=x<=10000"),
+        (["check", "reference", "--strict"], 64, "No such option '--strict'"),
         (
             ["check", "src:nowhere", "--out", "/dev/null/x"],
             64,
