@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tailproof.outgoing.visible import visible
-from tailproof.reports.words import span
 from tailproof.runner.check import Check, CheckOptions
 from tailproof.runner.ending import CANNOT_TELL
 from tailproof.runner.pairs import meet
@@ -45,6 +44,11 @@ def expected_s(check: Check, *, parallel: int) -> float:
     return sum(_costs(check).values()) / max(1, min(parallel, len(check.orders)))
 
 
+def _roughly(seconds: float) -> str:
+    """Whole seconds, or minutes where there are many."""
+    return f"{round(seconds)} s" if seconds < 100 else f"{round(seconds / 60)} min"
+
+
 def _costs(check: Check) -> dict[str, float]:
     trials = Counter(str(order.scenario["name"]) for order in check.orders)
     scenarios = {cell.scenario.name: cell.scenario for cell in check.cells}
@@ -65,7 +69,7 @@ def _lines(check: Check, *, parallel: int, width: int) -> Iterator[str]:
     for pair in check.pairs:
         yield f"  {pair.client} with {pair.target}" + (f": {pair.error}" if pair.error else "")
     yield (
-        f"about {span(round(expected_s(check, parallel=parallel)))} with {parallel} side by side; "
+        f"about {_roughly(expected_s(check, parallel=parallel))} with {parallel} side by side; "
         "what is not built yet is built first"
     )
     if costs:
@@ -73,7 +77,7 @@ def _lines(check: Check, *, parallel: int, width: int) -> Iterator[str]:
     trials = Counter(str(order.scenario["name"]) for order in check.orders)
     for name, seconds in costs.items():
         often = f" in {trials[name]} trials" if trials[name] > 1 else ""
-        yield f"  {name:<{_NAMES}} about {span(round(seconds))}{often}"
+        yield f"  {name:<{_NAMES}} about {_roughly(seconds)}{often}"
     if rows := check.not_run:
         yield ""
         yield "NOT RUN"
