@@ -128,6 +128,11 @@ def main(context: click.Context) -> None:
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be run, what would not and why, and how long it takes; run nothing."
 )
+@click.option(
+    "--progress",
+    type=click.Choice(["plain", "rich", "json"]),
+    help="A line for each trial, a picture that moves, or run events as lines of JSON on standard output [default: what the terminal can].",
+)
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML.")
 @click.option("--alluredir", type=click.Path(file_okay=False), help="Write Allure results.")
 @acts_on_errors
@@ -165,6 +170,8 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     for name, words in (("target", targets), ("client", asked["clients"]), ("scenario", asked["scenarios"])):
         arguments += [f"--{name}={word}" for word in words]
     arguments += ["--keep"] if asked["keep"] else []
+    moves = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+    arguments += [f"--progress={asked['progress'] or ('rich' if moves else 'plain')}"]
     # Trials side by side are the supervisor's business; one process is enough to judge them.
     arguments += [f"--parallel={asked['workers']}"]
     if asked["ca"]:
@@ -182,7 +189,7 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
         "console_output_style=classic",
     ]
     suites = resources.folder("suites")
-    code = pytest.main([str(suites), f"--rootdir={suites}", "-c", os.devnull, "--live", *quiet, *arguments])
+    code = pytest.main([str(suites), f"--rootdir={suites}", "-c", os.devnull, *quiet, *arguments])
     sys.exit(EXIT_USAGE if code == pytest.ExitCode.USAGE_ERROR else int(code))
 
 

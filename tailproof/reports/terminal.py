@@ -12,7 +12,7 @@ from rich.text import Text
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.visible import clip, visible
 from tailproof.reports.gate import cell
-from tailproof.reports.result import FailOn, Result, TrialResult, VerdictResult
+from tailproof.reports.result import Result, TrialResult, VerdictResult
 from tailproof.reports.words import (
     STANDINGS,
     asked,
@@ -34,7 +34,6 @@ from tailproof.reports.words import (
     some,
     span,
     spent,
-    standing,
     tally,
     where,
     window,
@@ -55,22 +54,6 @@ _CARDS = 20
 _LINES = 20
 _LABEL = 10
 """Width of the column of labels on a card."""
-
-
-def live_line(
-    *, done: int, total: int, scenario: str, phase: str, seconds: float, detail: str = "", width: int = 80
-) -> str:
-    """One line of progress of a trial that runs: `[ 3/12] stream-lag  recovering  12.3 s  wire.delay is on`."""
-    line = f"{_progress(done, total)} {scenario}  {phase}  {span(seconds)}  {detail}".rstrip()
-    return clip(line, width)
-
-
-def finished_line(trial: TrialResult, *, done: int, total: int, fail_on: FailOn = "must", width: int = 80) -> str:
-    """One line for a trial that ended: what it gave, and which guarantees were violated."""
-    said = "failed: " + trial.error if trial.error is not None else tally(trial.verdicts, fail_on=fail_on)
-    loud = [v.guarantee for v in trial.verdicts if standing(v, fail_on=fail_on) in ("violated", "advisory")]
-    names = f" ({', '.join(loud)})" if loud else ""
-    return clip(f"{_progress(done, total)} {trial.called}  {span(trial.duration_s)}  {said}{names}", width)
 
 
 def render(
@@ -302,7 +285,3 @@ def _rows(console: Console, rows: Mapping[str, Sequence[str]], *, width: int) ->
             labels = [_text(label if index == 0 else ""), _text("")] if width else []
             table.add_row(_text(""), *labels, _text(line))
     console.print(table)
-
-
-def _progress(done: int, total: int) -> str:
-    return f"[{done:>{len(str(total))}}/{total}]"

@@ -48,6 +48,11 @@ def span(seconds: float) -> str:
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
+def roughly(seconds: float) -> str:
+    """`40 s`, `7 min`: what is only estimated."""
+    return f"{round(seconds)} s" if seconds < 100 else f"{round(seconds / 60)} min"
+
+
 def repro_command(history: str, folder: str = "") -> str:
     """What runs a trial again: its history is relative to its result, which lies in `folder`."""
     return f"tailproof repro {shlex.quote(posixpath.join(folder, history))}"
@@ -130,6 +135,13 @@ STANDINGS: Mapping[str, tuple[str, str, str]] = {
     "not-applicable": ("-", "not applicable", "not applicable"),
 }
 """Outcome, level and baseline in one word -> its mark, how many are counted, and how one is called; the worst first."""
+
+
+def gave(trial: TrialResult, *, fail_on: FailOn = "must") -> str:
+    """What a trial gave, in a line, and which guarantees were violated."""
+    said = "failed: " + trial.error if trial.error is not None else tally(trial.verdicts, fail_on=fail_on)
+    loud = [v.guarantee for v in trial.verdicts if standing(v, fail_on=fail_on) in ("violated", "advisory")]
+    return said + (f" ({', '.join(loud)})" if loud else "")
 
 
 def standing(verdict: VerdictResult, *, fail_on: FailOn = "must") -> str:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tailproof.outgoing.visible import visible
+from tailproof.reports.words import roughly
 from tailproof.runner.check import Check, CheckOptions
 from tailproof.runner.ending import CANNOT_TELL
+from tailproof.runner.estimate import costs_of, expected_s
 from tailproof.runner.pairs import meet
-from tailproof.runner.shard import cost
 
 _NAMES = 34
 
@@ -39,29 +40,14 @@ def plan_text(check: Check, *, parallel: int, width: int) -> str:
     return "\n".join(visible(line) for line in _lines(check, parallel=parallel, width=width))
 
 
-def expected_s(check: Check, *, parallel: int) -> float:
-    """About how long the trials take, in seconds; what has to be built first is not in it."""
-    return sum(_costs(check).values()) / max(1, min(parallel, len(check.orders)))
-
-
-def _roughly(seconds: float) -> str:
-    """Whole seconds, or minutes where there are many."""
-    return f"{round(seconds)} s" if seconds < 100 else f"{round(seconds / 60)} min"
-
-
-def _costs(check: Check) -> dict[str, float]:
-    trials = Counter(str(order.scenario["name"]) for order in check.orders)
-    scenarios = {cell.scenario.name: cell.scenario for cell in check.cells}
-    return {name: cost(scenarios[name], number) for name, number in trials.items()}
-
-
 def _lines(check: Check, *, parallel: int, width: int) -> Iterator[str]:
-    costs = _costs(check)
+    trials = Counter(str(order.scenario["name"]) for order in check.orders)
+    all_costs = costs_of(check)
     judged = [cell for cell in check.cells if cell.order is not None]
     landings = [plan for order in check.orders for plan in (*order.scenario["faults"], *order.scenario["acts"])]
     faults = sum("fault" in plan for plan in landings)
     yield (
-        f"{len(check.orders)} trials of {len(costs)} scenarios: {len(judged)} verdicts, {faults} faults, "
+        f"{len(check.orders)} trials of {len(trials)} scenarios: {len(judged)} verdicts, {faults} faults, "
         f"{len(landings) - faults} acts"
     )
     if check.shard:
@@ -69,15 +55,14 @@ def _lines(check: Check, *, parallel: int, width: int) -> Iterator[str]:
     for pair in check.pairs:
         yield f"  {pair.client} with {pair.target}" + (f": {pair.error}" if pair.error else "")
     yield (
-        f"about {_roughly(expected_s(check, parallel=parallel))} with {parallel} side by side; "
+        f"about {roughly(expected_s(all_costs, parallel))} with {parallel} side by side; "
         "what is not built yet is built first"
     )
-    if costs:
+    if trials:
         yield ""
-    trials = Counter(str(order.scenario["name"]) for order in check.orders)
-    for name, seconds in costs.items():
-        often = f" in {trials[name]} trials" if trials[name] > 1 else ""
-        yield f"  {name:<{_NAMES}} about {_roughly(seconds)}{often}"
+    for name, often in trials.items():
+        seconds = sum(all_costs[order.name] for order in check.orders if order.scenario["name"] == name)
+        yield f"  {name:<{_NAMES}} about {roughly(seconds)}" + (f" in {often} trials" if often > 1 else "")
     if rows := check.not_run:
         yield ""
         yield "NOT RUN"

@@ -19,10 +19,12 @@ from tailproof.runner.out_lock import OutRefused, is_lock
 TRIALS = "trials"
 RESULT = "result.json"
 REPORT = "report.md"
+EVENTS = "run.ndjson"
 LOG = "supervisor.log"
 
 _RESULT = re.compile(rb'\{\s*"schema":\s*\d+,\s*"tailproof":\s*"')
 _REPORT = re.compile(rb"## GATE (OPEN|CLOSED|UNKNOWN)\b")
+_EVENTS = re.compile(rb'\Z|\{"event":"check began",')
 _OLD_LOCK = ".lock"
 """What marked an `--out` of an earlier version."""
 
@@ -47,7 +49,7 @@ def clear(out: Path) -> None:
     check(out)
     shutil.rmtree(out / TRIALS, ignore_errors=True)
     left = [entry for entry in out.iterdir() if is_aside(entry.name, RESULT) or is_aside(entry.name, REPORT)]
-    for place in (out / RESULT, out / REPORT, *left):
+    for place in (out / RESULT, out / REPORT, out / EVENTS, *left):
         place.unlink(missing_ok=True)
 
 
@@ -74,5 +76,6 @@ _OURS: dict[str, Callable[[Path], bool]] = {
     TRIALS: lambda place: place.is_dir() and not place.is_symlink(),
     RESULT: lambda place: begins(place, _RESULT),
     REPORT: lambda place: begins(place, _REPORT),
+    EVENTS: lambda place: begins(place, _EVENTS),
     LOG: _is_log,
 }

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.lines import HistoryError
@@ -26,7 +27,9 @@ from tailproof.outgoing.masking import without_user_info
 from tailproof.outgoing.say import say, shown
 from tailproof.outgoing.visible import clip
 from tailproof.provision.errors import Unavailable
+from tailproof.reports.progress import follower
 from tailproof.reports.result import TrialResult, VerdictResult
+from tailproof.reports.run_events import Follows
 from tailproof.reports.terminal import violation_card
 from tailproof.runner import ending, leftovers, out_dir
 from tailproof.runner.check import Cell, Check, CheckOptions
@@ -43,6 +46,7 @@ from tailproof.runner.session import CheckSession
 from tailproof.runner.suite import Suite
 from tailproof.yamlfile import BadFile
 
+LOG_WIDTH = 120
 _CHECK = pytest.StashKey[Check]()
 _DEFECT = "tailproof-defect"
 _DEFECTS: list[str] = []
@@ -74,7 +78,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config.option.matrix = msgspec.json.encode(check.matrix).decode()
     parallel = config.option.parallel or getattr(config.option, "numprocesses", None) or 1
     try:
-        config.stash[SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
+        config.stash[SESSION] = CheckSession.start(check, parallel=parallel, follower=_follower(config.option.progress))
     except OutRefused as error:
         raise pytest.UsageError(shown(str(error))) from error
     except NoRoom as error:
@@ -120,8 +124,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
-    """With `--live` the phases of the trials are shown, and no letter per test."""
-    if not config.option.live:
+    """With `--progress` trials are shown, and no letter per test."""
+    if not config.option.progress:
         return None
     return (report.outcome if report.when == "call" or not report.passed else "", "", "")
 
@@ -152,7 +156,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             session.exitstatus = running.finish().gate.exit_code
         except OSError as error:  # the end of the session tries once more, and says so
             running.cut(ending.sentence_of(error))
-    if running.result is not None and session.config.option.live:
+    form = session.config.option.progress
+    if running.result is not None and form == "json":
+        say(running.summary(width=LOG_WIDTH, color=False).rstrip(), err=True)
+    elif running.result is not None and form:
         writer = session.config.get_terminal_writer()
         writer.write(running.summary(width=max(80, writer.fullwidth), color=writer.hasmarkup))
 
@@ -160,7 +167,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The verdict line first, then what a person needs to believe it."""
     running = config.stash.get(SESSION, None)
-    if running is None or running.result is None or config.option.live:
+    if running is None or running.result is None or config.option.progress:
         return
     writer = config.get_terminal_writer()
     terminalreporter.section("tailproof")
@@ -218,6 +225,8 @@ class GuaranteeItem(pytest.Item):
             )
         except HistoryError as error:
             raise CouldNotTell(error_text or str(error)) from None
+        if running := self.config.stash.get(SESSION, None):
+            running.judged(order.name, trial)
         if trial.error:
             raise CouldNotTell(trial.error)
         verdict = next(verdict for verdict in trial.verdicts if verdict.guarantee == self.cell.guarantee)
@@ -292,13 +301,28 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
     return config.stash[_CHECK]
 
 
+def _follower(form: str) -> Follows | None:
+    if not form:
+        return None
+
+    def line(text: str) -> None:
+        say(text, err=form != "json")
+
+    return follower(form, say=line, console=Console(stderr=True, width=_width()))
+
+
+def _width() -> int:
+    """A log has no width of its own."""
+    return shutil.get_terminal_size((LOG_WIDTH, 24)).columns
+
+
 def _matrix(option: Any, *, build: bool) -> Matrix:
     if option.matrix:
         return msgspec.json.decode(option.matrix, type=Matrix)
 
     def tell(line: str) -> None:
-        if build and option.live:
-            say(clip(line, shutil.get_terminal_size().columns), err=True)
+        if build and option.progress:
+            say(clip(line, _width()), err=True)
 
     tell(" ".join(("getting ready:", *map(without_user_info, option.target), *option.client)))
     return meet(option.target, option.client, model_url=option.model_url, build=build, say=tell)

@@ -153,28 +153,6 @@ def test_long_lists_end_with_how_much_is_missing() -> None:
     assert "and 3 more: see the report" in shown
 
 
-def test_a_live_line_fits_and_says_where_the_trial_is() -> None:
-    assert terminal.live_line(
-        done=3, total=12, scenario="stream-lag", phase="recovering", seconds=12.34, detail="wire.delay is on"
-    ) == "[ 3/12] stream-lag  recovering  12.3 s  wire.delay is on"  # fmt: skip
-    assert len(terminal.live_line(done=1, total=2, scenario="x" * 99, phase="p", seconds=0)) == 80
-
-
-FINISHED = {
-    "holds": (trial(verdict()), "[1/9] calm  1.50 s  1 hold"),
-    "violated": (
-        trial(verdict(), verdict(Outcome.VIOLATED, guarantee="loop.once")),
-        "[1/9] calm  1.50 s  1 violated · 1 hold (loop.once)",
-    ),
-    "failed": (trial(error="port 1 is in use"), "[1/9] calm  1.50 s  failed: port 1 is in use"),
-}
-
-
-@pytest.mark.parametrize(("ended", "line"), FINISHED.values(), ids=FINISHED.keys())
-def test_a_finished_line_tells_what_a_trial_gave(ended: TrialResult, line: str) -> None:
-    assert terminal.finished_line(ended, done=1, total=9) == line
-
-
 SEVERAL = """\
 KNOWN
   status.crash[oom-server] (pairs 7-8) the lease is honoured

@@ -86,7 +86,7 @@ def test_under_xdist_every_trial_is_run_once_and_the_verdicts_are_the_same(
                 "2",
                 "--dist",
                 scheduler,
-                "--live",
+                "--progress=plain",
                 "-s",
             ),
             *("--target", "reference", "--client", "plain", "--out", str(out), "-p", "no:cacheprovider"),
