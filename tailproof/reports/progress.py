@@ -31,7 +31,7 @@ class Lines:
         self._width = width
         self._trials = 0
         self._ended: dict[str, TrialEnded] = {}
-        self._judged = 0
+        self._told = 0
         self._loud = 0
 
     def tell(self, event: RunEvent) -> None:
@@ -45,7 +45,6 @@ class Lines:
                 if event.error:
                     self._row(event, f"failed: {event.error}", loud=True)
             case TrialJudged():
-                self._judged += 1
                 ended = self._ended.get(event.trial)
                 if ended is not None and not ended.error:
                     self._row(ended, event.says, loud=bool(event.violated))
@@ -57,10 +56,11 @@ class Lines:
 
     def _row(self, ended: TrialEnded, says: str, *, loud: bool) -> None:
         self._loud += loud
+        self._told += 1
         every = -(-self._trials // _LINES) or 1
-        if (loud and self._loud <= _LOUD_LINES) or self._judged % every == 0:
+        if (loud and self._loud <= _LOUD_LINES) or self._told % every == 0:
             left = f"  about {roughly(ended.left_s)} left" if ended.left_s else ""
-            count = f"[{ended.done:>{len(str(self._trials))}}/{self._trials}]"
+            count = f"[{self._told:>{len(str(self._trials))}}/{self._trials}]"
             self._line(f"{count} {ended.trial}  {span(ended.seconds)}  {says}{left}")
 
     def _line(self, text: str) -> None:
@@ -72,13 +72,13 @@ class Picture:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, get_renderable=self._drawn, refresh_per_second=4, transient=True)
         self._began: CheckBegan | None = None
         self._under_way: dict[str, tuple[TrialEntered, float]] = {}
         self._done = 0
         self._violated = 0
         self._failed = 0
         self._until = 0.0
+        self._live = Live(console=console, get_renderable=self._drawn, refresh_per_second=4, transient=True)
 
     def tell(self, event: RunEvent) -> None:
         """Drawn at the next tick."""

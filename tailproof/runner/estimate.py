@@ -24,8 +24,10 @@ def expected_s(costs: Mapping[str, float], parallel: int) -> float:
 
 def left_s(costs: Mapping[str, float], ended: frozenset[str], *, elapsed_s: float, parallel: int) -> float:
     """Seconds until all trials have ended, of which these have. The more of them have, the more it follows the time they took."""
+    if not costs:
+        return 0.0
     whole = expected_s(costs, parallel)
-    part = sum(costs[name] for name in ended) / sum(costs.values()) if costs else 1.0
+    part = sum(costs[name] for name in ended) / sum(costs.values())
     trust = min(1.0, part / _SURE_AFTER)
     slower = trust * elapsed_s / (part * whole) + 1 - trust if part else 1.0
     return whole * (1 - part) * slower

@@ -80,8 +80,7 @@ def test_a_long_log_stays_short_and_keeps_what_was_violated() -> None:
         log.tell(_ended(name, number + 1))
         log.tell(_judged(name, loud if number in (3, 7) else None))
     assert len(said) < 120
-    assert [line.split()[1] for line in said if "loop.once" in line] == ["t3", "t7"] or len(said) > 2
-    assert sum("loop.once" in line for line in said) == 2
+    assert [line.split("] ")[1].split()[0] for line in said if "loop.once" in line] == ["t3", "t7"]
 
 
 def test_a_log_of_violations_alone_is_short_too() -> None:
@@ -147,6 +146,6 @@ def test_what_is_left_follows_what_was_done() -> None:
         left_s(costs, frozenset(ended), elapsed_s=seconds, parallel=2)
         for ended, seconds in (("", 0.0), ("a", 10.0), ("ab", 20.0), ("abc", 40.0), ("abcd", 80.0))
     ]
-    # Everything took twice as long as foretold.
+    # Everything took twice as long as foretold, which counts once a tenth is done.
     assert left == [40.0, 70.0, 60.0, 40.0, 0.0]
     assert left_s({}, frozenset(), elapsed_s=0, parallel=1) == 0
