@@ -17,6 +17,7 @@ from tailproof.history.plan import planned_acts, planned_faults
 from tailproof.history.reader import History
 from tailproof.history.record import Record
 from tailproof.history.records import Act, Fault, Life
+from tailproof.outgoing.visible import program_of
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.gate import decide
 from tailproof.reports.result import (
@@ -258,7 +259,7 @@ def _life(steps: Sequence[Life], clock: Clock) -> LifeResult:
         exit_code=end.exit_code if end else None,
         oom_killed=any(step.oom_killed for step in steps),
         by_us=end.by_us if end else False,
-        survivors=tuple(dict.fromkeys(command for step in steps for command in step.survivors)),
+        survivors=tuple(program_of(command) for step in steps for command in dict.fromkeys(step.survivors)),
     )
 
 

@@ -51,8 +51,8 @@ class FaultResult(Facts, frozen=True, kw_only=True):
 
 
 class LifeResult(Facts, frozen=True, kw_only=True):
-    """One life (epoch) of the server. `end` is empty when it was never seen to end; `downtime_s` is the time from that end
-    to the readiness of the next life."""
+    """One life (epoch) of the server. `end` is empty when it was never seen to end; `downtime_s` is the time from that end to the
+    readiness of the next life; `survivors` are programs of it that outlived it."""
 
     epoch: int
     place: str = ""

@@ -103,7 +103,7 @@ def test_lives_tell_how_each_ended_and_how_long_nobody_answered() -> None:
             end="died",
             exit_code=137,
             oom_killed=True,
-            survivors=("tmux", "sh -c x"),
+            survivors=("tmux", "sh"),
             downtime_s=4.25,
         ),
         LifeResult(epoch=1, place="in-place", host="agent", pid=1, started_at_s=6.0, ready_at_s=9.85),
