@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from tailproof.reports.progress import follower
 from tailproof.reports.result import TrialResult, VerdictResult
 from tailproof.reports.run_events import Follows
 from tailproof.reports.terminal import violation_card
-from tailproof.runner import ending, leftovers, out_dir
+from tailproof.runner import allure_details, ending, leftovers, out_dir
 from tailproof.runner.check import Cell, Check, CheckOptions
 from tailproof.runner.interrupts import INTERRUPTS
 from tailproof.runner.judging import judged_once
@@ -59,8 +59,8 @@ class _Told(Exception):
         super().__init__(shown(text))
 
 
-class Violated(_Told):
-    """A guarantee is violated; the text is the evidence."""
+class Violated(_Told, AssertionError):
+    """A guarantee is violated; the text is the evidence. Allure calls failed what an assertion ended, and everything else broken."""
 
 
 class CouldNotTell(_Told):
@@ -136,6 +136,15 @@ def pytest_xdist_newgateway(gateway: Any) -> None:
     INTERRUPTS.tell(partial(os.kill, gateway._rinfo().pid, signal.SIGKILL))
 
 
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What is skipped stands in its suite, and not in a file of this installation."""
+    report = yield
+    if isinstance(item, GuaranteeItem) and isinstance(report.longrepr, tuple):
+        report.longrepr = (item.path.name, 0, report.longrepr[2])
+    return report
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """A defect that a test met, in whatever process: the check cannot be believed to its end."""
     _DEFECTS.extend(str(says) for name, says in report.user_properties if name == _DEFECT)
@@ -209,6 +218,7 @@ class GuaranteeItem(pytest.Item):
     def setup(self) -> None:
         """Obtain the verdict; what cannot be told is an error of the setup."""
         order = self.cell.order
+        allure_details.name_case(self.cell.trial)
         if order is None and self.cell.not_run:
             pytest.skip(shown(f"not run: {self.cell.not_run}"))
         if order is None:
@@ -231,6 +241,7 @@ class GuaranteeItem(pytest.Item):
             raise CouldNotTell(trial.error)
         verdict = next(verdict for verdict in trial.verdicts if verdict.guarantee == self.cell.guarantee)
         self._judged = trial, verdict
+        allure_details.describe(self, verdict, trial)
         if verdict.outcome is Outcome.INCONCLUSIVE:
             raise CouldNotTell(verdict.says)
 
