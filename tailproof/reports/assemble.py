@@ -57,7 +57,7 @@ def trial_result(
     """
     header = history.header
     clock = Clock(history)
-    return TrialResult(
+    trial = TrialResult(
         trial=header.trial,
         scenario=header.scenario,
         summary=str(header.plan.get("summary", "")),
@@ -73,8 +73,7 @@ def trial_result(
         faults=_faults(history, clock),
         lives=_lives(history, clock),
         verdicts=tuple(
-            _verdict(guarantee, verdict, header, clock, baseline or Baseline(), repro_path or history_path)
-            for guarantee, verdict in verdicts
+            _verdict(guarantee, verdict, header, clock, repro_path or history_path) for guarantee, verdict in verdicts
         ),
         error=error,
         witnesses=_witnesses(history),
@@ -82,6 +81,7 @@ def trial_result(
         client_release=header.versions.get("client", ""),
         broke_off=_broke_off(history),
     )
+    return (baseline or Baseline()).marked(trial)
 
 
 def _broke_off(history: History) -> str:
@@ -107,7 +107,7 @@ def check_result(
 ) -> Result:
     """A whole check with its gate. `started` is in seconds since 1970; `errors` are those that belong to no trial,
     `cut_off` is why it did not come to its end."""
-    stale = (baseline or Baseline()).stale(trials)
+    known = baseline or Baseline()
     return Result(
         tailproof=__version__,
         started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
@@ -125,7 +125,8 @@ def check_result(
         gate=decide(
             trials,
             not_run=not_run,
-            stale=stale,
+            stale=known.stale(trials),
+            expired=known.expired(trials),
             errors=errors,
             fail_on=fail_on,
             allow_inconclusive=allow_inconclusive,
@@ -270,9 +271,7 @@ def _with_downtime(life: LifeResult, following: Sequence[LifeResult]) -> LifeRes
     return msgspec.structs.replace(life, downtime_s=round(ready - life.ended_at_s, 3))
 
 
-def _verdict(
-    guarantee: Guarantee, verdict: Verdict, header: Header, clock: Clock, baseline: Baseline, repro_path: str
-) -> VerdictResult:
+def _verdict(guarantee: Guarantee, verdict: Verdict, header: Header, clock: Clock, repro_path: str) -> VerdictResult:
     return VerdictResult(
         guarantee=guarantee.id,
         level=guarantee.level,
@@ -290,15 +289,6 @@ def _verdict(
         evidence=tuple(
             EvidenceResult(witness=pointer.witness, seq=pointer.seq, at_s=clock.at(pointer.t_ns), says=pointer.says)
             for pointer in verdict.evidence
-        ),
-        known=baseline.known(
-            verdict,
-            target=header.target,
-            client=header.client,
-            release=header.versions.get("server", ""),
-            client_release=header.versions.get("client", ""),
-            guarantee=guarantee.id,
-            scenario=header.scenario,
         ),
         repro=f"tailproof repro {shlex.quote(repro_path)}",
     )

@@ -116,6 +116,8 @@ class VerdictResult(Facts, frozen=True, kw_only=True):
     """The witnesses whose records decided."""
     evidence: tuple[EvidenceResult, ...] = ()
     known: KnownResult | None = None
+    passed_over: str = ""
+    """Why a violation that the baseline names is not known: its entry has expired, or is about other releases."""
     repro: str = ""
 
     @property
@@ -198,6 +200,16 @@ class StaleResult(Facts, frozen=True, kw_only=True):
     signature: str
 
 
+class ExpiredResult(Facts, frozen=True, kw_only=True):
+    """An entry of the baseline (`file:line`) whose last day (`expires`, ISO 8601) is over."""
+
+    entry: str
+    guarantee: str
+    scenario: str
+    signature: str
+    expires: str
+
+
 class Counts(Facts, frozen=True, kw_only=True):
     """How many. `violated` are the violations that close the gate, `advisory` those that do not because of their level. `behind` could
     not be decided because their trial broke off over a known violation; they are no part of `inconclusive`."""
@@ -213,6 +225,7 @@ class Counts(Facts, frozen=True, kw_only=True):
     known: int = 0
     behind: int = 0
     stale: int = 0
+    expired: int = 0
     not_run: int = 0
     errors: int = 0
     faults: int = 0
@@ -242,6 +255,7 @@ class GateResult(Facts, frozen=True, kw_only=True):
     allow_inconclusive: int = 0
     counts: Counts = Counts()
     stale: tuple[StaleResult, ...] = ()
+    expired: tuple[ExpiredResult, ...] = ()
 
 
 class Environment(Facts, frozen=True, kw_only=True):
