@@ -101,6 +101,14 @@ def place_of(word: str) -> Path:
         return Path(word).absolute()
 
 
+def lies_below(directory: Path, name: str) -> bool:
+    """Whether a name that somebody else chose stays below `directory`, links followed."""
+    try:
+        return (directory / name).resolve().is_relative_to(directory.resolve())
+    except (OSError, RuntimeError, ValueError):  # too long, links in a circle, a NUL: no path at all
+        return False
+
+
 def is_file(path: Path) -> bool:
     """A regular file stands there; False also where the path is none at all, being too long."""
     try:

@@ -120,6 +120,7 @@ def check_result(
         trials=tuple(trials),
         not_run=tuple(not_run),
         errors=tuple(errors),
+        cut_off=cut_off,
         shard=shard,
         times=times_of(trials) if trials else None,
         gate=decide(
@@ -138,11 +139,16 @@ def check_result(
 
 def environment_of(headers: Iterable[Header]) -> Environment:
     """Versions and machine of all trials of a check; what differs between trials is shown side by side."""
+    return environment_from([Environment(versions=header.versions, machine=header.machine) for header in headers])
+
+
+def environment_from(parts: Iterable[Environment]) -> Environment:
+    """One for several; what differs between them is shown side by side."""
     versions: dict[str, list[str]] = {}
     machine: dict[str, list[str | int]] = {}
-    for header in headers:
-        _gather(versions, header.versions)
-        _gather(machine, header.machine)
+    for part in parts:
+        _gather(versions, part.versions)
+        _gather(machine, part.machine)
     return Environment(
         versions={name: ", ".join(found) for name, found in sorted(versions.items())},
         machine={

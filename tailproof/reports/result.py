@@ -289,7 +289,8 @@ class TimesResult(Facts, frozen=True, kw_only=True):
 
 class Result(Facts, frozen=True, kw_only=True):
     """One check. `started` is ISO 8601 in UTC; `tailproof` is the version of the harness; `errors` are those that belong to
-    no trial. `pairs` are those that met; `target` and `client` list theirs, with a comma between several."""
+    no trial, and `cut_off` is why it did not come to its end (empty when it did).
+    `pairs` are those that met; `target` and `client` list theirs, with a comma between several."""
 
     schema: int = SCHEMA_VERSION
     tailproof: str
@@ -303,6 +304,7 @@ class Result(Facts, frozen=True, kw_only=True):
     trials: tuple[TrialResult, ...] = ()
     not_run: tuple[NotRunResult, ...] = ()
     errors: tuple[str, ...] = ()
+    cut_off: str = ""
     shard: ShardResult | None = None
     times: TimesResult | None = None
     gate: GateResult

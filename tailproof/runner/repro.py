@@ -14,6 +14,7 @@ from tailproof.clients.spec import kind_of
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
+from tailproof.incoming.files import lies_below
 from tailproof.reports import json
 from tailproof.reports.baseline import Baseline
 from tailproof.runner import out_dir
@@ -128,20 +129,13 @@ def _violated(result: Path) -> dict[Path, str]:
     """The histories with a violation, each with the name of its pair. Raises BadResult: a history lies below its result."""
     found = json.read(result).trials
     for trial in found:
-        if not _lies_below(result.parent, trial.history):
+        if not lies_below(result.parent, trial.history):
             raise json.BadResult(f"{result} names a history that does not lie below it: {trial.history[:60]!r}")
     return {
         result.parent / trial.history: trial.pair
         for trial in found
         if any(verdict.outcome is Outcome.VIOLATED for verdict in trial.verdicts)
     }
-
-
-def _lies_below(directory: Path, name: str) -> bool:
-    try:
-        return (directory / name).resolve().is_relative_to(directory.resolve())
-    except (OSError, RuntimeError, ValueError):  # too long, links in a circle, a NUL: no path at all
-        return False
 
 
 def _violations(directory: Path, pair: str) -> Iterable[Violation]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
 from tailproof.outgoing.say import say
-from tailproof.reports import json, markdown, terminal
+from tailproof.reports import terminal
 from tailproof.reports.assemble import check_result, environment_of
 from tailproof.reports.result import Result, TrialResult
 from tailproof.runner import out_dir, room
@@ -19,6 +18,7 @@ from tailproof.runner.judging import VERDICTS, judged_once
 from tailproof.runner.orders import QUEUED, Progress
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
+from tailproof.runner.written import withdraw_reports, write_reports
 from tailproof.targets.resolve import kind_of
 
 
@@ -93,12 +93,8 @@ class CheckSession:
             cut_off=self.cut_off,
             shard=self.check.shard,
         )
-        try:
-            markdown.write(result, self.out / out_dir.REPORT)
-            json.write(result, self.out / out_dir.RESULT)
-        except OSError:
-            self._withdraw()
-            raise
+        self.result = None
+        write_reports(result, self.out)
         self.result = result
         return result
 
@@ -143,9 +139,7 @@ class CheckSession:
 
     def _withdraw(self) -> None:
         self.result = None
-        for name in (out_dir.RESULT, out_dir.REPORT):
-            with suppress(OSError):  # a disk that lets nothing be removed lets nothing be written either
-                (self.out / name).unlink(missing_ok=True)
+        withdraw_reports(self.out)
 
     def _gather(self) -> tuple[list[TrialResult], list[str]]:
         """The judged trials, and a sentence for each that was ordered and left no verdicts. A check that was cut off judges nothing
