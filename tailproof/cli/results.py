@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -83,7 +84,54 @@ def merge(results: Sequence[Path], out: Path, **asked: Any) -> NoReturn:
     sys.exit(result.gate.exit_code)
 
 
-COMMANDS = (gate, merge)
+@click.group()
+def baseline() -> None:
+    """Keep the list of known violations."""
+
+
+@baseline.command("update")
+@_RESULTS
+@click.option(
+    "--baseline",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The list to change; begun if there is none [default: the shipped one, in a checkout].",
+)
+@click.option("--reason", default="", metavar="TEXT", help="Of what is added: why it is known, in one sentence.")
+@click.option("--link", default="", metavar="URL", help="Of what is added: where it is discussed.")
+@click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="Of what is added: the last day.")
+@click.option("--guarantee", "guarantees", multiple=True, metavar="GLOB", help="Add only these (repeatable).")
+@click.option("--scenario", "scenarios", multiple=True, metavar="GLOB", help="Add only of these (repeatable).")
+@click.option("--dry-run", is_flag=True, help="Write nothing; show what would change.")
+@acts_on_errors
+def baseline_update(
+    results: Sequence[Path],
+    *,
+    file: Path | None,
+    expires: datetime | None,
+    guarantees: Sequence[str],
+    scenarios: Sequence[str],
+    dry_run: bool,
+    **asked: str,
+) -> NoReturn:
+    """Bring a baseline up to what each RESULT found: new violations are added, entries that occur no more are removed.
+
+    What still occurs on a newer release is marked so (last_seen). Comments and order stay. The exit code is 1 if something is left to
+    decide: an expired entry, or a new violation that --guarantee and --scenario left out.
+    """
+    from tailproof.reports.baseline_update import Wanted
+    from tailproof.runner.known import bring_up_to_date
+
+    wanted = Wanted(
+        expires=expires.date() if expires else None,
+        guarantees=guarantees or ("*",),
+        scenarios=scenarios or ("*",),
+        **asked,
+    )
+    sys.exit(bring_up_to_date(results, file, wanted, dry_run=dry_run, say=say))
+
+
+COMMANDS = (gate, merge, baseline)
 
 
 def _asked(*, baseline: Path | None, **asked: Any) -> Any:

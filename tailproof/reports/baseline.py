@@ -118,9 +118,17 @@ class Entry(BaseModel):
         """The entry is about this guarantee in this trial, and about the releases that target and client report."""
         return self.names(trial, guarantee) and not self.out_of_range(trial)
 
+    def occurs(self, trial: TrialResult, verdict: VerdictResult) -> bool:
+        """This is the violation that the entry lists, whatever releases it is about."""
+        return (
+            verdict.outcome is Outcome.VIOLATED
+            and verdict.signature == self.signature
+            and self.names(trial, verdict.guarantee)
+        )
+
     def out_of_range(self, trial: TrialResult) -> str:
         """`is about release >=1.59.0, and this is 1.58.2`; empty when it is about the releases of this trial."""
-        for key, wanted, reported in self._ranges(trial):
+        for key, wanted, reported in self.ranges(trial):
             if wanted is not None and not in_range(reported, wanted):
                 return f"is about {key} {wanted}, and this is {clip(reported, SAID_CHARS) or 'not known'}"
         return ""
@@ -128,7 +136,7 @@ class Entry(BaseModel):
     def extended_to(self, trial: TrialResult) -> str:
         """The release, of those for which the entry has a range, that is newer than where it was last seen; empty when none is."""
         last = version_of(self.last_seen or "")
-        for _, wanted, reported in self._ranges(trial):
+        for _, wanted, reported in self.ranges(trial):
             found = version_of(reported)
             if wanted and last and found and found > last:
                 return reported
@@ -138,7 +146,8 @@ class Entry(BaseModel):
         """Its last day was before this one."""
         return self.expires is not None and self.expires < day
 
-    def _ranges(self, trial: TrialResult) -> tuple[tuple[str, str | None, str], ...]:
+    def ranges(self, trial: TrialResult) -> tuple[tuple[str, str | None, str], ...]:
+        """The key of each range, the range, and what is reported in this trial."""
         return (("release", self.release, trial.release), ("client_release", self.client_release, trial.client_release))
 
 
@@ -175,7 +184,19 @@ class Baseline:
         Raises:
             BadFile: with the line of every mistake: YAML, keys, values, unknown ids, the same entry twice.
         """
-        document = Document.read(path)
+        return cls.of(Document.read(path), guarantees=guarantees, scenarios=scenarios, day=day)
+
+    @classmethod
+    def of(
+        cls,
+        document: Document,
+        *,
+        guarantees: Collection[str] | None = None,
+        scenarios: Collection[str] | None = None,
+        day: date | None = None,
+    ) -> Baseline:
+        """What a file says. Raises BadFile, as `load`."""
+        path = document.path
         file = document.parse(BaselineFile)
         entries = [entry.model_copy(update={"last_seen": entry.last_seen or file.last_seen}) for entry in file.known]
         mistakes: list[tuple[int, str]] = []
@@ -243,13 +264,7 @@ class Baseline:
 
     def _naming(self, trial: TrialResult, verdict: VerdictResult) -> list[tuple[str, Entry]]:
         """The entries that name this violation, whatever the releases and the day."""
-        if verdict.outcome is not Outcome.VIOLATED:
-            return []
-        return [
-            (where, entry)
-            for where, entry in self.entries
-            if entry.signature == verdict.signature and entry.names(trial, verdict.guarantee)
-        ]
+        return [(where, entry) for where, entry in self.entries if entry.occurs(trial, verdict)]
 
     def stale(self, trials: Sequence[TrialResult]) -> tuple[StaleResult, ...]:
         """Entries without a rate whose guarantee holds in a trial of their scenario, and which occurred in none.

@@ -179,3 +179,42 @@ def test_a_history_that_is_not_there_is_told(shards: Path, tmp_path: Path) -> No
     assert done.code == 1
     assert "its trial cannot be judged or run again from all" in done.stderr
     assert len(list((copied / "all/trials").iterdir())) == 1
+
+
+def test_a_baseline_is_begun_and_then_opens_the_gate(shards: Path, tmp_path: Path) -> None:
+    known = tmp_path / "known.yaml"
+    update = ("baseline", "update", "s1", "s2", "--baseline", str(known))
+    nobody_said_why = tailproof(*update, cwd=shards)
+    assert nobody_said_why.code == 64
+    assert "a new entry needs a reason and a link" in nobody_said_why.stderr
+    why = ("--reason", "the count is one less", "--link", "https://example.org/1")
+    shown = tailproof(*update, *why, "--dry-run", cwd=shards)
+    assert shown.code == 0
+    assert "+    guarantee: events.paged" in shown.stdout
+    assert not known.exists()
+    done = tailproof(*update, *why, cwd=shards)
+    assert done.code == 0
+    assert done.stdout.count("added    events.paged[") == 2
+    assert gate(shards, "--baseline", str(known)).code == 0
+    again = tailproof(*update, cwd=shards)
+    assert again.code == 0
+    assert again.stdout.endswith("known.yaml says what these checks found: nothing to change\n")
+
+
+def test_what_is_left_to_a_person_is_exit_code_1(shards: Path, tmp_path: Path) -> None:
+    known = tmp_path / "known.yaml"
+    known.write_text(ENTRY.format(more="    expires: 2020-02-01\n"))
+    done = tailproof("baseline", "update", "s1", "s2", "--baseline", str(known), cwd=shards)
+    assert done.code == 1
+    assert "left     " in done.stdout
+    assert "known.yaml:2 expired on 2020-02-01: mend it, or give it another day" in done.stdout
+    assert known.read_text() == ENTRY.format(more="    expires: 2020-02-01\n")
+
+
+def test_a_baseline_that_is_wrong_is_not_changed(shards: Path, tmp_path: Path) -> None:
+    known = tmp_path / "known.yaml"
+    known.write_text("known: [")
+    done = tailproof("baseline", "update", "s1", "--baseline", str(known), cwd=shards)
+    assert done.code == 64
+    assert "known.yaml:1: is not YAML" in done.stderr
+    assert known.read_text() == "known: ["
