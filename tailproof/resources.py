@@ -19,6 +19,11 @@ def shipped(path: Path) -> str:
     return ""
 
 
+def installed(path: Path) -> bool:
+    """It lies in a wheel that was installed, and not in a checkout."""
+    return path.is_relative_to(_PACKAGE / "_data")
+
+
 def folder(name: str) -> Path:
     """`suites`, `scenarios`, `fixtures`, `reports` or `docker`. Raises FileNotFoundError for a broken installation."""
     for place in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from tailproof.cli.errors import acts_on_errors
+from tailproof.cli.results import COMMANDS as READING_RESULTS
 from tailproof.extensions import Part
 from tailproof.history.header import SEEDS
 from tailproof.incoming.route import CA_VARIABLE
@@ -23,7 +24,7 @@ from tailproof.provision.cache import cache
 from tailproof.reports.gate import EXIT_USAGE, MOST_ALLOWED
 from tailproof.runner import ending
 
-_TELL_A_VERDICT = ("check", "judge", "repro")
+_TELL_A_VERDICT = ("check", "judge", "repro", "gate", "merge")
 UNUSED_DAYS = 30.0
 SAID_LINE = 1000
 """Characters of a line of an error."""
@@ -370,3 +371,7 @@ def clean(everything: bool) -> None:
     for line in removed:
         say(line)
     say(f"{len(removed)} removed" if removed else "nothing was left")
+
+
+for command in READING_RESULTS:
+    main.add_command(command)

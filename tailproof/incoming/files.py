@@ -107,6 +107,14 @@ def from_here(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
+def lies_below(directory: Path, name: str) -> bool:
+    """Whether a name that somebody else chose stays below `directory`, links followed."""
+    try:
+        return (directory / name).resolve().is_relative_to(directory.resolve())
+    except (OSError, RuntimeError, ValueError):  # too long, links in a circle, a NUL: no path at all
+        return False
+
+
 def is_file(path: Path) -> bool:
     """A regular file stands there; False also where the path is none at all, being too long."""
     try:

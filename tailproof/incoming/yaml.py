@@ -56,7 +56,11 @@ class Document:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises BadFile: unreadable, not UTF-8, not plain YAML, more of it than is taken, empty, or more than one document."""
-        text = read_text(path, INPUT_BYTES)
+        return cls.of(path, read_text(path, INPUT_BYTES))
+
+    @classmethod
+    def of(cls, path: Path, text: str) -> Self:
+        """What `text` says; mistakes are told as those of `path`. Raises BadFile."""
         data, root = _Reading(path, text).document()
         if data is None:
             raise BadFile(path, 0, "is empty")

@@ -57,7 +57,7 @@ def trial_result(
     """
     header = history.header
     clock = Clock(history)
-    return TrialResult(
+    trial = TrialResult(
         trial=header.trial,
         scenario=header.scenario,
         summary=str(header.plan.get("summary", "")),
@@ -72,16 +72,14 @@ def trial_result(
         phases=_phases(history, clock),
         faults=_faults(history, clock),
         lives=_lives(history, clock),
-        verdicts=tuple(
-            _verdict(guarantee, verdict, header, clock, baseline or Baseline(), history_path)
-            for guarantee, verdict in verdicts
-        ),
+        verdicts=tuple(_verdict(guarantee, verdict, header, clock, history_path) for guarantee, verdict in verdicts),
         error=error,
         witnesses=_witnesses(history),
         release=header.versions.get("server", ""),
         client_release=header.versions.get("client", ""),
         broke_off=_broke_off(history),
     )
+    return (baseline or Baseline()).marked(trial)
 
 
 def _broke_off(history: History) -> str:
@@ -107,7 +105,7 @@ def check_result(
 ) -> Result:
     """A whole check with its gate. `started` is in seconds since 1970; `errors` are those that belong to no trial,
     `cut_off` is why it did not come to its end."""
-    stale = (baseline or Baseline()).stale(trials)
+    known = baseline or Baseline()
     return Result(
         tailproof=__version__,
         started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
@@ -120,12 +118,14 @@ def check_result(
         trials=tuple(trials),
         not_run=tuple(not_run),
         errors=tuple(errors),
+        cut_off=cut_off,
         shard=shard,
         times=times_of(trials) if trials else None,
         gate=decide(
             trials,
             not_run=not_run,
-            stale=stale,
+            stale=known.stale(trials),
+            expired=known.expired(trials),
             errors=errors,
             fail_on=fail_on,
             allow_inconclusive=allow_inconclusive,
@@ -137,11 +137,16 @@ def check_result(
 
 def environment_of(headers: Iterable[Header]) -> Environment:
     """Versions and machine of all trials of a check; what differs between trials is shown side by side."""
+    return environment_from([Environment(versions=header.versions, machine=header.machine) for header in headers])
+
+
+def environment_from(parts: Iterable[Environment]) -> Environment:
+    """One for several; what differs between them is shown side by side."""
     versions: dict[str, list[str]] = {}
     machine: dict[str, list[str | int]] = {}
-    for header in headers:
-        _gather(versions, header.versions)
-        _gather(machine, header.machine)
+    for part in parts:
+        _gather(versions, part.versions)
+        _gather(machine, part.machine)
     return Environment(
         versions={name: ", ".join(found) for name, found in sorted(versions.items())},
         machine={
@@ -270,9 +275,7 @@ def _with_downtime(life: LifeResult, following: Sequence[LifeResult]) -> LifeRes
     return msgspec.structs.replace(life, downtime_s=round(ready - life.ended_at_s, 3))
 
 
-def _verdict(
-    guarantee: Guarantee, verdict: Verdict, header: Header, clock: Clock, baseline: Baseline, history_path: str
-) -> VerdictResult:
+def _verdict(guarantee: Guarantee, verdict: Verdict, header: Header, clock: Clock, history_path: str) -> VerdictResult:
     return VerdictResult(
         guarantee=guarantee.id,
         level=guarantee.level,
@@ -290,15 +293,6 @@ def _verdict(
         evidence=tuple(
             EvidenceResult(witness=pointer.witness, seq=pointer.seq, at_s=clock.at(pointer.t_ns), says=pointer.says)
             for pointer in verdict.evidence
-        ),
-        known=baseline.known(
-            verdict,
-            target=header.target,
-            client=header.client,
-            release=header.versions.get("server", ""),
-            client_release=header.versions.get("client", ""),
-            guarantee=guarantee.id,
-            scenario=header.scenario,
         ),
         repro=repro_command(history_path),
     )

@@ -1,6 +1,7 @@
 """Opens or closes the gate. Pure: from verdicts to one state, one exit code, one line and the reasons.
 
-What closes it (exit 1): a MUST that is violated and not listed in the baseline; an entry of the baseline that is stale.
+What closes it (exit 1): a MUST that is violated and not listed in the baseline; an entry of the baseline that is stale
+or has expired.
 What leaves it unknown (exit 2), unless something closes it: a MUST that is inconclusive; a fault without proof; a blind
 witness; an error of the harness or the environment; no trial at all, unless other shards have them; no verdict that decides
 anything. A check that was cut off is always unknown. Known violations, what does not apply and what was not run decide nothing.
@@ -18,10 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from tailproof.guarantees.catalogue import JUDGE_BREAK_OFFS
 from tailproof.guarantees.verdict import TAKEN_BACK, Level, Outcome
 from tailproof.reports.result import (
     Counts,
+    ExpiredResult,
     FailOn,
     GateResult,
     GateState,
@@ -50,6 +54,7 @@ def decide(
     *,
     not_run: Sequence[NotRunResult] = (),
     stale: Sequence[StaleResult] = (),
+    expired: Sequence[ExpiredResult] = (),
     errors: Sequence[str] = (),
     fail_on: FailOn = "must",
     allow_inconclusive: int = 0,
@@ -59,7 +64,7 @@ def decide(
     """The gate over all trials of a check. `errors` are those that belong to no trial; `cut_off` is why the check did not come to its
     end (a signal, a full disk, a defect of the harness); `idle` is a shard whose trials are all in other shards."""
     deciding = DECIDES[fail_on]
-    closing = [*_violations(trials, deciding), *_stale(stale)]
+    closing = [*_violations(trials, deciding), *_stale(stale), *_expired(expired)]
     allowed = list(_undecided(trials, deciding))
     if excess := len(allowed) > allow_inconclusive:
         allowed = []
@@ -67,7 +72,14 @@ def decide(
     if excess and allow_inconclusive and not cut_off:
         doubts.append(f"more verdicts are inconclusive than the {allow_inconclusive} that are allowed")
     state: GateState = "unknown" if cut_off else "closed" if closing else "unknown" if doubts else "open"
-    counts = _count(trials, deciding, allowed=len(allowed), not_run=len(not_run), stale=len(stale), errors=len(errors))
+    counts = replace(
+        _count(trials, deciding),
+        allowed=len(allowed),
+        stale=len(stale),
+        expired=len(expired),
+        not_run=len(not_run),
+        errors=len(errors) + sum(trial.error is not None for trial in trials),
+    )
     return GateResult(
         state=state,
         exit_code=EXIT[state],
@@ -79,6 +91,7 @@ def decide(
         allow_inconclusive=allow_inconclusive,
         counts=counts,
         stale=tuple(stale),
+        expired=tuple(expired),
     )
 
 
@@ -99,6 +112,7 @@ def verdict_line(state: GateState, counts: Counts) -> str:
         (counts.behind, "undecided behind them"),
         (counts.advisory, "advisory"),
         (counts.stale, "stale"),
+        (counts.expired, "expired"),
         (counts.errors, "failed"),
     )
     shown = [*always, *((number, word) for number, word in sometimes if number)]
@@ -125,13 +139,20 @@ def _violations(trials: Iterable[TrialResult], deciding: frozenset[Level]) -> It
     for trial in trials:
         for verdict in trial.verdicts:
             if verdict.violated and verdict.level in deciding:
-                yield f"{cell(verdict.guarantee, trial.called)} is violated: {verdict.says}"
+                over = f" ({verdict.passed_over})" if verdict.passed_over else ""
+                yield f"{cell(verdict.guarantee, trial.called)} is violated: {verdict.says}{over}"
 
 
 def _stale(stale: Iterable[StaleResult]) -> Iterator[str]:
     for entry in stale:
         where = cell(entry.guarantee, entry.scenario)
         yield f"{entry.entry} lists {where} {entry.signature} as known, but it no longer occurs: remove the entry"
+
+
+def _expired(expired: Iterable[ExpiredResult]) -> Iterator[str]:
+    for entry in expired:
+        where = cell(entry.guarantee, entry.scenario)
+        yield f"{entry.entry} listed {where} {entry.signature} as known until {entry.expires}: look at it again"
 
 
 def _undecided(trials: Iterable[TrialResult], deciding: frozenset[Level]) -> Iterator[str]:
@@ -206,9 +227,7 @@ def _conclusive(verdict: VerdictResult) -> bool:
     return verdict.outcome in (Outcome.HOLDS, Outcome.VIOLATED)
 
 
-def _count(
-    trials: Sequence[TrialResult], deciding: frozenset[Level], *, allowed: int, not_run: int, stale: int, errors: int
-) -> Counts:
+def _count(trials: Sequence[TrialResult], deciding: frozenset[Level]) -> Counts:
     verdicts = [verdict for trial in trials for verdict in trial.verdicts]
     violated = [verdict for verdict in verdicts if verdict.violated]
     closing = [verdict for verdict in violated if verdict.level in deciding]
@@ -224,13 +243,9 @@ def _count(
         advisory=len(violated) - len(closing),
         holds=outcomes.count(Outcome.HOLDS),
         inconclusive=outcomes.count(Outcome.INCONCLUSIVE) - behind,
-        allowed=allowed,
         not_applicable=outcomes.count(Outcome.NOT_APPLICABLE),
         known=sum(1 for verdict in verdicts if verdict.known is not None),
         behind=behind,
-        stale=stale,
-        not_run=not_run,
-        errors=errors + sum(1 for trial in trials if trial.error is not None),
         faults=len(faults),
         proven=sum(fault.proven for fault in faults),
         acts=len(acts),

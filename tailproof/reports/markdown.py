@@ -73,6 +73,7 @@ def render(result: Result, *, base: Result | None = None, limit: int = PR_COMMEN
         *_doubts(result),
         *_allowed(result),
         *_stale(result),
+        *_expired(result),
         *_known(result),
         *_not_run(result),
         _details(result),
@@ -250,6 +251,8 @@ def _card_facts(result: Result, trial: TrialResult, verdict: VerdictResult) -> I
     for life in trial.lives:
         if ended := death(life):
             yield f"server: life {life.epoch} {prose(clip(ended, _SENTENCE))}"
+    if verdict.passed_over:
+        yield f"not known: {prose(clip(verdict.passed_over, 300))}"
     if verdict.measured:
         yield f"measured: {prose(clip(facts(verdict.measured), _SENTENCE))}"
     yield f"history: {code(clip(trial.history, 300))}"
@@ -296,6 +299,21 @@ def _stale(result: Result) -> Iterator[Section]:
             items=[
                 f"- {code(entry.entry)}: {code(cell(entry.guarantee, entry.scenario))} {code(entry.signature)}"
                 for entry in result.gate.stale
+            ],
+            between="\n",
+            noun="entries",
+            importance=3,
+        )
+
+
+def _expired(result: Result) -> Iterator[Section]:
+    if result.gate.expired:
+        yield Section(
+            head="### Expired entries of the baseline\n\nTheir last day is over: look at them again.\n",
+            items=[
+                f"- {code(entry.entry)}: {code(cell(entry.guarantee, entry.scenario))} {code(entry.signature)}, "
+                f"until {prose(entry.expires)}"
+                for entry in result.gate.expired
             ],
             between="\n",
             noun="entries",

@@ -116,6 +116,8 @@ class VerdictResult(Facts, frozen=True, kw_only=True):
     """The witnesses whose records decided."""
     evidence: tuple[EvidenceResult, ...] = ()
     known: KnownResult | None = None
+    passed_over: str = ""
+    """Why a violation that the baseline names is not known: its entry has expired, or is about other releases."""
     repro: str = ""
 
     @property
@@ -216,6 +218,16 @@ class NecessityResult(Facts, frozen=True, kw_only=True):
     why: str = ""
 
 
+class ExpiredResult(Facts, frozen=True, kw_only=True):
+    """An entry of the baseline (`file:line`) whose last day (`expires`, ISO 8601) is over."""
+
+    entry: str
+    guarantee: str
+    scenario: str
+    signature: str
+    expires: str
+
+
 class Counts(Facts, frozen=True, kw_only=True):
     """How many. `violated` are the violations that close the gate, `advisory` those that do not because of their level. `behind` could
     not be decided because their trial broke off over a known violation; they are no part of `inconclusive`."""
@@ -231,6 +243,7 @@ class Counts(Facts, frozen=True, kw_only=True):
     known: int = 0
     behind: int = 0
     stale: int = 0
+    expired: int = 0
     not_run: int = 0
     errors: int = 0
     faults: int = 0
@@ -260,6 +273,7 @@ class GateResult(Facts, frozen=True, kw_only=True):
     allow_inconclusive: int = 0
     counts: Counts = Counts()
     stale: tuple[StaleResult, ...] = ()
+    expired: tuple[ExpiredResult, ...] = ()
 
 
 class Environment(Facts, frozen=True, kw_only=True):
@@ -293,7 +307,8 @@ class TimesResult(Facts, frozen=True, kw_only=True):
 
 class Result(Facts, frozen=True, kw_only=True):
     """One check. `started` is ISO 8601 in UTC; `tailproof` is the version of the harness; `errors` are those that belong to
-    no trial. `pairs` are those that met; `target` and `client` list theirs, with a comma between several."""
+    no trial, and `cut_off` is why it did not come to its end (empty when it did).
+    `pairs` are those that met; `target` and `client` list theirs, with a comma between several."""
 
     schema: int = SCHEMA_VERSION
     tailproof: str
@@ -307,6 +322,7 @@ class Result(Facts, frozen=True, kw_only=True):
     trials: tuple[TrialResult, ...] = ()
     not_run: tuple[NotRunResult, ...] = ()
     errors: tuple[str, ...] = ()
+    cut_off: str = ""
     shard: ShardResult | None = None
     times: TimesResult | None = None
     necessity: tuple[NecessityResult, ...] = ()

@@ -97,7 +97,10 @@ def _result(trial: TrialResult, verdict: VerdictResult, rule: int) -> dict[str, 
 def _location(trial: TrialResult, evidence: EvidenceResult | None) -> dict[str, Any]:
     file = f"{evidence.witness}.jsonl" if evidence else _HEADER
     physical: dict[str, Any] = {"artifactLocation": {"uri": f"{trial.history}/{file}"}}
-    location: dict[str, Any] = {"physicalLocation": physical, "logicalLocations": [{"fullyQualifiedName": trial.called}]}
+    location: dict[str, Any] = {
+        "physicalLocation": physical,
+        "logicalLocations": [{"fullyQualifiedName": trial.called}],
+    }
     physical["region"] = {"startLine": evidence.seq + 1 if evidence else 1}
     if evidence:
         location["message"] = {"text": f"{evidence.at_s:.2f} s: {evidence.says}"}

@@ -77,6 +77,7 @@ def render(
     _list(console, "could not tell", result.gate.doubts, "inconclusive")
     _list(console, "inconclusive, allowed", result.gate.allowed, "inconclusive")
     _list(console, "stale in the baseline", list(_stale(result)), "violated")
+    _list(console, "expired in the baseline", list(_expired(result)), "violated")
     _list(console, "known", list(_known(result)), "known")
     if several(result):
         _pairs(console, result)
@@ -147,6 +148,8 @@ def _card(verdict: VerdictResult, trial: TrialResult, *, often: str = "") -> Ite
         yield "pair", [clip(met(trial), 300)]
     yield "promise", [clip(verdict.promise, 400) + (f" ({clip(verdict.source, 100)})" if verdict.source else "")]
     yield "found", [f"{clip(verdict.says, 400)}{often}"]
+    if verdict.passed_over:
+        yield "not known", [clip(verdict.passed_over, 300)]
     if verdict.measured:
         yield "measured", [clip(facts(verdict.measured), 300)]
     if verdict.expected or verdict.seen:
@@ -169,6 +172,12 @@ def _repro(console: Console, trial: TrialResult, folder: str) -> None:
 def _stale(result: Result) -> Iterator[str]:
     for entry in result.gate.stale:
         yield f"{entry.entry} {cell(entry.guarantee, entry.scenario)} {entry.signature} holds now: remove the entry"
+
+
+def _expired(result: Result) -> Iterator[str]:
+    for entry in result.gate.expired:
+        name = f"{cell(entry.guarantee, entry.scenario)} {entry.signature}"
+        yield f"{entry.entry} {name} was known until {entry.expires}: look at it again"
 
 
 def _known(result: Result) -> Iterator[str]:

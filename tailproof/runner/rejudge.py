@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tailproof import resources
+from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import read_header
 from tailproof.reports.assemble import check_result, environment_of
@@ -21,7 +22,7 @@ def judge_again(
 ) -> tuple[str, int]:
     """What a check of this one trial would have said, and its exit code; with `compared` also what each verdict rests on. Raises
     HistoryError, BadFile."""
-    known = Baseline.load(baseline or resources.folder("suites") / "baseline.yaml")
+    known = Baseline.load(baseline or resources.folder("suites") / "baseline.yaml", guarantees=CATALOGUE.keys())
     header = read_header(directory)
     trial = judge_directory(directory, baseline=known, history_path=str(directory), globs=globs or ("*",))
     result = check_result(

@@ -18,10 +18,10 @@ from tailproof.history.directory import CLIENT
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
 from tailproof.incoming import BadInput
-from tailproof.incoming.files import from_here, is_file
+from tailproof.incoming.files import from_here, is_file, lies_below
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
-from tailproof.reports import json, markdown
+from tailproof.reports import json
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.gate import cell
 from tailproof.reports.result import NecessityResult, TrialResult
@@ -33,6 +33,7 @@ from tailproof.runner.orders import Ask, ask
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.outputs import check_directory, check_file, check_scratch
 from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
+from tailproof.runner.written import write_reports
 from tailproof.scenario.schema import Scenario
 from tailproof.scenario.variants import Variant, variants
 from tailproof.targets.resolve import resolve
@@ -78,6 +79,8 @@ def reproduce(
     """
     check_scratch()
     check_directory(out, "the directory of the new histories")
+    if is_file(what / out_dir.RESULT):
+        what = what / out_dir.RESULT
     if necessity and not what.is_dir():
         check_file(what, "the result that is to tell what a violation needs")
     violated = {what: ""} if what.is_dir() else _violated(what)
@@ -180,9 +183,10 @@ def _tell_necessity(result: Path, rows: Sequence[NecessityResult]) -> None:
     retold = {(row.guarantee, row.scenario, row.signature) for row in rows}
     kept = [row for row in before.necessity if (row.guarantee, row.scenario, row.signature) not in retold]
     after = msgspec.structs.replace(before, necessity=(*kept, *rows))
-    json.write(after, result)
-    if (report := result.with_name(out_dir.REPORT)).exists():
-        markdown.write(after, report)
+    if result.name == out_dir.RESULT:
+        write_reports(after, result.parent)
+    else:
+        json.write(after, result)
 
 
 def _taken(out: Path) -> OutLock:
@@ -261,20 +265,13 @@ def _violated(result: Path) -> dict[Path, str]:
     """The histories with a violation, each with the name of its pair. Raises BadResult: a history lies below its result."""
     found = json.read(result).trials
     for trial in found:
-        if not _lies_below(result.parent, trial.history):
+        if not lies_below(result.parent, trial.history):
             raise json.BadResult(f"{result} names a history that does not lie below it: {trial.history[:60]!r}")
     return {
         result.parent / trial.history: trial.pair
         for trial in found
         if any(verdict.outcome is Outcome.VIOLATED for verdict in trial.verdicts)
     }
-
-
-def _lies_below(directory: Path, name: str) -> bool:
-    try:
-        return (directory / name).resolve().is_relative_to(directory.resolve())
-    except (OSError, RuntimeError, ValueError):  # too long, links in a circle, a NUL: no path at all
-        return False
 
 
 def _violations(directory: Path, pair: str) -> Iterator[Violation]:

@@ -13,7 +13,7 @@ from tailproof.history.archive import archive
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
 from tailproof.incoming.files import from_here
-from tailproof.reports import json, markdown, run_events, terminal
+from tailproof.reports import run_events, terminal
 from tailproof.reports.assemble import check_result, environment_of
 from tailproof.reports.progress import Kept
 from tailproof.reports.result import Result, TrialResult
@@ -26,6 +26,7 @@ from tailproof.runner.judging import VERDICTS, judged_once
 from tailproof.runner.orders import QUEUED, Progress
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
+from tailproof.runner.written import withdraw_reports, write_reports
 from tailproof.targets.resolve import kind_of
 
 
@@ -123,19 +124,13 @@ class CheckSession:
             cut_off=self.cut_off,
             shard=self.check.shard,
         )
-        try:
-            for trial in trials if options.keep else ():
-                archive(self.out / trial.history)
-            markdown.write(result, self.out / out_dir.REPORT)
-            json.write(result, self.out / out_dir.RESULT)
-        except OSError:
-            self._withdraw()
-            raise
+        self.result = None
+        for trial in trials if options.keep else ():
+            archive(self.out / trial.history)
+        write_reports(result, self.out)
         self.result = result
         gate = result.gate
         self._tell(CheckEnded(t_s=self._elapsed(), state=gate.state, exit_code=gate.exit_code, says=gate.says))
-        for follows in self._follows:
-            follows.close()
         return result
 
     def end(self) -> int:
@@ -169,6 +164,9 @@ class CheckSession:
     def close(self) -> None:
         """The end of the session: no trial is under way, and `--out` is free for the next check. Idempotent."""
         self.take_down()
+        for follows in self._follows:
+            with suppress(OSError):
+                follows.close()
         self._lock.close()
 
     def summary(self, *, width: int, color: bool) -> str:
@@ -180,9 +178,7 @@ class CheckSession:
 
     def _withdraw(self) -> None:
         self.result = None
-        for name in (out_dir.RESULT, out_dir.REPORT):
-            with suppress(OSError):  # a disk that lets nothing be removed lets nothing be written either
-                (self.out / name).unlink(missing_ok=True)
+        withdraw_reports(self.out)
 
     def _gather(self) -> tuple[list[TrialResult], list[str]]:
         """The judged trials, and a sentence for each that was ordered and left no verdicts. A check that was cut off judges nothing

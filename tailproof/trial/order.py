@@ -16,6 +16,11 @@ MOST_BYTES = 240
 """The longest name of a trial: its lock, and whatever is written aside, must have one, too."""
 
 
+def may_be_called(name: str) -> bool:
+    """Whether a trial can have this name: its history is a directory that is called so."""
+    return _NAME.fullmatch(name) is not None and len(name.encode()) <= MOST_BYTES
+
+
 class BadOrder(BadInput):
     """There can be no such trial: what names it was not made by us."""
 
@@ -46,7 +51,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def directory(self) -> Path:
         """Where the history of this trial is kept. Raises BadOrder: a name that was read from a file is no path."""
-        if not _NAME.fullmatch(self.name) or len(self.name.encode()) > MOST_BYTES:
+        if not may_be_called(self.name):
             raise BadOrder(
                 f"{self.name[:60]!r} cannot be the name of a trial: its history would not stand below {self.out}"
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from small_check import trial, verdict
 
 from tailproof.adapters.openhands.recipes import RELEASES
-from tailproof.guarantees.verdict import Outcome, Verdict
+from tailproof.guarantees.verdict import Outcome
 from tailproof.provision.locks import known_releases
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import KnownResult, TrialResult, VerdictResult
@@ -46,15 +48,12 @@ def listed(
     outcome: Outcome = Outcome.VIOLATED,
 ) -> KnownResult | None:
     """What a baseline says of one verdict on a trial of an SDK."""
-    return known.known(
-        Verdict(outcome=outcome, says="", signature=signature),
-        target=target,
-        client="sdk:1.58.0",
-        release=release,
-        client_release=client_release,
-        guarantee=guarantee,
-        scenario=scenario,
-    )
+    found = verdict(outcome, guarantee=guarantee, signature=signature)
+    played = trial(found, scenario=scenario, release=release, client_release=client_release)
+    played = msgspec.structs.replace(played, target=target, client="sdk:1.58.0")
+    (marked,) = known.marked(played).verdicts
+    assert marked.known == known.known(played, found)
+    return marked.known
 
 
 MATCHES = {
@@ -281,7 +280,76 @@ def test_stale_in_a_range(tmp_path: Path, trials: list[TrialResult], more: str, 
     assert bool(baseline(tmp_path, target="pypi:*", more=more, foot="last_seen: 1.58.0").stale(trials)) == stale
 
 
+DAYS = {
+    "the day before": (date(2026, 11, 1), True),
+    "the very day": (date(2026, 11, 2), True),
+    "the day after": (date(2026, 11, 3), False),
+}
+
+
+@pytest.mark.parametrize(("day", "known"), DAYS.values(), ids=DAYS.keys())
+def test_an_entry_counts_until_its_last_day_is_over(tmp_path: Path, day: date, known: bool) -> None:
+    found = replace(baseline(tmp_path, more="    expires: 2026-11-02"), day=day)
+    assert (listed(found) is not None) == known
+    trials = [trial(OCCURRED, release="1.58.0")]
+    on = replace(
+        found, entries=tuple((where, entry.model_copy(update={"target": "*"})) for where, entry in found.entries)
+    )
+    (marked,) = on.marked(trials[0]).verdicts
+    assert marked.passed_over == ("" if known else f"{tmp_path / 'baseline.yaml'}:2 expired on 2026-11-02")
+    assert [entry.expires for entry in on.expired(trials)] == ([] if known else ["2026-11-02"])
+
+
+EXPIRED = {
+    "it occurred": ([trial(OCCURRED)], "", True),
+    "violated in another way": ([trial(OTHERWISE)], "", True),
+    "inconclusive": ([trial(UNSURE)], "", True),
+    "it holds, so it is stale": ([trial(HELD)], "", False),
+    "it holds, but occurs only sometimes": ([trial(HELD)], "    rate: 0.3", True),
+    "not applicable": ([trial(NOT_APPLICABLE)], "", False),
+    "the trial failed": ([trial(OCCURRED, error="no port")], "", False),
+    "another scenario": ([trial(OCCURRED, scenario="stream-lag")], "", False),
+    "another release": ([trial(OCCURRED, release="1.45.0")], "    release: '>=1.56'", False),
+    "nothing was run": ([], "", False),
+}
+
+
+@pytest.mark.parametrize(("trials", "more", "expired"), EXPIRED.values(), ids=EXPIRED.keys())
+def test_an_entry_is_expired_where_somebody_looked(
+    tmp_path: Path, trials: list[TrialResult], more: str, expired: bool
+) -> None:
+    known = replace(baseline(tmp_path, target="pypi:*", more=f"    expires: 2026-11-02\n{more}"), day=date(2026, 11, 3))
+    found = known.expired(trials)
+    assert bool(found) == expired
+    assert not (found and known.stale(trials))
+    if found:
+        assert found[0].entry.endswith("baseline.yaml:2")
+
+
+def test_an_entry_about_other_releases_says_so_where_its_violation_occurs(tmp_path: Path) -> None:
+    for key in ("release", "client_release"):
+        known = baseline(tmp_path, target="pypi:*", more=f"    {key}: '>=1.59'")
+        for reported, shown in (("1.58.0", "1.58.0"), ("", "not known")):
+            (marked,) = known.marked(trial(OCCURRED, **{key: reported})).verdicts
+            assert marked.known is None
+            assert marked.passed_over == f"{tmp_path / 'baseline.yaml'}:2 is about {key} >=1.59, and this is {shown}"
+        (marked,) = known.marked(trial(OCCURRED, **{key: "1.59.0"})).verdicts
+        assert marked.known is not None
+        assert not marked.passed_over
+    (elsewhere,) = known.marked(trial(OTHERWISE)).verdicts
+    assert not elsewhere.passed_over
+
+
 ERRORS = {
+    "a word as day": (
+        ENTRY.format(target="x", more="    expires: soon"),
+        "8: known[0].expires: 'soon' is no date: write it as 2026-12-31",
+    ),
+    "a day that is none": (
+        ENTRY.format(target="x", more="    expires: 2026-13-01"),
+        "8: known[0].expires: '2026-13-01'",
+    ),
+    "a year as day": (ENTRY.format(target="x", more="    expires: 2026"), "8: known[0].expires: 2026 is no date"),
     "no list": ("{}", "1: known: is missing"),
     "unknown key": (ENTRY.format(target="x", more="    until: 2"), "8: known[0].until: unknown key; known are"),
     "a typo in a key": (

@@ -11,6 +11,7 @@ from tailproof.guarantees.verdict import Level, Outcome
 from tailproof.reports.gate import EXIT_USAGE, decide
 from tailproof.reports.result import (
     Counts,
+    ExpiredResult,
     FaultResult,
     GateState,
     KnownResult,
@@ -33,6 +34,9 @@ SHOULD = {
 }
 MAY = verdict(Outcome.VIOLATED, level=Level.MAY, signature="s")
 STALE = [StaleResult(entry="b.yaml:3", guarantee="events.tail", scenario="calm", signature="s")]
+EXPIRED = [
+    ExpiredResult(entry="b.yaml:3", guarantee="events.tail", scenario="calm", signature="s", expires="2026-11-01")
+]
 NOT_RUN = [NotRunResult(scenario="oom-server", guarantee=None, reason="no engine")]
 FAULT = FaultResult(fault="lag", name="wire.delay", says="", scope="", injected_at_s=1.0, healed_at_s=2.0, proven=False)
 BLIND = WitnessResult(name="tool", records=3, blind="the record of the tool ends early, after number 2")
@@ -121,6 +125,7 @@ ROWS: dict[str, tuple[list[TrialResult], dict[str, Any], GateState]] = {
         {"cut_off": "interrupted (SIGINT)", "allow_inconclusive": 9},
         "unknown",
     ),
+    "an expired entry": ([trial(HOLDS)], {"expired": EXPIRED}, "closed"),
     "interrupted": ([trial(HOLDS)], {"cut_off": "interrupted (SIGINT)"}, "unknown"),
     "interrupted after a violation": ([trial(VIOLATED)], {"cut_off": "interrupted (SIGINT)"}, "unknown"),
 }
@@ -190,6 +195,13 @@ def test_reasons_name_the_verdict_and_what_was_found() -> None:
     assert gate.closed_by == (
         "events.middle[calm] is violated: it is so",
         "b.yaml:3 lists events.tail[calm] s as known, but it no longer occurs: remove the entry",
+    )
+    expired = decide([trial(HOLDS)], expired=EXPIRED)
+    assert expired.closed_by == ("b.yaml:3 listed events.tail[calm] s as known until 2026-11-01: look at it again",)
+    assert expired.says.endswith(" · 1 expired")
+    over = verdict(Outcome.VIOLATED, signature="s", passed_over="b.yaml:3 expired on 2026-11-01")
+    assert decide([trial(over)]).closed_by == (
+        "events.tail[calm] is violated: it is so (b.yaml:3 expired on 2026-11-01)",
     )
     assert gate.doubts == (
         "the fault lag (wire.delay) of calm is not proven",

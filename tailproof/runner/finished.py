@@ -1,0 +1,137 @@
+"""Results of checks that have ended: found, put together, and kept as one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+from msgspec.structs import replace
+
+from tailproof.history.directory import is_history
+from tailproof.incoming import BadInput
+from tailproof.incoming.files import is_directory, lies_below
+from tailproof.outgoing.visible import clip
+from tailproof.reports import json
+from tailproof.reports.merge import Part, Standard, merged
+from tailproof.reports.result import Result, TrialResult
+from tailproof.runner import out_dir
+from tailproof.runner.out_lock import OutLock
+from tailproof.runner.outputs import check_directory
+from tailproof.runner.supervisor_process import TAKE_DOWN_S
+from tailproof.runner.written import write_reports
+from tailproof.trial.order import may_be_called
+
+_SAID = 200
+
+
+class BadMerge(BadInput):
+    """What was asked for cannot be put together there; one sentence."""
+
+
+def result_file(path: Path) -> Path:
+    """The result that a person means by a file, or by the `--out` of a check."""
+    return path / out_dir.RESULT if is_directory(path) else path
+
+
+def read_parts(paths: Sequence[Path]) -> list[Part]:
+    """Raises BadResult."""
+    return [Part(name=str(path), result=json.read(result_file(path))) for path in paths]
+
+
+def decided(paths: Sequence[Path], standard: Standard) -> Result:
+    """One result for those at `paths`, the histories as seen from the working directory. Raises BadResult, Apart."""
+    parts = [
+        Part(name=part.name, result=_moved(part.result, _from_here(result_file(path).parent)))
+        for path, part in zip(paths, read_parts(paths), strict=True)
+    ]
+    return merged(parts, standard)
+
+
+def kept(paths: Sequence[Path], out: Path, standard: Standard) -> tuple[Result, list[str]]:
+    """One result for those at `paths` in `out`, with its reports and the histories, so that it needs the others no more; and a sentence
+    for each history that does not lie beside its result.
+
+    Raises:
+        BadResult, Apart, BadMerge, OutRefused, BadOutput: before anything is written.
+        OSError: then there is no result in `out`.
+    """
+    check_directory(out, "the directory of the merged result")
+    for path in paths:
+        _check_apart(result_file(path).parent, out)
+    result = merged(read_parts(paths), standard)
+    histories = _histories(paths)
+    out_dir.check(out)
+    with closing(OutLock(out, patience_s=TAKE_DOWN_S)):
+        out_dir.clear(out)
+        lost = []
+        for name, place in histories.items():
+            if is_history(place):
+                _copy(place, out / out_dir.TRIALS / name)
+            else:
+                lost.append(f"no history lies at {place}: its trial cannot be judged or run again from {out}")
+        result = replace(result, trials=tuple(_below(trial, out) for trial in result.trials))
+        write_reports(result, out)
+    return result, lost
+
+
+def _check_apart(source: Path, out: Path) -> None:
+    """What is read must not be what is replaced."""
+    inside = source.resolve().is_relative_to((out / out_dir.TRIALS).resolve())
+    if inside or source.resolve() == out.resolve():
+        raise BadMerge(f"{source} would be replaced by what is made of it: give another --out")
+
+
+def _histories(paths: Iterable[Path]) -> dict[str, Path]:
+    """Name of a trial -> where its history lies."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        file = result_file(path)
+        for trial in json.read(file).trials:
+            name = PurePosixPath(trial.history).name
+            if not may_be_called(name) or not lies_below(file.parent, trial.history):
+                raise json.BadResult(f"{file} names a history that does not lie below it: {clip(trial.history, 60)!r}")
+            if name in found:
+                raise BadMerge(f"two histories are called {clip(name, _SAID)}: {found[name]}, and one of {file}")
+            found[name] = file.parent / trial.history
+    return found
+
+
+def _below(trial: TrialResult, out: Path) -> TrialResult:
+    return _placed(trial, f"{out_dir.TRIALS}/{PurePosixPath(trial.history).name}", out)
+
+
+def _moved(result: Result, folder: Path) -> Result:
+    trials = (_placed(trial, str(PurePosixPath(folder, trial.history)), Path()) for trial in result.trials)
+    return replace(result, trials=tuple(trials))
+
+
+def _placed(trial: TrialResult, history: str, folder: Path) -> TrialResult:
+    repro = f"tailproof repro {shlex.quote(str(folder / history))}"
+    verdicts = tuple(replace(verdict, repro=repro if verdict.repro else "") for verdict in trial.verdicts)
+    return replace(trial, history=history, verdicts=verdicts)
+
+
+def _from_here(path: Path) -> Path:
+    here = Path.cwd()
+    return path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path.absolute()
+
+
+def _copy(history: Path, to: Path) -> None:
+    """Nobody changes a history, so two names for one file do where the disk allows it."""
+    shutil.copytree(history, to, copy_function=_link_or_copy, ignore=_links)
+
+
+def _link_or_copy(source: str, to: str) -> None:
+    try:
+        os.link(source, to)
+    except OSError:
+        shutil.copy2(source, to)
+
+
+def _links(directory: str, names: list[str]) -> list[str]:
+    """A history has none, and where one leads is not for us to follow."""
+    return [name for name in names if Path(directory, name).is_symlink()]
