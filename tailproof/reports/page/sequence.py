@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,6 +10,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Effect, Exchange, Frame, ModelCall
 from tailproof.history.server_records import Request
+from tailproof.reports.page.records import Evidence
 from tailproof.reports.record_words import address, troubled
 from tailproof.reports.trimming import ends_of
 
@@ -30,19 +31,19 @@ class Message:
     flag: int
 
 
-def sequence(history: History, evidence: Collection[str]) -> list[Message]:
+def sequence(history: History, evidence: Evidence) -> list[Message]:
     """The messages of the trial in the order of the clock, frames that follow one another as one; of very many the first and the last,
-    and those that a verdict rests on (`evidence` holds their addresses)."""
+    and those that a verdict rests on."""
     every = sorted(_messages(history, evidence), key=lambda message: message.t_ns)
     joined = list(_joined(every))
-    return ends_of(joined, MOST, always=lambda message: message.flag == 1)
+    return ends_of(joined, MOST, wanted=(place for place, message in enumerate(joined) if message.flag == 1))
 
 
-def _messages(history: History, evidence: Collection[str]) -> Iterator[Message]:
+def _messages(history: History, evidence: Evidence) -> Iterator[Message]:
     def message(
         record: Frame | Exchange | Request | ModelCall | Effect, sender: Party, receiver: Party, says: str, t_ns: int
     ) -> Message:
-        flag = 1 if address(record) in evidence else 2 if troubled(record) else 0
+        flag = 1 if (record.witness, record.seq) in evidence else 2 if troubled(record) else 0
         return Message(sender=sender, receiver=receiver, t_ns=t_ns, says=says, address=address(record), flag=flag)
 
     for exchange in history.exchanges:
