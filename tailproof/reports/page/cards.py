@@ -9,6 +9,7 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.outgoing.visible import clip
 from tailproof.reports import markdown
 from tailproof.reports.page.names import Named
+from tailproof.reports.page.proofs import in_short
 from tailproof.reports.result import EvidenceResult, FaultResult, Result, TrialResult, VerdictResult
 from tailproof.reports.words import death, facts, frequency, standing, window
 
@@ -38,6 +39,7 @@ class Landed:
     says: str
     window: str
     proven: bool
+    counters: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,7 @@ def landed(fault: FaultResult) -> Landed:
         says=clip(fault.says, _SENTENCE),
         window=window(fault),
         proven=fault.proven,
+        counters=in_short(fault),
     )
 
 

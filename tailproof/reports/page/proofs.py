@@ -11,6 +11,7 @@ from tailproof.reports.result import FaultResult
 from tailproof.reports.words import figure
 
 _CHARS = 60
+_LINE = 200
 _PAIRS = ((" before", " after", "", ""), ("_in", "_out", "in ", "out "))
 """How the names of two counters end that are one before and after, or on either side, and how the two are told apart."""
 
@@ -28,6 +29,14 @@ class Counter:
 def counters(fault: FaultResult) -> list[Counter]:
     """The proof of a fault or an act, in short words and numbers."""
     return list(_counters(fault.name, fault.proof))
+
+
+def in_short(fault: FaultResult) -> str:
+    """The same in a line: `down.frames in 40 → out 37, dropped 3`."""
+    told = (
+        f"{one.name} {one.before} → {one.after}" if one.before else f"{one.name} {one.after}" for one in counters(fault)
+    )
+    return clip(", ".join(told), _LINE)
 
 
 def _counters(fault: str, proof: dict[str, Any]) -> Iterator[Counter]:
