@@ -13,6 +13,8 @@ POINTS = (
     *("final-reply", "terminal", "returned", "end"),
 )
 """The points of the loop, in the order in which a run reaches them."""
+UNTOLD = "not told"
+"""Of a fault that stands in no plan, and of results that did not say yet where a fault was to land."""
 _CHARS = 80
 
 
@@ -43,7 +45,7 @@ def coverage(trials: Iterable[TrialResult], *, acts: bool) -> Coverage:
     for trial in trials:
         for fault in trial.faults:
             if fault.act is acts:
-                point = clip(fault.at.partition(":")[0], _CHARS) or "elsewhere"
+                point = clip(fault.at.partition(":")[0], _CHARS) or UNTOLD
                 tried = rows.setdefault(clip(fault.name, _CHARS), {}).setdefault(point, Tried())
                 tried.tried += 1
                 tried.proven += fault.proven

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ def render(
     trials; when `hurry` says so, trials whose data is not there yet are left without."""
     masker = masker or Masker({})
     templates = _templates()
+    templates.globals["island"] = bool(island.script)
     trials, body, told = _static(result, templates)
     frame = {
         "title": _title(result),
@@ -85,11 +86,17 @@ _PER_TRIAL = 200
 """Bytes around what is counted: tags, and how much of a trial there is in the index."""
 
 
-def write(result: Result, path: Path, *, root: Path | None, hurry: Callable[[], bool] = lambda: False) -> None:
-    """Write the page so that nobody ever sees half of it, nor a secret that this process was given. Raises OSError."""
+def write(
+    result: Result, paths: Iterable[Path], *, root: Path | None, hurry: Callable[[], bool] = lambda: False
+) -> None:
+    """Write the page, to each of the paths, so that nobody ever sees half of it, nor a secret that this process was given. Raises
+    OSError."""
     masker = Masker(secrets_of_environment())
     page = render(result, root=root, island=Island.shipped(), masker=masker, hurry=hurry)
-    write_atomically(path, masker.text(page).encode())
+    content = masker.text(page).encode()
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
 
 
 def _static(result: Result, templates: Environment) -> tuple[list[Named], str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from tailproof.guarantees.verdict import Outcome
@@ -80,6 +81,7 @@ def view(result: Result, trials: Sequence[Named], caps: Caps) -> dict[str, Any]:
     """Everything that the templates name. Texts of others are cut here; the templates escape them."""
     of_gate, gate_word = GATES[result.gate.state]
     guarantees, scenarios, cells = grid(result)
+    idle = [one for one in guarantees if {cells.get((one, name)) for name in scenarios} <= {None, "not-applicable"}]
     doubts = list(_doubts(result))
     rows = [(what, why, ranges(pairs)) for (what, why), pairs in not_run(result).items()]
     found: dict[str, Any] = {}
@@ -94,13 +96,15 @@ def view(result: Result, trials: Sequence[Named], caps: Caps) -> dict[str, Any]:
         "counts": counts(result),
         "rests": rests(result),
         "asked": asked(result),
+        "started": _day(result.started),
         "sections": _sections(result),
         "closed_by": result.gate.closed_by,
         "stale": result.gate.stale[:_LINES],
         "doubts": doubts[:_LINES],
         "more_doubts": max(0, len(doubts) - _LINES),
         "cell": cell,
-        "guarantees": guarantees,
+        "guarantees": [one for one in guarantees if one not in idle],
+        "idle": idle,
         "scenarios": scenarios[:_COLUMNS],
         "more_scenarios": max(0, len(scenarios) - _COLUMNS),
         "cells": _Cells(cells),
@@ -120,6 +124,14 @@ def view(result: Result, trials: Sequence[Named], caps: Caps) -> dict[str, Any]:
 class _Cells(dict[tuple[str, str], str]):
     def __missing__(self, key: tuple[str, str]) -> str:
         return ""
+
+
+def _day(started: str) -> str:
+    """`2026-11-27 03:11 UTC`, or what stands there when it is no time."""
+    try:
+        return f"{datetime.fromisoformat(started).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError):
+        return clip(started, _ITEM)
 
 
 def _sections(result: Result) -> list[tuple[str, str]]:
@@ -197,4 +209,8 @@ def _environment(result: Result) -> Iterator[tuple[str, str]]:
     yield "tailproof", result.tailproof
     versions = {name: said for name, said in result.environment.versions.items() if name != "harness"}
     yield from list(versions.items())[:_LINES]
-    yield from ((name, str(said)) for name, said in list(result.environment.machine.items())[:_LINES])
+    for name, said in list(result.environment.machine.items())[:_LINES]:
+        if name == "memory_bytes" and isinstance(said, int):
+            yield "memory", f"{said / (1 << 30):.1f} GiB"
+        else:
+            yield name, str(said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tailproof.outgoing.visible import clip
 from tailproof.reports.result import Result, TrialResult
-from tailproof.reports.words import standing
+from tailproof.reports.words import some, standing
 
 SIGNS = {"violated": "✕", "advisory": "!", "inconclusive": "?", "known": "◆", "holds": "✓", "not-applicable": "–"}
 """Standing -> its sign, beside its word and its colour."""
@@ -15,6 +15,7 @@ GATES = {
 }
 """State of the gate -> the standing whose sign and colour it has, and its words."""
 _SENTENCE = 400
+_NAMES = 4
 
 
 def lead(result: Result) -> str:
@@ -36,9 +37,11 @@ def _broken(result: Result) -> str:
     ]
     if not found:
         return ""
-    promises = len({guarantee for _, guarantee in found})
+    promises = list(dict.fromkeys(guarantee for _, guarantee in found))
     scenarios = len({called for called, _ in found})
-    return f"{_many(promises, 'promise')} broken in {scenarios} of {_many(len({t.called for t in result.trials}), 'scenario')}."
+    names = ", ".join(some(promises, _NAMES))
+    of = _many(len({trial.called for trial in result.trials}), "scenario")
+    return f"{_many(len(promises), 'promise')} broken in {scenarios} of {of}: {names}."
 
 
 def _stale(stale: int) -> str:
