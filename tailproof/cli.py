@@ -200,6 +200,17 @@ def judge(history: Path, globs: Sequence[str], baseline: Path | None, *, compare
 
 
 @main.command()
+@click.argument("history", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("address")
+@_acts_on_errors
+def show(history: Path, address: str) -> None:
+    """Print the record ADDRESS (wire:81) of a saved HISTORY (a directory), and those around it in short."""
+    from tailproof.runner.show import show as shown
+
+    say(shown(history, address))
+
+
+@main.command()
 @click.argument("what", type=click.Path(exists=True, path_type=Path), metavar="RESULT|HISTORY")
 @click.option("--trials", type=click.IntRange(1, 1000), default=3, show_default=True, help="How often to try.")
 @click.option("-n", "workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Trials side by side.")
