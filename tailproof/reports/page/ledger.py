@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tailproof.history.reader import History
+from tailproof.history.reader import History, derived
 from tailproof.history.record import CLIENT, CLOSERS
 from tailproof.history.server_records import Event
 from tailproof.history.views import EventList, conversations, destroyed, lists_of, log_of
@@ -92,8 +92,13 @@ def columns_of(history: History) -> list[str]:
     return [name for name in COLUMNS if name in found]
 
 
-def ledger(history: History) -> Iterator[Row]:
+@derived
+def ledger(history: History) -> tuple[Row, ...]:
     """Every event that is kept, conversation by conversation, each in the order of its log; what is in no log stands behind it."""
+    return tuple(_rows(history))
+
+
+def _rows(history: History) -> Iterator[Row]:
     columns = columns_of(history)
     causes = _Causes(history)
     gone = destroyed(history)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from tailproof.history.reader import History
+from tailproof.history.reader import History, derived
 from tailproof.history.records import AnyRecord, End
 from tailproof.history.server_records import Event
 from tailproof.reports.assemble import Clock
@@ -18,7 +18,7 @@ from tailproof.reports.trimming import ends_of, shares
 AROUND = 4
 """So many records before and behind one that a verdict rests on stay in its lane whatever is cut."""
 Shown = AnyRecord | Event
-Evidence = Collection[tuple[str, int]]
+Evidence = frozenset[tuple[str, int]]
 """Witness and number of the records that violations rest on."""
 
 
@@ -32,14 +32,11 @@ class Chosen:
 
 def choose(history: History, evidence: Evidence, most: int) -> Chosen:
     """At most `most` records, of each lane its share: what a verdict rests on, what shows trouble, the ends of the rest."""
-    lanes: dict[str, list[Shown]] = {}
-    for record in _records(history, evidence):
-        lanes.setdefault(lane_of(record), []).append(record)
+    lanes = _lanes(history, evidence)
     kept: list[Shown] = []
-    for records, share in zip(lanes.values(), shares([len(one) for one in lanes.values()], most), strict=True):
-        records.sort(key=_clock)
-        kept += ends_of(records, share, wanted=_wanted(records, evidence)) if len(records) > share else records
-    return Chosen(sorted(kept, key=_clock), sum(map(len, lanes.values())))
+    for lane, share in zip(lanes, shares([len(lane.records) for lane in lanes], most), strict=True):
+        kept += ends_of(lane.records, share, wanted=lane.wanted)
+    return Chosen(sorted(kept, key=_clock), sum(len(lane.records) for lane in lanes))
 
 
 def columns(
@@ -62,6 +59,23 @@ def columns(
 
 
 _clock = attrgetter("t_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    records: Sequence[Shown]
+    wanted: Sequence[int]
+
+
+@derived
+def _lanes(history: History, evidence: Evidence) -> tuple[_Lane, ...]:
+    """The records of each lane in the order of the clock, and the places of those that are kept first."""
+    lanes: dict[str, list[Shown]] = {}
+    for record in _records(history, evidence):
+        lanes.setdefault(lane_of(record), []).append(record)
+    for records in lanes.values():
+        records.sort(key=_clock)
+    return tuple(_Lane(records, sorted(set(_wanted(records, evidence)))) for records in lanes.values())
 
 
 def _records(history: History, evidence: Evidence) -> Iterator[Shown]:

@@ -21,7 +21,11 @@ from tailproof.reports.result import TrialResult
 
 WHOLE = Detail(records=30_000, rows=10_000)
 """Nearly every trial is whole with this; one of 60,000 events takes about a megabyte."""
-DETAILS = (WHOLE, Detail(records=4_000, rows=1_500), Detail(records=800, rows=300), Detail(records=160, rows=60))
+DETAILS = (
+    WHOLE,
+    *(Detail(records=8_000, rows=3_000), Detail(records=2_000, rows=800), Detail(records=500, rows=200)),
+    *(Detail(records=150, rows=60), Detail(records=50, rows=20)),
+)
 """How much of a trial is shown, the most first. The last is what a verdict rests on, and the ends."""
 
 
@@ -37,7 +41,8 @@ class Packed:
 def pack(
     trials: Sequence[Named], root: Path, most: int, *, masker: Masker, hurry: Callable[[], bool] = lambda: False
 ) -> list[Packed]:
-    """As much of the trials as `most` characters hold: those with a violation first, each group with the same detail.
+    """As much of the trials as `most` characters hold: those with a violation first. In each group everybody has the same
+    share, and what the small ones leave goes to the large ones.
 
     `root` is the directory that the histories are relative to. A trial has nothing when its history cannot be read, when there is
     no room, and when `hurry` says that nobody can wait any longer.
@@ -56,26 +61,25 @@ def _violated(trial: TrialResult) -> bool:
 
 
 def _group(group: Sequence[Named], root: Path, most: int, masker: Masker, hurry: Callable[[], bool]) -> list[Packed]:
-    """All of them with the greatest detail for which there is room; with the least, as many as there is room for."""
-    for detail in DETAILS:
-        found: list[Packed] = []
-        left = most
-        for one in group:
-            if hurry():
-                return found
-            packed = _packed(one, root, detail, masker)
-            if packed is None:
-                continue
-            if len(packed.text) > left:
-                break
-            left -= len(packed.text)
+    found: list[Packed] = []
+    for number, one in enumerate(sorted(group, key=lambda one: (_size(root / one.trial.history), one.key))):
+        packed = None if hurry() else _packed(one, root, most // (len(group) - number), masker)
+        if packed is not None:
             found.append(packed)
-        else:
-            return found
+            most -= len(packed.text)
     return found
 
 
-def _packed(one: Named, root: Path, detail: Detail, masker: Masker) -> Packed | None:
+def _size(directory: Path) -> int:
+    """Bytes of a history, as far as it can be looked at."""
+    try:
+        return sum(path.stat().st_size for path in directory.glob("*.jsonl"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _packed(one: Named, root: Path, share: int, masker: Masker) -> Packed | None:
+    """With the greatest detail that fits the share; None when none does, or when there is no history to read."""
     directory = root / one.trial.history
     try:
         if not directory.resolve().is_relative_to(root.resolve()):
@@ -83,7 +87,10 @@ def _packed(one: Named, root: Path, detail: Detail, masker: Masker) -> Packed | 
         history = History.load(directory)
     except (HistoryError, OSError, RuntimeError, ValueError):
         return None
-    found = trial_data(one.key, one.called, one.trial, history, detail)
-    raw = masker.raw(msgspec.json.encode(found))
-    text = base64.b64encode(gzip.compress(raw, 9, mtime=0)).decode("ascii")
-    return Packed(one.key, "cut" if found["cut"] else "whole", text)
+    for detail in DETAILS:
+        found = trial_data(one.key, one.called, one.trial, history, detail)
+        raw = masker.raw(msgspec.json.encode(found))
+        text = base64.b64encode(gzip.compress(raw, 9, mtime=0)).decode("ascii")
+        if len(text) <= share:
+            return Packed(one.key, "cut" if found["cut"] else "whole", text)
+    return None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tailproof.history.reader import History
+from tailproof.history.reader import History, derived
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Effect, Exchange, Frame, ModelCall
 from tailproof.history.server_records import Request
@@ -31,6 +31,7 @@ class Message:
     flag: int
 
 
+@derived
 def sequence(history: History, evidence: Evidence) -> list[Message]:
     """The messages of the trial in the order of the clock, frames that follow one another as one; of very many the first and the last,
     and those that a verdict rests on."""

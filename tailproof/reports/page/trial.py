@@ -48,7 +48,7 @@ def trial_data(key: str, called: str, trial: TrialResult, history: History, deta
     """The trial as the page's script reads it: `cut` is empty when nothing was left out."""
     clock = Clock(history)
     evidence = evidence_of(trial)
-    every = list(ledger(history))
+    every = ledger(history)
     rows = ends_of(every, detail.rows, wanted=(n for n, row in enumerate(every) if not row.plain))
     places = {row.id: number for number, row in enumerate(rows)}
     chosen = choose(history, evidence, detail.records)
