@@ -137,7 +137,7 @@ def _day(started: str) -> str:
 def _sections(result: Result) -> list[tuple[str, str]]:
     return [
         ("findings", "Findings"),
-        ("grid", "Grid"),
+        ("verdicts", "Grid"),
         ("coverage", "Coverage"),
         *([("not-run", "Not run")] if result.not_run else []),
         ("trials", "Trials"),

@@ -6,8 +6,8 @@ from tailproof.outgoing.visible import clip
 from tailproof.reports.result import Result, TrialResult
 from tailproof.reports.words import some, standing
 
-SIGNS = {"violated": "✕", "advisory": "!", "inconclusive": "?", "known": "◆", "holds": "✓", "not-applicable": "–"}
-"""Standing -> its sign, beside its word and its colour."""
+SIGNS = {"violated": "✗", "advisory": "△", "inconclusive": "?", "known": "◐", "holds": "✓", "not-applicable": "·"}
+"""Standing -> its sign, beside its word and its colour; the same as in the part that is interactive."""
 GATES = {
     "open": ("holds", "Gate open"),
     "closed": ("violated", "Gate closed"),
@@ -22,7 +22,7 @@ def lead(result: Result) -> str:
     """One sentence behind the state of the gate."""
     gate, counts = result.gate, result.gate.counts
     if gate.state == "unknown":
-        return clip(gate.doubts[0], _SENTENCE) if gate.doubts else "Nothing was decided."
+        return _undecided(result)
     if gate.state == "closed":
         return " ".join(filter(None, (_broken(result), _stale(counts.stale))))
     known = f" {_many(counts.known, 'known violation')} from the baseline came back." if counts.known else ""
@@ -42,6 +42,15 @@ def _broken(result: Result) -> str:
     names = ", ".join(some(promises, _NAMES))
     of = _many(len({trial.called for trial in result.trials}), "scenario")
     return f"{_many(len(promises), 'promise')} broken in {scenarios} of {of}: {names}."
+
+
+def _undecided(result: Result) -> str:
+    doubts, counts = result.gate.doubts, result.gate.counts
+    if len(doubts) == 1:
+        return clip(doubts[0], _SENTENCE)
+    broken = "Nothing that decides is violated, but " if not counts.violated else ""
+    told = f"{broken}{_many(counts.inconclusive, 'verdict')} could not be told, for {_many(len(doubts), 'reason')}."
+    return told[0].upper() + told[1:]
 
 
 def _stale(stale: int) -> str:
@@ -65,7 +74,7 @@ def counts(result: Result) -> list[Count]:
         ("violated", told.violated, "violated", "violated"),
         ("inconclusive", told.inconclusive, "inconclusive", "doubts"),
         ("known", told.known, "known", "known"),
-        ("holds", told.holds, "hold" if told.holds != 1 else "holds", "grid"),
+        ("holds", told.holds, "hold" if told.holds != 1 else "holds", "verdicts"),
     ]
     sometimes: list[Count] = [
         ("advisory", told.advisory, "advisory", "advisory"),

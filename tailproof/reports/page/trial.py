@@ -5,7 +5,7 @@ Times are milliseconds since the first record of the trial. Nothing is judged he
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from tailproof.history.reader import History
 from tailproof.history.views import same
 from tailproof.outgoing.visible import clip
 from tailproof.reports.assemble import Clock
-from tailproof.reports.page.ledger import COLUMNS, Row, columns_of, ledger
+from tailproof.reports.page.ledger import COLUMNS, Mark, Row, columns_of, ledger
 from tailproof.reports.page.proofs import counters
 from tailproof.reports.page.records import Chosen, choose, columns
 from tailproof.reports.page.sequence import sequence
@@ -53,6 +53,7 @@ def trial_data(key: str, called: str, trial: TrialResult, history: History, deta
     places = {row.id: number for number, row in enumerate(rows)}
     chosen = choose(history, evidence, detail.records)
     lanes, records = columns(chosen, evidence, clock, places)
+    reached = {one.point: clock.ms(one.t_ns) for one in reversed(history.rendezvous) if one.stage == "reached"}
     violated = [verdict for verdict in trial.verdicts if verdict.outcome is Outcome.VIOLATED]
     return {
         "key": key,
@@ -63,7 +64,7 @@ def trial_data(key: str, called: str, trial: TrialResult, history: History, deta
         "phases": [
             {"name": one.name, "from": _ms(one.at_s), "to": _ms(one.at_s + one.seconds)} for one in trial.phases
         ],
-        "faults": [_fault(fault) for fault in trial.faults],
+        "faults": [_fault(fault, reached) for fault in trial.faults],
         "lives": [
             {
                 "epoch": life.epoch,
@@ -77,10 +78,7 @@ def trial_data(key: str, called: str, trial: TrialResult, history: History, deta
         "lanes": lanes,
         "records": records,
         "statuses": list(_statuses(history, clock)),
-        "ledger": {
-            "columns": [{"id": name, "title": COLUMNS[name]} for name in columns_of(history)],
-            "rows": [_row(row, clock) for row in rows],
-        },
+        "ledger": _ledger(rows, columns_of(history), clock),
         "sequence": [
             {
                 "from": one.sender,
@@ -122,7 +120,7 @@ def _cut(chosen: Chosen, rows: int, of: int) -> str:
     return f"Shown are {shown}: {why}." if parts else ""
 
 
-def _fault(fault: FaultResult) -> dict[str, Any]:
+def _fault(fault: FaultResult, reached: Mapping[str, float]) -> dict[str, Any]:
     return {
         "fault": clip(fault.fault, _TEXT),
         "name": clip(fault.name, _TEXT),
@@ -130,6 +128,7 @@ def _fault(fault: FaultResult) -> dict[str, Any]:
         "says": clip(fault.says, _SENTENCE),
         "scope": clip(fault.scope, _TEXT),
         "planned": clip(fault.at, _TEXT),
+        "reached": reached.get(fault.at),
         "injected": _ms(fault.injected_at_s),
         "healed": _ms(fault.healed_at_s),
         "proven": fault.proven,
@@ -156,19 +155,30 @@ def _ends(row: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
     return ends_of(row, _STEPS)
 
 
-def _row(row: Row, clock: Clock) -> dict[str, Any]:
+def _ledger(rows: Sequence[Row], columns: Sequence[str], clock: Clock) -> dict[str, Any]:
+    """The rows column by column; the marks of a column are one string, a letter a row."""
     return {
-        "id": clip(row.id, _TEXT),
-        "kind": clip(row.name, _TEXT),
-        "cause": row.cause,
-        "place": row.place,
-        "at": None if row.at_ns is None else clock.ms(row.at_ns),
+        "columns": [{"id": name, "title": COLUMNS[name]} for name in columns],
+        "id": [clip(row.id, _TEXT) for row in rows],
+        "kind": [clip(row.name, _TEXT) for row in rows],
+        "cause": [row.cause for row in rows],
+        "place": [row.place for row in rows],
+        "at": [None if row.at_ns is None else clock.ms(row.at_ns) for row in rows],
         "cells": [
             {
-                "mark": cell.mark,
-                "after": None if cell.after_ns is None else round(cell.after_ns / 1e6, 1),
-                "address": cell.address,
+                "mark": "".join(_LETTERS[row.cells[number].mark] for row in rows),
+                "after": [_after(row.cells[number].after_ns) for row in rows],
+                "address": [row.cells[number].address for row in rows],
             }
-            for cell in row.cells
+            for number in range(len(columns))
         ],
     }
+
+
+_LETTERS: dict[Mark, str] = {
+    **{"seen": "s", "lost": "l", "twice": "t", "late": "d", "unordered": "u", "changed": "c", "unseen": "."},
+}
+
+
+def _after(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else round(nanoseconds / 1e6, 1)
