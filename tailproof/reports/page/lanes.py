@@ -32,9 +32,9 @@ from tailproof.history.server_records import Event, Reading, Request, Status, St
 LANES = {
     "trial": "Points and faults",
     "client": "Client",
-    "wire-up": "Wire, to the server",
-    "wire-down": "Wire, to the client",
-    "observer": "Observer's stream",
+    "wire-up": "Wire up",
+    "wire-down": "Wire down",
+    "observer": "Observer",
     "rest": "REST readings",
     "hooks": "Webhooks",
     "model": "Model",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -31,12 +31,13 @@ class Chosen:
 
 
 def choose(history: History, evidence: Evidence, most: int) -> Chosen:
-    """At most `most` records, of each lane its share: what a verdict rests on, what shows trouble, the ends of the rest."""
+    """At most `most` records: first what a verdict rests on, then of each lane its share: what stands around that, what shows trouble,
+    the ends of the rest."""
     lanes = _lanes(history, evidence)
-    kept: list[Shown] = []
-    for lane, share in zip(lanes, shares([len(lane.records) for lane in lanes], most), strict=True):
-        kept += ends_of(lane.records, share, wanted=lane.wanted)
-    return Chosen(sorted(kept, key=_clock), sum(len(lane.records) for lane in lanes))
+    kept = ends_of([record for lane in lanes for record in lane.evidence], most)
+    for lane, share in zip(lanes, shares([len(lane.rest) for lane in lanes], most - len(kept)), strict=True):
+        kept += ends_of(lane.rest, share, wanted=lane.wanted)
+    return Chosen(sorted(kept, key=_clock), sum(len(lane.evidence) + len(lane.rest) for lane in lanes))
 
 
 def columns(
@@ -63,33 +64,40 @@ _clock = attrgetter("t_ns")
 
 @dataclass(frozen=True, slots=True)
 class _Lane:
-    records: Sequence[Shown]
+    evidence: Sequence[Shown]
+    rest: Sequence[Shown]
     wanted: Sequence[int]
+    """The places in the rest of what stands around evidence, and of what shows trouble."""
 
 
 @derived
 def _lanes(history: History, evidence: Evidence) -> tuple[_Lane, ...]:
-    """The records of each lane in the order of the clock, and the places of those that are kept first."""
+    """Each lane in the order of the clock."""
     lanes: dict[str, list[Shown]] = {}
     for record in _records(history, evidence):
         lanes.setdefault(lane_of(record), []).append(record)
-    for records in lanes.values():
-        records.sort(key=_clock)
-    return tuple(_Lane(records, sorted(set(_wanted(records, evidence)))) for records in lanes.values())
+    return tuple(_lane(sorted(records, key=_clock), evidence) for records in lanes.values())
+
+
+def _lane(records: Sequence[Shown], evidence: Evidence) -> _Lane:
+    found: list[Shown] = []
+    rest: list[Shown] = []
+    wanted: set[int] = set()
+    for record in records:
+        if (record.witness, record.seq) in evidence:
+            found.append(record)
+            wanted.update(range(len(rest) - AROUND, len(rest) + AROUND))
+        else:
+            if troubled(record):
+                wanted.add(len(rest))
+            rest.append(record)
+    return _Lane(found, rest, sorted(wanted))
 
 
 def _records(history: History, evidence: Evidence) -> Iterator[Shown]:
     for shelf in history.shelves():
         ends = bool(shelf) and isinstance(shelf[0], End)
         yield from (one for one in shelf if not ends or (one.witness, one.seq) in evidence)
-
-
-def _wanted(records: Sequence[Shown], evidence: Evidence) -> Iterable[int]:
-    for place, record in enumerate(records):
-        if (record.witness, record.seq) in evidence:
-            yield from range(place - AROUND, place + AROUND + 1)
-        elif troubled(record):
-            yield place
 
 
 def _flag(record: Shown, evidence: Evidence) -> int:
