@@ -50,6 +50,8 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`K/N`; empty for all of it."""
     keep: bool = False
     """Compress the histories once they are judged."""
+    html: str = ""
+    """Where the page goes besides `out`; empty for nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,13 @@ TRIALS = "trials"
 RESULT = "result.json"
 REPORT = "report.md"
 EVENTS = "run.ndjson"
+PAGE = "report.html"
 LOG = "supervisor.log"
+WRITTEN = (RESULT, REPORT, PAGE)
+"""What a check writes at its end."""
 
 _RESULT = re.compile(rb'\{\s*"schema":\s*\d+,\s*"tailproof":\s*"')
+_PAGE = re.compile(rb'<!doctype html>\s*<html lang="en" data-report="tailproof"')
 _REPORT = re.compile(rb"## GATE (OPEN|CLOSED|UNKNOWN)\b")
 _EVENTS = re.compile(rb'\Z|\{"event":"check began",')
 _OLD_LOCK = ".lock"
@@ -48,8 +52,8 @@ def clear(out: Path) -> None:
     """Remove the histories and reports of an earlier check. Raises OutForeign before anything is removed."""
     check(out)
     shutil.rmtree(out / TRIALS, ignore_errors=True)
-    left = [entry for entry in out.iterdir() if is_aside(entry.name, RESULT) or is_aside(entry.name, REPORT)]
-    for place in (out / RESULT, out / REPORT, out / EVENTS, *left):
+    left = [entry for entry in out.iterdir() if any(is_aside(entry.name, name) for name in WRITTEN)]
+    for place in (*(out / name for name in WRITTEN), out / EVENTS, *left):
         place.unlink(missing_ok=True)
 
 
@@ -77,5 +81,6 @@ _OURS: dict[str, Callable[[Path], bool]] = {
     RESULT: lambda place: begins(place, _RESULT),
     REPORT: lambda place: begins(place, _REPORT),
     EVENTS: lambda place: begins(place, _EVENTS),
+    PAGE: lambda place: begins(place, _PAGE),
     LOG: _is_log,
 }

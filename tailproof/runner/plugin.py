@@ -53,6 +53,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="so many inconclusive verdicts do not leave the gate unknown (default: 0)",
     )
+    group.addoption(
+        "--html-page", default="", metavar="FILE", help="the report as one HTML file, besides that in --out"
+    )
     group.addoption("--keep", action="store_true", help="compress the histories once they are judged")
     group.addoption(
         "--progress",

@@ -22,6 +22,7 @@ from tailproof.reports.words import gave
 from tailproof.runner import out_dir, room
 from tailproof.runner.check import Check
 from tailproof.runner.estimate import costs_of, expected_s, left_s
+from tailproof.runner.interrupts import INTERRUPTS
 from tailproof.runner.judging import VERDICTS, judged_once
 from tailproof.runner.orders import QUEUED, Progress
 from tailproof.runner.out_lock import OutLock
@@ -102,8 +103,8 @@ class CheckSession:
             self._tell(run_events.judged(trial, name, t_s=self._elapsed(), says=says))
 
     def finish(self) -> Result:
-        """Take the trials down, gather the verdicts, write `report.md` and at last `result.json`. Raises OSError: then neither is
-        there."""
+        """Take the trials down, gather the verdicts, write `report.md`, `report.html` and at last `result.json`. Raises OSError: then
+        none of them is there."""
         self.take_down()
         self.cut(self._supervisor.gave_up)
         trials, errors = self._gather()
@@ -127,7 +128,7 @@ class CheckSession:
         self.result = None
         for trial in trials if options.keep else ():
             archive(self.out / trial.history)
-        write_reports(result, self.out)
+        write_reports(result, self.out, page=self._page, hurry=lambda: bool(self.cut_off or INTERRUPTS.by))
         self.result = result
         gate = result.gate
         self._tell(CheckEnded(t_s=self._elapsed(), state=gate.state, exit_code=gate.exit_code, says=gate.says))
@@ -173,12 +174,21 @@ class CheckSession:
         """The end of a check, for a person: the verdict line first."""
         assert self.result is not None, "a summary follows a result"
         here = from_here(self.out)
-        files = {"report": f"{here}/{out_dir.REPORT}", "result": f"{here}/{out_dir.RESULT}"}
+        files = {
+            "page": from_here(self._page or self.out / out_dir.PAGE),
+            "report": f"{here}/{out_dir.REPORT}",
+            "result": f"{here}/{out_dir.RESULT}",
+        }
         return terminal.render(self.result, folder=here, files=files, width=width, color=color)
 
     def _withdraw(self) -> None:
         self.result = None
-        withdraw_reports(self.out)
+        withdraw_reports(self.out, page=self._page)
+
+    @property
+    def _page(self) -> Path | None:
+        """Where else the page goes."""
+        return Path(self.check.options.html) if self.check.options.html else None
 
     def _gather(self) -> tuple[list[TrialResult], list[str]]:
         """The judged trials, and a sentence for each that was ordered and left no verdicts. A check that was cut off judges nothing
