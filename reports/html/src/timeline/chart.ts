@@ -1,0 +1,148 @@
+/** The canvas of a timeline: which part of time it shows, and how that is moved. */
+
+import { computed, effect, type Signal, signal } from "@preact/signals";
+import { scaleLinear } from "d3-scale";
+import { select } from "d3-selection";
+import type {} from "d3-transition";
+import { type D3ZoomEvent, zoom, zoomIdentity, type ZoomTransform } from "d3-zoom";
+import type { Opened } from "../opened";
+import { type Folds, folds } from "./folding";
+import { looksOf, paint } from "./paint";
+import { sceneOf } from "./scene";
+
+/** From when to when, in milliseconds. */
+export type Range = readonly [from: number, to: number];
+
+export type Chart = ReturnType<typeof chartOf>;
+
+/** Marks closer than this are one. */
+const FOLD_PX = 3;
+const MARGIN_PX = 10;
+const MOVES_MS = 160;
+
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
+
+export function chartOf(opened: Opened, brush: Signal<Range | null>, selected: Signal<number>) {
+  const scene = sceneOf(opened);
+  const width = signal(0);
+  const transform = signal<ZoomTransform>(zoomIdentity);
+  /** Changes when colours may have. */
+  const theme = signal(0);
+  const base = computed(() => scaleLinear([0, scene.until], [MARGIN_PX, Math.max(MARGIN_PX + 1, width.value - MARGIN_PX)]));
+  const x = computed(() => transform.value.rescaleX(base.value));
+  const visible = computed<Range>(() => [x.value.invert(0), x.value.invert(width.value)]);
+  let kept: Folds[] = [];
+  const apart = computed(() => FOLD_PX / ((x.value(1) - x.value(0)) || 1));
+  const folded = computed(() => (kept = opened.lanes.map((lane, i) => folds(lane, apart.value, kept[i]))));
+
+  const zooms = zoom<HTMLCanvasElement, unknown>()
+    .clickDistance(4)
+    .filter((event: MouseEvent | TouchEvent) => {
+      // A wheel without Ctrl scrolls the page, one finger does too, and Shift draws a selection.
+      if (event.type === "wheel") return event.ctrlKey || event.metaKey;
+      if ("touches" in event) return event.touches.length > 1;
+      return !event.shiftKey && !event.ctrlKey && event.button === 0;
+    })
+    .on("zoom", (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => (transform.value = event.transform));
+  let canvas: HTMLCanvasElement | null = null;
+
+  const target = () => select(canvas!);
+  const act = (move: (to: Moving) => void) => {
+    if (!canvas) return;
+    move(STILL.matches ? target() : target().transition().duration(MOVES_MS));
+  };
+  type Moving = Parameters<typeof zooms.scaleBy>[0];
+
+  return {
+    scene,
+    x,
+    width,
+    transform,
+    visible,
+    folded,
+    theme,
+    zoomBy: (factor: number) => act((to) => zooms.scaleBy(to, factor)),
+    fit: () => act((to) => zooms.transform(to, zoomIdentity)),
+    panBy: (pixels: number) => canvas && zooms.translateBy(target(), pixels / transform.peek().k, 0),
+    /** Bring a moment into sight, if it is not. */
+    reveal(t: number): void {
+      const at = x.peek()(t);
+      if (canvas && (at < 0.04 * width.peek() || at > 0.96 * width.peek())) {
+        act((to) => zooms.translateTo(to, base.peek()(t), 0));
+      }
+    },
+    /** Show this much of time and no more. */
+    show([from, to]: Range): void {
+      const [a, b] = [base.peek()(from), base.peek()(to)];
+      const k = Math.min(mostZoom(), width.peek() / Math.max(b - a, 1e-6));
+      act((moving) => zooms.transform(moving, zoomIdentity.scale(k).translate(-a, 0)));
+    },
+    /** Draw on this canvas until the answer is called. */
+    drawOn(element: HTMLCanvasElement): () => void {
+      canvas = element;
+      target().call(zooms).on("dblclick.zoom", null);
+      const sizes = new ResizeObserver(([entry]) => resize(entry!.contentRect.width));
+      sizes.observe(element.parentElement!);
+      resize(element.parentElement!.clientWidth);
+      const repaint = () => theme.value++;
+      const dark = matchMedia("(prefers-color-scheme: dark)");
+      dark.addEventListener("change", repaint);
+      const themes = new MutationObserver(repaint);
+      themes.observe(document.documentElement, { attributes: true });
+      let frame = 0;
+      const stop = effect(() => {
+        const view = {
+          scene,
+          x: x.value,
+          width: width.value,
+          folds: folded.value,
+          brush: brush.value,
+          selected: positionOf(opened, selected.value),
+        };
+        void theme.value;
+        cancelAnimationFrame(frame);
+        frame = requestAnimationFrame(() => {
+          if (!view.width) return;
+          paint(sized(element, view.width, scene.height), { ...view, looks: looksOf(element) });
+          element.dataset["drawn"] = "yes";
+        });
+      });
+      return () => {
+        stop();
+        cancelAnimationFrame(frame);
+        sizes.disconnect();
+        themes.disconnect();
+        dark.removeEventListener("change", repaint);
+        canvas = null;
+      };
+    },
+  };
+
+  /** Down to a millisecond for all of the width. */
+  function mostZoom(): number {
+    return Math.max(1, scene.until);
+  }
+
+  function resize(now: number): void {
+    const before = width.peek();
+    if (!canvas || !now || now === before) return;
+    width.value = now;
+    zooms.extent([[0, 0], [now, scene.height]]).translateExtent([[0, 0], [now, scene.height]]).scaleExtent([1, mostZoom()]);
+    const { k, x: left } = transform.peek();
+    if (before) zooms.transform(target(), zoomIdentity.translate((left * now) / before, 0).scale(k));
+  }
+}
+
+function positionOf({ trial }: Opened, record: number): { lane: number; t: number } | null {
+  return record < 0 ? null : { lane: trial.records.lane[record]!, t: trial.records.t[record]! };
+}
+
+/** A pen for a canvas of this size, sharp on every screen. */
+export function sized(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
+  const ratio = devicePixelRatio || 1;
+  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
+  const pen = canvas.getContext("2d")!;
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  return pen;
+}
