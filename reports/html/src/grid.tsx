@@ -7,7 +7,7 @@ import { say } from "./aloud";
 import type { Cell, Index, TrialEntry, Word } from "./contract";
 import { filtered } from "./filter";
 import { type CellProps, type Place, Rows } from "./rows";
-import { count, many, saysOf, signOf, WORDS } from "./words";
+import { count, many, NARROW_PX, saysOf, signOf, WORDS } from "./words";
 
 export const GRID_ID = "tpx-grid";
 
@@ -17,13 +17,21 @@ const pointed = signal<Place | null>(null);
 
 const CELL_PX = 22;
 const ROW_PX = 24;
+const LETTER_PX = 6.4;
+const NAME_PX = 252;
+const NARROW_NAME_PX = 148;
 
-export function Grid({ index, narrow }: { index: Index; narrow: boolean }) {
+export function Grid({ index, width }: { index: Index; width: number }) {
+  const narrow = width < NARROW_PX;
   const shown = useMemo(() => filtered(index, filter.value), [index, filter.value]);
   const cells = useMemo(() => new Map(index.trials.map((trial) => [trial, byGuarantee(trial)])), [index]);
   const { trials, guarantees } = shown;
-  const nameWidth = narrow ? 148 : 252;
-  const letters = Math.max(8, ...guarantees.map((row) => index.guarantees[row]!.id.length));
+  const nameWidth = narrow ? NARROW_NAME_PX : NAME_PX;
+  const letters = Math.max(14, ...guarantees.map((row) => index.guarantees[row]!.id.length));
+  // Where there is room, the word stands beside its sign.
+  const wordWidth = Math.ceil(letters * LETTER_PX) + 24;
+  const worded = nameWidth + guarantees.length * wordWidth < width;
+  const cellWidth = worded ? wordWidth : CELL_PX;
 
   const cell = (row: number, column: number): CellProps => {
     const trial = trials[row]!;
@@ -34,7 +42,7 @@ export function Grid({ index, narrow }: { index: Index; narrow: boolean }) {
     return {
       label: `${id}: ${saysOf(found[1])}${found[2] ? `, ${found[2]}` : ""}`,
       className: `tpx-sign tpx-${found[1]} ${shown.matches(trial, found) ? "" : "tpx-dim"}`,
-      children: signOf(found[1]),
+      children: worded ? `${signOf(found[1])} ${saysOf(found[1])}` : signOf(found[1]),
     };
   };
   const open = (row: number, column: number) => {
@@ -42,7 +50,7 @@ export function Grid({ index, narrow }: { index: Index; narrow: boolean }) {
     go(trials[row]!.key, found?.[3] ?? "");
   };
   return (
-    <section class="tpx-grid" aria-labelledby="tpx-grid-title">
+    <section class={`tpx-grid ${worded ? "tpx-worded" : ""}`} aria-labelledby="tpx-grid-title">
       <h2 id="tpx-grid-title">
         Every verdict <span class="tpx-aside">{many(index.trials.length, "trial")} × {many(index.guarantees.length, "guarantee")}</span>
       </h2>
@@ -60,13 +68,14 @@ export function Grid({ index, narrow }: { index: Index; narrow: boolean }) {
               ...guarantees.map((row, i) => ({
                 key: String(row),
                 className: family(index, row) !== family(index, guarantees[i - 1]) ? "tpx-first" : "",
-                head: <span class="tpx-upright">{index.guarantees[row]!.id}</span>,
+                head: <span class={worded ? "" : "tpx-upright"}>{index.guarantees[row]!.id}</span>,
               })),
             ]}
-            template={`${nameWidth}px repeat(${guarantees.length}, ${CELL_PX}px)`}
+            template={`${nameWidth}px repeat(${guarantees.length}, ${cellWidth}px) 1fr`}
+            leastWidth={nameWidth + guarantees.length * cellWidth}
             rows={trials.length}
             rowHeight={ROW_PX}
-            headHeight={Math.ceil(letters * 6.4) + 16}
+            headHeight={worded ? 30 : Math.ceil(letters * LETTER_PX) + 16}
             stickyWidth={nameWidth}
             active={active}
             cell={cell}

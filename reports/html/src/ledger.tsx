@@ -2,7 +2,7 @@
 
 import { type Signal, signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
-import type { Ledger as Data, Mark } from "./contract";
+import type { Ledger as Data, LedgerCells, Mark } from "./contract";
 import { type Opened, selected } from "./opened";
 import { type CellProps, type Place, Rows } from "./rows";
 import type { Range } from "./timeline/chart";
@@ -10,7 +10,6 @@ import { look } from "./timeline/timeline";
 import { count, many, MARKS, ms, signed } from "./words";
 
 const ROW_PX = 28;
-const FIXED = 4;
 
 interface Props {
   opened: Opened;
@@ -27,27 +26,16 @@ export function Ledger({ opened, brush, onlyTrouble, narrow }: Props) {
     () => shown(opened, brush.value, onlyTrouble.value ? troubled : null),
     [opened, brush.value, onlyTrouble.value, troubled],
   );
-  const event = selected.value < 0 ? -1 : records.event[selected.value]!;
   const inTrouble = useMemo(() => troubled.reduce((sum, one) => sum + one, 0), [troubled]);
 
-  const cell = (at: number, column: number): CellProps => {
-    const row = rows[at]!;
-    if (column === 0) return { children: ledger.id[row] ?? "" };
-    if (column === 1) return { children: ledger.kind[row] ?? "" };
-    if (column === 2) return { children: ledger.cause[row] ?? "" };
-    if (column === 3) {
-      const when = ledger.at[row];
-      return typeof when === "number" ? { children: ms(when) } : { className: "tpx-faint", children: "not in the log" };
-    }
-    return witnessed(ledger, row, column - FIXED);
-  };
+  const event = selected.value < 0 ? -1 : records.event[selected.value]!;
+  const all = useMemo(() => columnsOf(ledger, narrow), [ledger, narrow]);
   const open = (at: number, column: number) => {
     const row = rows[at]!;
-    const address = column >= FIXED ? ledger.cells[column - FIXED]?.address[row] : "";
+    const address = all[column]!.witness?.address[row];
     const record = address ? records.address.indexOf(address) : records.event.indexOf(row);
     if (record >= 0) look(opened, record);
   };
-  const wide = narrow ? 112 : 168;
   return (
     <div class="tpx-ledger">
       <div class="tpx-bar">
@@ -64,20 +52,15 @@ export function Ledger({ opened, brush, onlyTrouble, narrow }: Props) {
         <Rows
           id="tpx-ledger"
           label={`Events of ${opened.trial.called} in the order of the log. Enter shows the record in the timeline.`}
-          columns={[
-            { key: "id", className: "tpx-name tpx-mono", head: "event" },
-            { key: "kind", head: "kind" },
-            { key: "cause", head: "cause" },
-            { key: "at", className: "tpx-number", head: "in the log" },
-            ...ledger.columns.map(({ id, title }) => ({ key: `seen ${id}`, className: "tpx-number", head: title })),
-          ]}
-          template={`${wide}px minmax(130px, 1.4fr) minmax(110px, 1fr) 96px repeat(${ledger.columns.length}, minmax(112px, 1fr))`}
+          columns={all}
+          template={all.map(({ least, share }) => (share ? `minmax(${least}px, ${share}fr)` : `${least}px`)).join(" ")}
+          leastWidth={all.reduce((sum, { least }) => sum + least, 0)}
           rows={rows.length}
           rowHeight={ROW_PX}
           headHeight={30}
-          stickyWidth={wide}
+          stickyWidth={all[0]!.least}
           active={active}
-          cell={cell}
+          cell={(at, column) => all[column]!.cell(rows[at]!)}
           rowClass={(at) => `${troubled[rows[at]!] ? "tpx-troubled" : ""} ${rows[at] === event ? "tpx-current" : ""}`}
           open={open}
           show={event < 0 ? -1 : rows.indexOf(event)}
@@ -89,11 +72,47 @@ export function Ledger({ opened, brush, onlyTrouble, narrow }: Props) {
   );
 }
 
-function witnessed({ cells, columns }: Data, row: number, column: number): CellProps {
-  const { mark, after, address } = cells[column]!;
+interface Column {
+  key: string;
+  head: string;
+  className: string;
+  /** Width in pixels, and its share of what is left. */
+  least: number;
+  share: number;
+  cell: (row: number) => CellProps;
+  witness?: LedgerCells;
+}
+
+/** A narrow screen shows who has an event before what it is. */
+function columnsOf(ledger: Data, narrow: boolean): Column[] {
+  const { id, kind, cause, at, columns, cells } = ledger;
+  const event = { key: "id", head: "event", className: "tpx-name tpx-mono", least: narrow ? 92 : 168, share: 0, cell: (row: number) => ({ children: id[row] }) };
+  const what = [
+    { key: "kind", head: "kind", className: "", least: 130, share: 1.4, cell: (row: number) => ({ children: kind[row] }) },
+    { key: "cause", head: "cause", className: "", least: 110, share: 1, cell: (row: number) => ({ children: cause[row] }) },
+  ];
+  const who = [
+    { key: "at", head: "in the log", className: "tpx-number", least: 96, share: 0, cell: (row: number) => logged(at[row]) },
+    ...columns.map((column, i) => ({
+      key: `seen ${column.id}`,
+      head: column.title,
+      className: "tpx-number",
+      least: 112,
+      share: 1,
+      cell: (row: number) => witnessed(column.title, cells[i]!, row),
+      witness: cells[i]!,
+    })),
+  ];
+  return narrow ? [event, ...who, ...what] : [event, ...what, ...who];
+}
+
+function logged(at: number | null | undefined): CellProps {
+  return typeof at === "number" ? { children: ms(at) } : { className: "tpx-faint", children: "not in the log" };
+}
+
+function witnessed(who: string, { mark, after, address }: LedgerCells, row: number): CellProps {
   const { sign, says, trouble } = MARKS[mark[row] as Mark] ?? MARKS["."];
   const later = after[row];
-  const who = columns[column]!.title;
   if (mark[row] === ".") return { label: `${who}: ${says}`, className: "tpx-faint", children: "·" };
   const when = typeof later === "number" ? signed(later) : "";
   if (!trouble) return { label: `${who}: ${says} ${when}`, children: when || says };

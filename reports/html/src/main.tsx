@@ -10,9 +10,10 @@ import { openWhatIsNamed, opening } from "./opened";
 import { focusActive } from "./rows";
 import "./style.css";
 import { TrialView } from "./trial";
+import { NARROW_PX } from "./words";
 
-const NARROW = matchMedia("(max-width: 700px)");
-const narrow = signal(NARROW.matches);
+/** Of the explorer, in pixels. */
+const width = signal(0);
 
 /** What a trial was opened with; the focus returns to it. */
 let opener: HTMLElement | null = null;
@@ -22,9 +23,9 @@ function App({ index }: { index: Index }) {
   return (
     <>
       {route.value.trial ? (
-        <TrialView key={route.value.trial} index={index} entry={entry} opening={opening.value} narrow={narrow.value} />
+        <TrialView key={route.value.trial} index={index} entry={entry} opening={opening.value} narrow={width.value < NARROW_PX} />
       ) : (
-        <Grid index={index} narrow={narrow.value} />
+        <Grid index={index} width={width.value} />
       )}
       <div class="tpx-aloud" aria-live="polite">{aloud.value}</div>
     </>
@@ -37,7 +38,8 @@ function start(): void {
   if (!source || !place) return;
   const index = JSON.parse(source.textContent ?? "") as Index;
   place.hidden = false;
-  NARROW.addEventListener("change", () => (narrow.value = NARROW.matches));
+  width.value = place.clientWidth;
+  new ResizeObserver(() => (width.value = place.clientWidth)).observe(place);
   follow((id) => document.getElementById(decodeURIComponent(id))?.scrollIntoView());
   openWhatIsNamed(index);
   wireButtons();

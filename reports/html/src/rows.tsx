@@ -25,6 +25,8 @@ interface Props {
   columns: { key: string; className?: string; head: ComponentChildren }[];
   /** Widths, as in `grid-template-columns`. */
   template: string;
+  /** Below this width the table scrolls sideways. */
+  leastWidth: number;
   rows: number;
   rowHeight: number;
   headHeight: number;
@@ -105,7 +107,7 @@ export function Rows(props: Props) {
       onMouseOver={(event) => props.pointed?.(at(event))}
       onMouseLeave={() => props.pointed?.(null)}
     >
-      <div class="tpx-head" role="rowgroup" style={{ height: `${props.headHeight}px` }}>
+      <div class="tpx-head" role="rowgroup" style={{ height: `${props.headHeight}px`, minWidth: `${props.leastWidth}px` }}>
         <div class="tpx-row" role="row" aria-rowindex={1} style={{ gridTemplateColumns: props.template }}>
           {columns.map(({ key, className, head }, column) => (
             <div key={key} role="columnheader" aria-colindex={column + 1} class={className ?? ""}>
@@ -114,7 +116,7 @@ export function Rows(props: Props) {
           ))}
         </div>
       </div>
-      <div class="tpx-body" role="rowgroup" style={{ height: `${virtual.getTotalSize()}px` }}>
+      <div class="tpx-body" role="rowgroup" style={{ height: `${virtual.getTotalSize()}px`, minWidth: `${props.leastWidth}px` }}>
         {virtual.getVirtualItems().map(({ index, start }) => (
           <div
             key={index}

@@ -24,7 +24,7 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
   const active = useMemo(() => signal<Place>({ row: 0, column: 0 }), [opened]);
   const steps = useMemo(() => folded(sequence, unfolded.value), [sequence, unfolded.value]);
   const parties = useMemo(() => PARTIES.filter((party) => sequence.some(({ from, to }) => from === party || to === party)), [sequence]);
-  const lane = narrow ? 44 : 104;
+  const lane = narrow ? 42 : 104;
   const wide = parties.length * lane;
   const address = records.address[selected.value];
   const x = (party: Party) => (parties.indexOf(party) + 0.5) * lane;
@@ -44,7 +44,6 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
       children: (
         <>
           {message.flag ? <span aria-hidden="true">{message.flag === 1 ? "✗ " : "◆ "}</span> : null}
-          {narrow && <span class="tpx-faint">{`${message.from} → ${message.to} `}</span>}
           {message.says} <span class="tpx-faint tpx-mono">{message.address}</span>
         </>
       ),
@@ -59,7 +58,8 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
         { key: "arrow", className: "tpx-arrow", head: <Heads parties={parties} lane={lane} narrow={narrow} /> },
         { key: "says", head: "message" },
       ]}
-      template={`${narrow ? 78 : 96}px ${wide}px minmax(220px, 1fr)`}
+      template={`${narrow ? 78 : 96}px ${wide}px minmax(260px, 1fr)`}
+      leastWidth={(narrow ? 78 : 96) + wide + 260}
       rows={steps.length}
       rowHeight={ROW_PX}
       headHeight={30}

@@ -32,6 +32,9 @@ export const MARKS: Record<Mark, { sign: string; says: string; trouble: boolean 
   ".": { sign: "", says: "not asked", trouble: false },
 };
 
+/** An explorer that is narrower than this is one column. */
+export const NARROW_PX = 640;
+
 const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const TENTHS = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 

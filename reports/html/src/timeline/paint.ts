@@ -244,15 +244,22 @@ function marks(pen: Pen, view: View, strip: Strip & { kind: "lane" }): void {
     if (flag) loud.push({ at, flag });
   }
   for (const { at, flag } of loud) if (flag === 2) diamond(pen, at, y, looks.trouble);
-  for (const { at, flag } of loud) if (flag === 1) ring(pen, at, y, looks.violated);
+  rings(pen, loud.filter(({ flag }) => flag === 1).map(({ at }) => at), y, looks.violated);
 }
 
-function ring(pen: Pen, x: number, y: number, colour: string): void {
+const RING_PX = 7;
+
+/** A ring around each; those that would touch are in one. */
+function rings(pen: Pen, all: number[], y: number, colour: string): void {
   pen.strokeStyle = colour;
   pen.lineWidth = 2;
-  pen.beginPath();
-  pen.arc(x, y, 7, 0, 2 * Math.PI);
-  pen.stroke();
+  for (let i = 0; i < all.length; i++) {
+    const from = all[i]!;
+    while (i + 1 < all.length && all[i + 1]! - all[i]! <= 2 * RING_PX + 2) i++;
+    pen.beginPath();
+    pen.roundRect(from - RING_PX, y - RING_PX, all[i]! - from + 2 * RING_PX, 2 * RING_PX, RING_PX);
+    pen.stroke();
+  }
   pen.lineWidth = 1;
 }
 

@@ -2,7 +2,7 @@
 
 import type { Fault, Life, Trial } from "../contract";
 import type { Lane, Opened } from "../opened";
-import { span } from "../words";
+import { ms, span } from "../words";
 
 export type Strip = { label: string; title: string; y: number; height: number } & (
   | { kind: "phases"; phases: Trial["phases"] }
@@ -36,7 +36,7 @@ export function sceneOf({ trial, lanes, until }: Opened): Scene {
   if (trial.lives.length) add(22, { kind: "lives", label: "server lives", title: "", lives: trial.lives });
   const levels = [...new Set(trial.statuses.flatMap(({ steps }) => steps.map(([, status]) => status)))];
   for (const { witness, steps } of trial.statuses) {
-    add(Math.min(52, 22 + 6 * levels.length), { kind: "statuses", label: `status, ${witness}`, title: levels.join(", "), steps, levels });
+    add(Math.min(52, 22 + 6 * levels.length), { kind: "statuses", label: `${witness} status`, title: levels.join(", "), steps, levels });
   }
   lanes.forEach((lane, number) => add(28, { kind: "lane", label: lane.title, title: lane.title, lane, number }));
   const windows = trial.faults
@@ -48,8 +48,8 @@ export function sceneOf({ trial, lanes, until }: Opened): Scene {
 type Unplaced = Strip extends infer S ? (S extends Strip ? Omit<S, "y" | "height"> : never) : never;
 
 /** When a fault was on, in words. */
-export function lasted({ injected, healed, planned }: Fault): string {
-  if (injected === null) return planned ? `never injected, planned at ${planned}` : "never injected";
-  if (healed === null) return `from ${Math.round(injected)} ms, not healed`;
-  return `${Math.round(injected)} ms to ${Math.round(healed)} ms, ${span(healed - injected)}`;
+export function lasted({ injected, healed }: Fault): string {
+  if (injected === null) return "never injected";
+  if (healed === null) return `from ${ms(injected)}, not healed`;
+  return `${ms(injected)} to ${ms(healed)}, ${span(healed - injected)} long`;
 }
