@@ -97,7 +97,7 @@ function columnsOf(ledger: Data, narrow: boolean): Column[] {
       key: `seen ${column.id}`,
       head: column.title,
       className: "tpx-number",
-      least: 112,
+      least: narrow ? 96 : 124,
       share: 1,
       cell: (row: number) => witnessed(column.title, cells[i]!, row),
       witness: cells[i]!,
@@ -121,7 +121,7 @@ function witnessed(who: string, { mark, after, address }: LedgerCells, row: numb
     className: `tpx-mark tpx-mark-${mark[row]}`,
     children: (
       <>
-        <span class="tpx-sign" aria-hidden="true">{sign}</span> {says} {when && <span class="tpx-faint">{when}</span>}
+        <span class="tpx-sign" aria-hidden="true">{sign}</span> {says} {mark[row] === "d" && <span class="tpx-faint">{when}</span>}
       </>
     ),
   };
