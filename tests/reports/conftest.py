@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from island_pages import Index, Trial, small_report, write
@@ -22,11 +24,22 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def windows(browser: Browser) -> Callable[[int, str, str], BrowserContext]:
+    """A window for each width, theme and wish for motion. A page from the disk keeps nothing in it."""
+
+    @functools.cache
+    def window(width: int, theme: Any, motion: Any) -> BrowserContext:
+        return browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion=motion)
+
+    return window
+
+
 class Visit:
     """A page that is looked at, and everything it did that no page may do."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:
-        self.context, self.address = context, address
+        self.address = address
         self.page = context.new_page()
         self.page.set_default_timeout(10_000)
         self.requests: list[str] = []
@@ -52,7 +65,7 @@ Visiting = Callable[..., Visit]
 
 
 @pytest.fixture
-def visit(browser: Browser, tmp_path: Path) -> Iterator[Visiting]:
+def visit(windows: Callable[[int, str, str], BrowserContext], tmp_path: Path) -> Iterator[Visiting]:
     """A page from the disk in a window of its own. A script that failed, a warning or a request to anywhere fails the test."""
     visits: list[Visit] = []
 
@@ -67,16 +80,11 @@ def visit(browser: Browser, tmp_path: Path) -> Iterator[Visiting]:
     ) -> Visit:
         if index is None or trials is None:
             index, trials = small_report()
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=theme,  # type: ignore[arg-type]
-            reduced_motion=motion,  # type: ignore[arg-type]
-        )
-        visits.append(Visit(context, write(tmp_path, index, trials, static=static)))
+        visits.append(Visit(windows(width, theme, motion), write(tmp_path, index, trials, static=static)))
         return visits[-1]
 
     yield begin
     for one in visits:
-        one.context.close()
+        one.page.close()
         assert one.complaints == []
         assert {address.partition("#")[0] for address in one.requests} == {one.address}

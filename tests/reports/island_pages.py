@@ -46,7 +46,8 @@ def page(index: Index, trials: Iterable[Trial], *, static: str = "") -> str:
     here = folder("reports") / "html"
     styles = "\n".join((here / name).read_text() for name in ("page.css", "app.css"))
     scripts = "\n".join(
-        f'<script type="text/plain" class="tp-trial" data-key="{trial["key"]}">{packed(trial)}</script>' for trial in trials
+        f'<script type="text/plain" class="tp-trial" data-key="{trial["key"]}">{packed(trial)}</script>'
+        for trial in trials
     )
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>report</title>
@@ -60,7 +61,7 @@ main {{ max-width: 1200px; margin: 0 auto }}</style></head>
 
 
 def packed(trial: Trial) -> str:
-    return base64.b64encode(gzip.compress(json.dumps(trial, separators=(",", ":")).encode(), mtime=0)).decode()
+    return base64.b64encode(gzip.compress(json.dumps(trial, separators=(",", ":")).encode(), 1, mtime=0)).decode()
 
 
 def escaped(index: Index) -> str:
@@ -112,7 +113,10 @@ def wide_index(trials: int = 230, guarantees: int = 49) -> Index:
     """As many trials and guarantees as a deep run has."""
     rng = random.Random(7)
     families = ("stream", "kill", "oom", "restart", "pages", "disk", "model", "clock", "users", "network")
-    ids = [f"{'events status loop server client ask process'.split()[i * 7 // guarantees]}.promise-{i:02}" for i in range(guarantees)]
+    ids = [
+        f"{'events status loop server client ask process'.split()[i * 7 // guarantees]}.promise-{i:02}"
+        for i in range(guarantees)
+    ]
     weights = (1, 1, 1, 120, 3, 40)
     entries = []
     for number in range(trials):
@@ -178,7 +182,9 @@ def trial_of(key: str, *, events: int = 60, records_each: int = 3, losing: range
         messages.append(_message("server", "client", at + 3, f"{kind} {number}", wire, 1 if dropped else 0))
         if dropped:
             lost.append(wire)
-        for column, (_, lane, delay) in enumerate((("disk", 8, 0.4), ("rest", 4, 9), ("observer", 3, 2), ("client", 0, 4), ("callbacks", 0, 5))):
+        for column, (_, lane, delay) in enumerate(
+            (("disk", 8, 0.4), ("rest", 4, 9), ("observer", 3, 2), ("client", 0, 4), ("callbacks", 0, 5))
+        ):
             if column >= 3 and dropped:
                 marks[column][number], addresses[column][number] = "l", wire
                 continue
@@ -278,8 +284,17 @@ def small_report() -> tuple[Index, list[Trial]]:
     return index_of(
         [
             entry("calm", faults=[], **ran),
-            entry("stream-lag", {"events.tail": ("violated", "lost-tail", first), "events.middle": ("advisory", "lost", first)}, **ran),
-            entry("kill-late", {"status.agree": ("inconclusive", "", ""), "events.tail": ("known", "lost-tail", "")}, data="cut", **ran),
+            entry(
+                "stream-lag",
+                {"events.tail": ("violated", "lost-tail", first), "events.middle": ("advisory", "lost", first)},
+                **ran,
+            ),
+            entry(
+                "kill-late",
+                {"status.agree": ("inconclusive", "", ""), "events.tail": ("known", "lost-tail", "")},
+                data="cut",
+                **ran,
+            ),
             entry("oom-tool", {"loop.terminates": ("not-applicable", "", "")}, data="none"),
             {**entry("disk-full", data="none", error="the wire did not start"), "cells": []},
         ]

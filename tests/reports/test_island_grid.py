@@ -33,7 +33,9 @@ def names(page: Page) -> list[str]:
         ("disk-full", "events.tail", "", "events.tail: not judged"),
     ],
 )
-def test_a_verdict_has_its_sign_and_its_word(visit: Visiting, trial: str, guarantee: str, text: str, label: str) -> None:
+def test_a_verdict_has_its_sign_and_its_word(
+    visit: Visiting, trial: str, guarantee: str, text: str, label: str
+) -> None:
     page = visit().open()
     expect(cell(page, trial, guarantee)).to_have_text(text)
     expect(cell(page, trial, guarantee)).to_have_attribute("aria-label", label)
@@ -62,7 +64,18 @@ def test_arrow_keys_move_one_focus(visit: Visiting) -> None:
     grid = page.locator(GRID)
     expect(grid.locator("[tabindex='0']")).to_have_count(1)
     grid.locator("[tabindex='0']").focus()
-    keys = ("ArrowDown", "ArrowRight", "ArrowRight", "End", "Home", "ArrowUp", "ArrowUp", "Control+End", "Control+Home", "PageDown")
+    keys = (
+        "ArrowDown",
+        "ArrowRight",
+        "ArrowRight",
+        "End",
+        "Home",
+        "ArrowUp",
+        "ArrowUp",
+        "Control+End",
+        "Control+Home",
+        "PageDown",
+    )
     places = []
     for key in keys:
         page.keyboard.press(key)
@@ -76,7 +89,9 @@ def test_what_the_focus_is_on_is_said_in_words(visit: Visiting) -> None:
     cell(page, "stream-lag", "events.tail").focus()
     said = page.locator(".tpx-pointed")
     expect(said).to_contain_text("✗ violated lost-tail events.tail in stream-lag")
-    expect(said).to_contain_text("MUST When the client's run returns, it holds the first 10 and the last 10 events of the log.")
+    expect(said).to_contain_text(
+        "MUST When the client's run returns, it holds the first 10 and the last 10 events of the log."
+    )
 
 
 @pytest.mark.parametrize("key", ["Enter", " "])
@@ -113,7 +128,9 @@ def test_a_click_on_a_name_opens_the_trial_at_its_heading(visit: Visiting) -> No
         ("harness failed", ["disk-full"], 0, "1 of 5 trials, 0 of 7 guarantees"),
     ],
 )
-def test_the_filter_leaves_what_it_names(visit: Visiting, text: str, trials: list[str], columns: int, says: str) -> None:
+def test_the_filter_leaves_what_it_names(
+    visit: Visiting, text: str, trials: list[str], columns: int, says: str
+) -> None:
     page = visit().open()
     page.get_by_role("searchbox").fill(text)
     expect(page.locator(".tpx-found")).to_have_text(says)
@@ -125,7 +142,9 @@ def test_a_filter_that_leaves_nothing_says_where_it_looked(visit: Visiting) -> N
     page = visit().open()
     box = page.get_by_role("searchbox")
     box.fill("nonesuch")
-    expect(page.locator(".tpx-nothing")).to_contain_text("No verdict matches “nonesuch”. The filter looks at guarantees")
+    expect(page.locator(".tpx-nothing")).to_contain_text(
+        "No verdict matches “nonesuch”. The filter looks at guarantees"
+    )
     box.press("Escape")
     expect(box).to_have_value("")
     assert len(names(page)) == 5

@@ -93,7 +93,9 @@ def test_data_that_cannot_be_read_is_said(visit: Visiting) -> None:
 
 
 def test_from_a_link_of_the_page_to_a_record_and_back_by_keys_alone(visit: Visiting) -> None:
-    link = '<a href="#t=stream-lag&amp;r=wire:83" data-open-trial="stream-lag" data-record="wire:83">show in timeline</a>'
+    link = (
+        '<a href="#t=stream-lag&amp;r=wire:83" data-open-trial="stream-lag" data-record="wire:83">show in timeline</a>'
+    )
     seen = visit(static=f"<p>{link}</p>")
     page = seen.open()
     page.keyboard.press("Tab")
@@ -204,7 +206,9 @@ def test_a_mark_says_its_record_and_is_written_to_the_address(visit: Visiting) -
     seen, page = opened(visit)
     at = place(page, "wire, down", 1103, 1800)
     page.locator(TIMELINE).hover(position=at)  # type: ignore[arg-type]
-    expect(page.locator(".tpx-tip")).to_contain_text(re.compile(r"1,103 ms · wire:83 · frame · frame 40, \d+ bytes, message, dropped"))
+    expect(page.locator(".tpx-tip")).to_contain_text(
+        re.compile(r"1,103 ms · wire:83 · frame · frame 40, \d+ bytes, message, dropped")
+    )
     page.locator(TIMELINE).click(position=at)  # type: ignore[arg-type]
     assert seen.hash() == "#t=stream-lag&r=wire:83"
     page.locator(TIMELINE).hover(position=place(page, "wire.drop", 1150, 1800))  # type: ignore[arg-type]
@@ -235,7 +239,9 @@ def test_the_ledger_has_the_marks_of_each_witness(visit: Visiting) -> None:
     _, page = opened(visit)
     page.get_by_label("only trouble").check()
     expect(page.locator(".tpx-ledger [role=status]")).to_have_text("8 of 60 events")
-    found = page.locator(f"{LEDGER} .tpx-mark").evaluate_all("all => all.map(one => [one.ariaLabel.split(':')[0], one.innerText])")
+    found = page.locator(f"{LEDGER} .tpx-mark").evaluate_all(
+        "all => all.map(one => [one.ariaLabel.split(':')[0], one.innerText])"
+    )
     lost = [["client list", "✗ lost"], ["callbacks", "✗ lost"]]
     assert found == [
         ["client list", "2× twice"],
@@ -306,7 +312,17 @@ def test_of_60_000_events_only_those_in_sight_are_in_the_document(visit: Visitin
 
 
 def test_quiet_messages_are_folded_until_somebody_looks(visit: Visiting) -> None:
-    calls = [{"from": "server", "to": "client", "t": 300.0 + i, "says": f"event {i}", "address": f"wire:{i}", "flag": int(i == 8)} for i in range(12)]
+    calls = [
+        {
+            "from": "server",
+            "to": "client",
+            "t": 300.0 + i,
+            "says": f"event {i}",
+            "address": f"wire:{i}",
+            "flag": int(i == 8),
+        }
+        for i in range(12)
+    ]
     trial = trial_of("talk", sequence=calls)
     page = visit(index_of([entry("talk")]), [trial]).open("#t=talk")
     page.get_by_role("tab", name="Sequence").click()
@@ -344,7 +360,10 @@ def test_a_fault_shows_the_counters_that_prove_it_and_who_keeps_them(visit: Visi
     _, page = opened(visit)
     page.get_by_role("tab", name="Faults").click()
     proof = page.get_by_role("region", name="fault tail")
-    assert proof.locator("tbody tr").all_inner_texts() == ["frames dropped\t0\t4\twire", "bytes dropped\t0\t1 812\twire"]
+    assert proof.locator("tbody tr").all_inner_texts() == [
+        "frames dropped\t0\t4\twire",
+        "bytes dropped\t0\t1 812\twire",
+    ]
     expect(proof).to_contain_text("✓ proven")
     expect(page.get_by_role("region", name="fault late")).to_contain_text("? not proven")
     expect(page.get_by_role("region", name="fault late")).to_contain_text("never injected")
@@ -359,8 +378,11 @@ def test_the_evidence_of_a_violation_is_one_press_away(visit: Visiting) -> None:
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_command_is_copied_and_that_is_said(visit: Visiting, allowed: bool) -> None:
     seen, page = opened(visit, "#t=stream-lag&r=wire:83", static='<p><textarea aria-label="paste here"></textarea></p>')
+    page.get_by_label("paste here").fill("something else")
+    page.get_by_label("paste here").press("Control+A")
+    page.get_by_label("paste here").press("Control+X")
     if not allowed:
-        page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('no'))")
+        page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')) }")
     page.locator(".tpx-looked").get_by_role("button", name="Copy").click()
     expect(page.locator(SPOKEN)).to_have_text("copied")
     page.get_by_label("paste here").focus()
@@ -371,7 +393,9 @@ def test_a_command_is_copied_and_that_is_said(visit: Visiting, allowed: bool) ->
 
 
 def test_a_button_of_the_page_copies_what_it_names(visit: Visiting) -> None:
-    static = '<p><code id="c1">tailproof repro X</code><button data-copy="c1">Copy command</button><textarea></textarea></p>'
+    static = (
+        '<p><code id="c1">tailproof repro X</code><button data-copy="c1">Copy command</button><textarea></textarea></p>'
+    )
     page = visit(static=static).open()
     page.get_by_role("button", name="Copy command").click()
     expect(page.locator(SPOKEN)).to_have_text("copied")

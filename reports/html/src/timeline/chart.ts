@@ -3,7 +3,6 @@
 import { computed, effect, type Signal, signal } from "@preact/signals";
 import { scaleLinear } from "d3-scale";
 import { select } from "d3-selection";
-import type {} from "d3-transition";
 import { type D3ZoomEvent, zoom, zoomIdentity, type ZoomTransform } from "d3-zoom";
 import type { Opened } from "../opened";
 import { type Folds, folds } from "./folding";
@@ -18,7 +17,7 @@ export type Chart = ReturnType<typeof chartOf>;
 /** Marks closer than this are one. */
 const FOLD_PX = 3;
 const MARGIN_PX = 10;
-const MOVES_MS = 160;
+const MOVE_MS = 160;
 
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -46,12 +45,34 @@ export function chartOf(opened: Opened, brush: Signal<Range | null>, selected: S
     .on("zoom", (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => (transform.value = event.transform));
   let canvas: HTMLCanvasElement | null = null;
 
+  let moving = 0;
+
   const target = () => select(canvas!);
-  const act = (move: (to: Moving) => void) => {
+  /** Go there, in steps unless motion is unwanted. */
+  const goTo = (end: ZoomTransform) => {
     if (!canvas) return;
-    move(STILL.matches ? target() : target().transition().duration(MOVES_MS));
+    cancelAnimationFrame(moving);
+    const begin = transform.peek();
+    const edges = ({ k, x: left }: ZoomTransform): Range => [-left / k, (width.peek() - left) / k];
+    const [[a0, b0], [a1, b1]] = [edges(begin), edges(end)];
+    const began = performance.now();
+    const step = () => {
+      const share = STILL.matches ? 1 : Math.min(1, (performance.now() - began) / MOVE_MS);
+      if (share < 1) {
+        const a = a0 + (a1 - a0) * share;
+        const k = width.peek() / (b0 + (b1 - b0) * share - a);
+        zooms.transform(target(), zoomIdentity.scale(k).translate(-a, 0));
+        moving = requestAnimationFrame(step);
+      } else zooms.transform(target(), end);
+    };
+    step();
   };
-  type Moving = Parameters<typeof zooms.scaleBy>[0];
+  /** The part of time that has this in its middle, or as near to it as it can be. */
+  const around = (middle: number, k: number) => {
+    const at = Math.max(1, Math.min(mostZoom(), k));
+    const left = Math.min(Math.max(middle - width.peek() / at / 2, 0), width.peek() - width.peek() / at);
+    return zoomIdentity.scale(at).translate(-left, 0);
+  };
 
   return {
     scene,
@@ -61,21 +82,21 @@ export function chartOf(opened: Opened, brush: Signal<Range | null>, selected: S
     visible,
     folded,
     theme,
-    zoomBy: (factor: number) => act((to) => zooms.scaleBy(to, factor)),
-    fit: () => act((to) => zooms.transform(to, zoomIdentity)),
-    panBy: (pixels: number) => canvas && zooms.translateBy(target(), pixels / transform.peek().k, 0),
+    zoomBy: (factor: number) => goTo(around(transform.peek().invertX(width.peek() / 2), transform.peek().k * factor)),
+    fit: () => goTo(zoomIdentity),
+    panBy(pixels: number): void {
+      cancelAnimationFrame(moving);
+      if (canvas) zooms.translateBy(target(), pixels / transform.peek().k, 0);
+    },
     /** Bring a moment into sight, if it is not. */
     reveal(t: number): void {
-      const at = x.peek()(t);
-      if (canvas && (at < 0.04 * width.peek() || at > 0.96 * width.peek())) {
-        act((to) => zooms.translateTo(to, base.peek()(t), 0));
-      }
+      const at = x.peek()(t) / width.peek();
+      if (at < 0.04 || at > 0.96) goTo(around(base.peek()(t), transform.peek().k));
     },
     /** Show this much of time and no more. */
     show([from, to]: Range): void {
       const [a, b] = [base.peek()(from), base.peek()(to)];
-      const k = Math.min(mostZoom(), width.peek() / Math.max(b - a, 1e-6));
-      act((moving) => zooms.transform(moving, zoomIdentity.scale(k).translate(-a, 0)));
+      goTo(around((a + b) / 2, width.peek() / Math.max(b - a, 1e-6)));
     },
     /** Draw on this canvas until the answer is called. */
     drawOn(element: HTMLCanvasElement): () => void {
@@ -110,6 +131,7 @@ export function chartOf(opened: Opened, brush: Signal<Range | null>, selected: S
       return () => {
         stop();
         cancelAnimationFrame(frame);
+        cancelAnimationFrame(moving);
         sizes.disconnect();
         themes.disconnect();
         dark.removeEventListener("change", repaint);
