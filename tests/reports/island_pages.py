@@ -84,7 +84,7 @@ def write(place: Path, index: Index, trials: Iterable[Trial], *, static: str = "
 def entry(key: str, cells: Mapping[str, tuple[str, str, str]] | None = None, **more: Any) -> dict[str, Any]:
     """A trial in the index. `cells`: guarantee -> word, signature, address of the first evidence; all others hold."""
     ids = [one[0] for one in GUARANTEES]
-    said = {id: ("holds", "", "") for id in ids} | dict(cells or {})
+    said = dict.fromkeys(ids, ("holds", "", "")) | dict(cells or {})
     return {
         "key": key,
         "called": key,
@@ -113,10 +113,8 @@ def wide_index(trials: int = 230, guarantees: int = 49) -> Index:
     """As many trials and guarantees as a deep run has."""
     rng = random.Random(7)
     families = ("stream", "kill", "oom", "restart", "pages", "disk", "model", "clock", "users", "network")
-    ids = [
-        f"{'events status loop server client ask process'.split()[i * 7 // guarantees]}.promise-{i:02}"
-        for i in range(guarantees)
-    ]
+    promises = ("events", "status", "loop", "server", "client", "ask", "process")
+    ids = [f"{promises[i * len(promises) // guarantees]}.promise-{i:02}" for i in range(guarantees)]
     weights = (1, 1, 1, 120, 3, 40)
     entries = []
     for number in range(trials):

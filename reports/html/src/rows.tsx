@@ -58,7 +58,9 @@ export function Rows(props: Props) {
     cell.focus();
   });
   useEffect(() => {
-    if (props.show !== undefined && props.show >= 0) virtual.scrollToIndex(props.show, { align: "auto" });
+    const { show = -1 } = props;
+    const { startIndex, endIndex } = virtual.range ?? { startIndex: 0, endIndex: -1 };
+    if (show >= 0 && (show <= startIndex || show >= endIndex)) virtual.scrollToIndex(show, { align: "center" });
   }, [props.show, virtual]);
 
   const move = (event: KeyboardEvent) => {
