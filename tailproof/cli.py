@@ -131,6 +131,7 @@ def _acts_on_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--repetitions", type=click.IntRange(1, 1000), default=1, show_default=True, help="Trials per scenario.")
 @click.option("--strict", is_flag=True, help="A violated SHOULD guarantee closes the gate, too.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML.")
+@click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one HTML file.")
 @click.option("--alluredir", type=click.Path(file_okay=False), help="Write Allure results.")
 @_acts_on_errors
 def check(targets: Sequence[str], **asked: Any) -> NoReturn:
@@ -140,7 +141,7 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     from tailproof import resources
     from tailproof.runner.outputs import check_scratch
 
-    for name in ("out", "junit", "alluredir"):
+    for name in ("out", "junit", "html", "alluredir"):
         if asked[name] == "":
             raise click.UsageError(f"--{name} is empty: name a place, or leave it out")
     if asked["shard"] == "":
@@ -155,6 +156,7 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
         "--model-url": asked["model_url"],
         "--repetitions": asked["repetitions"],
         "--junit-xml": asked["junit"],
+        "--html-page": asked["html"],
         "--alluredir": asked["alluredir"],
     }
     arguments = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]
@@ -195,6 +197,17 @@ def judge(history: Path, globs: Sequence[str], baseline: Path | None, *, compare
     text, code = judge_again(history, globs=globs, baseline=baseline, compared=compared)
     say(text)
     sys.exit(code)
+
+
+@main.command()
+@click.argument("history", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("address")
+@_acts_on_errors
+def show(history: Path, address: str) -> None:
+    """Print the record ADDRESS (wire:81) of a saved HISTORY (a directory), and those around it in short."""
+    from tailproof.runner.show import show as shown
+
+    say(shown(history, address))
 
 
 @main.command()

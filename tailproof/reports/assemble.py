@@ -169,6 +169,10 @@ class Clock:
         """Negative for what a witness saw before the first record."""
         return round((t_ns - self._first) / 1e9, 3)
 
+    def ms(self, t_ns: int) -> float:
+        """The same in milliseconds, to a tenth."""
+        return round((t_ns - self._first) / 1e6, 1)
+
     @property
     def duration_s(self) -> float:
         """From the first record to the last."""
@@ -185,23 +189,33 @@ def _phases(history: History, clock: Clock) -> tuple[PhaseResult, ...]:
 
 def _faults(history: History, clock: Clock) -> tuple[FaultResult, ...]:
     """Those that were planned, acts behind faults, and whatever else was done; one that left no record never happened."""
-    planned = {one.id: (one.name, False) for one in planned_faults(history.header)}
-    planned |= {one.id: (one.name, True) for one in planned_acts(history.header)}
+    planned = {one.id: (one.name, False, one.at) for one in planned_faults(history.header)}
+    planned |= {one.id: (one.name, True, one.at) for one in planned_acts(history.header)}
     by_id: dict[str, list[Fault | Act]] = {identity: [] for identity in planned}
     for fault in history.faults:
         by_id.setdefault(fault.fault, []).append(fault)
     for act in history.acts:
         by_id.setdefault(act.act, []).append(act)
     return tuple(
-        _fault(identity, steps, clock) if steps else _never_injected(identity, *planned[identity])
+        _fault(identity, steps, clock, at=planned[identity][2] if identity in planned else "")
+        if steps
+        else _never_injected(identity, *planned[identity])
         for identity, steps in by_id.items()
     )
 
 
-def _never_injected(identity: str, name: str, act: bool) -> FaultResult:
+def _never_injected(identity: str, name: str, act: bool, at: str) -> FaultResult:
     says = "planned, but the trial never reached its point"
     return FaultResult(
-        fault=identity, name=name, act=act, says=says, scope="", injected_at_s=None, healed_at_s=None, proven=False
+        fault=identity,
+        name=name,
+        act=act,
+        at=at,
+        says=says,
+        scope="",
+        injected_at_s=None,
+        healed_at_s=None,
+        proven=False,
     )
 
 
@@ -216,7 +230,7 @@ def _witnesses(history: History) -> tuple[WitnessResult, ...]:
     )
 
 
-def _fault(identity: str, steps: Sequence[Fault | Act], clock: Clock) -> FaultResult:
+def _fault(identity: str, steps: Sequence[Fault | Act], clock: Clock, *, at: str) -> FaultResult:
     injected = [clock.at(step.t_ns) for step in steps if step.stage in ("injected", "done")]
     healed = [clock.at(step.t_ns) for step in steps if step.stage in ("healed", "ended")]
     verified = [step for step in steps if step.stage in ("proven", "unproven")]
@@ -224,6 +238,7 @@ def _fault(identity: str, steps: Sequence[Fault | Act], clock: Clock) -> FaultRe
         fault=identity,
         name=steps[0].name,
         act=isinstance(steps[0], Act),
+        at=at,
         says=next((step.says for step in reversed(steps) if step.says), ""),
         scope=next((step.scope for step in reversed(steps) if isinstance(step, Fault) and step.scope), ""),
         injected_at_s=injected[0] if injected else None,

@@ -40,6 +40,8 @@ class FaultResult(Facts, frozen=True, kw_only=True):
     name: str
     act: bool = False
     """It is no fault: a user or an operator did it."""
+    at: str = ""
+    """The point at which it was planned to land, `tool-running:1`; empty for one that stands in no plan."""
     says: str
     scope: str
     injected_at_s: float | None

@@ -59,9 +59,9 @@ def facts(values: Mapping[str, object]) -> str:
     for name, value in values.items():
         stem = name.removesuffix(" before")
         if stem != name and f"{stem} after" in values:
-            said.append(f"{stem} {_value(value)} → {_value(values[f'{stem} after'])}")
+            said.append(f"{stem} {figure(value)} → {figure(values[f'{stem} after'])}")
         elif not (name.endswith(" after") and f"{name.removesuffix(' after')} before" in values):
-            said.append(f"{name} {_value(value)}")
+            said.append(f"{name} {figure(value)}")
     return ", ".join(said)
 
 
@@ -253,11 +253,8 @@ def frequency(result: Result, trial: TrialResult, verdict: VerdictResult) -> str
     return f"{hits} of {judged} trials"
 
 
-def _count(things: Collection[object], noun: str) -> str:
-    return f"{len(things)} {noun}{'s' if len(things) != 1 else ''}"
-
-
-def _value(value: object) -> str:
+def figure(value: object) -> str:
+    """A number, a yes or no, or a list as it stands in a proof or among what was measured."""
     match value:
         case bool():
             return "yes" if value else "no"
@@ -267,3 +264,7 @@ def _value(value: object) -> str:
             return "[" + ", ".join(map(str, value)) + "]"
         case _:
             return str(value)
+
+
+def _count(things: Collection[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'s' if len(things) != 1 else ''}"

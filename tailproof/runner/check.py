@@ -47,6 +47,8 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool = False
     shard: str = ""
     """`K/N`; empty for all of it."""
+    html: str = ""
+    """Where the page goes besides `out`; empty for nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,9 +19,13 @@ from tailproof.runner.out_lock import OutRefused, is_lock
 TRIALS = "trials"
 RESULT = "result.json"
 REPORT = "report.md"
+PAGE = "report.html"
 LOG = "supervisor.log"
+WRITTEN = (RESULT, REPORT, PAGE)
+"""What a check writes at its end."""
 
 _RESULT = re.compile(rb'\{\s*"schema":\s*\d+,\s*"tailproof":\s*"')
+_PAGE = re.compile(rb'<!doctype html>\s*<html lang="en" data-report="tailproof"')
 _REPORT = re.compile(rb"## GATE (OPEN|CLOSED|UNKNOWN)\b")
 _OLD_LOCK = ".lock"
 """What marked an `--out` of an earlier version."""
@@ -46,8 +50,8 @@ def clear(out: Path) -> None:
     """Remove the histories and reports of an earlier check. Raises OutForeign before anything is removed."""
     check(out)
     shutil.rmtree(out / TRIALS, ignore_errors=True)
-    left = [entry for entry in out.iterdir() if is_aside(entry.name, RESULT) or is_aside(entry.name, REPORT)]
-    for place in (out / RESULT, out / REPORT, *left):
+    left = [entry for entry in out.iterdir() if any(is_aside(entry.name, name) for name in WRITTEN)]
+    for place in (*(out / name for name in WRITTEN), *left):
         place.unlink(missing_ok=True)
 
 
@@ -74,5 +78,6 @@ _OURS: dict[str, Callable[[Path], bool]] = {
     TRIALS: lambda place: place.is_dir() and not place.is_symlink(),
     RESULT: lambda place: begins(place, _RESULT),
     REPORT: lambda place: begins(place, _REPORT),
+    PAGE: lambda place: begins(place, _PAGE),
     LOG: _is_log,
 }

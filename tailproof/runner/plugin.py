@@ -43,6 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--repetitions", type=int, default=1, metavar="N", help="trials per scenario (default: 1)")
     group.addoption("--parallel", type=int, default=0, metavar="N", help="trials side by side (default: as many as -n)")
     group.addoption("--should-closes", action="store_true", help="a violated SHOULD closes the gate, too")
+    group.addoption(
+        "--html-page", default="", metavar="FILE", help="the report as one HTML file, besides that in --out"
+    )
     group.addoption("--live", action="store_true", help="show the phases of trials, not a letter per test (with -s)")
     group.addoption("--supervisor", default="", help="address of the supervisor; set by the session itself")
     group.addoption("--matrix", default="", help="targets and clients as they were found; set by the session itself")

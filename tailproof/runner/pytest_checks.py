@@ -260,6 +260,8 @@ def _begin(option: Any) -> None:
         check_directory(Path(option.out), "the directory of histories and reports")
         if option.xmlpath:
             check_file(place_of(option.xmlpath), "the JUnit file")
+        if option.html_page:
+            check_file(place_of(option.html_page), "the HTML file")
         out_dir.check(Path(option.out))
     except BadInput as error:
         raise pytest.UsageError(shown(str(error))) from error
@@ -282,6 +284,7 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
             repetitions=option.repetitions,
             strict=option.should_closes,
             shard=option.shard,
+            html=str(place_of(option.html_page)) if option.html_page else "",
         )
         try:
             config.stash[_CHECK] = Check.plan(options, lambda: _matrix(option, build=build))

@@ -12,9 +12,11 @@ from tailproof.history.reader import read_header
 from tailproof.outgoing.say import say
 from tailproof.reports import json, markdown, terminal
 from tailproof.reports.assemble import check_result, environment_of
+from tailproof.reports.page import render as page
 from tailproof.reports.result import Result, TrialResult
 from tailproof.runner import out_dir, room
 from tailproof.runner.check import Check
+from tailproof.runner.interrupts import INTERRUPTS
 from tailproof.runner.judging import VERDICTS, judged_once
 from tailproof.runner.orders import QUEUED, Progress
 from tailproof.runner.out_lock import OutLock
@@ -71,8 +73,8 @@ class CheckSession:
         self.cut_off = self.cut_off or why
 
     def finish(self) -> Result:
-        """Take the trials down, gather the verdicts, write `report.md` and at last `result.json`. Raises OSError: then neither is
-        there."""
+        """Take the trials down, gather the verdicts, write `report.md`, `report.html` and at last `result.json`. Raises OSError: then
+        none of them is there."""
         self.take_down()
         self.cut(self._supervisor.gave_up)
         trials, errors = self._gather()
@@ -94,6 +96,7 @@ class CheckSession:
         )
         try:
             markdown.write(result, self.out / out_dir.REPORT)
+            page.write(result, self._pages(), root=self.out, hurry=lambda: bool(self.cut_off or INTERRUPTS.by))
             json.write(result, self.out / out_dir.RESULT)
         except OSError:
             self._withdraw()
@@ -137,14 +140,22 @@ class CheckSession:
     def summary(self, *, width: int, color: bool) -> str:
         """The end of a check, for a person: the verdict line first."""
         assert self.result is not None, "a summary follows a result"
-        files = {"report": str(self.out / out_dir.REPORT), "result": str(self.out / out_dir.RESULT)}
+        files = {
+            "page": str(self._pages()[-1]),
+            "report": str(self.out / out_dir.REPORT),
+            "result": str(self.out / out_dir.RESULT),
+        }
         return terminal.render(self.result, files=files, width=width, color=color)
 
     def _withdraw(self) -> None:
         self.result = None
-        for name in (out_dir.RESULT, out_dir.REPORT):
+        for place in (*(self.out / name for name in out_dir.WRITTEN), *self._pages()):
             with suppress(OSError):  # a disk that lets nothing be removed lets nothing be written either
-                (self.out / name).unlink(missing_ok=True)
+                place.unlink(missing_ok=True)
+
+    def _pages(self) -> list[Path]:
+        asked = self.check.options.html
+        return [self.out / out_dir.PAGE, *([Path(asked)] if asked else [])]
 
     def _gather(self) -> tuple[list[TrialResult], list[str]]:
         """The judged trials, and a sentence for each that was ordered and left no verdicts. A check that was cut off judges nothing
