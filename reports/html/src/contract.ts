@@ -84,6 +84,8 @@ export interface Ledger {
   kind: string[];
   cause: string[];
   at: (number | null)[];
+  /** Its place in the log, from 1; 0 for an event that is in no log. Rows of a long log may be missing in between. */
+  place: number[];
   cells: LedgerCells[];
 }
 

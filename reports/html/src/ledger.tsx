@@ -61,7 +61,7 @@ export function Ledger({ opened, brush, onlyTrouble, narrow }: Props) {
           stickyWidth={all[0]!.least}
           active={active}
           cell={(at, column) => all[column]!.cell(rows[at]!)}
-          rowClass={(at) => `${troubled[rows[at]!] ? "tpx-troubled" : ""} ${rows[at] === event ? "tpx-current" : ""}`}
+          rowClass={(at) => `${troubled[rows[at]!] ? "tpx-troubled" : ""} ${rows[at] === event ? "tpx-current" : ""} ${leftOut(ledger, rows[at]!) ? "tpx-gap" : ""}`}
           open={open}
           show={event < 0 ? -1 : rows.indexOf(event)}
         />
@@ -85,14 +85,15 @@ interface Column {
 
 /** A narrow screen shows who has an event before what it is. */
 function columnsOf(ledger: Data, narrow: boolean): Column[] {
-  const { id, kind, cause, at, columns, cells } = ledger;
+  const { id, kind, cause, at, place, columns, cells } = ledger;
   const event = { key: "id", head: "event", className: "tpx-name tpx-mono", least: narrow ? 92 : 168, share: 0, cell: (row: number) => ({ children: id[row] }) };
   const what = [
     { key: "kind", head: "kind", className: "", least: 130, share: 1.4, cell: (row: number) => ({ children: kind[row] }) },
     { key: "cause", head: "cause", className: "", least: 110, share: 1, cell: (row: number) => ({ children: cause[row] }) },
   ];
   const who = [
-    { key: "at", head: "in the log", className: "tpx-number", least: 96, share: 0, cell: (row: number) => logged(at[row]) },
+    { key: "place", head: "#", className: "tpx-number tpx-faint", least: 56, share: 0, cell: (row: number) => ({ children: place[row] ? count(place[row]) : "–" }) },
+    { key: "at", head: "in the log", className: "tpx-number", least: 96, share: 0, cell: (row: number) => logged(at[row], place[row]) },
     ...columns.map((column, i) => ({
       key: `seen ${column.id}`,
       head: column.title,
@@ -106,8 +107,9 @@ function columnsOf(ledger: Data, narrow: boolean): Column[] {
   return narrow ? [event, ...who, ...what] : [event, ...what, ...who];
 }
 
-function logged(at: number | null | undefined): CellProps {
-  return typeof at === "number" ? { children: ms(at) } : { className: "tpx-faint", children: "not in the log" };
+function logged(at: number | null | undefined, place: number | undefined): CellProps {
+  if (typeof at === "number") return { children: ms(at) };
+  return { className: "tpx-faint", children: place ? "before the trial" : "not in the log" };
 }
 
 function witnessed(who: string, { mark, after, address }: LedgerCells, row: number): CellProps {
@@ -125,6 +127,11 @@ function witnessed(who: string, { mark, after, address }: LedgerCells, row: numb
       </>
     ),
   };
+}
+
+/** Whether rows between this one and the one before it in the log are not in the page. */
+function leftOut({ place }: Data, row: number): boolean {
+  return row > 0 && place[row]! > place[row - 1]! + 1;
 }
 
 /** For each row: 1 if somebody lost it, has it twice, late, out of order or changed. */
