@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import random
 from collections.abc import Iterable, Mapping
@@ -42,22 +43,23 @@ LANES = (
 
 
 def page(index: Index, trials: Iterable[Trial], *, static: str = "") -> str:
-    """A whole page, as the templates would write it."""
+    """A whole page with the policy of the real one: only its own style and script may act."""
     here = folder("reports") / "html"
-    styles = "\n".join((here / name).read_text() for name in ("page.css", "app.css"))
-    scripts = "\n".join(
+    style = "".join((here / name).read_text() for name in ("page.css", "app.css"))
+    script = (here / "app.js").read_text()
+    data = "".join(
         f'<script type="text/plain" class="tp-trial" data-key="{trial["key"]}">{packed(trial)}</script>'
         for trial in trials
     )
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>report</title>
-<style>{styles}
-body {{ margin: 0; padding: 16px; background: var(--tp-bg); color: var(--tp-fg); font-family: var(--tp-sans) }}
-main {{ max-width: 1200px; margin: 0 auto }}</style></head>
+    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src {digest(script)}; style-src {digest(style)}">
+<title>report</title><style>{style}</style></head>
 <body><main id="report"><h1>Report</h1>{static}<div id="explorer" hidden></div></main>
-<script type="application/json" id="tp-index">{escaped(index)}</script>
-{scripts}
-<script>{(here / "app.js").read_text()}</script></body></html>"""
+<script type="application/json" id="tp-index">{escaped(index)}</script>{data}<script>{script}</script></body></html>"""
+
+
+def digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def packed(trial: Trial) -> str:

@@ -46,6 +46,17 @@ def test_a_trial_that_the_harness_lost_says_so(visit: Visiting) -> None:
     expect(page.get_by_role("rowheader", name="disk-full")).to_contain_text("✗ harness failed")
 
 
+def test_what_applies_to_no_trial_is_counted_and_found_when_asked_for(visit: Visiting) -> None:
+    idle = {"loop.terminates": ("not-applicable", "", ""), "server.sane": ("not-applicable", "", "")}
+    index = index_of([entry("calm", idle), entry("oom", {"server.sane": ("not-applicable", "", "")})])
+    page = visit(index, []).open()
+    expect(page.locator(".tpx-found")).to_have_text("1 guarantee that applies to none of these trials is not listed")
+    expect(cell(page, "calm", "loop.terminates")).to_have_text("· not applicable")
+    expect(cell(page, "calm", "server.sane")).to_have_count(0)
+    page.get_by_role("button", name="not applicable").click()
+    expect(cell(page, "calm", "server.sane")).to_have_text("· not applicable")
+
+
 def test_a_deep_run_has_only_the_rows_in_sight_in_the_document(visit: Visiting) -> None:
     page = visit(wide_index(), []).open()
     grid = page.locator(GRID)

@@ -227,7 +227,7 @@ def test_marks_that_are_close_are_one_with_a_count(visit: Visiting) -> None:
 def test_every_thing_has_its_lane(visit: Visiting) -> None:
     _, page = opened(visit)
     assert page.locator(".tpx-lanes span").all_text_contents() == [
-        "phases", "wire.drop", "process.kill", "user.message", "server lives", "REST status", "stream status",
+        "Phases", "wire.drop", "process.kill", "user.message", "Server lives", "REST status", "Stream status",
         "client", "wire, up", "wire, down", "observer", "REST", "model", "tools", "server", "disk",
     ]  # fmt: skip
 
@@ -249,6 +249,23 @@ def test_the_ledger_has_the_marks_of_each_witness(visit: Visiting) -> None:
         ["client list", "⇅ out of order"],
         ["client list", "≠ changed"],
         *(lost * 4),
+    ]
+
+
+def test_the_ledger_says_where_in_the_log_an_event_is_and_what_is_left_out(visit: Visiting) -> None:
+    trial = trial_of("cut", events=5, losing=range(0))
+    trial["ledger"]["place"] = [1, 2, 900, 901, 0]
+    trial["ledger"]["at"][1] = trial["ledger"]["at"][4] = None
+    page = visit(index_of([entry("cut")]), [trial]).open("#t=cut")
+    rows = page.locator(f"{LEDGER} .tpx-body [role=row]")
+    said = [[row.locator(f"[data-column='{column}']").inner_text() for column in (3, 4)] for row in rows.all()]
+    assert said == [["1", "300 ms"], ["2", "unseen"], ["900", "340 ms"], ["901", "360 ms"], ["–", "not in the log"]]
+    assert rows.evaluate_all("all => all.map(one => one.classList.contains('tpx-gap'))") == [
+        False,
+        False,
+        True,
+        False,
+        False,
     ]
 
 
@@ -303,7 +320,7 @@ def test_of_60_000_events_only_those_in_sight_are_in_the_document(visit: Visitin
     assert page.locator("#explorer *").count() < 2000
     page.locator(f"{LEDGER} [tabindex='0']").focus()
     page.keyboard.press("Control+End")
-    expect(page.locator(f"{LEDGER} [data-row='59999'][data-column='8']")).to_be_focused()
+    expect(page.locator(f"{LEDGER} [data-row='59999'][data-column='9']")).to_be_focused()
     page.keyboard.press("n")
     expect(page.locator(f"{LEDGER} .tpx-current [role=rowheader]")).to_have_text(re.compile(f"^{59_990:08x}-"))
 

@@ -7,13 +7,19 @@ export interface Shown {
   trials: TrialEntry[];
   /** Indexes into the index's guarantees. */
   guarantees: number[];
+  /** How many guarantees are left out because they apply to none of the trials. */
+  idle: number;
   matches: (trial: TrialEntry, cell: Cell) => boolean;
 }
 
 export function filtered(index: Index, text: string): Shown {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const all = index.guarantees.map((_, row) => row);
-  if (!words.length) return { trials: index.trials, guarantees: all, matches: () => true };
+  if (!words.length) {
+    const apply = new Set(index.trials.flatMap(({ cells }) => cells.filter(([, word]) => word !== "not-applicable").map(([row]) => row)));
+    const guarantees = all.filter((row) => apply.has(row));
+    return { trials: index.trials, guarantees, idle: all.length - guarantees.length, matches: () => true };
+  }
   const matches = (trial: TrialEntry, cell: Cell): boolean => {
     const left = words.filter((word) => !names(trial).includes(word));
     if (!left.length) return true;
@@ -26,7 +32,7 @@ export function filtered(index: Index, text: string): Shown {
     for (const [row] of found) guarantees.add(row);
     return found.length > 0 || (!trial.cells.length && words.every((word) => names(trial).includes(word)));
   });
-  return { trials, guarantees: all.filter((row) => guarantees.has(row)), matches };
+  return { trials, guarantees: all.filter((row) => guarantees.has(row)), idle: 0, matches };
 }
 
 const NAMES = new WeakMap<TrialEntry, string>();

@@ -15,27 +15,24 @@ const filter = signal("");
 const active = signal<Place>({ row: 0, column: 0 });
 const pointed = signal<Place | null>(null);
 
-const CELL_PX = 22;
 const ROW_PX = 24;
 const LETTER_PX = 6.4;
-const NAME_PX = 252;
-const NARROW_NAME_PX = 148;
+const CELL_PX = { least: 19, most: 24 };
+const NAME_PX = { least: 120, most: 260, share: 0.4 };
+const FAMILY_PX = 72;
 
 export function Grid({ index, width }: { index: Index; width: number }) {
-  const narrow = width < NARROW_PX;
+
   const shown = useMemo(() => filtered(index, filter.value), [index, filter.value]);
   const cells = useMemo(() => new Map(index.trials.map((trial) => [trial, byGuarantee(trial)])), [index]);
   const { trials, guarantees } = shown;
-  const nameWidth = narrow ? NARROW_NAME_PX : NAME_PX;
   const letters = Math.max(14, ...guarantees.map((row) => index.guarantees[row]!.id.length));
-  // Where there is room, the word stands beside its sign.
-  const wordWidth = Math.ceil(letters * LETTER_PX) + 24;
-  const worded = nameWidth + guarantees.length * wordWidth < width;
-  const cellWidth = worded ? wordWidth : CELL_PX;
+  const widths = widthsOf(trials, guarantees.length, letters, width);
+  const { worded } = widths;
 
   const cell = (row: number, column: number): CellProps => {
     const trial = trials[row]!;
-    if (!column) return { children: <TrialName trial={trial} narrow={narrow} /> };
+    if (!column) return { children: <TrialName trial={trial} family={widths.family} /> };
     const found = cells.get(trial)?.get(guarantees[column - 1]!);
     const id = index.guarantees[guarantees[column - 1]!]!.id;
     if (!found) return { label: `${id}: not judged`, className: "tpx-empty" };
@@ -56,6 +53,7 @@ export function Grid({ index, width }: { index: Index; width: number }) {
       </h2>
       <Filter index={index} />
       <p class="tpx-found" role="status">
+        {shown.idle ? `${many(shown.idle, "guarantee")} that ${shown.idle === 1 ? "applies" : "apply"} to none of these trials ${shown.idle === 1 ? "is" : "are"} not listed` : ""}
         {filter.value ? `${count(trials.length)} of ${many(index.trials.length, "trial")}, ${count(guarantees.length)} of ${many(index.guarantees.length, "guarantee")}` : ""}
       </p>
       {trials.length ? (
@@ -64,19 +62,19 @@ export function Grid({ index, width }: { index: Index; width: number }) {
             id={GRID_ID}
             label="Verdicts: a row for each trial, a column for each guarantee. Enter opens the trial."
             columns={[
-              { key: "name", className: "tpx-name", head: narrow ? "trial" : "trial, family" },
+              { key: "name", className: "tpx-name", head: widths.family ? "trial, family" : "trial" },
               ...guarantees.map((row, i) => ({
                 key: String(row),
                 className: family(index, row) !== family(index, guarantees[i - 1]) ? "tpx-first" : "",
                 head: <span class={worded ? "" : "tpx-upright"}>{index.guarantees[row]!.id}</span>,
               })),
             ]}
-            template={`${nameWidth}px repeat(${guarantees.length}, ${cellWidth}px) 1fr`}
-            leastWidth={nameWidth + guarantees.length * cellWidth}
+            template={`${widths.name}px repeat(${guarantees.length}, ${widths.cell}px) 1fr`}
+            leastWidth={widths.name + guarantees.length * widths.cell}
             rows={trials.length}
             rowHeight={ROW_PX}
             headHeight={worded ? 30 : Math.ceil(letters * LETTER_PX) + 16}
-            stickyWidth={nameWidth}
+            stickyWidth={widths.name}
             active={active}
             cell={cell}
             open={open}
@@ -91,6 +89,28 @@ export function Grid({ index, width }: { index: Index; width: number }) {
       )}
     </section>
   );
+}
+
+interface Widths {
+  name: number;
+  cell: number;
+  /** The family stands beside the name. */
+  family: boolean;
+  /** The word stands beside its sign. */
+  worded: boolean;
+}
+
+/** What fits: words beside signs if there is room for them, families beside names, and at least every name. */
+function widthsOf(trials: TrialEntry[], columns: number, letters: number, width: number): Widths {
+  const longest = Math.max(0, ...trials.map(({ called, error }) => called.length + (error ? 17 : 0)));
+  const most = Math.min(NAME_PX.most, NAME_PX.share * width);
+  const name = Math.round(Math.max(NAME_PX.least, Math.min(most, longest * 7.4 + 20)));
+  const word = Math.ceil(letters * LETTER_PX) + 24;
+  const room = width - 2 - name;
+  const worded = columns * word <= room;
+  const cell = worded ? word : Math.max(CELL_PX.least, Math.min(CELL_PX.most, Math.floor(room / Math.max(1, columns))));
+  const family = width >= NARROW_PX && columns * cell + FAMILY_PX <= room;
+  return { name: name + (family ? FAMILY_PX : 0), cell, family, worded };
 }
 
 function Filter({ index }: { index: Index }) {
@@ -138,11 +158,11 @@ function Filter({ index }: { index: Index }) {
   );
 }
 
-function TrialName({ trial, narrow }: { trial: TrialEntry; narrow: boolean }) {
+function TrialName({ trial, family }: { trial: TrialEntry; family: boolean }) {
   return (
     <span class="tpx-trial-name">
       <span class="tpx-called">{trial.called}</span>
-      {trial.error ? <span class="tpx-error">✗ harness failed</span> : !narrow && <span class="tpx-family">{trial.family}</span>}
+      {trial.error ? <span class="tpx-error">✗ harness failed</span> : family && <span class="tpx-family">{trial.family}</span>}
     </span>
   );
 }

@@ -86,9 +86,9 @@ interface Column {
 /** A narrow screen shows who has an event before what it is. */
 function columnsOf(ledger: Data, narrow: boolean): Column[] {
   const { id, kind, cause, at, place, columns, cells } = ledger;
-  const event = { key: "id", head: "event", className: "tpx-name tpx-mono", least: narrow ? 92 : 168, share: 0, cell: (row: number) => ({ children: id[row] }) };
+  const event = { key: "id", head: "event", className: "tpx-name tpx-mono", least: narrow ? 92 : 132, share: 0, cell: (row: number) => ({ children: id[row] }) };
   const what = [
-    { key: "kind", head: "kind", className: "", least: 130, share: 1.4, cell: (row: number) => ({ children: kind[row] }) },
+    { key: "kind", head: "kind", className: "", least: narrow ? 130 : 180, share: 1.4, cell: (row: number) => ({ children: kind[row] }) },
     { key: "cause", head: "cause", className: "", least: 110, share: 1, cell: (row: number) => ({ children: cause[row] }) },
   ];
   const who = [
@@ -109,7 +109,7 @@ function columnsOf(ledger: Data, narrow: boolean): Column[] {
 
 function logged(at: number | null | undefined, place: number | undefined): CellProps {
   if (typeof at === "number") return { children: ms(at) };
-  return { className: "tpx-faint", children: place ? "before the trial" : "not in the log" };
+  return { className: "tpx-faint", children: place ? "unseen" : "not in the log" };
 }
 
 function witnessed(who: string, { mark, after, address }: LedgerCells, row: number): CellProps {

@@ -105,7 +105,8 @@ function Whole({ index, entry, opened, narrow }: { index: Index; entry: TrialEnt
         <ul class="tpx-violations">
           {trial.violations.map((violation, i) => (
             <li key={i}>
-              <b class="tpx-violated">✗ {violation.guarantee}</b> {violation.says}
+              <b class="tpx-violated">✗ {violation.guarantee}</b>
+              <span>{violation.says}</span>
               <Addresses opened={opened} violation={violation} most={narrow ? 4 : 8} />
             </li>
           ))}

@@ -31,7 +31,7 @@ export function Overview({ opened, chart, brush }: Props) {
 
   return (
     <div class="tpx-overview">
-      <span class="tpx-overview-label" aria-hidden="true">select</span>
+      <span class="tpx-overview-label" aria-hidden="true">Overview</span>
       <div
         class="tpx-strip"
         style={{ height: `${HEIGHT_PX}px` }}

@@ -29,14 +29,14 @@ export function sceneOf({ trial, lanes, until }: Opened): Scene {
     strips.push({ ...strip, y, height } as Strip);
     y += height;
   };
-  if (trial.phases.length) add(22, { kind: "phases", label: "phases", title: "", phases: trial.phases });
+  if (trial.phases.length) add(22, { kind: "phases", label: "Phases", title: "", phases: trial.phases });
   for (const fault of trial.faults) {
     add(22, { kind: "fault", label: fault.name, title: `${fault.act ? "act" : "fault"} ${fault.fault}: ${fault.says}`, fault });
   }
-  if (trial.lives.length) add(22, { kind: "lives", label: "server lives", title: "", lives: trial.lives });
+  if (trial.lives.length) add(22, { kind: "lives", label: "Server lives", title: "", lives: trial.lives });
   const levels = [...new Set(trial.statuses.flatMap(({ steps }) => steps.map(([, status]) => status)))];
   for (const { witness, steps } of trial.statuses) {
-    add(Math.min(52, 22 + 6 * levels.length), { kind: "statuses", label: `${witness} status`, title: levels.join(", "), steps, levels });
+    add(Math.min(52, 22 + 6 * levels.length), { kind: "statuses", label: `${witness[0]?.toUpperCase() ?? ""}${witness.slice(1)} status`, title: levels.join(", "), steps, levels });
   }
   lanes.forEach((lane, number) => add(28, { kind: "lane", label: lane.title, title: lane.title, lane, number }));
   const windows = trial.faults
