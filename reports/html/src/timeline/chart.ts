@@ -67,11 +67,18 @@ export function chartOf(opened: Opened, brush: Signal<Range | null>, selected: S
     };
     step();
   };
-  /** The part of time that has this in its middle, or as near to it as it can be. */
-  const around = (middle: number, k: number) => {
+  /** The part of time that has this place of the base at this pixel, or as near to it as it can be. */
+  const around = (place: number, k: number, pixel = width.peek() / 2) => {
     const at = Math.max(1, Math.min(mostZoom(), k));
-    const left = Math.min(Math.max(middle - width.peek() / at / 2, 0), width.peek() - width.peek() / at);
+    const left = Math.min(Math.max(place - pixel / at, 0), width.peek() - width.peek() / at);
     return zoomIdentity.scale(at).translate(-left, 0);
+  };
+  /** Zooming keeps the record that is looked at where it is, if it is in sight, and the middle otherwise. */
+  const zoomBy = (factor: number) => {
+    const record = selected.peek();
+    const at = record < 0 ? -1 : x.peek()(opened.trial.records.t[record]!);
+    const pixel = at >= 0 && at <= width.peek() ? at : width.peek() / 2;
+    goTo(around(transform.peek().invertX(pixel), transform.peek().k * factor, pixel));
   };
 
   return {
@@ -82,7 +89,7 @@ export function chartOf(opened: Opened, brush: Signal<Range | null>, selected: S
     visible,
     folded,
     theme,
-    zoomBy: (factor: number) => goTo(around(transform.peek().invertX(width.peek() / 2), transform.peek().k * factor)),
+    zoomBy,
     fit: () => goTo(zoomIdentity),
     panBy(pixels: number): void {
       cancelAnimationFrame(moving);

@@ -217,6 +217,8 @@ function steps(pen: Pen, { x, width, scene, looks }: View, strip: Strip & { kind
   });
 }
 
+const CROWDED_PX = 6;
+
 function marks(pen: Pen, view: View, strip: Strip & { kind: "lane" }): void {
   const { lane, number } = strip;
   const { x, width, looks } = view;
@@ -232,12 +234,14 @@ function marks(pen: Pen, view: View, strip: Strip & { kind: "lane" }): void {
     const flag = all.flag[mark]!;
     const held = b - a + 1;
     const tall = held === 1 ? 10 : Math.min(18, 12 + 2 * Math.log10(held));
+    const room = mark + 1 < all.count ? x(lane.t[all.first[mark + 1]!]!) - at : width - at;
     pen.fillStyle = looks.fg;
-    pen.globalAlpha = held === 1 ? 0.6 : 0.85;
+    // Marks that stand shoulder to shoulder would be a black wall.
+    pen.globalAlpha = held === 1 ? 0.6 : room < CROWDED_PX ? 0.45 : 0.85;
     if (flag !== 2) pen.fillRect(at - 1, y - tall / 2, 2, tall);
     if (held > 1) {
       const text = count(held);
-      const room = mark + 1 < all.count ? x(lane.t[all.first[mark + 1]!]!) - at : width - at;
+      pen.globalAlpha = 0.85;
       if (pen.measureText(text).width + 8 < room) pen.fillText(text, at + (flag ? 9 : 4), y);
     }
     pen.globalAlpha = 1;

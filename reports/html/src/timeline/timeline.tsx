@@ -5,7 +5,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { go } from "../address";
 import { say } from "../aloud";
 import { type Opened, selected } from "../opened";
-import { count, span } from "../words";
+import { count, NARROW_PX, span } from "../words";
 import { type Chart, chartOf, type Range } from "./chart";
 import { Overview } from "./overview";
 import { lineOf, loudest, type Pointed, pointedAt } from "./pointing";
@@ -206,10 +206,10 @@ function Evidence({ opened }: { opened: Opened }) {
 function Tip({ pointed, width }: { pointed: Signal<Pointed | null>; width: Signal<number> }) {
   const now = pointed.value;
   if (!now) return null;
-  const right = now.x > width.value / 2;
-  const style = { top: `${now.y + 4}px`, ...(right ? { right: `${width.value - now.x}px` } : { left: `${now.x}px` }) };
+  const top = `${now.y + 4}px`;
+  const across = width.value < NARROW_PX ? { left: "4px", right: "4px" } : now.x > width.value / 2 ? { right: `${width.value - now.x}px` } : { left: `${now.x}px` };
   return (
-    <div class="tpx-tip" style={style} aria-hidden="true">
+    <div class="tpx-tip" style={{ top, ...across }} aria-hidden="true">
       {now.lines.map((line, i) => (
         <div key={i}>{line}</div>
       ))}
