@@ -47,7 +47,7 @@ def kind(record: AnyRecord | Event) -> str:
 
 def address(record: AnyRecord | Event) -> str:
     """Where it stands: `wire:81` is line 81, counted from 0, of `wire.jsonl`."""
-    return f"{record.witness}:{record.seq}"
+    return clip(f"{record.witness}:{record.seq}", LINE)
 
 
 def troubled(record: AnyRecord | Event) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup, escape
+
 from tailproof.guarantees.verdict import Outcome
+from tailproof.outgoing.masking import Masker
 from tailproof.outgoing.visible import clip
 from tailproof.reports import markdown
 from tailproof.reports.page.names import Named
@@ -68,14 +71,14 @@ class Card:
     link: str
     repro: str
     history: str
-    issue: tuple[str, ...]
-    """Lines of Markdown."""
+    issue: Markup
+    """Markdown: it was made harmless for a reader of Markdown, and holds characters of zero width for that."""
 
 
 Found = tuple[Named, VerdictResult]
 
 
-def findings(result: Result, trials: Sequence[Named], wanted: str, most: int) -> tuple[list[Card], int]:
+def findings(result: Result, trials: Sequence[Named], wanted: str, most: int, masker: Masker) -> tuple[list[Card], int]:
     """The cards of all that stands as `wanted`, at most so many of them, and how many there are besides."""
     groups: dict[tuple[str, str], list[Found]] = {}
     for one in trials:
@@ -83,11 +86,11 @@ def findings(result: Result, trials: Sequence[Named], wanted: str, most: int) ->
             if standing(verdict, strict=result.gate.strict) == wanted:
                 groups.setdefault((verdict.guarantee, verdict.signature), []).append((one, verdict))
     shown = list(groups.values())[:most]
-    cards = [_card(result, wanted, number, group) for number, group in enumerate(shown, 1)]
+    cards = [_card(result, wanted, number, group, masker) for number, group in enumerate(shown, 1)]
     return cards, len(groups) - len(shown)
 
 
-def _card(result: Result, wanted: str, number: int, group: Sequence[Found]) -> Card:
+def _card(result: Result, wanted: str, number: int, group: Sequence[Found], masker: Masker) -> Card:
     named, verdict = group[0]
     trial = named.trial
     places = list({one.trial.called: _place(result, one, said) for one, said in reversed(group)}.values())[::-1]
@@ -117,7 +120,7 @@ def _card(result: Result, wanted: str, number: int, group: Sequence[Found]) -> C
         link=clip(known.link, _PATH) if known else "",
         repro=clip(verdict.repro, _PATH),
         history=clip(trial.history, _PATH),
-        issue=tuple(markdown.card(result, trial, verdict).splitlines()),
+        issue=escape(masker.text(markdown.card(result, trial, verdict))),
     )
 
 
@@ -139,7 +142,7 @@ def _place(result: Result, one: Named, verdict: VerdictResult) -> Place:
         called=clip(one.trial.called, _ITEM),
         often=frequency(result, one.trial, verdict),
         key=one.key,
-        record=f"{first.witness}:{first.seq}" if first else "",
+        record=clip(f"{first.witness}:{first.seq}", _ITEM) if first else "",
     )
 
 
@@ -149,7 +152,7 @@ def _often(result: Result, group: Sequence[Found]) -> str:
     guarantee, signature = group[0][1].guarantee, group[0][1].signature
     judged = list(_judged(result.trials, called, guarantee))
     hits = sum(1 for said in judged if said.outcome is Outcome.VIOLATED and said.signature == signature)
-    return f"{hits} of {len(judged)} trial{'s' if len(judged) != 1 else ''}"
+    return f"{hits} of {len(judged)} trials"
 
 
 def _judged(trials: Sequence[TrialResult], called: set[str], guarantee: str) -> Iterator[VerdictResult]:

@@ -44,7 +44,7 @@ def index(result: Result, trials: Sequence[Named], data: Mapping[str, Data]) -> 
                         row[verdict.guarantee],
                         standing(verdict, strict=result.gate.strict),
                         clip(verdict.signature, _TEXT),
-                        f"{verdict.evidence[0].witness}:{verdict.evidence[0].seq}" if verdict.evidence else "",
+                        _first(verdict),
                     )
                     for verdict in one.trial.verdicts
                 ],
@@ -54,3 +54,8 @@ def index(result: Result, trials: Sequence[Named], data: Mapping[str, Data]) -> 
             for one in trials
         ],
     }
+
+
+def _first(verdict: VerdictResult) -> str:
+    """The address of the first record that the verdict rests on; empty for one that names none."""
+    return clip(f"{verdict.evidence[0].witness}:{verdict.evidence[0].seq}", _TEXT) if verdict.evidence else ""

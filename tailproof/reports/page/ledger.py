@@ -13,6 +13,7 @@ from tailproof.history.reader import History, derived
 from tailproof.history.record import CLIENT, CLOSERS
 from tailproof.history.server_records import Event
 from tailproof.history.views import EventList, conversations, destroyed, lists_of, log_of
+from tailproof.reports.record_words import address
 
 Mark = Literal["seen", "lost", "twice", "late", "unordered", "changed", "unseen"]
 LATE_NS = 1_000_000_000
@@ -240,7 +241,7 @@ def _cell(column: _Column, event: Event, place: int, at_ns: int | None) -> Cell:
         late = at_ns is None or column.until_ns is None or at_ns > column.until_ns
         return _LOST if column.id == "rest" and column.spans and not late else _UNSEEN
     after = sight.event.t_ns - at_ns if column.live and at_ns is not None else None
-    return Cell(_mark(sight, after), after, f"{sight.event.witness}:{sight.event.seq}")
+    return Cell(_mark(sight, after), after, address(sight.event))
 
 
 def _mark(sight: _Sight, after_ns: int | None) -> Mark:

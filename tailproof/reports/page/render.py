@@ -62,9 +62,9 @@ def render(
     """The page, in at most `MOST_BYTES` bytes. `root` is the directory that histories are relative to, None for a page without data of
     trials; when `hurry` says so, trials whose data is not there yet are left without."""
     masker = masker or Masker({})
-    templates = _templates()
+    templates = _templates(masker)
     templates.globals["island"] = bool(island.script)
-    trials, body, told = _static(result, templates)
+    trials, body, told = _static(result, templates, masker)
     frame = {
         "title": _title(result),
         "style": Markup(_plain(_text(folder("reports") / "html" / "page.css") + island.style, "</style")),
@@ -77,7 +77,7 @@ def render(
     packed = pack(trials, root, left, masker=masker, hurry=hurry) if root is not None else []
     data = {one.key: one.data for one in packed}
     return templates.get_template("layout.html.j2").render(
-        frame, index=Markup(_json(index(result, trials, data))), packed=packed
+        frame, index=Markup(_json(index(result, trials, data), masker)), packed=packed
     )
 
 
@@ -93,19 +93,19 @@ def write(
     OSError."""
     masker = Masker(secrets_of_environment())
     page = render(result, root=root, island=Island.shipped(), masker=masker, hurry=hurry)
-    content = masker.text(page).encode()
+    content = page.encode()
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
 
 
-def _static(result: Result, templates: Environment) -> tuple[list[Named], str, str]:
+def _static(result: Result, templates: Environment, masker: Masker) -> tuple[list[Named], str, str]:
     """The trials that are shown, what is readable of them without scripts, and their index: as much as there is room for."""
     every = named(result.trials)
     for caps in _CAPS:
         trials = _chosen(every, caps.trials)
-        body = templates.get_template("page.html.j2").render(view(result, trials, caps))
-        told = _json(index(result, trials, {}))
+        body = templates.get_template("page.html.j2").render(view(result, trials, caps, masker))
+        told = _json(index(result, trials, {}), masker)
         if len(body.encode()) + len(told.encode()) <= STATIC_BYTES:
             break
     return trials, body, told
@@ -125,13 +125,17 @@ def _chosen(trials: Sequence[Named], most: int) -> list[Named]:
     return [one for one in trials if one.key in kept]
 
 
-def _templates() -> Environment:
-    """Escapes whatever a template prints, and shows every character that would act."""
+def _templates(masker: Masker) -> Environment:
+    """Masks and escapes whatever a template prints, and shows every character that would act."""
+
+    def shown(said: Any) -> Any:
+        return visible(masker.text(said)) if isinstance(said, str) and not isinstance(said, Markup) else said
+
     templates = Environment(
         loader=FileSystemLoader(folder("reports") / "html" / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -141,17 +145,13 @@ def _templates() -> Environment:
     return templates
 
 
-def _shown(said: Any) -> Any:
-    return visible(said) if isinstance(said, str) and not isinstance(said, Markup) else said
-
-
 def _title(result: Result) -> str:
     return clip(f"{GATES[result.gate.state][1]}: {result.target}", _LINE)
 
 
-def _json(value: Any) -> str:
+def _json(value: Any, masker: Masker) -> str:
     """JSON in which nothing could end the script around it, nor the line."""
-    return msgspec.json.encode(value).decode().translate(_ACTING)
+    return masker.raw(msgspec.json.encode(value)).decode().translate(_ACTING)
 
 
 _ACTING = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}

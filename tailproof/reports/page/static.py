@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tailproof.guarantees.verdict import Outcome
+from tailproof.outgoing.masking import Masker
 from tailproof.outgoing.visible import clip
 from tailproof.reports.gate import DECIDES, cell
 from tailproof.reports.page.cards import Landed, findings, landed
@@ -77,7 +78,7 @@ class ShownTrial:
     blind: list[tuple[str, str]]
 
 
-def view(result: Result, trials: Sequence[Named], caps: Caps) -> dict[str, Any]:
+def view(result: Result, trials: Sequence[Named], caps: Caps, masker: Masker) -> dict[str, Any]:
     """Everything that the templates name. Texts of others are cut here; the templates escape them."""
     of_gate, gate_word = GATES[result.gate.state]
     guarantees, scenarios, cells = grid(result)
@@ -86,7 +87,7 @@ def view(result: Result, trials: Sequence[Named], caps: Caps) -> dict[str, Any]:
     rows = [(what, why, ranges(pairs)) for (what, why), pairs in not_run(result).items()]
     found: dict[str, Any] = {}
     for wanted in ("violated", "advisory", "known"):
-        found[wanted], found[f"more_{wanted}"] = findings(result, trials, wanted, caps.cards)
+        found[wanted], found[f"more_{wanted}"] = findings(result, trials, wanted, caps.cards, masker)
     return {
         **found,
         "result": result,

@@ -97,7 +97,7 @@ def trial_data(key: str, called: str, trial: TrialResult, history: History, deta
                 "says": clip(verdict.says, _SENTENCE),
                 "expected": [clip(item, _TEXT) for item in verdict.expected],
                 "seen": [clip(item, _TEXT) for item in verdict.seen],
-                "addresses": [f"{one.witness}:{one.seq}" for one in verdict.evidence],
+                "addresses": [clip(f"{one.witness}:{one.seq}", _TEXT) for one in verdict.evidence],
             }
             for verdict in violated
         ],
