@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 
+from tailproof.history.archive import opened, record_files
 from tailproof.history.reader import History
 from tailproof.history.records import AnyRecord
-from tailproof.incoming import BadInput, files
+from tailproof.incoming import BadInput
 from tailproof.incoming.limits import RECORD_BYTES, SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.reports.assemble import Clock
@@ -36,7 +37,8 @@ def show(directory: Path, address: str) -> str:
     """
     history = History.load(directory)
     asked = _ADDRESS.fullmatch(address)
-    there = sorted(path.stem for path in directory.glob("*.jsonl") if path.stem in history.tallies)
+    files = {name.removesuffix(".jsonl"): path for name, path in record_files(directory).items()}
+    there = [witness for witness in files if witness in history.tallies]
     if asked is None or asked[1] not in there:
         raise BadAddress(
             f"{clip(repr(address), SAID_CHARS)} is no record of {directory}: {_what_there_is(history, there)}"
@@ -48,7 +50,7 @@ def show(directory: Path, address: str) -> str:
     clock = Clock(history)
     lines = [
         f"{witness}:{seq}  {kind(near[seq])} at {clock.ms(near[seq].t_ns):,} ms",
-        _pretty(directory, witness, seq),
+        _pretty(files[witness], seq),
         "",
     ]
     rows = [
@@ -71,13 +73,14 @@ def _what_there_is(history: History, witnesses: list[str]) -> str:
     return f"there are {', '.join(told)}" if told else "it holds no records"
 
 
-def _pretty(directory: Path, witness: str, seq: int) -> str:
+def _pretty(path: Path, seq: int) -> str:
     """The line as it stands in the file, its body included. Raises BadFile."""
-    with io.BufferedReader(files.open_regular(directory / f"{witness}.jsonl")) as file:
-        while line := file.readline(RECORD_BYTES + 1):
+    with opened(path) as file:
+        lines = io.BufferedReader(file)  # type: ignore[type-var]
+        while line := lines.readline(RECORD_BYTES + 1):
             if b'"seq":%d' % seq in line and _numbered(line) == seq:
                 return msgspec.json.format(line, indent=2).decode()
-    raise BadAddress(f"{witness}.jsonl in {directory} changed while it was read")
+    raise BadAddress(f"{path} changed while it was read")
 
 
 class _Numbered(msgspec.Struct):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from checks import tailproof
 
+from tailproof.history.archive import archive
 from tailproof.history.header import Header
 from tailproof.history.lines import HistoryError
 from tailproof.history.recorder import Recorder
@@ -74,6 +75,12 @@ def test_a_wrong_address_says_which_there_are(history: Path, address: str, says:
         show(history, address)
     assert says in str(caught.value)
     assert str(caught.value).endswith("there are observer:0 to observer:11, trial:0 to trial:1")
+
+
+def test_an_archived_history_is_shown_as_well(history: Path) -> None:
+    before = show(history, "observer:10")
+    archive(history)
+    assert show(history, "observer:10") == before
 
 
 def test_a_record_behind_a_damaged_line_is_found_by_its_number(history: Path) -> None:

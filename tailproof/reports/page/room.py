@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from tailproof.guarantees.verdict import Outcome
+from tailproof.history.archive import record_files
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import History
 from tailproof.outgoing.masking import Masker
@@ -72,7 +73,7 @@ def _group(group: Sequence[Named], root: Path, most: int, masker: Masker, hurry:
 def _size(directory: Path) -> int:
     """Bytes of a history, as far as it can be looked at."""
     try:
-        return sum(path.stat().st_size for path in directory.glob("*.jsonl"))
+        return sum(path.stat().st_size for path in record_files(directory).values())
     except (OSError, ValueError):
         return 0
 
