@@ -357,6 +357,14 @@ def test_quiet_messages_are_folded_until_somebody_looks(visit: Visiting) -> None
     expect(rows).to_have_count(11)
 
 
+def test_the_chosen_record_is_found_among_the_messages(visit: Visiting) -> None:
+    _, page = opened(visit, "#t=stream-lag&r=wire:83")
+    page.get_by_role("tab", name="Sequence").click()
+    chosen = page.locator("#tpx-sequence .tpx-current")
+    expect(chosen).to_contain_text("✗ message 40 wire:83")
+    expect(chosen).to_be_in_viewport()
+
+
 def test_a_trial_without_messages_has_no_sequence(visit: Visiting) -> None:
     _, page = opened(visit, "#t=calm")
     assert page.get_by_role("tab").all_inner_texts() == ["Ledger 60", "Faults 0", "Verdicts 7"]
