@@ -18,7 +18,12 @@ from tailproof.resources import folder
 def examples(directory: Path) -> dict[Path, bytes]:
     """What is in `directory`, as the writers give it today. Raises BadResult for a bad example."""
     result, before = json.read(directory / "result.json"), json.read(directory / "before.json")
-    files = {"page": "out/report.html", "report": "out/report.md", "result": "out/result.json", "histories": "out/histories/"}
+    files = {
+        "page": "out/report.html",
+        "report": "out/report.md",
+        "result": "out/result.json",
+        "histories": "out/histories/",
+    }
     return {
         directory / "result.json": json.encode(result),
         directory / "before.json": json.encode(before),
