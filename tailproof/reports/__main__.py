@@ -1,6 +1,7 @@
 """`python -m tailproof.reports [DIRECTORY]` writes the examples of each report anew, below `DIRECTORY/examples`.
 
-They come from `result.json`, compared with `before.json`; a test keeps them equal to what the writers give today.
+They come from `result.json`, compared with `before.json`; a test keeps them equal to what the writers give today. The page stands
+there without its script, which is what a reader sees who allows none.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from pathlib import Path
 
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.reports import json, markdown, terminal
+from tailproof.reports.page.render import Island, render
 from tailproof.resources import folder
 
 
 def examples(directory: Path) -> dict[Path, bytes]:
     """What is in `directory`, as the writers give it today. Raises BadResult for a bad example."""
     result, before = json.read(directory / "result.json"), json.read(directory / "before.json")
-    files = {"report": "out/report.md", "result": "out/result.json", "histories": "out/histories/"}
+    files = {"page": "out/report.html", "report": "out/report.md", "result": "out/result.json", "histories": "out/histories/"}
     return {
         directory / "result.json": json.encode(result),
         directory / "before.json": json.encode(before),
         directory / "report.md": markdown.render(result, base=before).encode(),
+        directory / "report.html": render(result, root=None, island=Island()).encode(),
         directory / "terminal.txt": terminal.render(result, files=files).encode(),
     }
 
