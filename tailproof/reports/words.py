@@ -66,11 +66,15 @@ def necessity(result: Result, trial: TrialResult, verdict: VerdictResult) -> str
 
 def necessity_row(one: NecessityResult) -> str:
     """One variant of it."""
-    if one.why:
-        return f"{one.variant}: not run, {one.why}"
     where = f" ({one.where})" if one.where else ""
-    undecided = f" ({one.undecided} undecided)" if one.undecided else ""
-    return f"{one.variant}{where} {one.hits} of {one.trials}{undecided}"
+    return f"{one.variant}{':' if one.why else where} {came_back(one)}"
+
+
+def came_back(one: NecessityResult) -> str:
+    """`3 of 3`, `0 of 3 (3 undecided)`, or why it was not run."""
+    if one.why:
+        return f"not run, {one.why}"
+    return f"{one.hits} of {one.trials}" + (f" ({one.undecided} undecided)" if one.undecided else "")
 
 
 def window(fault: FaultResult) -> str:

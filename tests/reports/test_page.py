@@ -17,13 +17,23 @@ from kept_check import kept_check
 from small_check import check, several, trial, verdict
 
 from tailproof.guarantees.verdict import Level, Outcome
+from tailproof.reports import markdown, terminal
 from tailproof.reports.gate import decide
 from tailproof.reports.page.coverage import coverage
 from tailproof.reports.page.names import named
 from tailproof.reports.page.proofs import counters, in_short
 from tailproof.reports.page.render import MOST_BYTES, Island, render, write
 from tailproof.reports.page.summary import SIGNS
-from tailproof.reports.result import EvidenceResult, FaultResult, KnownResult, NotRunResult, Result, TrialResult
+from tailproof.reports.result import (
+    EvidenceResult,
+    ExpiredResult,
+    FaultResult,
+    KnownResult,
+    NecessityResult,
+    NotRunResult,
+    Result,
+    TrialResult,
+)
 from tailproof.reports.words import STANDINGS
 
 ISLAND = Island(script="document.title", style=".tpx-x{color:var(--tp-fg)}")
@@ -441,3 +451,47 @@ def test_a_secret_of_this_process_stands_nowhere(tmp_path: Path, monkeypatch: py
 def test_signs_are_there_for_every_standing() -> None:
     assert SIGNS.keys() == STANDINGS.keys()
     assert len(set(SIGNS.values())) == len(SIGNS)
+
+
+TRIED = (
+    NecessityResult(
+        guarantee="events.tail", scenario="stream-lag", signature="missing-tail", variant="with the fault",
+        where="lag at created", hits=3, trials=3,
+    ),
+    NecessityResult(
+        guarantee="events.tail", scenario="stream-lag", signature="missing-tail", variant="without it", trials=3, undecided=1,
+    ),
+    NecessityResult(
+        guarantee="events.tail", scenario="stream-lag", signature="missing-tail", variant="one point later",
+        why="there is no point before returned",
+    ),
+)  # fmt: skip
+
+
+def test_a_card_tells_whether_its_fault_is_needed() -> None:
+    page = page_of(msgspec.structs.replace(check(), necessity=TRIED))
+    card = page[page.index('id="card-violated-1"') : page.index("</article>")]
+    rows = [re.sub("<[^>]*>", "|", row).split("|") for row in re.findall(r"<tr><th scope=.row.>.*?</tr>", card)]
+    assert [[part for part in row if part] for row in rows] == [
+        ["with the fault", "lag at created", "3 of 3"],
+        ["without it", "–", "0 of 3 (1 undecided)"],
+        ["one point later", "–", "not run, there is no point before returned"],
+    ]
+    assert "tp-necessity" not in page_of(check())[page_of(check()).index("<body") :]
+
+
+def test_the_other_writers_tell_it_in_a_line() -> None:
+    result = msgspec.structs.replace(check(), necessity=TRIED)
+    line = (
+        "with the fault (lag at created) 3 of 3, without it 0 of 3 (1 undecided), "
+        "one point later: not run, there is no point before returned"
+    )
+    assert f"**Needs the fault?** {line}" in markdown.render(result)
+    assert line in " ".join(terminal.render(result, width=200).split())
+
+
+def test_an_entry_that_expired_is_named() -> None:
+    expired = ExpiredResult(entry="b.yaml:4", guarantee="loop.x", scenario="calm", signature="s", expires="2026-11-01")
+    page = page_of(msgspec.structs.replace(check(), gate=msgspec.structs.replace(check().gate, expired=(expired,))))
+    assert "Expired entries of the baseline" in page
+    assert "2026-11-01" in page

@@ -14,7 +14,7 @@ from tailproof.reports import markdown
 from tailproof.reports.page.names import Named
 from tailproof.reports.page.proofs import in_short
 from tailproof.reports.result import EvidenceResult, FaultResult, Result, TrialResult, VerdictResult
-from tailproof.reports.words import death, facts, frequency, standing, window
+from tailproof.reports.words import came_back, death, facts, frequency, standing, window
 
 _ITEM = 160
 _SENTENCE = 800
@@ -46,6 +46,15 @@ class Landed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A variant of the scenario, and how often the violation came back in it."""
+
+    variant: str
+    where: str
+    often: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """One finding. `standing` is a key of `words.STANDINGS`; `id` is unique in the page."""
 
@@ -63,6 +72,7 @@ class Card:
     expected: tuple[str, ...]
     seen: tuple[str, ...]
     measured: str
+    necessity: tuple[Tried, ...]
     faults: tuple[Landed, ...]
     deaths: tuple[str, ...]
     evidence: tuple[EvidenceResult, ...]
@@ -110,6 +120,7 @@ def _card(result: Result, wanted: str, number: int, group: Sequence[Found], mask
         expected=_items(verdict.expected),
         seen=_items(verdict.seen),
         measured=clip(facts(verdict.measured), _SENTENCE),
+        necessity=_tried(result, group),
         faults=tuple(landed(fault) for fault in trial.faults[:_ITEMS]),
         deaths=tuple(f"life {life.epoch} {clip(said, _SENTENCE)}" for life in trial.lives if (said := death(life)))[
             :_ITEMS
@@ -121,6 +132,15 @@ def _card(result: Result, wanted: str, number: int, group: Sequence[Found], mask
         repro=clip(verdict.repro, _PATH),
         history=clip(trial.history, _PATH),
         issue=escape(masker.text(markdown.card(result, trial, verdict))),
+    )
+
+
+def _tried(result: Result, group: Sequence[Found]) -> tuple[Tried, ...]:
+    """Of the first place where somebody has tried."""
+    found = next(filter(None, (result.necessity_of(one.trial, said) for one, said in group)), ())
+    return tuple(
+        Tried(variant=clip(one.variant, _ITEM), where=clip(one.where, _ITEM), often=clip(came_back(one), _ITEM))
+        for one in found
     )
 
 

@@ -101,6 +101,7 @@ def view(result: Result, trials: Sequence[Named], caps: Caps, masker: Masker) ->
         "sections": _sections(result),
         "closed_by": result.gate.closed_by,
         "stale": result.gate.stale[:_LINES],
+        "expired": result.gate.expired[:_LINES],
         "doubts": doubts[:_LINES],
         "more_doubts": max(0, len(doubts) - _LINES),
         "cell": cell,
