@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,27 @@ from typing import Any
 import pytest
 from island_pages import Index, Trial, small_report, write
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tailproof.resources import folder
+
+HERE = folder("reports") / "html"
+SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "build.js")
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sources in a directory of their own, with the packages that the lock file names."""
+    place = tmp_path_factory.mktemp("island")
+    for name in SOURCES:
+        shutil.copy(HERE / name, place)
+    shutil.copytree(HERE / "src", place / "src")
+    run(place, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+    return place
+
+
+def run(place: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")

@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Visiting
+from conftest import HERE, SOURCES, Visiting, run
 from island_pages import wide_index
 
-from tailproof.resources import folder
-
-HERE = folder("reports") / "html"
 BUILT = ("app.js", "app.css", "third-party.txt")
-SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "build.js")
 MOST_BYTES = 150_000
 
 pytestmark = [pytest.mark.node, pytest.mark.xdist_group("browser")]
-
-
-@pytest.fixture(scope="session")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sources in a directory of their own, with the packages that the lock file names."""
-    place = tmp_path_factory.mktemp("island")
-    for name in SOURCES:
-        shutil.copy(HERE / name, place)
-    shutil.copytree(HERE / "src", place / "src")
-    run(place, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-    return place
-
-
-def run(place: Path, *command: str) -> None:
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", BUILT)

@@ -46,7 +46,7 @@ class Island:
 
     @classmethod
     def shipped(cls) -> Island:
-        """The built files of this installation."""
+        """The built files of this installation. Raises OSError when they are not there."""
         place = folder("reports") / "html"
         return cls(*(_text(place / name) for name in ("app.js", "app.css")))
 
@@ -175,4 +175,4 @@ def _hash(text: str) -> str:
 
 
 def _text(path: Path) -> str:
-    return path.read_text() if path.exists() else ""
+    return path.read_text(encoding="utf-8")
