@@ -1,0 +1,442 @@
+"""Two results of the same scenarios, before and after a change: what is new, fixed, still there, or comes and goes.
+
+Pure: from two results to a `Comparison`, which every writer of it reads. A violation is the same one if guarantee, scenario and
+signature are the same; how often it occurred is counted on each side (k of n trials that decided the guarantee).
+
+The exit code is 1 when the change breaks something: a violation is new, would close the gate and is not listed in the baseline; or the
+stated goal is not achieved. It is 2 when something could not be verified that might be such a violation, and else 0: what was violated
+before and still is does not speak against the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import msgspec
+
+from tailproof.guarantees.verdict import Level, Outcome
+from tailproof.reports.gate import DECIDES, cell
+from tailproof.reports.result import (
+    FailOn,
+    FaultResult,
+    LifeResult,
+    Result,
+    TrialResult,
+    VerdictResult,
+)
+
+COMPARISON_VERSION = 1
+
+Change = Literal["new", "flaky", "still", "undecided", "fixed"]
+"""`flaky` was violated on both sides, on at least one not in every trial; or was before in some trials only, and too few were played
+since to tell that it is gone. `undecided` was violated before, and no trial since has decided it."""
+Phase = Literal["conformance", "faults", "recovery"]
+"""Of a scenario: nothing is done to the server; something is; its server dies or restarts."""
+Judgement = Literal["PASS", "PASS WITH ISSUES", "FAIL", "PARTIAL"]
+Answer = Literal["yes", "partially", "no", "not shown"]
+
+EXIT: Mapping[Judgement, int] = {"PASS": 0, "PASS WITH ISSUES": 0, "FAIL": 1, "PARTIAL": 2}
+HIDDEN = 0.05
+"""A violation is fixed when the chance that it stayed away by chance is at most this."""
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a comparison: never changed once it is made."""
+
+
+class Side(Facts, frozen=True, kw_only=True):
+    """One side. `name` is how it was asked for, `folder` where its result lies (histories are relative to it)."""
+
+    name: str
+    target: str
+    client: str
+    seed: int
+    trials: int
+    duration_s: float
+    folder: str = ""
+    versions: dict[str, str] = {}
+
+
+class Sighting(Facts, frozen=True, kw_only=True):
+    """What one side shows of a guarantee in a scenario: violated in this way in `violated` of the `judged` trials that decided it.
+    `verdict` stands for them (one that is violated so, else one that holds, else any; null when there is none), `history` is its
+    trial's."""
+
+    violated: int
+    judged: int
+    verdict: VerdictResult | None = None
+    history: str = ""
+
+
+class Finding(Facts, frozen=True, kw_only=True):
+    """A violation of one side or of both. `closes`: it is new, decides, and is not known."""
+
+    change: Change
+    guarantee: str
+    level: Level
+    scenario: str
+    signature: str
+    base: Sighting
+    candidate: Sighting
+    closes: bool = False
+
+    @property
+    def called(self) -> str:
+        """`events.tail[stream-lag]`."""
+        return cell(self.guarantee, self.scenario)
+
+
+class Played(Facts, frozen=True, kw_only=True):
+    """A scenario on one side: how its verdicts came out (by outcome), and the faults and lives of one of its trials."""
+
+    trials: int
+    failed: int
+    outcomes: dict[str, int]
+    command: str
+    faults: tuple[FaultResult, ...] = ()
+    lives: tuple[LifeResult, ...] = ()
+
+
+class ScenarioComparison(Facts, frozen=True, kw_only=True):
+    """A scenario that was played on both sides."""
+
+    scenario: str
+    summary: str
+    phase: Phase
+    base: Played
+    candidate: Played
+
+
+class Unverified(Facts, frozen=True, kw_only=True):
+    """What could not be verified, why, and how to. `weighs`: a violation that the change brought might hide there."""
+
+    what: str
+    why: str
+    how: str
+    weighs: bool = False
+
+
+class Comparison(Facts, frozen=True, kw_only=True):
+    """Before and after. `says` is one sentence; `answer` is empty where no goal was stated, `proofs` are the findings it rests on."""
+
+    schema: int = COMPARISON_VERSION
+    tailproof: str
+    verdict: Judgement
+    exit_code: int
+    says: str
+    goal: str = ""
+    answer: Answer | Literal[""] = ""
+    proofs: tuple[Finding, ...] = ()
+    checks: str = ""
+    """What somebody else says of the change: the CI, its tests."""
+    fail_on: FailOn = "must"
+    base: Side
+    candidate: Side
+    scenarios: tuple[ScenarioComparison, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    unverified: tuple[Unverified, ...] = ()
+
+    def of(self, *changes: Change) -> list[Finding]:
+        """The findings of these changes."""
+        return [finding for finding in self.findings if finding.change in changes]
+
+
+def compare(
+    base: Result,
+    candidate: Result,
+    *,
+    names: tuple[str, str],
+    folders: tuple[str, str] = ("", ""),
+    goal: str = "",
+    checks: str = "",
+    scenarios: Sequence[str] = ("*",),
+) -> Comparison:
+    """Compare what both sides played of the scenarios that match a glob. What makes a violation close is `candidate.gate.fail_on`."""
+    before, after = (_chosen(result, scenarios) for result in (base, candidate))
+    both = [name for name in _names(after) if name in _names(before)]
+    findings = tuple(_findings(before, after, both))
+    unverified = tuple(_unverified(before, after, both, findings))
+    proofs = tuple(_proofs(goal, findings))
+    answer = _answer(proofs) if goal else ""
+    verdict = _verdict(findings, unverified, answer, compared=bool(both))
+    return Comparison(
+        tailproof=candidate.tailproof,
+        verdict=verdict,
+        exit_code=EXIT[verdict],
+        says=_sentence(both, findings, unverified),
+        goal=goal,
+        answer=answer,
+        proofs=proofs,
+        checks=checks,
+        fail_on=candidate.gate.fail_on,
+        base=_side(before, names[0], folders[0]),
+        candidate=_side(after, names[1], folders[1]),
+        scenarios=tuple(_scenario(name, before, after) for name in both),
+        findings=findings,
+        unverified=unverified,
+    )
+
+
+def _chosen(result: Result, globs: Sequence[str]) -> Result:
+    trials = tuple(trial for trial in result.trials if any(fnmatchcase(trial.scenario, glob) for glob in globs))
+    not_run = tuple(one for one in result.not_run if any(fnmatchcase(one.scenario, glob) for glob in globs))
+    return msgspec.structs.replace(result, trials=trials, not_run=not_run)
+
+
+def _names(result: Result) -> list[str]:
+    return list(dict.fromkeys(trial.scenario for trial in result.trials))
+
+
+def _side(result: Result, name: str, folder: str) -> Side:
+    return Side(
+        name=name,
+        target=result.target,
+        client=result.client,
+        seed=result.seed,
+        trials=len(result.trials),
+        duration_s=result.duration_s,
+        folder=folder,
+        versions=dict(result.environment.versions),
+    )
+
+
+# -- findings -----------------------------------------------------------------------------------------------------------------
+
+_ORDER: Sequence[Change] = ("new", "flaky", "still", "undecided", "fixed")
+
+
+def _findings(before: Result, after: Result, scenarios: Sequence[str]) -> list[Finding]:
+    keys = {
+        (verdict.guarantee, trial.scenario, verdict.signature): verdict.level
+        for result in (after, before)
+        for trial, verdict in result.judged()
+        if verdict.outcome is Outcome.VIOLATED and trial.scenario in scenarios
+    }
+    deciding = DECIDES[after.gate.fail_on]
+    found = []
+    for (guarantee, scenario, signature), level in keys.items():
+        base, candidate = (_sighting(result, guarantee, scenario, signature) for result in (before, after))
+        change = _change(base, candidate)
+        unknown = candidate.verdict is not None and candidate.verdict.violated
+        found.append(
+            Finding(
+                change=change,
+                guarantee=guarantee,
+                level=level,
+                scenario=scenario,
+                signature=signature,
+                base=base,
+                candidate=candidate,
+                closes=change == "new" and level in deciding and unknown,
+            )
+        )
+    return sorted(found, key=lambda one: (_ORDER.index(one.change), not one.closes, list(Level).index(one.level)))
+
+
+def _sighting(result: Result, guarantee: str, scenario: str, signature: str) -> Sighting:
+    told = [
+        (trial, verdict)
+        for trial, verdict in result.judged()
+        if verdict.guarantee == guarantee and trial.scenario == scenario
+    ]
+    hits = [(t, v) for t, v in told if v.outcome is Outcome.VIOLATED and v.signature == signature]
+    others = [(t, v) for t, v in told if v.outcome is Outcome.HOLDS]
+    violated = [(t, v) for t, v in told if v.outcome is Outcome.VIOLATED]
+    # One that is not known goes before one that is: whoever must act looks at that.
+    trial, verdict = next(iter([*sorted(hits, key=lambda hit: hit[1].known is not None), *others, *told]), (None, None))
+    return Sighting(
+        violated=len(hits),
+        judged=len(others) + len(violated),
+        verdict=verdict,
+        history=trial.history if trial else "",
+    )
+
+
+def _change(base: Sighting, candidate: Sighting) -> Change:
+    if not base.violated:
+        return "new"
+    if not candidate.judged:
+        return "undecided"
+    if candidate.violated:
+        always = base.violated == base.judged and candidate.violated == candidate.judged
+        return "still" if always else "flaky"
+    return "fixed" if hidden(base, candidate) <= HIDDEN else "flaky"
+
+
+def hidden(base: Sighting, candidate: Sighting) -> float:
+    """The chance that what occurred as often as before stays away in all trials of the candidate."""
+    return float((1 - base.violated / base.judged) ** candidate.judged)
+
+
+def enough(base: Sighting) -> int:
+    """So many trials without it show that it is gone."""
+    trials = 1
+    while (1 - base.violated / base.judged) ** trials > HIDDEN:
+        trials += 1
+    return trials
+
+
+# -- scenarios ----------------------------------------------------------------------------------------------------------------
+
+
+def _scenario(name: str, before: Result, after: Result) -> ScenarioComparison:
+    trials = [trial for result in (after, before) for trial in result.trials if trial.scenario == name]
+    return ScenarioComparison(
+        scenario=name,
+        summary=trials[0].summary,
+        phase=_phase(trials),
+        base=_played(name, before),
+        candidate=_played(name, after),
+    )
+
+
+def _phase(trials: Iterable[TrialResult]) -> Phase:
+    phases: list[Phase] = []
+    for trial in trials:
+        died = any(life.end == "died" or life.downtime_s is not None for life in trial.lives)
+        hurt = any(not fault.act for fault in trial.faults)
+        phases.append("recovery" if died else "faults" if hurt else "conformance")
+    return next((phase for phase in ("recovery", "faults") if phase in phases), "conformance")
+
+
+def _played(name: str, result: Result) -> Played:
+    trials = [trial for trial in result.trials if trial.scenario == name]
+    outcomes = [str(verdict.outcome) for trial in trials for verdict in trial.verdicts]
+    return Played(
+        trials=len(trials),
+        failed=sum(trial.error is not None for trial in trials),
+        outcomes={outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
+        command=_command(trials),
+        faults=trials[0].faults,
+        lives=trials[0].lives,
+    )
+
+
+def _command(trials: Sequence[TrialResult]) -> str:
+    first = trials[0]
+    repeated = f" --repetitions {len(trials)}" if len(trials) > 1 else ""
+    words = f"{first.target} --client {first.client} --scenario {first.scenario} --seed {first.seed}"
+    return f"tailproof check {words}{repeated}"
+
+
+# -- what could not be verified -------------------------------------------------------------------------------------------------
+
+
+def _unverified(
+    before: Result, after: Result, both: Sequence[str], findings: Sequence[Finding]
+) -> Iterator[Unverified]:
+    if not both:
+        yield Unverified(
+            what="anything",
+            why="no scenario was played on both sides",
+            how="play the same scenarios on both (`--scenario`)",
+            weighs=True,
+        )
+    for doubt in after.gate.doubts:
+        yield Unverified(what="the candidate", why=doubt, how="repair what failed and compare again", weighs=True)
+    for finding in findings:
+        if finding.change == "undecided":
+            verdict = finding.candidate.verdict
+            why = verdict.says if verdict else "the candidate did not judge it"
+            yield Unverified(
+                what=f"that {finding.called} {finding.signature} is fixed",
+                why=why,
+                how="play the scenario again, more often (`--repetitions`)",
+                weighs=True,
+            )
+        elif finding.change == "flaky" and not finding.candidate.violated:
+            yield Unverified(
+                what=f"that {finding.called} {finding.signature} is fixed",
+                why=f"it occurred in {finding.base.violated} of {finding.base.judged} trials before, so that it may have stayed away "
+                f"by chance in {finding.candidate.judged}",
+                how=f"play it {enough(finding.base)} times (`--repetitions {enough(finding.base)}`)",
+            )
+    yield from _one_sided(before, after, both)
+    for doubt in before.gate.doubts:
+        yield Unverified(what="what was before", why=doubt, how="repair what failed and compare again")
+    yield from _not_run(before, after)
+
+
+def _one_sided(before: Result, after: Result, both: Sequence[str]) -> Iterator[Unverified]:
+    deciding = DECIDES[after.gate.fail_on]
+    for name in _names(before):
+        if name not in both:
+            why = _why_not_run(after, name) or "only the base has played it"
+            yield Unverified(what=name, why=why, how="play it with the candidate, too", weighs=True)
+    for name in _names(after):
+        if name not in both:
+            open_ = [
+                verdict.guarantee
+                for trial, verdict in after.judged()
+                if trial.scenario == name and verdict.violated and verdict.level in deciding
+            ]
+            found = f"; violated there: {', '.join(dict.fromkeys(open_))}" if open_ else ""
+            why = (_why_not_run(before, name) or "only the candidate has played it") + found
+            yield Unverified(what=name, why=why, how="play it with the base, too", weighs=bool(open_))
+
+
+def _why_not_run(result: Result, scenario: str) -> str:
+    return next((one.reason for one in result.not_run if one.scenario == scenario and one.guarantee is None), "")
+
+
+def _not_run(before: Result, after: Result) -> Iterator[Unverified]:
+    """What neither side could play, once for each reason."""
+    reasons: dict[str, list[str]] = {}
+    played = {*_names(before), *_names(after)}
+    for one in after.not_run:
+        if one.guarantee is None and one.scenario not in played and one.scenario not in reasons.get(one.reason, []):
+            reasons.setdefault(one.reason, []).append(one.scenario)
+    for reason, names in reasons.items():
+        yield Unverified(what=", ".join(names), why="neither side can play it", how=reason)
+
+
+# -- the verdict ------------------------------------------------------------------------------------------------------------------
+
+
+def _proofs(goal: str, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that the goal is about: those whose guarantee or scenario its text names; all, if it names none."""
+    named = [one for one in findings if one.guarantee in goal or one.scenario in goal]
+    return named or list(findings)
+
+
+def _answer(proofs: Sequence[Finding]) -> Answer:
+    fixed = [one for one in proofs if one.change == "fixed"]
+    rest = [one for one in proofs if one.change != "fixed" and not (one.change == "new" and not one.closes)]
+    if not rest:
+        return "yes" if fixed else "not shown"
+    if fixed:
+        return "partially"
+    return "not shown" if all(one.change == "undecided" for one in rest) else "no"
+
+
+def _verdict(
+    findings: Sequence[Finding], unverified: Sequence[Unverified], answer: Answer | Literal[""], *, compared: bool
+) -> Judgement:
+    if any(one.closes for one in findings) or answer == "no":
+        return "FAIL"
+    if not compared or answer == "not shown" or any(one.weighs for one in unverified):
+        return "PARTIAL"
+    return "PASS WITH ISSUES" if any(one.change != "fixed" for one in findings) else "PASS"
+
+
+def _sentence(both: Sequence[str], findings: Sequence[Finding], unverified: Sequence[Unverified]) -> str:
+    words: Mapping[Change, Callable[[int], str]] = {
+        "fixed": lambda n: f"{_violations(n)} fixed",
+        "new": lambda n: f"{_violations(n)} new",
+        "flaky": lambda n: f"{n} {'comes and goes' if n == 1 else 'come and go'}",
+        "still": lambda n: f"{n} {'is' if n == 1 else 'are'} still there",
+        "undecided": lambda n: f"{n} could not be decided",
+    }
+    counts = {change: sum(one.change == change for one in findings) for change in words}
+    said = [words[change](count) for change, count in counts.items() if count]
+    if not counts["new"]:
+        said.append("nothing is new" if said else "nothing is violated, before or after")
+    scenarios = "1 scenario" if len(both) == 1 else f"{len(both)} scenarios"
+    open_ = " (not all could be verified)" if any(one.weighs for one in unverified) else ""
+    return f"{scenarios} played before and after the change: {', '.join(said)}{open_}."
+
+
+def _violations(number: int) -> str:
+    return "1 violation is" if number == 1 else f"{number} violations are"
