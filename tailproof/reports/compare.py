@@ -10,6 +10,7 @@ before and still is does not speak against the change.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -17,130 +18,25 @@ from typing import Literal
 import msgspec
 
 from tailproof.guarantees.verdict import Level, Outcome
-from tailproof.reports.gate import DECIDES, cell
-from tailproof.reports.result import (
-    FailOn,
-    FaultResult,
-    LifeResult,
-    Result,
-    TrialResult,
-    VerdictResult,
+from tailproof.reports.comparison import (
+    EXIT,
+    Answer,
+    Change,
+    Comparison,
+    Finding,
+    Judgement,
+    Phase,
+    Played,
+    ScenarioComparison,
+    Side,
+    Sighting,
+    Unverified,
 )
+from tailproof.reports.gate import DECIDES
+from tailproof.reports.result import Result, TrialResult
 
-COMPARISON_VERSION = 1
-
-Change = Literal["new", "flaky", "still", "undecided", "fixed"]
-"""`flaky` was violated on both sides, on at least one not in every trial; or was before in some trials only, and too few were played
-since to tell that it is gone. `undecided` was violated before, and no trial since has decided it."""
-Phase = Literal["conformance", "faults", "recovery"]
-"""Of a scenario: nothing is done to the server; something is; its server dies or restarts."""
-Judgement = Literal["PASS", "PASS WITH ISSUES", "FAIL", "PARTIAL"]
-Answer = Literal["yes", "partially", "no", "not shown"]
-
-EXIT: Mapping[Judgement, int] = {"PASS": 0, "PASS WITH ISSUES": 0, "FAIL": 1, "PARTIAL": 2}
 HIDDEN = 0.05
 """A violation is fixed when the chance that it stayed away by chance is at most this."""
-
-
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a comparison: never changed once it is made."""
-
-
-class Side(Facts, frozen=True, kw_only=True):
-    """One side. `name` is how it was asked for, `folder` where its result lies (histories are relative to it)."""
-
-    name: str
-    target: str
-    client: str
-    seed: int
-    trials: int
-    duration_s: float
-    folder: str = ""
-    versions: dict[str, str] = {}
-
-
-class Sighting(Facts, frozen=True, kw_only=True):
-    """What one side shows of a guarantee in a scenario: violated in this way in `violated` of the `judged` trials that decided it.
-    `verdict` stands for them (one that is violated so, else one that holds, else any; null when there is none), `history` is its
-    trial's."""
-
-    violated: int
-    judged: int
-    verdict: VerdictResult | None = None
-    history: str = ""
-
-
-class Finding(Facts, frozen=True, kw_only=True):
-    """A violation of one side or of both. `closes`: it is new, decides, and is not known."""
-
-    change: Change
-    guarantee: str
-    level: Level
-    scenario: str
-    signature: str
-    base: Sighting
-    candidate: Sighting
-    closes: bool = False
-
-    @property
-    def called(self) -> str:
-        """`events.tail[stream-lag]`."""
-        return cell(self.guarantee, self.scenario)
-
-
-class Played(Facts, frozen=True, kw_only=True):
-    """A scenario on one side: how its verdicts came out (by outcome), and the faults and lives of one of its trials."""
-
-    trials: int
-    failed: int
-    outcomes: dict[str, int]
-    command: str
-    faults: tuple[FaultResult, ...] = ()
-    lives: tuple[LifeResult, ...] = ()
-
-
-class ScenarioComparison(Facts, frozen=True, kw_only=True):
-    """A scenario that was played on both sides."""
-
-    scenario: str
-    summary: str
-    phase: Phase
-    base: Played
-    candidate: Played
-
-
-class Unverified(Facts, frozen=True, kw_only=True):
-    """What could not be verified, why, and how to. `weighs`: a violation that the change brought might hide there."""
-
-    what: str
-    why: str
-    how: str
-    weighs: bool = False
-
-
-class Comparison(Facts, frozen=True, kw_only=True):
-    """Before and after. `says` is one sentence; `answer` is empty where no goal was stated, `proofs` are the findings it rests on."""
-
-    schema: int = COMPARISON_VERSION
-    tailproof: str
-    verdict: Judgement
-    exit_code: int
-    says: str
-    goal: str = ""
-    answer: Answer | Literal[""] = ""
-    proofs: tuple[Finding, ...] = ()
-    checks: str = ""
-    """What somebody else says of the change: the CI, its tests."""
-    fail_on: FailOn = "must"
-    base: Side
-    candidate: Side
-    scenarios: tuple[ScenarioComparison, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    unverified: tuple[Unverified, ...] = ()
-
-    def of(self, *changes: Change) -> list[Finding]:
-        """The findings of these changes."""
-        return [finding for finding in self.findings if finding.change in changes]
 
 
 def compare(
@@ -158,7 +54,7 @@ def compare(
     both = [name for name in _names(after) if name in _names(before)]
     findings = tuple(_findings(before, after, both))
     unverified = tuple(_unverified(before, after, both, findings))
-    proofs = tuple(_proofs(goal, findings))
+    proofs = tuple(_proofs(goal, findings, (before, after)))
     answer = _answer(proofs) if goal else ""
     verdict = _verdict(findings, unverified, answer, compared=bool(both))
     return Comparison(
@@ -395,10 +291,20 @@ def _not_run(before: Result, after: Result) -> Iterator[Unverified]:
 # -- the verdict ------------------------------------------------------------------------------------------------------------------
 
 
-def _proofs(goal: str, findings: Sequence[Finding]) -> list[Finding]:
-    """The findings that the goal is about: those whose guarantee or scenario its text names; all, if it names none."""
-    named = [one for one in findings if one.guarantee in goal or one.scenario in goal]
-    return named or list(findings)
+def _proofs(goal: str, findings: Sequence[Finding], sides: Iterable[Result]) -> list[Finding]:
+    """The findings that the goal is about: if its text names guarantees or scenarios those of them, else all."""
+    judged = [(trial.scenario, verdict.guarantee) for side in sides for trial, verdict in side.judged()]
+    scenarios = {scenario for scenario, _ in judged if _named(scenario, goal)}
+    guarantees = {guarantee for _, guarantee in judged if _named(guarantee, goal)}
+    return [
+        one
+        for one in findings
+        if (not scenarios or one.scenario in scenarios) and (not guarantees or one.guarantee in guarantees)
+    ]
+
+
+def _named(word: str, text: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w-])", text) is not None
 
 
 def _answer(proofs: Sequence[Finding]) -> Answer:
