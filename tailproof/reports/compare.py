@@ -11,7 +11,7 @@ before and still is does not speak against the change.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -34,9 +34,7 @@ from tailproof.reports.comparison import (
 )
 from tailproof.reports.gate import DECIDES
 from tailproof.reports.result import Result, TrialResult
-
-HIDDEN = 0.05
-"""A violation is fixed when the chance that it stayed away by chance is at most this."""
+from tailproof.reports.unverified import HIDDEN, hidden, scenarios_of, unverified
 
 
 def compare(
@@ -51,17 +49,17 @@ def compare(
 ) -> Comparison:
     """Compare what both sides played of the scenarios that match a glob. What makes a violation close is `candidate.gate.fail_on`."""
     before, after = (_chosen(result, scenarios) for result in (base, candidate))
-    both = [name for name in _names(after) if name in _names(before)]
+    both = [name for name in scenarios_of(after) if name in scenarios_of(before)]
     findings = tuple(_findings(before, after, both))
-    unverified = tuple(_unverified(before, after, both, findings))
+    open_ = tuple(unverified(before, after, both, findings))
     proofs = tuple(_proofs(goal, findings, (before, after)))
     answer = _answer(proofs) if goal else ""
-    verdict = _verdict(findings, unverified, answer, compared=bool(both))
+    verdict = _verdict(findings, open_, answer, compared=bool(both))
     return Comparison(
         tailproof=candidate.tailproof,
         verdict=verdict,
         exit_code=EXIT[verdict],
-        says=_sentence(both, findings, unverified),
+        says=_sentence(both, findings, open_),
         goal=goal,
         answer=answer,
         proofs=proofs,
@@ -71,7 +69,7 @@ def compare(
         candidate=_side(after, names[1], folders[1]),
         scenarios=tuple(_scenario(name, before, after) for name in both),
         findings=findings,
-        unverified=unverified,
+        unverified=open_,
     )
 
 
@@ -79,10 +77,6 @@ def _chosen(result: Result, globs: Sequence[str]) -> Result:
     trials = tuple(trial for trial in result.trials if any(fnmatchcase(trial.scenario, glob) for glob in globs))
     not_run = tuple(one for one in result.not_run if any(fnmatchcase(one.scenario, glob) for glob in globs))
     return msgspec.structs.replace(result, trials=trials, not_run=not_run)
-
-
-def _names(result: Result) -> list[str]:
-    return list(dict.fromkeys(trial.scenario for trial in result.trials))
 
 
 def _side(result: Result, name: str, folder: str) -> Side:
@@ -161,19 +155,6 @@ def _change(base: Sighting, candidate: Sighting) -> Change:
     return "fixed" if hidden(base, candidate) <= HIDDEN else "flaky"
 
 
-def hidden(base: Sighting, candidate: Sighting) -> float:
-    """The chance that what occurred as often as before stays away in all trials of the candidate."""
-    return float((1 - base.violated / base.judged) ** candidate.judged)
-
-
-def enough(base: Sighting) -> int:
-    """So many trials without it show that it is gone."""
-    trials = 1
-    while (1 - base.violated / base.judged) ** trials > HIDDEN:
-        trials += 1
-    return trials
-
-
 # -- scenarios ----------------------------------------------------------------------------------------------------------------
 
 
@@ -217,77 +198,6 @@ def _command(trials: Sequence[TrialResult]) -> str:
     return f"tailproof check {words}{repeated}"
 
 
-# -- what could not be verified -------------------------------------------------------------------------------------------------
-
-
-def _unverified(
-    before: Result, after: Result, both: Sequence[str], findings: Sequence[Finding]
-) -> Iterator[Unverified]:
-    if not both:
-        yield Unverified(
-            what="anything",
-            why="no scenario was played on both sides",
-            how="play the same scenarios on both (`--scenario`)",
-            weighs=True,
-        )
-    for doubt in after.gate.doubts:
-        yield Unverified(what="the candidate", why=doubt, how="repair what failed and compare again", weighs=True)
-    for finding in findings:
-        if finding.change == "undecided":
-            verdict = finding.candidate.verdict
-            why = verdict.says if verdict else "the candidate did not judge it"
-            yield Unverified(
-                what=f"that {finding.called} {finding.signature} is fixed",
-                why=why,
-                how="play the scenario again, more often (`--repetitions`)",
-                weighs=True,
-            )
-        elif finding.change == "flaky" and not finding.candidate.violated:
-            yield Unverified(
-                what=f"that {finding.called} {finding.signature} is fixed",
-                why=f"it occurred in {finding.base.violated} of {finding.base.judged} trials before, so that it may have stayed away "
-                f"by chance in {finding.candidate.judged}",
-                how=f"play it {enough(finding.base)} times (`--repetitions {enough(finding.base)}`)",
-            )
-    yield from _one_sided(before, after, both)
-    for doubt in before.gate.doubts:
-        yield Unverified(what="what was before", why=doubt, how="repair what failed and compare again")
-    yield from _not_run(before, after)
-
-
-def _one_sided(before: Result, after: Result, both: Sequence[str]) -> Iterator[Unverified]:
-    deciding = DECIDES[after.gate.fail_on]
-    for name in _names(before):
-        if name not in both:
-            why = _why_not_run(after, name) or "only the base has played it"
-            yield Unverified(what=name, why=why, how="play it with the candidate, too", weighs=True)
-    for name in _names(after):
-        if name not in both:
-            open_ = [
-                verdict.guarantee
-                for trial, verdict in after.judged()
-                if trial.scenario == name and verdict.violated and verdict.level in deciding
-            ]
-            found = f"; violated there: {', '.join(dict.fromkeys(open_))}" if open_ else ""
-            why = (_why_not_run(before, name) or "only the candidate has played it") + found
-            yield Unverified(what=name, why=why, how="play it with the base, too", weighs=bool(open_))
-
-
-def _why_not_run(result: Result, scenario: str) -> str:
-    return next((one.reason for one in result.not_run if one.scenario == scenario and one.guarantee is None), "")
-
-
-def _not_run(before: Result, after: Result) -> Iterator[Unverified]:
-    """What neither side could play, once for each reason."""
-    reasons: dict[str, list[str]] = {}
-    played = {*_names(before), *_names(after)}
-    for one in after.not_run:
-        if one.guarantee is None and one.scenario not in played and one.scenario not in reasons.get(one.reason, []):
-            reasons.setdefault(one.reason, []).append(one.scenario)
-    for reason, names in reasons.items():
-        yield Unverified(what=", ".join(names), why="neither side can play it", how=reason)
-
-
 # -- the verdict ------------------------------------------------------------------------------------------------------------------
 
 
@@ -318,16 +228,16 @@ def _answer(proofs: Sequence[Finding]) -> Answer:
 
 
 def _verdict(
-    findings: Sequence[Finding], unverified: Sequence[Unverified], answer: Answer | Literal[""], *, compared: bool
+    findings: Sequence[Finding], unproven: Sequence[Unverified], answer: Answer | Literal[""], *, compared: bool
 ) -> Judgement:
     if any(one.closes for one in findings) or answer == "no":
         return "FAIL"
-    if not compared or answer == "not shown" or any(one.weighs for one in unverified):
+    if not compared or answer == "not shown" or any(one.weighs for one in unproven):
         return "PARTIAL"
     return "PASS WITH ISSUES" if any(one.change != "fixed" for one in findings) else "PASS"
 
 
-def _sentence(both: Sequence[str], findings: Sequence[Finding], unverified: Sequence[Unverified]) -> str:
+def _sentence(both: Sequence[str], findings: Sequence[Finding], unproven: Sequence[Unverified]) -> str:
     words: Mapping[Change, Callable[[int], str]] = {
         "fixed": lambda n: f"{_violations(n)} fixed",
         "new": lambda n: f"{_violations(n)} new",
@@ -337,11 +247,13 @@ def _sentence(both: Sequence[str], findings: Sequence[Finding], unverified: Sequ
     }
     counts = {change: sum(one.change == change for one in findings) for change in words}
     said = [words[change](count) for change, count in counts.items() if count]
+    if blind := sum(one.change == "new" and not one.base.judged for one in findings):
+        said = [f"{one} ({blind} of them could not be decided before)" if " new" in one else one for one in said]
     if not counts["new"]:
         said.append("nothing is new" if said else "nothing is violated, before or after")
     scenarios = "1 scenario" if len(both) == 1 else f"{len(both)} scenarios"
-    open_ = " (not all could be verified)" if any(one.weighs for one in unverified) else ""
-    return f"{scenarios} played before and after the change: {', '.join(said)}{open_}."
+    doubt = " (not all could be verified)" if any(one.weighs for one in unproven) else ""
+    return f"{scenarios} played before and after the change: {', '.join(said)}{doubt}."
 
 
 def _violations(number: int) -> str:

@@ -86,11 +86,23 @@ def _goal(comparison: Comparison) -> Iterator[str]:
 
 def _before_and_after(finding: Finding) -> str:
     name = f"{code(clip(finding.called, _ITEM))} {code(clip(finding.signature, _ITEM))}"
-    return f"{name} is {CHANGES[finding.change]}: {_often(finding.base)} before, {_often(finding.candidate)} after"
+    base, candidate = finding.base, finding.candidate
+    before = f"violated {_often(base)} before" if base.judged else "not decided before"
+    verb = "" if base.judged else "violated "
+    after = f"{verb}{_often(candidate)} after" if candidate.judged else "not decided after"
+    return f"{name} is {CHANGES[finding.change]}: {before}, {after}"
 
 
 def _often(sighting: Sighting) -> str:
-    return f"in {sighting.violated} of {sighting.judged} trials" if sighting.judged else "not decided"
+    return f"in {sighting.violated} of {sighting.judged} trials"
+
+
+def _never(sighting: Sighting) -> str:
+    return f"violated so in none of {_trials(sighting.judged)}" if sighting.judged else "not decided"
+
+
+def _trials(number: int) -> str:
+    return f"{number} trial{'s' if number != 1 else ''}"
 
 
 def _phases(comparison: Comparison) -> str:
@@ -109,7 +121,7 @@ def _environment(comparison: Comparison) -> str:
         f"{code(clip(side.target, _ITEM), cell=True)} with {code(clip(side.client, _ITEM), cell=True)}"
         for side in sides
     )
-    trials = " and ".join(f"{side.trials} in {span(side.duration_s)}" for side in sides)
+    trials = " and ".join(f"{_trials(side.trials)} in {span(side.duration_s)}" for side in sides)
     checks = f"<br>CI and tests: {prose(clip(comparison.checks, _LINE))}" if comparison.checks else ""
     return f"{sign} {said}, {trials}{checks}"
 
@@ -143,7 +155,12 @@ def _issues(comparison: Comparison) -> Iterator[Section]:
     yield Section(head="### Issues\n\n" + "\n".join(shown), importance=0)
     if more := lines[len(shown) :]:
         yield Section(
-            head=fold(f"{len(more)} more issues"), items=more, foot=FOLD_END, between="\n", noun="issues", importance=2
+            head=fold(f"{len(more)} more issues").rstrip() + "\n",
+            items=more,
+            foot=FOLD_END,
+            between="\n",
+            noun="issues",
+            importance=2,
         )
 
 
@@ -186,6 +203,8 @@ def _verifications(comparison: Comparison) -> Iterator[Section]:
         findings = [one for one in comparison.findings if one.scenario == scenario.scenario]
         (changed if findings else same).append((scenario, findings))
     if changed:
+        order = list(CHANGES)
+        changed.sort(key=lambda one: min(order.index(finding.change) for finding in one[1]))
         yield Section(
             head="### Functional verification",
             items=[_verification(comparison, scenario, findings) for scenario, findings in changed],
@@ -210,7 +229,7 @@ def _verification(comparison: Comparison, scenario: ScenarioComparison, findings
     said = ", ".join(f"{number} {CHANGES[change]}" for change, number in counts.items() if number)
     return "\n\n".join(
         (
-            fold(f"{clip(scenario.scenario, _ITEM)}: {said}"),
+            fold(f"{clip(scenario.scenario, _ITEM)}: {said}").rstrip(),
             prose(clip(scenario.summary, _SENTENCE)),
             "**Step 1: before the change**",
             *_step(comparison.base, scenario.base, [(one, one.base) for one in findings]),
@@ -241,7 +260,7 @@ def _output(side: Side, played: Played, sightings: Sequence[tuple[Finding, Sight
             yield f"{finding.guarantee}: not judged"
             continue
         how = f"violated, {verdict.signature}" if verdict.outcome is Outcome.VIOLATED else str(verdict.outcome)
-        yield f"{finding.guarantee}: {how}, {_often(sighting)}"
+        yield f"{finding.guarantee}: {how} ({_often(sighting) if sighting.violated else _never(sighting)})"
         yield f"  {clip(verdict.says, _SENTENCE)}"
         for title, items in (("expected", verdict.expected), ("seen", verdict.seen)):
             if verdict.outcome is Outcome.VIOLATED and items:
@@ -293,7 +312,7 @@ def _counts(played: Played) -> str:
     failed = f" · {played.failed} failed" if played.failed else ""
     words = {Outcome.VIOLATED: "violated", Outcome.INCONCLUSIVE: "inconclusive", Outcome.HOLDS: "hold"}
     said = [f"{number} {word}" for outcome, word in words.items() if (number := played.outcomes.get(outcome))]
-    return f"{' · '.join(said) or 'nothing judged'} in {played.trials} trial{'s' if played.trials > 1 else ''}{failed}"
+    return f"{' · '.join(said) or 'nothing judged'} in {_trials(played.trials)}{failed}"
 
 
 def _unverified(comparison: Comparison) -> Iterator[Section]:
