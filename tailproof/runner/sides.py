@@ -101,6 +101,7 @@ def compared(asked: Asked, say: Callable[[str], object]) -> Comparison:
         checks=asked.checks,
         scenarios=sorted(planned) or asked.scenarios or ("*",),
     )
+    asked.out.mkdir(parents=True, exist_ok=True)
     markdown_compare.write(comparison, asked.out / out_dir.COMPARE_REPORT)
     json.write_comparison(comparison, asked.out / out_dir.COMPARE_DATA)
     return comparison
