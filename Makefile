@@ -1,6 +1,6 @@
 # The two commands of a fresh clone are `make check` and `make test`; both set up what they need, see docker/needs.sh.
 .DEFAULT_GOAL := check
-.PHONY: check test lint bench locks schemas clean setup
+.PHONY: check test lint bench locks schemas page clean setup
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,6 +45,9 @@ locks: setup
 
 schemas: setup
 	@$(BIN)/python -m tailproof.schemas
+
+page: setup
+	@cd reports/html && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent check && npm run --silent build
 
 clean: setup
 	@$(BIN)/tailproof clean

@@ -13,7 +13,7 @@ goal=$1 bin=$2
 # The order in which it is brought. Names are the doctor's.
 case $goal in
     check) needs="git tmux faketime toxiproxy server-python" ;;
-    test) needs="git tmux faketime toxiproxy server-python node mmdebstrap engine" ;;
+    test) needs="git tmux faketime toxiproxy server-python node chromium mmdebstrap engine" ;;
     *) echo "docker/needs.sh: check or test, not $goal" >&2; exit 64 ;;
 esac
 
@@ -23,7 +23,7 @@ missing() { # missing NEED...: a line for each that is not here, NEED|what it is
 
 packages_of() {
     case $1 in
-        git | tmux) echo "$1" ;;
+        git | tmux | chromium) echo "$1" ;;
         node) echo "nodejs npm" ;;
         faketime) echo "libfaketime" ;;
         mmdebstrap) echo "mmdebstrap debian-archive-keyring" ;;

@@ -20,6 +20,7 @@ from tailproof.provision.base_image import NoMmdebstrap
 NEEDS = {
     "engine": ("engine", "a Docker engine"),
     "node": ("node", "Node.js with npm"),
+    "chromium": ("chromium", "Chromium"),
     "release": ("server-python", "a real release of an agent server in its own environment"),
     "tmux": ("tmux", "tmux"),
     "git": ("git", "git"),
@@ -33,7 +34,7 @@ NO_SKIPS = "TAILPROOF_NO_SKIPS"
 
 _PROPERTY = "tailproof-lacks"
 
-MADE_ONCE = ("reference_check", "matrix", "woken", "violated", "hostile_checks")
+MADE_ONCE = ("browser", "reference_check", "matrix", "woken", "violated", "hostile_checks")
 """Fixtures that many tests share: with pytest-xdist all tests of one of them go to one process, where it is made once."""
 
 _OBITUARIES = pytest.StashKey[list[str]]()

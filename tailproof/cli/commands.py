@@ -125,7 +125,17 @@ def main(context: click.Context) -> None:
     metavar="N",
     help="So many inconclusive verdicts do not leave the gate unknown; errors, unproven faults and blind witnesses always do.",
 )
+@click.option("--keep", is_flag=True, help="Compress the histories, to be kept for long; all commands read them.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be run, what would not and why, and how long it takes; run nothing."
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["plain", "rich", "json"]),
+    help="A line for each trial, a picture that moves, or run events as lines of JSON on standard output [default: what the terminal can].",
+)
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML.")
+@click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one HTML file.")
 @click.option("--alluredir", type=click.Path(file_okay=False), help="Write Allure results.")
 @acts_on_errors
 def check(targets: Sequence[str], **asked: Any) -> NoReturn:
@@ -135,11 +145,15 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     from tailproof import resources
     from tailproof.runner.outputs import check_scratch
 
-    for name in ("out", "junit", "alluredir"):
+    for name in ("out", "junit", "html", "alluredir"):
         if asked[name] == "":
             raise click.UsageError(f"--{name} is empty: name a place, or leave it out")
     if asked["shard"] == "":
         raise click.UsageError("--shard is empty: name a part as 1/4, or leave it out")
+    if asked["dry_run"]:
+        from tailproof.runner.dry_run import foretell
+
+        sys.exit(foretell(targets, asked, width=shutil.get_terminal_size().columns, echo=say))
     check_scratch()
     options = {
         "--tier": asked["tier"],
@@ -152,11 +166,15 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
         "--fail-on": asked["fail_on"],
         "--allow-inconclusive": asked["allow_inconclusive"],
         "--junit-xml": asked["junit"],
+        "--html-page": asked["html"],
         "--alluredir": asked["alluredir"],
     }
     arguments = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]
     for name, words in (("target", targets), ("client", asked["clients"]), ("scenario", asked["scenarios"])):
         arguments += [f"--{name}={word}" for word in words]
+    arguments += ["--keep"] if asked["keep"] else []
+    moves = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+    arguments += [f"--progress={asked['progress'] or ('rich' if moves else 'plain')}"]
     # Trials side by side are the supervisor's business; one process is enough to judge them.
     arguments += [f"--parallel={asked['workers']}"]
     if asked["ca"]:
@@ -174,7 +192,7 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
         "console_output_style=classic",
     ]
     suites = resources.folder("suites")
-    code = pytest.main([str(suites), f"--rootdir={suites}", "-c", os.devnull, "--live", *quiet, *arguments])
+    code = pytest.main([str(suites), f"--rootdir={suites}", "-c", os.devnull, *quiet, *arguments])
     sys.exit(EXIT_USAGE if code == pytest.ExitCode.USAGE_ERROR else int(code))
 
 
@@ -194,17 +212,46 @@ def judge(history: Path, globs: Sequence[str], baseline: Path | None, *, compare
 
 
 @main.command()
+@click.argument("history", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("address")
+@acts_on_errors
+def show(history: Path, address: str) -> None:
+    """Print the record ADDRESS (wire:81) of a saved HISTORY (a directory), and those around it in short."""
+    from tailproof.runner.show import show as shown
+
+    say(shown(history, address))
+
+
+@main.command()
 @click.argument("what", type=click.Path(exists=True, path_type=Path), metavar="RESULT|HISTORY")
+@click.argument("cards", nargs=-1, metavar="[CARD]...")
 @click.option("--trials", type=click.IntRange(1, 1000), default=3, show_default=True, help="How often to try.")
 @click.option("-n", "workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Trials side by side.")
 @click.option("--out", default="tailproof-results/repro", show_default=True, metavar="DIR")
+@click.option(
+    "--necessity",
+    is_flag=True,
+    help="Also without the fault, and with it one point earlier and later; RESULT and its report then tell.",
+)
 @acts_on_errors
-def repro(what: Path, trials: int, workers: int, out: str) -> NoReturn:
+def repro(what: Path, cards: Sequence[str], trials: int, workers: int, out: str, *, necessity: bool) -> NoReturn:
     """Run the violated trials of RESULT (result.json) or HISTORY again, with the same scenario, seed, target and client, and say in how
-    many of n trials each violation came back."""
+    many of n trials each violation came back.
+
+    CARD picks violations: 'events.tail[stream-lag]', or a guarantee or a trial alone. A script that was the client is run as it
+    travelled with the history."""
     from tailproof.runner.repro import reproduce
 
-    sys.exit(reproduce(what, trials=trials, parallel=workers, out=Path(out).resolve(), echo=say))
+    code = reproduce(
+        what,
+        cards=cards,
+        trials=trials,
+        parallel=workers,
+        out=Path(out).resolve(),
+        necessity=necessity,
+        echo=say,
+    )
+    sys.exit(code)
 
 
 @main.command("list")

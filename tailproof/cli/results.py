@@ -170,7 +170,24 @@ def compare(**asked: Any) -> NoReturn:
     sys.exit(comparison.exit_code)
 
 
-COMMANDS = (gate, merge, compare, baseline)
+@click.command()
+@click.argument("result", type=click.Path(exists=True, path_type=Path))
+@click.option("--sarif", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="The findings as SARIF.")
+@click.option(
+    "--perfetto",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Each trial as a Perfetto trace; the histories must lie beside the result.",
+)
+@acts_on_errors
+def export(result: Path, sarif: Path | None, perfetto: Path | None) -> None:
+    """Write RESULT (a result.json or its directory) in the formats of other tools."""
+    from tailproof.runner import export as writer
+
+    writer.export(result, to_sarif=sarif, traces=perfetto, echo=say)
+
+
+COMMANDS = (gate, merge, compare, baseline, export)
 
 
 def _asked(*, baseline: Path | None, **asked: Any) -> Any:

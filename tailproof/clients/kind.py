@@ -75,5 +75,7 @@ class Kind:
     """What a word means for a target; the word itself without one."""
     recipe: Recipe | None = None
     """Its clients are releases of this; of one in the Python package index `newest` is one of them."""
+    file: Callable[[str], Path | None] = lambda what: None
+    """The file of the user's that a client of this kind is: it travels with the history, so that the trial can be run again elsewhere."""
     is_the_targets: Callable[[str], bool] = lambda what: False
     """What the word means depends on the release of the target."""

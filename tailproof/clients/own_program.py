@@ -35,4 +35,4 @@ def _make(word: str, plan: ClientPlan) -> Client:
     )
 
 
-PROGRAM = Kind(form=FORM, check=_check, prepare=_prepare, make=_make)
+PROGRAM = Kind(form=FORM, check=_check, prepare=_prepare, make=_make, file=place_of)

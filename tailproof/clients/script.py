@@ -308,4 +308,4 @@ def _make(word: str, plan: ClientPlan) -> ScriptClient:
     return ScriptClient(place_of(word), plan)
 
 
-SCRIPT = Kind(form=FORM, check=_check, prepare=_prepare, make=_make)
+SCRIPT = Kind(form=FORM, check=_check, prepare=_prepare, make=_make, file=place_of)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.plan import GRACE_S
+from tailproof.outgoing.visible import program_of
 from tailproof.targets.target import Place, Scope
 
 DEAD_S = 15.0
@@ -72,7 +73,8 @@ class Kill:
     def verify(self, stage: Stage) -> Proof:
         """The process that was the server before is gone, as the kernel or the engine tells it."""
         stage.server.wait_dead(stage.budget.part(DEAD_S))
-        survivors = list(stage.server.survivors())
+        # Their whole commands stand in the record of the life that ended.
+        survivors = [program_of(command) for command in stage.server.survivors()]
         alive = stage.server.alive()
         # A server that was dead before did not die of this.
         killed = self._pid > 0 and not alive and self._lives == (2 if self.options.again else 1)

@@ -34,11 +34,13 @@ def key(history: History) -> Verdict:
     judged = [knock for knock in history.knocks if knock.key != "right" and not knock.open and not knock.cut]
     served = [knock for knock in judged if _served(knock)]
     if served:
-        first = served[0]
+        # What it serves when it has its key is worse than what it serves before.
+        worst = [knock for knock in served if not knock.dormant] or served
+        first = worst[0]
         state = "before it was initialised" if first.dormant else "although it needs the key"
         return violated(
             f"the server served {_door(first)} to {_who(first)}, {state} ({len(served)} of {len(judged)} requests were served)",
-            signature=f"{'dormant-' if first.dormant else ''}{first.door}-served-with-{_which(served)}",
+            signature=f"{'dormant-' if first.dormant else ''}{first.door}-served-with-{_which(worst)}",
             expected=["401 or 403, or a close with 4001"],
             seen=[f"{_door(knock)} {_who(knock)}: {knock.code}" for knock in served],
             evidence=[at(knock, f"{_door(knock)} {_who(knock)}: {knock.code}, {knock.size} bytes") for knock in served],

@@ -9,6 +9,8 @@ from tailproof.incoming.files import begins
 from tailproof.outgoing.atomic import is_aside
 
 HEADER = "header.json"
+CLIENT = "client"
+"""The folder of a history that holds the file that its client was, where it was a file of the user's."""
 _HEADER = re.compile(rb'\{\s*("schema":\s*\d+,\s*)?"trial":\s*"[^"]*",\s*"scenario":\s*"')
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from io import FileIO
 from pathlib import Path
 from typing import Any, Union, get_args
 
 import msgspec
 
+from tailproof.history.archive import Readable, opened, record_files
 from tailproof.history.records import AnyRecord
 from tailproof.history.server_records import Event, WholeEvent
-from tailproof.incoming import BadInput, files
+from tailproof.incoming import BadInput
 from tailproof.incoming.limits import DAMAGED, LINE_BYTES, RECORD_BYTES, RECORDS
 
 CHUNK_BYTES = 1 << 18
@@ -34,7 +34,7 @@ def batches(directory: Path, damaged: list[str]) -> Iterator[Sequence[Any]]:
     """The records of all files below `directory`, many at once. Where lines are damaged is added to `damaged`. Raises HistoryError."""
     known: dict[str, Event] = {}
     records = 0
-    for path in sorted(directory.glob("*.jsonl")):
+    for name, path in record_files(directory).items():
         number = 1
         for chunk in _chunks(path):
             torn = len(damaged)
@@ -42,7 +42,7 @@ def batches(directory: Path, damaged: list[str]) -> Iterator[Sequence[Any]]:
                 str(chunk, "utf-8")  # the decoder passes over names that it does not know
                 batch = _LINES.decode_lines(chunk)
             except _BROKEN:
-                batch = list(_one_by_one(bytes(chunk), path, number, damaged))
+                batch = list(_one_by_one(bytes(chunk), path.with_name(name), number, damaged))
             _share(batch, known)
             yield batch
             records += len(batch)
@@ -57,7 +57,7 @@ def _chunks(path: Path) -> Iterator[memoryview]:
     A chunk is only good until the next one is asked for: all of them stand in one buffer, since a fresh one for each costs
     more than decoding it.
     """
-    with files.open_regular(path) as file:
+    with opened(path) as file:
         buffer, filled = bytearray(CHUNK_BYTES), 0
         while read := file.readinto(memoryview(buffer)[filled:]):
             filled += read
@@ -75,7 +75,7 @@ def _chunks(path: Path) -> Iterator[memoryview]:
             yield memoryview(buffer)[:filled]
 
 
-def _after_this_line(file: FileIO, buffer: bytearray, path: Path) -> int:
+def _after_this_line(file: Readable, buffer: bytearray, path: Path) -> int:
     """Read on to the end of the line; `buffer` then begins with what follows it, so many bytes. Raises HistoryError: too far away."""
     passed = 0
     while read := file.readinto(buffer):

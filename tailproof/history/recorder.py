@@ -19,10 +19,10 @@ from typing import IO, Any, Self
 import msgspec
 
 from tailproof.history.access_records import Canary
-from tailproof.history.directory import HEADER
+from tailproof.history.directory import CLIENT, HEADER
 from tailproof.history.header import Header
 from tailproof.history.record import Record
-from tailproof.history.records import End
+from tailproof.history.records import End, Note
 from tailproof.history.server_records import WholeEvent
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.outgoing.masking import MARK, Masker, marks_in
@@ -232,6 +232,20 @@ class Recorder:
         except OSError as error:
             self._fail("payloads", error)
         return event
+
+    def keep_client(self, file: Path, source: bytes, mode: int) -> None:
+        """Keep the file that the client is, so that whoever has the history can run the trial again. One that holds a secret stays where
+        it is, and a note says so."""
+        if self.masker.raw(source) is not source:
+            self.witness(TRIAL).write(Note(f"{file.name} is not kept with the history: it holds a secret"))
+            return
+        place = self.directory / CLIENT
+        try:
+            place.mkdir(exist_ok=True)
+            write_atomically(place / file.name, source)
+            (place / file.name).chmod(mode)
+        except OSError as error:
+            self._fail("client", error)
 
     def write_header(self) -> None:
         """Write `header.json` anew, for what becomes known while the trial runs (versions, digests)."""

@@ -101,6 +101,12 @@ def place_of(word: str) -> Path:
         return Path(word).absolute()
 
 
+def from_here(path: Path) -> str:
+    """How a path is shown: as a person types it in the working directory, and whole only when it does not lie below that."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def lies_below(directory: Path, name: str) -> bool:
     """Whether a name that somebody else chose stays below `directory`, links followed."""
     try:

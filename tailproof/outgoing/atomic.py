@@ -10,13 +10,18 @@ from pathlib import Path
 
 def write_atomically(path: Path, content: bytes | bytearray) -> None:
     """Write a file so that nobody ever sees half of it. Raises OSError; what was there before is still there then."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    aside = aside_of(path)
     try:
         aside.write_bytes(content)
         aside.replace(path)
     except OSError:
         aside.unlink(missing_ok=True)
         raise
+
+
+def aside_of(path: Path) -> Path:
+    """Where a file is written that shall become `path`: beside it, under a name of this thread."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
 
 
 def is_aside(name: str, of: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import PurePosixPath
 
 CUT = "…"
 """Stands where something was cut off."""
@@ -32,6 +33,11 @@ def clip(text: str, limit: int) -> str:
     """At most `limit` characters of visible text; what is cut off is marked. The whole of a long text is not looked at."""
     shown = visible(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + CUT
+
+
+def program_of(command: str) -> str:
+    """`tmux` of a command line, whose arguments fill screens and name places of a machine."""
+    return PurePosixPath(command.split(maxsplit=1)[0]).name if command.split() else ""
 
 
 def _shown(char: str) -> str:

@@ -21,7 +21,7 @@ def examples(directory: Path) -> dict[Path, bytes]:
         directory / "result.json": json.encode(result),
         directory / "before.json": json.encode(before),
         directory / "report.md": markdown.render(result, base=before).encode(),
-        directory / "terminal.txt": terminal.render(result, files=files).encode(),
+        directory / "terminal.txt": terminal.render(result, folder="out", files=files).encode(),
     }
 
 

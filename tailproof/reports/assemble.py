@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -18,6 +17,7 @@ from tailproof.history.plan import planned_acts, planned_faults
 from tailproof.history.reader import History
 from tailproof.history.record import Record
 from tailproof.history.records import Act, Fault, Life
+from tailproof.outgoing.visible import program_of
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.gate import decide
 from tailproof.reports.result import (
@@ -36,6 +36,7 @@ from tailproof.reports.result import (
     WitnessResult,
 )
 from tailproof.reports.times import times_of
+from tailproof.reports.words import repro_command
 
 V = TypeVar("V")
 
@@ -45,14 +46,13 @@ def trial_result(
     verdicts: Iterable[tuple[Guarantee, Verdict]],
     *,
     history_path: str,
-    repro_path: str | None = None,
     baseline: Baseline | None = None,
     error: str | None = None,
     pair: str = "",
 ) -> TrialResult:
     """One trial as its history and its verdicts tell it.
 
-    `history_path` is relative to the file of the result; `repro_path` is what a person types, where that differs. Summary,
+    `history_path` is relative to the file of the result. Summary,
     family and tier come from the scenario in the header, `pair` from a check of several.
     """
     header = history.header
@@ -72,9 +72,7 @@ def trial_result(
         phases=_phases(history, clock),
         faults=_faults(history, clock),
         lives=_lives(history, clock),
-        verdicts=tuple(
-            _verdict(guarantee, verdict, header, clock, repro_path or history_path) for guarantee, verdict in verdicts
-        ),
+        verdicts=tuple(_verdict(guarantee, verdict, header, clock, history_path) for guarantee, verdict in verdicts),
         error=error,
         witnesses=_witnesses(history),
         release=header.versions.get("server", ""),
@@ -179,6 +177,10 @@ class Clock:
         """Negative for what a witness saw before the first record."""
         return round((t_ns - self._first) / 1e9, 3)
 
+    def ms(self, t_ns: int) -> float:
+        """The same in milliseconds, to a tenth."""
+        return round((t_ns - self._first) / 1e6, 1)
+
     @property
     def duration_s(self) -> float:
         """From the first record to the last."""
@@ -195,23 +197,33 @@ def _phases(history: History, clock: Clock) -> tuple[PhaseResult, ...]:
 
 def _faults(history: History, clock: Clock) -> tuple[FaultResult, ...]:
     """Those that were planned, acts behind faults, and whatever else was done; one that left no record never happened."""
-    planned = {one.id: (one.name, False) for one in planned_faults(history.header)}
-    planned |= {one.id: (one.name, True) for one in planned_acts(history.header)}
+    planned = {one.id: (one.name, False, one.at) for one in planned_faults(history.header)}
+    planned |= {one.id: (one.name, True, one.at) for one in planned_acts(history.header)}
     by_id: dict[str, list[Fault | Act]] = {identity: [] for identity in planned}
     for fault in history.faults:
         by_id.setdefault(fault.fault, []).append(fault)
     for act in history.acts:
         by_id.setdefault(act.act, []).append(act)
     return tuple(
-        _fault(identity, steps, clock) if steps else _never_injected(identity, *planned[identity])
+        _fault(identity, steps, clock, at=planned[identity][2] if identity in planned else "")
+        if steps
+        else _never_injected(identity, *planned[identity])
         for identity, steps in by_id.items()
     )
 
 
-def _never_injected(identity: str, name: str, act: bool) -> FaultResult:
+def _never_injected(identity: str, name: str, act: bool, at: str) -> FaultResult:
     says = "planned, but the trial never reached its point"
     return FaultResult(
-        fault=identity, name=name, act=act, says=says, scope="", injected_at_s=None, healed_at_s=None, proven=False
+        fault=identity,
+        name=name,
+        act=act,
+        at=at,
+        says=says,
+        scope="",
+        injected_at_s=None,
+        healed_at_s=None,
+        proven=False,
     )
 
 
@@ -226,7 +238,7 @@ def _witnesses(history: History) -> tuple[WitnessResult, ...]:
     )
 
 
-def _fault(identity: str, steps: Sequence[Fault | Act], clock: Clock) -> FaultResult:
+def _fault(identity: str, steps: Sequence[Fault | Act], clock: Clock, *, at: str) -> FaultResult:
     injected = [clock.at(step.t_ns) for step in steps if step.stage in ("injected", "done")]
     healed = [clock.at(step.t_ns) for step in steps if step.stage in ("healed", "ended")]
     verified = [step for step in steps if step.stage in ("proven", "unproven")]
@@ -234,6 +246,7 @@ def _fault(identity: str, steps: Sequence[Fault | Act], clock: Clock) -> FaultRe
         fault=identity,
         name=steps[0].name,
         act=isinstance(steps[0], Act),
+        at=at,
         says=next((step.says for step in reversed(steps) if step.says), ""),
         scope=next((step.scope for step in reversed(steps) if isinstance(step, Fault) and step.scope), ""),
         injected_at_s=injected[0] if injected else None,
@@ -266,7 +279,7 @@ def _life(steps: Sequence[Life], clock: Clock) -> LifeResult:
         exit_code=end.exit_code if end else None,
         oom_killed=any(step.oom_killed for step in steps),
         by_us=end.by_us if end else False,
-        survivors=tuple(dict.fromkeys(command for step in steps for command in step.survivors)),
+        survivors=tuple(program_of(command) for step in steps for command in dict.fromkeys(step.survivors)),
     )
 
 
@@ -277,7 +290,7 @@ def _with_downtime(life: LifeResult, following: Sequence[LifeResult]) -> LifeRes
     return msgspec.structs.replace(life, downtime_s=round(ready - life.ended_at_s, 3))
 
 
-def _verdict(guarantee: Guarantee, verdict: Verdict, header: Header, clock: Clock, repro_path: str) -> VerdictResult:
+def _verdict(guarantee: Guarantee, verdict: Verdict, header: Header, clock: Clock, history_path: str) -> VerdictResult:
     return VerdictResult(
         guarantee=guarantee.id,
         level=guarantee.level,
@@ -296,7 +309,7 @@ def _verdict(guarantee: Guarantee, verdict: Verdict, header: Header, clock: Cloc
             EvidenceResult(witness=pointer.witness, seq=pointer.seq, at_s=clock.at(pointer.t_ns), says=pointer.says)
             for pointer in verdict.evidence
         ),
-        repro=f"tailproof repro {shlex.quote(repro_path)}",
+        repro=repro_command(history_path),
     )
 
 

@@ -44,7 +44,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from tailproof import resources
 from tailproof.guarantees.verdict import Outcome
+from tailproof.incoming.files import from_here
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.reports.result import ExpiredResult, KnownResult, StaleResult, TrialResult, VerdictResult
@@ -217,7 +219,7 @@ class Baseline:
         if mistakes:
             (line, message), *also = sorted(mistakes)
             raise BadFile(path, line, message, also=also)
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        shown = resources.shipped(path) or from_here(path)
         placed = ((f"{shown}:{document.line('known', index)}", entry) for index, entry in enumerate(entries))
         return cls(tuple(placed), day or utc_today())
 

@@ -24,6 +24,7 @@ from tailproof.reports.words import (
     failures,
     frequency,
     grid,
+    necessity,
     not_run,
     part,
     proof,
@@ -85,6 +86,40 @@ def write(result: Result, path: Path, *, base: Result | None = None, limit: int 
     as `render` does."""
     report = Masker(secrets_of_environment()).text(render(result, base=base, limit=limit))
     write_atomically(path, report.encode())
+
+
+def card(
+    result: Result,
+    trial: TrialResult,
+    verdict: VerdictResult,
+    earlier: Mapping[tuple[str, str], str] | None = None,
+) -> str:
+    """One violation as Markdown: promise, what was found, expected and seen, evidence, and the command that repeats it; with `earlier`
+    (verdict -> how it came out) also what it was before."""
+    name = code(cell(verdict.guarantee, trial.called))
+    parts = [
+        f"#### {name} {verdict.level}",
+        f"> {prose(clip(verdict.promise, _SENTENCE))}" + (f" ({_source(verdict.source)})" if verdict.source else ""),
+        f"**Found:** {prose(clip(verdict.says, _SENTENCE))}",
+        "\n".join(f"- {line}" for line in _card_facts(result, trial, verdict)),
+    ]
+    if earlier is not None:
+        parts.append(f"**Before:** {earlier.get((verdict.guarantee, trial.called), _UNJUDGED)}")
+    if verdict.expected or verdict.seen:
+        parts.append(block(_expected_and_seen(verdict)))
+    if verdict.evidence:
+        rows = [
+            table_row((code(f"{e.witness}:{e.seq}", cell=True), f"{e.at_s:.2f} s", prose(clip(e.says, _ITEM))))
+            for e in verdict.evidence[:_ITEMS]
+        ]
+        more = len(verdict.evidence) - len(rows)
+        rows += [table_row(("", "", f"and {more} more in `result.json`"))] if more else []
+        parts.append("\n".join((table_head(("record", "at", "evidence")), *rows)))
+    if tried := necessity(result, trial, verdict):
+        parts.append(f"**Needs the fault?** {prose(clip(tried, _SENTENCE))}")
+    if verdict.repro:
+        parts.append(block([verdict.repro], "sh"))
+    return "\n\n".join(parts)
 
 
 def _asked(result: Result) -> Section:
@@ -196,36 +231,9 @@ def _fault_rows(result: Result, trial: TrialResult) -> Iterator[tuple[str, ...]]
 def _violations(result: Result, base: Result | None) -> Iterator[Section]:
     earlier = _called(base) if base is not None else None
     for wanted, title in (("violated", "Violated"), ("advisory", "Violated (advisory, does not close the gate)")):
-        cards = [_card(result, trial, verdict, earlier) for trial, verdict in failures(result, wanted)]
+        cards = [card(result, trial, verdict, earlier) for trial, verdict in failures(result, wanted)]
         if cards:
             yield Section(head=f"### {title}", items=cards, noun="violations", importance=2)
-
-
-def _card(
-    result: Result, trial: TrialResult, verdict: VerdictResult, earlier: Mapping[tuple[str, str], str] | None
-) -> str:
-    name = code(cell(verdict.guarantee, trial.called))
-    parts = [
-        f"#### {name} {verdict.level}",
-        f"> {prose(clip(verdict.promise, _SENTENCE))}" + (f" ({_source(verdict.source)})" if verdict.source else ""),
-        f"**Found:** {prose(clip(verdict.says, _SENTENCE))}",
-        "\n".join(f"- {line}" for line in _card_facts(result, trial, verdict)),
-    ]
-    if earlier is not None:
-        parts.append(f"**Before:** {earlier.get((verdict.guarantee, trial.called), _UNJUDGED)}")
-    if verdict.expected or verdict.seen:
-        parts.append(block(_expected_and_seen(verdict)))
-    if verdict.evidence:
-        rows = [
-            table_row((code(f"{e.witness}:{e.seq}", cell=True), f"{e.at_s:.2f} s", prose(clip(e.says, _ITEM))))
-            for e in verdict.evidence[:_ITEMS]
-        ]
-        more = len(verdict.evidence) - len(rows)
-        rows += [table_row(("", "", f"and {more} more in `result.json`"))] if more else []
-        parts.append("\n".join((table_head(("record", "at", "evidence")), *rows)))
-    if verdict.repro:
-        parts.append(block([verdict.repro], "sh"))
-    return "\n\n".join(parts)
 
 
 def _source(source: str) -> str:

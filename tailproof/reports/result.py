@@ -42,6 +42,8 @@ class FaultResult(Facts, frozen=True, kw_only=True):
     name: str
     act: bool = False
     """It is no fault: a user or an operator did it."""
+    at: str = ""
+    """The point at which it was planned to land, `tool-running:1`; empty for one that stands in no plan."""
     says: str
     scope: str
     injected_at_s: float | None
@@ -51,8 +53,8 @@ class FaultResult(Facts, frozen=True, kw_only=True):
 
 
 class LifeResult(Facts, frozen=True, kw_only=True):
-    """One life (epoch) of the server. `end` is empty when it was never seen to end; `downtime_s` is the time from that end
-    to the readiness of the next life."""
+    """One life (epoch) of the server. `end` is empty when it was never seen to end; `downtime_s` is the time from that end to the
+    readiness of the next life; `survivors` are programs of it that outlived it."""
 
     epoch: int
     place: str = ""
@@ -96,7 +98,7 @@ class KnownResult(Facts, frozen=True, kw_only=True):
 
 
 class VerdictResult(Facts, frozen=True, kw_only=True):
-    """One guarantee judged on one trial. `repro` is the command that runs the trial again."""
+    """One guarantee judged on one trial. `repro` is the command that runs the trial again, typed where the result lies."""
 
     guarantee: str
     level: Level
@@ -198,6 +200,24 @@ class StaleResult(Facts, frozen=True, kw_only=True):
     guarantee: str
     scenario: str
     signature: str
+
+
+class NecessityResult(Facts, frozen=True, kw_only=True):
+    """How often a violation came back in one variant of its scenario: with the fault as it was, without it, one point earlier or later.
+
+    `scenario` is what its trial is called, `where` tells where the faults of the variant land. It came back in `hits` of `trials`;
+    in `undecided` of them the guarantee was inconclusive or did not apply. `why` says why there is no such variant; then nothing was run.
+    """
+
+    guarantee: str
+    scenario: str
+    signature: str
+    variant: str
+    where: str = ""
+    hits: int = 0
+    trials: int = 0
+    undecided: int = 0
+    why: str = ""
 
 
 class ExpiredResult(Facts, frozen=True, kw_only=True):
@@ -307,6 +327,8 @@ class Result(Facts, frozen=True, kw_only=True):
     cut_off: str = ""
     shard: ShardResult | None = None
     times: TimesResult | None = None
+    necessity: tuple[NecessityResult, ...] = ()
+    """Filled by `tailproof repro RESULT --necessity`."""
     gate: GateResult
 
     def judged(self) -> Iterator[tuple[TrialResult, VerdictResult]]:
@@ -314,6 +336,11 @@ class Result(Facts, frozen=True, kw_only=True):
         for trial in self.trials:
             for verdict in trial.verdicts:
                 yield trial, verdict
+
+    def necessity_of(self, trial: TrialResult, verdict: VerdictResult) -> tuple[NecessityResult, ...]:
+        """What is known of whether this violation needs its fault; empty where nobody has tried."""
+        wanted = (verdict.guarantee, trial.called, verdict.signature)
+        return tuple(one for one in self.necessity if (one.guarantee, one.scenario, one.signature) == wanted)
 
     def frequency(self, trial: TrialResult, guarantee: str, signature: str) -> tuple[int, int]:
         """In how many trials of the same scenario and pair that judged the guarantee it was violated in this way: k of n."""

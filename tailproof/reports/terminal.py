@@ -12,7 +12,7 @@ from rich.text import Text
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.visible import clip, visible
 from tailproof.reports.gate import cell
-from tailproof.reports.result import FailOn, Result, TrialResult, VerdictResult
+from tailproof.reports.result import Result, TrialResult, VerdictResult
 from tailproof.reports.words import (
     STANDINGS,
     asked,
@@ -25,14 +25,15 @@ from tailproof.reports.words import (
     frequency,
     grid,
     met,
+    necessity,
     not_run,
     proof,
     ranges,
+    repro_command,
     several,
     some,
     span,
     spent,
-    standing,
     tally,
     where,
     window,
@@ -55,24 +56,16 @@ _LABEL = 10
 """Width of the column of labels on a card."""
 
 
-def live_line(
-    *, done: int, total: int, scenario: str, phase: str, seconds: float, detail: str = "", width: int = 80
+def render(
+    result: Result,
+    *,
+    folder: str = "",
+    files: Mapping[str, str] | None = None,
+    width: int = 80,
+    color: bool = False,
 ) -> str:
-    """One line of progress of a trial that runs: `[ 3/12] stream-lag  recovering  12.3 s  wire.delay is on`."""
-    line = f"{_progress(done, total)} {scenario}  {phase}  {span(seconds)}  {detail}".rstrip()
-    return clip(line, width)
-
-
-def finished_line(trial: TrialResult, *, done: int, total: int, fail_on: FailOn = "must", width: int = 80) -> str:
-    """One line for a trial that ended: what it gave, and which guarantees were violated."""
-    said = "failed: " + trial.error if trial.error is not None else tally(trial.verdicts, fail_on=fail_on)
-    loud = [v.guarantee for v in trial.verdicts if standing(v, fail_on=fail_on) in ("violated", "advisory")]
-    names = f" ({', '.join(loud)})" if loud else ""
-    return clip(f"{_progress(done, total)} {trial.called}  {span(trial.duration_s)}  {said}{names}", width)
-
-
-def render(result: Result, *, files: Mapping[str, str] | None = None, width: int = 80, color: bool = False) -> str:
-    """The end of a check. `files` names what was written and where. All fits `width` but the verdict line and commands, which are
+    """The end of a check. `folder` is where the result lies, as seen from the working directory; `files` names what was
+    written and where. All fits `width` but the verdict line and commands, which are
     never broken."""
     console = _console(width=width, color=color)
     gate, _, counts = result.gate.says.partition("  ")
@@ -80,7 +73,7 @@ def render(result: Result, *, files: Mapping[str, str] | None = None, width: int
     for line in (asked(result), *dict.fromkeys(pair.newest for pair in result.pairs if pair.newest)):
         _line(console, line)
     for wanted in ("violated", "advisory"):
-        _cards(console, result, wanted)
+        _cards(console, result, wanted, folder)
     _list(console, "could not tell", result.gate.doubts, "inconclusive")
     _list(console, "inconclusive, allowed", result.gate.allowed, "inconclusive")
     _list(console, "stale in the baseline", list(_stale(result)), "violated")
@@ -100,12 +93,12 @@ def render(result: Result, *, files: Mapping[str, str] | None = None, width: int
     return _written(console)
 
 
-def violation_card(verdict: VerdictResult, trial: TrialResult | None = None, *, width: int = 80) -> str:
-    """One violation as plain text, for a failing test: promise, expected and seen, evidence, and the command that repeats
-    it; with its trial also the faults and deaths around it."""
+def violation_card(verdict: VerdictResult, trial: TrialResult, *, folder: str, width: int = 80) -> str:
+    """One violation as plain text, for a failing test: promise, expected and seen, evidence, the faults and deaths around it, and the
+    command that repeats it. `folder` is where the result will lie, as seen from the working directory."""
     console = _console(width=width, color=False)
     _rows(console, dict(_card(verdict, trial)), width=_LABEL)
-    _repro(console, verdict)
+    _repro(console, trial, folder)
     return _written(console)
 
 
@@ -129,7 +122,7 @@ def _written(console: Console) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
-def _cards(console: Console, result: Result, wanted: str) -> None:
+def _cards(console: Console, result: Result, wanted: str, folder: str) -> None:
     found = failures(result, wanted)
     for trial, verdict in found[:_CARDS]:
         console.print()
@@ -141,15 +134,17 @@ def _cards(console: Console, result: Result, wanted: str) -> None:
             f"{met(other)} ({frequency(result, other, verdict)})" for other in elsewhere(result, trial, verdict)
         ]:
             rows["also"] = some(others, 4, width=150)
+        if tried := necessity(result, trial, verdict):
+            rows["necessity"] = [clip(tried, 400)]
         _rows(console, rows, width=_LABEL)
-        _repro(console, verdict)
+        _repro(console, trial, folder)
     if len(found) > _CARDS:
         console.print()
         _line(console, f"and {len(found) - _CARDS} more violations: see the report")
 
 
-def _card(verdict: VerdictResult, trial: TrialResult | None, *, often: str = "") -> Iterator[tuple[str, list[str]]]:
-    if trial and trial.pair:
+def _card(verdict: VerdictResult, trial: TrialResult, *, often: str = "") -> Iterator[tuple[str, list[str]]]:
+    if trial.pair:
         yield "pair", [clip(met(trial), 300)]
     yield "promise", [clip(verdict.promise, 400) + (f" ({clip(verdict.source, 100)})" if verdict.source else "")]
     yield "found", [f"{clip(verdict.says, 400)}{often}"]
@@ -161,18 +156,17 @@ def _card(verdict: VerdictResult, trial: TrialResult | None, *, often: str = "")
         yield "expected", [", ".join(ends(verdict.expected, 4, width=60)) or "nothing"]
         yield "seen", [", ".join(ends(verdict.seen, 4, width=60)) or "nothing"]
     for kind, act in (("fault", False), ("act", True)):
-        if landed := [one for one in (trial.faults if trial else ()) if one.act is act]:
+        if landed := [one for one in trial.faults if one.act is act]:
             yield kind, [f"{one.name} {window(one)}, {clip(proof(one), 200)}" for one in landed]
-    if deaths := [ended for life in (trial.lives if trial else ()) if (ended := death(life))]:
+    if deaths := [ended for life in trial.lives if (ended := death(life))]:
         yield "server", [clip(ended, 300) for ended in deaths]
     if verdict.evidence:
         shown = [f"{e.witness}:{e.seq} at {e.at_s:.2f} s: {e.says}" for e in verdict.evidence]
         yield "evidence", some(shown, 3, width=150)
 
 
-def _repro(console: Console, verdict: VerdictResult) -> None:
-    if verdict.repro:
-        _line(console, f"  {'repro':<{_LABEL}}{verdict.repro}", soft_wrap=True)
+def _repro(console: Console, trial: TrialResult, folder: str) -> None:
+    _line(console, f"  {'repro':<{_LABEL}}{repro_command(trial.history, folder)}", soft_wrap=True)
 
 
 def _stale(result: Result) -> Iterator[str]:
@@ -300,7 +294,3 @@ def _rows(console: Console, rows: Mapping[str, Sequence[str]], *, width: int) ->
             labels = [_text(label if index == 0 else ""), _text("")] if width else []
             table.add_row(_text(""), *labels, _text(line))
     console.print(table)
-
-
-def _progress(done: int, total: int) -> str:
-    return f"[{done:>{len(str(total))}}/{total}]"

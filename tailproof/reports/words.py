@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -12,6 +14,7 @@ from tailproof.reports.result import (
     FailOn,
     FaultResult,
     LifeResult,
+    NecessityResult,
     PairResult,
     Result,
     ShardResult,
@@ -45,6 +48,31 @@ def span(seconds: float) -> str:
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
+def roughly(seconds: float) -> str:
+    """`40 s`, `7 min`: what is only estimated."""
+    return f"{round(seconds)} s" if seconds < 100 else f"{round(seconds / 60)} min"
+
+
+def repro_command(history: str, folder: str = "") -> str:
+    """What runs a trial again: its history is relative to its result, which lies in `folder`."""
+    return f"tailproof repro {shlex.quote(posixpath.join(folder, history))}"
+
+
+def necessity(result: Result, trial: TrialResult, verdict: VerdictResult) -> str:
+    """`with the fault 3 of 3, without it 0 of 3, one point earlier (kill at action-stored:2) 0 of 3 (3 undecided)`; empty where nobody
+    has tried."""
+    return ", ".join(necessity_row(one) for one in result.necessity_of(trial, verdict))
+
+
+def necessity_row(one: NecessityResult) -> str:
+    """One variant of it."""
+    if one.why:
+        return f"{one.variant}: not run, {one.why}"
+    where = f" ({one.where})" if one.where else ""
+    undecided = f" ({one.undecided} undecided)" if one.undecided else ""
+    return f"{one.variant}{where} {one.hits} of {one.trials}{undecided}"
+
+
 def window(fault: FaultResult) -> str:
     """When a fault was on, in seconds since the start of the trial."""
     if fault.injected_at_s is None:
@@ -60,9 +88,9 @@ def facts(values: Mapping[str, object]) -> str:
     for name, value in values.items():
         stem = name.removesuffix(" before")
         if stem != name and f"{stem} after" in values:
-            said.append(f"{stem} {_value(value)} → {_value(values[f'{stem} after'])}")
+            said.append(f"{stem} {figure(value)} → {figure(values[f'{stem} after'])}")
         elif not (name.endswith(" after") and f"{name.removesuffix(' after')} before" in values):
-            said.append(f"{name} {_value(value)}")
+            said.append(f"{name} {figure(value)}")
     return ", ".join(said)
 
 
@@ -107,6 +135,13 @@ STANDINGS: Mapping[str, tuple[str, str, str]] = {
     "not-applicable": ("-", "not applicable", "not applicable"),
 }
 """Outcome, level and baseline in one word -> its mark, how many are counted, and how one is called; the worst first."""
+
+
+def gave(trial: TrialResult, *, fail_on: FailOn = "must") -> str:
+    """What a trial gave, in a line, and which guarantees were violated."""
+    said = "failed: " + trial.error if trial.error is not None else tally(trial.verdicts, fail_on=fail_on)
+    loud = [v.guarantee for v in trial.verdicts if standing(v, fail_on=fail_on) in ("violated", "advisory")]
+    return said + (f" ({', '.join(loud)})" if loud else "")
 
 
 def standing(verdict: VerdictResult, *, fail_on: FailOn = "must") -> str:
@@ -254,11 +289,8 @@ def frequency(result: Result, trial: TrialResult, verdict: VerdictResult) -> str
     return f"{hits} of {judged} trials"
 
 
-def _count(things: Collection[object], noun: str) -> str:
-    return f"{len(things)} {noun}{'s' if len(things) != 1 else ''}"
-
-
-def _value(value: object) -> str:
+def figure(value: object) -> str:
+    """A number, a yes or no, or a list as it stands in a proof or among what was measured."""
     match value:
         case bool():
             return "yes" if value else "no"
@@ -268,3 +300,7 @@ def _value(value: object) -> str:
             return "[" + ", ".join(map(str, value)) + "]"
         case _:
             return str(value)
+
+
+def _count(things: Collection[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'s' if len(things) != 1 else ''}"

@@ -48,6 +48,10 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     allow_inconclusive: int = 0
     shard: str = ""
     """`K/N`; empty for all of it."""
+    keep: bool = False
+    """Compress the histories once they are judged."""
+    html: str = ""
+    """Where the page goes besides `out`; empty for nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

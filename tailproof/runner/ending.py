@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from tailproof.incoming.files import from_here
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.say import SENTENCE_CHARS, say
 from tailproof.reports.gate import EXIT, EXIT_USAGE
@@ -137,7 +138,7 @@ def broke(error: BaseException, log: Path, mask: Callable[[str], str] = masked) 
             file.write(mask("".join(traceback.format_exception(error))))
     except OSError:
         return sentence
-    return f"{sentence} (traceback in {log})"
+    return f"{sentence} (traceback in {from_here(log)})"
 
 
 def leave(command: Callable[[], int], *, log: Path, tells_verdict: bool) -> NoReturn:

@@ -43,7 +43,6 @@ def judge_directory(
         history,
         verdicts,
         history_path=history_path,
-        repro_path=str(directory),
         baseline=baseline,
         error=error or None,
         pair=pair,

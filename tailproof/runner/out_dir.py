@@ -19,13 +19,19 @@ from tailproof.runner.out_lock import OutRefused, is_lock
 TRIALS = "trials"
 RESULT = "result.json"
 REPORT = "report.md"
+EVENTS = "run.ndjson"
+PAGE = "report.html"
 LOG = "supervisor.log"
 COMPARE_REPORT = "compare.md"
 COMPARE_DATA = "compare.json"
+WRITTEN = (RESULT, REPORT, PAGE)
+"""What a check writes at its end."""
 
 _RESULT = re.compile(rb'\{\s*"schema":\s*\d+,\s*"tailproof":\s*"')
+_PAGE = re.compile(rb'<!doctype html>\s*<html lang="en" data-report="tailproof"')
 _REPORT = re.compile(rb"## GATE (OPEN|CLOSED|UNKNOWN)\b")
 _COMPARE_REPORT = re.compile("## (✅|⚠️|❌|🟡) QA report: ".encode())
+_EVENTS = re.compile(rb'\Z|\{"event":"check began",')
 _OLD_LOCK = ".lock"
 """What marked an `--out` of an earlier version."""
 
@@ -57,8 +63,8 @@ def clear(out: Path) -> None:
     """Remove the histories and reports of an earlier check. Raises OutForeign before anything is removed."""
     check(out)
     shutil.rmtree(out / TRIALS, ignore_errors=True)
-    left = [entry for entry in out.iterdir() if is_aside(entry.name, RESULT) or is_aside(entry.name, REPORT)]
-    for place in (out / RESULT, out / REPORT, *left):
+    left = [entry for entry in out.iterdir() if any(is_aside(entry.name, name) for name in WRITTEN)]
+    for place in (*(out / name for name in WRITTEN), out / EVENTS, *left):
         place.unlink(missing_ok=True)
 
 
@@ -85,5 +91,7 @@ _OURS: dict[str, Callable[[Path], bool]] = {
     TRIALS: lambda place: place.is_dir() and not place.is_symlink(),
     RESULT: lambda place: begins(place, _RESULT),
     REPORT: lambda place: begins(place, _REPORT),
+    EVENTS: lambda place: begins(place, _EVENTS),
+    PAGE: lambda place: begins(place, _PAGE),
     LOG: _is_log,
 }

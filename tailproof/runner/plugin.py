@@ -53,7 +53,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="so many inconclusive verdicts do not leave the gate unknown (default: 0)",
     )
-    group.addoption("--live", action="store_true", help="show the phases of trials, not a letter per test (with -s)")
+    group.addoption(
+        "--html-page", default="", metavar="FILE", help="the report as one HTML file, besides that in --out"
+    )
+    group.addoption("--keep", action="store_true", help="compress the histories once they are judged")
+    group.addoption(
+        "--progress",
+        choices=("plain", "rich", "json"),
+        default="",
+        help="show trials, not a letter per test (with -s): a line for each, a picture that moves, or run events",
+    )
     group.addoption("--supervisor", default="", help="address of the supervisor; set by the session itself")
     group.addoption("--matrix", default="", help="targets and clients as they were found; set by the session itself")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,18 +17,21 @@ from typing import Any
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.lines import HistoryError
 from tailproof.incoming import BadInput
-from tailproof.incoming.files import place_of
+from tailproof.incoming.files import from_here, place_of
 from tailproof.outgoing.masking import without_user_info
 from tailproof.outgoing.say import say, shown
 from tailproof.outgoing.visible import clip
 from tailproof.provision.errors import Unavailable
+from tailproof.reports.progress import follower
 from tailproof.reports.result import TrialResult, VerdictResult
+from tailproof.reports.run_events import Follows
 from tailproof.reports.terminal import violation_card
-from tailproof.runner import ending, leftovers, out_dir
+from tailproof.runner import allure_details, ending, leftovers, out_dir
 from tailproof.runner.check import Cell, Check, CheckOptions
 from tailproof.runner.interrupts import INTERRUPTS
 from tailproof.runner.judging import judged_once
@@ -43,6 +46,7 @@ from tailproof.runner.session import CheckSession
 from tailproof.runner.suite import Suite
 from tailproof.yamlfile import BadFile
 
+LOG_WIDTH = 120
 _CHECK = pytest.StashKey[Check]()
 _DEFECT = "tailproof-defect"
 _DEFECTS: list[str] = []
@@ -55,8 +59,8 @@ class _Told(Exception):
         super().__init__(shown(text))
 
 
-class Violated(_Told):
-    """A guarantee is violated; the text is the evidence."""
+class Violated(_Told, AssertionError):
+    """A guarantee is violated; the text is the evidence. Allure calls failed what an assertion ended, and everything else broken."""
 
 
 class CouldNotTell(_Told):
@@ -74,7 +78,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config.option.matrix = msgspec.json.encode(check.matrix).decode()
     parallel = config.option.parallel or getattr(config.option, "numprocesses", None) or 1
     try:
-        config.stash[SESSION] = CheckSession.start(check, parallel=parallel, live=config.option.live)
+        config.stash[SESSION] = CheckSession.start(check, parallel=parallel, follower=_follower(config.option.progress))
     except OutRefused as error:
         raise pytest.UsageError(shown(str(error))) from error
     except NoRoom as error:
@@ -120,8 +124,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
-    """With `--live` the phases of the trials are shown, and no letter per test."""
-    if not config.option.live:
+    """With `--progress` trials are shown, and no letter per test."""
+    if not config.option.progress:
         return None
     return (report.outcome if report.when == "call" or not report.passed else "", "", "")
 
@@ -130,6 +134,15 @@ def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -
 def pytest_xdist_newgateway(gateway: Any) -> None:
     """A worker of xdist holds nothing: at a signal nobody waits for what it judges."""
     INTERRUPTS.tell(partial(os.kill, gateway._rinfo().pid, signal.SIGKILL))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What is skipped stands in its suite, and not in a file of this installation."""
+    report = yield
+    if isinstance(item, GuaranteeItem) and isinstance(report.longrepr, tuple):
+        report.longrepr = (item.path.name, 0, report.longrepr[2])
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -152,7 +165,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             session.exitstatus = running.finish().gate.exit_code
         except OSError as error:  # the end of the session tries once more, and says so
             running.cut(ending.sentence_of(error))
-    if running.result is not None and session.config.option.live:
+    form = session.config.option.progress
+    if running.result is not None and form == "json":
+        say(running.summary(width=LOG_WIDTH, color=False).rstrip(), err=True)
+    elif running.result is not None and form:
         writer = session.config.get_terminal_writer()
         writer.write(running.summary(width=max(80, writer.fullwidth), color=writer.hasmarkup))
 
@@ -160,7 +176,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The verdict line first, then what a person needs to believe it."""
     running = config.stash.get(SESSION, None)
-    if running is None or running.result is None or config.option.live:
+    if running is None or running.result is None or config.option.progress:
         return
     writer = config.get_terminal_writer()
     terminalreporter.section("tailproof")
@@ -202,6 +218,7 @@ class GuaranteeItem(pytest.Item):
     def setup(self) -> None:
         """Obtain the verdict; what cannot be told is an error of the setup."""
         order = self.cell.order
+        allure_details.name_case(self.cell.trial)
         if order is None and self.cell.not_run:
             pytest.skip(shown(f"not run: {self.cell.not_run}"))
         if order is None:
@@ -218,10 +235,13 @@ class GuaranteeItem(pytest.Item):
             )
         except HistoryError as error:
             raise CouldNotTell(error_text or str(error)) from None
+        if running := self.config.stash.get(SESSION, None):
+            running.judged(order.name, trial)
         if trial.error:
             raise CouldNotTell(trial.error)
         verdict = next(verdict for verdict in trial.verdicts if verdict.guarantee == self.cell.guarantee)
         self._judged = trial, verdict
+        allure_details.describe(self, verdict, trial)
         if verdict.outcome is Outcome.INCONCLUSIVE:
             raise CouldNotTell(verdict.says)
 
@@ -232,7 +252,7 @@ class GuaranteeItem(pytest.Item):
         if verdict.known is not None:
             pytest.xfail(shown(f"known: {verdict.known.reason}{verdict.known.extension} ({verdict.known.link})"))
         if verdict.outcome is Outcome.VIOLATED:
-            raise Violated(violation_card(verdict, trial))
+            raise Violated(violation_card(verdict, trial, folder=from_here(Path(self.config.option.out))))
         if verdict.outcome is Outcome.NOT_APPLICABLE:
             pytest.skip(shown(f"not applicable: {verdict.says}"))
 
@@ -260,6 +280,8 @@ def _begin(option: Any) -> None:
         check_directory(Path(option.out), "the directory of histories and reports")
         if option.xmlpath:
             check_file(place_of(option.xmlpath), "the JUnit file")
+        if option.html_page:
+            check_file(place_of(option.html_page), "the HTML file")
         out_dir.check(Path(option.out))
     except BadInput as error:
         raise pytest.UsageError(shown(str(error))) from error
@@ -283,6 +305,8 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
             fail_on=option.fail_on,
             allow_inconclusive=option.allow_inconclusive,
             shard=option.shard,
+            keep=option.keep,
+            html=str(place_of(option.html_page)) if option.html_page else "",
         )
         try:
             config.stash[_CHECK] = Check.plan(options, lambda: _matrix(option, build=build))
@@ -291,13 +315,28 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
     return config.stash[_CHECK]
 
 
+def _follower(form: str) -> Follows | None:
+    if not form:
+        return None
+
+    def line(text: str) -> None:
+        say(text, err=form != "json")
+
+    return follower(form, say=line, console=Console(stderr=True, width=_width()))
+
+
+def _width() -> int:
+    """A log has no width of its own."""
+    return shutil.get_terminal_size((LOG_WIDTH, 24)).columns
+
+
 def _matrix(option: Any, *, build: bool) -> Matrix:
     if option.matrix:
         return msgspec.json.decode(option.matrix, type=Matrix)
 
     def tell(line: str) -> None:
-        if build and option.live:
-            say(clip(line, shutil.get_terminal_size().columns), err=True)
+        if build and option.progress:
+            say(clip(line, _width()), err=True)
 
     tell(" ".join(("getting ready:", *map(without_user_info, option.target), *option.client)))
     return meet(option.target, option.client, model_url=option.model_url, build=build, say=tell)

@@ -1,59 +1,136 @@
-"""Runs trials of a result or a history again and counts how often each violation came back."""
+"""Runs trials of a result or a history again and counts how often each violation came back, and whether it needs its fault."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from tailproof.clients.spec import kind_of
 from tailproof.guarantees.verdict import Outcome
+from tailproof.history.directory import CLIENT
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
-from tailproof.incoming.files import lies_below
+from tailproof.incoming import BadInput
+from tailproof.incoming.files import from_here, is_file, lies_below
+from tailproof.incoming.limits import SAID_CHARS
+from tailproof.outgoing.visible import clip
 from tailproof.reports import json
 from tailproof.reports.baseline import Baseline
+from tailproof.reports.gate import cell
+from tailproof.reports.result import NecessityResult, TrialResult
+from tailproof.reports.words import necessity_row
 from tailproof.runner import out_dir
 from tailproof.runner.check import check_plan
 from tailproof.runner.judging import judge_directory, judged_once
 from tailproof.runner.orders import Ask, ask
 from tailproof.runner.out_lock import OutLock
-from tailproof.runner.outputs import check_directory, check_scratch
+from tailproof.runner.outputs import check_directory, check_file, check_scratch
 from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
+from tailproof.runner.written import write_reports
 from tailproof.scenario.schema import Scenario
+from tailproof.scenario.variants import Variant, variants
 from tailproof.targets.resolve import resolve
 from tailproof.trial.order import Order
 from tailproof.yamlfile import explained
 
 Violation = tuple[str, str, str]
-"""(scenario, with its pair where there are several; guarantee; signature)"""
+"""(what the trial is called: its scenario, with its pair where there are several; guarantee; signature)"""
 
 
-def reproduce(what: Path, *, trials: int, parallel: int, out: Path, echo: Callable[[str], object]) -> int:
-    """Run every violated trial of `what` again, each with its own pair, `trials` times each, and say k of n for each violation.
+class BadCard(BadInput):
+    """No violation is called so; one sentence that says which there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A trial with violations, in one variant of its scenario."""
+
+    called: str
+    """What the original is called."""
+    variant: Variant
+    original: bool
+    orders: tuple[Order, ...]
+
+
+def reproduce(
+    what: Path,
+    *,
+    cards: Sequence[str] = (),
+    trials: int,
+    parallel: int,
+    out: Path,
+    necessity: bool = False,
+    echo: Callable[[str], object],
+) -> int:
+    """Run every violated trial of `what` again, each with its own pair, `trials` times each, and say k of n for each violation. With
+    `cards` only those that show one of these violations (`events.tail[stream-lag]`, or its guarantee or its trial alone).
+
+    With `necessity` the variants of each scenario are run as often; a result then tells what came of it, and so does its report.
 
     Returns 1 when a violation came back, 0 when none did, 2 when a trial could not be run. Raises HistoryError, BadResult, BadOrder,
-    OutRefused.
+    BadCard, OutRefused.
     """
     check_scratch()
     check_directory(out, "the directory of the new histories")
+    if is_file(what / out_dir.RESULT):
+        what = what / out_dir.RESULT
+    if necessity and not what.is_dir():
+        check_file(what, "the result that is to tell what a violation needs")
     violated = {what: ""} if what.is_dir() else _violated(what)
-    if not violated:
+    found = {directory: set(_violations(directory, pair)) for directory, pair in violated.items()}
+    wanted = {directory: chosen for directory, some in found.items() if (chosen := _chosen(some, cards))}
+    sought = set().union(*wanted.values())
+    if not sought:
+        _check_cards(cards, set().union(*found.values()))
         echo(f"{what} holds no violation: nothing to reproduce")
         return 0
-    sought = {violation for directory, pair in violated.items() for violation in _violations(directory, pair)}
-    wanted = [
-        order_of(directory, out=out, repetition=number, pair=pair)
-        for directory, pair in violated.items()
-        for number in range(trials)
+    cases = [
+        case
+        for directory in wanted
+        for case in _cases(directory, violated[directory], out=out, trials=trials, necessity=necessity)
     ]
     # Two trials of one scenario and pair are the same trial again.
-    orders = list({order.key: order for order in wanted}.values())
-    found: Counter[Violation] = Counter()
+    cases = list({(case.called, case.variant.name): case for case in cases}.values())
+    judged, failures = _play(cases, parallel=parallel, out=out, echo=echo)
+    rows = list(_counted(cases, judged, sought, trials))
+    new = Counter(
+        (case.called, verdict.guarantee, verdict.signature)
+        for case in cases
+        if case.original
+        for trial in _of(case, judged)
+        for verdict in trial.verdicts
+        if verdict.outcome is Outcome.VIOLATED
+    )
+    for violation in sorted(sought | set(new)):
+        called, guarantee, signature = violation
+        told = "" if violation in sought else "  (was not in the original)"
+        echo(f"{new[violation]}/{trials}  {cell(guarantee, called)}  {signature}{told}")
+        for row in rows if necessity else ():
+            if (row.scenario, row.guarantee, row.signature) == violation:
+                echo(f"      {necessity_row(row)}")
+    for failure in failures:
+        echo(f"could not tell: {failure}")
+    if necessity and not what.is_dir():
+        _tell_necessity(what, rows)
+        echo(f"written to {what}")
+    if any(new[violation] for violation in sought):
+        return 1
+    return 2 if failures else 0
+
+
+def _play(
+    cases: Sequence[_Case], *, parallel: int, out: Path, echo: Callable[[str], object]
+) -> tuple[dict[str, TrialResult], list[str]]:
+    """The judged trials by the keys of their orders, and a sentence for each that could not be run."""
+    orders = [order for case in cases for order in case.orders]
+    judged: dict[str, TrialResult] = {}
     failures: list[str] = []
     with (
         closing(_taken(out)) as lock,
@@ -66,24 +143,70 @@ def reproduce(what: Path, *, trials: int, parallel: int, out: Path, echo: Callab
                 failures.append(f"{order.name}: {done.error}")
                 continue
             trial = judged_once(order.directory, baseline=Baseline(), out=out, error="", pair=order.pair)
+            judged[order.key] = trial
             seen = [v for v in trial.verdicts if v.outcome is Outcome.VIOLATED]
-            found.update((trial.called, v.guarantee, v.signature) for v in seen)
             echo(f"{order.name}: " + (", ".join(f"{v.guarantee} {v.signature}" for v in seen) or "no violation"))
-    for violation in sorted(sought | set(found)):
-        called, guarantee, signature = violation
-        new = "" if violation in sought else "  (was not in the original)"
-        echo(f"{found[violation]}/{trials}  {guarantee}[{called}]  {signature}{new}")
-    for failure in failures:
-        echo(f"could not tell: {failure}")
-    if any(found[violation] for violation in sought):
-        return 1
-    return 2 if failures else 0
+    return judged, failures
+
+
+def _counted(
+    cases: Sequence[_Case], judged: dict[str, TrialResult], sought: Collection[Violation], trials: int
+) -> Iterator[NecessityResult]:
+    for called, guarantee, signature in sorted(sought):
+        for case in cases:
+            if case.called != called:
+                continue
+            verdicts = [v for trial in _of(case, judged) for v in trial.verdicts if v.guarantee == guarantee]
+            hits = sum(v.outcome is Outcome.VIOLATED and v.signature == signature for v in verdicts)
+            decided = sum(v.outcome in (Outcome.HOLDS, Outcome.VIOLATED) for v in verdicts)
+            ran = trials if case.orders else 0
+            yield NecessityResult(
+                guarantee=guarantee,
+                scenario=called,
+                signature=signature,
+                variant=case.variant.name,
+                where=case.variant.where,
+                hits=hits,
+                trials=ran,
+                undecided=ran - decided,
+                why=case.variant.why,
+            )
+
+
+def _of(case: _Case, judged: dict[str, TrialResult]) -> list[TrialResult]:
+    return [judged[order.key] for order in case.orders if order.key in judged]
+
+
+def _tell_necessity(result: Path, rows: Sequence[NecessityResult]) -> None:
+    """Write what was found into a result, and its report anew. What was told of the same violation before is replaced."""
+    before = json.read(result)
+    retold = {(row.guarantee, row.scenario, row.signature) for row in rows}
+    kept = [row for row in before.necessity if (row.guarantee, row.scenario, row.signature) not in retold]
+    after = msgspec.structs.replace(before, necessity=(*kept, *rows))
+    if result.name == out_dir.RESULT:
+        write_reports(after, result.parent)
+    else:
+        json.write(after, result)
 
 
 def _taken(out: Path) -> OutLock:
     """Histories of earlier tries are replaced one by one: what is reproduced may be one of them."""
     out_dir.check(out)
     return OutLock(out, patience_s=TAKE_DOWN_S)
+
+
+# -- what is run again ---------------------------------------------------------------------------------------------------
+
+
+def _cases(directory: Path, pair: str, *, out: Path, trials: int, necessity: bool) -> Iterator[_Case]:
+    orders = [order_of(directory, out=out, repetition=number, pair=pair) for number in range(trials)]
+    original, *others = variants(Scenario.model_validate(orders[0].scenario))
+    called = str(orders[0].scenario["name"]) if not pair else f"{orders[0].scenario['name']}_{pair}"
+    yield _Case(called, original, original=True, orders=tuple(orders))
+    for variant in others if necessity else ():
+        plan = variant.scenario.model_dump(mode="json", by_alias=True) if variant.scenario else None
+        made = [msgspec.structs.replace(order, scenario=plan) for order in orders if plan is not None]
+        yield _Case(called, variant, original=False, orders=tuple(made))
 
 
 def order_of(directory: Path, *, out: Path, repetition: int, pair: str = "") -> Order:
@@ -97,18 +220,28 @@ def order_of(directory: Path, *, out: Path, repetition: int, pair: str = "") -> 
     model_url = str(header.facts.get("model_url", ""))
     scenario = _known(header.plan, directory)
     resolve(header.target, model_url=model_url or None)
-    kind, what = kind_of(header.client)
-    kind.check(what)
     return Order(
         scenario=scenario,
         target=header.target,
-        client=header.client,
+        client=_client(header.client, directory),
         pair=pair,
         seed=header.seed,
         out=str(out),
         repetition=repetition,
         model_url=model_url,
     )
+
+
+def _client(spec: str, directory: Path) -> str:
+    """The client of a trial; one that was a file of the user's as it travelled with the history. Raises BadClient."""
+    kind, what = kind_of(spec)
+    file = kind.file(what)
+    travelled = directory / CLIENT / file.name if file else None
+    if travelled and is_file(travelled):
+        what = from_here(travelled.absolute())
+        spec = f"{spec.partition(':')[0]}:{what}"
+    kind.check(what)
+    return spec
 
 
 def _known(plan: dict[str, Any], directory: Path) -> dict[str, Any]:
@@ -125,6 +258,9 @@ def _known(plan: dict[str, Any], directory: Path) -> dict[str, Any]:
     return scenario.model_dump(mode="json", by_alias=True)
 
 
+# -- what was violated ---------------------------------------------------------------------------------------------------
+
+
 def _violated(result: Path) -> dict[Path, str]:
     """The histories with a violation, each with the name of its pair. Raises BadResult: a history lies below its result."""
     found = json.read(result).trials
@@ -138,8 +274,23 @@ def _violated(result: Path) -> dict[Path, str]:
     }
 
 
-def _violations(directory: Path, pair: str) -> Iterable[Violation]:
+def _violations(directory: Path, pair: str) -> Iterator[Violation]:
     trial = judge_directory(directory, baseline=Baseline(), history_path=str(directory), pair=pair)
     for verdict in trial.verdicts:
         if verdict.outcome is Outcome.VIOLATED:
             yield trial.called, verdict.guarantee, verdict.signature
+
+
+def _chosen(violations: Collection[Violation], cards: Sequence[str]) -> set[Violation]:
+    return {one for one in violations if not cards or any(card in _words(one) for card in cards)}
+
+
+def _check_cards(cards: Sequence[str], violations: Collection[Violation]) -> None:
+    if cards and violations:
+        there_are = ", ".join(sorted(cell(guarantee, called) for called, guarantee, _ in violations))
+        raise BadCard(f"no violation is called {clip(' or '.join(cards), SAID_CHARS)}; there are {there_are}")
+
+
+def _words(violation: Violation) -> tuple[str, ...]:
+    called, guarantee, _ = violation
+    return cell(guarantee, called), guarantee, called

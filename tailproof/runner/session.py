@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
+import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
+from tailproof.history.archive import archive
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
-from tailproof.outgoing.say import say
-from tailproof.reports import terminal
+from tailproof.incoming.files import from_here
+from tailproof.reports import run_events, terminal
 from tailproof.reports.assemble import check_result, environment_of
+from tailproof.reports.progress import Kept
 from tailproof.reports.result import Result, TrialResult
+from tailproof.reports.run_events import CheckBegan, CheckEnded, Follows, RunEvent, TrialEnded, TrialEntered
+from tailproof.reports.words import gave
 from tailproof.runner import out_dir, room
 from tailproof.runner.check import Check
+from tailproof.runner.estimate import costs_of, expected_s, left_s
+from tailproof.runner.interrupts import INTERRUPTS
 from tailproof.runner.judging import VERDICTS, judged_once
 from tailproof.runner.orders import QUEUED, Progress
 from tailproof.runner.out_lock import OutLock
@@ -25,18 +34,22 @@ from tailproof.targets.resolve import kind_of
 class CheckSession:
     """Started once per check; `finish` gives the result, `take_down` is idempotent."""
 
-    def __init__(self, check: Check, lock: OutLock, *, parallel: int, live: bool) -> None:
+    def __init__(self, check: Check, lock: OutLock, *, parallel: int, follows: Sequence[Follows]) -> None:
         self.check = check
         self.out = Path(check.options.out)
         self.result: Result | None = None
         self.cut_off = ""
         """Why the check does not come to its end, once that is so; the first reason counts."""
-        self._live = live
+        self._follows = follows
+        self._telling = threading.Lock()
         self._started = time.time()
         self._began = time.monotonic()
+        self._parallel = parallel
+        self._costs = costs_of(check)
         self._ordered: set[str] = set()
         self._failures: dict[str, str] = {}
-        self._done = 0
+        self._ended: set[str] = set()
+        self._judged: set[str] = set()
         self._lock = lock
         self._supervisor = SupervisorProcess(
             parallel=parallel,
@@ -45,10 +58,21 @@ class CheckSession:
             keeps=[lock.descriptor],
         )
 
+        began = CheckBegan(
+            t_s=0.0,
+            started=datetime.fromtimestamp(self._started, UTC).isoformat(timespec="seconds"),
+            target=", ".join(dict.fromkeys(pair.target for pair in check.pairs)),
+            client=", ".join(dict.fromkeys(pair.client for pair in check.pairs)),
+            trials=len(self._costs),
+            parallel=parallel,
+            expected_s=round(expected_s(self._costs, parallel)),
+        )
+        self._tell(began)
+
     @classmethod
-    def start(cls, check: Check, *, parallel: int, live: bool) -> CheckSession:
-        """Make room below `--out` and start the supervisor. Histories of an earlier check in the same place are removed; those of one
-        that still runs, and what is not ours, are not touched. Raises OutRefused, NoRoom."""
+    def start(cls, check: Check, *, parallel: int, follower: Follows | None = None) -> CheckSession:
+        """Make room below `--out` and start the supervisor; `follower` shows what happens. Histories of an earlier check in the same
+        place are removed; those of one that still runs, and what is not ours, are not touched. Raises OutRefused, NoRoom."""
         out = Path(check.options.out)
         room.check(out)
         lock = OutLock(out, patience_s=TAKE_DOWN_S)
@@ -59,7 +83,8 @@ class CheckSession:
             raise
         # A running server has one address for its model, and that address takes one trial at a time.
         alone = any(kind_of(pair.target)[0].runs_already for pair in check.matrix.pairs)
-        return cls(check, lock, parallel=1 if alone else parallel, live=live)
+        follows = [Kept(out / out_dir.EVENTS), *([follower] if follower else [])]
+        return cls(check, lock, parallel=1 if alone else parallel, follows=follows)
 
     @property
     def address(self) -> str:
@@ -70,9 +95,16 @@ class CheckSession:
         """The check does not come to its end."""
         self.cut_off = self.cut_off or why
 
+    def judged(self, name: str, trial: TrialResult) -> None:
+        """Tell what a trial gave, once, whoever judged it."""
+        if name not in self._judged:
+            self._judged.add(name)
+            says = gave(trial, fail_on=self.check.options.fail_on)
+            self._tell(run_events.judged(trial, name, t_s=self._elapsed(), says=says))
+
     def finish(self) -> Result:
-        """Take the trials down, gather the verdicts, write `report.md` and at last `result.json`. Raises OSError: then neither is
-        there."""
+        """Take the trials down, gather the verdicts, write `report.md`, `report.html` and at last `result.json`. Raises OSError: then
+        none of them is there."""
         self.take_down()
         self.cut(self._supervisor.gave_up)
         trials, errors = self._gather()
@@ -94,8 +126,12 @@ class CheckSession:
             shard=self.check.shard,
         )
         self.result = None
-        write_reports(result, self.out)
+        for trial in trials if options.keep else ():
+            archive(self.out / trial.history)
+        write_reports(result, self.out, page=self._page, hurry=lambda: bool(self.cut_off or INTERRUPTS.by))
         self.result = result
+        gate = result.gate
+        self._tell(CheckEnded(t_s=self._elapsed(), state=gate.state, exit_code=gate.exit_code, says=gate.says))
         return result
 
     def end(self) -> int:
@@ -129,17 +165,30 @@ class CheckSession:
     def close(self) -> None:
         """The end of the session: no trial is under way, and `--out` is free for the next check. Idempotent."""
         self.take_down()
+        for follows in self._follows:
+            with suppress(OSError):
+                follows.close()
         self._lock.close()
 
     def summary(self, *, width: int, color: bool) -> str:
         """The end of a check, for a person: the verdict line first."""
         assert self.result is not None, "a summary follows a result"
-        files = {"report": str(self.out / out_dir.REPORT), "result": str(self.out / out_dir.RESULT)}
-        return terminal.render(self.result, files=files, width=width, color=color)
+        here = from_here(self.out)
+        files = {
+            "page": from_here(self._page or self.out / out_dir.PAGE),
+            "report": f"{here}/{out_dir.REPORT}",
+            "result": f"{here}/{out_dir.RESULT}",
+        }
+        return terminal.render(self.result, folder=here, files=files, width=width, color=color)
 
     def _withdraw(self) -> None:
         self.result = None
-        withdraw_reports(self.out)
+        withdraw_reports(self.out, page=self._page)
+
+    @property
+    def _page(self) -> Path | None:
+        """Where else the page goes."""
+        return Path(self.check.options.html) if self.check.options.html else None
 
     def _gather(self) -> tuple[list[TrialResult], list[str]]:
         """The judged trials, and a sentence for each that was ordered and left no verdicts. A check that was cut off judges nothing
@@ -154,15 +203,15 @@ class CheckSession:
                     errors.append(f"{order.name}: ordered, and no verdict came: {why}")
                 continue
             try:
-                trials.append(
-                    judged_once(
-                        order.directory,
-                        baseline=self.check.baseline,
-                        out=self.out,
-                        error=failure,
-                        pair=order.pair,
-                    )
+                trial = judged_once(
+                    order.directory,
+                    baseline=self.check.baseline,
+                    out=self.out,
+                    error=failure,
+                    pair=order.pair,
                 )
+                self.judged(order.name, trial)
+                trials.append(trial)
             except HistoryError:
                 errors.append(f"{order.name}: {failure}")
             except OSError as error:
@@ -170,20 +219,40 @@ class CheckSession:
         return trials, errors
 
     def _follow(self, progress: Progress) -> None:
+        """From the thread that reads the supervisor."""
         if progress.phase == QUEUED:
             self._ordered.add(progress.trial)
             return
-        self._done += progress.phase in ("done", "failed")
+        if progress.phase not in ("done", "failed"):
+            entered = TrialEntered(
+                t_s=self._elapsed(),
+                trial=progress.trial,
+                phase=progress.phase,
+                seconds=round(progress.seconds, 3),
+                detail=progress.detail,
+            )
+            self._tell(entered)
+            return
         if progress.phase == "failed":
             self._failures[progress.trial] = progress.detail
-        if self._live:
-            said = terminal.live_line(
-                done=self._done,
-                total=len(self.check.orders),
-                scenario=progress.trial,
-                phase=progress.phase,
-                seconds=progress.seconds,
-                detail=progress.detail,
-                width=shutil.get_terminal_size().columns,
-            )
-            say(said, err=True)
+        self._ended.add(progress.trial)
+        elapsed = self._elapsed()
+        left = left_s(self._costs, frozenset(self._ended), elapsed_s=elapsed, parallel=self._parallel)
+        ended = TrialEnded(
+            t_s=elapsed,
+            trial=progress.trial,
+            seconds=round(progress.seconds, 3),
+            done=len(self._ended),
+            left_s=round(left),
+            error=progress.detail if progress.phase == "failed" else "",
+        )
+        self._tell(ended)
+
+    def _elapsed(self) -> float:
+        return round(time.monotonic() - self._began, 3)
+
+    def _tell(self, event: RunEvent) -> None:
+        with self._telling:
+            for follows in self._follows:
+                with suppress(OSError):  # what cannot be written down here is found out where it counts: at the result
+                    follows.tell(event)

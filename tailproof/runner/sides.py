@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tailproof.reports.baseline import Baseline
 from tailproof.reports.compare import compare
 from tailproof.reports.comparison import Comparison
 from tailproof.reports.merge import Part, Standard, merged
+from tailproof.reports.progress import Lines
 from tailproof.reports.result import FailOn, Result
 from tailproof.runner import out_dir
 from tailproof.runner.check import Check, CheckOptions
@@ -91,7 +93,7 @@ def compared(asked: Asked, say: Callable[[str], object]) -> Comparison:
     sides = _planned(sides, asked, say)
     # A scenario may have been asked for by its file.
     planned = {cell.scenario.name for side in sides if side.check is not None for cell in side.check.cells}
-    before, after = (side.found or _checked(side.check, asked.workers) for side in sides)
+    before, after = (side.found or _checked(side.check, asked.workers, say) for side in sides)
     comparison = compare(
         before,
         after,
@@ -151,10 +153,10 @@ def _planned(sides: Sequence[_Side], asked: Asked, say: Callable[[str], object])
     return planned
 
 
-def _checked(check: Check | None, workers: int) -> Result:
+def _checked(check: Check | None, workers: int, say: Callable[[str], object]) -> Result:
     """Run a check to its end. Raises KeyboardInterrupt when it was interrupted: its trials are taken down, and its reports say so."""
     assert check is not None, "a side is there, or is checked"
-    session = CheckSession.start(check, parallel=workers, live=True)
+    session = CheckSession.start(check, parallel=workers, follower=Lines(say, width=shutil.get_terminal_size().columns))
     INTERRUPTS.tell(session.hurry)
     try:
         with suppress(SupervisorGone):  # the result says so
@@ -163,7 +165,10 @@ def _checked(check: Check | None, workers: int) -> Result:
                 done = ask(session.address, Ask(wait=order.key))
                 error = done.error if done else "the supervisor does not know this trial"
                 with suppress(HistoryError):  # gathered as an error of the check
-                    judged_once(order.directory, baseline=check.baseline, out=session.out, error=error, pair=order.pair)
+                    trial = judged_once(
+                        order.directory, baseline=check.baseline, out=session.out, error=error, pair=order.pair
+                    )
+                    session.judged(order.name, trial)
         with INTERRUPTS.held():
             return session.finish()
     except KeyboardInterrupt:

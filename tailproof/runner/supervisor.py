@@ -24,6 +24,7 @@ from typing import IO
 
 import msgspec
 
+from tailproof.incoming.files import from_here
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.say import say
 from tailproof.runner import ending, room
@@ -152,7 +153,7 @@ class Supervisor:
         except TrialFailed as failure:
             error = str(failure)
         except Exception as failure:  # noqa: BLE001 - a defect of ours must reach the report, not kill the thread
-            error = f"{ending.broke(failure, Path(order.out) / LOG, self._masked)}, its history: {order.directory}"
+            error = f"{ending.broke(failure, Path(order.out) / LOG, self._masked)}, its history: {from_here(order.directory)}"
         error = self._masked(error)
         seconds = time.monotonic() - began
         with self._ended:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from tailproof.reports import json, markdown
+from tailproof.reports.page import render
 from tailproof.reports.result import Result
 from tailproof.runner import out_dir
 
 
-def write_reports(result: Result, out: Path) -> None:
-    """Write `report.md` and at last `result.json`. Raises OSError: then neither is there."""
+def write_reports(
+    result: Result, out: Path, *, page: Path | None = None, hurry: Callable[[], bool] = lambda: False
+) -> None:
+    """Write `report.md`, `report.html` (to `page`, too) and at last `result.json`; `hurry` asks for a page without what takes long.
+    Raises OSError: then none of them is there."""
     try:
         markdown.write(result, out / out_dir.REPORT)
+        render.write(result, [out / out_dir.PAGE, *([page] if page else [])], root=out, hurry=hurry)
         json.write(result, out / out_dir.RESULT)
     except OSError:
-        withdraw_reports(out)
+        withdraw_reports(out, page=page)
         raise
 
 
-def withdraw_reports(out: Path) -> None:
+def withdraw_reports(out: Path, *, page: Path | None = None) -> None:
     """No result is there any more."""
-    for name in (out_dir.RESULT, out_dir.REPORT):
+    for place in (*(out / name for name in out_dir.WRITTEN), *([page] if page else [])):
         with suppress(OSError):  # a disk that lets nothing be removed lets nothing be written either
-            (out / name).unlink(missing_ok=True)
+            place.unlink(missing_ok=True)

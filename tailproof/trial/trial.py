@@ -16,9 +16,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tailproof.clients.client import ClientRaised
+from tailproof.clients.spec import kind_of as client_kind_of
 from tailproof.history import records
 from tailproof.history.directory import is_history
 from tailproof.history.recorder import Recorder
+from tailproof.incoming.files import BadFile, read_bytes
+from tailproof.incoming.limits import PROGRAM_BYTES
 from tailproof.outgoing.masking import SESSION_KEY, Masker, secrets_of_environment
 from tailproof.ownership import processes
 from tailproof.ownership.owners import Owner, owner_id
@@ -120,6 +123,7 @@ class Trial:
         running."""
         if self.order.directory.exists() and not is_history(self.order.directory):
             raise TrialFailed(f"{self.order.directory} was not made by tailproof: the history needs another place")
+        client = self._file_of_client()  # which may lie in the history that makes room
         shutil.rmtree(self.order.directory, ignore_errors=True)
         header = header_of(self.order, self.scenario)
         self._owner = owner = Owner(trial=header.trial, owner=owner_id())
@@ -140,6 +144,8 @@ class Trial:
                 removal.callback(lambda: pool.give_back(pooled, fit=self._in_order))
                 landing = Landing(self.scenario, recorder, cancel=self._cancel, enter=self._enter, tell=self._tell)
                 self._enter("preparing")
+                if client is not None:
+                    recorder.keep_client(*client)
                 self._participants = participants = self._assemble(recorder, place, owner, pooled, removal)
                 self._enter("starting")
                 self._start(participants)
@@ -154,6 +160,14 @@ class Trial:
                 if participants.wire.failed:
                     raise TrialFailed(participants.wire.failed)
             self._enter("ended")
+
+    def _file_of_client(self) -> tuple[Path, bytes, int] | None:
+        """The file of the user's that the client is, what stands in it, and its mode. One that cannot be read is for the client to tell."""
+        kind, what = client_kind_of(self.order.client)
+        file = kind.file(what)
+        with suppress(BadFile, OSError):
+            return (file, read_bytes(file, PROGRAM_BYTES), file.stat().st_mode & 0o777) if file else None
+        return None
 
     @contextmanager
     def _recording(self, recorder: Recorder) -> Iterator[None]:

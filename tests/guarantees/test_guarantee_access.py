@@ -92,6 +92,13 @@ ROWS = [
         lambda: tried(knock(200, dormant=True)),
         "dormant-route-served-with-none-key",
     ),
+    Row(
+        "access.key",
+        "served-while-dormant-and-with-a-wrong-one-later",
+        VIOLATED,
+        lambda: tried(knock(101, door="stream", dormant=True), knock(200, "wrong")),
+        "route-served-with-wrong-key",
+    ),
     Row("access.accepted", "opened", HOLDS, lambda: tried(knock(200, "right"), knock(101, "right", door="stream"))),
     Row(
         "access.accepted",

@@ -225,7 +225,6 @@ def check(*, baseline: Baseline = BASELINE, fail_on: FailOn = "must", tail: Verd
             history,
             verdicts,
             history_path=f"histories/{history.header.scenario}",
-            repro_path=f"out/histories/{history.header.scenario}",
             baseline=baseline,
         )
         for history, verdicts in judged
@@ -268,7 +267,7 @@ def trial(*verdicts: VerdictResult, scenario: str = "calm", **more: object) -> T
     """One trial of a result."""
     return TrialResult(
         trial=f"t-{scenario}", scenario=scenario, summary="", family="", tier="", client="sdk:1", target="pypi:1",
-        seed=1, duration_s=1.5, history=f"histories/{scenario}", verdicts=verdicts, **more,  # type: ignore[arg-type]
+        seed=1, duration_s=1.5, verdicts=verdicts, **{"history": f"histories/{scenario}", **more},  # type: ignore[arg-type]
     )  # fmt: skip
 
 

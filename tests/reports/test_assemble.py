@@ -103,7 +103,7 @@ def test_lives_tell_how_each_ended_and_how_long_nobody_answered() -> None:
             end="died",
             exit_code=137,
             oom_killed=True,
-            survivors=("tmux", "sh -c x"),
+            survivors=("tmux", "sh"),
             downtime_s=4.25,
         ),
         LifeResult(epoch=1, place="in-place", host="agent", pid=1, started_at_s=6.0, ready_at_s=9.85),
@@ -128,12 +128,12 @@ def test_an_empty_history_gives_an_empty_trial() -> None:
 
 
 def test_evidence_and_the_repro_command_are_what_a_person_can_follow() -> None:
-    trial = trial_result(lag(), [(TAIL, MISSING_TAIL)], history_path="h/x", repro_path="my results/x")
+    trial = trial_result(lag(), [(TAIL, MISSING_TAIL)], history_path="my trials/x")
     (verdict,) = trial.verdicts
-    assert verdict.repro == "tailproof repro 'my results/x'"
+    assert verdict.repro == "tailproof repro 'my trials/x'"
     assert [(e.witness, e.seq, e.at_s) for e in verdict.evidence] == [("client", 41, 9.12), ("disk", 10, 13.4)]
     assert (verdict.promise, verdict.source) == (TAIL.promise, "OpenHands PR 1865")
-    assert trial.history == "h/x"
+    assert trial.history == "my trials/x"
 
 
 def test_what_differs_between_trials_stands_side_by_side() -> None:

@@ -48,7 +48,7 @@ def test_a_violation_tells_all_that_a_person_needs() -> None:
         "measured: edge 10, missing 6",
         "expected:\n  event-01\n",
         "| `client:41` | 9.12 s | run() returned with status running |",
-        "```sh\ntailproof repro out/histories/stream-lag\n```",
+        "```sh\ntailproof repro histories/stream-lag\n```",
     ):
         assert needed in card
 

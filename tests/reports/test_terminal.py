@@ -108,9 +108,9 @@ def test_all_fits_but_the_verdict_line_and_commands() -> None:
 
 
 def test_a_command_is_never_broken() -> None:
-    command = "tailproof repro " + "x" * 200
-    shown = terminal.render(result_of(trial(verdict(Outcome.VIOLATED, signature="s", repro=command))))
-    assert f"  repro     {command}\n" in shown
+    long = "x" * 200
+    shown = terminal.render(result_of(trial(verdict(Outcome.VIOLATED, signature="s"), scenario=long)), folder="my out")
+    assert f"  repro     tailproof repro 'my out/histories/{long}'\n" in shown
 
 
 def test_colour_changes_nothing_but_colour() -> None:
@@ -122,16 +122,11 @@ def test_colour_changes_nothing_but_colour() -> None:
 
 def test_a_card_for_a_failing_test_is_the_one_of_the_summary() -> None:
     tried = check().trials[1]
-    card = terminal.violation_card(tried.verdicts[0], tried)
+    card = terminal.violation_card(tried.verdicts[0], tried, folder="")
     for label in ("promise", "found", "measured", "expected", "seen", "fault", "evidence", "repro"):
         assert f"\n  {label:<10}" in f"\n{card}"
     summary = terminal.render(check()).replace(" (1 of 1\n            trials)", "")
     assert card in summary
-
-
-def test_a_card_needs_no_trial() -> None:
-    card = terminal.violation_card(verdict(Outcome.VIOLATED, says="two were lost", repro="tailproof repro x"))
-    assert card == "  promise   It is so. (a spec)\n  found     two were lost\n  repro     tailproof repro x\n"
 
 
 def test_a_narrow_terminal_still_shows_every_scenario() -> None:
@@ -156,28 +151,6 @@ def test_long_lists_end_with_how_much_is_missing() -> None:
     shown = terminal.render(msgspec.structs.replace(result_of(trial(*cards)), not_run=missing))
     assert "and 5 more violations: see the report" in shown
     assert "and 3 more: see the report" in shown
-
-
-def test_a_live_line_fits_and_says_where_the_trial_is() -> None:
-    assert terminal.live_line(
-        done=3, total=12, scenario="stream-lag", phase="recovering", seconds=12.34, detail="wire.delay is on"
-    ) == "[ 3/12] stream-lag  recovering  12.3 s  wire.delay is on"  # fmt: skip
-    assert len(terminal.live_line(done=1, total=2, scenario="x" * 99, phase="p", seconds=0)) == 80
-
-
-FINISHED = {
-    "holds": (trial(verdict()), "[1/9] calm  1.50 s  1 hold"),
-    "violated": (
-        trial(verdict(), verdict(Outcome.VIOLATED, guarantee="loop.once")),
-        "[1/9] calm  1.50 s  1 violated · 1 hold (loop.once)",
-    ),
-    "failed": (trial(error="port 1 is in use"), "[1/9] calm  1.50 s  failed: port 1 is in use"),
-}
-
-
-@pytest.mark.parametrize(("ended", "line"), FINISHED.values(), ids=FINISHED.keys())
-def test_a_finished_line_tells_what_a_trial_gave(ended: TrialResult, line: str) -> None:
-    assert terminal.finished_line(ended, done=1, total=9) == line
 
 
 SEVERAL = """\

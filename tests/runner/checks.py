@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tailproof.reports import json
+from tailproof.reports import json as results
 from tailproof.reports.result import Result
 
 ASKED_FOR = (
@@ -39,11 +39,12 @@ class Checked:
     @property
     def result(self) -> Result:
         """The result file; a test fails here when there is none."""
-        return json.read(self.out / "result.json")
+        return results.read(self.out / "result.json")
 
     def trials_begun(self) -> list[str]:
-        """The scenarios whose trials were begun, once per begin, as the live lines tell."""
-        return re.findall(r"^\[[^\]]*\] (\S+)  preparing ", self.stderr, re.MULTILINE)
+        """The trials that were begun, once per begin, as the events of the check tell."""
+        events = [json.loads(line) for line in (self.out / "run.ndjson").read_text().splitlines()]
+        return [event["trial"] for event in events if event.get("phase") == "preparing"]
 
     def outcomes(self) -> dict[str, str]:
         """Guarantee and scenario -> outcome."""

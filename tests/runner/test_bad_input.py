@@ -39,6 +39,8 @@ SCENARIO = "name: bad\nfamily: calm\nsummary: s\nscript: [{finish: done}]\n"
             "the directory of histories and reports cannot be written",
         ),
         (["check", "src:nowhere", "--junit", "/dev/null/x"], 64, "the JUnit file cannot be written, /dev/null/x: "),
+        (["check", "src:nowhere", "--html", "/dev/null/x"], 64, "the HTML file cannot be written, /dev/null/x: "),
+        (["check", "src:nowhere", "--html", ""], 64, "--html is empty"),
         (
             ["check", "src:nowhere", "--alluredir", "/dev/null/x"],
             64,
@@ -48,6 +50,7 @@ SCENARIO = "name: bad\nfamily: calm\nsummary: s\nscript: [{finish: done}]\n"
         (["check", "src:nowhere", "--out", "x" * 5_000], 64, "File name too long"),
         (["check", "src:nowhere", "--seed", "9" * 30], 64, "is not in the range"),
         (["judge", "nowhere"], 64, "nowhere"),
+        (["show", "nowhere", "wire:81"], 64, "nowhere"),
         (["repro", "nowhere"], 64, "nowhere"),
         (["wire", "--upstream", "nonsense", "--listen", "127.0.0.1:0"], 64, "nonsense"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 from checks import ASKED_FOR, CHECK_S, Checked, tailproof
 
@@ -69,6 +71,23 @@ def test_no_secret_of_a_trial_reaches_its_history(reference_check: Checked) -> N
             assert b"OH_SESSION_API_KEYS_0" not in content
 
 
+def test_the_page_beside_the_result_holds_every_trial(reference_check: Checked) -> None:
+    page = (reference_check.out / "report.html").read_text()
+    told = re.search(r'id="tp-index">(.*?)</script>', page)
+    assert told is not None
+    shown = {trial["key"]: trial["data"] for trial in msgspec.json.decode(told[1])["trials"]}
+    assert shown == {Path(trial.history).name: "whole" for trial in reference_check.result.trials}
+    assert f"  page    {reference_check.out / 'report.html'}" in reference_check.stdout
+
+
+def test_the_page_is_written_where_it_was_asked_for_too(tmp_path: Path) -> None:
+    asked = ("--scenario", "calm", "--html", "deep/page.html", "--out", "out")
+    done = tailproof("check", "reference", "--client", "plain", *asked, cwd=tmp_path)
+    assert done.code == 0, done.stderr
+    assert (tmp_path / "deep/page.html").read_bytes() == (tmp_path / "out/report.html").read_bytes()
+    assert f"  page    {tmp_path / 'deep/page.html'}" in done.stdout
+
+
 @pytest.mark.parametrize(("scheduler", "scenarios"), [("load", FEW), ("worksteal", FEW[:1])])
 def test_under_xdist_every_trial_is_run_once_and_the_verdicts_are_the_same(
     reference_check: Checked, tmp_path: Path, scheduler: str, scenarios: tuple[str, ...]
@@ -86,7 +105,7 @@ def test_under_xdist_every_trial_is_run_once_and_the_verdicts_are_the_same(
                 "2",
                 "--dist",
                 scheduler,
-                "--live",
+                "--progress=plain",
                 "-s",
             ),
             *("--target", "reference", "--client", "plain", "--out", str(out), "-p", "no:cacheprovider"),

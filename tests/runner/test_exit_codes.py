@@ -183,6 +183,7 @@ BREAKS = {
     "collection": "from tailproof.runner.suite import Suite as it; name = 'cells'",
     "trial": "from tailproof.trial.trial import Trial as it; name = 'run'",
     "report": "import tailproof.reports.markdown as it; name = 'render'",
+    "page": "import tailproof.reports.page.render as it; name = 'render'",
 }
 """Where a defect of ours may come up, in the process of the check or in that of its supervisor."""
 BREAK = """

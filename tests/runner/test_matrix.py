@@ -127,7 +127,7 @@ def test_under_xdist_every_trial_of_every_pair_is_run_once(tmp_path: Path) -> No
     out = tmp_path / "out"
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", str(resources.folder("suites")), "-n", "2", "--live", "-s"),
+            *(sys.executable, "-m", "pytest", str(resources.folder("suites")), "-n", "2", "--progress=plain", "-s"),
             *(f"--target={target}" for target in TARGETS),
             *("--client=reference", "--client=plain", "--scenario=calm", "--out", str(out)),
             *("-p", "no:cacheprovider", "--junit-xml", str(tmp_path / "junit.xml")),

@@ -51,6 +51,7 @@ FOREIGN = {
     "trials that lead elsewhere": (link("trials"), "trials"),
     "a trial with a header of somebody else": (file("trials/one/header.json", '{"from": "me"}'), "trials/one"),
     "a report of somebody else": (file("report.md", "# My report\n"), "report.md"),
+    "a page of somebody else": (file("report.html", "<!doctype html><title>mine</title>"), "report.html"),
     "a result of somebody else": (file("result.json", '{"score": 1}'), "result.json"),
     "a result that is no JSON": (file("result.json", "\x00\x01"), "result.json"),
     "a result that is a directory": (directory("result.json"), "result.json"),
@@ -111,6 +112,7 @@ def test_what_a_check_left_is_replaced_by_the_next(tmp_path: Path, reference_che
     (out / "trials" / "killed-a-little-later").mkdir()
     (out / "trials" / "killed-a-little-later" / ".header.json.12.34").write_text("{")
     (out / ".result.json.12.34").write_text("{")
+    (out / ".report.html.12.34").write_text("<")
     (out / "notes.txt").write_text(NOTES)
     check(out)
     clear(out)
@@ -118,7 +120,7 @@ def test_what_a_check_left_is_replaced_by_the_next(tmp_path: Path, reference_che
 
 
 def test_a_check_in_a_directory_of_the_user_loses_nothing(tmp_path: Path) -> None:
-    for name in ("trials/one/notes.txt", "report.md", "result.json", "supervisor.log"):
+    for name in ("trials/one/notes.txt", "report.md", "report.html", "result.json", "supervisor.log"):
         file(name)(tmp_path)
     before = content(tmp_path)
     done = tailproof("check", "reference", "--client", "plain", "--scenario", "calm", "--out", ".", cwd=tmp_path)

@@ -1,0 +1,166 @@
+"""The findings: a card for each guarantee and signature, whatever number of trials shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from tailproof.guarantees.verdict import Outcome
+from tailproof.outgoing.masking import Masker
+from tailproof.outgoing.visible import clip
+from tailproof.reports import markdown
+from tailproof.reports.page.names import Named
+from tailproof.reports.page.proofs import in_short
+from tailproof.reports.result import EvidenceResult, FaultResult, Result, TrialResult, VerdictResult
+from tailproof.reports.words import death, facts, frequency, standing, window
+
+_ITEM = 160
+_SENTENCE = 800
+_ITEMS = 12
+_PLACES = 24
+_PATH = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a finding was made: how it is called, in how many trials, and the address of its first record."""
+
+    called: str
+    often: str
+    key: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """A fault or an act around a finding, in short words."""
+
+    word: str
+    name: str
+    says: str
+    window: str
+    proven: bool
+    counters: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One finding. `standing` is a key of `words.STANDINGS`; `id` is unique in the page."""
+
+    id: str
+    standing: str
+    guarantee: str
+    level: str
+    signature: str
+    says: str
+    promise: str
+    source: str
+    often: str
+    places: tuple[Place, ...]
+    more_places: int
+    expected: tuple[str, ...]
+    seen: tuple[str, ...]
+    measured: str
+    faults: tuple[Landed, ...]
+    deaths: tuple[str, ...]
+    evidence: tuple[EvidenceResult, ...]
+    more_evidence: int
+    reason: str
+    link: str
+    repro: str
+    history: str
+    issue: Markup
+    """Markdown: it was made harmless for a reader of Markdown, and holds characters of zero width for that."""
+
+
+Found = tuple[Named, VerdictResult]
+
+
+def findings(result: Result, trials: Sequence[Named], wanted: str, most: int, masker: Masker) -> tuple[list[Card], int]:
+    """The cards of all that stands as `wanted`, at most so many of them, and how many there are besides."""
+    groups: dict[tuple[str, str], list[Found]] = {}
+    for one in trials:
+        for verdict in one.trial.verdicts:
+            if standing(verdict, fail_on=result.gate.fail_on) == wanted:
+                groups.setdefault((verdict.guarantee, verdict.signature), []).append((one, verdict))
+    shown = list(groups.values())[:most]
+    cards = [_card(result, wanted, number, group, masker) for number, group in enumerate(shown, 1)]
+    return cards, len(groups) - len(shown)
+
+
+def _card(result: Result, wanted: str, number: int, group: Sequence[Found], masker: Masker) -> Card:
+    named, verdict = group[0]
+    trial = named.trial
+    places = list({one.trial.called: _place(result, one, said) for one, said in reversed(group)}.values())[::-1]
+    known = verdict.known
+    return Card(
+        id=f"{wanted}-{number}",
+        standing=wanted,
+        guarantee=clip(verdict.guarantee, _ITEM),
+        level=str(verdict.level),
+        signature=clip(verdict.signature, _ITEM),
+        says=clip(verdict.says, _SENTENCE),
+        promise=clip(verdict.promise, _SENTENCE),
+        source=clip(verdict.source, _SENTENCE),
+        often=_often(result, group),
+        places=tuple(places[:_PLACES]),
+        more_places=max(0, len(places) - _PLACES),
+        expected=_items(verdict.expected),
+        seen=_items(verdict.seen),
+        measured=clip(facts(verdict.measured), _SENTENCE),
+        faults=tuple(landed(fault) for fault in trial.faults[:_ITEMS]),
+        deaths=tuple(f"life {life.epoch} {clip(said, _SENTENCE)}" for life in trial.lives if (said := death(life)))[
+            :_ITEMS
+        ],
+        evidence=verdict.evidence[:_ITEMS],
+        more_evidence=max(0, len(verdict.evidence) - _ITEMS),
+        reason=clip(known.reason, _SENTENCE) + known.extension if known else "",
+        link=clip(known.link, _PATH) if known else "",
+        repro=clip(verdict.repro, _PATH),
+        history=clip(trial.history, _PATH),
+        issue=escape(masker.text(markdown.card(result, trial, verdict))),
+    )
+
+
+def landed(fault: FaultResult) -> Landed:
+    """A fault or an act as a card shows it."""
+    return Landed(
+        word="act" if fault.act else "fault",
+        name=clip(fault.name, _ITEM),
+        says=clip(fault.says, _SENTENCE),
+        window=window(fault),
+        proven=fault.proven,
+        counters=in_short(fault),
+    )
+
+
+def _place(result: Result, one: Named, verdict: VerdictResult) -> Place:
+    first = verdict.evidence[0] if verdict.evidence else None
+    return Place(
+        called=clip(one.trial.called, _ITEM),
+        often=frequency(result, one.trial, verdict),
+        key=one.key,
+        record=clip(f"{first.witness}:{first.seq}", _ITEM) if first else "",
+    )
+
+
+def _often(result: Result, group: Sequence[Found]) -> str:
+    """`3 of 5 trials`: of all trials that judged the guarantee in the scenarios in which it was found."""
+    called = {one.trial.called for one, _ in group}
+    guarantee, signature = group[0][1].guarantee, group[0][1].signature
+    judged = list(_judged(result.trials, called, guarantee))
+    hits = sum(1 for said in judged if said.outcome is Outcome.VIOLATED and said.signature == signature)
+    return f"{hits} of {len(judged)} trials"
+
+
+def _judged(trials: Sequence[TrialResult], called: set[str], guarantee: str) -> Iterator[VerdictResult]:
+    for trial in trials:
+        if trial.called in called:
+            yield from (verdict for verdict in trial.verdicts if verdict.guarantee == guarantee)
+
+
+def _items(items: Sequence[str]) -> tuple[str, ...]:
+    shown = tuple(clip(item, _ITEM) for item in items[:_ITEMS])
+    return (*shown, f"and {len(items) - _ITEMS} more") if len(items) > _ITEMS else shown

@@ -1,0 +1,54 @@
+"""Where in the loop each kind of fault landed in this check: proven, tried without proof, or never."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tailproof.outgoing.visible import clip
+from tailproof.reports.result import TrialResult
+
+POINTS = (
+    *("connected", "created", "model-called", "action-stored", "tool-running", "observation-stored"),
+    *("final-reply", "terminal", "returned", "end"),
+)
+"""The points of the loop, in the order in which a run reaches them."""
+UNTOLD = "not told"
+"""Of a fault that stands in no plan, and of results that did not say yet where a fault was to land."""
+_CHARS = 80
+
+
+@dataclass(slots=True)
+class Tried:
+    """How often one kind of fault was tried at one point, and how often it was proven to have had its effect."""
+
+    tried: int = 0
+    proven: int = 0
+
+    @property
+    def state(self) -> str:
+        """`proven`, `unproven` or `never`."""
+        return "proven" if self.proven else "unproven" if self.tried else "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """A table: kinds of faults (or acts) by points."""
+
+    points: tuple[str, ...]
+    rows: dict[str, dict[str, Tried]]
+
+
+def coverage(trials: Iterable[TrialResult], *, acts: bool) -> Coverage:
+    """Of the faults, or of the acts, of these trials. What was planned at turn 3 counts for its point, whichever the turn."""
+    rows: dict[str, dict[str, Tried]] = {}
+    for trial in trials:
+        for fault in trial.faults:
+            if fault.act is acts:
+                point = clip(fault.at.partition(":")[0], _CHARS) or UNTOLD
+                tried = rows.setdefault(clip(fault.name, _CHARS), {}).setdefault(point, Tried())
+                tried.tried += 1
+                tried.proven += fault.proven
+    met = {point for row in rows.values() for point in row}
+    points = (*POINTS, *sorted(met.difference(POINTS)))
+    return Coverage(points if rows else (), {name: rows[name] for name in sorted(rows)})

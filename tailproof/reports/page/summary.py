@@ -1,0 +1,105 @@
+"""What the page says first: the gate in a sentence, how many of what, and what it rests on."""
+
+from __future__ import annotations
+
+from tailproof.outgoing.visible import clip
+from tailproof.reports.result import FailOn, Result, TrialResult
+from tailproof.reports.words import some, standing
+
+SIGNS = {"violated": "✗", "advisory": "△", "inconclusive": "?", "known": "◐", "holds": "✓", "not-applicable": "·"}
+"""Standing -> its sign, beside its word and its colour; the same as in the part that is interactive."""
+GATES = {
+    "open": ("holds", "Gate open"),
+    "closed": ("violated", "Gate closed"),
+    "unknown": ("inconclusive", "Could not tell"),
+}
+"""State of the gate -> the standing whose sign and colour it has, and its words."""
+_SENTENCE = 400
+_NAMES = 4
+
+
+def lead(result: Result) -> str:
+    """One sentence behind the state of the gate."""
+    gate, counts = result.gate, result.gate.counts
+    if gate.state == "unknown":
+        return _undecided(result)
+    if gate.state == "closed":
+        return " ".join(filter(None, (_broken(result), _stale(counts.stale))))
+    known = f" {_many(counts.known, 'known violation')} from the baseline came back." if counts.known else ""
+    return f"{_many(counts.holds, 'verdict')} in {_many(counts.trials, 'trial')} hold, and nothing else decides.{known}"
+
+
+def _broken(result: Result) -> str:
+    found = [
+        (trial.called, verdict.guarantee)
+        for trial, verdict in result.judged()
+        if standing(verdict, fail_on=result.gate.fail_on) == "violated"
+    ]
+    if not found:
+        return ""
+    promises = list(dict.fromkeys(guarantee for _, guarantee in found))
+    scenarios = len({called for called, _ in found})
+    names = ", ".join(some(promises, _NAMES))
+    of = _many(len({trial.called for trial in result.trials}), "scenario")
+    return f"{_many(len(promises), 'promise')} broken in {scenarios} of {of}: {names}."
+
+
+def _undecided(result: Result) -> str:
+    doubts, counts = result.gate.doubts, result.gate.counts
+    if len(doubts) == 1:
+        return clip(doubts[0], _SENTENCE)
+    broken = "Nothing that decides is violated, but " if not counts.violated else ""
+    told = f"{broken}{_many(counts.inconclusive, 'verdict')} could not be told, for {_many(len(doubts), 'reason')}."
+    return told[0].upper() + told[1:]
+
+
+def _stale(stale: int) -> str:
+    if not stale:
+        return ""
+    return f"{_many(stale, 'entry', 'entries')} of the baseline no longer {'occurs' if stale == 1 else 'occur'}."
+
+
+def _many(number: int, noun: str, nouns: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+Count = tuple[str, int, str, str]
+"""Standing, number, word, and the part of the page that tells more (empty for none)."""
+
+
+def counts(result: Result) -> list[Count]:
+    """How the verdicts stand, the loud ones first; what is rare is left out when there is none of it."""
+    told = result.gate.counts
+    always: list[Count] = [
+        ("violated", told.violated, "violated", "violated"),
+        ("inconclusive", told.inconclusive, "inconclusive", "doubts"),
+        ("known", told.known, "known", "known"),
+        ("holds", told.holds, "hold" if told.holds != 1 else "holds", "verdicts"),
+    ]
+    sometimes: list[Count] = [
+        ("advisory", told.advisory, "advisory", "advisory"),
+        ("violated", told.errors, "failed", "doubts"),
+        ("violated", told.stale, "stale", "findings"),
+        ("inconclusive", told.behind, "undecided behind known", "known"),
+    ]
+    return [*always, *(one for one in sometimes if one[1])]
+
+
+def rests(result: Result) -> list[tuple[str, int, int, str]]:
+    """What the verdicts rest on: the word, how many are sound, of how many, and what makes them so."""
+    told = result.gate.counts
+    every = [
+        ("faults", told.proven, told.faults, "proven"),
+        ("acts", told.acts_proven, told.acts, "proven"),
+        ("witnesses", told.sound, told.witnesses, "trusted"),
+    ]
+    return [one for one in every if one[2]]
+
+
+def worst(trial: TrialResult, *, fail_on: FailOn) -> str:
+    """How a trial stands: as the worst of its verdicts; one that failed could not be told."""
+    found = {standing(verdict, fail_on=fail_on) for verdict in trial.verdicts}
+    loud = next((name for name in ("violated", "advisory", "inconclusive", "known") if name in found), "")
+    if trial.error is not None and loud not in ("violated", "advisory"):
+        return "inconclusive"
+    return loud or ("holds" if "holds" in found else "not-applicable")
