@@ -11,6 +11,7 @@ before and still is does not speak against the change.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -47,8 +48,13 @@ def compare(
     checks: str = "",
     scenarios: Sequence[str] = ("*",),
 ) -> Comparison:
-    """Compare what both sides played of the scenarios that match a glob. What makes a violation close is `candidate.gate.fail_on`."""
+    """Compare what both sides played of the scenarios that match a glob. What makes a violation close is `candidate.gate.fail_on`.
+
+    Where both are checks of the same several pairs, each pair is compared with itself.
+    """
     before, after = (_chosen(result, scenarios) for result in (base, candidate))
+    if {trial.pair for trial in before.trials} == {trial.pair for trial in after.trials}:
+        before, after = _by_pairs(before), _by_pairs(after)
     both = [name for name in scenarios_of(after) if name in scenarios_of(before)]
     findings = tuple(_findings(before, after, both))
     open_ = tuple(unverified(before, after, both, findings))
@@ -77,6 +83,11 @@ def _chosen(result: Result, globs: Sequence[str]) -> Result:
     trials = tuple(trial for trial in result.trials if any(fnmatchcase(trial.scenario, glob) for glob in globs))
     not_run = tuple(one for one in result.not_run if any(fnmatchcase(one.scenario, glob) for glob in globs))
     return msgspec.structs.replace(result, trials=trials, not_run=not_run)
+
+
+def _by_pairs(result: Result) -> Result:
+    trials = tuple(msgspec.structs.replace(trial, scenario=trial.called) for trial in result.trials)
+    return msgspec.structs.replace(result, trials=trials)
 
 
 def _side(result: Result, name: str, folder: str) -> Side:
@@ -194,7 +205,8 @@ def _played(name: str, result: Result) -> Played:
 def _command(trials: Sequence[TrialResult]) -> str:
     first = trials[0]
     repeated = f" --repetitions {len(trials)}" if len(trials) > 1 else ""
-    words = f"{first.target} --client {first.client} --scenario {first.scenario} --seed {first.seed}"
+    scenario = first.scenario.removesuffix(f"_{first.pair}")
+    words = shlex.join([first.target, "--client", first.client, "--scenario", scenario, "--seed", str(first.seed)])
     return f"tailproof check {words}{repeated}"
 
 

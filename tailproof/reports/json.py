@@ -48,9 +48,14 @@ def read(path: Path) -> Result:
         raise BadResult(f"{path} is not a result: {error}") from error
 
 
+def encode_comparison(comparison: Comparison) -> bytes:
+    """As `encode`."""
+    return _indented(comparison)
+
+
 def write_comparison(comparison: Comparison, path: Path) -> None:
     """As `write`."""
-    write_atomically(path, Masker(secrets_of_environment()).raw(_indented(comparison)))
+    write_atomically(path, Masker(secrets_of_environment()).raw(encode_comparison(comparison)))
 
 
 def schema() -> bytes:

@@ -149,6 +149,15 @@ def test_a_goal_that_is_reached_in_some_trials_only_is_not_achieved() -> None:
     assert compared(played(HIT), played(HIT, HELD), goal="it works").answer == "no"
 
 
+def test_each_of_several_pairs_is_compared_with_itself() -> None:
+    pairs = [trial(HIT, pair="old"), trial(HELD, pair="new")]
+    found = compared(result(*pairs), result(pairs[0], trial(HIT, pair="new")))
+    assert {one.scenario: one.change for one in found.findings} == {"calm_new": "new", "calm_old": "still"}
+    assert found.scenarios[0].candidate.command == "tailproof check pypi:1 --client sdk:1 --scenario calm --seed 1"
+    other = compared(result(*pairs), result(trial(HIT)))
+    assert [(one.scenario, one.change) for one in other.findings] == [("calm", "flaky")]
+
+
 FAULT = FaultResult(fault="lag", name="wire.delay", says="", scope="", injected_at_s=1.0, healed_at_s=2.0, proven=True)
 DIED = LifeResult(epoch=0, end="died", ended_at_s=2.0, downtime_s=1.0)
 
