@@ -149,6 +149,7 @@ def _sighting(result: Result, guarantee: str, scenario: str, signature: str) -> 
     trial, verdict = next(iter([*sorted(hits, key=lambda hit: hit[1].known is not None), *others, *told]), (None, None))
     return Sighting(
         violated=len(hits),
+        held=len(others),
         judged=len(others) + len(violated),
         verdict=verdict,
         history=trial.history if trial else "",

@@ -45,11 +45,13 @@ class Side(Facts, frozen=True, kw_only=True):
 
 
 class Sighting(Facts, frozen=True, kw_only=True):
-    """What one side shows of a guarantee in a scenario: violated in this way in `violated` of the `judged` trials that decided it.
+    """What one side shows of a guarantee in a scenario: violated in this way in `violated` of the `judged` trials that decided it, and kept
+    in `held` of them.
     `verdict` stands for them (one that is violated so, else one that holds, else any; null when there is none), `history` is its
     trial's."""
 
     violated: int
+    held: int
     judged: int
     verdict: VerdictResult | None = None
     history: str = ""

@@ -97,8 +97,10 @@ def _often(sighting: Sighting) -> str:
     return f"in {sighting.violated} of {sighting.judged} trials"
 
 
-def _never(sighting: Sighting) -> str:
-    return f"violated so in none of {_trials(sighting.judged)}" if sighting.judged else "not decided"
+def _decided(sighting: Sighting) -> str:
+    if not sighting.judged:
+        return "not decided"
+    return f"in {sighting.violated or sighting.held} of {sighting.judged} trials"
 
 
 def _trials(number: int) -> str:
@@ -260,7 +262,7 @@ def _output(side: Side, played: Played, sightings: Sequence[tuple[Finding, Sight
             yield f"{finding.guarantee}: not judged"
             continue
         how = f"violated, {verdict.signature}" if verdict.outcome is Outcome.VIOLATED else str(verdict.outcome)
-        yield f"{finding.guarantee}: {how} ({_often(sighting) if sighting.violated else _never(sighting)})"
+        yield f"{finding.guarantee}: {how} ({_decided(sighting)})"
         yield f"  {clip(verdict.says, _SENTENCE)}"
         for title, items in (("expected", verdict.expected), ("seen", verdict.seen)):
             if verdict.outcome is Outcome.VIOLATED and items:
@@ -296,7 +298,7 @@ def _changed(comparison: Comparison) -> str:
         "target": (base.target, candidate.target),
         "client": (base.client, candidate.client),
         **{
-            name: (base.versions.get(name, "none"), candidate.versions.get(name, "none"))
+            f"{name} version": (base.versions.get(name, "none"), candidate.versions.get(name, "none"))
             for name in dict.fromkeys((*base.versions, *candidate.versions))
         },
     }

@@ -98,7 +98,7 @@ def compared(asked: Asked, say: Callable[[str], object]) -> Comparison:
         before,
         after,
         names=(sides[0].word, sides[1].word),
-        folders=(str(sides[0].folder), str(sides[1].folder)),
+        folders=tuple(str(side.folder if side.found else side.folder.name) for side in sides),  # type: ignore[arg-type]
         goal=asked.goal,
         checks=asked.checks,
         scenarios=sorted(planned) or asked.scenarios or ("*",),

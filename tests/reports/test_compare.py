@@ -328,7 +328,7 @@ def test_evidence_of_both_sides_is_folded() -> None:
         "**Step 1: before the change**",
         "tailproof check docker:openhands:1.58.0 --client sdk:1.58.0 --scenario stream-lag --seed 7",
         "fault wire.delay: 3.40 s to 11.90 s, proven",
-        "events.tail: holds (violated so in none of 1 trial)",
+        "events.tail: holds (in 1 of 1 trials)",
         "history: out/base/histories/stream-lag",
         "- `events.tail` is kept: “When the client",
         "**Step 2: what changed**",
