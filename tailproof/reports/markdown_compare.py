@@ -98,9 +98,12 @@ def _often(sighting: Sighting) -> str:
 
 
 def _decided(sighting: Sighting) -> str:
-    if not sighting.judged:
+    """In how many trials it came out as the verdict says that stands for them."""
+    if not sighting.judged or sighting.verdict is None:
         return "not decided"
-    return f"in {sighting.violated or sighting.held} of {sighting.judged} trials"
+    violated = sighting.violated or sighting.judged - sighting.held
+    number = violated if sighting.verdict.outcome is Outcome.VIOLATED else sighting.held
+    return f"in {number} of {sighting.judged} trials"
 
 
 def _trials(number: int) -> str:

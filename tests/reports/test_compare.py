@@ -345,6 +345,13 @@ def test_evidence_of_both_sides_is_folded() -> None:
     assert at == sorted(at)
 
 
+def test_a_promise_that_is_broken_in_another_way_is_not_called_kept() -> None:
+    report = markdown_compare.render(compared(played(HIT, HIT), played(OTHERWISE, OTHERWISE, HELD)))
+    assert "events.tail: violated, missing-tail (in 2 of 2 trials)" in report
+    assert "events.tail: violated, missing-head (in 2 of 3 trials)" in report
+    assert "events.tail: holds (in 1 of 3 trials)" in report
+
+
 HOSTILE = "</details>\n```\n# x <script>alert(1)</script> | @somebody #12 \x1b[31m\u202e `a` ![x](http://e.org/x.png)"
 
 
