@@ -6,6 +6,7 @@ import json
 
 from tailproof import resources
 from tailproof.outgoing.atomic import write_atomically
+from tailproof.reports.json import comparison_schema
 from tailproof.reports.json import schema as result_schema
 from tailproof.scenario.schema import Scenario
 from tailproof.scenario.sweep import KEY
@@ -25,9 +26,10 @@ def scenario_schema() -> bytes:
 
 
 def main() -> None:
-    """Write both schemas where they are published."""
+    """Write the schemas where they are published."""
     write_atomically(resources.folder("scenarios") / "scenario.schema.json", scenario_schema())
     write_atomically(resources.folder("reports") / "result.schema.json", result_schema())
+    write_atomically(resources.folder("reports") / "compare.schema.json", comparison_schema())
 
 
 if __name__ == "__main__":

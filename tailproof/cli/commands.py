@@ -23,7 +23,7 @@ from tailproof.provision.cache import cache
 from tailproof.reports.gate import EXIT_USAGE
 from tailproof.runner import ending
 
-_TELL_A_VERDICT = ("check", "judge", "repro", "gate", "merge")
+_TELL_A_VERDICT = ("check", "judge", "repro", "gate", "merge", "compare")
 UNUSED_DAYS = 30.0
 SAID_LINE = 1000
 """Characters of a line of an error."""
@@ -67,7 +67,7 @@ def main(context: click.Context) -> None:
     if context.invoked_subcommand not in ("check", "clean", "wire"):
         from tailproof.runner.leftovers import sweep
 
-        if removed := sweep(engine=context.invoked_subcommand == "repro"):
+        if removed := sweep(engine=context.invoked_subcommand in ("repro", "compare")):
             say(removed, err=True)
 
 

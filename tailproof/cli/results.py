@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from tailproof.cli.errors import acts_on_errors
+from tailproof.history.header import SEEDS
 from tailproof.outgoing.say import say
 from tailproof.reports.gate import MOST_ALLOWED
 
@@ -133,6 +134,44 @@ def baseline_update(
 
 
 @click.command()
+@click.argument("base")
+@click.argument("candidate")
+@click.option(
+    "--goal", default="", metavar="TEXT", help="What the change is for; ids in it say which findings prove it."
+)
+@click.option("--ci", "checks", default="", metavar="TEXT", help="What CI and tests say of the change, in one line.")
+@click.option("--scenario", "scenarios", multiple=True, metavar="GLOB", help="Only these scenarios (repeatable).")
+@click.option("-n", "workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Trials side by side.")
+@click.option("--repetitions", type=click.IntRange(1, 1000), default=1, show_default=True, help="Trials per scenario.")
+@click.option("--seed", type=click.IntRange(*SEEDS), help="Seed of all random choices [default: of RESULT, or random].")
+@click.option("--fail-on", type=click.Choice(["must", "should"]), help="What closes [default: must, or as RESULT].")
+@click.option("--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known violations.")
+@click.option(
+    "--out",
+    default="tailproof-results/compare",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+)
+@acts_on_errors
+def compare(**asked: Any) -> NoReturn:
+    """Say what a change breaks and mends: BASE and CANDIDATE are each a result.json, its directory, or TARGET[,CLIENT] to check now.
+
+    Writes DIR/compare.md, the QA report of a pull request, and DIR/compare.json. The exit code is 1 if a violation is new or the goal
+    is not achieved, 2 if something could not be verified that might be one, else 0.
+    """
+    from tailproof.reports import terminal_compare
+    from tailproof.runner import out_dir
+    from tailproof.runner.sides import Asked, compared
+
+    wanted = Asked(**asked)
+    comparison = compared(wanted, say=lambda line: say(line, err=True))
+    files = {"report": str(wanted.out / out_dir.COMPARE_REPORT), "data": str(wanted.out / out_dir.COMPARE_DATA)}
+    say(terminal_compare.render(comparison, files=files, width=_width()))
+    sys.exit(comparison.exit_code)
+
+
+@click.command()
 @click.argument("result", type=click.Path(exists=True, path_type=Path))
 @click.option("--sarif", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="The findings as SARIF.")
 @click.option(
@@ -162,7 +201,7 @@ def github(result: Path) -> NoReturn:
     sys.exit(tell(result, os.environ, say))
 
 
-COMMANDS = (gate, merge, baseline, export, github)
+COMMANDS = (gate, merge, compare, baseline, export, github)
 
 
 def _asked(*, baseline: Path | None, **asked: Any) -> Any:

@@ -23,15 +23,16 @@ class Section:
     """The lowest number gets its room first."""
 
 
-def fit(sections: Sequence[Section], limit: int) -> str:
-    """The sections in their order, in at most `limit` bytes of UTF-8 (never fewer than characters or UTF-16 units).
+def fit(sections: Sequence[Section], limit: int, *, whole: str = "result.json") -> str:
+    """The sections in their order, in at most `limit` bytes of UTF-8 (never fewer than characters or UTF-16 units). `whole` is
+    the file that holds what is left out.
 
     Raises:
         ValueError: the limit leaves no room even for the headings.
     """
     if limit < SMALLEST:
         raise ValueError(f"a report needs at least {SMALLEST} bytes, not {limit}")
-    left = limit - sum(_size(_render(section, 0, limit)) + 2 for section in sections)
+    left = limit - sum(_size(_render(section, 0, limit, whole)) + 2 for section in sections)
     if left < 0:
         raise ValueError(f"the headings of the report alone exceed {limit} bytes")
     shown = [0] * len(sections)
@@ -42,17 +43,17 @@ def fit(sections: Sequence[Section], limit: int) -> str:
                 break
             left -= cost
             shown[index] += 1
-    parts = (_render(section, count, limit) for section, count in zip(sections, shown, strict=True))
+    parts = (_render(section, count, limit, whole) for section, count in zip(sections, shown, strict=True))
     return "\n\n".join(parts) + "\n"
 
 
-def _render(section: Section, shown: int, limit: int) -> str:
+def _render(section: Section, shown: int, limit: int, whole: str) -> str:
     text = section.between.join((section.head, *section.items[:shown]))
     missing = len(section.items) - shown
     if missing:
         text += (
             f"\n\n**{missing} {'more ' if shown else ''}{section.noun} not shown**: "
-            f"this report ends at {limit:,} bytes; `result.json` holds everything."
+            f"this report ends at {limit:,} bytes; `{whole}` holds everything."
         )
     return f"{text}\n\n{section.foot}" if section.foot else text
 

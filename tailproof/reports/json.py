@@ -13,6 +13,7 @@ from tailproof.incoming.limits import RESULT_BYTES, RESULT_VALUES, Exceeded
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.visible import visible_json
+from tailproof.reports.comparison import Comparison
 from tailproof.reports.result import SCHEMA_VERSION, Result
 
 PUBLISHED = "https://json-schema.org/draft/2020-12/schema"
@@ -24,7 +25,7 @@ class BadResult(BadInput):
 
 def encode(result: Result) -> bytes:
     """Indented UTF-8, with a newline at the end."""
-    return visible_json(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+    return _indented(result)
 
 
 def write(result: Result, path: Path) -> None:
@@ -47,10 +48,33 @@ def read(path: Path) -> Result:
         raise BadResult(f"{path} is not a result: {error}") from error
 
 
+def encode_comparison(comparison: Comparison) -> bytes:
+    """As `encode`."""
+    return _indented(comparison)
+
+
+def write_comparison(comparison: Comparison, path: Path) -> None:
+    """As `write`."""
+    write_atomically(path, Masker(secrets_of_environment()).raw(encode_comparison(comparison)))
+
+
 def schema() -> bytes:
     """The JSON Schema of a result."""
-    document = {"$schema": PUBLISHED, "title": "tailproof result", **msgspec.json.schema(Result)}
+    return _schema("tailproof result", Result)
+
+
+def comparison_schema() -> bytes:
+    """The JSON Schema of a comparison."""
+    return _schema("tailproof comparison", Comparison)
+
+
+def _schema(title: str, of: type[msgspec.Struct]) -> bytes:
+    document = {"$schema": PUBLISHED, "title": title, **msgspec.json.schema(of)}
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def _indented(facts: msgspec.Struct) -> bytes:
+    return visible_json(msgspec.json.format(msgspec.json.encode(facts), indent=2) + b"\n")
 
 
 class _Versioned(msgspec.Struct):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from tailproof.guarantees.verdict import Outcome
@@ -15,7 +15,6 @@ from tailproof.reports.markdown_pairs import of_pairs
 from tailproof.reports.markup import FOLD_END, block, code, fold, link, prose, table_head, table_row
 from tailproof.reports.result import KnownResult, Result, TrialResult, VerdictResult
 from tailproof.reports.words import (
-    STANDINGS,
     by_pairs,
     death,
     elsewhere,
@@ -23,7 +22,6 @@ from tailproof.reports.words import (
     facts,
     failures,
     frequency,
-    grid,
     necessity,
     not_run,
     part,
@@ -55,22 +53,19 @@ _PHASES = (
     ),
     *("clearing", "removing", "ended"),
 )
-_UNJUDGED = "not judged"
 _SENTENCE = 800
 _ITEM = 160
 _ITEMS = 12
 
 
-def render(result: Result, *, base: Result | None = None, limit: int = PR_COMMENT) -> str:
-    """The report in at most `limit` bytes; with `base`, an earlier result, also what changed since. Raises ValueError for a
-    limit that is too small for any report."""
+def render(result: Result, *, limit: int = PR_COMMENT) -> str:
+    """The report in at most `limit` bytes. Raises ValueError for a limit that is too small for any report."""
     sections = [
         Section(head=f"## {prose(result.gate.says)}", importance=0),
         _asked(result),
         *of_pairs(result),
-        *_compared(result, base),
         _faults(result),
-        *_violations(result, base),
+        *_violations(result),
         *_doubts(result),
         *_allowed(result),
         *_stale(result),
@@ -82,21 +77,15 @@ def render(result: Result, *, base: Result | None = None, limit: int = PR_COMMEN
     return fit(sections, limit)
 
 
-def write(result: Result, path: Path, *, base: Result | None = None, limit: int = PR_COMMENT) -> None:
+def write(result: Result, path: Path, *, limit: int = PR_COMMENT) -> None:
     """Write the report so that nobody ever sees half of it, nor a secret that this process was given. Raises OSError, and ValueError
     as `render` does."""
-    report = Masker(secrets_of_environment()).text(render(result, base=base, limit=limit))
+    report = Masker(secrets_of_environment()).text(render(result, limit=limit))
     write_atomically(path, report.encode())
 
 
-def card(
-    result: Result,
-    trial: TrialResult,
-    verdict: VerdictResult,
-    earlier: Mapping[tuple[str, str], str] | None = None,
-) -> str:
-    """One violation as Markdown: promise, what was found, expected and seen, evidence, and the command that repeats it; with `earlier`
-    (verdict -> how it came out) also what it was before."""
+def card(result: Result, trial: TrialResult, verdict: VerdictResult) -> str:
+    """One violation as Markdown: promise, what was found, expected and seen, evidence, and the command that repeats it."""
     name = code(cell(verdict.guarantee, trial.called))
     parts = [
         f"#### {name} {verdict.level}",
@@ -104,8 +93,6 @@ def card(
         f"**Found:** {prose(clip(verdict.says, _SENTENCE))}",
         "\n".join(f"- {line}" for line in _card_facts(result, trial, verdict)),
     ]
-    if earlier is not None:
-        parts.append(f"**Before:** {earlier.get((verdict.guarantee, trial.called), _UNJUDGED)}")
     if verdict.expected or verdict.seen:
         parts.append(block(_expected_and_seen(verdict)))
     if verdict.evidence:
@@ -150,49 +137,6 @@ def _asked(result: Result) -> Section:
     )
 
 
-def _compared(result: Result, base: Result | None) -> Iterator[Section]:
-    if base is None:
-        return
-    before, after = _signatures(base), _signatures(result)
-    changed = [key for key in dict.fromkeys((*after, *before)) if before.get(key) != after.get(key)]
-    earlier, now = _called(base), _called(result)
-    rows = [
-        table_row((code(cell(*key), cell=True), earlier.get(key, _UNJUDGED), now.get(key, _UNJUDGED)))
-        for key in changed
-    ]
-    columns = (
-        "changed",
-        *(f"{when}: {code(clip(of.target, _ITEM), cell=True)}" for when, of in (("before", base), ("after", result))),
-    )
-    head = f"### Before and after\n\n{len({*after, *before}) - len(rows)} verdicts are the same, {len(rows)} differ."
-    yield Section(
-        head=f"{head}\n\n{table_head(columns)}" if rows else head,
-        items=rows,
-        between="\n",
-        noun="changed verdicts",
-        importance=3,
-    )
-
-
-def _signatures(result: Result) -> dict[tuple[str, str], set[tuple[str, str]]]:
-    """What was found per guarantee and scenario (with its pair, where there are several). That a violation is known changes how
-    it counts, not what was found."""
-    found: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    for trial, verdict in result.judged():
-        found.setdefault((verdict.guarantee, trial.called), set()).add((verdict.outcome, verdict.signature))
-    return found
-
-
-def _called(result: Result) -> dict[tuple[str, str], str]:
-    """How each guarantee came out in each scenario, as Markdown for a cell of a table."""
-    _, _, cells = grid(result)
-    signatures = {key: sorted({name for _, name in found if name}) for key, found in _signatures(result).items()}
-    return {
-        key: " ".join((STANDINGS[name][2], *(code(said, cell=True) for said in signatures[key])))
-        for key, name in cells.items()
-    }
-
-
 def _faults(result: Result) -> Section:
     return Section(
         head="### Scenarios, faults and acts\n\n"
@@ -229,10 +173,9 @@ def _fault_rows(result: Result, trial: TrialResult) -> Iterator[tuple[str, ...]]
         yield *(name if first else same), said if first else "", what, window(fault), proven, deaths if first else ""
 
 
-def _violations(result: Result, base: Result | None) -> Iterator[Section]:
-    earlier = _called(base) if base is not None else None
+def _violations(result: Result) -> Iterator[Section]:
     for wanted, title in (("violated", "Violated"), ("advisory", "Violated (advisory, does not close the gate)")):
-        cards = [card(result, trial, verdict, earlier) for trial, verdict in failures(result, wanted)]
+        cards = [card(result, trial, verdict) for trial, verdict in failures(result, wanted)]
         if cards:
             yield Section(head=f"### {title}", items=cards, noun="violations", importance=2)
 

@@ -82,6 +82,7 @@ def merged(parts: Sequence[Part], standard: Standard | None = None) -> Result:
         shard=None,
         cut_off=cut_off,
         times=times_of(trials) if trials else None,
+        necessity=tuple(one for result in results for one in result.necessity),
         gate=decide(
             trials,
             not_run=not_run,

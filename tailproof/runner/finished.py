@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -13,11 +12,12 @@ from msgspec.structs import replace
 
 from tailproof.history.directory import is_history
 from tailproof.incoming import BadInput
-from tailproof.incoming.files import is_directory, lies_below
+from tailproof.incoming.files import from_here, is_directory, lies_below
 from tailproof.outgoing.visible import clip
 from tailproof.reports import json
 from tailproof.reports.merge import Part, Standard, merged
 from tailproof.reports.result import Result, TrialResult
+from tailproof.reports.words import repro_command
 from tailproof.runner import out_dir
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.outputs import check_directory
@@ -45,7 +45,7 @@ def read_parts(paths: Sequence[Path]) -> list[Part]:
 def decided(paths: Sequence[Path], standard: Standard) -> Result:
     """One result for those at `paths`, the histories as seen from the working directory. Raises BadResult, Apart."""
     parts = [
-        Part(name=part.name, result=_moved(part.result, _from_here(result_file(path).parent)))
+        Part(name=part.name, result=_moved(part.result, from_here(result_file(path).parent.absolute())))
         for path, part in zip(paths, read_parts(paths), strict=True)
     ]
     return merged(parts, standard)
@@ -73,7 +73,7 @@ def kept(paths: Sequence[Path], out: Path, standard: Standard) -> tuple[Result, 
                 _copy(place, out / out_dir.TRIALS / name)
             else:
                 lost.append(f"no history lies at {place}: its trial cannot be judged or run again from {out}")
-        result = replace(result, trials=tuple(_below(trial, out) for trial in result.trials))
+        result = replace(result, trials=tuple(map(_below, result.trials)))
         write_reports(result, out)
     return result, lost
 
@@ -100,24 +100,19 @@ def _histories(paths: Iterable[Path]) -> dict[str, Path]:
     return found
 
 
-def _below(trial: TrialResult, out: Path) -> TrialResult:
-    return _placed(trial, f"{out_dir.TRIALS}/{PurePosixPath(trial.history).name}", out)
+def _below(trial: TrialResult) -> TrialResult:
+    return _placed(trial, f"{out_dir.TRIALS}/{PurePosixPath(trial.history).name}")
 
 
-def _moved(result: Result, folder: Path) -> Result:
-    trials = (_placed(trial, str(PurePosixPath(folder, trial.history)), Path()) for trial in result.trials)
+def _moved(result: Result, folder: str) -> Result:
+    trials = (_placed(trial, str(PurePosixPath(folder, trial.history))) for trial in result.trials)
     return replace(result, trials=tuple(trials))
 
 
-def _placed(trial: TrialResult, history: str, folder: Path) -> TrialResult:
-    repro = f"tailproof repro {shlex.quote(str(folder / history))}"
+def _placed(trial: TrialResult, history: str) -> TrialResult:
+    repro = repro_command(history)
     verdicts = tuple(replace(verdict, repro=repro if verdict.repro else "") for verdict in trial.verdicts)
     return replace(trial, history=history, verdicts=verdicts)
-
-
-def _from_here(path: Path) -> Path:
-    here = Path.cwd()
-    return path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path.absolute()
 
 
 def _copy(history: Path, to: Path) -> None:

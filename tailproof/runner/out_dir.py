@@ -22,12 +22,15 @@ REPORT = "report.md"
 EVENTS = "run.ndjson"
 PAGE = "report.html"
 LOG = "supervisor.log"
+COMPARE_REPORT = "compare.md"
+COMPARE_DATA = "compare.json"
 WRITTEN = (RESULT, REPORT, PAGE)
 """What a check writes at its end."""
 
 _RESULT = re.compile(rb'\{\s*"schema":\s*\d+,\s*"tailproof":\s*"')
 _PAGE = re.compile(rb'<!doctype html>\s*<html lang="en" data-report="tailproof"')
 _REPORT = re.compile(rb"## GATE (OPEN|CLOSED|UNKNOWN)\b")
+_COMPARE_REPORT = re.compile("## (✅|⚠️|❌|🟡) QA report: ".encode())
 _EVENTS = re.compile(rb'\Z|\{"event":"check began",')
 _OLD_LOCK = ".lock"
 """What marked an `--out` of an earlier version."""
@@ -46,6 +49,14 @@ def check(out: Path) -> None:
     for entry in sorted((out / TRIALS).iterdir()) if (out / TRIALS).is_dir() else ():
         if not is_history(entry) and not _is_history_lock(entry):
             raise OutForeign(_refusal(entry))
+
+
+def check_comparison(out: Path) -> None:
+    """As `check`, of what a comparison writes beside the checks of its sides."""
+    for name, pattern in ((COMPARE_REPORT, _COMPARE_REPORT), (COMPARE_DATA, _RESULT)):
+        place = out / name
+        if _there(place) and not begins(place, pattern):
+            raise OutForeign(_refusal(place))
 
 
 def clear(out: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 from small_check import check, several, trial, verdict
 
-from tailproof.guarantees.verdict import Level, Outcome, holds
+from tailproof.guarantees.verdict import Level, Outcome
 from tailproof.reports import markdown
 from tailproof.reports.fitting import SMALLEST, Section, fit
 from tailproof.reports.gate import decide
@@ -113,25 +113,6 @@ def test_a_trial_that_failed_is_loud() -> None:
     assert "- the trial of calm failed: port 8000 is in use" in report
 
 
-def test_before_and_after_show_only_what_changed() -> None:
-    report = markdown.render(check(), base=check(tail=holds("all held", compared={"events": 11})))
-    assert "9 verdicts are the same, 1 differ." in report
-    assert "| `events.tail[stream-lag]` | holds | violated `missing-tail` |" in report
-    assert "**Before:** holds" in report
-
-
-def test_what_is_gone_is_a_change_too() -> None:
-    report = markdown.render(result_of(trial(verdict())), base=result_of(trial(verdict(), verdict(guarantee="loop.x"))))
-    assert "| `loop.x[calm]` | holds | not judged |" in report
-
-
-def test_that_a_violation_is_known_is_no_change() -> None:
-    violated = verdict(Outcome.VIOLATED, signature="s")
-    known = verdict(Outcome.VIOLATED, signature="s", known=KnownResult(reason="r", link="l", entry="e"))
-    report = markdown.render(result_of(trial(known)), base=result_of(trial(violated)))
-    assert "1 verdicts are the same, 0 differ." in report
-
-
 def test_the_same_violation_in_ten_trials_is_one_card_that_says_how_often() -> None:
     hits = [trial(verdict(Outcome.VIOLATED, signature="s")) for _ in range(7)]
     report = markdown.render(result_of(*hits, *[trial(verdict()) for _ in range(3)]))
@@ -178,7 +159,7 @@ def test_hostile_text_of_a_server_does_nothing() -> None:
     )  # fmt: skip
     unknown = msgspec.structs.replace(bad, known=None)
     hostile = result_of(trial(bad, unknown, scenario=text, error=text), scenario=text)
-    report = markdown.render(hostile, base=hostile)
+    report = markdown.render(hostile)
     assert "\x1b" not in report
     tokens = READER.parse(report)
     blocks = [token.content.strip() for token in tokens if token.type == "html_block"]
@@ -210,19 +191,6 @@ def test_several_pairs_stand_in_one_table_and_each_row_names_client_and_target()
     ):
         assert needed in report
     assert report.count("#### ") == 1
-
-
-def test_before_and_after_of_several_pairs_compare_each_with_itself() -> None:
-    result = several()
-    healed = tuple(
-        msgspec.structs.replace(t, verdicts=(verdict(), verdict(guarantee="loop.once")))
-        if t.scenario == "stream-lag"
-        else t
-        for t in result.trials
-    )
-    report = markdown.render(msgspec.structs.replace(result, trials=healed), base=result)
-    name = "events.tail[stream-lag_sdk-1.57.0_docker-openhands-1.58.0]"
-    assert f"| `{name}` | violated `missing-tail` | holds |" in report
 
 
 @pytest.mark.parametrize("limit", [SMALLEST, markdown.PR_COMMENT])

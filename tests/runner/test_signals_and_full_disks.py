@@ -21,6 +21,8 @@ SIGNALS = (
     "starting-stopped-server",
     "pytest-stopped-server-sigterm",
     "repro-held-model",
+    "compare-held-model",
+    "compare-stopped-server-sigterm",
 )
 FULL_DISKS = (
     "results-16k",
