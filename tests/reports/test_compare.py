@@ -291,7 +291,7 @@ def test_it_fits_and_nothing_outside_a_fold_is_longer_than_four_lines(found: Com
 
 def test_a_report_that_was_cut_says_so() -> None:
     report = markdown_compare.render(COMPARISONS["many"])
-    assert "not shown**: this report ends at 65,536 bytes; `compare.json` holds everything." in report
+    assert "not shown**: this report ends at 65,000 bytes; `compare.json` holds everything." in report
     assert report.startswith("## ❌ QA report: FAIL\n\n60 scenarios played before and after the change: ")
 
 
