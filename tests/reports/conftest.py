@@ -49,7 +49,10 @@ def windows(browser: Browser) -> Callable[[int, str, str], BrowserContext]:
 
     @functools.cache
     def window(width: int, theme: Any, motion: Any) -> BrowserContext:
-        return browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion=motion)
+        # What is narrow is a phone.
+        return browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion=motion, has_touch=width < 500
+        )
 
     return window
 
