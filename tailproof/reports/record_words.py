@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ from tailproof.history.records import (
 from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.outgoing.visible import clip
 
+_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 LINE = 160
 """Characters of a line at most."""
 
@@ -56,6 +58,11 @@ def troubled(record: AnyRecord | Event) -> bool:
     return sign is not None and bool(sign(record))
 
 
+def route(path: str) -> str:
+    """A path as a person reads it: an id of a conversation tells nothing there, and hides what was asked for."""
+    return _ID.sub("*", path)
+
+
 def _joined(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
@@ -74,7 +81,7 @@ def _life(life: Life) -> str:
 def _request(one: Request) -> str:
     came = str(one.code) if one.code else "no answer"
     return _joined(
-        f"{one.verb}: {one.method} {one.path} → {came}", one.flaw, one.error, f"“{one.text}”" if one.text else ""
+        f"{one.verb}: {one.method} {route(one.path)} → {came}", one.flaw, one.error, f"“{one.text}”" if one.text else ""
     )
 
 
@@ -106,7 +113,7 @@ def _frame(frame: Frame) -> str:
 
 def _exchange(one: Exchange) -> str:
     done = "" if one.done == "passed" else _joined(one.done, f"by {one.rule}" if one.rule else "")
-    return _joined(f"{one.method} {one.path} → {one.code or 'no answer'}", done, one.flaw, one.error)
+    return _joined(f"{one.method} {route(one.path)} → {one.code or 'no answer'}", done, one.flaw, one.error)
 
 
 def _post(post: Post) -> str:

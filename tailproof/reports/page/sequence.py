@@ -11,7 +11,7 @@ from tailproof.history.record import CLIENT
 from tailproof.history.records import Effect, Exchange, Frame, ModelCall
 from tailproof.history.server_records import Request
 from tailproof.reports.page.records import Evidence
-from tailproof.reports.record_words import address, troubled
+from tailproof.reports.record_words import address, route, troubled
 from tailproof.reports.trimming import ends_of
 
 Party = Literal["client", "server", "model", "tool"]
@@ -49,14 +49,14 @@ def _messages(history: History, evidence: Evidence) -> Iterator[Message]:
 
     for exchange in history.exchanges:
         began = exchange.began_ns or exchange.t_ns
-        yield message(exchange, "client", "server", f"{exchange.method} {_short(exchange.path)}", began)
+        yield message(exchange, "client", "server", f"{exchange.method} {route(exchange.path)}", began)
         came = exchange.code or "no answer"
-        done = "" if exchange.done in ("passed", "upgraded") else f" {exchange.done}"
+        done = "" if exchange.done in ("passed", "upgraded") else f" ({exchange.done})"
         yield message(exchange, "server", "client", f"{came}{done}", exchange.t_ns)
     for frame in history.frames:
         if frame.done == "control":
             continue
-        done = "" if frame.done == "passed" else f" {frame.done}"
+        done = "" if frame.done == "passed" else f" ({frame.done})"
         up = frame.direction == "up"
         yield message(
             frame,
@@ -86,15 +86,6 @@ def _messages(history: History, evidence: Evidence) -> Iterator[Message]:
             f"{effect.token} {effect.stage}",
             effect.t_ns,
         )
-
-
-def _short(path: str) -> str:
-    """The end of a path tells what was asked for; the ids before it do not."""
-    plain = path.partition("?")[0]
-    return plain if len(plain) <= _PATH else f"…{plain[-_PATH:]}"
-
-
-_PATH = 40
 
 
 def _joined(messages: list[Message]) -> Iterator[Message]:
