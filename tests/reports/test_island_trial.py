@@ -282,6 +282,16 @@ def test_the_ledger_has_the_marks_of_each_witness(visit: Visiting) -> None:
     ]
 
 
+def test_an_event_that_proves_a_violation_is_trouble(visit: Visiting) -> None:
+    trial = trial_of("twice", events=8, losing=range(0))
+    trial["records"]["flag"][trial["records"]["event"].index(6)] = 1
+    page = visit(index_of([entry("twice")]), [trial]).open("#t=twice")
+    page.get_by_label("only trouble").check()
+    expect(events(page)).to_have_count(1)
+    expect(events(page)).to_have_attribute("aria-label", re.compile("^00000006-.*, evidence of a violation$"))
+    expect(events(page).locator(".tpx-ring")).to_have_count(1)
+
+
 def test_the_ledger_says_where_in_the_log_an_event_is_and_what_is_left_out(visit: Visiting) -> None:
     trial = trial_of("cut", events=5, losing=range(0))
     trial["ledger"]["place"] = [1, 2, 900, 901, 0]

@@ -21,7 +21,8 @@ interface Props {
 export function Ledger({ opened, brush, onlyTrouble, narrow }: Props) {
   const { ledger, records } = opened.trial;
   const active = useMemo(() => signal<Place>({ row: 0, column: 0 }), [opened]);
-  const troubled = useMemo(() => troubles(ledger), [ledger]);
+  const proving = useMemo(() => new Set(opened.evidence.map((record) => records.event[record]!)), [opened, records]);
+  const troubled = useMemo(() => troubles(ledger, proving), [ledger, proving]);
   const rows = useMemo(
     () => shown(opened, brush.value, onlyTrouble.value ? troubled : null),
     [opened, brush.value, onlyTrouble.value, troubled],
@@ -29,7 +30,7 @@ export function Ledger({ opened, brush, onlyTrouble, narrow }: Props) {
   const inTrouble = useMemo(() => troubled.reduce((sum, one) => sum + one, 0), [troubled]);
 
   const event = selected.value < 0 ? -1 : records.event[selected.value]!;
-  const all = useMemo(() => columnsOf(ledger, narrow), [ledger, narrow]);
+  const all = useMemo(() => columnsOf(ledger, proving, narrow), [ledger, proving, narrow]);
   const open = (at: number, column: number) => {
     const row = rows[at]!;
     const address = all[column]!.witness?.address[row];
@@ -84,9 +85,9 @@ interface Column {
 }
 
 /** A narrow screen shows who has an event before what it is. */
-function columnsOf(ledger: Data, narrow: boolean): Column[] {
+function columnsOf(ledger: Data, proving: ReadonlySet<number>, narrow: boolean): Column[] {
   const { id, kind, cause, at, place, columns, cells } = ledger;
-  const event = { key: "id", head: "event", className: "tpx-name tpx-mono", least: narrow ? 92 : 132, share: 0, cell: (row: number) => ({ children: id[row] }) };
+  const event = { key: "id", head: "event", className: "tpx-name tpx-mono", least: narrow ? 92 : 132, share: 0, cell: (row: number) => named(id[row], proving.has(row)) };
   const what = [
     { key: "kind", head: "kind", className: "", least: narrow ? 130 : 180, share: 1.4, cell: (row: number) => ({ children: kind[row] }) },
     { key: "cause", head: "cause", className: "", least: 110, share: 1, cell: (row: number) => ({ children: cause[row] }) },
@@ -105,6 +106,20 @@ function columnsOf(ledger: Data, narrow: boolean): Column[] {
     })),
   ];
   return narrow ? [event, ...who, ...what] : [event, ...what, ...who];
+}
+
+/** A ring, as in the timeline, where a record of this event is evidence of a violation. */
+function named(id: string | undefined, proves: boolean): CellProps {
+  if (!proves) return { children: id };
+  return {
+    label: `${id ?? ""}, evidence of a violation`,
+    children: (
+      <>
+        <span class="tpx-ring" aria-hidden="true" />
+        {id}
+      </>
+    ),
+  };
 }
 
 function logged(at: number | null | undefined, place: number | undefined): CellProps {
@@ -134,9 +149,10 @@ function leftOut({ place }: Data, row: number): boolean {
   return row > 0 && place[row]! > place[row - 1]! + 1;
 }
 
-/** For each row: 1 if somebody lost it, has it twice, late, out of order or changed. */
-function troubles({ id, cells }: Data): Uint8Array {
+/** For each row: 1 if it proves a violation, or if somebody lost it, has it twice, late, out of order or changed. */
+function troubles({ id, cells }: Data, proving: ReadonlySet<number>): Uint8Array {
   const found = new Uint8Array(id.length);
+  for (const row of proving) if (row >= 0) found[row] = 1;
   for (const { mark } of cells) {
     for (let row = 0; row < found.length; row++) if (MARKS[mark[row] as Mark]?.trouble) found[row] = 1;
   }

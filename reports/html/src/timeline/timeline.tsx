@@ -30,7 +30,7 @@ export function Timeline({ opened, brush }: { opened: Opened; brush: Signal<Rang
   return (
     <section aria-labelledby="tpx-timeline-title">
       <div class="tpx-bar">
-        <h3 id="tpx-timeline-title">Timeline <span class="tpx-aside">ms since the start</span></h3>
+        <h3 id="tpx-timeline-title">Timeline <span class="tpx-aside">since the start of the trial</span></h3>
         <Evidence opened={opened} />
         <div class="tpx-buttons" role="group" aria-label="Zoom">
           <button type="button" aria-label="Zoom out" onClick={() => chart.zoomBy(1 / STEP)}>−</button>
