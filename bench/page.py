@@ -7,7 +7,6 @@ drawn and the ledger has its rows; medians of several rounds, each in a new wind
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
 import sys
@@ -49,8 +48,7 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=ROUNDS)
     chosen = options.parse_args()
     with workroom() as place, sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         if chosen.address:
             name, _, fragment = chosen.address.partition("#")
             pages = [(chosen.address, f"{Path(name).resolve().as_uri()}#{fragment}")]

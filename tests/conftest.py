@@ -13,9 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tailproof.doctor import Finding, look
 from tailproof.provision.base_image import NoMmdebstrap
+
+# Time is never asserted: a machine that is busy is not a failure.
+settings.register_profile("tailproof")
+settings.load_profile("tailproof")
 
 NEEDS = {
     "engine": ("engine", "a Docker engine"),

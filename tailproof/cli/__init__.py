@@ -1,4 +1,4 @@
-"""The command line: `commands` runs and judges, `results` reads what was found."""
+"""The command line: `check` runs, `results` reads what was found, `commands` has the rest."""
 
 from tailproof.cli.commands import main
 

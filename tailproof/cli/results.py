@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -187,7 +188,20 @@ def export(result: Path, sarif: Path | None, perfetto: Path | None) -> None:
     writer.export(result, to_sarif=sarif, traces=perfetto, echo=say)
 
 
-COMMANDS = (gate, merge, compare, baseline, export)
+@click.command()
+@click.argument("result", type=click.Path(exists=True, path_type=Path))
+@acts_on_errors
+def github(result: Path) -> NoReturn:
+    """Tell a GitHub runner of RESULT (a result.json or its directory): annotations, step summary, outputs of the step.
+
+    The exit code is that of the gate.
+    """
+    from tailproof.runner.github import tell
+
+    sys.exit(tell(result, os.environ, say))
+
+
+COMMANDS = (gate, merge, compare, baseline, export, github)
 
 
 def _asked(*, baseline: Path | None, **asked: Any) -> Any:

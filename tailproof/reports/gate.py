@@ -36,6 +36,8 @@ from tailproof.reports.result import (
 )
 
 EXIT: dict[GateState, int] = {"open": 0, "closed": 1, "unknown": 2}
+IS_VIOLATED = " is violated: "
+"""Stands in a reason why the gate is closed when a trial is that; the others are of the baseline."""
 EXIT_USAGE = 64
 """Wrong usage or bad input: nothing was judged."""
 
@@ -140,7 +142,7 @@ def _violations(trials: Iterable[TrialResult], deciding: frozenset[Level]) -> It
         for verdict in trial.verdicts:
             if verdict.violated and verdict.level in deciding:
                 over = f" ({verdict.passed_over})" if verdict.passed_over else ""
-                yield f"{cell(verdict.guarantee, trial.called)} is violated: {verdict.says}{over}"
+                yield f"{cell(verdict.guarantee, trial.called)}{IS_VIOLATED}{verdict.says}{over}"
 
 
 def _stale(stale: Iterable[StaleResult]) -> Iterator[str]:

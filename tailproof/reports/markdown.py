@@ -34,7 +34,8 @@ from tailproof.reports.words import (
     window,
 )
 
-PR_COMMENT = 65_536
+PR_COMMENT = 65_000
+"""A comment has 65,536 characters; whoever posts the report puts a mark around it."""
 STEP_SUMMARY = 1_048_576
 """What GitHub takes, in bytes at most."""
 

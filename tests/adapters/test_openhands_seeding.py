@@ -138,7 +138,7 @@ def test_a_conversation_without_an_action_cannot_be_seeded(tmp_path: Path) -> No
         OpenHands().seed(tmp_path, conversation, SeededHistory(events=300, least=2000, most=2000, seed=1))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     release=some.sampled_from(RELEASES),
     seed=some.integers(0, 2**32),

@@ -83,7 +83,7 @@ PROMISED = {
     "access": {"key", "accepted", "secret"},
 }
 SHOULD = {"events.middle", "cost.reconcile", "cost.history", "cost.start", "client.compatible", "access.accepted"}
-quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 def violations(built: Built) -> set[str]:
@@ -280,7 +280,7 @@ def test_the_order_in_which_records_are_given_does_not_matter(make, seed: int) -
     assert judge(History(history.header, records)) == judge(history)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(make=st.sampled_from([calm, crashed, lazy]), seed=st.integers(), share=st.floats(0, 1))
 def test_any_part_of_a_history_can_be_judged(make, seed: int, share: float) -> None:  # type: ignore[no-untyped-def]
     history = make().build()

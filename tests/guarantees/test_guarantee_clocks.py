@@ -61,7 +61,7 @@ def test_a_trial_whose_clock_is_off_agrees_with_nobody() -> None:
     assert set(SEEN_BY) - {TRIAL} <= {files(witness) for witness in blind(history)}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(name=st.sampled_from(sorted(SEEN_BY)), late_s=st.floats(0.0, 1.9))
 def test_whoever_writes_a_little_late_is_believed(name: str, late_s: float) -> None:
     assert blind(timed(calm(), late_s={name: late_s})) == {}

@@ -47,7 +47,7 @@ from tailproof.history.records import (
 from tailproof.history.server_records import Event, Reading, Request, Status, Stream
 
 Make = Callable[[], Built]
-slowly = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slowly = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 HONEST: dict[str, Make] = {"calm": calm, "killed": crashed, "stream-cut": cut, "plain": lambda: calm(client="plain")}
 
 

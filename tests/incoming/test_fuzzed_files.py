@@ -31,7 +31,7 @@ from tailproof.scenario.load import load_scenarios
 from tailproof.wire.rules import load_rules
 
 ROOT = Path(__file__).resolve().parents[2]
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CHANCE = st.integers(0, 1 << 32).map(Random)
 Read = Callable[[Path], object]
 

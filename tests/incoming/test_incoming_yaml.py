@@ -122,7 +122,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TREES.filter(lambda tree: tree is not None))
 def test_any_tree_that_was_written_as_json_comes_back(tmp_path_factory: pytest.TempPathFactory, tree: object) -> None:
     assert read(tmp_path_factory.getbasetemp(), json.dumps(tree, ensure_ascii=False, indent=1)).data == tree

@@ -37,7 +37,7 @@ WRITERS = (
 """What would print, as it is spelled in a call or a name."""
 ALLOWED: dict[str, dict[str, str]] = {
     "outgoing/say.py": {"sys.stdout": "the door", "sys.stderr": "the door"},
-    "cli/commands.py": {"sys.stderr": "asked whether it is a terminal"},
+    "cli/check.py": {"sys.stderr": "asked whether it is a terminal"},
     "runner/ending.py": {"sys.stdout": "flushed, and made an outlet; nothing is written", "sys.stderr": "the same"},
     "runner/supervisor.py": {"sys.stdout": "JSON lines for the check, which says them"},
     "wire/control.py": {"sys.stdout": "JSON lines for the owner of the wire"},

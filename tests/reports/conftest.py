@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    # As root, Chromium refuses to start with its sandbox.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         yield chromium
         chromium.close()
 
@@ -30,7 +27,10 @@ def windows(browser: Browser) -> Callable[[int, str, str], BrowserContext]:
 
     @functools.cache
     def window(width: int, theme: Any, motion: Any) -> BrowserContext:
-        return browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion=motion)
+        # What is narrow is a phone.
+        return browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion=motion, has_touch=width < 500
+        )
 
     return window
 

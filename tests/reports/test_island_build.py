@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tailproof.resources import folder
 
 HERE = folder("reports") / "html"
 BUILT = ("app.js", "app.css", "third-party.txt")
+SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "build.js")
 MOST_BYTES = 150_000
 
 pytestmark = [pytest.mark.node, pytest.mark.xdist_group("browser")]
@@ -25,7 +27,7 @@ pytestmark = [pytest.mark.node, pytest.mark.xdist_group("browser")]
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sources in a directory of their own, with the packages that the lock file names."""
     place = tmp_path_factory.mktemp("island")
-    for name in ("package.json", "package-lock.json", "tsconfig.json", "build.js"):
+    for name in SOURCES:
         shutil.copy(HERE / name, place)
     shutil.copytree(HERE / "src", place / "src")
     run(place, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
@@ -52,6 +54,15 @@ def test_the_script_is_small_and_ends_no_element() -> None:
     assert len(script) < MOST_BYTES
     assert "</script" not in script.lower()
     assert "<!--" not in script
+
+
+def test_a_wheel_has_the_page_and_not_its_sources() -> None:
+    project = tomllib.loads((HERE.parent.parent / "pyproject.toml").read_text())
+    shipped = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    reports = {name for name in shipped if name.startswith("reports")}
+    left = {path.name for path in HERE.iterdir() if f"reports/html/{path.name}" not in reports}
+    assert left - {"node_modules"} == {*SOURCES, "src", ".gitignore"}
+    assert all((HERE.parent.parent / name).exists() and shipped[name] == f"tailproof/_data/{name}" for name in reports)
 
 
 AXE = """async () => {

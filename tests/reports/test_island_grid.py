@@ -95,6 +95,15 @@ def test_arrow_keys_move_one_focus(visit: Visiting) -> None:
     expect(grid.locator("[tabindex='0']")).to_have_count(1)
 
 
+def test_the_tab_key_finds_the_table_wherever_it_is_scrolled_to(visit: Visiting) -> None:
+    page = visit(wide_index(), []).open()
+    page.locator(GRID).evaluate("grid => { grid.scrollTop = 4000; }")
+    expect(page.locator(f"{GRID} [data-row='170']").first).to_be_visible()
+    page.get_by_role("button", name="not applicable").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator(f"{GRID} [data-row='0'][data-column='0']")).to_be_focused()
+
+
 def test_what_the_focus_is_on_is_said_in_words(visit: Visiting) -> None:
     page = visit().open()
     cell(page, "stream-lag", "events.tail").focus()

@@ -202,6 +202,36 @@ def test_zoom_is_animated_unless_motion_is_reduced(visit: Visiting) -> None:
     assert moving.evaluate(steps) > 1
 
 
+def test_two_fingers_zoom_and_one_moves_the_timeline_or_scrolls_the_page(visit: Visiting) -> None:
+    _, page = opened(visit, width=390)
+    devtools = page.context.new_cdp_session(page)
+    page.locator(TIMELINE).evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
+    box = page.locator(TIMELINE).bounding_box()
+    assert box is not None
+    x, y = box["x"] + 100, box["y"] + 300
+
+    def fingers(*paths: list[tuple[float, float]]) -> None:
+        for number, places in enumerate(zip(*paths, strict=True)):
+            kind = "touchMove" if number else "touchStart"
+            points = [{"x": x + dx, "y": y + dy, "id": id} for id, (dx, dy) in enumerate(places)]
+            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    def left() -> float:
+        return float(page.locator(".tpx-sight").evaluate("sight => parseFloat(sight.style.left)"))
+
+    fingers([(-step, 0) for step in range(0, 40, 5)], [(40 + step, 0) for step in range(0, 40, 5)])
+    expect(page.locator(".tpx-sight")).to_have_count(1)
+    zoomed, scrolled = left(), page.evaluate("scrollY")
+    fingers([(-step, 0) for step in range(0, 80, 8)])
+    moved = left()
+    assert moved > zoomed
+    assert page.evaluate("scrollY") == scrolled
+    fingers([(0, -step) for step in range(0, 160, 8)])
+    page.wait_for_function("before => scrollY > before", arg=scrolled)
+    assert left() == moved
+
+
 def test_a_mark_says_its_record_and_is_written_to_the_address(visit: Visiting) -> None:
     seen, page = opened(visit)
     at = place(page, "wire, down", 1103, 1800)
@@ -355,6 +385,14 @@ def test_quiet_messages_are_folded_until_somebody_looks(visit: Visiting) -> None
     rows.nth(1).locator("[data-column='2']").focus()
     page.keyboard.press("Enter")
     expect(rows).to_have_count(11)
+
+
+def test_the_chosen_record_is_found_among_the_messages(visit: Visiting) -> None:
+    _, page = opened(visit, "#t=stream-lag&r=wire:83")
+    page.get_by_role("tab", name="Sequence").click()
+    chosen = page.locator("#tpx-sequence .tpx-current")
+    expect(chosen).to_contain_text("✗ message 40 wire:83")
+    expect(chosen).to_be_in_viewport()
 
 
 def test_a_trial_without_messages_has_no_sequence(visit: Visiting) -> None:

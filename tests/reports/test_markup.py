@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -63,13 +63,11 @@ def test_prose_is_text_and_nothing_else(text: str) -> None:
     assert unmarked(text_of(inline(prose(text)))) == visible(text).strip()
 
 
-@settings(deadline=None)
 @given(HOSTILE)
 def test_any_prose_is_text_and_nothing_else(text: str) -> None:
     assert unmarked(text_of(inline(prose(text)))) == visible(text).strip()
 
 
-@settings(deadline=None)
 @given(HOSTILE)
 def test_any_code_is_shown_as_it_is(text: str) -> None:
     children = inline(code(text))
@@ -78,7 +76,6 @@ def test_any_code_is_shown_as_it_is(text: str) -> None:
     assert "".join(child.content for child in children).strip() == visible(text).strip()
 
 
-@settings(deadline=None)
 @given(HOSTILE, HOSTILE)
 def test_any_row_keeps_its_cells(one: str, other: str) -> None:
     tokens = READER.parse(f"{table_head(('a', 'b'))}\n{table_row((prose(one), code(other, cell=True)))}")
@@ -88,7 +85,6 @@ def test_any_row_keeps_its_cells(one: str, other: str) -> None:
     assert [unmarked(text) for text in shown] == [visible(one).strip(), visible(other).strip()]
 
 
-@settings(deadline=None)
 @given(st.lists(HOSTILE, max_size=4))
 def test_any_block_ends_where_it_ends(lines: list[str]) -> None:
     tokens = READER.parse(f"{block(lines)}\n\nafter")

@@ -218,12 +218,12 @@ def test_the_map_shows_where_faults_landed() -> None:
         trial(faults=(fault("tool-running:1", proven=True), fault("terminal", proven=False))),
         trial(faults=(fault("tool-running:2", proven=True), fault("end", proven=True, act=True))),
     ]
-    row = coverage(trials, acts=False).rows["process.kill"]
+    row = coverage(trials).faults["process.kill"]
     assert {point: (one.state, one.proven, one.tried) for point, one in row.items()} == {
         "tool-running": ("proven", 2, 2),
         "terminal": ("unproven", 0, 1),
     }
-    assert set(coverage(trials, acts=True).rows["process.kill"]) == {"end"}
+    assert set(coverage(trials).acts["process.kill"]) == {"end"}
     text = Seen(page_of(result_of(*trials))).text()
     assert "✓2" in text
     assert "✗0 of 1" in text
@@ -249,7 +249,7 @@ def test_the_page_is_sound_html(make: Any) -> None:
     levels = [int(tag[1]) for tag, _ in seen.tags if re.fullmatch("h[1-6]", tag)]
     assert all(deeper - level <= 1 for level, deeper in pairwise(levels)), levels
     for attrs in seen.all("th"):
-        assert attrs.get("scope") in ("row", "col")
+        assert attrs.get("scope") in ("row", "col", "rowgroup")
 
 
 @pytest.mark.parametrize("make", RESULTS.values(), ids=RESULTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from small_check import trial
 
@@ -42,7 +42,6 @@ def test_a_server_that_was_kept_from_an_earlier_trial_or_never_got_ready_started
     assert times_of([never]).server_start_s == 0
 
 
-@settings(deadline=None)
 @given(
     lives=st.lists(st.tuples(st.floats(0, 50), st.floats(0, 50)).map(sorted).map(tuple), max_size=4),
     begins=st.lists(st.floats(0, 50), max_size=6).map(sorted),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from checks import tailproof
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tailproof.runner.check import Check, CheckOptions
@@ -18,14 +18,12 @@ COSTS = st.dictionaries(st.text(max_size=8), st.floats(0, 1000), max_size=40)
 PARTS = st.integers(1, 50)
 
 
-@settings(deadline=None)
 @given(costs=COSTS, of=PARTS)
 def test_every_name_is_in_exactly_one_part(costs: dict[str, float], of: int) -> None:
     parts = [Shard(number=number + 1, of=of).names(costs) for number in range(of)]
     assert sorted(name for names in parts for name in names) == sorted(costs)
 
 
-@settings(deadline=None)
 @given(costs=COSTS, of=PARTS, data=st.data())
 def test_the_order_in_which_they_are_given_does_not_matter(
     costs: dict[str, float], of: int, data: st.DataObject
@@ -35,14 +33,12 @@ def test_the_order_in_which_they_are_given_does_not_matter(
     assert Shard(number=number, of=of).names(costs) == Shard(number=number, of=of).names(shuffled)
 
 
-@settings(deadline=None)
 @given(costs=COSTS, of=PARTS)
 def test_no_part_is_longer_than_another_by_more_than_one_scenario(costs: dict[str, float], of: int) -> None:
     loads = [sum(costs[name] for name in Shard(number=number + 1, of=of).names(costs)) for number in range(of)]
     assert max(loads) - min(loads) <= max(costs.values(), default=0) * (1 + 1e-9)
 
 
-@settings(deadline=None)
 @given(names=st.sets(st.text(max_size=8), max_size=40), of=PARTS)
 def test_nothing_is_left_empty_while_another_part_has_two(names: set[str], of: int) -> None:
     sizes = [len(Shard(number=number + 1, of=of).names(dict.fromkeys(names, 0.0))) for number in range(of)]

@@ -6,7 +6,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tailproof.incoming.limits import CONTROL_FRAMES
@@ -58,7 +58,6 @@ def messages(draw: st.DrawFn) -> tuple[bytes, int, bytes, list[bytes], int]:
     return raw, opcode, payload, inside, len(pieces)
 
 
-@settings(deadline=None)
 @given(
     conversation=st.lists(messages(), min_size=1, max_size=5),
     cuts=st.lists(st.integers(1, 5_000), min_size=1, max_size=40),
@@ -100,7 +99,6 @@ def test_any_fragmentation_mask_and_chunking_gives_the_same_messages(
             )
 
 
-@settings(deadline=None)
 @given(message=messages())
 def test_split_takes_a_message_apart_and_loses_nothing(message: tuple[bytes, int, bytes, list[bytes], int]) -> None:
     raw, _, payload, inside, _ = message
@@ -110,7 +108,6 @@ def test_split_takes_a_message_apart_and_loses_nothing(message: tuple[bytes, int
     assert bool(control) == bool(inside)
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=500), mask=masks, cut=st.integers(0, 500))
 def test_unmasking_in_two_parts_is_unmasking_at_once(data: bytes, mask: bytes, cut: int) -> None:
     whole = unmask(data, mask)

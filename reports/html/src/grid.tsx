@@ -84,7 +84,9 @@ export function Grid({ index, width }: { index: Index; width: number }) {
         </>
       ) : (
         <p class="tpx-nothing">
-          No verdict matches “{filter.value}”. The filter looks at guarantees, scenarios, families, faults, words and signatures.
+          {index.trials.length
+            ? `No verdict matches “${filter.value}”. The filter looks at guarantees, scenarios, families, faults, words and signatures.`
+            : "No trial was run."}
         </p>
       )}
     </section>

@@ -27,6 +27,10 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
   const lane = narrow ? 42 : 104;
   const wide = parties.length * lane;
   const address = records.address[selected.value];
+  const chosen = useMemo(
+    () => (address ? steps.findIndex(({ first, last }) => sequence.slice(first, last + 1).some((message) => message.address === address)) : -1),
+    [address, steps, sequence],
+  );
   const x = (party: Party) => (parties.indexOf(party) + 0.5) * lane;
 
   const cell = (row: number, column: number): CellProps => {
@@ -66,7 +70,8 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
       stickyWidth={narrow ? 78 : 96}
       active={active}
       cell={cell}
-      rowClass={(row) => (steps[row]!.first === steps[row]!.last && sequence[steps[row]!.first]!.address === address ? "tpx-current" : "")}
+      rowClass={(row) => (row === chosen ? "tpx-current" : "")}
+      show={chosen}
       open={(row) => {
         const { first, last } = steps[row]!;
         if (first < last) unfolded.value = new Set([...unfolded.value, first]);

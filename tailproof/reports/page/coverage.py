@@ -31,24 +31,31 @@ class Tried:
         return "proven" if self.proven else "unproven" if self.tried else "never"
 
 
+Rows = dict[str, dict[str, Tried]]
+"""Kind of fault or act -> point -> how often it was tried there; points at which it never was are left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A table: kinds of faults (or acts) by points."""
+    """A table: kinds of faults, and of acts, by points."""
 
     points: tuple[str, ...]
-    rows: dict[str, dict[str, Tried]]
+    faults: Rows
+    acts: Rows
 
 
-def coverage(trials: Iterable[TrialResult], *, acts: bool) -> Coverage:
-    """Of the faults, or of the acts, of these trials. What was planned at turn 3 counts for its point, whichever the turn."""
-    rows: dict[str, dict[str, Tried]] = {}
+def coverage(trials: Iterable[TrialResult]) -> Coverage:
+    """Of these trials. What was planned at turn 3 counts for its point, whichever the turn."""
+    faults: Rows = {}
+    acts: Rows = {}
     for trial in trials:
         for fault in trial.faults:
-            if fault.act is acts:
-                point = clip(fault.at.partition(":")[0], _CHARS) or UNTOLD
-                tried = rows.setdefault(clip(fault.name, _CHARS), {}).setdefault(point, Tried())
-                tried.tried += 1
-                tried.proven += fault.proven
-    met = {point for row in rows.values() for point in row}
-    points = (*POINTS, *sorted(met.difference(POINTS)))
-    return Coverage(points if rows else (), {name: rows[name] for name in sorted(rows)})
+            rows = acts if fault.act else faults
+            point = clip(fault.at.partition(":")[0], _CHARS) or UNTOLD
+            tried = rows.setdefault(clip(fault.name, _CHARS), {}).setdefault(point, Tried())
+            tried.tried += 1
+            tried.proven += fault.proven
+    met = {point for rows in (faults, acts) for row in rows.values() for point in row}
+    return Coverage(
+        (*POINTS, *sorted(met.difference(POINTS))), dict(sorted(faults.items())), dict(sorted(acts.items()))
+    )

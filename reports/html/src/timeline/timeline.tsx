@@ -41,7 +41,7 @@ export function Timeline({ opened, brush }: { opened: Opened; brush: Signal<Rang
       <div class="tpx-timeline">
         <div class="tpx-lanes" aria-hidden="true" style={{ height: `${chart.scene.height}px` }}>
           {chart.scene.strips.map((strip) => (
-            <span key={`${strip.y}`} title={strip.title} style={{ top: `${strip.y}px`, height: `${strip.height}px` }}>{strip.label}</span>
+            <span key={`${strip.y}`} title={strip.title} style={{ top: `${strip.y}px`, height: `${strip.height}px`, lineHeight: `${strip.height}px` }}>{strip.label}</span>
           ))}
         </div>
         <div class="tpx-canvas" style={{ height: `${chart.scene.height}px` }}>
