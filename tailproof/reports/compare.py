@@ -261,7 +261,8 @@ def _sentence(both: Sequence[str], findings: Sequence[Finding], unproven: Sequen
     counts = {change: sum(one.change == change for one in findings) for change in words}
     said = [words[change](count) for change, count in counts.items() if count]
     if blind := sum(one.change == "new" and not one.base.judged for one in findings):
-        said = [f"{one} ({blind} of them could not be decided before)" if " new" in one else one for one in said]
+        which = "" if blind == counts["new"] else f"{blind} of them "
+        said = [f"{one} ({which}not decided before)" if " new" in one else one for one in said]
     if not counts["new"]:
         said.append("nothing is new" if said else "nothing is violated, before or after")
     scenarios = "1 scenario" if len(both) == 1 else f"{len(both)} scenarios"
