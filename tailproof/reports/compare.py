@@ -192,12 +192,15 @@ def _phase(trials: Iterable[TrialResult]) -> Phase:
 
 def _played(name: str, result: Result) -> Played:
     trials = [trial for trial in result.trials if trial.scenario == name]
+    faults = [fault for trial in trials for fault in trial.faults if not fault.act]
     outcomes = [str(verdict.outcome) for trial in trials for verdict in trial.verdicts]
     return Played(
         trials=len(trials),
         failed=sum(trial.error is not None for trial in trials),
         outcomes={outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
         command=_command(trials),
+        planned=len(faults),
+        proven=sum(fault.proven for fault in faults),
         faults=trials[0].faults,
         lives=trials[0].lives,
     )

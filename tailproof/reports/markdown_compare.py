@@ -141,11 +141,10 @@ def _phase(comparison: Comparison, scenarios: Sequence[ScenarioComparison]) -> s
     sign = "❌" if bad else "🟡" if failed or counts["undecided"] else "⚠️" if len(findings) > counts["fixed"] else "✅"
     said = [f"{number} {CHANGES[change]}" for change, number in counts.items() if number] or ["nothing violated"]
     said += [f"{failed} trials failed"] if failed else []
-    faults = [
-        fault for one in scenarios for side in (one.base, one.candidate) for fault in side.faults if not fault.act
-    ]
-    proven = f"; faults {sum(fault.proven for fault in faults)} of {len(faults)} proven" if faults else ""
-    return f"{sign} {len(scenarios)} scenario{'s' if len(scenarios) > 1 else ''}: {', '.join(said)}{proven}"
+    played = [side for one in scenarios for side in (one.base, one.candidate)]
+    planned, proven = sum(side.planned for side in played), sum(side.proven for side in played)
+    faults = f"; faults {proven} of {planned} proven" if planned else ""
+    return f"{sign} {len(scenarios)} scenario{'s' if len(scenarios) > 1 else ''}: {', '.join(said)}{faults}"
 
 
 def _issues(comparison: Comparison) -> Iterator[Section]:

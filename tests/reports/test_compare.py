@@ -178,6 +178,13 @@ def test_a_scenario_belongs_to_the_phase_that_its_trials_went_through() -> None:
     }
 
 
+def test_faults_are_counted_over_all_trials() -> None:
+    lost = msgspec.structs.replace(FAULT, proven=False)
+    hurt = [trial(HELD, faults=(FAULT,)), trial(HELD, faults=(lost,)), trial(HELD, faults=(FAULT,))]
+    report = markdown_compare.render(compared(result(*hurt), result(*hurt[:1])))
+    assert "1 scenario: nothing violated; faults 3 of 4 proven |" in report
+
+
 def why(found: Comparison) -> dict[str, tuple[str, bool]]:
     return {one.what: (one.why, one.weighs) for one in found.unverified}
 
