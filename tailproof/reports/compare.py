@@ -192,12 +192,15 @@ def _phase(trials: Iterable[TrialResult]) -> Phase:
 
 def _played(name: str, result: Result) -> Played:
     trials = [trial for trial in result.trials if trial.scenario == name]
+    faults = [fault for trial in trials for fault in trial.faults if not fault.act]
     outcomes = [str(verdict.outcome) for trial in trials for verdict in trial.verdicts]
     return Played(
         trials=len(trials),
         failed=sum(trial.error is not None for trial in trials),
         outcomes={outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
         command=_command(trials),
+        planned=len(faults),
+        proven=sum(fault.proven for fault in faults),
         faults=trials[0].faults,
         lives=trials[0].lives,
     )
@@ -261,7 +264,8 @@ def _sentence(both: Sequence[str], findings: Sequence[Finding], unproven: Sequen
     counts = {change: sum(one.change == change for one in findings) for change in words}
     said = [words[change](count) for change, count in counts.items() if count]
     if blind := sum(one.change == "new" and not one.base.judged for one in findings):
-        said = [f"{one} ({blind} of them could not be decided before)" if " new" in one else one for one in said]
+        which = "" if blind == counts["new"] else f"{blind} of them "
+        said = [f"{one} ({which}not decided before)" if " new" in one else one for one in said]
     if not counts["new"]:
         said.append("nothing is new" if said else "nothing is violated, before or after")
     scenarios = "1 scenario" if len(both) == 1 else f"{len(both)} scenarios"

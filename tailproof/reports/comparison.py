@@ -76,12 +76,15 @@ class Finding(Facts, frozen=True, kw_only=True):
 
 
 class Played(Facts, frozen=True, kw_only=True):
-    """A scenario on one side: how its verdicts came out (by outcome), and the faults and lives of one of its trials."""
+    """A scenario on one side: how its verdicts came out (by outcome), how many faults were planned and proven in all its trials, and the
+    faults and lives of one of them."""
 
     trials: int
     failed: int
     outcomes: dict[str, int]
     command: str
+    planned: int = 0
+    proven: int = 0
     faults: tuple[FaultResult, ...] = ()
     lives: tuple[LifeResult, ...] = ()
 

@@ -48,6 +48,7 @@ _LINE = 240
 _SENTENCE = 800
 _ITEM = 160
 _EVIDENCE = 4
+_FINDINGS = 8
 
 
 def render(comparison: Comparison, *, limit: int = PR_COMMENT) -> str:
@@ -140,11 +141,10 @@ def _phase(comparison: Comparison, scenarios: Sequence[ScenarioComparison]) -> s
     sign = "❌" if bad else "🟡" if failed or counts["undecided"] else "⚠️" if len(findings) > counts["fixed"] else "✅"
     said = [f"{number} {CHANGES[change]}" for change, number in counts.items() if number] or ["nothing violated"]
     said += [f"{failed} trials failed"] if failed else []
-    faults = [
-        fault for one in scenarios for side in (one.base, one.candidate) for fault in side.faults if not fault.act
-    ]
-    proven = f"; faults {sum(fault.proven for fault in faults)} of {len(faults)} proven" if faults else ""
-    return f"{sign} {len(scenarios)} scenario{'s' if len(scenarios) > 1 else ''}: {', '.join(said)}{proven}"
+    played = [side for one in scenarios for side in (one.base, one.candidate)]
+    planned, proven = sum(side.planned for side in played), sum(side.proven for side in played)
+    faults = f"; faults {proven} of {planned} proven" if planned else ""
+    return f"{sign} {len(scenarios)} scenario{'s' if len(scenarios) > 1 else ''}: {', '.join(said)}{faults}"
 
 
 def _issues(comparison: Comparison) -> Iterator[Section]:
@@ -165,7 +165,7 @@ def _issues(comparison: Comparison) -> Iterator[Section]:
             foot=FOLD_END,
             between="\n",
             noun="issues",
-            importance=2,
+            importance=3,
         )
 
 
@@ -214,7 +214,7 @@ def _verifications(comparison: Comparison) -> Iterator[Section]:
             head="### Functional verification",
             items=[_verification(comparison, scenario, findings) for scenario, findings in changed],
             noun="verifications",
-            importance=3,
+            importance=2,
         )
     if same:
         yield Section(
@@ -232,17 +232,17 @@ def _verifications(comparison: Comparison) -> Iterator[Section]:
 def _verification(comparison: Comparison, scenario: ScenarioComparison, findings: Sequence[Finding]) -> str:
     counts = {change: sum(one.change == change for one in findings) for change in CHANGES}
     said = ", ".join(f"{number} {CHANGES[change]}" for change, number in counts.items() if number)
+    shown = findings[:_FINDINGS]
+    more = len(findings) - len(shown)
     return "\n\n".join(
         (
             fold(f"{clip(scenario.scenario, _ITEM)}: {said}").rstrip(),
-            prose(clip(scenario.summary, _SENTENCE)),
+            prose(clip(scenario.summary, _SENTENCE)) + (f" (and {more} more in `{WHOLE}`)" if more else ""),
             "**Step 1: before the change**",
-            *_step(comparison.base, scenario.base, [(one, one.base) for one in findings]),
-            "\n".join(f"- {_meaning(one, one.base)}" for one in findings),
+            *_step(comparison.base, scenario.base, [(one, one.base) for one in shown]),
             f"**Step 2: what changed**\n\n{_changed(comparison)}",
             "**Step 3: the same with the change**",
-            *_step(comparison.candidate, scenario.candidate, [(one, one.candidate) for one in findings]),
-            "\n".join(f"- {_meaning(one, one.candidate)}" for one in findings),
+            *_step(comparison.candidate, scenario.candidate, [(one, one.candidate) for one in shown]),
             FOLD_END,
         )
     )
@@ -251,6 +251,7 @@ def _verification(comparison: Comparison, scenario: ScenarioComparison, findings
 def _step(side: Side, played: Played, sightings: Sequence[tuple[Finding, Sighting]]) -> Iterator[str]:
     yield block([clip(played.command, _SENTENCE)], "sh")
     yield block(_output(side, played, sightings))
+    yield "\n".join(f"- {_meaning(finding, sighting)}" for finding, sighting in sightings)
 
 
 def _output(side: Side, played: Played, sightings: Sequence[tuple[Finding, Sighting]]) -> Iterator[str]:

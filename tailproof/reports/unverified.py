@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tailproof.guarantees.verdict import Outcome
 from tailproof.reports.comparison import Finding, Sighting, Unverified
 from tailproof.reports.gate import DECIDES
 from tailproof.reports.result import Result
@@ -12,6 +13,7 @@ FEW = 3
 """Fewer trials than this cannot tell what always occurs from what comes and goes."""
 HIDDEN = 0.05
 """A violation is fixed when the chance that it stayed away by chance is at most this."""
+_AGAIN = "play it again, more often (--repetitions)"
 
 
 def unverified(before: Result, after: Result, both: Sequence[str], findings: Sequence[Finding]) -> Iterator[Unverified]:
@@ -19,7 +21,7 @@ def unverified(before: Result, after: Result, both: Sequence[str], findings: Seq
         yield Unverified(
             what="anything",
             why="no scenario was played on both sides",
-            how="play the same scenarios on both (`--scenario`)",
+            how="play the same scenarios on both (--scenario)",
             weighs=True,
         )
     for doubt in after.gate.doubts:
@@ -28,10 +30,11 @@ def unverified(before: Result, after: Result, both: Sequence[str], findings: Seq
         if finding.change == "undecided":
             verdict = finding.candidate.verdict
             why = verdict.says if verdict else "the candidate did not judge it"
+            excused = verdict is not None and verdict.outcome is Outcome.NOT_APPLICABLE
             yield Unverified(
                 what=f"that {finding.called} {finding.signature} is fixed",
                 why=why,
-                how="play the scenario again, more often (`--repetitions`)",
+                how="compare a target and a client to which it applies" if excused else _AGAIN,
                 weighs=True,
             )
         elif finding.change == "flaky" and not finding.candidate.violated:
@@ -39,7 +42,7 @@ def unverified(before: Result, after: Result, both: Sequence[str], findings: Seq
                 what=f"that {finding.called} {finding.signature} is fixed",
                 why=f"it occurred in {finding.base.violated} of {finding.base.judged} trials before, so that it may have stayed away "
                 f"by chance in {finding.candidate.judged}",
-                how=f"play it {enough(finding.base)} times (`--repetitions {enough(finding.base)}`)",
+                how=f"play it {enough(finding.base)} times (--repetitions {enough(finding.base)})",
             )
     yield from _played_too_little(findings)
     yield from _one_sided(before, after, both)
@@ -50,7 +53,7 @@ def unverified(before: Result, after: Result, both: Sequence[str], findings: Seq
 
 def _how(doubt: str) -> str:
     again = " is inconclusive: " in doubt
-    return "play it again, more often (`--repetitions`)" if again else "repair what failed, and compare again"
+    return _AGAIN if again else "repair what failed, and compare again"
 
 
 def _played_too_little(findings: Sequence[Finding]) -> Iterator[Unverified]:
@@ -60,7 +63,7 @@ def _played_too_little(findings: Sequence[Finding]) -> Iterator[Unverified]:
         yield Unverified(
             what=f"that nothing of the {len(few)} that are new or fixed comes and goes",
             why=f"a side decided it in fewer than {FEW} trials",
-            how="`--repetitions 5`",
+            how="--repetitions 5",
         )
 
 

@@ -178,6 +178,13 @@ def test_a_scenario_belongs_to_the_phase_that_its_trials_went_through() -> None:
     }
 
 
+def test_faults_are_counted_over_all_trials() -> None:
+    lost = msgspec.structs.replace(FAULT, proven=False)
+    hurt = [trial(HELD, faults=(FAULT,)), trial(HELD, faults=(lost,)), trial(HELD, faults=(FAULT,))]
+    report = markdown_compare.render(compared(result(*hurt), result(*hurt[:1])))
+    assert "1 scenario: nothing violated; faults 3 of 4 proven |" in report
+
+
 def why(found: Comparison) -> dict[str, tuple[str, bool]]:
     return {one.what: (one.why, one.weighs) for one in found.unverified}
 
@@ -225,7 +232,7 @@ def test_too_few_trials_are_told_with_how_many_are_enough() -> None:
     (row,) = found.unverified
     assert row.what == "that events.tail[calm] missing-tail is fixed"
     assert "in 1 of 2 trials before" in row.why
-    assert row.how == "play it 5 times (`--repetitions 5`)"
+    assert row.how == "play it 5 times (--repetitions 5)"
     (few,) = compared(played(HIT), played(HELD)).unverified
     assert (few.why, few.weighs) == ("a side decided it in fewer than 3 trials", False)
     assert compared(played(HIT, HIT, HIT), played(HELD, HELD, HELD)).unverified == ()
@@ -291,7 +298,9 @@ def test_it_fits_and_nothing_outside_a_fold_is_longer_than_four_lines(found: Com
 
 def test_a_report_that_was_cut_says_so() -> None:
     report = markdown_compare.render(COMPARISONS["many"])
-    assert "not shown**: this report ends at 65,000 bytes; `compare.json` holds everything." in report
+    assert f"not shown**: this report ends at {markdown.PR_COMMENT:,} bytes; `compare.json` holds everything." in report
+    assert "<summary>s0: 40 new</summary>" in report
+    assert "(and 32 more in `compare.json`)" in report
     assert report.startswith("## ❌ QA report: FAIL\n\n60 scenarios played before and after the change: ")
 
 
