@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import functools
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from island_pages import Index, Trial, small_report, write
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-
-from tailproof.resources import folder
-
-HERE = folder("reports") / "html"
-SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "build.js")
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from visits import HERE, SOURCES, Visit, Visiting, run
 
 
 @pytest.fixture(scope="session")
@@ -28,11 +23,6 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(HERE / "src", place / "src")
     run(place, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
     return place
-
-
-def run(place: Path, *command: str) -> None:
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -55,35 +45,6 @@ def windows(browser: Browser) -> Callable[[int, str, str], BrowserContext]:
         )
 
     return window
-
-
-class Visit:
-    """A page that is looked at, and everything it did that no page may do."""
-
-    def __init__(self, context: BrowserContext, address: str) -> None:
-        self.address = address
-        self.page = context.new_page()
-        self.page.set_default_timeout(10_000)
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-
-    def open(self, fragment: str = "") -> Page:
-        self.page.goto(self.address + fragment)
-        return self.page
-
-    def hash(self) -> str:
-        said: str = self.page.evaluate("location.hash")
-        return said
-
-    def focused(self, what: str = "textContent") -> str:
-        said: str = self.page.evaluate(f"document.activeElement.{what}")
-        return said
-
-
-Visiting = Callable[..., Visit]
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HERE, SOURCES, Visiting, run
 from island_pages import wide_index
+from visits import HERE, SOURCES, Visiting, run
 
 BUILT = ("app.js", "app.css", "third-party.txt")
 MOST_BYTES = 150_000

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Visiting
 from island_pages import HOSTILE, entry, index_of, trial_of, wide_index
 from playwright.sync_api import Page, expect
+from visits import Visiting
 
 pytestmark = [pytest.mark.chromium]
 

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from conftest import Visit, Visiting
 from island_pages import HOSTILE, entry, index_of, small_report, trial_of
 from playwright.sync_api import Locator, Page, expect
+from visits import Visit, Visiting
 
 pytestmark = [pytest.mark.chromium]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Visit
 from kept_check import kept_check
 from playwright.sync_api import Browser, BrowserContext, expect
+from visits import Visit
 
 from tailproof.reports.page.render import write
 
