@@ -85,7 +85,7 @@ def test_the_page_is_written_where_it_was_asked_for_too(tmp_path: Path) -> None:
     done = tailproof("check", "reference", "--client", "plain", *asked, cwd=tmp_path)
     assert done.code == 0, done.stderr
     assert (tmp_path / "deep/page.html").read_bytes() == (tmp_path / "out/report.html").read_bytes()
-    assert f"  page    {tmp_path / 'deep/page.html'}" in done.stdout
+    assert "  page    deep/page.html\n" in done.stdout
 
 
 @pytest.mark.parametrize(("scheduler", "scenarios"), [("load", FEW), ("worksteal", FEW[:1])])

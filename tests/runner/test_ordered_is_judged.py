@@ -113,7 +113,7 @@ def session(tmp_path: Path) -> Iterator[CheckSession]:
     paths = [str(scenario(tmp_path, name, FINISH)) for name in ("one", "two", "three")]
     options = CheckOptions(scenarios=tuple(paths), out=str(tmp_path / "out"), seed=1)
     check = Check.plan(options, lambda: meet(["reference"], ["plain"], build=False))
-    running = CheckSession.start(check, parallel=2, live=False)
+    running = CheckSession.start(check, parallel=2)
     yield running
     running.close()
 
