@@ -142,4 +142,4 @@ def test_a_slice_of_the_table_as_commands(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(" wrong 0 ") == 8
+    assert done.stdout.count(" wrong 0 ") == 9
