@@ -52,6 +52,9 @@ STYLES: Mapping[str, str] = {
 }
 _CARDS = 20
 _LINES = 20
+_WHOLE = 12
+"""Of more scenarios than these only those are shown that have more to tell than what holds."""
+_CALM = frozenset({"holds", "not-applicable"})
 _LABEL = 10
 """Width of the column of labels on a card."""
 
@@ -201,6 +204,21 @@ def _scenarios(console: Console, result: Result) -> None:
     guarantees, scenarios, cells = grid(result)
     if not scenarios:
         return
+    if len(scenarios) > _WHOLE:
+        special = [place for place, name in cells.items() if name not in _CALM]
+        failed = {trial.called for trial in result.trials if trial.error is not None}
+        told = [
+            scenario for scenario in scenarios if scenario in failed or any(scenario == place[1] for place in special)
+        ]
+        console.print()
+        _line(
+            console,
+            f"{len(scenarios) - len(told)} of {len(scenarios)} scenarios have nothing but what holds: see the report",
+        )
+        guarantees = [guarantee for guarantee in guarantees if any(guarantee == place[0] for place in special)]
+        scenarios = told
+        if not told:
+            return
     _matrix(console, guarantees, scenarios, cells)
     for number, scenario in enumerate(scenarios, 1):
         trials = [trial for trial in result.trials if trial.called == scenario]

@@ -129,12 +129,28 @@ def test_a_card_for_a_failing_test_is_the_one_of_the_summary() -> None:
     assert card in summary
 
 
-def test_a_narrow_terminal_still_shows_every_scenario() -> None:
-    trials = [trial(verdict(), scenario=f"scenario-{number}") for number in range(40)]
+def test_a_narrow_terminal_still_shows_every_scenario_that_has_more_to_tell_than_what_holds() -> None:
+    said = verdict(Outcome.INCONCLUSIVE, says="nobody looked")
+    trials = [trial(said, scenario=f"scenario-{number}") for number in range(40)]
     shown = terminal.render(result_of(*trials), width=60)
     assert max(len(line) for line in shown.splitlines()[2:]) <= 60
     assert shown.count("events.tail ") == 4, "40 columns of the matrix in parts"
     assert "  40 scenario-39" in shown
+
+
+def test_of_many_scenarios_those_with_nothing_but_what_holds_are_counted() -> None:
+    known = KnownResult(reason="it was so", link="https://example.org/1", entry="b.yaml:1")
+    calm = [trial(verdict(), verdict(guarantee="loop.once"), scenario=f"calm-{number}") for number in range(300)]
+    odd = [
+        trial(verdict(), verdict(Outcome.VIOLATED, guarantee="loop.once", signature="s", known=known), scenario="odd"),
+        trial(error="port 1 is in use", scenario="broken"),
+    ]
+    shown = terminal.render(result_of(*calm, *odd))
+    assert "300 of 302 scenarios have nothing but what holds: see the report" in shown
+    grid = shown[shown.index("scenarios have") :]
+    assert ("odd" in grid, "broken" in grid, "calm-7" in grid) == (True, True, False)
+    assert ("loop.once" in grid, "events.tail" in grid) == (True, False)
+    assert len(shown.splitlines()) < 40
 
 
 def test_control_characters_of_evidence_do_not_act() -> None:
