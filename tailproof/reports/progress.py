@@ -16,7 +16,7 @@ from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.say import shown
 from tailproof.outgoing.visible import clip, visible_json
 from tailproof.reports.run_events import CheckBegan, Follows, RunEvent, TrialEnded, TrialEntered, TrialJudged
-from tailproof.reports.words import roughly, span
+from tailproof.reports.words import count, roughly, span
 
 _LINES = 100
 """A log of CI is read from its end: of many trials that gave nothing special only some have a line."""
@@ -39,7 +39,9 @@ class Lines:
         match event:
             case CheckBegan():
                 self._trials = event.trials
-                self._line(f"{event.trials} trials, {event.parallel} side by side: about {roughly(event.expected_s)}")
+                self._line(
+                    f"{count(event.trials, 'trial')}, {event.parallel} side by side: about {roughly(event.expected_s)}"
+                )
             case TrialEnded():
                 self._ended[event.trial] = event
                 if event.error:
@@ -60,8 +62,8 @@ class Lines:
         every = -(-self._trials // _LINES) or 1
         if (loud and self._loud <= _LOUD_LINES) or self._told % every == 0:
             left = f"  about {roughly(ended.left_s)} left" if ended.left_s else ""
-            count = f"[{self._told:>{len(str(self._trials))}}/{self._trials}]"
-            self._line(f"{count} {ended.trial}  {span(ended.seconds)}  {says}{left}")
+            place = f"[{self._told:>{len(str(self._trials))}}/{self._trials}]"
+            self._line(f"{place} {ended.trial}  {span(ended.seconds)}  {says}{left}")
 
     def _line(self, text: str) -> None:
         self._say(clip(text, self._width))

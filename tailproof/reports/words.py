@@ -48,6 +48,11 @@ def span(seconds: float) -> str:
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
+def count(number: int, noun: str) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def roughly(seconds: float) -> str:
     """`40 s`, `7 min`: what is only estimated."""
     return f"{round(seconds)} s" if seconds < 100 else f"{round(seconds / 60)} min"

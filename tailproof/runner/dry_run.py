@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tailproof.outgoing.visible import visible
-from tailproof.reports.words import roughly
+from tailproof.reports.words import count, roughly
 from tailproof.runner.check import Check, CheckOptions
 from tailproof.runner.ending import CANNOT_TELL
 from tailproof.runner.estimate import costs_of, expected_s
@@ -47,8 +47,8 @@ def _lines(check: Check, *, parallel: int, width: int) -> Iterator[str]:
     landings = [plan for order in check.orders for plan in (*order.scenario["faults"], *order.scenario["acts"])]
     faults = sum("fault" in plan for plan in landings)
     yield (
-        f"{len(check.orders)} trials of {len(trials)} scenarios: {len(judged)} verdicts, {faults} faults, "
-        f"{len(landings) - faults} acts"
+        f"{count(len(check.orders), 'trial')} of {count(len(trials), 'scenario')}: {count(len(judged), 'verdict')}, "
+        f"{count(faults, 'fault')}, {count(len(landings) - faults, 'act')}"
     )
     if check.shard:
         yield f"shard {check.shard.number} of {check.shard.of}: {check.shard.scenarios} of {check.shard.in_all} scenarios"

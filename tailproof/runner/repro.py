@@ -109,7 +109,8 @@ def reproduce(
         for verdict in trial.verdicts
         if verdict.outcome is Outcome.VIOLATED
     )
-    for violation in sorted(sought | set(new)):
+    known = set().union(*found.values())
+    for violation in sorted(sought | (set(new) - known)):
         called, guarantee, signature = violation
         told = "" if violation in sought else "  (was not in the original)"
         echo(f"{new[violation]}/{trials}  {cell(guarantee, called)}  {signature}{told}")

@@ -59,6 +59,7 @@ def test_a_result_tells_whether_its_violation_needs_the_fault(elsewhere: Path) -
     done = tailproof(*asked, cwd=elsewhere.parent)
     assert done.code == 1, done.stderr
     assert f"1/1  {PROMISE}" in done.stdout
+    assert "was not in the original" not in done.stdout
     result = json.read(elsewhere / "result.json")
     (trial,) = result.trials
     (verdict,) = [verdict for verdict in trial.verdicts if verdict.guarantee == "events.tail"]
