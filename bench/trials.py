@@ -8,7 +8,7 @@ from pathlib import Path
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import TrialResult
 from tailproof.runner.judging import judged_once
-from tailproof.runner.orders import Ask, Done, ask
+from tailproof.runner.orders import Done, ended
 from tailproof.runner.supervisor_process import SupervisorProcess
 from tailproof.trial.order import Order
 
@@ -16,10 +16,7 @@ from tailproof.trial.order import Order
 def played(orders: Sequence[Order], *, parallel: int, log: Path) -> Iterator[tuple[Order, Done, TrialResult | None]]:
     """Each order with its end, in the order given; the result is None when the trial failed."""
     with SupervisorProcess(parallel=parallel, log=log) as supervisor:
-        ask(supervisor.address, Ask(submit=list(orders)))
-        for order in orders:
-            done = ask(supervisor.address, Ask(wait=order.key))
-            assert done is not None, "a question that waits is answered with the end of the trial"
+        for order, done in ended(supervisor.address, orders):
             judged = None
             if not done.error:
                 judged = judged_once(order.directory, baseline=Baseline(), out=Path(order.out), error="")

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[1]
 ACTION: dict[str, Any] = YAML(typ="safe").load((ROOT / "action.yml").read_text())
+INSTALLED = Path(sys.executable).with_name("tailproof")
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 AS_IT_IS = ('"src:$CHECKOUT"', '"$CHECKOUT"')
 """A reference server is no release, image, checkout or address: its name stands in for a checkout."""
@@ -55,6 +56,8 @@ class Runner:
     log: str = ""
     used: list[dict[str, Any]] = field(default_factory=list)
     exit_code: int = 0
+    tailproof: Path = INSTALLED
+    """What the first step would install."""
 
     def run(self) -> Runner:
         """All steps; one that fails leaves only those that always run."""
@@ -64,10 +67,9 @@ class Runner:
         self.context |= {"github.action_path": str(ROOT), "runner.temp": str(self.home / "temp")}
         self.context["inputs.token"] = "t0ken"
         (self.home / "temp").mkdir()
-        tailproof = Path(sys.executable).with_name("tailproof")
         for step in ACTION["runs"]["steps"]:
             if step.get("id") == "install":
-                self.outputs["install"] = {"tailproof": str(tailproof)}  # what it installs is what runs this test
+                self.outputs["install"] = {"tailproof": str(self.tailproof)}
             elif self._holds(step.get("if", "success()")):
                 self._step(step)
         return self
@@ -134,10 +136,12 @@ class Runner:
         return (value == wanted.strip("' ")) is (compares == " == ")
 
 
-def _run(home: Path, **inputs: str) -> Runner:
+def _run(home: Path, *, tailproof: Path | None = None, **inputs: str) -> Runner:
     home.mkdir(exist_ok=True)
     asked = {"tier": "quick", "client": "plain", "scenario": "calm", **inputs}
-    return Runner(home, {name.replace("_", "-"): value for name, value in asked.items()}).run()
+    runner = Runner(home, {name.replace("_", "-"): value for name, value in asked.items()})
+    runner.tailproof = tailproof or runner.tailproof
+    return runner.run()
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +190,26 @@ def test_the_page_is_one_artifact_and_the_histories_another(gates: dict[str, Run
 
 def test_the_log_of_a_runner_is_short(gates: dict[str, Runner]) -> None:
     assert all(len(runner.log.splitlines()) < 200 for runner in gates.values())
+
+
+STAND_INS = {
+    "no-result": ("exit 0", "the check left no result: see its log"),
+    "another-code": (
+        '[ "$1" = github ] && exit 1; mkdir -p "$OUT"; echo "{}" > "$OUT/result.json"; exit 0',
+        "the check ended with 0, and its result says 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("script", "says"), STAND_INS.values(), ids=STAND_INS.keys())
+def test_a_check_that_cannot_be_believed_opens_no_gate(tmp_path: Path, script: str, says: str) -> None:
+    """What ends with 0 and leaves no result, or one that says otherwise, is stood in for: no tailproof does that."""
+    stand_in = tmp_path / "tailproof"
+    stand_in.write_text(f"#!/bin/sh\n{script}\n")
+    stand_in.chmod(stat.S_IRWXU)
+    runner = _run(tmp_path / "job", tailproof=stand_in, source="reference")
+    assert runner.exit_code == 2, runner.log
+    assert f"::error title=tailproof::{says}" in runner.log
 
 
 @pytest.mark.parametrize("given", [{}, {"image": "a", "version": "1"}])

@@ -36,6 +36,7 @@ from tailproof.reports.comparison import (
 from tailproof.reports.gate import DECIDES
 from tailproof.reports.result import Result, TrialResult
 from tailproof.reports.unverified import HIDDEN, hidden, scenarios_of, unverified
+from tailproof.reports.words import count
 
 
 def compare(
@@ -268,10 +269,9 @@ def _sentence(both: Sequence[str], findings: Sequence[Finding], unproven: Sequen
         said = [f"{one} ({which}not decided before)" if " new" in one else one for one in said]
     if not counts["new"]:
         said.append("nothing is new" if said else "nothing is violated, before or after")
-    scenarios = "1 scenario" if len(both) == 1 else f"{len(both)} scenarios"
     doubt = " (not all could be verified)" if any(one.weighs for one in unproven) else ""
-    return f"{scenarios} played before and after the change: {', '.join(said)}{doubt}."
+    return f"{count(len(both), 'scenario')} played before and after the change: {', '.join(said)}{doubt}."
 
 
 def _violations(number: int) -> str:
-    return "1 violation is" if number == 1 else f"{number} violations are"
+    return f"{count(number, 'violation')} {'is' if number == 1 else 'are'}"

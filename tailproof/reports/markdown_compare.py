@@ -26,7 +26,7 @@ from tailproof.reports.fitting import Section, fit
 from tailproof.reports.gate import DECIDES
 from tailproof.reports.markdown import PR_COMMENT
 from tailproof.reports.markup import FOLD_END, block, code, fold, link, prose, table_head, table_row
-from tailproof.reports.words import death, ends, facts, proof, span, window
+from tailproof.reports.words import count, death, ends, facts, proof, span, window
 
 WHOLE = "compare.json"
 SIGNS: Mapping[Judgement, str] = {"PASS": "✅", "PASS WITH ISSUES": "⚠️", "FAIL": "❌", "PARTIAL": "🟡"}
@@ -107,10 +107,6 @@ def _decided(sighting: Sighting) -> str:
     return f"in {number} of {sighting.judged} trials"
 
 
-def _trials(number: int) -> str:
-    return f"{number} trial{'s' if number != 1 else ''}"
-
-
 def _phases(comparison: Comparison) -> str:
     rows = [table_row(("Environment", _environment(comparison)))]
     for phase, title in _PHASES.items():
@@ -127,7 +123,7 @@ def _environment(comparison: Comparison) -> str:
         f"{code(clip(side.target, _ITEM), cell=True)} with {code(clip(side.client, _ITEM), cell=True)}"
         for side in sides
     )
-    trials = " and ".join(f"{_trials(side.trials)} in {span(side.duration_s)}" for side in sides)
+    trials = " and ".join(f"{count(side.trials, 'trial')} in {span(side.duration_s)}" for side in sides)
     checks = f"<br>CI and tests: {prose(clip(comparison.checks, _LINE))}" if comparison.checks else ""
     return f"{sign} {said}, {trials}{checks}"
 
@@ -144,7 +140,7 @@ def _phase(comparison: Comparison, scenarios: Sequence[ScenarioComparison]) -> s
     played = [side for one in scenarios for side in (one.base, one.candidate)]
     planned, proven = sum(side.planned for side in played), sum(side.proven for side in played)
     faults = f"; faults {proven} of {planned} proven" if planned else ""
-    return f"{sign} {len(scenarios)} scenario{'s' if len(scenarios) > 1 else ''}: {', '.join(said)}{faults}"
+    return f"{sign} {count(len(scenarios), 'scenario')}: {', '.join(said)}{faults}"
 
 
 def _issues(comparison: Comparison) -> Iterator[Section]:
@@ -318,7 +314,7 @@ def _counts(played: Played) -> str:
     failed = f" · {played.failed} failed" if played.failed else ""
     words = {Outcome.VIOLATED: "violated", Outcome.INCONCLUSIVE: "inconclusive", Outcome.HOLDS: "hold"}
     said = [f"{number} {word}" for outcome, word in words.items() if (number := played.outcomes.get(outcome))]
-    return f"{' · '.join(said) or 'nothing judged'} in {_trials(played.trials)}{failed}"
+    return f"{' · '.join(said) or 'nothing judged'} in {count(played.trials, 'trial')}{failed}"
 
 
 def _unverified(comparison: Comparison) -> Iterator[Section]:

@@ -159,11 +159,8 @@ class Kept:
         self._file.close()
 
 
-FORMS = ("plain", "rich", "json")
-
-
 def follower(form: str, *, say: Callable[[str], object], console: Console) -> Follows:
-    """Who shows a check in the form that was asked for; `say` takes a line."""
+    """Who shows a check in the form that was asked for (`plain`, `rich`, `json`); `say` takes a line."""
     if form == "json":
         return Events(say)
     return Picture(console) if form == "rich" else Lines(say, width=console.width)

@@ -206,7 +206,8 @@ class NecessityResult(Facts, frozen=True, kw_only=True):
     """How often a violation came back in one variant of its scenario: with the fault as it was, without it, one point earlier or later.
 
     `scenario` is what its trial is called, `where` tells where the faults of the variant land. It came back in `hits` of `trials`;
-    in `undecided` of them the guarantee was inconclusive or did not apply. `why` says why there is no such variant; then nothing was run.
+    in `undecided` of them the guarantee was inconclusive or did not apply, or the trial failed. `why` says why there is no such variant;
+    then nothing was run.
     """
 
     guarantee: str

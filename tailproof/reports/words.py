@@ -48,9 +48,9 @@ def span(seconds: float) -> str:
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
-def count(number: int, noun: str) -> str:
-    """`1 trial`, `2 trials`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def count(number: int, noun: str, nouns: str = "") -> str:
+    """`1 trial`, `2,000 trials`; `nouns` where there is more to many than an s."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def roughly(seconds: float) -> str:

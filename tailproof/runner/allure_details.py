@@ -30,6 +30,8 @@ def name_case(trial: str) -> None:
 
 def describe(item: pytest.Item, verdict: VerdictResult, trial: TrialResult) -> None:
     """Labels, description, links, the trial as steps, and for what does not hold the verdict as a file. Called in the setup of its test."""
+    if not item.config.getoption("allure_report_dir", None):
+        return  # to mask all that costs more than to judge it
     _DYNAMIC.severity(SEVERITY[verdict.level])
     _DYNAMIC.feature(verdict.guarantee.partition(".")[0])
     _DYNAMIC.story(verdict.guarantee)

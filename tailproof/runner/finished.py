@@ -22,7 +22,7 @@ from tailproof.runner import out_dir
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.outputs import check_directory
 from tailproof.runner.supervisor_process import TAKE_DOWN_S
-from tailproof.runner.written import write_reports
+from tailproof.runner.written import withdraw_reports, write_reports
 from tailproof.trial.order import may_be_called
 
 _SAID = 200
@@ -74,7 +74,11 @@ def kept(paths: Sequence[Path], out: Path, standard: Standard) -> tuple[Result, 
             else:
                 lost.append(f"no history lies at {place}: its trial cannot be judged or run again from {out}")
         result = replace(result, trials=tuple(map(_below, result.trials)))
-        write_reports(result, out)
+        try:
+            write_reports(result, out)
+        except OSError:
+            withdraw_reports(out)
+            raise
     return result, lost
 
 

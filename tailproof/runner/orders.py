@@ -4,6 +4,7 @@ its standard output, one JSON line each."""
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -59,3 +60,12 @@ def ask(address: str, question: Ask) -> Done | None:
     if not answer:
         raise SupervisorGone("the supervisor of the trials ended while a trial was awaited")
     return msgspec.json.decode(answer, type=Done | None)
+
+
+def ended(address: str, orders: Sequence[Order]) -> Iterator[tuple[Order, Done]]:
+    """Queue the orders, and give each in turn once its trial has ended. Raises SupervisorGone."""
+    ask(address, Ask(submit=list(orders)))
+    for order in orders:
+        done = ask(address, Ask(wait=order.key))
+        assert done is not None, "a question that waits is answered with the end of the trial"
+        yield order, done

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from tailproof.clients.spec import kind_of
 from tailproof.guarantees.verdict import Outcome
-from tailproof.history.directory import CLIENT
+from tailproof.history.directory import CLIENT, called
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
 from tailproof.incoming import BadInput
@@ -25,17 +25,17 @@ from tailproof.reports import json
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.gate import cell
 from tailproof.reports.result import NecessityResult, TrialResult
-from tailproof.reports.words import necessity_row
+from tailproof.reports.words import count, necessity_row
 from tailproof.runner import out_dir
 from tailproof.runner.check import check_plan
 from tailproof.runner.judging import judge_directory, judged_once
-from tailproof.runner.orders import Ask, ask
+from tailproof.runner.orders import ended
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.outputs import check_directory, check_file, check_scratch
 from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
 from tailproof.runner.written import write_reports
 from tailproof.scenario.schema import Scenario
-from tailproof.scenario.variants import Variant, variants
+from tailproof.scenario.variants import AS_IT_WAS, Variant, variants
 from tailproof.targets.resolve import resolve
 from tailproof.trial.order import Order
 from tailproof.yamlfile import explained
@@ -74,7 +74,8 @@ def reproduce(
 
     With `necessity` the variants of each scenario are run as often; a result then tells what came of it, and so does its report.
 
-    Returns 1 when a violation came back, 0 when none did, 2 when a trial could not be run. Raises HistoryError, BadResult, BadOrder,
+    Returns 1 when a violation came back; 0 when none did; 2 when none did and it cannot be told of one of them: a trial failed, or no trial
+    decided its guarantee. Raises HistoryError, BadResult, BadOrder,
     BadCard, OutRefused.
     """
     check_scratch()
@@ -111,12 +112,17 @@ def reproduce(
     )
     known = set().union(*found.values())
     for violation in sorted(sought | (set(new) - known)):
-        called, guarantee, signature = violation
+        name, guarantee, signature = violation
         told = "" if violation in sought else "  (was not in the original)"
-        echo(f"{new[violation]}/{trials}  {cell(guarantee, called)}  {signature}{told}")
+        echo(f"{new[violation]}/{trials}  {cell(guarantee, name)}  {signature}{told}")
         for row in rows if necessity else ():
             if (row.scenario, row.guarantee, row.signature) == violation:
                 echo(f"      {necessity_row(row)}")
+    failures += [
+        f"{cell(row.guarantee, row.scenario)} was decided in none of {count(row.trials, 'trial')}"
+        for row in rows
+        if row.variant == AS_IT_WAS and row.undecided == row.trials
+    ]
     for failure in failures:
         echo(f"could not tell: {failure}")
     if necessity and not what.is_dir():
@@ -138,10 +144,8 @@ def _play(
         closing(_taken(out)) as lock,
         SupervisorProcess(parallel=parallel, log=out / out_dir.LOG, keeps=[lock.descriptor]) as supervisor,
     ):
-        ask(supervisor.address, Ask(submit=orders))
-        for order in orders:
-            done = ask(supervisor.address, Ask(wait=order.key))
-            if done is not None and done.error:
+        for order, done in ended(supervisor.address, orders):
+            if done.error:
                 failures.append(f"{order.name}: {done.error}")
                 continue
             trial = judged_once(order.directory, baseline=Baseline(), out=out, error="", pair=order.pair)
@@ -154,9 +158,9 @@ def _play(
 def _counted(
     cases: Sequence[_Case], judged: dict[str, TrialResult], sought: Collection[Violation], trials: int
 ) -> Iterator[NecessityResult]:
-    for called, guarantee, signature in sorted(sought):
+    for trial_name, guarantee, signature in sorted(sought):
         for case in cases:
-            if case.called != called:
+            if case.called != trial_name:
                 continue
             verdicts = [v for trial in _of(case, judged) for v in trial.verdicts if v.guarantee == guarantee]
             hits = sum(v.outcome is Outcome.VIOLATED and v.signature == signature for v in verdicts)
@@ -164,7 +168,7 @@ def _counted(
             ran = trials if case.orders else 0
             yield NecessityResult(
                 guarantee=guarantee,
-                scenario=called,
+                scenario=trial_name,
                 signature=signature,
                 variant=case.variant.name,
                 where=case.variant.where,
@@ -186,7 +190,7 @@ def _tell_necessity(result: Path, rows: Sequence[NecessityResult]) -> None:
     kept = [row for row in before.necessity if (row.guarantee, row.scenario, row.signature) not in retold]
     after = msgspec.structs.replace(before, necessity=(*kept, *rows))
     if result.name == out_dir.RESULT:
-        write_reports(after, result.parent)
+        write_reports(after, result.parent)  # what cannot be written leaves the result as it was
     else:
         json.write(after, result)
 
@@ -203,12 +207,12 @@ def _taken(out: Path) -> OutLock:
 def _cases(directory: Path, pair: str, *, out: Path, trials: int, necessity: bool) -> Iterator[_Case]:
     orders = [order_of(directory, out=out, repetition=number, pair=pair) for number in range(trials)]
     original, *others = variants(Scenario.model_validate(orders[0].scenario))
-    called = str(orders[0].scenario["name"]) if not pair else f"{orders[0].scenario['name']}_{pair}"
-    yield _Case(called, original, original=True, orders=tuple(orders))
+    name = called(str(orders[0].scenario["name"]), pair)
+    yield _Case(name, original, original=True, orders=tuple(orders))
     for variant in others if necessity else ():
         plan = variant.scenario.model_dump(mode="json", by_alias=True) if variant.scenario else None
         made = [msgspec.structs.replace(order, scenario=plan) for order in orders if plan is not None]
-        yield _Case(called, variant, original=False, orders=tuple(made))
+        yield _Case(name, variant, original=False, orders=tuple(made))
 
 
 def order_of(directory: Path, *, out: Path, repetition: int, pair: str = "") -> Order:
@@ -289,10 +293,10 @@ def _chosen(violations: Collection[Violation], cards: Sequence[str]) -> set[Viol
 
 def _check_cards(cards: Sequence[str], violations: Collection[Violation]) -> None:
     if cards and violations:
-        there_are = ", ".join(sorted(cell(guarantee, called) for called, guarantee, _ in violations))
+        there_are = ", ".join(sorted(cell(guarantee, name) for name, guarantee, _ in violations))
         raise BadCard(f"no violation is called {clip(' or '.join(cards), SAID_CHARS)}; there are {there_are}")
 
 
 def _words(violation: Violation) -> tuple[str, ...]:
-    called, guarantee, _ = violation
-    return cell(guarantee, called), guarantee, called
+    name, guarantee, _ = violation
+    return cell(guarantee, name), guarantee, name

@@ -13,6 +13,7 @@ from tailproof.history.archive import archive
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
 from tailproof.incoming.files import from_here
+from tailproof.outgoing.visible import clip
 from tailproof.reports import run_events, terminal
 from tailproof.reports.assemble import check_result, environment_of
 from tailproof.reports.progress import Kept
@@ -29,6 +30,9 @@ from tailproof.runner.out_lock import OutLock
 from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
 from tailproof.runner.written import withdraw_reports, write_reports
 from tailproof.targets.resolve import kind_of
+
+_DETAIL_CHARS = 1_000
+"""Of what an event tells: a line of it must stay whole wherever it is printed. The result has all of it."""
 
 
 class CheckSession:
@@ -78,13 +82,13 @@ class CheckSession:
         lock = OutLock(out, patience_s=TAKE_DOWN_S)
         try:
             out_dir.clear(out)
-        except out_dir.OutForeign:
+            kept = Kept(out / out_dir.EVENTS)
+        except (out_dir.OutForeign, OSError):
             lock.close()
             raise
         # A running server has one address for its model, and that address takes one trial at a time.
         alone = any(kind_of(pair.target)[0].runs_already for pair in check.matrix.pairs)
-        follows = [Kept(out / out_dir.EVENTS), *([follower] if follower else [])]
-        return cls(check, lock, parallel=1 if alone else parallel, follows=follows)
+        return cls(check, lock, parallel=1 if alone else parallel, follows=[kept, *([follower] if follower else [])])
 
     @property
     def address(self) -> str:
@@ -126,9 +130,14 @@ class CheckSession:
             shard=self.check.shard,
         )
         self.result = None
-        for trial in trials if options.keep else ():
-            archive(self.out / trial.history)
-        write_reports(result, self.out, page=self._page, hurry=lambda: bool(self.cut_off or INTERRUPTS.by))
+        try:
+            if options.keep and not self._hurries():
+                for trial in trials:
+                    archive(self.out / trial.history)
+            write_reports(result, self.out, page=self._page, hurry=self._hurries)
+        except OSError:
+            self._withdraw()
+            raise
         self.result = result
         gate = result.gate
         self._tell(CheckEnded(t_s=self._elapsed(), state=gate.state, exit_code=gate.exit_code, says=gate.says))
@@ -181,6 +190,10 @@ class CheckSession:
         }
         return terminal.render(self.result, folder=here, files=files, width=width, color=color)
 
+    def _hurries(self) -> bool:
+        """Nobody waits for what takes long."""
+        return bool(self.cut_off or INTERRUPTS.by)
+
     def _withdraw(self) -> None:
         self.result = None
         withdraw_reports(self.out, page=self._page)
@@ -229,7 +242,7 @@ class CheckSession:
                 trial=progress.trial,
                 phase=progress.phase,
                 seconds=round(progress.seconds, 3),
-                detail=progress.detail,
+                detail=clip(progress.detail, _DETAIL_CHARS),
             )
             self._tell(entered)
             return
@@ -244,7 +257,7 @@ class CheckSession:
             seconds=round(progress.seconds, 3),
             done=len(self._ended),
             left_s=round(left),
-            error=progress.detail if progress.phase == "failed" else "",
+            error=clip(progress.detail, _DETAIL_CHARS) if progress.phase == "failed" else "",
         )
         self._tell(ended)
 

@@ -28,7 +28,7 @@ from tailproof.runner.check import Check, CheckOptions
 from tailproof.runner.finished import result_file
 from tailproof.runner.interrupts import INTERRUPTS
 from tailproof.runner.judging import judged_once
-from tailproof.runner.orders import Ask, SupervisorGone, ask
+from tailproof.runner.orders import SupervisorGone, ended
 from tailproof.runner.outputs import check_directory, check_scratch
 from tailproof.runner.pairs import meet
 from tailproof.runner.session import CheckSession
@@ -160,13 +160,10 @@ def _checked(check: Check | None, workers: int, say: Callable[[str], object]) ->
     INTERRUPTS.tell(session.hurry)
     try:
         with suppress(SupervisorGone):  # the result says so
-            ask(session.address, Ask(submit=check.orders))
-            for order in check.orders:
-                done = ask(session.address, Ask(wait=order.key))
-                error = done.error if done else "the supervisor does not know this trial"
+            for order, done in ended(session.address, check.orders):
                 with suppress(HistoryError):  # gathered as an error of the check
                     trial = judged_once(
-                        order.directory, baseline=check.baseline, out=session.out, error=error, pair=order.pair
+                        order.directory, baseline=check.baseline, out=session.out, error=done.error, pair=order.pair
                     )
                     session.judged(order.name, trial)
         with INTERRUPTS.held():

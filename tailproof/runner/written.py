@@ -16,14 +16,10 @@ def write_reports(
     result: Result, out: Path, *, page: Path | None = None, hurry: Callable[[], bool] = lambda: False
 ) -> None:
     """Write `report.md`, `report.html` (to `page`, too) and at last `result.json`; `hurry` asks for a page without what takes long.
-    Raises OSError: then none of them is there."""
-    try:
-        markdown.write(result, out / out_dir.REPORT)
-        render.write(result, [out / out_dir.PAGE, *([page] if page else [])], root=out, hurry=hurry)
-        json.write(result, out / out_dir.RESULT)
-    except OSError:
-        withdraw_reports(out, page=page)
-        raise
+    Raises OSError: each of them that was there before is there then, as it was or new."""
+    markdown.write(result, out / out_dir.REPORT)
+    render.write(result, [out / out_dir.PAGE, *([page] if page else [])], root=out, hurry=hurry)
+    json.write(result, out / out_dir.RESULT)
 
 
 def withdraw_reports(out: Path, *, page: Path | None = None) -> None:

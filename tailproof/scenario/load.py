@@ -10,6 +10,7 @@ from typing import Any
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import TIERS, ActPlan, FaultPlan, Scenario, Tier
 from tailproof.scenario.sweep import KEY, expanded
+from tailproof.scenario.variants import VARIANT
 from tailproof.yamlfile import BadFile, Document
 
 Check = Callable[[ActPlan | FaultPlan], object]
@@ -63,6 +64,10 @@ def _expanded(document: Document) -> list[Any]:
 
 def _scenario(document: Document, check: Check) -> Scenario:
     scenario, path = document.parse(Scenario), document.path
+    if VARIANT in scenario.name:
+        raise BadFile(
+            path, document.line("name"), f"name is {scenario.name!r}: {VARIANT} is for variants of a scenario"
+        )
     places = [
         *(("act", index) for index in range(len(scenario.acts))),
         *(("fault", index) for index in range(len(scenario.faults))),

@@ -14,7 +14,9 @@ AS_IT_WAS = "with the fault"
 WITHOUT = "without it"
 EARLIER = "one point earlier"
 LATER = "one point later"
-_CALLED = {WITHOUT: "without", EARLIER: "earlier", LATER: "later"}
+VARIANT = "--"
+"""Stands in the name of a variant and of no scenario of a file: their trials lie side by side."""
+_CALLED = {WITHOUT: f"{VARIANT}without", EARLIER: f"{VARIANT}earlier", LATER: f"{VARIANT}later"}
 """What stands behind the name of the scenario."""
 _NAME_CHARS = 70
 
@@ -87,7 +89,7 @@ def _moved(scenario: Scenario, name: str, by: int) -> Variant:
 
 
 def _made(scenario: Scenario, name: str, faults: list[FaultPlan]) -> Variant:
-    called = f"{scenario.name[:_NAME_CHARS]}-{_CALLED[name]}"
+    called = f"{scenario.name[:_NAME_CHARS]}{_CALLED[name]}"
     made = scenario.model_copy(update={"name": called, "faults": faults})
     made = made.model_copy(update={"script": [_let_go(made, number) for number in range(1, len(made.script) + 1)]})
     return Variant(name=name, where=_where(made), scenario=made)

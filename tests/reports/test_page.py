@@ -495,3 +495,21 @@ def test_an_entry_that_expired_is_named() -> None:
     page = page_of(msgspec.structs.replace(check(), gate=msgspec.structs.replace(check().gate, expired=(expired,))))
     assert "Expired entries of the baseline" in page
     assert "2026-11-01" in page
+
+
+def test_what_was_allowed_to_stay_open_is_named_and_counted() -> None:
+    open_ = trial(verdict(), verdict(Outcome.INCONCLUSIVE, guarantee="loop.once", says="it was not run again"))
+    gate = decide([open_], allow_inconclusive=1)
+    page = page_of(msgspec.structs.replace(check(), trials=(open_,), gate=gate))
+    assert gate.state == "open"
+    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", "", page[page.index("<body") :]))
+    assert "loop.once[calm] is inconclusive: it was not run again (allowed)" in text
+    assert "1 of them allowed" in text
+
+
+def test_a_gate_that_only_an_expired_entry_closes_says_so_first() -> None:
+    expired = ExpiredResult(entry="b.yaml:4", guarantee="loop.x", scenario="calm", signature="s", expires="2026-11-01")
+    calm = trial(verdict())
+    page = page_of(msgspec.structs.replace(check(), trials=(calm,), gate=decide([calm], expired=[expired])))
+    assert "1 entry of the baseline has expired." in page
+    assert "1 expired" in re.sub(r"\s+", " ", re.sub("<[^>]*>", "", page))

@@ -14,7 +14,7 @@ def test_it_foretells_what_the_check_then_does(reference_check: Checked) -> None
     told = tailproof("check", "reference", "--client", "plain", *scenarios, "--dry-run").stdout
     done = reference_check.result
     verdicts = sum(len(trial.verdicts) for trial in done.trials)
-    assert told.startswith(f"{len(done.trials)} trials of {len(done.trials)} scenarios: {verdicts} verdicts, ")
+    assert told.startswith(f"{len(done.trials)} trials of {len(done.trials)} scenarios: {verdicts:,} verdicts, ")
     assert f" {done.gate.counts.faults} faults, {done.gate.counts.acts} acts\n" in told
     head, _, tail = told.partition("NOT RUN")
     assert {line.split()[0] for line in tail.splitlines() if line.startswith("  ") and not line.startswith("   ")} == {

@@ -80,6 +80,30 @@ def test_what_was_told_before_is_replaced(elsewhere: Path) -> None:
     assert len(variants) == len(set(variants)) == 4
 
 
+def test_a_result_that_cannot_be_written_anew_is_left_as_it_was(elsewhere: Path) -> None:
+    before = (elsewhere / "result.json").read_bytes()
+    (elsewhere / "report.html").unlink()
+    (elsewhere / "report.html").mkdir()
+    asked = ("repro", "result.json", PROMISE, "--necessity", "--trials", "1", "-n", "2")
+    done = tailproof(*asked, cwd=elsewhere)
+    assert done.code == 2
+    assert "report.html" in done.stderr
+    assert (elsewhere / "result.json").read_bytes() == before
+    assert f"1/1  {PROMISE}" in done.stdout
+
+
+def test_what_no_trial_decided_did_not_go_away(tmp_path: Path) -> None:
+    """The promise was broken; on the server of today, which cannot be used after a crash, it cannot even be asked for."""
+    asked = ("--client", "plain", "--scenario", "kill-tool-running", "--out", "first")
+    assert tailproof("check", "reference:forgets-the-crash", *asked, cwd=tmp_path).code == 1
+    header = tmp_path / "first/trials/kill-tool-running/header.json"
+    header.write_text(header.read_text().replace("reference:forgets-the-crash", "reference:refuses-after-the-crash"))
+    done = tailproof("repro", "first", "loop.explained", "--trials", "2", "-n", "2", cwd=tmp_path)
+    assert "0/2  loop.explained[kill-tool-running]" in done.stdout
+    assert "could not tell: loop.explained[kill-tool-running] was decided in none of 2 trials" in done.stdout
+    assert done.code == 2
+
+
 def test_a_card_that_is_none_is_told_with_those_that_are(elsewhere: Path) -> None:
     done = tailproof("repro", str(elsewhere / "result.json"), "loop.once", "--out", str(elsewhere.parent / "again"))
     assert done.code == 64

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from ruamel.yaml import YAML
+
+from tailproof.reports.page.coverage import POINTS
 from tailproof.runner.check import catalogue
+from tailproof.scenario.load import load_scenarios
 from tailproof.scenario.schema import Scenario
 from tailproof.scenario.variants import AS_IT_WAS, EARLIER, LATER, WITHOUT, points, variants
+from tailproof.yamlfile import BadFile
 
 
 def _scenario(**plan: object) -> Scenario:
@@ -86,6 +92,21 @@ def test_a_gate_that_nobody_would_open_is_left_out() -> None:
     _, without, *_ = variants(_scenario(faults=[_kill("tool-running:2")], acts=[act]))
     assert without.scenario is not None
     assert without.scenario.script[1].gated
+
+
+def test_no_scenario_of_a_file_can_be_called_like_a_variant(tmp_path: Path) -> None:
+    named = [variant.scenario for variant in variants(_scenario(faults=[_kill("terminal")])) if variant.scenario]
+    assert [scenario.name for scenario in named] == ["small", "small--without", "small--earlier", "small--later"]
+    file = tmp_path / "small--later.yaml"
+    YAML().dump(named[-1].model_dump(mode="json", by_alias=True), file)
+    with pytest.raises(
+        BadFile, match=r"small--later\.yaml:1: name is 'small--later': -- is for variants of a scenario"
+    ):
+        load_scenarios(file, lambda plan: None)
+
+
+def test_the_map_of_coverage_has_every_point_of_the_loop() -> None:
+    assert {point.name for scenario in catalogue() for point in points(scenario)} == set(POINTS)
 
 
 def test_a_scenario_without_a_fault_has_no_other_variant() -> None:

@@ -147,8 +147,9 @@ def _sections(result: Result) -> list[tuple[str, str]]:
 
 
 def _doubts(result: Result) -> Iterator[str]:
-    """What the gate could not tell, and what it does not decide by and could not be told either."""
+    """What the gate could not tell, what it was allowed not to tell, and what it does not decide by and could not be told either."""
     yield from (clip(doubt, _SENTENCE) for doubt in result.gate.doubts)
+    yield from (clip(f"{allowed} (allowed)", _SENTENCE) for allowed in result.gate.allowed)
     for trial, verdict in result.judged():
         if verdict.outcome is Outcome.INCONCLUSIVE and verdict.level not in DECIDES[result.gate.fail_on]:
             yield clip(f"{cell(verdict.guarantee, trial.called)} ({verdict.level}): {verdict.says}", _SENTENCE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tailproof.outgoing.visible import clip
 from tailproof.reports.result import FailOn, Result, TrialResult
-from tailproof.reports.words import some, standing
+from tailproof.reports.words import count, some, standing
 
 SIGNS = {"violated": "✗", "advisory": "△", "inconclusive": "?", "known": "◐", "holds": "✓", "not-applicable": "·"}
 """Standing -> its sign, beside its word and its colour; the same as in the part that is interactive."""
@@ -24,9 +24,9 @@ def lead(result: Result) -> str:
     if gate.state == "unknown":
         return _undecided(result)
     if gate.state == "closed":
-        return " ".join(filter(None, (_broken(result), _stale(counts.stale))))
-    known = f" {_many(counts.known, 'known violation')} from the baseline came back." if counts.known else ""
-    return f"{_many(counts.holds, 'verdict')} in {_many(counts.trials, 'trial')} hold, and nothing else decides.{known}"
+        return " ".join(filter(None, (_broken(result), _stale(counts.stale), _expired(counts.expired))))
+    known = f" {count(counts.known, 'known violation')} from the baseline came back." if counts.known else ""
+    return f"{count(counts.holds, 'verdict')} in {count(counts.trials, 'trial')} hold, and nothing else decides.{known}"
 
 
 def _broken(result: Result) -> str:
@@ -40,8 +40,8 @@ def _broken(result: Result) -> str:
     promises = list(dict.fromkeys(guarantee for _, guarantee in found))
     scenarios = len({called for called, _ in found})
     names = ", ".join(some(promises, _NAMES))
-    of = _many(len({trial.called for trial in result.trials}), "scenario")
-    return f"{_many(len(promises), 'promise')} broken in {scenarios} of {of}: {names}."
+    of = count(len({trial.called for trial in result.trials}), "scenario")
+    return f"{count(len(promises), 'promise')} broken in {scenarios} of {of}: {names}."
 
 
 def _undecided(result: Result) -> str:
@@ -49,18 +49,22 @@ def _undecided(result: Result) -> str:
     if len(doubts) == 1:
         return clip(doubts[0], _SENTENCE)
     broken = "Nothing that decides is violated, but " if not counts.violated else ""
-    told = f"{broken}{_many(counts.inconclusive, 'verdict')} could not be told, for {_many(len(doubts), 'reason')}."
+    told = f"{broken}{count(counts.inconclusive, 'verdict')} could not be told, for {count(len(doubts), 'reason')}."
     return told[0].upper() + told[1:]
 
 
 def _stale(stale: int) -> str:
     if not stale:
         return ""
-    return f"{_many(stale, 'entry', 'entries')} of the baseline no longer {'occurs' if stale == 1 else 'occur'}."
+    return f"{count(stale, 'entry', 'entries')} of the baseline no longer {'occurs' if stale == 1 else 'occur'}."
 
 
-def _many(number: int, noun: str, nouns: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+def _expired(expired: int) -> str:
+    return (
+        f"{count(expired, 'entry', 'entries')} of the baseline {'has' if expired == 1 else 'have'} expired."
+        if expired
+        else ""
+    )
 
 
 Count = tuple[str, int, str, str]
@@ -80,6 +84,8 @@ def counts(result: Result) -> list[Count]:
         ("advisory", told.advisory, "advisory", "advisory"),
         ("violated", told.errors, "failed", "doubts"),
         ("violated", told.stale, "stale", "findings"),
+        ("violated", told.expired, "expired", "findings"),
+        ("inconclusive", told.allowed, "of them allowed", "doubts"),
         ("inconclusive", told.behind, "undecided behind known", "known"),
     ]
     return [*always, *(one for one in sometimes if one[1])]
