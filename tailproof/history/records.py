@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.execution_records import AgentSaid, Container, Turn
 from tailproof.history.record import Count, Moment, Neutral, Parameter, Record
 from tailproof.history.server_records import Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.incoming.limits import Flaw
@@ -288,6 +289,9 @@ AnyRecord = (
     | Frame
     | Exchange
     | Post
+    | Turn
+    | Container
+    | AgentSaid
     | WireCount
     | Run
     | ClientError

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.execution_records import AgentSaid, Container, Turn
 from tailproof.history.records import (
     Act,
     AnyRecord,
@@ -120,6 +121,19 @@ def _post(post: Post) -> str:
     return _joined(f"request {post.number}, {len(post.batch)} events → {post.code or 'nothing'}", post.done, post.error)
 
 
+def _turn(turn: Turn) -> str:
+    return _joined(f"turn {turn.key} → {turn.code or 'no answer'}", turn.execution, turn.error)
+
+
+def _container(one: Container) -> str:
+    code = f"exit code {one.exit_code}" if one.exit_code is not None else ""
+    return _joined(f"{one.role} {one.name} {one.state}", one.reason, code, f"pod {one.phase}" if one.phase else "")
+
+
+def _agent(one: AgentSaid) -> str:
+    return _joined(f"the agent {one.stage}", f"line {one.line}" if one.line else "", one.turn, one.says)
+
+
 def _knock(one: Knock) -> str:
     return _joined(f"{one.method} {one.path} with key {one.key} → {one.code or 'no answer'}", one.error)
 
@@ -154,6 +168,9 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Frame: _frame,
     Exchange: _exchange,
     Post: _post,
+    Turn: _turn,
+    Container: _container,
+    AgentSaid: _agent,
     WireCount: lambda one: _counted(one.counters),
     Run: _run,
     ClientError: lambda one: f"{one.verb}: {one.error_type} {one.error}",
@@ -177,6 +194,8 @@ _TROUBLE: dict[type, Callable[[Any], object]] = {
     Frame: lambda one: one.done in ("dropped", "duplicated", "reordered", "cut"),
     Exchange: lambda one: one.done not in ("passed", "upgraded", "delayed", "held") or one.flaw,
     Post: lambda one: one.done != "answered" or one.error,
+    Turn: lambda one: one.error or one.code >= 400,
+    Container: lambda one: one.state == "terminated" and one.exit_code,
     Run: lambda one: one.stage == "raised",
     ClientError: lambda one: True,
     Stall: lambda one: True,

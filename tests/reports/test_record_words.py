@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.execution_records import AgentSaid, Container, Turn
 from tailproof.history.records import (
     Act,
     AnyRecord,
@@ -56,6 +57,9 @@ ONE_OF_EACH: list[Any] = [
     Frame(conn=1, direction="up", index=0, size=1, done="dropped", rule=X, id=X, name=X),
     Exchange(conn=1, method=X, path=X, done="broken", rule=X, error=X),
     Post(path=X, batch=[X], error=X),
+    Turn(session=X, key=X, payload=X, execution=X, error=X),
+    Container(pod=X, name=X, role="agent", state="terminated", exit_code=137, reason=X, phase=X),
+    AgentSaid(pod=X, stage="printed", turn=X, line=3, says=X),
     WireCount({X: 1}),
     Run(stage="raised", status=X, error=X, error_type=X),
     ClientError(verb=X, error_type=X, error=X),

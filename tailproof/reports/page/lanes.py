@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.execution_records import AgentSaid, Container, Turn
 from tailproof.history.record import CLIENT
 from tailproof.history.records import (
     Act,
@@ -81,4 +82,7 @@ _OF_KIND: dict[type, str | Callable[[Any], str]] = {
     Effect: "tools",
     Frame: lambda one: f"wire-{one.direction}",
     Post: "hooks",
+    Turn: "client",
+    Container: "server",
+    AgentSaid: "tools",
 }
