@@ -1,4 +1,4 @@
-"""Records of an executor and its sandboxes: what its client asked for, what became of each container, what the agent itself tells."""
+"""Records of an executor and its sandboxes: what its client asked for, and what the agent itself tells."""
 
 from __future__ import annotations
 
@@ -22,23 +22,6 @@ class Turn(Record, tag="turn"):
     began_ns: Moment = 0
     epoch: Count = 0
     """The life of the executor that was asked."""
-
-
-class Container(Record, tag="container"):
-    """What is said of one container of a sandbox: by the witness `pod` what the cluster says, by the witness `edge` what an answer
-    told the executor. Written whenever it changes."""
-
-    pod: str
-    name: str
-    role: Literal["agent", "sidecar"]
-    state: Literal["waiting", "running", "terminated", "gone"]
-    """`gone`: there is no such pod any more."""
-    exit_code: Count | None = None
-    reason: str = ""
-    restarts: Count = 0
-    phase: str = ""
-    """Of the pod: it is `Running` as long as any container of it runs."""
-    detail: str = ""
 
 
 class AgentSaid(Record, tag="agent"):

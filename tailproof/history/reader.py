@@ -14,10 +14,11 @@ import msgspec
 from tailproof.history.access_records import Canary, Knock
 from tailproof.history.checked import check
 from tailproof.history.directory import HEADER
-from tailproof.history.execution_records import AgentSaid, Container, Turn
+from tailproof.history.execution_records import AgentSaid, Turn
 from tailproof.history.header import READ_SCHEMAS, Header
 from tailproof.history.lines import HistoryError, batches
 from tailproof.history.older import ACTS_SINCE, acts_among, translate_plan
+from tailproof.history.pod_records import PodEvent, PodSeen
 from tailproof.history.records import (
     Act,
     AnyRecord,
@@ -106,6 +107,8 @@ class History:
         self.acts: list[Act] = []
         self.lives: list[Life] = []
         self.counters: list[Counter] = []
+        self.pods: list[PodSeen] = []
+        self.pod_events: list[PodEvent] = []
         self.requests: list[Request] = []
         self.events: list[Event] = []
         self.streams: list[Stream] = []
@@ -120,7 +123,6 @@ class History:
         self.exchanges: list[Exchange] = []
         self.posts: list[Post] = []
         self.turns: list[Turn] = []
-        self.containers: list[Container] = []
         self.agents: list[AgentSaid] = []
         self.wire_counts: list[WireCount] = []
         self.runs: list[Run] = []
@@ -137,6 +139,8 @@ class History:
             Act: self.acts,
             Life: self.lives,
             Counter: self.counters,
+            PodSeen: self.pods,
+            PodEvent: self.pod_events,
             Request: self.requests,
             Event: self.events,
             WholeEvent: self.events,
@@ -152,7 +156,6 @@ class History:
             Exchange: self.exchanges,
             Post: self.posts,
             Turn: self.turns,
-            Container: self.containers,
             AgentSaid: self.agents,
             WireCount: self.wire_counts,
             Run: self.runs,

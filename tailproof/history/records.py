@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tailproof.history.access_records import Canary, Knock
-from tailproof.history.execution_records import AgentSaid, Container, Turn
+from tailproof.history.execution_records import AgentSaid, Turn
+from tailproof.history.pod_records import PodEvent, PodSeen
 from tailproof.history.record import Count, Moment, Neutral, Parameter, Record
 from tailproof.history.server_records import Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.incoming.limits import Flaw
@@ -276,6 +277,8 @@ AnyRecord = (
     | Act
     | Life
     | Counter
+    | PodSeen
+    | PodEvent
     | Request
     | WholeEvent
     | Stream
@@ -290,7 +293,6 @@ AnyRecord = (
     | Exchange
     | Post
     | Turn
-    | Container
     | AgentSaid
     | WireCount
     | Run

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tailproof.history.access_records import Canary, Knock
-from tailproof.history.execution_records import AgentSaid, Container, Turn
+from tailproof.history.execution_records import AgentSaid, Turn
+from tailproof.history.pod_records import ContainerSeen, PodEvent, PodSeen
 from tailproof.history.records import (
     Act,
     AnyRecord,
@@ -117,17 +118,24 @@ def _exchange(one: Exchange) -> str:
     return _joined(f"{one.method} {route(one.path)} → {one.code or 'no answer'}", done, one.flaw, one.error)
 
 
+def _pod(pod: PodSeen) -> str:
+    ready = pod.conditions.get("Ready", "")
+    containers = ", ".join(f"{name} {_container(one)}" for name, one in pod.containers.items())
+    ending = "ending" if pod.ending else ""
+    return _joined(f"{pod.pod}: {pod.phase}", pod.reason, ending, f"Ready={ready};" if ready else "", containers)
+
+
+def _container(one: ContainerSeen) -> str:
+    code = "" if one.exit_code is None else str(one.exit_code)
+    return _joined(one.state, one.reason, code, f"({one.restarts} restarts)" if one.restarts else "")
+
+
 def _post(post: Post) -> str:
     return _joined(f"request {post.number}, {len(post.batch)} events → {post.code or 'nothing'}", post.done, post.error)
 
 
 def _turn(turn: Turn) -> str:
     return _joined(f"turn {turn.key} → {turn.code or 'no answer'}", turn.execution, turn.error)
-
-
-def _container(one: Container) -> str:
-    code = f"exit code {one.exit_code}" if one.exit_code is not None else ""
-    return _joined(f"{one.role} {one.name} {one.state}", one.reason, code, f"pod {one.phase}" if one.phase else "")
 
 
 def _agent(one: AgentSaid) -> str:
@@ -154,6 +162,8 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Act: _landed,
     Life: _life,
     Counter: lambda one: f"{one.name} {one.value:g}",
+    PodSeen: _pod,
+    PodEvent: lambda one: _joined(one.reason, one.container, one.text),
     Request: _request,
     Event: _event,
     WholeEvent: _event,
@@ -169,7 +179,6 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Exchange: _exchange,
     Post: _post,
     Turn: _turn,
-    Container: _container,
     AgentSaid: _agent,
     WireCount: lambda one: _counted(one.counters),
     Run: _run,
@@ -186,6 +195,7 @@ _TROUBLE: dict[type, Callable[[Any], object]] = {
     Act: lambda one: one.stage == "unproven",
     Rendezvous: lambda one: one.stage == "missed",
     Life: lambda one: one.stage == "died",
+    PodSeen: lambda one: any(container.exit_code for container in one.containers.values()),
     Request: lambda one: one.error or one.flaw or one.code >= 400,
     Stream: lambda one: one.stage == "flawed" or one.flaw,
     Reading: lambda one: not one.complete,
@@ -195,7 +205,6 @@ _TROUBLE: dict[type, Callable[[Any], object]] = {
     Exchange: lambda one: one.done not in ("passed", "upgraded", "delayed", "held") or one.flaw,
     Post: lambda one: one.done != "answered" or one.error,
     Turn: lambda one: one.error or one.code >= 400,
-    Container: lambda one: one.state == "terminated" and one.exit_code,
     Run: lambda one: one.stage == "raised",
     ClientError: lambda one: True,
     Stall: lambda one: True,

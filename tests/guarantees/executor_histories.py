@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from guarantee_histories import SECOND, Built
 
-from tailproof.history.execution_records import AgentSaid, Container, Turn
+from tailproof.history.execution_records import AgentSaid, Turn
+from tailproof.history.pod_records import ContainerSeen, PodSeen
 from tailproof.history.records import Exchange, Life, Phase
 from tailproof.history.server_records import Event, Reading, Status, Stream
 
@@ -56,9 +57,26 @@ class Executed(Built):
         return self.put(at, Status(conversation=S, via="rest", raw=raw, neutral=neutral, run=run))
 
     def box(self, at: float, name: str, state: Any, witness: str = "pod", pod: str = P, **fields: Any) -> Self:
-        """What the cluster says of a container."""
-        role: Any = "agent" if name == "agent" else "sidecar"
-        return self.put(at, Container(pod=pod, name=name, role=role, state=state, witness=witness, **fields))
+        """What the cluster says of a container; the others are as they were."""
+        said = [
+            (when, one)
+            for when, one in self.placed
+            if isinstance(one, PodSeen) and (one.pod, one.witness) == (pod, witness)
+        ]
+        before = max((pair for pair in said if pair[0] <= at), key=lambda pair: pair[0], default=(0.0, None))[1]
+        containers = {**(before.containers if before else {}), name: ContainerSeen(state=state, **fields)}
+        return self.put(at, PodSeen(pod=pod, phase="Running", containers=containers, witness=witness))
+
+    def dying_of(self, reason: str) -> Self:
+        """The reason that the cluster gives for every end."""
+        for _, one in self.placed:
+            for container in one.containers.values() if isinstance(one, PodSeen) else ():
+                container.reason = reason if container.state == "terminated" else ""
+        return self
+
+    def gone(self, at: float, pod: str = P) -> Self:
+        """The cluster does not have the pod any more."""
+        return self.put(at, PodSeen(pod=pod, phase="Gone", ending=True, witness="pod"))
 
     def agent(self, at: float, stage: Any, pod: str = P, turn: str = K, **fields: Any) -> Self:
         """What the agent tells of itself."""
@@ -125,7 +143,7 @@ def executed(lines: int = 3) -> Executed:
 def killed(cause: str = OOM, lines: int = 3) -> Executed:
     """The kernel kills the agent at 3, the sidecar lives on, and the executor says so at 3.5."""
     built = begun(lines)
-    dead: dict[str, Any] = {"exit_code": 137, "reason": "OOMKilled", "phase": "Running"}
+    dead: dict[str, Any] = {"exit_code": 137, "reason": "OOMKilled"}
     built.box(3.0, "agent", "terminated", **dead).box(3.2, "agent", "terminated", "edge", **dead).attach(1.8, 3.0)
     built.says(3.5, "failed_permanent").says(3.5, "stopped", run="")
     return ended(built, log_of(lines, "failed_permanent", cause))
@@ -137,7 +155,7 @@ def begun(lines: int) -> Executed:
     built.put(0.0, Phase("starting"), Life("started", 0), Life("ready", 0))
     built.turn(1.0).says(1.1, "queued").says(1.2, "running").says(1.2, "running", run="")
     for name in ("agent", "tools"):
-        built.box(1.5, name, "running", phase="Running")
+        built.box(1.5, name, "running")
     built.agent(1.6, "began", turn="").agent(2.0, "got")
     for n in range(1, lines + 1):
         built.agent(2.0 + n / 10, "printed", line=n)
@@ -152,6 +170,5 @@ def ended(built: Executed, log: list[Event]) -> Executed:
         rest = [one for one in log if not after or int(one.id) > int(after)]
         built.stream(4.3, 4.4, rest, f"stream:{10 + number}", after=after, path="replay", since="cursor")
     built.ask(5.0, "delete", 202, conversation=S, witness="observer")
-    for name in ("agent", "tools"):
-        built.box(6.0, name, "gone")
+    built.gone(6.0)
     return built.put(7.0, Phase("stopping"), Phase("ended"))

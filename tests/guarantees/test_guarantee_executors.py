@@ -10,7 +10,8 @@ from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, R
 
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Outcome
-from tailproof.history.execution_records import AgentSaid, Container, Turn
+from tailproof.history.execution_records import AgentSaid, Turn
+from tailproof.history.pod_records import PodSeen
 from tailproof.history.server_records import Event, Reading, Request, Status, Stream
 
 
@@ -25,7 +26,7 @@ def late(took: float = 30.0) -> Executed:
             (at + took if isinstance(record, kind) and at > 3.9 else at, record) for at, record in built.placed
         ]
     built.placed = [
-        (at + took if at > 3.9 and isinstance(record, (Event, Container)) and at < 8 else at, record)
+        (at + took if at > 3.9 and isinstance(record, (Event, PodSeen)) and at < 8 else at, record)
         for at, record in built.placed
     ]
     for at, record in list(built.placed):
@@ -49,7 +50,7 @@ def failed_for_a_sidecar(cause: str) -> Executed:
 def replaced(*, delivered: bool, waited: float = 9.0) -> Executed:
     """Another sandbox takes the place of the first one."""
     built = killed("silent for 8 s").box(4.0, "agent", "running", pod="box-2").agent(4.1, "began", "box-2", turn="")
-    built.box(20.0, "agent", "gone", pod="box-2")
+    built.gone(20.0, "box-2")
     if delivered:
         built.agent(4.5, "got", "box-2")
     built.move(Status, {"raw": "failed_permanent"}, 4.1 + waited).put(21.0, *_ends(built))
@@ -148,7 +149,7 @@ ROWS = [
         "loop.bounded",
         "executor-leaves-a-sandbox",
         VIOLATED,
-        lambda: executed().without(Container, state="gone"),
+        lambda: executed().without(PodSeen, phase="Gone"),
         "left-behind",
     ),
     Row("loop.bounded", "executor-without-turn", INCONCLUSIVE, lambda: executed().without(Turn)),
@@ -216,9 +217,7 @@ ROWS = [
         "loop.explained",
         "executor-no-oom",
         VIOLATED,
-        lambda: killed("agent ended: out of memory, exit code 137").alter(
-            Container, {"reason": "OOMKilled"}, reason="Error"
-        ),
+        lambda: killed("agent ended: out of memory, exit code 137").dying_of("Error"),
         "untrue-reason",
     ),
     Row(
@@ -232,7 +231,7 @@ ROWS = [
         "loop.explained",
         "executor-was-not-told",
         HOLDS,
-        lambda: killed("silent for 8 s").without(Container, witness="edge"),
+        lambda: killed("silent for 8 s").without(PodSeen, witness="edge"),
     ),
     Row("loop.explained", "executor-cancelled", NOT_APPLICABLE, lambda: undelivered("cancelled", "interrupted")),
     # -- events.resumable

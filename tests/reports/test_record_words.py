@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from tailproof.history.access_records import Canary, Knock
-from tailproof.history.execution_records import AgentSaid, Container, Turn
+from tailproof.history.execution_records import AgentSaid, Turn
+from tailproof.history.pod_records import ContainerSeen, PodEvent, PodSeen
 from tailproof.history.records import (
     Act,
     AnyRecord,
@@ -43,6 +44,8 @@ ONE_OF_EACH: list[Any] = [
     Act(act=X, name=X, stage="intent", says=X),
     Life(stage="died", epoch=0, exit_code=137, oom_killed=True, place=X, detail=X),
     Counter(name=X, value=1.5),
+    PodSeen(pod=X, phase=X, containers={X: ContainerSeen(state="terminated", reason=X, exit_code=137)}),
+    PodEvent(pod=X, reason=X, text=X),
     Request(verb="run", method=X, path=X, error=X, text=X),
     Event(id=X, name=X, call=X, status=X, text=X),
     WholeEvent(id=X, name=X),
@@ -58,7 +61,6 @@ ONE_OF_EACH: list[Any] = [
     Exchange(conn=1, method=X, path=X, done="broken", rule=X, error=X),
     Post(path=X, batch=[X], error=X),
     Turn(session=X, key=X, payload=X, execution=X, error=X),
-    Container(pod=X, name=X, role="agent", state="terminated", exit_code=137, reason=X, phase=X),
     AgentSaid(pod=X, stage="printed", turn=X, line=3, says=X),
     WireCount({X: 1}),
     Run(stage="raised", status=X, error=X, error_type=X),
@@ -101,6 +103,8 @@ def test_every_kind_of_record_is_a_line_in_a_lane(one: Any) -> None:
         (Life(stage="stopped", epoch=0), False),
         (Life(stage="died", epoch=0), True),
         (Run(stage="raised"), True),
+        (PodSeen(pod="p", containers={"agent": ContainerSeen(state="running")}), False),
+        (PodSeen(pod="p", containers={"agent": ContainerSeen(state="terminated", exit_code=137)}), True),
         (Effect(token="one", stage="begin"), False),
         (Stall(1), True),
     ],

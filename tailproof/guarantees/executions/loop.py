@@ -14,6 +14,7 @@ from tailproof.guarantees.executions.view import (
     final_log,
     got,
     per_execution,
+    sandboxes,
 )
 from tailproof.guarantees.verdict import Pointer, Verdict, all_of, at, excused, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import POD
@@ -48,7 +49,7 @@ def bounded(history: History) -> Verdict:
         for event in one.log
         if event.role == "status" and one.words.get(event.status) == "active"
     ]
-    made = list(dict.fromkeys(one.pod for one in history.containers if one.witness == POD))
+    made = sandboxes(history)
     if len(row) > most * many:
         return violated(
             f"the executor attached {len(row)} times to the agent of one execution; {most} times are allowed",
@@ -120,7 +121,7 @@ def _left_behind(history: History, made: Sequence[str]) -> Verdict | None:
     released = next((one for one in history.requests if one.verb == "delete" and 200 <= one.code < 300), None)
     if released is None:
         return None
-    gone = {one.pod for one in history.containers if one.witness == POD and one.state == "gone"}
+    gone = {one.pod for one in history.pods if one.witness == POD and one.phase == "Gone"}
     left = [pod for pod in made if pod not in gone]
     if not left:
         return None

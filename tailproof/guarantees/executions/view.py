@@ -12,8 +12,9 @@ from typing import Literal
 
 from tailproof.guarantees.verdict import Verdict, all_of, inconclusive
 from tailproof.guarantees.witnesses import EDGE, POD
-from tailproof.history.execution_records import AgentSaid, Container, Turn
+from tailproof.history.execution_records import AgentSaid, Turn
 from tailproof.history.header import Header
+from tailproof.history.pod_records import ContainerSeen, PodSeen
 from tailproof.history.reader import History, derived
 from tailproof.history.records import Exchange
 from tailproof.history.server_records import Event, Status
@@ -23,6 +24,8 @@ ENDED = frozenset({"done", "failed", "interrupted"})
 """Neutral statuses of an execution that has ended: completed, failed or cancelled."""
 GAP = "gap"
 """The name of an event that says that output was lost."""
+AGENT_NAME = "agent"
+"""The name of the agent's container; every other one is a sidecar."""
 LINE = re.compile(r"line (\S+) (\d+)\b")
 """How the scripted agent begins each line: the key of its turn, and the number of the line within it."""
 
@@ -75,7 +78,7 @@ class Ended:
     exit_code: int | None
     reason: str
     restarts: int
-    record: Container
+    record: PodSeen
 
 
 def is_of_an_executor(header: Header) -> bool:
@@ -154,26 +157,51 @@ def final_log(history: History) -> EventList | None:
 @derived
 def ended_containers(history: History) -> tuple[Ended, ...]:
     """Every end of a container that the cluster told, in the order of the clock. A restart shows an end that nobody saw."""
-    return tuple(
-        Ended(
-            t_ns=one.t_ns,
-            pod=one.pod,
-            name=one.name,
-            role=one.role,
-            exit_code=one.exit_code,
-            reason=one.reason,
-            restarts=one.restarts,
-            record=one,
-        )
-        for one in history.containers
-        if one.witness == POD and one.state == "terminated"
-    )
+    return _ends(history, POD)
 
 
 @derived
-def told_to_the_executor(history: History) -> tuple[Container, ...]:
+def told_to_the_executor(history: History) -> tuple[Ended, ...]:
     """The ends of containers that answers of the cluster told the executor."""
-    return tuple(one for one in history.containers if one.witness == EDGE and one.state == "terminated")
+    return _ends(history, EDGE)
+
+
+@derived
+def sandboxes(history: History) -> tuple[str, ...]:
+    """The pods that the cluster told of, in the order in which they were made."""
+    return tuple(dict.fromkeys(one.pod for one in history.pods if one.witness == POD))
+
+
+def _ends(history: History, witness: str) -> tuple[Ended, ...]:
+    found: list[Ended] = []
+    known: dict[tuple[str, str], ContainerSeen] = {}
+    for pod in history.pods:
+        if pod.witness != witness:
+            continue
+        for name, now in pod.containers.items():
+            was = known.get((pod.pod, name), ContainerSeen())
+            known[pod.pod, name] = now
+            if now.restarts > was.restarts and was.state != "terminated":
+                reason, _, code = now.before.rpartition(" ")
+                found.append(
+                    _end(pod, name, reason, int(code) if code.lstrip("-").isdigit() else None, now.restarts - 1)
+                )
+            if now.state == "terminated" and (was.state, was.restarts) != ("terminated", now.restarts):
+                found.append(_end(pod, name, now.reason, now.exit_code, now.restarts))
+    return tuple(found)
+
+
+def _end(pod: PodSeen, name: str, reason: str, code: int | None, restarts: int) -> Ended:
+    return Ended(
+        t_ns=pod.t_ns,
+        pod=pod.pod,
+        name=name,
+        role="agent" if name == AGENT_NAME else "sidecar",
+        exit_code=code,
+        reason=reason,
+        restarts=restarts,
+        record=pod,
+    )
 
 
 def agent_said(history: History, *stages: str, pod: str = "") -> list[AgentSaid]:
