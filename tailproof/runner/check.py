@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tailproof import resources
-from tailproof.acts.catalogue import planned
+from tailproof.acts.catalogue import announced
 from tailproof.faults.meaning import lacks
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.history.directory import called
@@ -25,7 +25,7 @@ from tailproof.runner.pairs import Matrix, Pair, model_url_of
 from tailproof.runner.shard import Shard, cost
 from tailproof.scenario.load import load_scenarios, of_tier, scenario_files
 from tailproof.scenario.schema import ActPlan, FaultPlan, Scenario, Tier
-from tailproof.targets.resolve import resolve
+from tailproof.targets.resolve import adapter_of, kind_of, resolve
 from tailproof.targets.target import Target
 from tailproof.trial.order import Order
 
@@ -175,7 +175,7 @@ class Check:
 
 def check_plan(plan: ActPlan | FaultPlan) -> None:
     """Raises ValueError for a kind of act or fault, or options, that do not exist."""
-    if planned(plan).ends_a_life and plan.lasts is not None:
+    if announced(plan).ends_a_life and plan.lasts is not None:
         raise ValueError(f"{plan.kind} is healed at once, by starting the server again: it knows no `lasts`")
 
 
@@ -263,7 +263,7 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
         return f"{target.spec} has no memory limit: use docker:IMAGE"
     if scenario.server.begins_as == "earlier" and "earlier-release" not in target.capabilities:
         return f"{target.spec} names no release before it to upgrade from: use pypi:VERSION"
-    adapter = target.adapter
+    adapter = adapter_of(kind_of(target.spec)[0])
     promises = adapter.promises(version)
     if scenario.server.dormant and not ("deferred-init" in target.capabilities and promises.facts.get("deferred_init")):
         return f"{target.spec} has no deferred initialisation"
@@ -281,7 +281,7 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
     if any(plan.kind == DAMAGE for plan in scenario.faults) and not promises.facts.get("stored_files"):
         return f"an event of the protocol {adapter.name} has no file of its own that could be damaged"
     for plan in scenario.landings:
-        reason = planned(plan).available(abilities)
+        reason = announced(plan).available(abilities)
         if reason:
             return reason
         if reason := lacks(plan.options, adapter, adapter.name):

@@ -1,0 +1,37 @@
+"""The targets that are executors: the small honest one in `fixtures/`, or a variant of it that breaks one promise."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tailproof import resources
+from tailproof.adapters.executor.name import PROTOCOL
+from tailproof.provision.installations import Installation
+from tailproof.targets.kind import BadTarget, TargetKind, TargetSpec, said
+from tailproof.targets.process import ProcessTarget
+from tailproof.targets.target import Target
+
+RELEASE = "1.0.0"
+"""What the reference executor says that it is."""
+
+
+def _executor(asked: TargetSpec) -> Target:
+    word, _, variant = asked.what.partition(":")
+    if word != resources.REFERENCE:
+        raise BadTarget(f"{said(asked.what)} is no executor that is known: executor:reference[:VARIANT]")
+    program = str(resources.folder("fixtures") / "executor_server.py")
+    installed = Installation(interpreter=Path(sys.executable), version=RELEASE)
+    return ProcessTarget(
+        asked.spec,
+        adapter=asked.adapter,
+        provide=lambda budget: installed,
+        version=installed.version,
+        program=(program, *(("--broken", variant) if variant else ())),
+    )
+
+
+KINDS: Mapping[str, TargetKind] = {
+    "executor": TargetKind(form="executor:reference[:VARIANT]", protocol=PROTOCOL, make=_executor, executes=True),
+}
