@@ -25,7 +25,7 @@ from tailproof.runner.pairs import Matrix, Pair, model_url_of
 from tailproof.runner.shard import Shard, cost
 from tailproof.scenario.load import load_scenarios, of_tier, scenario_files
 from tailproof.scenario.schema import ActPlan, FaultPlan, Scenario, Tier
-from tailproof.targets.resolve import adapter_of, kind_of, resolve
+from tailproof.targets.resolve import adapter_of, executor_of, kind_of, resolve
 from tailproof.targets.target import Target
 from tailproof.trial.order import Order
 
@@ -113,6 +113,7 @@ class Check:
             (scenario.name, playing.target, playing.client): (scenario, playing)
             for pair in matrix.pairs
             for scenario in scenarios
+            if options.scenarios or _is_about(scenario, pair)
             for playing in [pair if scenario.client == "chosen" else matrix.plain_of(pair.target)]
         }
         cells = [cell for scenario, pair in meetings.values() for cell in _cells(scenario, pair, options)]
@@ -256,7 +257,33 @@ def _cannot(scenario: Scenario, pair: Pair, options: CheckOptions) -> str:
     return _target_cannot(scenario, target, pair.release) or _client_cannot(scenario, pair.client)
 
 
+def _is_about(scenario: Scenario, pair: Pair) -> bool:
+    """The scenario is about the kind of system that the target is."""
+    return (scenario.execution is not None) == kind_of(pair.target)[0].executes
+
+
+def _executor_cannot(scenario: Scenario, target: Target) -> str:
+    assert scenario.execution is not None, "asked of scenarios of executors"
+    abilities = executor_of(kind_of(target.spec)[0]).abilities | target.capabilities
+    for needed in (
+        "execution-status",
+        "session-status",
+        "resume",
+        *(["keys"] if scenario.execution.asks_again else []),
+    ):
+        if needed not in abilities:
+            return f"{target.spec} has no {needed.replace('-', ' ')}"
+    return next((why for plan in scenario.landings if (why := announced(plan).available(abilities))), "")
+
+
 def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
+    executes = kind_of(target.spec)[0].executes
+    if (scenario.execution is not None) != executes:
+        return (
+            f"{target.spec} is {'an executor' if executes else 'no executor'}, and the scenario is about the other kind"
+        )
+    if executes:
+        return _executor_cannot(scenario, target)
     if "model" not in target.capabilities:
         return f"{target.spec} cannot reach the scripted model: give it with --model-url"
     if scenario.server.memory and "oom" not in target.capabilities:

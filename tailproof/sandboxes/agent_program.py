@@ -7,6 +7,7 @@ still until the file is there, and then does what the file says.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -15,12 +16,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+NUMBERS = itertools.count(1)
 GATES = Path("/tmp/tailproof-gates")
 
 
 def tell(stage: str, turn: str = "", line: int = 0, says: str = "") -> None:
     """One line of the journal, whole."""
-    record = json.dumps({"stage": stage, "turn": turn, "line": line, "says": says})
+    record = json.dumps({"n": next(NUMBERS), "stage": stage, "turn": turn, "line": line, "says": says})
     os.write(2, f"journal {record}\n".encode())
 
 

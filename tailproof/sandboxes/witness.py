@@ -48,6 +48,8 @@ class Sandboxes:
         self._said: list[AgentSaid] = []
         self._kernel: dict[str, KernelWatch] = {}
         self._kills: dict[tuple[str, str], int] = {}
+        self._numbers: dict[tuple[str, int], int] = {}
+        """The number of the last entry of each journal that was read."""
         self._followers: dict[tuple[str, int], threading.Thread] = {}
         self.hindered = ""
         """Why a sandbox will never run, whoever waits for it (no image): that is nobody's fault but the harness's."""
@@ -149,8 +151,7 @@ class Sandboxes:
         thread.start()
 
     def _read(self, pod: str, life: int, previous: bool) -> None:
-        """From its beginning to its end, taken up again where it breaks."""
-        read = 0
+        """To its end, taken up again where it breaks: what was read before is known by its number."""
         while not self._closing.is_set():
             try:
                 lent = self._cluster.another()
@@ -164,7 +165,7 @@ class Sandboxes:
                         _preload_content=False,
                         _request_timeout=(5, 30),
                     )
-                    read = self._take(pod, life, answer, read)
+                    self._take(pod, life, answer)
                 if previous or self.container(pod, AGENT).restarts > life:
                     return
                 if self.container(pod, AGENT).state == "terminated" or self._is_gone(pod):
@@ -176,24 +177,23 @@ class Sandboxes:
                 lent.close()
             self._closing.wait(_AGAIN_S)
 
-    def _take(self, pod: str, life: int, answer: Any, read: int) -> int:
-        """How many entries of the journal were read by now; those before `read` are known."""
+    def _take(self, pod: str, life: int, answer: Any) -> None:
         part = b""
-        number = 0
         for piece in answer.stream(64 << 10):
             *lines, part = (part + piece).split(b"\n")
             for found in (one for line in lines for one in _JOURNAL.finditer(line)):
-                number += 1
-                if number > read:
-                    self._tell(pod, life, found[1])
+                self._tell(pod, life, found[1])
             part = part[-(64 << 10) :]
             if self._closing.is_set():
                 break
-        return max(number, read)
 
     def _tell(self, pod: str, life: int, raw: bytes) -> None:
         with suppress(ValueError, KeyError, msgspec.ValidationError):
             told = json.loads(raw)
+            number = int(told.pop("n"))
+            if number <= self._numbers.get((pod, life), 0):
+                return
+            self._numbers[pod, life] = number
             record = msgspec.convert({**told, "pod": pod, "life": life, "kind": "agent"}, AgentSaid)
             record.t_ns = time.monotonic_ns()
             with self._lock:

@@ -243,7 +243,9 @@ class ExecutionTrial(RecordedTrial):
 
         def ended() -> bool:
             if stage.sandboxes.hindered:
-                raise ClusterError(f"the sandbox cannot run: {stage.sandboxes.hindered} (the image is named in {IMAGE})")
+                raise ClusterError(
+                    f"the sandbox cannot run: {stage.sandboxes.hindered} (the image is named in {IMAGE})"
+                )
             return client.ended()
 
         return ended

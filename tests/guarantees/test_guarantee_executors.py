@@ -87,6 +87,12 @@ def lost(*, marked: bool) -> Executed:
     return ended(built, [*log_of(3, ""), *([gap] if marked else []), state(7, "completed")])
 
 
+def given_up() -> Executed:
+    """The client cancels while the agent prints, and its last line is not in the log."""
+    built = begun(3).says(2.6, "cancelled").attach(1.8, 2.6)
+    return ended(built, log_of(2, "cancelled", "it was cancelled"))
+
+
 ROWS = [
     # -- status.dead
     Row("status.dead", "oom-noticed", HOLDS, killed),
@@ -237,6 +243,7 @@ ROWS = [
     # -- events.resumable
     Row("events.resumable", "executor-calm", HOLDS, executed),
     Row("events.resumable", "executor-gap-is-marked", HOLDS, lambda: lost(marked=True)),
+    Row("events.resumable", "executor-given-up-before-the-last-words", HOLDS, given_up),
     Row("events.resumable", "executor-output-lost", VIOLATED, lambda: lost(marked=False), "output-lost"),
     Row("events.resumable", "executor-cursor-skips", VIOLATED, lambda: executed().forget("stream:0", "4"), "gap"),
     Row("events.resumable", "executor-replay-too-short", VIOLATED, lambda: executed().forget("stream:10", "6"), "gap"),

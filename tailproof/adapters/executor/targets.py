@@ -26,10 +26,23 @@ def _executor(asked: TargetSpec) -> Target:
     return ProcessTarget(
         asked.spec,
         adapter=asked.adapter,
-        provide=lambda budget: installed,
+        provide=lambda budget: _with_a_cluster(installed),
         version=installed.version,
         program=(program, *(("--broken", variant) if variant else ())),
     )
+
+
+def _with_a_cluster(installed: Installation) -> Installation:
+    """Raises ClusterError: there is none, or it cannot run what trials need."""
+    # The client of the cluster takes longer to load than the rest of a command.
+    from tailproof.cluster.reach import check_nodes, connect
+
+    cluster = connect()
+    try:
+        check_nodes(cluster)
+    finally:
+        cluster.close()
+    return installed
 
 
 KINDS: Mapping[str, TargetKind] = {

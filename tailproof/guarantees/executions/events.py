@@ -7,6 +7,7 @@ from tailproof.guarantees.executions.view import (
     GAP,
     Execution,
     agent_said,
+    deaths,
     executions,
     final_log,
     per_execution,
@@ -18,6 +19,9 @@ from tailproof.history.server_records import Event
 from tailproof.history.timeline import SECOND, last_ns, seconds
 from tailproof.history.views import EventList, lists
 from tailproof.incoming.stream import IN_ORDER
+
+LAST_WORDS_NS = 2 * SECOND
+"""What an agent printed so shortly before its executor gave its turn up need not be in the log."""
 
 
 def resumable(history: History) -> Verdict:
@@ -41,7 +45,7 @@ def _suffix(log: EventList, one: EventList) -> Verdict:
     after, run = one.subscribed.after, one.subscribed.run
     due = [event.id for event in log.events if _behind(event, after) and (not run or event.run == run)]
     seen = [event.id for event in one.events]
-    whole = one.path == "replay" or (bool(run) and one.closed is not None and one.closed.code == IN_ORDER)
+    whole = one.path == "replay"  # whether another one ended too early is `events.terminal`'s to say
     if seen == (due if whole else due[: len(seen)]):
         return holds(
             f"{one.reading} went on behind {after or 'the beginning'}",
@@ -71,11 +75,10 @@ def _behind(event: Event, after: str) -> bool:
 
 def _printed(history: History, execution: Execution) -> Verdict:
     over = execution.ended
-    printed = [
-        one
-        for one in agent_said(history, "printed")
-        if one.turn == execution.turn.key and (over is None or over.neutral != "interrupted" or one.t_ns < over.t_ns)
-    ]
+    # Whoever ends a turn while its agent works need not have heard the last words.
+    given_up = over is not None and over.neutral != "done" and not deaths(history, execution)
+    until_ns = over.t_ns - LAST_WORDS_NS if over is not None and given_up else last_ns(history)
+    printed = [one for one in agent_said(history, "printed") if one.turn == execution.turn.key and one.t_ns <= until_ns]
     lost = [one for one in printed if one.line not in execution.lines]
     if lost and not any(event.name == GAP for event in execution.log):
         return violated(

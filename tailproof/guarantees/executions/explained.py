@@ -10,6 +10,7 @@ from tailproof.guarantees.executions.view import (
     deaths,
     ended_containers,
     finished,
+    replaced,
     told_to_the_executor,
 )
 from tailproof.guarantees.verdict import Verdict, at, excused, holds, inconclusive, violated
@@ -25,8 +26,8 @@ def explained(history: History, execution: Execution) -> Verdict:
     """A turn that failed is explained in its terminal event, which the user sees: with the container that ended, its exit code and, where
     the cluster gives a reason that says more (`OOMKilled`), with that reason; and with no reason that is not true.
 
-    Where no answer of the cluster told the executor of the death before the execution ended, any cause will do. A turn whose agent
-    finished in good order needs none.
+    Where no answer of the cluster told the executor of the death before the execution ended, any cause will do, and so it will where the
+    sandbox was replaced after it. A turn whose agent finished in good order needs none.
     """
     over = execution.ended
     if over is None:
@@ -38,7 +39,7 @@ def explained(history: History, execution: Execution) -> Verdict:
     if not execution.ends:
         return inconclusive("the execution failed, and the log has no terminal event")
     says = execution.cause
-    mine = deaths(history, execution)
+    mine = [death for death in deaths(history, execution) if not replaced(history, death)]
     truth = mine[0] if mine else None
     needed = _needed(history, truth, over.t_ns)
     level = _level(says, truth)

@@ -10,6 +10,7 @@ from tailproof.guarantees.executions.view import (
     finished,
     only_executors,
     per_execution,
+    replaced,
     sidecar_ends,
 )
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
@@ -57,10 +58,8 @@ def dead(history: History, execution: Execution) -> Verdict:
 
 def _unnoticed(history: History, execution: Execution, death: Ended, limit_s: float) -> Verdict | None:
     limit_ns = int(limit_s * SECOND)
-    if any(
-        one.stage == "began" and one.pod != death.pod and death.t_ns < one.t_ns <= death.t_ns + limit_ns
-        for one in history.agents
-    ):
+    other = replaced(history, death)
+    if other is not None and other.t_ns <= death.t_ns + limit_ns:
         return None
     told = f"{death.name} {death.reason or 'ended'}, exit code {death.exit_code}"
     over = execution.ended

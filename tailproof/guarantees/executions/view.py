@@ -234,6 +234,11 @@ def deaths(history: History, execution: Execution) -> list[Ended]:
     ]
 
 
+def replaced(history: History, death: Ended) -> AgentSaid | None:
+    """The agent of another sandbox that began after this death."""
+    return next((one for one in agent_said(history, "began") if one.pod != death.pod and one.t_ns > death.t_ns), None)
+
+
 def sidecar_ends(history: History, execution: Execution) -> list[Ended]:
     """Sidecars that ended before the execution did."""
     over = execution.ended
