@@ -150,7 +150,10 @@ class Relay:
 
     def _take(self, told: dict[str, Any]) -> None:
         if "done" in told and (done := self._orders.pop(told["done"], None)) and not done.done():
-            done.set_result(None)
+            if told["failed"]:
+                done.set_exception(ClusterError(f"the relay in the pod {self._pod}: {told['failed']}"))
+            else:
+                done.set_result(None)
         if "appended" in told:
             place = self._journal / told["appended"]
             # What a pod says is a path is looked at before it is one.

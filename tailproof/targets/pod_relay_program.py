@@ -60,9 +60,13 @@ class Relay:
                     threading.Thread(
                         target=self.serve, args=(listen(order["port"]), order["port"]), daemon=True
                     ).start()
+                done = {"done": order["number"], "failed": ""}
                 if "put" in order:
-                    self.put(order["put"], base64.b64decode(order["data"]))
-                stream.sendall(json.dumps({"done": order["number"]}).encode() + b"\n")
+                    try:
+                        self.put(order["put"], base64.b64decode(order["data"]))
+                    except OSError as error:
+                        done["failed"] = f"{order['put']} cannot be put into the volume: {error.strerror}"
+                stream.sendall(json.dumps(done).encode() + b"\n")
         over.set()
         stream.close()
 

@@ -27,7 +27,7 @@ _HELD = f'until rm {_GATES}/{GATE} 2>/dev/null; do sleep 0.05; done; exec "$@"'
 what comes between two lives happens between them however fast the kubelet is."""
 _MAKE = (
     f"cd {VOLUME} && mkdir -p root/project root/conversations journal gates "
-    "&& chmod 0777 root root/project root/conversations journal gates"
+    "&& chmod 0777 . root root/project root/conversations journal gates"
 )
 _STAY = "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
 VOLUME_SIZE = "2Gi"
@@ -90,6 +90,7 @@ def pod(plan: PodPlan) -> Json:
             "restartPolicy": "Always",
             "terminationGracePeriodSeconds": 10,
             "automountServiceAccountToken": False,
+            "dnsPolicy": "Default",
             "enableServiceLinks": False,
             "initContainers": [prepare, relay],
             "containers": [agent, tools],
