@@ -163,8 +163,12 @@ class Relay:
                     file.write(base64.b64decode(told["data"]))
 
     async def _mirror(self) -> None:
-        """Put into the pod what the harness writes into its copy: gates."""
+        """Put into the pod what the harness writes into its copy: the directory of a trial, and gates."""
+        made: set[Path] = set()
         while True:
+            for place in {place for place in self._journal.iterdir() if place.is_dir()} - made:
+                await self._ordered(directory=f"journal/{place.name}")
+                made.add(place)
             for place in self._journal.rglob("gate-*"):
                 with suppress(OSError):
                     told = place.stat()

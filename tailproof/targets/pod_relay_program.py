@@ -60,21 +60,25 @@ class Relay:
                     threading.Thread(
                         target=self.serve, args=(listen(order["port"]), order["port"]), daemon=True
                     ).start()
-                done = {"done": order["number"], "failed": ""}
-                if "put" in order:
-                    try:
+                done: dict[str, int | str] = {"done": order["number"], "failed": ""}
+                try:
+                    if "put" in order:
                         self.put(order["put"], base64.b64decode(order["data"]))
-                    except OSError as error:
-                        done["failed"] = f"{order['put']} cannot be put into the volume: {error.strerror}"
+                    if "directory" in order:
+                        self.make(self.volume / order["directory"])
+                except OSError as error:
+                    done["failed"] = f"{error.filename} cannot be made in the volume: {error.strerror}"
                 stream.sendall(json.dumps(done).encode() + b"\n")
         over.set()
         stream.close()
 
+    def make(self, directory: Path) -> None:
+        if not directory.is_dir():
+            directory.mkdir()
+            directory.chmod(0o777)
+
     def put(self, name: str, data: bytes) -> None:
         place = self.volume / name
-        if not place.parent.is_dir():
-            place.parent.mkdir(parents=True)
-            place.parent.chmod(0o777)
         aside = place.with_name(f".{place.name}.new")
         aside.write_bytes(data)
         aside.chmod(0o666)

@@ -19,7 +19,7 @@ from typing import Literal, NoReturn
 
 from tailproof.cluster import inside, node, pods
 from tailproof.cluster.forward import Forward, Loop
-from tailproof.cluster.namespaces import make_namespace, marks_of, remove_namespace, wait_removed
+from tailproof.cluster.namespaces import make_namespace, marks_of, remove_namespace
 from tailproof.cluster.reach import Cluster, connect
 from tailproof.cluster.refusals import ClusterError
 from tailproof.history.records import BreakOff, Note
@@ -43,7 +43,6 @@ _SEEN_S = 20.0
 _BACK_OFF_S = 330.0
 """How long the kubelet waits at most before it starts a container again."""
 _POD_S = 120.0
-_REMOVED_S = 20.0
 
 
 class PodServer:
@@ -247,8 +246,8 @@ class PodServer:
             _signal(server.pid, signals.SIGKILL)
 
     def remove(self) -> None:
-        """The namespace, and with it all that is in it. When the cluster is gone, that is recorded and `tailproof clean` does it
-        later."""
+        """The namespace, and with it all that is in it: the cluster has taken that on, and takes some seconds for it. When the cluster
+        is gone, that is recorded and `tailproof clean` does it later."""
         self._lives.end_is_ours(stop=True)
         if self._relay is not None:
             self._relay.detach()
@@ -259,9 +258,8 @@ class PodServer:
             try:
                 if self._made:
                     remove_namespace(self._cluster, self._namespace)
-                    wait_removed(self._cluster, self._namespace, Budget(_REMOVED_S))
                     self._made = False
-            except (ClusterError, DeadlineMissed) as error:
+            except ClusterError as error:
                 left = f"`tailproof clean` removes the namespace {self._namespace}"
                 self._plan.engine.write(Note(f"{error}; {left}"))
             self._lives.close()

@@ -31,6 +31,7 @@ _MAKE = (
 )
 _STAY = "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
 VOLUME_SIZE = "2Gi"
+AGENT_CPU = "250m"
 
 Json = dict[str, Any]
 
@@ -56,7 +57,10 @@ class PodPlan:
 
 def pod(plan: PodPlan) -> Json:
     """What the API server is asked for."""
-    limits = {"resources": {"limits": {"memory": str(plan.memory_bytes)}}} if plan.memory_bytes else {}
+    # Without a request for processors a pod gets what all others leave over, and no server starts in time.
+    resources: Json = {"requests": {"cpu": AGENT_CPU}}
+    if plan.memory_bytes:
+        resources["limits"] = {"memory": str(plan.memory_bytes)}
     agent: Json = {
         **_container(plan, AGENT),
         "command": ["sh", "-c", _HELD, "sh", *plan.entrypoint],
@@ -67,7 +71,7 @@ def pod(plan: PodPlan) -> Json:
             _mount(JOURNAL, "journal"),
             _mount(_GATES, "gates"),
         ],
-        **limits,
+        "resources": resources,
     }
     relay: Json = {
         **_container(plan, RELAY),
