@@ -101,6 +101,9 @@ make_groups() {
                 echo "+$controller" >"$place/cgroup.subtree_control" 2>/dev/null || true
             done
         fi
+        # All pods together would have the share of one process. A test runs beside others, and its servers have deadlines.
+        if [ -e "$place/$GROUP/cpu.shares" ]; then echo $((1024 * $(nproc) * 2)) >"$place/$GROUP/cpu.shares"; fi
+        if [ -e "$place/$GROUP/cpu.weight" ]; then echo $((100 * $(nproc) * 2)) >"$place/$GROUP/cpu.weight"; fi
         # The kubelet takes a group without processors for none.
         for name in cpuset.cpus cpuset.mems; do
             if [ -e "$place/$GROUP/$name" ] && [ -z "$(cat "$place/$GROUP/$name")" ] && [ -n "$(cat "$place/$name" 2>/dev/null)" ]; then

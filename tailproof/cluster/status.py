@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tailproof.history.pod_records import ContainerSeen, PodEvent, PodSeen
@@ -49,6 +50,24 @@ def container_seen(status: Json) -> ContainerSeen:
         ended=state.get("finishedAt") or "",
         before=f"{before.get('reason', '')} {before['exitCode']}".strip() if "exitCode" in before else "",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a container ended, as the kubelet has it."""
+
+    reason: str
+    code: int | None
+
+
+def ended(pod: Json, name: str, container: str) -> Ended | None:
+    """How the container of this id ended, also when the kubelet has started another one in its place; None as long as it has not."""
+    for one in (pod.get("status") or {}).get("containerStatuses") or ():
+        for states in (one.get("state"), one.get("lastState")):
+            word, state = _state(states)
+            if one["name"] == name and word == "terminated" and state.get("containerID", "").endswith(container):
+                return Ended(reason=state.get("reason", ""), code=state.get("exitCode"))
+    return None
 
 
 def event(told: Json) -> PodEvent:

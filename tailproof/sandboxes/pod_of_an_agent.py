@@ -92,5 +92,5 @@ def _container(name: str, image: str, source: str, arguments: list[str], memory_
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-u", "-c", source, *arguments],
-        "resources": {"limits": {"memory": str(memory_bytes)}, "requests": {"memory": "16Mi", "cpu": "5m"}},
+        "resources": {"limits": {"memory": str(memory_bytes)}, "requests": {"memory": "16Mi", "cpu": "100m"}},
     }

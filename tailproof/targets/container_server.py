@@ -87,6 +87,9 @@ class ContainerServer:
             self._create()
         self._run(budget, place)
 
+    def reach(self, url: str) -> None:
+        """It is on the host's network."""
+
     def alive(self) -> bool:
         """The server process runs; its container may run without it for a moment."""
         return self._server is not None and self._server.lives()

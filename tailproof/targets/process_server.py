@@ -86,6 +86,9 @@ class ProcessServer:
         self._join()
         self._launch("new-process")
 
+    def reach(self, url: str) -> None:
+        """It is on this machine."""
+
     def alive(self) -> bool:
         """The process runs (a frozen one does, too)."""
         return self._process is not None and self._process.poll() is None
