@@ -75,16 +75,16 @@ def main() -> int:
     cells = [(one.name, one.scenario) for one in chosen]
     cells += [(RIGHT, scenario) for scenario in dict.fromkeys(one.scenario for one in chosen)]
     with workroom() as place, ThreadPoolExecutor(given.parallel) as pool:
-        played = list(
+        lines = list(
             pool.map(
-                lambda cell: _played(*cell[1], place / str(cell[0])),
+                lambda cell: _line(*cell[1], place / str(cell[0])),
                 enumerate(cell for _ in range(given.trials) for cell in cells),
             )
         )
-    lines = _newest([*kept(), *played], most=max(given.trials, 5))
-    write_atomically(LINES, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-    write_page(lines)
-    wrong = [(line, why) for line in played if (why := wrongly(line))]
+    newest = _newest([*kept(), *lines], most=max(given.trials, 5))
+    write_atomically(LINES, b"".join(msgspec.json.encode(line) + b"\n" for line in newest))
+    write_page(newest)
+    wrong = [(line, why) for line in lines if (why := wrongly(line))]
     for line, why in wrong:
         print(f"{line.variant or 'the right one'} in {line.scenario}: {why}")
     return 1 if wrong or not chosen else 0
@@ -96,7 +96,8 @@ def wrongly(line: Line) -> str:
     if line.error:
         return line.error
     if not line.variant:
-        return f"{', '.join(sorted(found))} convicts the right one" if found else ""
+        undecided = f"{', '.join(line.undecided)} cannot tell" if line.undecided else ""
+        return f"{', '.join(sorted(found))} convicts the right one" if found else undecided
     row = next(one for one in VARIANTS if one.name == line.variant)
     must = {row.convicted_by, *row.also_breaks}
     if found != must:
@@ -104,20 +105,28 @@ def wrongly(line: Line) -> str:
     return ""
 
 
-def _played(variant: str, scenario: str, place: Path) -> Line:
+def played(variant: str, scenario: str, place: Path) -> History:
+    """One trial of a variant, or of the right one, in a scenario. Raises what a trial raises."""
     plan = catalogue([scenario])[0].model_dump(mode="json", by_alias=True)
     target = f"executor:reference:{variant}" if variant else "executor:reference"
     order = Order(scenario=plan, target=target, client="plain", seed=1, out=str(place))
-    day = time.strftime("%Y-%m-%d", time.gmtime())
+    trial_of(order, cancel=threading.Event(), tell=lambda phase, detail: None).run()
+    return History.load(order.directory)
+
+
+def _line(variant: str, scenario: str, place: Path) -> Line:
     try:
-        trial_of(order, cancel=threading.Event(), tell=lambda phase, detail: None).run()
-        return line_of(History.load(order.directory), variant, scenario, day)
+        return line_of(played(variant, scenario, place), variant, scenario)
     except Exception as error:  # noqa: BLE001 - the others are played all the same
         says = f"the trial failed: {str(error).partition(chr(10))[0][:SAYS_CHARS]}"
-        return Line(variant=variant, scenario=scenario, day=day, convicted_by=[], error=says)
+        return Line(variant=variant, scenario=scenario, day=_today(), convicted_by=[], error=says)
 
 
-def line_of(history: History, variant: str, scenario: str, day: str) -> Line:
+def _today() -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def line_of(history: History, variant: str, scenario: str) -> Line:
     """What a trial showed."""
     found = judge(history, [name for name, one in CATALOGUE.items() if one.of_executors])
     execution = executions(history)[0]
@@ -127,7 +136,7 @@ def line_of(history: History, variant: str, scenario: str, day: str) -> Line:
     return Line(
         variant=variant,
         scenario=scenario,
-        day=day,
+        day=_today(),
         convicted_by=sorted(name for name, verdict in found.items() if verdict.outcome is Outcome.VIOLATED),
         undecided=sorted(name for name, verdict in found.items() if verdict.outcome is Outcome.INCONCLUSIVE),
         attachments=len(attachments(history)),
@@ -151,11 +160,12 @@ def write_page(lines: Sequence[Line]) -> None:
     page = PAGE.read_text()
     before, _, rest = page.partition(BEGIN)
     _, _, behind = rest.partition(END)
-    table = "\n".join(_table(lines))
-    write_atomically(PAGE, f"{before}{BEGIN}\n\n{table}\n\n{END}{behind}".encode())
+    rows = "\n".join(table(lines))
+    write_atomically(PAGE, f"{before}{BEGIN}\n\n{rows}\n\n{END}{behind}".encode())
 
 
-def _table(lines: Sequence[Line]) -> Iterable[str]:
+def table(lines: Sequence[Line]) -> Iterable[str]:
+    """The table of the page, line by line."""
     yield "| executor | what is wrong with it | scenario | convicted by | trials | attachments | death to end (s) | the agent's end |"
     yield "|---|---|---|---|---|---|---|---|"
     for row in VARIANTS:

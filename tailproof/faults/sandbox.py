@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,9 +12,12 @@ from tailproof.faults.fault import Proof
 from tailproof.faults.sandbox_edge import Drop, Freeze, Lag, Refuse, StatusFails
 from tailproof.faults.sandbox_stage import SandboxFault, SandboxStage
 from tailproof.sandboxes.pod_of_an_agent import AGENT
+from tailproof.waiting import DeadlineMissed
 
 DEAD_S = 20.0
 """How long the cluster may take to tell of a death."""
+KERNEL_S = 3.0
+"""How long the kernel's word may take to be read."""
 TAKEN_UP_S = 15.0
 """How long another executor may take to take an execution up."""
 
@@ -60,7 +64,7 @@ class AgentOom(_Fault):
 
     def verify(self, stage: SandboxStage) -> Proof:
         code, reason = _end_of(stage, AGENT)
-        kills = stage.sandboxes.kills(stage.pod)
+        kills = _kills_of(stage)
         proven = (code, reason) == (137, "OOMKilled") and (kills > 0 or not stage.cluster.ours)
         return Proof(proven, {"exit code": code, "reason": reason, "kills that the kernel counted": kills})
 
@@ -127,7 +131,7 @@ class AgentExit(_Fault):
 
     def verify(self, stage: SandboxStage) -> Proof:
         code, reason = _end_of(stage, AGENT)
-        kills = stage.sandboxes.kills(stage.pod)
+        kills = _kills_of(stage) if self.options.oom else 0
         expected = 137 if self.options.oom else self.options.code
         return Proof(code == expected, {"exit code": code, "reason": reason, "kills that the kernel counted": kills})
 
@@ -262,6 +266,16 @@ class ExecutorTwin(_Fault):
         stage.server.resume()
         if self._end is not None:
             self._end()
+
+
+def _kills_of(stage: SandboxStage) -> int:
+    """What the kernel counted; it may be a moment behind."""
+    if stage.cluster.ours:
+        with suppress(DeadlineMissed):
+            stage.budget.wait_for(
+                "the kernel to tell of a kill", lambda: stage.sandboxes.kills(stage.pod), within=KERNEL_S
+            )
+    return stage.sandboxes.kills(stage.pod)
 
 
 def _end_of(stage: SandboxStage, container: str) -> tuple[int, str]:

@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof
 from tailproof.faults.sandbox_stage import SandboxStage
-from tailproof.sandboxes.attachments import How
-from tailproof.sandboxes.edge import When
+from tailproof.sandboxes.attachments import How, When
 
 
 class _Options(BaseModel):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from tailproof.cluster.inside import run
-from tailproof.cluster.reach import Cluster
 from tailproof.faults.fault import Planned, Proof
 from tailproof.history.pod_records import ContainerSeen
 from tailproof.protocol.adapter import Answer
 from tailproof.protocol.executor import ExecutorApi
 from tailproof.sandboxes.agent_program import GATES
-from tailproof.sandboxes.edge import Edge
 from tailproof.sandboxes.pod_of_an_agent import AGENT
-from tailproof.sandboxes.witness import Sandboxes
 from tailproof.targets.target import Server
 from tailproof.waiting import Budget
+
+if TYPE_CHECKING:  # the client of the cluster takes longer to load than the rest of a command
+    from tailproof.cluster.reach import Cluster
+    from tailproof.sandboxes.edge import Edge
+    from tailproof.sandboxes.witness import Sandboxes
 
 EXEC_S = 15.0
 
@@ -59,6 +60,8 @@ class SandboxStage:
 
     def open(self, container: str, gate: str, command: str = "") -> None:
         """Open a gate in a container. Raises ClusterError, DeadlineMissed."""
+        from tailproof.cluster.inside import run
+
         place = f"{GATES}/{gate}"
         write = f"printf '%s' '{command}' > {place}.new && mv {place}.new {place}"
         run(self.cluster, self.namespace, self.pod, container, ["sh", "-c", write], self.budget.part(EXEC_S))

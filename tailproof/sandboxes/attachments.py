@@ -12,6 +12,8 @@ from typing import Literal
 
 How = Literal["fin", "rst", "stall", "half"]
 """Ended in order, ended with a reset, nothing moves any more, or one direction alone ends."""
+When = Literal["now", "each-line", "each"]
+"""Those that are open; each one that comes, with its first line; each one that comes, after a moment."""
 _CHUNK = 64 << 10
 _TICK_S = 0.05
 _LINE = b'"seq"'

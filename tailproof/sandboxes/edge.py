@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from tailproof.cluster.reach import Cluster
@@ -25,7 +25,7 @@ from tailproof.cluster.status import seen
 from tailproof.history.pod_records import PodSeen
 from tailproof.history.record import Record
 from tailproof.history.records import Exchange
-from tailproof.sandboxes.attachments import Attachment, How
+from tailproof.sandboxes.attachments import Attachment, How, When
 from tailproof.sandboxes.pod_past import PodPast
 
 HOST = "127.0.0.1"
@@ -33,8 +33,6 @@ _POD = re.compile(r"/api/v1/namespaces/[^/]+/pods/([^/?]+)")
 _HEAD_BYTES = 64 << 10
 _UPSTREAM_S = 30.0
 _HOP = frozenset({"connection", "host", "transfer-encoding", "content-length", "accept-encoding", "keep-alive"})
-
-When = Literal["now", "each-line", "each"]
 
 
 class Edge:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from urllib3.exceptions import HTTPError
 
+from tailproof.cluster.kernel_log import KernelLog
 from tailproof.cluster.node import KernelSaw, KernelWatch, pids
 from tailproof.cluster.reach import Cluster
 from tailproof.cluster.refusals import ClusterError, cluster_does
@@ -48,12 +49,18 @@ class Sandboxes:
         self._said: list[AgentSaid] = []
         self._kernel: dict[str, KernelWatch] = {}
         self._kills: dict[tuple[str, str], int] = {}
+        self._killed: list[str] = []
+        """The control groups of what the kernel's log says that it has killed."""
+        self._told: set[tuple[str, str, int]] = set()
         self._numbers: dict[tuple[str, int], int] = {}
         """The number of the last entry of each journal that was read."""
         self._followers: dict[tuple[str, int], threading.Thread] = {}
         self.hindered = ""
         """Why a sandbox will never run, whoever waits for it (no image): that is nobody's fault but the harness's."""
         self._closing = threading.Event()
+        self._log: KernelLog | None = None
+        with suppress(OSError):  # what may not be read here is counted where it can be
+            self._log = KernelLog(self._killed_by_the_kernel) if cluster.ours else None
         self._watch = PodWatch(cluster, namespace, on_pod=self._on_pod, on_word=self._on_word)
 
     @property
@@ -83,7 +90,9 @@ class Sandboxes:
         sees the node."""
         with self._lock:
             counted = [one.says for one in self._said if one.stage == "counted" and one.pod == pod]
-            seen = self._kills.get((pod, container), 0)
+            identity = self._seen[pod].containers[container].id if pod in self._seen else ""
+            logged = sum(bool(identity) and identity in group for group in self._killed)
+            seen = max(self._kills.get((pod, container), 0), logged)
         return max([seen, *(int(says.split()[-1]) for says in counted if says.split()[-1].isdigit())])
 
     def gone(self) -> bool:
@@ -99,6 +108,8 @@ class Sandboxes:
         """Idempotent."""
         self._closing.set()
         self._watch.close()
+        if self._log is not None:
+            self._log.close()
         for watch in list(self._kernel.values()):
             watch.close()
         for follower in list(self._followers.values()):
@@ -133,10 +144,30 @@ class Sandboxes:
                 more = saw.oom_kills - self._kills.get((pod, name), 0)
                 self._kills[pod, name] = max(saw.oom_kills, self._kills.get((pod, name), 0))
             if more > 0:
-                self._engine.write(Counter(f"{pod}/{name}.{OOM_KILLS}", float(saw.oom_kills)))
+                self._counted(pod, name, saw.oom_kills)
 
         with suppress(ProcessLookupError, OSError, IndexError):
             self._kernel[container] = KernelWatch(container, pids(container)[0], changed)
+
+    def _killed_by_the_kernel(self, group: str) -> None:
+        with self._lock:
+            self._killed.append(group)
+            mine = [
+                (pod, name, one.id)
+                for pod, seen in self._seen.items()
+                for name, one in seen.containers.items()
+                if one.id and one.id in group
+            ]
+        for pod, name, _ in mine:
+            self._counted(pod, name, self.kills(pod, name))
+
+    def _counted(self, pod: str, name: str, kills: int) -> None:
+        """Write down what the kernel counted, whoever of its two voices was first."""
+        with self._lock:
+            known = (pod, name, kills) in self._told
+            self._told.add((pod, name, kills))
+        if not known:
+            self._engine.write(Counter(f"{pod}/{name}.{OOM_KILLS}", float(kills)))
 
     # -- the agent's word -------------------------------------------------------------------------------------------------
 

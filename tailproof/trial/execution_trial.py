@@ -6,7 +6,6 @@ remove what was created; nothing is judged.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import threading
@@ -28,6 +27,7 @@ from tailproof.ownership.marks import TRIAL_LABEL
 from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
 from tailproof.sandboxes.edge import Edge
+from tailproof.sandboxes.image import IMAGE, sandbox_image
 from tailproof.sandboxes.pod_of_an_agent import Sidecar, sandbox, with_gates
 from tailproof.sandboxes.witness import Sandboxes
 from tailproof.scenario.schema import ExecutionPlan, parse_bytes
@@ -41,9 +41,6 @@ from tailproof.trial.order import Order
 from tailproof.trial.recorded import HistoryLost, RecordedTrial, TrialFailed
 from tailproof.waiting import Budget, DeadlineMissed
 
-IMAGE = "TAILPROOF_SANDBOX_IMAGE"
-"""Names an image with Python 3.10 or newer, for the containers of a sandbox."""
-DEFAULT_IMAGE = "python:3.13-slim"
 KEY = "turn-1"
 END_S = 60.0
 SETTLE_S = 1.0
@@ -77,7 +74,7 @@ class ExecutionTrial(RecordedTrial):
         self._scratch: Path | None = None
         self._server: Server | None = None
         self._cluster: Cluster | None = None
-        self._namespace = ""
+        self._namespace = self._image = ""
 
     def cut_off(self, *, spare_wire: bool) -> None:
         self._tell_cut_off()
@@ -156,6 +153,8 @@ class ExecutionTrial(RecordedTrial):
 
         self._cluster = cluster = connect()
         removal.callback(cluster.close)
+        self._image = header.versions["image"] = sandbox_image(cluster, Budget(_PREPARE_S, cancel=self._cancel))
+        recorder.write_header()
         self._namespace = namespace = f"tailproof-{self._owner.trial}"
         removal.callback(self._remove_namespace)
         make_namespace(cluster, namespace, self._owner, budget)
@@ -215,7 +214,7 @@ class ExecutionTrial(RecordedTrial):
     def _drive(self, stage: SandboxStage, client: ExecutionClient, landing: ExecutionLanding) -> None:
         assert self._owner is not None
         containers = sandbox(
-            image=os.environ.get(IMAGE, DEFAULT_IMAGE),
+            image=self._image,
             memory_bytes=parse_bytes(self._plan.memory),
             restarts=self._plan.restarts,
             sidecars=[Sidecar(**one.model_dump()) for one in self._plan.sidecars],

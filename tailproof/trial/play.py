@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 
 from tailproof.targets.resolve import kind_of
-from tailproof.trial.execution_trial import ExecutionTrial
 from tailproof.trial.order import Order
 from tailproof.trial.recorded import RecordedTrial
 from tailproof.trial.server_pool import ServerPool
@@ -18,5 +17,8 @@ def trial_of(
 ) -> RecordedTrial:
     """`pool` has servers that earlier trials left in good order."""
     if kind_of(order.target)[0].executes:
+        # The client of the cluster takes longer to load than the rest of a command.
+        from tailproof.trial.execution_trial import ExecutionTrial
+
         return ExecutionTrial(order, cancel=cancel, tell=tell)
     return Trial(order, cancel=cancel, tell=tell, pool=pool)

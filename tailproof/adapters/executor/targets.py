@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from tailproof import resources
@@ -12,6 +13,7 @@ from tailproof.provision.installations import Installation
 from tailproof.targets.kind import BadTarget, TargetKind, TargetSpec, said
 from tailproof.targets.process import ProcessTarget
 from tailproof.targets.target import Target
+from tailproof.waiting import Budget
 
 RELEASE = "1.0.0"
 """What the reference executor says that it is."""
@@ -26,22 +28,22 @@ def _executor(asked: TargetSpec) -> Target:
     return ProcessTarget(
         asked.spec,
         adapter=asked.adapter,
-        provide=lambda budget: _with_a_cluster(installed),
+        provide=lambda budget: _with_a_cluster(installed, budget),
         version=installed.version,
         program=(program, *(("--broken", variant) if variant else ())),
     )
 
 
-def _with_a_cluster(installed: Installation) -> Installation:
-    """Raises ClusterError: there is none, or it cannot run what trials need."""
+def _with_a_cluster(installed: Installation, budget: Budget) -> Installation:
+    """Raises Unavailable: there is no cluster, or it cannot run what trials need."""
     # The client of the cluster takes longer to load than the rest of a command.
-    from tailproof.cluster.reach import check_nodes, connect
+    from tailproof.cluster.reach import check_nodes, check_rights, connect
+    from tailproof.sandboxes.image import sandbox_image
 
-    cluster = connect()
-    try:
+    with closing(connect()) as cluster:
+        check_rights(cluster)
         check_nodes(cluster)
-    finally:
-        cluster.close()
+        sandbox_image(cluster, budget)
     return installed
 
 
