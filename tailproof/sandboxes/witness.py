@@ -8,11 +8,10 @@ import re
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import msgspec
-from urllib3.exceptions import HTTPError
 
 from tailproof.cluster.kernel_log import KernelLog
 from tailproof.cluster.node import KernelSaw, KernelWatch, pids
@@ -185,8 +184,7 @@ class Sandboxes:
         """To its end, taken up again where it breaks: what was read before is known by its number."""
         while not self._closing.is_set():
             try:
-                lent = self._cluster.another()
-                with cluster_does(f"reading the log of {pod}"):
+                with closing(self._cluster.another()) as lent, cluster_does(f"reading the log of {pod}"):
                     answer: Any = lent.core.read_namespaced_pod_log(
                         pod,
                         self._namespace,
@@ -196,16 +194,16 @@ class Sandboxes:
                         _preload_content=False,
                         _request_timeout=(5, 30),
                     )
-                    self._take(pod, life, answer)
-                if previous or self.container(pod, AGENT).restarts > life:
+                    try:
+                        self._take(pod, life, answer)
+                    finally:
+                        answer.close()
+                if previous or self.container(pod, AGENT).state == "terminated":
                     return
-                if self.container(pod, AGENT).state == "terminated" or self._is_gone(pod):
-                    return
-            except (ClusterError, HTTPError, OSError):
-                if self._is_gone(pod) or self.container(pod, AGENT).restarts > life:
-                    return
-            finally:
-                lent.close()
+            except ClusterError:
+                pass  # whether there is more to come is told by the cluster
+            if self._is_gone(pod) or self.container(pod, AGENT).restarts > life:
+                return
             self._closing.wait(_AGAIN_S)
 
     def _take(self, pod: str, life: int, answer: Any) -> None:
