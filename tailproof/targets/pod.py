@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -10,7 +9,7 @@ from contextlib import closing
 from docker.errors import ImageNotFound
 
 from tailproof import resources
-from tailproof.cluster.reach import Cluster, check_nodes, check_rights, connect, release
+from tailproof.cluster.reach import check_nodes, check_rights, connect, release
 from tailproof.protocol.adapter import Adapter
 from tailproof.provision.engine import connect as connect_engine
 from tailproof.provision.engine import engine_does
@@ -53,7 +52,8 @@ class PodTarget:
                     f"this harness cannot ask, and a pod's word for its own death is not enough"
                 )
             self._look_at_image()
-            self._bring(cluster, budget)
+            bring(self._image, budget)
+            self._pull = "Never"
             self.facts = {**self.facts, "kubernetes": release(cluster)}
 
     def server(self, plan: Plan) -> PodServer:
@@ -85,20 +85,19 @@ class PodTarget:
                 f"the image {self._image} has no entrypoint to which `--host` and `--port` could be given"
             )
 
-    def _bring(self, cluster: Cluster, budget: Budget) -> None:
-        """By the script, which does it once for each image."""
-        self._pull = "Never"
-        script = resources.folder("docker") / "cluster.sh"
-        try:
-            done = subprocess.run(
-                ["sh", str(script), "load", self._image],
-                capture_output=True,
-                text=True,
-                timeout=budget.left,
-                stdin=subprocess.DEVNULL,
-                env=dict(os.environ),
-            )
-        except subprocess.TimeoutExpired as error:
-            raise TargetError(f"bringing {self._image} into the cluster took too long") from error
-        if done.returncode:
-            raise TargetError(done.stderr.strip() or f"{script} load {self._image} failed")
+
+def bring(image: str, budget: Budget) -> None:
+    """An image of the Docker engine into a cluster of `docker/cluster.sh`, which does it once for each. Raises TargetError."""
+    script = resources.folder("docker") / "cluster.sh"
+    try:
+        done = subprocess.run(
+            ["sh", str(script), "load", image],
+            capture_output=True,
+            text=True,
+            timeout=budget.left,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TargetError(f"bringing {image} into the cluster took too long") from error
+    if done.returncode:
+        raise TargetError(done.stderr.strip() or f"{script} load {image} failed")
