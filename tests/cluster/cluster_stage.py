@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
+
+StartPod = Callable[..., str]
 
 
 def pod_of(image: str, commands: Mapping[str, str], limits: Mapping[str, str], **spec: Any) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import yaml
-from cluster_stage import Door, pod_of
+from cluster_stage import Door, StartPod, pod_of
 
 from tailproof.cluster import pods
 from tailproof.cluster.namespaces import make_namespace, remove_namespace
@@ -20,7 +20,6 @@ from tailproof.provision.engine import connect as connect_engine
 from tailproof.targets.pod import bring
 from tailproof.waiting import Budget
 
-StartPod = Callable[..., str]
 IMAGE = "tailproof/test-pod:latest"
 
 

@@ -10,8 +10,7 @@ from contextlib import closing, suppress
 
 import httpx
 import pytest
-from cluster_stage import Door
-from conftest import StartPod
+from cluster_stage import Door, StartPod, pod_of
 
 from tailproof.cluster import inside, node, pods
 from tailproof.cluster.forward import Forward, Loop
@@ -92,10 +91,9 @@ def test_a_command_that_is_cut_off_is_not_one_that_said_nothing(
 def test_an_attachment_hears_and_is_heard_and_ends_with_the_process(
     cluster: Cluster, namespace: str, image: str, budget: Budget
 ) -> None:
-    from cluster_stage import pod_of
-
     wanted = pod_of(image, {"agent": "while read line; do echo got $line; done; exit 4"}, {})
-    wanted["spec"]["containers"][0]["stdin"] = True
+    # Without the second one its input stays open for whoever attaches next.
+    wanted["spec"]["containers"][0] |= {"stdin": True, "stdinOnce": True}
     pods.make(cluster, namespace, wanted)
     pods.wait_for(cluster, namespace, "p", "the pod to run", pods.running, budget)
     attached = Attached(cluster, namespace, "p", "agent")
@@ -109,7 +107,7 @@ def test_an_attachment_hears_and_is_heard_and_ends_with_the_process(
     attached.write(b"one\n")
     budget.wait_for("an answer", lambda: hears(b"got one\n"))
     attached.end_input()
-    budget.wait_for("the end", lambda: hears(b"\0") or attached.over)
+    budget.wait_for("the end", lambda: attached.over or hears(b"\0"))
     attached.close()
     # How it ended stands in the status alone.
     ended = pods.wait_for(cluster, namespace, "p", "its end", lambda seen: seen.phase == "Failed", budget)
@@ -168,18 +166,20 @@ def test_a_reader_that_waits_makes_the_pod_wait(
     pod = start_pod(agent=f'exec python3 -c "{endless}"')
     with closing(Forward(loop, cluster, namespace, pod, 8000)) as forward:
 
-        async def begin() -> asyncio.StreamReader:
-            reader, writer = await asyncio.open_connection("127.0.0.1", forward.number, limit=1 << 16)
-            writer.write(b"go")
-            return reader
+        async def begin() -> asyncio.StreamWriter:
+            _, writer = await asyncio.open_connection("127.0.0.1", forward.number, limit=1 << 16)
+            return writer
+
+        async def end(writer: asyncio.StreamWriter) -> None:
+            writer.transport.abort()
 
         def stuck() -> str:
             return pods.log(cluster, namespace, pod, "agent", lines=1)
 
         budget.wait_for("the server", lambda: "8000" in _listening(cluster, namespace, pod, budget), every=0.2)
-        reader = loop.run(begin())
+        unread = loop.run(begin())
         sent = int(budget.wait_for("the sender to be stuck", stuck, every=0.2).split()[1])
-        assert reader is not None
+        loop.run(end(unread))
     assert sent < 64 << 20
 
 
