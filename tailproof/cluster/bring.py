@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 
 from tailproof import resources
@@ -20,7 +19,6 @@ def bring(image: str, budget: Budget) -> None:
             text=True,
             timeout=budget.left,
             stdin=subprocess.DEVNULL,
-            env=dict(os.environ),
         )
     except subprocess.TimeoutExpired as error:
         raise ClusterError(f"bringing {image} into the cluster took too long") from error

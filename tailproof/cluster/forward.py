@@ -26,6 +26,8 @@ from tailproof.cluster.refusals import ClusterError, Gone
 HOST = "127.0.0.1"
 _CHUNK = 64 << 10
 _START_S = 10.0
+_LAST_TURNS = 10
+"""How often a loop goes round for transports to close after their tasks have ended."""
 
 T = TypeVar("T")
 
@@ -172,3 +174,5 @@ async def _cancel_all() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(_LAST_TURNS):
+        await asyncio.sleep(0)
