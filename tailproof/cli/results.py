@@ -157,8 +157,9 @@ def baseline_update(
 def compare(**asked: Any) -> NoReturn:
     """Say what a change breaks and mends: BASE and CANDIDATE are each a result.json, its directory, or TARGET[,CLIENT] to check now.
 
-    Writes DIR/compare.md, the QA report of a pull request, and DIR/compare.json. The exit code is 1 if a violation is new or the goal
-    is not achieved, 2 if something could not be verified that might be one, else 0.
+    Writes DIR/compare.md, the QA report of a pull request, DIR/compare.html, the page of the candidate that says of each finding how it
+    was before, and DIR/compare.json. The exit code is 1 if a violation is new or the goal is not achieved, 2 if something could not be
+    verified that might be one, else 0.
     """
     from tailproof.reports import terminal_compare
     from tailproof.runner import out_dir
@@ -166,7 +167,11 @@ def compare(**asked: Any) -> NoReturn:
 
     wanted = Asked(**asked)
     comparison = compared(wanted, say=lambda line: say(line, err=True))
-    files = {"report": str(wanted.out / out_dir.COMPARE_REPORT), "data": str(wanted.out / out_dir.COMPARE_DATA)}
+    files = {
+        "page": str(wanted.out / out_dir.COMPARE_PAGE),
+        "report": str(wanted.out / out_dir.COMPARE_REPORT),
+        "data": str(wanted.out / out_dir.COMPARE_DATA),
+    }
     say(terminal_compare.render(comparison, files=files, width=_width()))
     sys.exit(comparison.exit_code)
 

@@ -39,7 +39,7 @@ CHANGES: Mapping[Change, str] = {
 }
 """How each change is called."""
 
-_ANSWERS: Mapping[Answer, str] = {"yes": "Yes", "partially": "Partially", "no": "No", "not shown": "Not shown"}
+ANSWERS: Mapping[Answer, str] = {"yes": "Yes", "partially": "Partially", "no": "No", "not shown": "Not shown"}
 _PHASES: Mapping[Phase, str] = {"conformance": "Conformance", "faults": "Faults", "recovery": "Recovery"}
 _SEVERITIES = ("🔴 **Blocker**", "🟠 **Issue**", "🟡 **Minor**")
 _LINES = 4
@@ -77,7 +77,7 @@ def _goal(comparison: Comparison) -> Iterator[str]:
     if not comparison.answer:
         return
     yield "### Does it achieve its stated goal?"
-    yield f"**{_ANSWERS[comparison.answer]}.** {prose(clip(comparison.goal, _SENTENCE))}"
+    yield f"**{ANSWERS[comparison.answer]}.** {prose(clip(comparison.goal, _SENTENCE))}"
     proofs = [f"- {_before_and_after(finding)}" for finding in comparison.proofs]
     if proofs:
         yield "\n".join(_few(proofs, "more of them below"))

@@ -10,8 +10,10 @@ from typing import Any
 from tailproof.guarantees.verdict import Outcome
 from tailproof.outgoing.masking import Masker
 from tailproof.outgoing.visible import clip
+from tailproof.reports.comparison import Comparison
 from tailproof.reports.gate import DECIDES, cell
 from tailproof.reports.page.cards import Landed, findings, landed
+from tailproof.reports.page.changes import Changes, head
 from tailproof.reports.page.coverage import coverage
 from tailproof.reports.page.names import Named
 from tailproof.reports.page.proofs import Counter, counters
@@ -78,8 +80,11 @@ class ShownTrial:
     blind: list[tuple[str, str]]
 
 
-def view(result: Result, trials: Sequence[Named], caps: Caps, masker: Masker) -> dict[str, Any]:
+def view(
+    result: Result, trials: Sequence[Named], caps: Caps, masker: Masker, comparison: Comparison | None
+) -> dict[str, Any]:
     """Everything that the templates name. Texts of others are cut here; the templates escape them."""
+    changes = Changes(comparison)
     of_gate, gate_word = GATES[result.gate.state]
     guarantees, scenarios, cells = grid(result)
     idle = [one for one in guarantees if {cells.get((one, name)) for name in scenarios} <= {None, "not-applicable"}]
@@ -87,18 +92,20 @@ def view(result: Result, trials: Sequence[Named], caps: Caps, masker: Masker) ->
     rows = [(what, why, ranges(pairs)) for (what, why), pairs in not_run(result).items()]
     found: dict[str, Any] = {}
     for wanted in ("violated", "advisory", "known"):
-        found[wanted], found[f"more_{wanted}"] = findings(result, trials, wanted, caps.cards, masker)
+        found[wanted], found[f"more_{wanted}"] = findings(result, trials, wanted, caps.cards, masker, changes)
     return {
         **found,
         "result": result,
+        "compared": comparison is not None,
         "gate_standing": of_gate,
         "gate_word": gate_word,
         "lead": lead(result),
         "counts": counts(result),
         "rests": rests(result),
+        "answer": "",
         "asked": asked(result),
         "started": _day(result.started),
-        "sections": _sections(result),
+        "sections": _sections(result, comparison),
         "closed_by": result.gate.closed_by,
         "stale": result.gate.stale[:_LINES],
         "expired": result.gate.expired[:_LINES],
@@ -119,6 +126,7 @@ def view(result: Result, trials: Sequence[Named], caps: Caps, masker: Masker) ->
         "more_trials": len(result.trials) - len(trials),
         "pairs": [_pair(result, pair) for pair in result.pairs[:_LINES]] if several(result) else [],
         "environment": list(_environment(result)),
+        **(head(comparison) if comparison is not None else {}),
     }
 
 
@@ -135,8 +143,9 @@ def _day(started: str) -> str:
         return clip(started, _ITEM)
 
 
-def _sections(result: Result) -> list[tuple[str, str]]:
+def _sections(result: Result, comparison: Comparison | None) -> list[tuple[str, str]]:
     return [
+        *([("changes", "What changed")] if comparison is not None else []),
         ("findings", "Findings"),
         ("verdicts", "Grid"),
         ("coverage", "Coverage"),
@@ -174,7 +183,7 @@ def _trial(result: Result, one: Named) -> ShownTrial:
         took=span(trial.duration_s),
         kinds=", ".join(dict.fromkeys(clip(fault.name, _ITEM) for fault in trial.faults[:_FAULTS])),
         met=clip(met(trial), _SENTENCE),
-        history=clip(trial.history, _SENTENCE),
+        history=clip(one.history, _SENTENCE),
         faults=[
             ShownFault(landed=landed(fault), at=clip(fault.at, _ITEM), counters=counters(fault)[:_LINES])
             for fault in trial.faults[:_FAULTS]
