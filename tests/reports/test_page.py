@@ -77,6 +77,46 @@ def test_the_bar_counts_what_the_gate_counted() -> None:
         assert said in text
 
 
+def test_what_is_broken_stands_at_the_top_in_a_line_each() -> None:
+    long = "nothing of it came back; " * 9
+    broken = [
+        verdict(Outcome.VIOLATED, guarantee=f"events.x{number}", says=says, signature="s")
+        for number, says in enumerate(["it is gone", long, *["it is late"] * 6])
+    ]
+    page = page_of(result_of(trial(*broken), trial(*broken)))
+    top = Seen(page[: page.index("<main")] + "</body></html>").text()
+    assert "8 promises broken in 1 of 1 scenario." in top
+    assert "✗it is gone events.x0 2 of 2 trials ✗nothing of it came back events.x1" in top
+    assert "and 2 more" in top
+    assert 'href="#card-violated-2"' in page
+    assert "Verdicts, one for each promise in each trial ✗16 violated" in top
+
+
+def test_an_open_gate_says_how_much_was_judged() -> None:
+    known = KnownResult(reason="it forgets", link="https://example.org/1", entry="b:1")
+    judged = (
+        verdict(),
+        verdict(Outcome.NOT_APPLICABLE, guarantee="loop.once"),
+        verdict(Outcome.VIOLATED, guarantee="events.middle", signature="s", known=known),
+    )
+    assert (
+        "Nothing that closes a gate was found: 2 of 3 guarantees were judged, in 1 trial of 1 scenario. "
+        "1 violation is known: the baseline lists it, with a reason." in Seen(page_of(result_of(trial(*judged)))).text()
+    )
+
+
+def test_the_same_doubt_of_several_trials_is_told_once() -> None:
+    unsure = trial(verdict(Outcome.INCONCLUSIVE, says="nobody subscribed"))
+    text = Seen(page_of(result_of(unsure, unsure, unsure))).text()
+    assert text.count("events.tail[calm] is inconclusive: nobody subscribed (3 times)") == 1
+    assert "They leave the gate unknown." in text
+
+
+def test_the_package_that_was_judged_stands_at_the_top() -> None:
+    environment = msgspec.structs.replace(check().environment, versions={"package": "an-agent-server", "server": "1.2"})
+    assert "tailproof report on an-agent-server 1.2" in Seen(page_of(result_of(environment=environment))).text()
+
+
 def test_a_card_tells_all_that_a_person_needs() -> None:
     page = page_of(check())
     card = page[page.index('id="card-violated-1"') : page.index("</article>")]
@@ -141,7 +181,8 @@ def test_everything_that_could_not_be_told_is_said() -> None:
 def test_the_environment_has_versions_and_digests() -> None:
     text = Seen(page_of(check())).text()
     for name, said in check().environment.versions.items():
-        assert name == "harness" or f"{name}{said}" in text.replace(" ", "")
+        called = "server release" if name == "server" else name
+        assert name == "harness" or f"{called}{said}" in text
 
 
 def test_a_proof_is_counters_before_and_after_and_who_keeps_them() -> None:
