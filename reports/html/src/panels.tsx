@@ -1,6 +1,6 @@
 /** What is not on a clock: the faults with their proof, and the verdicts. */
 
-import type { Fault, Index, TrialEntry, Violation } from "./contract";
+import type { Fault, Index, TrialEntry, Violation, Word } from "./contract";
 import { type Opened } from "./opened";
 import { lasted } from "./timeline/scene";
 import { look } from "./timeline/timeline";
@@ -51,9 +51,11 @@ export function Verdicts({ opened, index, entry }: { opened: Opened; index: Inde
       {opened.trial.violations.map((violation, i) => (
         <section key={i} class="tpx-card" aria-label={`Violation of ${violation.guarantee}`}>
           <h4>
-            <span class="tpx-violated">✗ {violation.guarantee}</span> <code>{violation.signature}</code>
+            <span class={`tpx-${wordOf(index, entry, violation)}`}>{signOf(wordOf(index, entry, violation))} {violation.guarantee}</span>{" "}
+            <code>{violation.signature}</code>
           </h4>
           <p>{violation.says}</p>
+          {violation.known && <p class="tpx-faint">Known: {violation.known}</p>}
           <div class="tpx-pair">
             <Said title="expected" lines={violation.expected} />
             <Said title="seen" lines={violation.seen} />
@@ -78,6 +80,11 @@ export function Verdicts({ opened, index, entry }: { opened: Opened; index: Inde
   );
 }
 
+/** What a violation means for the gate: a known one is none of those that close it. */
+export function wordOf(index: Index, entry: TrialEntry, { guarantee }: Violation): Word {
+  return entry.cells.find(([row]) => index.guarantees[row]?.id === guarantee)?.[1] ?? "violated";
+}
+
 const MOST_ADDRESSES = 24;
 
 /** The records that prove it; a press shows one in the timeline. */
@@ -85,16 +92,18 @@ export function Addresses({ opened, violation, most = MOST_ADDRESSES }: { opened
   const { addresses } = violation;
   if (!addresses.length) return null;
   const all = opened.trial.records.address;
+  // "and 1 more" takes as much room as the one.
+  const shown = addresses.length === most + 1 ? addresses.length : most;
   return (
     <p class="tpx-addresses">
-      {addresses.slice(0, most).map((address) => {
+      {addresses.slice(0, shown).map((address) => {
         const record = all.indexOf(address);
         if (record < 0) return <code key={address} title="this record is not in the page">{address}</code>;
         return (
           <button key={address} type="button" class="tpx-address" onClick={() => look(opened, record)}>{address}</button>
         );
       })}
-      {addresses.length > most && <span class="tpx-faint">and {addresses.length - most} more</span>}
+      {addresses.length > shown && <span class="tpx-faint">and {addresses.length - shown} more</span>}
     </p>
   );
 }
