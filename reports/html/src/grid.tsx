@@ -59,7 +59,7 @@ export function Grid({ index, width }: { index: Index; width: number }) {
       <Filter index={index} />
       <p class="tpx-found" role="status">
         {shown.idle ? `${many(shown.idle, "guarantee")} that ${shown.idle === 1 ? "applies" : "apply"} to none of these trials ${shown.idle === 1 ? "is" : "are"} not listed` : ""}
-        {quiet ? `${shown.idle ? "; " : ""}${many(quiet, "guarantee")} that ${quiet === 1 ? "holds" : "hold"} wherever ${quiet === 1 ? "it was" : "they were"} judged: filter for “holds”` : ""}
+        {quiet ? `${shown.idle ? "; " : ""}${many(quiet, "guarantee")} that ${quiet === 1 ? "holds" : "hold"} wherever judged: see the filter “holds”` : ""}
         {filter.value ? `${count(trials.length)} of ${many(index.trials.length, "trial")}, ${count(guarantees.length)} of ${many(index.guarantees.length, "guarantee")}` : ""}
       </p>
       {trials.length ? (

@@ -46,6 +46,7 @@ export function Faults({ faults }: { faults: Fault[] }) {
 }
 
 export function Verdicts({ opened, index, entry }: { opened: Opened; index: Index; entry: TrialEntry }) {
+  const idle = entry.cells.filter(([, word]) => word === IDLE);
   return (
     <>
       {opened.trial.violations.map((violation, i) => (
@@ -66,7 +67,7 @@ export function Verdicts({ opened, index, entry }: { opened: Opened; index: Inde
       <section class="tpx-card" aria-label="All verdicts">
         <h4>All verdicts <span class="tpx-aside">{many(entry.cells.length, "guarantee")}</span></h4>
         <ul class="tpx-verdicts">
-          {WORDS.flatMap(({ word }) => entry.cells.filter((cell) => cell[1] === word)).map(([row, word, signature]) => (
+          {WORDS.flatMap(({ word }) => entry.cells.filter((cell) => cell[1] === word && word !== IDLE)).map(([row, word, signature]) => (
             <li key={row}>
               <span class={`tpx-word tpx-${word}`}>{signOf(word)} {saysOf(word)}</span>
               <span>
@@ -75,6 +76,11 @@ export function Verdicts({ opened, index, entry }: { opened: Opened; index: Inde
             </li>
           ))}
         </ul>
+        {idle.length > 0 && (
+          <p class="tpx-idle">
+            <span class={`tpx-word tpx-${IDLE}`}>{signOf(IDLE)} {saysOf(IDLE)}</span> {idle.map(([row]) => index.guarantees[row]!.id).join(", ")}
+          </p>
+        )}
       </section>
     </>
   );
@@ -85,6 +91,7 @@ export function wordOf(index: Index, entry: TrialEntry, { guarantee }: Violation
   return entry.cells.find(([row]) => index.guarantees[row]?.id === guarantee)?.[1] ?? "violated";
 }
 
+const IDLE: Word = "not-applicable";
 const MOST_ADDRESSES = 24;
 
 /** The records that prove it; a press shows one in the timeline. */
