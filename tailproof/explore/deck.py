@@ -114,7 +114,7 @@ class Deck:
 
     def _shared(self, first: Cell, chance: random.Random) -> tuple[Cell, ...]:
         """More cells for the same trial, those that bring most first."""
-        some = (first,)
+        some: tuple[Cell, ...] = (first,)
         if not first.fault_choice.of_the_path:
             return some
         pool = [
