@@ -89,6 +89,8 @@ class Cell:
     def _out_of_order(self, fault: Choice, shape: Shape, act: Choice) -> str:
         if fault.kind == "disk.damage" and shape.runs < 2:
             return "what was damaged between two runs shows in the second one"
+        if fault.repaired and self.plain:
+            return f"the plain client never asks for what {fault.name} is about"
         if fault.of_the_path and self.point == "returned" and shape.runs < 2:
             return "nothing passes the path behind the last run"
         if act.ends_run and (shape.runs > 1 or self.point in ("terminal", "returned")):

@@ -32,6 +32,8 @@ class Choice:
     """It ends the client's stream. Where the loop can be held, it stands still until the client is back."""
     plain: bool = False
     """Only the plain client is promised anything while it is on."""
+    repaired: bool = False
+    """Only a client that repairs what it missed asks for what it is about; the plain one never does."""
     ends_run: bool = False
     """Nothing behind it in the script may be reached."""
     server: Mapping[str, Any] = field(default_factory=dict)
@@ -99,12 +101,14 @@ def _of_streams() -> Iterable[Choice]:
 
 _PAGES: Mapping[str, Any] = {
     **_RUNNING,
+    "repaired": True,
     "at": DURING,
     "companion": {"fault": "wire.drop-last", "until": "returned", "with": {"count": 3, "until": _TERMINAL}},
 }
 """Of a fault of the pages that a client fetches when it has missed the end of the stream."""
 _SUBSCRIPTIONS: Mapping[str, Any] = {
     **_RUNNING,
+    "repaired": True,
     "at": HELD,
     "companion": {"fault": "wire.cut", "until": "returned", "with": {"how": "rst", "when": "at-once"}},
 }

@@ -32,7 +32,7 @@ from tailproof.runner.check import CheckError, shipped_files
 from tailproof.runner.interrupts import INTERRUPTS
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.outputs import check_directory, check_scratch
-from tailproof.runner.pairs import Matrix, meet
+from tailproof.runner.pairs import PLAIN, Matrix, meet
 from tailproof.runner.playable import cannot
 from tailproof.runner.shard import Shard
 from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
@@ -141,7 +141,13 @@ def _began(asked: Asked) -> Began:
 def _space(matrix: Matrix, model_url: str) -> Space:
     pair = matrix.pairs[0]
     plain = matrix.plain_of(pair.target)
-    return Space.playable(lambda cell: cannot(composed([cell]), plain if cell.plain else pair, model_url=model_url))
+
+    def why_not(cell: Cell) -> str:
+        if cell.fault_choice.repaired and pair.client == PLAIN:
+            return "the plain client never asks for what it is about"
+        return cannot(composed([cell]), plain if cell.plain else pair, model_url=model_url)
+
+    return Space.playable(why_not)
 
 
 def _part(cell: Cell, shard: Shard) -> bool:

@@ -30,7 +30,7 @@ def candidates(plan: Mapping[str, Any]) -> Iterator[tuple[str, Plan]]:
     faults at an earlier point, and parameters in their smallest bucket. All of them can be played."""
     for says, smaller in _all(dict(plan)):
         whole = _sound(smaller)
-        if whole is not None and whole != plan:
+        if whole is not None and {**whole, "summary": plan["summary"]} != plan:
             yield says, whole
 
 
@@ -79,9 +79,19 @@ def _sound(plan: Plan) -> Plan | None:
             calls = [{**call, "gate": at == place} for at, call in enumerate(calls)]
         script.append({**turn, "tools": calls} if calls else turn)
     try:
-        return Scenario.model_validate({**plan, "script": script}).model_dump(mode="json", by_alias=True)
+        whole = {**plan, "script": script, "summary": _summary(plan)}
+        return Scenario.model_validate(whole).model_dump(mode="json", by_alias=True)
     except ValueError:
         return None
+
+
+def _summary(plan: Plan) -> str:
+    landings = [
+        f"{one.get('fault') or one.get('act')} at {one['at']}"
+        for key in ("faults", "acts")
+        for one in plan.get(key) or ()
+    ]
+    return f"Found by an exploration, and made as small as can be: {' and '.join(landings) or 'nothing but the run'}."
 
 
 def _landed(plan: Plan) -> list[int]:
@@ -97,7 +107,8 @@ def _landed(plan: Plan) -> list[int]:
 def _turns_to_drop(plan: Plan) -> Iterator[int]:
     landed = _landed(plan)
     last = max(landed, default=0)
-    numbers = range(1, len(plan["script"]) + 1)
+    # A run without an end would be another situation.
+    numbers = [number for number, turn in enumerate(plan["script"], 1) if not (turn.get("finish") or turn.get("say"))]
     yield from (number for number in reversed(numbers) if number > last and number not in landed)
     yield from (number for number in numbers if number < last and number not in landed)
 
