@@ -34,6 +34,8 @@ class Choice:
     """Only the plain client is promised anything while it is on."""
     repaired: bool = False
     """Only a client that repairs what it missed asks for what it is about; the plain one never does."""
+    late: bool = False
+    """Its effect shows at the end of the run: nothing that shares its trial may heal it before."""
     ends_run: bool = False
     """Nothing behind it in the script may be reached."""
     server: Mapping[str, Any] = field(default_factory=dict)
@@ -74,7 +76,7 @@ def _of_streams() -> Iterable[Choice]:
     yield from _each(
         "wire.drop-last",
         {word: {"count": count, "until": _TERMINAL} for word, count in (("one", 1), ("three", 3), ("twelve", 12))},
-        **{**_RUNNING, "at": DURING},
+        **{**_RUNNING, "at": DURING, "late": True},
     )
     yield from _each(
         "wire.duplicate", {"once": {"count": 1, "times": 1}, "all": {"count": 1}, "thrice": {"count": 3}}, **_RUNNING
@@ -102,6 +104,7 @@ def _of_streams() -> Iterable[Choice]:
 _PAGES: Mapping[str, Any] = {
     **_RUNNING,
     "repaired": True,
+    "late": True,
     "at": DURING,
     "companion": {"fault": "wire.drop-last", "until": "returned", "with": {"count": 3, "until": _TERMINAL}},
 }

@@ -22,7 +22,7 @@ def may_share(cells: Sequence[Cell]) -> bool:
         return False
     if any(cell.act_choice.ends_run for cell in cells) or len({cell.fault_choice.kind for cell in cells}) < len(cells):
         return False
-    if not all(cell.fault_choice.of_the_path for cell in cells[:-1]):
+    if not all(cell.fault_choice.of_the_path and not cell.fault_choice.late for cell in cells[:-1]):
         return False
     if len(cells) > 2 and not cells[-1].fault_choice.of_the_path:
         return False
@@ -31,7 +31,11 @@ def may_share(cells: Sequence[Cell]) -> bool:
 
 
 def arranged(cells: Sequence[Cell]) -> tuple[Cell, ...]:
-    """The same in the order in which the loop gets there, what is done to the server last."""
-    return tuple(
-        sorted(cells, key=lambda cell: (not cell.fault_choice.of_the_path, _ONCE.get(cell.point, 1), str(cell)))
-    )
+    """The same in the order in which the loop gets there; of one turn what is done to the server last, and before it what shows at the end
+    of the run."""
+
+    def place(cell: Cell) -> tuple[bool, int, bool, str]:
+        choice = cell.fault_choice
+        return not choice.of_the_path, _ONCE.get(cell.point, 1), choice.late, str(cell)
+
+    return tuple(sorted(cells, key=place))
