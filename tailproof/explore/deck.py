@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tailproof.explore.cells import Cell, Value
@@ -34,7 +34,7 @@ class Deck:
     proven: set[Cell] = field(default_factory=set)
     unreachable: dict[Cell, str] = field(default_factory=dict)
     """Cell -> why its fault could not be proven, twice."""
-    weights: dict[Cell, float] = field(default_factory=dict)
+    _there_are: frozenset[Pair] = frozenset()
     _left: list[Cell] = field(default_factory=list)
     _vain: Counter[tuple[Value, ...]] = field(default_factory=Counter)
     _hopeful: set[tuple[Value, ...]] = field(default_factory=set)
@@ -42,6 +42,7 @@ class Deck:
     def __post_init__(self) -> None:
         self._left = sorted(self.cells)
         random.Random(self.seed).shuffle(self._left)
+        self._there_are = frozenset(pair for cell in self.cells for pair in cell.pairs)
 
     def draw(self) -> tuple[Cell, ...]:
         """The cells of the next trial; none when all were drawn."""
@@ -85,9 +86,13 @@ class Deck:
         """How many values and pairs it has that were not drawn yet."""
         return sum(not self.values[value] for value in cell.values), sum(not self.pairs[pair] for pair in cell.pairs)
 
+    @property
+    def covered(self) -> float:
+        """The part of all pairs of values that was drawn and not found unreachable."""
+        return sum(self.pairs[pair] > 0 for pair in self._there_are) / max(1, len(self._there_are))
+
     def _next(self, chance: random.Random) -> Cell | None:
         some: list[Cell] = []
-        kept: list[Cell] = []
         while self._left and len(some) < LOOKED_AT:
             at = chance.randrange(len(self._left))
             cell = self._left[at]
@@ -98,19 +103,9 @@ class Deck:
             some.append(cell)
         if not some:
             return None
-        kept = some
-        best = max(kept, key=self.news)
-        if self.news(best) == (0, 0):
-            best = self._by_weight(kept, chance)
-        self._left += [cell for cell in kept if cell != best]
+        best = max(some, key=self.news)  # the first of equals, and they come in no order
+        self._left += [cell for cell in some if cell != best]
         return best
-
-    def _by_weight(self, cells: Sequence[Cell], chance: random.Random) -> Cell:
-        """Every pair was drawn: three times of five by weight where there are any, else all alike."""
-        weights = [self.weights.get(cell, 0.0) for cell in cells]
-        if any(weights) and chance.random() < BY_WEIGHT:
-            return chance.choices(cells, weights)[0]
-        return chance.choice(cells)
 
     def _shared(self, first: Cell, chance: random.Random) -> tuple[Cell, ...]:
         """More cells for the same trial, those that bring most first."""
@@ -130,12 +125,3 @@ class Deck:
             if len(some) == MOST:
                 break
         return some
-
-
-BY_WEIGHT = 0.6
-
-
-def covered(cells: Collection[Cell], by: Mapping[Pair, int]) -> tuple[int, int]:
-    """Of all pairs of values that these cells have, how many were drawn, and how many there are."""
-    there_are = {pair for cell in cells for pair in cell.pairs}
-    return sum(by.get(pair, 0) > 0 for pair in there_are), len(there_are)

@@ -11,7 +11,7 @@ from typing import Any
 from tailproof.explore import card
 from tailproof.explore.cells import Cell
 from tailproof.explore.compose import composed, name_of
-from tailproof.explore.deck import Deck, covered
+from tailproof.explore.deck import Deck
 from tailproof.explore.findings import CONFIRMATIONS, Finding, Inquest, findings_of
 from tailproof.explore.journal import Drawn, Ended, Found, Journal
 from tailproof.explore.playing import Played, Player, Stopped
@@ -175,11 +175,10 @@ class Exploration:
     def progress(self) -> str:
         """`45 of 68065 cells tried, 3 unreachable, pairs 60 %, 2 found`."""
         deck = self.deck
-        done, there_are = covered(deck.cells, deck.pairs)
         found = [one for one in self.findings if one.hits]
         return (
             f"{len(deck.proven)} of {count(len(deck.cells), 'cell')} tried, {len(deck.unreachable)} unreachable, "
-            f"pairs {100 * done // max(1, there_are)} %, {len(found)} found"
+            f"pairs {100 * deck.covered:.0f} %, {len(found)} found"
         )
 
     @property
