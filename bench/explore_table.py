@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -16,11 +17,11 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.append(str(ROOT))  # `fixtures` is not installed under this name
 
+from bench.explore_behaviour import features  # noqa: E402
 from bench.trials import played  # noqa: E402
 from fixtures.broken.clients import CLIENTS  # noqa: E402
 from fixtures.broken.situations import SHORTER  # noqa: E402
 from fixtures.broken.table import VARIANTS  # noqa: E402
-from tailproof.explore.behaviour import features  # noqa: E402
 from tailproof.explore.cells import Cell, Space  # noqa: E402
 from tailproof.explore.compose import composed  # noqa: E402
 from tailproof.guarantees.verdict import Outcome  # noqa: E402
@@ -67,10 +68,19 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str = ""
 
     @property
-    def convicts(self) -> bool:
+    def convicted(self) -> bool:
         """The guarantee of the variant is violated."""
-        wanted = CONVICTED_BY.get(self.variant)
-        return self.proven and any(one.partition(":")[0] == wanted for one in self.violated)
+        return any(one.partition(":")[0] == CONVICTED_BY.get(self.variant) for one in self.violated)
+
+    @property
+    def convicts(self) -> bool:
+        """The same, and all that lands in it was proven."""
+        return self.proven and self.convicted
+
+
+def meets(variant: str, *cells: Cell) -> bool:
+    """A broken client is not in trials of the plain one."""
+    return variant not in _CLIENTS or not any(cell.plain for cell in cells)
 
 
 def lines(path: Path = LINES) -> list[Line]:
@@ -80,11 +90,18 @@ def lines(path: Path = LINES) -> list[Line]:
     return [msgspec.json.decode(line, type=Line) for line in path.read_bytes().split(b"\n")[:-1]]
 
 
+@cache
+def reference_space() -> tuple[Cell, ...]:
+    """What the reference can play."""
+    pairs = meet(["reference"], [], build=False)
+    return tuple(
+        Space.playable(lambda cell: cannot(composed([cell]), pairs.plain[0] if cell.plain else pairs.pairs[0]))
+    )
+
+
 def some_cells(number: int, seed: int) -> list[Cell]:
     """So many cells that the reference can play, all alike likely."""
-    pairs = meet(["reference"], [], build=False)
-    space = Space.playable(lambda cell: cannot(composed([cell]), pairs.plain[0] if cell.plain else pairs.pairs[0]))
-    return random.Random(seed).sample(list(space), number)
+    return random.Random(seed).sample(reference_space(), number)
 
 
 def order_of(variant: str, cells: Sequence[Cell], out: Path, *, seed: int = 1) -> Order:

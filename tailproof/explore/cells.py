@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, product
 from typing import Literal
 
 from tailproof.explore.acts import ACTS, ANSWERS, NOTHING
@@ -19,6 +19,8 @@ Value = tuple[str, str]
 _FAULTS = {choice.name: choice for choice in FAULTS}
 _ACTS = {choice.name: choice for choice in ACTS}
 _SHAPES = {shape.name: shape for shape in SHAPES}
+_TABLES: Mapping[str, Mapping[str, object]] = {"shape": _SHAPES, "act": _ACTS, "fault": _FAULTS}
+"""By axis, in the order in which it is told what cannot be played."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,7 +74,7 @@ class Cell:
     @property
     def impossible(self) -> str:
         """Why there is no such situation, whoever plays it; empty when there is."""
-        for axis, table in (("fault", _FAULTS), ("shape", _SHAPES), ("act", _ACTS)):
+        for axis, table in _TABLES.items():
             if getattr(self, axis) not in table:
                 return f"there is no {axis} {getattr(self, axis)}"
         fault, shape, act = self.fault_choice, self.shape_choice, self.act_choice
@@ -113,18 +115,13 @@ class Space:
     def playable(cls, cannot: Callable[[Cell], str]) -> Space:
         """What of everything can be played. `cannot` says why a cell cannot be, from target, client and adapter; each value is asked
         for in the first cell that has it and nothing else to refuse it."""
-        everything = cls()
         missing: dict[str, str] = {}
-        for axis in ("shape", "act", "fault"):
-            asked: set[str] = set()
-            for cell in everything:
-                name = getattr(cell, axis)
-                if name in asked or any(value in missing for _, value in cell.values):
-                    continue
-                if axis != "act" and cell.act != NOTHING.name and not cell.shape_choice.waits:
-                    continue
-                asked.add(name)
-                if why := cannot(cell):
+        for axis in _TABLES:
+            for name in _TABLES[axis]:
+                cell = next(
+                    (one for one in _with(axis, name) if not any(word in missing for _, word in one.values)), None
+                )
+                if cell is not None and (why := cannot(cell)):
                     missing[name] = why
         return cls(
             faults=tuple(one for one in FAULTS if one.name not in missing),
@@ -147,3 +144,12 @@ class Space:
     def kinds(self) -> Sequence[str]:
         """The kinds of faults and acts that are in it."""
         return tuple(dict.fromkeys(choice.kind for choice in (*self.faults, *self.acts) if choice is not NOTHING))
+
+
+def _with(axis: str, name: str) -> Iterator[Cell]:
+    """Every cell with this value, those without an act and with simple scripts first."""
+    shapes, acts, faults = ([name] if axis == one else list(table) for one, table in _TABLES.items())
+    for shape, act, fault, point in product(shapes, acts, faults, POINTS):
+        cell = Cell(fault, point, shape, act)
+        if not cell.impossible:
+            yield cell
