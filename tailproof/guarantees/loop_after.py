@@ -31,7 +31,9 @@ from tailproof.history.timeline import (
     changers,
     clean_statuses,
     deaths,
+    ends,
     last_ns,
+    passing,
     seconds,
     settled_at,
 )
@@ -262,7 +264,10 @@ def _all_had_ended(history: History, death: Death, on_disk: bool) -> Verdict:
 
 
 def _unfinished(history: History, conversation: str, death: Death) -> tuple[dict[str, Event], bool]:
-    """The open actions by call id, and whether the disk of the dead server says so."""
+    """The open actions by call id, and whether the disk of the dead server says so. A life that is a part of a fault leaves what the one
+    before it left."""
+    while passing(history, death.epoch):
+        death = next(one for one in ends(history) if one.epoch == death.epoch - 1)
     until_ns = death.restarted.t_ns if death.restarted else last_ns(history)
     disks = [
         one

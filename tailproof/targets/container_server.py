@@ -88,6 +88,10 @@ class ContainerServer:
             self._create()
         self._run(budget, place)
 
+    def downgrade(self, budget: Budget) -> None:
+        """Raises TargetError."""
+        raise TargetError("an image names no release before it: use pypi:VERSION")
+
     def alive(self) -> bool:
         """The server process runs; its container may run without it for a moment."""
         return self._server is not None and self._server.lives()
