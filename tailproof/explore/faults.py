@@ -181,6 +181,8 @@ def _of_servers() -> Iterable[Choice]:
     yield Choice(kind="process.kill", bucket="new-container", options={"restart": "new-container"}, **_DOWN)
     yield Choice(kind="process.restart", bucket="in-place", **_DOWN)
     yield Choice(kind="process.restart", bucket="new-container", options={"restart": "new-container"}, **_DOWN)
+    yield Choice(kind="process.downgrade", **_DOWN)
+    yield Choice(kind="disk.full-at-start", **_DOWN)
     yield Choice(kind="process.pause", bucket="2s", ends="later", lasts=2, at=DURING, plain=True)
     yield Choice(kind="process.pause", bucket="8s", ends="later", lasts=8, at=DURING, plain=True)
     yield Choice(kind="process.twin", ends="returned", at=HELD, plain=True)
