@@ -124,7 +124,8 @@ class Inquest:
         finding = self._finding
         hits = 0
         for number in range(1, CONFIRMATIONS + 1):
-            hits += self._shows(finding.original, repetition=number)
+            played = self._player.confirm(finding.original, repetition=number)
+            hits += (finding.guarantee, finding.signature) in played.violated
         self._tell(Confirmed(finding=finding.number, hits=hits, trials=CONFIRMATIONS))
         self._say(f"confirmed {hits} of {CONFIRMATIONS}: {finding.guarantee} {finding.signature} [{finding.trial}]")
 

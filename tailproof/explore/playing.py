@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tailproof.history.archive import archive
 from tailproof.history.lines import HistoryError
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import TrialResult
-from tailproof.runner.judging import judged_once
+from tailproof.runner.judging import VERDICTS, judged_once
 from tailproof.runner.orders import Ask, SupervisorGone, ask
 from tailproof.runner.pairs import Matrix, model_url_of
 from tailproof.trial.order import Order
@@ -54,6 +55,17 @@ class Player:
     allowance: Allowance
     likeness: Likeness
     model_url: str = ""
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+
+    def confirm(self, plan: Mapping[str, Any], *, repetition: int) -> Played:
+        """As `play`, but a trial that was played and judged is the same trial for everybody: several findings may come of one. Raises
+        Stopped."""
+        order = self.order(plan, repetition=repetition, below="")
+        with self._one_at_a_time:
+            if (order.directory / VERDICTS).exists():
+                trial = judged_once(order.directory, baseline=Baseline(), out=self.out, error="")
+                return Played(self.marked(trial, plan), 0.0)
+            return self.play(plan, repetition=repetition)
 
     def play(self, plan: Mapping[str, Any], *, repetition: int = 0, below: str = "") -> Played:
         """One trial, its history below `out`, or `below` it. A history that is there was of one that never ended, and is replaced. Raises
