@@ -52,12 +52,12 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything, also when something is missing. Takes a few seconds; starts, changes and downloads nothing."""
-    return [*(look(name) for name in _LOOKS), *_engine()]
+    return [*(look(name) for name in _LOOKS), *_engine(), _cluster()]
 
 
 def look(name: str) -> Finding:
-    """At one thing: a key of `_LOOKS` or `_LOOKS_FOR_TESTS`, or `engine`. Raises KeyError."""
-    return next(_engine()) if name == "engine" else {**_LOOKS, **_LOOKS_FOR_TESTS}[name]()
+    """At one thing: a key of `_LOOKS` or `_LOOKS_FOR_TESTS`, `engine` or `cluster`. Raises KeyError."""
+    return next(_engine()) if name == "engine" else {**_LOOKS, **_LOOKS_FOR_TESTS, "cluster": _cluster}[name]()
 
 
 def main(names: Sequence[str]) -> None:
@@ -233,6 +233,23 @@ def _engine() -> Iterator[Finding]:
     yield _memory_limit(info)
     yield _engine_space(info)
     yield from (_images(recipe, tags) for recipe, tags in built.items())
+
+
+def _cluster() -> Finding:
+    # Its library takes longer to load than all the other looks together.
+    from tailproof.cluster.reach import GLANCE_S, HOW_TO_GET_ONE, check_nodes, check_rights, connect, release
+    from tailproof.cluster.refusals import ClusterError
+
+    built = any((cache() / "cluster").glob("v*/kube-apiserver"))
+    remedy = HOW_TO_GET_ONE if built else f"{HOW_TO_GET_ONE} (with Go 1.24 or newer; 11 minutes the first time)"
+    try:
+        with closing(connect(timeout_s=GLANCE_S)) as cluster:
+            check_rights(cluster)
+            check_nodes(cluster)
+            says, ok = f"Kubernetes {release(cluster)} at {cluster.address} ({cluster.kubeconfig})", True
+    except ClusterError as error:
+        says, ok = str(error).partition(f": {HOW_TO_GET_ONE}")[0], False
+    return Finding(ok=ok, name="cluster", says=says, needed_for="k8s: targets, executors on real pods", remedy=remedy)
 
 
 def _images(recipe: ImageRecipe, tags: Sequence[str]) -> Finding:

@@ -31,6 +31,7 @@ NEEDS = {
     "git": ("git", "git"),
     "mmdebstrap": ("mmdebstrap", "mmdebstrap"),
     "toxiproxy": ("toxiproxy", "a Toxiproxy server"),
+    "cluster": ("cluster", "a Kubernetes cluster on this machine"),
 }
 """Mark -> what the doctor calls it, what it is."""
 

@@ -22,6 +22,7 @@ NAMES = {
     "shared memory",
     "engine",
     "toxiproxy",
+    "cluster",
 }
 
 

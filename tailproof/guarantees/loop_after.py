@@ -39,6 +39,7 @@ from tailproof.history.timeline import (
 )
 from tailproof.history.views import belongs, lists_of, log_of
 
+HALTS = frozenset({"pause", "interrupt"})
 QUIET = frozenset({"done", "failed", "stuck", "interrupted", "waiting"})
 SLACK_NS = SECOND // 2
 """A token is read from the tools' journal a moment after it was written, and a request may be on its way."""
@@ -152,12 +153,26 @@ def _quiet_spans(history: History, conversation: str) -> list[tuple[int, int, St
         rest = _stopped_at(history, conversation, began_ns, until_ns) or settled
         if rest and rest.neutral in QUIET:
             spans.append((rest.t_ns, until_ns, rest))
+        elif spans and spans[-1][1] == began_ns and _halted_at_rest(history, conversation, began_ns, until_ns):
+            spans.append((began_ns, until_ns, spans[-1][2]))
     gone = [
         request.t_ns
         for request in history.requests
         if request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation)
     ]
     return [*spans, *((moment, last_ns(history), None) for moment in gone)]
+
+
+def _halted_at_rest(history: History, conversation: str, began_ns: int, until_ns: int) -> bool:
+    """Who halts what rests already leaves it at rest, and no status has to say so again."""
+    halted = any(
+        request.verb in HALTS
+        and (request.began_ns or request.t_ns) == began_ns
+        and belongs(history, conversation, request.conversation)
+        for request in history.requests
+    )
+    shown = (one for one in clean_statuses(history, conversation) if began_ns <= one.t_ns <= until_ns)
+    return halted and all(status.neutral in QUIET for status in shown)
 
 
 def _stopped_at(history: History, conversation: str, began_ns: int, until_ns: int) -> Status | None:

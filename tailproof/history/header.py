@@ -11,12 +11,13 @@ from tailproof.history.record import Count, Day, Parameter
 
 SEEDS = (-(1 << 63), (1 << 63) - 1)
 """The least seed and the greatest."""
-READ_SCHEMAS = (1, 2, 3, 4, 5)
+READ_SCHEMAS = (1, 2, 3, 4, 5, 6)
 """The versions that are read, oldest first."""
 SCHEMA_VERSION = READ_SCHEMAS[-1]
 """2: each witness counts its records (`End`), the header says what each of them could see, and a break-off is a record. 3: what is
 wrong with an answer or a stream itself is told (`flaw`), and so is what the harness ended (`cut`). 4: the plan says `seeded`
-where it said `grown`. 5: what users do stands under `acts` in the plan, and is recorded as an `Act`; both were a fault's."""
+where it said `grown`. 5: what users do stands under `acts` in the plan, and is recorded as an `Act`; both were a fault's. 6: what the
+API server says of a pod is recorded."""
 Spec = Annotated[str, Meta(max_length=4096)]
 Seed = Annotated[int, Meta(ge=SEEDS[0], le=SEEDS[1])]
 

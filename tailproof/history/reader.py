@@ -17,6 +17,7 @@ from tailproof.history.directory import HEADER
 from tailproof.history.header import READ_SCHEMAS, Header
 from tailproof.history.lines import HistoryError, batches
 from tailproof.history.older import ACTS_SINCE, acts_among, translate_plan
+from tailproof.history.pod_records import PodEvent, PodSeen
 from tailproof.history.records import (
     Act,
     AnyRecord,
@@ -105,6 +106,8 @@ class History:
         self.acts: list[Act] = []
         self.lives: list[Life] = []
         self.counters: list[Counter] = []
+        self.pods: list[PodSeen] = []
+        self.pod_events: list[PodEvent] = []
         self.requests: list[Request] = []
         self.events: list[Event] = []
         self.streams: list[Stream] = []
@@ -133,6 +136,8 @@ class History:
             Act: self.acts,
             Life: self.lives,
             Counter: self.counters,
+            PodSeen: self.pods,
+            PodEvent: self.pod_events,
             Request: self.requests,
             Event: self.events,
             WholeEvent: self.events,

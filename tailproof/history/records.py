@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.pod_records import PodEvent, PodSeen
 from tailproof.history.record import Count, Moment, Neutral, Parameter, Record
 from tailproof.history.server_records import Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.incoming.limits import Flaw
@@ -275,6 +276,8 @@ AnyRecord = (
     | Act
     | Life
     | Counter
+    | PodSeen
+    | PodEvent
     | Request
     | WholeEvent
     | Stream

@@ -8,12 +8,12 @@ from typing import Literal
 
 from tailproof.ownership.owners import Owner
 
-Kind = Literal["process", "container", "network", "volume", "scratch directory"]
+Kind = Literal["process", "container", "network", "volume", "namespace", "scratch directory"]
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """One such thing, and how it is removed. `remove` raises OSError, EngineError, DeadlineMissed."""
+    """One such thing, and how it is removed. `remove` raises OSError, Unavailable, DeadlineMissed."""
 
     kind: Kind
     name: str

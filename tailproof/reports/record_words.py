@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.pod_records import ContainerSeen, PodEvent, PodSeen
 from tailproof.history.records import (
     Act,
     AnyRecord,
@@ -116,6 +117,18 @@ def _exchange(one: Exchange) -> str:
     return _joined(f"{one.method} {route(one.path)} → {one.code or 'no answer'}", done, one.flaw, one.error)
 
 
+def _pod(pod: PodSeen) -> str:
+    ready = pod.conditions.get("Ready", "")
+    containers = ", ".join(f"{name} {_container(one)}" for name, one in pod.containers.items())
+    ending = "ending" if pod.ending else ""
+    return _joined(f"{pod.pod}: {pod.phase}", pod.reason, ending, f"Ready={ready};" if ready else "", containers)
+
+
+def _container(one: ContainerSeen) -> str:
+    code = "" if one.exit_code is None else str(one.exit_code)
+    return _joined(one.state, one.reason, code, f"({one.restarts} restarts)" if one.restarts else "")
+
+
 def _post(post: Post) -> str:
     return _joined(f"request {post.number}, {len(post.batch)} events → {post.code or 'nothing'}", post.done, post.error)
 
@@ -140,6 +153,8 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Act: _landed,
     Life: _life,
     Counter: lambda one: f"{one.name} {one.value:g}",
+    PodSeen: _pod,
+    PodEvent: lambda one: _joined(one.reason, one.container, one.text),
     Request: _request,
     Event: _event,
     WholeEvent: _event,
@@ -148,7 +163,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Status: _status,
     Vocabulary: lambda one: f"{one.source}: {', '.join(one.waited_for or one.words)}",
     Knock: _knock,
-    Canary: lambda one: _joined(one.name, one.stage, one.place, one.detail),
+    Canary: lambda one: _joined(one.name, one.stage, one.place, one.detail, one.around),
     ModelCall: _model_call,
     Effect: lambda one: f"{one.token} {one.stage}",
     Frame: _frame,
@@ -169,6 +184,7 @@ _TROUBLE: dict[type, Callable[[Any], object]] = {
     Act: lambda one: one.stage == "unproven",
     Rendezvous: lambda one: one.stage == "missed",
     Life: lambda one: one.stage == "died",
+    PodSeen: lambda one: any(container.exit_code for container in one.containers.values()),
     Request: lambda one: one.error or one.flaw or one.code >= 400,
     Stream: lambda one: one.stage == "flawed" or one.flaw,
     Reading: lambda one: not one.complete,

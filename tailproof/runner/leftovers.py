@@ -1,7 +1,8 @@
 """What stands on this machine with our mark, and the removal of what a dead owner left.
 
 Processes carry two environment variables that all their descendants inherit, containers, networks and volumes two labels,
-scratch directories their name. Nothing without such a mark is ever touched, and nothing whose owner lives.
+namespaces of a cluster labels and an annotation, scratch directories their name. Nothing without such a mark is ever touched, and
+nothing whose owner lives.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from tailproof.ownership.leftover import Leftover
 from tailproof.ownership.marks import SUPERVISOR
 from tailproof.ownership.owners import Owner, owner_died, owner_lives
 from tailproof.ownership.processes import Process, end, end_until_none_is_left, processes
-from tailproof.provision.cache import building_sites
-from tailproof.provision.errors import EngineError
+from tailproof.provision.cache import building_sites, cache
+from tailproof.provision.errors import Unavailable
 from tailproof.waiting import Budget, DeadlineMissed
 
 _END_S = 10.0
@@ -30,6 +31,7 @@ _PLURAL = {
     "container": "containers",
     "network": "networks",
     "volume": "volumes",
+    "namespace": "namespaces",
     "scratch directory": "scratch directories",
 }
 
@@ -37,7 +39,7 @@ _PLURAL = {
 def leftovers(*, trial: str = "", engine: bool = True) -> list[Leftover]:
     """Everything on this machine with our mark (of one trial, when given), in the order in which it has to be removed.
 
-    Works without an engine.
+    Works without an engine and without a cluster.
     """
     found = [
         Leftover("process", f"{process.pid} {process.command[:80]}", process.owner, partial(end, process))
@@ -50,6 +52,10 @@ def leftovers(*, trial: str = "", engine: bool = True) -> list[Leftover]:
         )
 
         found += engine_leftovers()
+        if os.environ.get("KUBECONFIG") or (cache() / "cluster").is_dir():
+            from tailproof.runner.cluster_leftovers import cluster_leftovers  # likewise
+
+            found += cluster_leftovers()
     homes = [Path(tempfile.gettempdir()), *building_sites()]
     found += [
         Leftover("scratch directory", str(place), owner, partial(scratch.remove, place))
@@ -72,7 +78,7 @@ def clean(*, spare_living: bool = True, trial: str = "") -> list[str]:
 
 def sweep(*, engine: bool) -> str:
     """Remove what owners left that have died for certain: what every command does first. Says in one line what that was; empty
-    when there was nothing. `engine`: look there, too."""
+    when there was nothing. `engine`: look there and in a cluster, too."""
     removed = _remove(lambda owner: owner_died(owner.owner), engine=engine)
     return _summary(removed, "left by a check that was killed")
 
@@ -95,7 +101,7 @@ def _remove(doomed: Callable[[Owner], bool], *, engine: bool = True) -> list[tup
             if leftover.kind == "process":
                 end_until_none_is_left(Budget(_END_S), "left processes to end", living)
             leftover.remove()
-        except (OSError, EngineError, DeadlineMissed) as error:
+        except (OSError, Unavailable, DeadlineMissed) as error:
             removed.append((leftover, str(error)))
         else:
             removed.append((leftover, ""))

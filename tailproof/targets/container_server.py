@@ -19,12 +19,11 @@ from docker.errors import NotFound
 from docker.types import Mount
 
 from tailproof.history.records import Note
-from tailproof.ownership import marks
+from tailproof.ownership import cgroup, marks
 from tailproof.protocol.adapter import Adapter, Places
 from tailproof.provision.engine import address, connect, engine_does, knock
 from tailproof.provision.errors import EngineError
-from tailproof.targets import cgroup
-from tailproof.targets.container_files import ArchiveStream, directories, open_to_all, pack
+from tailproof.targets.container_files import ArchiveStream, counter_inside, directories, open_to_all, pack
 from tailproof.targets.container_lives import Lives
 from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of, unpacked
 from tailproof.targets.engine_events import EngineEvents
@@ -91,6 +90,9 @@ class ContainerServer:
     def downgrade(self, budget: Budget) -> None:
         """Raises TargetError."""
         raise TargetError("an image names no release before it: use pypi:VERSION")
+
+    def reach(self, url: str) -> None:
+        """It is on the host's network."""
 
     def alive(self) -> bool:
         """The server process runs; its container may run without it for a moment."""
@@ -173,7 +175,7 @@ class ContainerServer:
     def counters(self) -> Mapping[str, float]:
         """Of the container's control group, as long as it lives; each new value is recorded."""
         init = self._init() if self.alive() else 0
-        read = (cgroup.on_host(init) or partial(cgroup.inside, self._container)) if init else None
+        read = (cgroup.on_host(init) or partial(counter_inside, self._container)) if init else None
         if read is None:
             return {}
         found = {**cgroup.counters(read), "pids": float(len(container_processes(init)))}

@@ -89,6 +89,9 @@ class ProcessServer:
             raise TargetError("no release before this one was prepared")
         self._start_again(self._earlier)
 
+    def reach(self, url: str) -> None:
+        """It is on this machine."""
+
     def alive(self) -> bool:
         """The process runs (a frozen one does, too)."""
         return self._process is not None and self._process.poll() is None

@@ -36,6 +36,7 @@ Capability = Literal[
     "earlier-release",
     "own-disk",
     "twin",
+    "pod",
 ]
 
 
@@ -52,6 +53,13 @@ class EngineLog(Protocol):
 
     def write(self, record: Record) -> None:
         """Append a record."""
+
+
+class Nowhere:
+    """An `EngineLog` that nobody reads."""
+
+    def write(self, record: Record) -> None:
+        """Dropped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,8 @@ class Plan:
     """The server's data lies on a small filesystem of its own. Needs the capability `own-disk`."""
     engine: EngineLog
     """Where lives, deaths and counters are written: the engine witness."""
+    pod: EngineLog = field(default_factory=Nowhere)
+    """Where is written what the API server says of the server's pod: the pod witness. Only for a target with the capability `pod`."""
 
     @property
     def masker(self) -> Masker:
@@ -127,6 +137,10 @@ class Server(Protocol):
 
     def start(self, budget: Budget) -> None:
         """Start and wait until a process runs. Readiness over HTTP is the trial's own wait. Raises TargetError."""
+
+    def reach(self, url: str) -> None:
+        """Let the server reach what listens at this address of the harness's loopback, under the same address; nothing has to be done
+        for a server that shares it. For all lives from now on. Raises TargetError, ClusterError."""
 
     def alive(self) -> bool:
         """The server process (not only its container) runs."""

@@ -60,6 +60,9 @@ class UrlServer:
         _knock(self.url)
         self._engine.write(Life("started", self.epoch, place="first", detail=f"{self.url} is run by somebody else"))
 
+    def reach(self, url: str) -> None:
+        """It was told where the model is."""
+
     def alive(self) -> bool:
         """Somebody listens."""
         return self.state() == "running"

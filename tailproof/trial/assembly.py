@@ -98,7 +98,7 @@ class Assembly:
         recorder.write_header()
 
         header.facts["server_trials"] = pooled.trials
-        pooled.engine.point(recorder.witness("engine"))
+        pooled.tell(recorder.witness("engine"), recorder.witness("pod") if "pod" in self.capabilities else None)
         self.hooks = TrialHooks(scenario, self.adapter, recorder, removal)
         self.server = pooled.make(
             target,
@@ -157,6 +157,9 @@ class Assembly:
             self._pooled.greet()
         else:
             self.server.start(self.budget)
+        for address in (self.model.url, self.hooks.receiver.url if self.hooks.receiver else ""):
+            if address:
+                self.server.reach(address)
         self._pooled.check_journal(self.tools.directory)
         self.observer = Observer(
             self.adapter,

@@ -54,6 +54,8 @@ def witnesses_of(
         able["user"] = ["stream"]
     if {"kill", "restart"} & capabilities:
         able["engine"] = ["lives"]
+    if "pod" in capabilities:
+        able["pod"] = ["status"]
     if "disk" in capabilities:
         able["disk"] = ["log", "status"]
     if hooks:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tailproof.history.record import Record
 from tailproof.history.recorder import Witness
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
@@ -20,7 +19,7 @@ from tailproof.ownership.scratch import scratch
 from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan, Places, SeededHistory, SeedingError
 from tailproof.targets.kind import check_address
 from tailproof.targets.resolve import resolve
-from tailproof.targets.target import Plan, Server, TargetError
+from tailproof.targets.target import Nowhere, Plan, Server, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 SCRIPT = (
@@ -97,13 +96,6 @@ class Export:
     """Starts the server of the release on it, in a shell."""
 
 
-class _Nowhere:
-    """No history is written here."""
-
-    def write(self, record: Record) -> None:
-        """Forget it."""
-
-
 def export(
     version: str, history: SeededHistory, out: Path, *, model_url: str = "", say: Callable[[str], object] = str
 ) -> Export:
@@ -128,7 +120,7 @@ def export(
     try:
         (place / "journal").mkdir()
         server = target.server(
-            Plan(owner=owner, directory=place, journal=place / "journal", key=secret, secret=secret, engine=_Nowhere())
+            Plan(owner=owner, directory=place, journal=place / "journal", key=secret, secret=secret, engine=Nowhere())
         )
         with ScriptedModel(witness) as model:
             played = model.serve("main", SCRIPT, journal="")

@@ -69,6 +69,7 @@ class PooledServer:
     masker: Masker
     """For everything that is said of the server, whoever says it."""
     engine: EngineRelay = field(default_factory=EngineRelay)
+    pod: EngineRelay = field(default_factory=EngineRelay)
     server: Server | None = None
     trials: int = 0
     """How many trials it has been taken for, this one included."""
@@ -101,9 +102,15 @@ class PooledServer:
                     own_disk=own_disk,
                     begins_as_earlier=begins_as_earlier,
                     engine=self.engine,
+                    pod=self.pod,
                 )
             )
         return self.server
+
+    def tell(self, engine: Witness | None, pod: Witness | None) -> None:
+        """From now on into these: what the engine sees of the server, and what the API server says of its pod."""
+        self.engine.point(engine)
+        self.pod.point(pod)
 
     def journal(self, trial: str) -> tuple[Path, str]:
         """The tool journal of one trial: on this host, and as the tools see it."""
@@ -140,7 +147,7 @@ class PooledServer:
         """Remove the server and its directory. Idempotent."""
         if self.server is not None:
             self.server.remove()
-        self.engine.point(None)
+        self.tell(None, None)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -176,7 +183,7 @@ class ServerPool:
         if fit and server.shared and server.server is not None and server.server.alive():
             with self._lock:
                 if not self._closed:
-                    server.engine.point(None)
+                    server.tell(None, None)
                     self._idle.append(server)
                     excess = max(0, len(self._idle) - self._most)
                     spare, self._idle = self._idle[:excess], self._idle[excess:]

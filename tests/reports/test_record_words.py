@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.pod_records import ContainerSeen, PodEvent, PodSeen
 from tailproof.history.records import (
     Act,
     AnyRecord,
@@ -42,6 +43,8 @@ ONE_OF_EACH: list[Any] = [
     Act(act=X, name=X, stage="intent", says=X),
     Life(stage="died", epoch=0, exit_code=137, oom_killed=True, place=X, detail=X),
     Counter(name=X, value=1.5),
+    PodSeen(pod=X, phase=X, containers={X: ContainerSeen(state="terminated", reason=X, exit_code=137)}),
+    PodEvent(pod=X, reason=X, text=X),
     Request(verb="run", method=X, path=X, error=X, text=X),
     Event(id=X, name=X, call=X, status=X, text=X),
     WholeEvent(id=X, name=X),
@@ -97,6 +100,8 @@ def test_every_kind_of_record_is_a_line_in_a_lane(one: Any) -> None:
         (Life(stage="stopped", epoch=0), False),
         (Life(stage="died", epoch=0), True),
         (Run(stage="raised"), True),
+        (PodSeen(pod="p", containers={"agent": ContainerSeen(state="running")}), False),
+        (PodSeen(pod="p", containers={"agent": ContainerSeen(state="terminated", exit_code=137)}), True),
         (Effect(token="one", stage="begin"), False),
         (Stall(1), True),
     ],

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tailproof.targets import cgroup
+from tailproof.ownership import cgroup
 
 FIRST = {
     "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",

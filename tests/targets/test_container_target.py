@@ -183,7 +183,7 @@ def test_counters_are_read_inside_when_the_host_cannot_see_them(
     trial = begin(small_container, memory_bytes=256 * MIB)
     trial.start()
     seen = trial.server.counters()
-    monkeypatch.setattr("tailproof.targets.cgroup.on_host", lambda pid: None)
+    monkeypatch.setattr("tailproof.ownership.cgroup.on_host", lambda pid: None)
     inside = trial.server.counters()
     assert set(inside) == set(seen)
     assert inside["memory.oom_kill"] == 0

@@ -45,6 +45,17 @@ def _docker(asked: TargetSpec) -> Target:
     return ContainerTarget(asked.spec, asked.what, adapter=asked.adapter, recipe=IMAGES)
 
 
+def _k8s(asked: TargetSpec) -> Target:
+    if not _REFERENCE.fullmatch(asked.what) or len(asked.what) > _REFERENCE_CHARS:
+        raise BadTarget(
+            f"{said(asked.what)} is not an image reference: k8s:NAME[:TAG], for example k8s:tailproof/agent-server:1.58.0"
+        )
+    # So does that of Kubernetes.
+    from tailproof.targets.pod import PodTarget
+
+    return PodTarget(asked.spec, asked.what, adapter=asked.adapter)
+
+
 def _pypi(asked: TargetSpec) -> Target:
     version = asked.what
     if version == "newest":
@@ -100,6 +111,7 @@ def _reference(asked: TargetSpec) -> Target:
 
 KINDS: Mapping[str, TargetKind] = {
     "docker": TargetKind(form="docker:IMAGE", protocol=PROTOCOL, make=_docker, image=IMAGES),
+    "k8s": TargetKind(form="k8s:IMAGE", protocol=PROTOCOL, make=_k8s),
     "pypi": TargetKind(form="pypi:VERSION, pypi:newest", protocol=PROTOCOL, make=_pypi, recipe=RELEASES),
     "src": TargetKind(form="src:DIR", protocol=PROTOCOL, make=_src),
     "url": TargetKind(form="url:URL", protocol=PROTOCOL, make=_url, runs_already=True),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.pod_records import PodEvent, PodSeen
 from tailproof.history.record import CLIENT
 from tailproof.history.records import (
     Act,
@@ -61,12 +62,12 @@ def _of_event(event: Event) -> str:
 
 _OF_WITNESS = {
     **{"client": "client", "wire": "wire-up", "observer": "observer", "user": "observer", "hooks": "hooks"},
-    **{"model": "model", "tool": "tools", "engine": "server", "disk": "disk"},
+    **{"model": "model", "tool": "tools", "engine": "server", "pod": "server", "disk": "disk"},
 }
 
 _OF_KIND: dict[type, str | Callable[[Any], str]] = {
     **dict.fromkeys((Phase, Rendezvous, Fault, Act, Stall, Missed, BreakOff), "trial"),
-    **dict.fromkeys((Life, Counter), "server"),
+    **dict.fromkeys((Life, Counter, PodSeen, PodEvent), "server"),
     **dict.fromkeys((Run, ClientError), "client"),
     **dict.fromkeys((Knock, Canary), "access"),
     **dict.fromkeys((Exchange, WireCount), "wire-up"),

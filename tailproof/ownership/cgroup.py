@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-from tailproof.provision.engine import engine_does
 
 Read = Callable[[str], str]
 """A file of the control group by its name -> its text, empty when there is none."""
@@ -46,6 +43,12 @@ def counters(read: Read) -> Mapping[str, float]:
 
 def on_host(pid: int) -> Read | None:
     """Reads the control group of a process of this host; None when its files cannot be seen from here."""
+    place = memory_group(pid)
+    return None if place is None else lambda name: _text(place / name)
+
+
+def memory_group(pid: int) -> Path | None:
+    """Where the memory of a process of this host is counted; None when that cannot be seen from here, or is the whole host."""
     try:
         lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
@@ -59,7 +62,7 @@ def on_host(pid: int) -> Read | None:
         place = ROOT / groups.get("", "")
     if not (place / "cgroup.procs").exists() or place in (ROOT, ROOT / "memory"):
         return None
-    return lambda name: _text(place / name)
+    return place
 
 
 def _text(path: Path) -> str:
@@ -67,13 +70,3 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
-
-
-def inside(container: Any, name: str) -> str:
-    """The counter `name` as a process in the container reads it; empty when there is none. Raises EngineError."""
-    for place in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup"):
-        with engine_does("reading the container's counters"):
-            done = container.exec_run(["cat", f"{place}/{name}"], user="0")
-        if done.exit_code == 0:
-            return str(done.output.decode())
-    return ""

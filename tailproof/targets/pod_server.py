@@ -1,0 +1,376 @@
+"""One server of one trial in pods: the same volume through all its lives, the same address here.
+
+Two see how it fares. The API server tells what the kubelet makes of it; the kernel of the node, where that is this machine, tells what
+happened. A death counts once the API server has told it; whether it was an OOM kill, both have to say.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal as signals
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from tailproof.cluster import inside, node, pods
+from tailproof.cluster.forward import Forward, Loop
+from tailproof.cluster.namespaces import make_namespace, marks_of, remove_namespace
+from tailproof.cluster.reach import Cluster, connect
+from tailproof.cluster.refusals import ClusterError
+from tailproof.history.records import BreakOff, Note
+from tailproof.ownership import cgroup
+from tailproof.protocol.adapter import Adapter
+from tailproof.targets import pod_spec
+from tailproof.targets.container_files import pack
+from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of, unpacked
+from tailproof.targets.own_disk import OwnDisk
+from tailproof.targets.pod_lives import PodLives
+from tailproof.targets.pod_relay import Relay
+from tailproof.targets.port import HOST
+from tailproof.targets.process_server import split
+from tailproof.targets.target import Death, Place, Plan, Scope, ServerFailed, TargetError
+from tailproof.waiting import Budget, DeadlineMissed
+
+PORT = 8000
+"""Where the server listens, on the loopback of its pod."""
+_SEEN_S = 20.0
+"""How long a kubelet may take to tell of what has happened."""
+_BACK_OFF_S = 330.0
+"""How long the kubelet waits at most before it starts a container again."""
+_POD_S = 120.0
+
+
+class PodServer:
+    """See `targets.target.Server`."""
+
+    def __init__(
+        self, plan: Plan, *, adapter: Adapter, image: str, pull: str, entrypoint: Sequence[str], version: str
+    ) -> None:
+        self._plan = plan
+        self._adapter = adapter
+        self._image, self._pull = image, pull
+        self._entrypoint = entrypoint
+        self._version = version
+        self._namespace = f"tailproof-{plan.owner.trial}"
+        self._cluster: Cluster | None = None
+        self._loop = Loop()
+        self._forward: Forward | None = None
+        self._relay: Relay | None = None
+        self._pods: list[str] = []
+        self._server: ContainerProcess | None = None
+        self._lives = PodLives(plan)
+        self._made = False
+        self.url = ""
+        self.epoch = -1
+        self.workspace = pod_spec.PLACES.workspace
+        self.journal = pod_spec.JOURNAL
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self, budget: Budget) -> None:
+        """Make namespace, volume and pod and let the server begin; returns when its process runs. Raises TargetError, ClusterError."""
+        self._plan.directory.mkdir(parents=True, exist_ok=True)
+        self._cluster = cluster = connect()
+        self._made = True
+        make_namespace(cluster, self._namespace, self._plan.owner, budget)
+        self._lives.follow(cluster, self._namespace)
+        cluster.ask(
+            "making a volume",
+            cluster.core.create_namespaced_persistent_volume_claim,
+            self._namespace,
+            pod_spec.claim("data", marks_of(self._plan.owner)),
+        )
+        self._relay = Relay(self._loop, cluster, self._namespace, self._plan.journal, on_drop=self._dropped)
+        self._forward = Forward(self._loop, cluster, self._namespace, "", PORT, on_drop=self._dropped)
+        self.url = self._forward.url
+        self._create(budget)
+        self._run(budget, "first")
+
+    def restart(self, budget: Budget, *, place: Place) -> None:
+        """`in-place`: the container that the kubelet has started again in the same pod. `new-container`: the pod is evicted, and another
+        one with another host name begins on the same volume."""
+        if self.alive():
+            raise TargetError("the server is still alive and cannot be started again")
+        if place == "new-container":
+            self._replace(budget)
+        self._run(budget, place)
+
+    def downgrade(self, budget: Budget) -> None:
+        """Raises TargetError."""
+        raise TargetError("an image names no release before it: use pypi:VERSION")
+
+    def reach(self, url: str) -> None:
+        """By the relay in the pod."""
+        self._of_relay.expose(int(url.rpartition(":")[2].partition("/")[0]))
+
+    def alive(self) -> bool:
+        """The server process runs; its pod and its container may run without it."""
+        return self._server is not None and self._server.lives()
+
+    def server_pid(self) -> int:
+        """On the node; 0 when it is not alive."""
+        if self._server is None or not self._server.lives():
+            return 0
+        self._server = unpacked(self._server)
+        return self._server.pid
+
+    def state(self) -> Literal["running", "paused", "dead"]:
+        """What the kernel says of the process."""
+        pid = self.server_pid()
+        if not pid:
+            return "dead"
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt":
+                return "paused"
+        return "running"
+
+    def kill(self, *, scope: Scope, signal: str) -> None:
+        """`server`: the process, after which its init ends the container. `group`: every process of the container but the init.
+        `container`: the init, with which all of it ends on SIGKILL."""
+        number = signals.Signals[f"SIG{signal}"]
+        self._lives.end_is_ours()
+        match scope:
+            case "container":
+                _signal(self._init(), number)
+            case "group":
+                for process in container_processes(self._init()):
+                    _signal(process.pid, number)
+            case "server":
+                _signal(self.server_pid(), number)
+
+    def wait_dead(self, budget: Budget) -> None:
+        """Until the API server has told of the death of the container. Raises DeadlineMissed; ClusterError without one."""
+        budget.wait_for(
+            "the API server to tell of the death", self._lives.over, saw=lambda: f"server is {self.state()}"
+        )
+
+    def last_death(self) -> Death:
+        """Raises TargetError when no death was seen yet."""
+        return self._lives.death()
+
+    def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
+        """SIGTERM to the container's first process, then SIGKILL after the grace, as the kubelet does it."""
+        if not self._pods or self._lives.ended.is_set():
+            return
+        self._lives.end_is_ours(stop=True)
+        self.resume()
+        init = self._init()
+        _signal(init, signals.SIGTERM)
+        with suppress(DeadlineMissed):
+            budget.wait_for("the server to end", lambda: not node.pids(self._lives.container), within=grace_s)
+        _signal(init if self.alive() else 0, signals.SIGKILL)
+        budget.wait_for("the API server to tell of the stop", self._lives.over, within=_SEEN_S)
+
+    def pause(self) -> None:
+        """SIGSTOP for every process of the container."""
+        for pid in node.pids(self._lives.container):
+            _signal(pid, signals.SIGSTOP)
+        self._lives.record("paused")
+
+    def resume(self) -> None:
+        """SIGCONT for them."""
+        if self.state() != "paused":
+            return
+        for pid in node.pids(self._lives.container):
+            _signal(pid, signals.SIGCONT)
+        self._lives.record("resumed")
+
+    def set_clock(self, offset_s: float) -> NoReturn:
+        """Raises TargetError."""
+        raise TargetError("a pod has no clock of its own: use pypi:VERSION")
+
+    # -- witnesses ----------------------------------------------------------------------------------------------------
+
+    def counters(self) -> Mapping[str, float]:
+        """Of the container's control group, as long as it lives; each new value is recorded."""
+        init = self._init() if self.alive() else 0
+        read = cgroup.on_host(init) if init else None
+        if read is None:
+            return {}
+        found = {**cgroup.counters(read), "pids": float(len(container_processes(init)))}
+        self._lives.counted(found)
+        return found
+
+    def survivors(self) -> Sequence[str]:
+        """None: with the first process of a container all others end, and its sidecars are no tools of the server's."""
+        return []
+
+    def end_survivors(self) -> None:
+        """There are none."""
+
+    def disk(self, into: Path) -> Path:
+        """Copy the conversations out of the volume by way of the relay, which lives while the server does not. Raises TargetError,
+        ClusterError."""
+        into.mkdir(parents=True, exist_ok=True)
+        name = Path(pod_spec.PLACES.conversations).name
+        done = self._beside(["tar", "-C", f"{pod_spec.VOLUME}/root", "-cf", "-", name])
+        try:
+            with tarfile.open(fileobj=io.BytesIO(done.out)) as archive:
+                archive.extractall(into, filter="data")
+        except tarfile.TarError as error:
+            said = done.err.decode("utf-8", "replace").strip()
+            raise TargetError(f"the server's disk cannot be read: {said or error}") from error
+        return into / name
+
+    def edit_disk(self, edit: Callable[[Path], None]) -> None:
+        """On a copy, which goes back into the volume."""
+        if self.alive():
+            raise TargetError("the disk of a server that runs must not be changed: stop it first")
+        with tempfile.TemporaryDirectory(dir=self._plan.directory, prefix="edit-") as place:
+            conversations = self.disk(Path(place))
+            edit(conversations)
+            packed = io.BytesIO()
+            pack(conversations, packed)
+            done = self._beside(["tar", "-C", f"{pod_spec.VOLUME}/root", "-xf", "-"], given=packed.getvalue())
+            if done.code:
+                raise TargetError(f"the server's disk cannot be written: {done.err.decode('utf-8', 'replace').strip()}")
+
+    def log_tail(self, lines: int = 40) -> str:
+        """The end of what the server wrote, in the life before the last one, too; empty when there is none or no cluster."""
+        if not self._pods or self._cluster is None:
+            return ""
+        said = ""
+        for before in (True, False):
+            with suppress(ClusterError):
+                said += pods.log(
+                    self._cluster, self._namespace, self._pods[-1], pod_spec.AGENT, lines=lines, before=before
+                )
+        return self._plan.masker.text(said)
+
+    def end_at_once(self) -> None:
+        """Past the kubelet."""
+        self._lives.end_is_ours(stop=True)
+        server = self._server
+        if server is not None and server.lives():
+            _signal(server.pid, signals.SIGKILL)
+
+    def remove(self) -> None:
+        """The namespace, and with it all that is in it: the cluster has taken that on, and takes some seconds for it. When the cluster
+        is gone, that is recorded and `tailproof clean` does it later."""
+        self._lives.end_is_ours(stop=True)
+        if self._relay is not None:
+            self._relay.detach()
+        if self._forward is not None:
+            self._forward.close()
+        self._loop.close()
+        if self._cluster is not None:
+            try:
+                if self._made:
+                    remove_namespace(self._cluster, self._namespace)
+                    self._made = False
+            except ClusterError as error:
+                left = f"`tailproof clean` removes the namespace {self._namespace}"
+                self._plan.engine.write(Note(f"{error}; {left}"))
+            self._lives.close()
+            self._cluster.close()
+            self._cluster = None
+            if self._pods:
+                self._pods = []
+                self._lives.record("removed")
+
+    def twin(self) -> NoReturn:
+        """Raises TargetError."""
+        raise TargetError("a pod gets no second server on its volume: use pypi:VERSION or src:DIR")
+
+    def own_disk(self) -> OwnDisk:
+        """It has none."""
+        return OwnDisk(Path(), wanted=False)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _of_cluster(self) -> Cluster:
+        if self._cluster is None:
+            raise TargetError("the server was not started")
+        return self._cluster
+
+    @property
+    def _of_relay(self) -> Relay:
+        if self._relay is None:
+            raise TargetError("the server was not started")
+        return self._relay
+
+    def _dropped(self, says: str) -> None:
+        """The way to the pod broke: what anybody sees of the server then is not its own doing."""
+        self._plan.engine.write(BreakOff(by="harness", doing="port-forward", says=says))
+
+    def _create(self, budget: Budget) -> None:
+        name = f"server-{len(self._pods)}"
+        launch = self._adapter.launch(
+            version=self._version,
+            port=PORT,
+            host=HOST,
+            key=self._plan.key,
+            secret=self._plan.secret,
+            places=pod_spec.PLACES,
+            extra=self._plan.environment,
+        )
+        _, arguments = split(launch.arguments)
+        wanted = pod_spec.PodPlan(
+            name=name,
+            image=self._image,
+            pull=self._pull,
+            entrypoint=self._entrypoint,
+            arguments=arguments,
+            environment=launch.environment,
+            memory_bytes=self._plan.memory_bytes,
+            claim="data",
+            marks=marks_of(self._plan.owner),
+        )
+        self._lives.expect(name)
+        pods.make(self._of_cluster, self._namespace, pod_spec.pod(wanted))
+        self._pods.append(name)
+        pods.wait_for(
+            self._of_cluster, self._namespace, name, f"the pod {name} to run", pods.running, budget.part(_POD_S)
+        )
+        self._of_relay.attach(name, budget)
+        if self._forward is not None:
+            self._forward.point(name)
+
+    def _replace(self, budget: Budget) -> None:
+        """The pod goes as a drain makes it go, and the next one is made as a controller makes it."""
+        old = self._pods[-1]
+        self._of_relay.detach()
+        pods.evict(self._of_cluster, self._namespace, old)
+        pods.wait_gone(self._of_cluster, self._namespace, old, budget)
+        self._create(budget)
+
+    def _run(self, budget: Budget, place: str) -> None:
+        self._server = None
+        budget.wait_for("the kubelet to start the container", self._lives.runs, within=_BACK_OFF_S, every=0.05)
+        self._lives.begin()
+        self.epoch = self._lives.epoch
+        began = time.monotonic_ns()
+        self._of_relay.put(f"gates/{pod_spec.GATE}", b"")
+        try:
+            budget.wait_for("the server process in the pod", self._find_server, within=_SEEN_S)
+        except DeadlineMissed as missed:
+            raise ServerFailed(f"the pod runs no server: {missed}\n{self.log_tail()}") from missed
+        self._lives.pid = self.server_pid()
+        self._lives.record("started", place=place, t_ns=began)
+
+    def _find_server(self) -> bool:
+        """The first process is the shell that holds the server back, until that has become the server, or its init."""
+        found = server_of(self._init())
+        self._server = found if found is not None and not found.command.startswith(("sh -c", "rm ", "sleep ")) else None
+        return self._server is not None or self._lives.over()
+
+    def _init(self) -> int:
+        """The first process of the container, as the node numbers it; 0 when there is none."""
+        return next(iter(node.pids(self._lives.container)), 0)
+
+    def _beside(self, command: Sequence[str], *, given: bytes | None = None) -> inside.Done:
+        return inside.run(
+            self._of_cluster, self._namespace, self._pods[-1], pod_spec.RELAY, command, Budget(60), given=given
+        )
+
+
+def _signal(pid: int, number: signals.Signals) -> None:
+    if pid:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
