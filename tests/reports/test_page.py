@@ -33,6 +33,7 @@ from tailproof.reports.result import (
     NotRunResult,
     Result,
     TrialResult,
+    UnreachableResult,
 )
 from tailproof.reports.words import STANDINGS
 
@@ -226,6 +227,16 @@ def test_the_map_shows_where_faults_landed() -> None:
     text = Seen(page_of(result_of(*trials))).text()
     assert "✓2" in text
     assert "✗0 of 1" in text
+
+
+def test_the_map_shows_what_an_exploration_could_not_prove_and_what_was_decided() -> None:
+    proven = FaultResult(
+        fault="f", name="wire.drop", at="created", says="", scope="", injected_at_s=1, healed_at_s=2, proven=True
+    )
+    in_vain = UnreachableResult(fault="wire.drop", at="created", times=2, why="it had no effect")
+    decided = [verdict(), verdict(Outcome.INCONCLUSIVE, guarantee="loop.once")]
+    one = coverage([trial(*decided, faults=(proven,))], [in_vain]).faults["wire.drop"]["created"]
+    assert (one.proven, one.tried, one.guarantees) == (1, 3, {"events.tail"})
 
 
 # -- how it is made -------------------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def view(
         "more_scenarios": max(0, len(scenarios) - _COLUMNS),
         "cells": _Cells(cells),
         "grid_standings": set(cells.values()),
-        "coverage": coverage(result.trials),
+        "coverage": coverage(result.trials, result.unreachable),
         "several": several(result),
         "not_run": rows[:_LINES],
         "more_not_run": max(0, len(rows) - _LINES),
