@@ -1,5 +1,5 @@
 """Plays every broken executor in its situation, and the right one in the same: `python -m bench.executors [--variants GLOB...] [--trials K]
-[-n N]`. Needs a Kubernetes cluster.
+[-n N] [--out DIR]`. Needs a Kubernetes cluster.
 
 Appends a line for each trial to `executors.jsonl`, the newest K of each are kept, and writes docs/executors.md from them.
 """
@@ -7,6 +7,7 @@ Appends a line for each trial to `executors.jsonl`, the newest K of each are kep
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import threading
 import time
@@ -70,6 +71,9 @@ def main() -> int:
     parser.add_argument("--variants", nargs="+", default=["*"], metavar="GLOB")
     parser.add_argument("--trials", type=int, default=1)
     parser.add_argument("-n", dest="parallel", type=int, default=2, help="how many at once")
+    parser.add_argument(
+        "--out", type=Path, help="where the histories of trials that are not as they should be are kept"
+    )
     given = parser.parse_args()
     chosen = [one for one in VARIANTS if any(fnmatchcase(one.name, glob) for glob in given.variants)]
     cells = [(one.name, one.scenario) for one in chosen]
@@ -77,7 +81,7 @@ def main() -> int:
     with workroom() as place, ThreadPoolExecutor(given.parallel) as pool:
         lines = list(
             pool.map(
-                lambda cell: _line(*cell[1], place / str(cell[0])),
+                lambda cell: _line(*cell[1], place / str(cell[0]), given.out),
                 enumerate(cell for _ in range(given.trials) for cell in cells),
             )
         )
@@ -114,9 +118,12 @@ def played(variant: str, scenario: str, place: Path) -> History:
     return History.load(order.directory)
 
 
-def _line(variant: str, scenario: str, place: Path) -> Line:
+def _line(variant: str, scenario: str, place: Path, kept_in: Path | None) -> Line:
     try:
-        return line_of(played(variant, scenario, place), variant, scenario)
+        line = line_of(played(variant, scenario, place), variant, scenario)
+        if kept_in is not None and wrongly(line):
+            shutil.copytree(place, kept_in / f"{variant or 'right'}-{place.name}")
+        return line
     except Exception as error:  # noqa: BLE001 - the others are played all the same
         says = f"the trial failed: {str(error).partition(chr(10))[0][:SAYS_CHARS]}"
         return Line(variant=variant, scenario=scenario, day=_today(), convicted_by=[], error=says)

@@ -18,7 +18,7 @@ DEAD_S = 20.0
 """How long the cluster may take to tell of a death."""
 KERNEL_S = 3.0
 """How long the kernel's word may take to be read."""
-TAKEN_UP_S = 15.0
+TAKEN_UP_S = 30.0
 """How long another executor may take to take an execution up."""
 
 

@@ -27,11 +27,13 @@ from tailproof.history.record import Record
 from tailproof.history.records import Exchange
 from tailproof.sandboxes.attachments import Attachment, How, When
 from tailproof.sandboxes.pod_past import PodPast
+from tailproof.waiting import Budget, DeadlineMissed
 
 HOST = "127.0.0.1"
 _POD = re.compile(r"/api/v1/namespaces/[^/]+/pods/([^/?]+)")
 _HEAD_BYTES = 64 << 10
 _UPSTREAM_S = 30.0
+_END_S = 3.0
 _HOP = frozenset({"connection", "host", "transfer-encoding", "content-length", "accept-encoding", "keep-alive"})
 
 
@@ -93,6 +95,8 @@ class Edge:
             mine = list(self._open)
         for one in mine:
             one.drop("fin")
+        with suppress(DeadlineMissed):  # each writes down how it ended
+            Budget(_END_S).wait_for("the attachments to end", lambda: not self.attached())
 
     # -- one request ------------------------------------------------------------------------------------------------------
 
@@ -201,11 +205,11 @@ class Edge:
         try:
             one.carry()
         finally:
-            with self._lock:
-                self._open.remove(one)
             self._write(
                 _exchange(number, "GET", target, one.code, began, done=one.done, down=one.down_bytes, up=one.up_bytes)
             )
+            with self._lock:
+                self._open.remove(one)
 
     def _on_line(self, one: Attachment) -> None:
         if self.drops is not None and self.drops[0] == "each-line":

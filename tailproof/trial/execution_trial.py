@@ -286,7 +286,9 @@ class ExecutionTrial(RecordedTrial):
 
     def _read(self, stage: SandboxStage, client: ExecutionClient) -> None:
         if client.session and stage.server.alive():
-            client.replay(client.read(final=True))
+            ids = client.read(final=True)
+            if client.ended():  # a stream of one that goes on has no end
+                client.replay(ids)
 
     def _release(self, stage: SandboxStage, client: ExecutionClient, budget: Budget) -> None:
         """Nothing may be left behind: what is still there when T is over is a finding, and no failure of the trial."""
