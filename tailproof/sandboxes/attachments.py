@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import select
 import socket
+import ssl
 import struct
 import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Literal
 
 How = Literal["fin", "rst", "stall", "half"]
@@ -35,6 +36,7 @@ class Attachment:
         self._upstream = upstream
         self._stalls = stalls
         self._on_line = on_line
+        self._upstream_lock = threading.Lock()
         self._over = threading.Event()
         self._stalled = threading.Event()
         self._tail = b""
@@ -74,25 +76,38 @@ class Attachment:
         self._over.set()
 
     def _pump(self, source: socket.socket, sink: socket.socket, look: Callable[[bytes], None]) -> None:
-        source.settimeout(_TICK_S)
+        try:
+            while (data := self._received(source)) is not None:
+                self._await_motion()
+                with self._alone(sink):
+                    sink.sendall(data)
+                look(data)
+        except OSError:
+            pass  # one end is gone, and so is the other
+        finally:
+            self._over.set()
+
+    def _received(self, source: socket.socket) -> bytes | None:
+        """What came; None when it has ended. Raises OSError."""
         while not self._over.is_set():
-            if self._stalls() or self._stalled.is_set():
-                time.sleep(_TICK_S)
+            self._await_motion()
+            if not _pending(source) and not select.select([source], [], [], _TICK_S)[0]:
                 continue
             try:
-                data = source.recv(_CHUNK)
-                if not data:
-                    return
-                if self._stalls() or self._stalled.is_set():
-                    continue
-                sink.settimeout(10)
-                sink.sendall(data)
-                sink.settimeout(_TICK_S)
-            except TimeoutError:
-                continue
-            except OSError:
-                return
-            look(data)
+                with self._alone(source):
+                    return source.recv(_CHUNK) or None
+            except ssl.SSLWantReadError:
+                continue  # not yet a whole record
+        return None
+
+    def _alone(self, end: socket.socket) -> AbstractContextManager[object]:
+        """Nobody reads from a TLS connection while somebody else writes to it."""
+        return self._upstream_lock if end is self._upstream else nullcontext()
+
+    def _await_motion(self) -> None:
+        """While nothing moves, what came is kept."""
+        while (self._stalls() or self._stalled.is_set()) and not self._over.wait(_TICK_S):
+            continue
 
     def _up(self, data: bytes) -> None:
         self.up_bytes += len(data)
@@ -106,3 +121,8 @@ class Attachment:
         if found:
             self.down_bytes += len(data)
             self._on_line(self)
+
+
+def _pending(source: socket.socket) -> bool:
+    """A record of TLS may have been taken off the socket whole."""
+    return isinstance(source, ssl.SSLSocket) and source.pending() > 0
