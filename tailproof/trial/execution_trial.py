@@ -32,7 +32,7 @@ from tailproof.sandboxes.pod_of_an_agent import Sidecar, sandbox, with_gates
 from tailproof.sandboxes.witness import Sandboxes
 from tailproof.scenario.schema import ExecutionPlan, parse_bytes
 from tailproof.targets.resolve import executor_of, kind_of, resolve
-from tailproof.targets.target import Plan, Server
+from tailproof.targets.target import Plan, Server, ServerFailed
 from tailproof.trial.break_off import CAUSES, break_off
 from tailproof.trial.execution_client import ExecutionClient
 from tailproof.trial.execution_landing import ExecutionLanding
@@ -206,9 +206,13 @@ class ExecutionTrial(RecordedTrial):
 
     def _await_ready(self, server: Server, client: ExecutionClient, budget: Budget) -> None:
         limit = self._recorder_of().header.parameters["server.ready"]
-        budget.wait_for(
-            "the executor to be ready", lambda: client.ready().ok or None, within=limit, saw=server.log_tail
-        )
+
+        def ready() -> bool:
+            if not server.alive():
+                raise ServerFailed("the executor ended by itself before it was ready")
+            return client.ready().ok
+
+        budget.wait_for("the executor to be ready", ready, within=limit, saw=server.log_tail, every=0.05)
         self._recorder_of().witness("engine").write(records.Life("ready", server.epoch, pid=server.server_pid()))
 
     def _drive(self, stage: SandboxStage, client: ExecutionClient, landing: ExecutionLanding) -> None:
