@@ -76,12 +76,6 @@ def with_gates(script: Sequence[str], lines: Sequence[int]) -> list[str]:
     return found
 
 
-def lines_of(script: Sequence[str]) -> int:
-    """How many whole lines a script writes before its terminal one."""
-    found = [_LINES.fullmatch(command) for command in script]
-    return sum(int(one[2] or 1) for one in found if one)
-
-
 def _of(sidecar: Sidecar, image: str, source: str) -> dict[str, Any]:
     return _container(sidecar.name, image, source, ["sidecar", sidecar.does], 64 << 20)
 

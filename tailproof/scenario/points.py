@@ -79,6 +79,8 @@ class Point:
         """
         if self.name in ("connected", "created"):
             return (0, int(self.name == "created"))
+        if self.name in OF_EXECUTIONS:
+            return (0, 2 + self.number)
         if self.name == "end":
             return (last_turns[-1] + 1, 0)
         if self.of_a_turn:

@@ -245,6 +245,12 @@ class ExecutionPlan(_Strict):
     asks_again: bool = False
     """At the end the turn is asked for again under its key, and then another one under the same key."""
 
+    @property
+    def lines(self) -> int:
+        """How many whole lines the agent prints before its terminal one."""
+        counted = (command.partition(" ") for command in self.agent)
+        return sum(int(what) if word in ("EMIT", "SLOWLY") else word in ("LONG", "SPLIT") for word, _, what in counted)
+
 
 class Scenario(_Strict):
     """One situation: a script, the faults, where they land."""
@@ -316,6 +322,8 @@ class Scenario(_Strict):
                     raise ValueError(f"{plan.called}: {point} is a point of an `execution`")
                 if self.execution is not None and point.name not in {*OF_EXECUTIONS, "created", "end"}:
                     raise ValueError(f"{plan.called}: {point} is no point of an `execution`")
+                if self.execution is not None and point.number > self.execution.lines:
+                    raise ValueError(f"{plan.called}: {point}, but the agent prints {self.execution.lines} lines")
                 if self.execution is not None:
                     continue
                 most = len(self.script) if point.of_a_turn else len(self.messages)

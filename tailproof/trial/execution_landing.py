@@ -18,7 +18,6 @@ from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 HELD_S = 60.0
 """How long the agent may take until it stands still: its sandbox has to be made first."""
 _OF_AN_ACT = {"injected": "done", "healed": "ended"}
-_ORDER = {"created": 0, "accepted": 1, "line": 2, "end": 3}
 
 
 class ExecutionLanding:
@@ -161,4 +160,4 @@ class ExecutionLanding:
 
 def order(point: Point) -> tuple[int, int]:
     """Sorts the points of an execution by the moment at which they are reached."""
-    return (_ORDER[point.name], point.number)
+    return point.order([0])

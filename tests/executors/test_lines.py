@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))  # `fixtures` is not installed under this name
 
 from fixtures.executor.lines import MOST, Lines  # noqa: E402
-from tailproof.sandboxes.pod_of_an_agent import lines_of, with_gates  # noqa: E402
+from tailproof.sandboxes.pod_of_an_agent import with_gates  # noqa: E402
+from tailproof.scenario.schema import ExecutionPlan  # noqa: E402
 
 
 def raw(seq: int, text: str) -> bytes:
@@ -57,4 +58,4 @@ def test_gates_stand_behind_the_lines_at_which_something_lands() -> None:
         *("EMIT 1", "EMIT 1", "GATE line-2", "EMIT 1"),
         *("LONG 100", "GATE line-4", "SLEEP 1", "SLOWLY 1", "GATE line-5", "SLOWLY 1", "TERMINAL ok"),
     ]
-    assert lines_of(script) == 6
+    assert ExecutionPlan(agent=script).lines == 6
