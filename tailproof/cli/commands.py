@@ -14,6 +14,7 @@ import click
 
 from tailproof.cli.check import check
 from tailproof.cli.errors import acts_on_errors
+from tailproof.cli.explore import explore
 from tailproof.cli.results import COMMANDS as READING_RESULTS
 from tailproof.extensions import Part
 from tailproof.history.header import SEEDS
@@ -23,7 +24,7 @@ from tailproof.provision.cache import cache
 from tailproof.reports.gate import EXIT_USAGE
 from tailproof.runner import ending
 
-_TELL_A_VERDICT = ("check", "judge", "repro", "gate", "merge", "compare")
+_TELL_A_VERDICT = ("check", "explore", "judge", "repro", "gate", "merge", "compare")
 UNUSED_DAYS = 30.0
 SAID_LINE = 1000
 """Characters of a line of an error."""
@@ -67,7 +68,7 @@ def main(context: click.Context) -> None:
     if context.invoked_subcommand not in ("check", "clean", "wire"):
         from tailproof.runner.leftovers import sweep
 
-        if removed := sweep(engine=context.invoked_subcommand in ("repro", "compare")):
+        if removed := sweep(engine=context.invoked_subcommand in ("repro", "compare", "explore")):
             say(removed, err=True)
 
 
@@ -261,5 +262,5 @@ def clean(everything: bool) -> None:
     say(f"{len(removed)} removed" if removed else "nothing was left")
 
 
-for command in (check, *READING_RESULTS):
+for command in (check, explore, *READING_RESULTS):
     main.add_command(command)

@@ -57,9 +57,9 @@ def gate(results: Sequence[Path], **asked: Any) -> NoReturn:
     A shard that is missing leaves the gate unknown (2); one that is there twice, or of another check, is wrong usage (64).
     """
     from tailproof.reports import terminal
-    from tailproof.runner.finished import decided
+    from tailproof.runner.finished import asked_for, decided
 
-    result = decided(results, _asked(**asked))
+    result = decided(results, asked_for(results, **asked))
     say(terminal.render(result, width=_width()))
     sys.exit(result.gate.exit_code)
 
@@ -76,9 +76,9 @@ def merge(results: Sequence[Path], out: Path, **asked: Any) -> NoReturn:
     """
     from tailproof.reports import terminal
     from tailproof.runner import out_dir
-    from tailproof.runner.finished import kept
+    from tailproof.runner.finished import asked_for, kept
 
-    result, lost = kept(results, out, _asked(**asked))
+    result, lost = kept(results, out, asked_for(results, **asked))
     for sentence in lost:
         say(sentence, err=True)
     files = {"report": str(out / out_dir.REPORT), "result": str(out / out_dir.RESULT)}
@@ -157,8 +157,9 @@ def baseline_update(
 def compare(**asked: Any) -> NoReturn:
     """Say what a change breaks and mends: BASE and CANDIDATE are each a result.json, its directory, or TARGET[,CLIENT] to check now.
 
-    Writes DIR/compare.md, the QA report of a pull request, and DIR/compare.json. The exit code is 1 if a violation is new or the goal
-    is not achieved, 2 if something could not be verified that might be one, else 0.
+    Writes DIR/compare.md, the QA report of a pull request, DIR/compare.html, the page of the candidate that says of each finding how it
+    was before, and DIR/compare.json. The exit code is 1 if a violation is new or the goal is not achieved, 2 if something could not be
+    verified that might be one, else 0.
     """
     from tailproof.reports import terminal_compare
     from tailproof.runner import out_dir
@@ -166,7 +167,11 @@ def compare(**asked: Any) -> NoReturn:
 
     wanted = Asked(**asked)
     comparison = compared(wanted, say=lambda line: say(line, err=True))
-    files = {"report": str(wanted.out / out_dir.COMPARE_REPORT), "data": str(wanted.out / out_dir.COMPARE_DATA)}
+    files = {
+        "page": str(wanted.out / out_dir.COMPARE_PAGE),
+        "report": str(wanted.out / out_dir.COMPARE_REPORT),
+        "data": str(wanted.out / out_dir.COMPARE_DATA),
+    }
     say(terminal_compare.render(comparison, files=files, width=_width()))
     sys.exit(comparison.exit_code)
 
@@ -202,15 +207,6 @@ def github(result: Path) -> NoReturn:
 
 
 COMMANDS = (gate, merge, compare, baseline, export, github)
-
-
-def _asked(*, baseline: Path | None, **asked: Any) -> Any:
-    from tailproof.guarantees.catalogue import CATALOGUE
-    from tailproof.reports.baseline import Baseline
-    from tailproof.reports.merge import Standard
-
-    known = Baseline.load(baseline, guarantees=CATALOGUE.keys()) if baseline else None
-    return Standard(baseline=known, **asked)
 
 
 def _width() -> int:

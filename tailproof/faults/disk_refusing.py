@@ -8,7 +8,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from tailproof.faults.fault import Proof, Stage
+from tailproof.history.plan import FULL_AT_START
 from tailproof.targets.own_disk import LACK, DiskError
+from tailproof.waiting import DeadlineMissed
+
+DEAD_S = 15.0
+"""How long a killed server may take until its death is seen."""
+START_S = 90.0
+"""How long it is waited for what becomes of a start without room."""
+READY = "it was ready"
 
 
 class _NoOptions(BaseModel):
@@ -79,6 +87,62 @@ class Full(_Refusing):
 
     def _end(self, stage: Stage) -> None:
         stage.server.own_disk().empty()
+
+
+class FullAtStart(Full):
+    """The server is killed, and finds no room when it is started again. It may serve or end; once there is room, it must serve."""
+
+    name = FULL_AT_START
+    ends_a_life = True
+    proves: Literal["at-once", "before-healing"] = "before-healing"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity, options)
+        self._pid = 0
+        self._start = ""
+        """What became of it."""
+
+    def describe(self) -> str:
+        return "the server is killed and started again while the disk of its data is full"
+
+    def verify(self, stage: Stage) -> Proof:
+        """The process from before is gone, and another is started in its place; then as of a full disk."""
+        self._start_without_room(stage)
+        proof = super().verify(stage)
+        counters = {**proof.counters, "pid before": self._pid, "the start without room": self._start}
+        return Proof(proof.proven and self._pid > 0 and bool(self._start), counters)
+
+    def heal(self, stage: Stage) -> None:
+        """There is room again. A server that is not ready then is started once more."""
+        super().heal(stage)
+        server = stage.server
+        if server.alive() and self._start != READY:
+            server.kill(scope="server", signal="KILL")
+            server.wait_dead(stage.budget.part(DEAD_S))
+        if not server.alive():
+            server.restart(stage.budget, place="in-place")
+        stage.ready()
+
+    def _begin(self, stage: Stage) -> None:
+        self._pid = stage.server.server_pid()
+        stage.server.kill(scope="server", signal="KILL")
+        stage.server.wait_dead(stage.budget.part(DEAD_S))
+        super()._begin(stage)
+
+    def _start_without_room(self, stage: Stage) -> None:
+        server, api = stage.server, stage.company.api()
+        server.restart(stage.budget, place="in-place")
+        try:
+            stage.budget.wait_for(
+                "the server to be ready without room, or to end",
+                lambda: not server.alive() or api.ready().ok,
+                within=START_S,
+                every=0.1,
+            )
+        except DeadlineMissed:
+            self._start = f"neither ready nor ended within {START_S:g} s"
+            return
+        self._start = READY if server.alive() else "it ended"
 
 
 class ReadOnly(_Refusing):

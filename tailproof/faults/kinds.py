@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from tailproof.faults import hooks
 from tailproof.faults.disk import Damage
-from tailproof.faults.disk_refusing import Full, ReadOnly
+from tailproof.faults.disk_refusing import Full, FullAtStart, ReadOnly
+from tailproof.faults.downgrade import Downgrade
 from tailproof.faults.fault import Make
 from tailproof.faults.memory import ChildOom, Pressure, ServerOom
 from tailproof.faults.network import ToxicFault
@@ -30,8 +31,10 @@ KINDS: Mapping[str, Make] = {
     "process.restart": Restart,
     "process.pause": Pause,
     "process.twin": Twin,
+    "process.downgrade": Downgrade,
     "disk.damage": Damage,
     "disk.full": Full,
+    "disk.full-at-start": FullAtStart,
     "disk.read-only": ReadOnly,
     "clock.step": Step,
     "memory.server": ServerOom,

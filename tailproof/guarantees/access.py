@@ -96,11 +96,11 @@ def secret(history: History) -> Verdict:
     if seen:
         first = min(seen, key=lambda one: (one.place, one.name, one.seq))
         return violated(
-            f"the {first.name} stands in {_article(first.place)}: {first.detail}",
+            _where(first, seen),
             signature=f"{_kind(first)}-in-{first.place}",
             expected=["no secret"],
-            seen=[f"{one.name} in {one.place}: {one.detail}" for one in seen],
-            evidence=[at(one, f"{one.name} in {one.place}: {one.detail}") for one in seen],
+            seen=list(dict.fromkeys(_told(one) for one in seen)),
+            evidence=[at(one, _told(one)) for one in seen],
             seen_times=len(seen),
         )
     searched = {f"bytes of {one.place}": one.amount for one in history.canaries if one.stage == "searched"}
@@ -144,6 +144,18 @@ def _door(knock: Knock) -> str:
 
 def _who(knock: Knock) -> str:
     return "without a key" if knock.key == "none" else f"with the key {knock.key} in the {knock.place}"
+
+
+def _where(first: Canary, seen: Sequence[Canary]) -> str:
+    """`the secret of a rejected request stands in an answer: POST /work 422; the session key stands in the log`."""
+    others = dict.fromkeys((one.name, one.place) for one in seen if (one.name, one.place) != (first.name, first.place))
+    said = [f"the {first.name} stands in {_article(first.place)}" + (f": {first.detail}" if first.detail else "")]
+    return "; ".join([*said, *(f"the {name} stands in {_article(place)}" for name, place in others)])
+
+
+def _told(seen: Canary) -> str:
+    """`secret x in answer: POST /work 422: {"input": "<secret:secret x>"`."""
+    return f"{seen.name} in " + ": ".join(filter(None, (seen.place, seen.detail, seen.around)))
 
 
 def _article(place: str) -> str:

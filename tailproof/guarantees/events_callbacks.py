@@ -128,8 +128,9 @@ def _missing(
         return None
     held = {event.id for one in lists_of(history, conversation, "held") for event in one.events}
     known = sum(event.id in held for event in missing)
+    of_them = "all" if known == len(missing) else known or "none"
     return violated(
-        f"{len(missing)} of {len(due)} events never reached the client's callbacks; the client's own list has {known} of them",
+        f"{len(missing)} of {len(due)} events never reached the client's callbacks; {of_them} of them are in the client's own list",
         signature="missing",
         expected=[event.id for event in missing],
         seen=[event.id for event in told[-10:]],

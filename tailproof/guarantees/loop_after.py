@@ -31,12 +31,15 @@ from tailproof.history.timeline import (
     changers,
     clean_statuses,
     deaths,
+    ends,
     last_ns,
+    passing,
     seconds,
     settled_at,
 )
 from tailproof.history.views import belongs, lists_of, log_of
 
+HALTS = frozenset({"pause", "interrupt"})
 QUIET = frozenset({"done", "failed", "stuck", "interrupted", "waiting"})
 SLACK_NS = SECOND // 2
 """A token is read from the tools' journal a moment after it was written, and a request may be on its way."""
@@ -150,12 +153,26 @@ def _quiet_spans(history: History, conversation: str) -> list[tuple[int, int, St
         rest = _stopped_at(history, conversation, began_ns, until_ns) or settled
         if rest and rest.neutral in QUIET:
             spans.append((rest.t_ns, until_ns, rest))
+        elif spans and spans[-1][1] == began_ns and _halted_at_rest(history, conversation, began_ns, until_ns):
+            spans.append((began_ns, until_ns, spans[-1][2]))
     gone = [
         request.t_ns
         for request in history.requests
         if request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation)
     ]
     return [*spans, *((moment, last_ns(history), None) for moment in gone)]
+
+
+def _halted_at_rest(history: History, conversation: str, began_ns: int, until_ns: int) -> bool:
+    """Who halts what rests already leaves it at rest, and no status has to say so again."""
+    halted = any(
+        request.verb in HALTS
+        and (request.began_ns or request.t_ns) == began_ns
+        and belongs(history, conversation, request.conversation)
+        for request in history.requests
+    )
+    shown = (one for one in clean_statuses(history, conversation) if began_ns <= one.t_ns <= until_ns)
+    return halted and all(status.neutral in QUIET for status in shown)
 
 
 def _stopped_at(history: History, conversation: str, began_ns: int, until_ns: int) -> Status | None:
@@ -262,7 +279,10 @@ def _all_had_ended(history: History, death: Death, on_disk: bool) -> Verdict:
 
 
 def _unfinished(history: History, conversation: str, death: Death) -> tuple[dict[str, Event], bool]:
-    """The open actions by call id, and whether the disk of the dead server says so."""
+    """The open actions by call id, and whether the disk of the dead server says so. A life that is a part of a fault leaves what the one
+    before it left."""
+    while passing(history, death.epoch):
+        death = next(one for one in ends(history) if one.epoch == death.epoch - 1)
     until_ns = death.restarted.t_ns if death.restarted else last_ns(history)
     disks = [
         one

@@ -25,7 +25,7 @@ from tailproof.history.parameters import parameter
 from tailproof.history.plan import HOLDING, turns
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, TERMINAL, Record
-from tailproof.history.records import ModelCall
+from tailproof.history.records import Life, ModelCall
 from tailproof.history.server_records import Request, Status
 from tailproof.history.timeline import (
     SECOND,
@@ -54,14 +54,7 @@ def progress(history: History, conversation: str) -> Verdict:
 
 
 def _one_run(history: History, run: BegunRun) -> Verdict:
-    down = next(
-        (
-            life
-            for life in history.lives
-            if life.stage in ("died", "stopped") and run.began_ns < life.t_ns < run.until_ns
-        ),
-        None,
-    )
+    down = _went_down(history, run)
     if down is not None and any(life.t_ns > down.t_ns for life in history.lives if life.stage == "started"):
         return excused("the server went down during the run: see status.crash", evidence=[at(down, down.stage)])
     limit_s = parameter(history.header, "loop.progress") + parameter(history.header, "scripted")
@@ -92,6 +85,12 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
         limit_s=limit_s,
         took_s=seconds(slowest),
     )
+
+
+def _went_down(history: History, run: BegunRun) -> Life | None:
+    """The end of a life of the server during the run."""
+    within = (life for life in history.lives if run.began_ns < life.t_ns < run.until_ns)
+    return next((life for life in within if life.stage in ("died", "stopped")), None)
 
 
 def _end(history: History, run: BegunRun) -> Status | None:
@@ -225,6 +224,11 @@ def _one_finish(history: History, run: BegunRun) -> Verdict:
     asked_ns = max((call.t_ns for call in calls if call.stage == "asked" and call.t_ns <= last.t_ns), default=last.t_ns)
     if end.t_ns < asked_ns:
         return inconclusive("the run was seen to rest before the model said that it is done")
+    down = _went_down(history, run)
+    if down is not None and down.t_ns < end.t_ns:
+        return excused(
+            "the server went down before the run had ended", evidence=[said, at(down, down.stage), *evidence]
+        )
     if end.neutral in ("failed", "stuck"):
         return violated(
             f"the model said that it is done, and the run ended with {end.raw}",

@@ -23,7 +23,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
 from tailproof.history.server_records import Request, Stream
-from tailproof.history.timeline import SECOND, accepted, last_ns, seconds
+from tailproof.history.timeline import SECOND, accepted, last_ns, passing, seconds
 from tailproof.history.traffic import attempts, client_streams, failed_requests, requests_of_the_ready, spoiled_spans
 from tailproof.history.views import same
 
@@ -214,6 +214,8 @@ def _one_return(history: History, started: Life, limit_s: float) -> Verdict:
             limit_s=limit_s,
             took_s=seconds(back.t_ns - started.t_ns),
         )
+    if part := passing(history, started.epoch):
+        return excused("this life is a part of the fault", evidence=[at(part, "its end")])
     if end is not None and not end.by_us:
         return violated(
             f"the server was started again and ended by itself before it was ready (exit code {end.exit_code})",

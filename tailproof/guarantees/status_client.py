@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tailproof.guarantees.about import client_reports
 from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.loop_returns import without_return
@@ -78,14 +80,17 @@ def _one_run(history: History, conversation: str, back: Run) -> Verdict:
         )
     earlier = [status for status in clean if status.raw == told and status.t_ns < back.t_ns]
     return violated(
-        f"the client showed {told} when run() {back.stage}; the server showed {true[-1].raw}",
+        f"the client showed {told} when run() {back.stage}; the server showed {true[-1].raw}{_before(back, earlier)}",
         signature=f"shows-{'stale' if earlier else 'wrong'}-{_neutral(history, told)}",
         expected=[status.raw for status in true],
         seen=[told],
         evidence=[at(back, f"run() {back.stage}, showing {told}"), *(_seen(status) for status in true)],
-        limit_s=slack_s,
-        stale_s=seconds(back.t_ns - earlier[-1].t_ns) if earlier else 0.0,
     )
+
+
+def _before(back: Run, earlier: Sequence[Status]) -> str:
+    """When the server last said what the client showed."""
+    return f", and had last shown that {seconds(back.t_ns - earlier[-1].t_ns):g} s before" if earlier else ""
 
 
 def _told(history: History, back: Run, slack_ns: int) -> str:

@@ -26,7 +26,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
 from tailproof.history.server_records import Request, Status
-from tailproof.history.timeline import SECOND, Death, accepted, down_after, ends, last_ns, seconds, statuses_of
+from tailproof.history.timeline import SECOND, Death, accepted, down_after, ends, last_ns, passing, seconds, statuses_of
 from tailproof.history.views import belongs, lists_of, log_of
 
 POLL_NS = 2 * SECOND
@@ -133,11 +133,12 @@ def _one_death(history: History, conversation: str, death: Death, limit_s: float
 
 
 def _cut_short(history: History, death: Death) -> Life | None:
-    """The end of the next life, which the harness caused before it had got ready or before anybody asked for a run."""
+    """The end of the next life, which the harness caused, or which is a part of a fault, before it had got ready or before anybody asked
+    for a run."""
     if death.restarted is None:
         return None
     end = next((life for life in history.lives if life.epoch == death.restarted.epoch and life.stage == "died"), None)
-    if end is None or not end.by_us:
+    if end is None or not (end.by_us or passing(history, end.epoch)):
         return None
     began_ns = death.ready.t_ns if death.ready else end.t_ns
     asked = any(

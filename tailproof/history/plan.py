@@ -10,7 +10,13 @@ from typing import Any
 from tailproof.history.header import Header
 from tailproof.history.parameters import parameter
 
-KILLS = frozenset({"process.kill", "memory.server"})
+FULL_AT_START = "disk.full-at-start"
+"""The fault that kills the server and starts it again without room on its disk."""
+DOWNGRADE = "process.downgrade"
+"""The fault that puts the release before the server's in its place for a while."""
+PASSING = frozenset({FULL_AT_START, DOWNGRADE})
+"""Faults with a life in them that need not serve."""
+KILLS = frozenset({"process.kill", "memory.server", FULL_AT_START})
 """Faults of which the server dies."""
 STOP = "process.restart"
 """The fault that asks the server to end, and starts it again."""
@@ -20,9 +26,9 @@ CLOCK = "clock.step"
 """The fault that sets the server's clock."""
 DAMAGE = "disk.damage"
 """The fault that damages a file of a conversation while the server is stopped."""
-ON_OWN_DISK = frozenset({"disk.full", "disk.read-only"})
+ON_OWN_DISK = frozenset({"disk.full", FULL_AT_START, "disk.read-only"})
 """Faults for which the server's data needs a filesystem of its own."""
-RESTARTS = KILLS | {STOP, DAMAGE}
+RESTARTS = KILLS | {STOP, DAMAGE, DOWNGRADE}
 """Faults that end a life of the server; it is started again."""
 BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.timeout", "network.limit_data"})
 """Faults that end a stream which is open."""

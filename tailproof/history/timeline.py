@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tailproof.history.plan import is_of_the_path, is_seeded
+from tailproof.history.plan import PASSING, is_of_the_path, is_seeded
 from tailproof.history.reader import History, derived
 from tailproof.history.record import CLIENT, SETTLED, TERMINAL
 from tailproof.history.records import Fault, Life, Run
@@ -156,6 +156,22 @@ def _death(history: History, life: Life) -> Death:
         restarted=_first(history.lives, life.epoch + 1, "started"),
         ready=_first(history.lives, life.epoch + 1, "ready"),
     )
+
+
+@derived
+def passing(history: History, epoch: int) -> Life | None:
+    """The end of a life that is a part of a fault: it began between the fault's intent and its proof, and was over before the fault was
+    healed. Whether it served is nobody's business."""
+    started = _first(history.lives, epoch, "started")
+    end = next((life for life in history.lives if life.epoch == epoch and life.stage in ("died", "stopped")), None)
+    if started is None or end is None:
+        return None
+    for fault in {one.fault for one in history.faults if one.name in PASSING}:
+        when = {one.stage: one.t_ns for one in history.faults if one.fault == fault}
+        proven = when.get("proven", when.get("unproven", 0))
+        if when["intent"] < started.t_ns < proven and end.t_ns < when.get("healed", 0):
+            return end
+    return None
 
 
 def down_after(history: History, moment_ns: int) -> int | None:

@@ -146,6 +146,11 @@ class Masker:
         return b"\0".join(runs)
 
 
+def mark(name: str) -> bytes:
+    """What stands where this secret was."""
+    return MARK + f"{name}>".encode()
+
+
 def marks_in(masked: bytes) -> set[str]:
     """The names of the secrets that were masked in it."""
     return {name.decode("utf-8", "replace") for name in _MARKED.findall(masked)} if MARK in masked else set()
@@ -157,7 +162,7 @@ class _Form:
     __slots__ = ("head", "mark", "tail", "whole")
 
     def __init__(self, name: str, whole: bytes) -> None:
-        self.mark = f"<secret:{name}>".encode()
+        self.mark = mark(name)
         self.whole = whole
         unit = next((size for escape, size in _ESCAPES.items() if whole.startswith(escape)), 1)
         size = max(SHORT_PIECE, min(PIECE, len(whole) // unit // 2)) * unit

@@ -38,6 +38,7 @@ def examples(directory: Path) -> dict[Path, bytes]:
         directory / "report.md": markdown.render(result).encode(),
         directory / "report.html": render(result, root=None, island=Island()).encode(),
         directory / "compare.md": markdown_compare.render(comparison).encode(),
+        directory / "compare.html": render(result, root=None, island=Island(), comparison=comparison).encode(),
         directory / "compare.json": json.encode_comparison(comparison),
         directory / "terminal.txt": terminal.render(result, folder="out", files=files).encode(),
     }

@@ -33,7 +33,7 @@ from tailproof.reports.comparison import (
     Sighting,
     Unverified,
 )
-from tailproof.reports.gate import DECIDES
+from tailproof.reports.gate import DECIDES, decide
 from tailproof.reports.result import Result, TrialResult
 from tailproof.reports.unverified import HIDDEN, hidden, scenarios_of, unverified
 from tailproof.reports.words import count
@@ -53,12 +53,12 @@ def compare(
 
     Where both are checks of the same several pairs, each pair is compared with itself.
     """
-    before, after = (_chosen(result, scenarios) for result in (base, candidate))
+    before, after = (chosen(result, scenarios) for result in (base, candidate))
     if {trial.pair for trial in before.trials} == {trial.pair for trial in after.trials}:
         before, after = _by_pairs(before), _by_pairs(after)
     both = [name for name in scenarios_of(after) if name in scenarios_of(before)]
     findings = tuple(_findings(before, after, both))
-    open_ = tuple(unverified(before, after, both, findings))
+    open_ = tuple(dict.fromkeys(unverified(before, after, both, findings)))
     proofs = tuple(_proofs(goal, findings, (before, after)))
     answer = _answer(proofs) if goal else ""
     verdict = _verdict(findings, open_, answer, compared=bool(both))
@@ -80,10 +80,21 @@ def compare(
     )
 
 
-def _chosen(result: Result, globs: Sequence[str]) -> Result:
+def chosen(result: Result, globs: Sequence[str]) -> Result:
+    """What a result has of the scenarios that match a glob, with the gate over it."""
     trials = tuple(trial for trial in result.trials if any(fnmatchcase(trial.scenario, glob) for glob in globs))
     not_run = tuple(one for one in result.not_run if any(fnmatchcase(one.scenario, glob) for glob in globs))
-    return msgspec.structs.replace(result, trials=trials, not_run=not_run)
+    if len(trials) == len(result.trials):
+        return msgspec.structs.replace(result, not_run=not_run)
+    gate = decide(
+        trials,
+        not_run=not_run,
+        errors=result.errors,
+        fail_on=result.gate.fail_on,
+        allow_inconclusive=result.gate.allow_inconclusive,
+        cut_off=result.cut_off,
+    )
+    return msgspec.structs.replace(result, trials=trials, not_run=not_run, gate=gate)
 
 
 def _by_pairs(result: Result) -> Result:

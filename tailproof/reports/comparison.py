@@ -128,6 +128,12 @@ class Comparison(Facts, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     unverified: tuple[Unverified, ...] = ()
 
+    @property
+    def sides(self) -> str:
+        """`before pypi:1.11.0 with sdk:1.11.0 · after pypi:1.11.1 with sdk:1.11.1`."""
+        base, candidate = self.base, self.candidate
+        return f"before {base.target} with {base.client} · after {candidate.target} with {candidate.client}"
+
     def of(self, *changes: Change) -> list[Finding]:
         """The findings of these changes."""
         return [finding for finding in self.findings if finding.change in changes]

@@ -26,7 +26,7 @@ from tailproof.reports.fitting import Section, fit
 from tailproof.reports.gate import DECIDES
 from tailproof.reports.markdown import PR_COMMENT
 from tailproof.reports.markup import FOLD_END, block, code, fold, link, prose, table_head, table_row
-from tailproof.reports.words import count, death, ends, facts, proof, span, window
+from tailproof.reports.words import VERSIONS, count, death, ends, facts, proof, span, window
 
 WHOLE = "compare.json"
 SIGNS: Mapping[Judgement, str] = {"PASS": "✅", "PASS WITH ISSUES": "⚠️", "FAIL": "❌", "PARTIAL": "🟡"}
@@ -39,7 +39,7 @@ CHANGES: Mapping[Change, str] = {
 }
 """How each change is called."""
 
-_ANSWERS: Mapping[Answer, str] = {"yes": "Yes", "partially": "Partially", "no": "No", "not shown": "Not shown"}
+ANSWERS: Mapping[Answer, str] = {"yes": "Yes", "partially": "Partially", "no": "No", "not shown": "Not shown"}
 _PHASES: Mapping[Phase, str] = {"conformance": "Conformance", "faults": "Faults", "recovery": "Recovery"}
 _SEVERITIES = ("🔴 **Blocker**", "🟠 **Issue**", "🟡 **Minor**")
 _LINES = 4
@@ -77,7 +77,7 @@ def _goal(comparison: Comparison) -> Iterator[str]:
     if not comparison.answer:
         return
     yield "### Does it achieve its stated goal?"
-    yield f"**{_ANSWERS[comparison.answer]}.** {prose(clip(comparison.goal, _SENTENCE))}"
+    yield f"**{ANSWERS[comparison.answer]}.** {prose(clip(comparison.goal, _SENTENCE))}"
     proofs = [f"- {_before_and_after(finding)}" for finding in comparison.proofs]
     if proofs:
         yield "\n".join(_few(proofs, "more of them below"))
@@ -191,7 +191,7 @@ def _foot(comparison: Comparison) -> str:
         code(clip(str(PurePosixPath(side.folder, "result.json")), _ITEM))
         for side in (comparison.base, comparison.candidate)
     )
-    return f"tailproof {prose(comparison.tailproof)}: {found}"
+    return f"tailproof {prose(comparison.tailproof)}: {found}; `compare.html` shows the trials of the candidate"
 
 
 # -- the folds ----------------------------------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def _changed(comparison: Comparison) -> str:
         "target": (base.target, candidate.target),
         "client": (base.client, candidate.client),
         **{
-            f"{name} version": (base.versions.get(name, "none"), candidate.versions.get(name, "none"))
+            VERSIONS.get(name, name): (base.versions.get(name, "none"), candidate.versions.get(name, "none"))
             for name in dict.fromkeys((*base.versions, *candidate.versions))
         },
     }

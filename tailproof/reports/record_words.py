@@ -163,7 +163,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Status: _status,
     Vocabulary: lambda one: f"{one.source}: {', '.join(one.waited_for or one.words)}",
     Knock: _knock,
-    Canary: lambda one: _joined(one.name, one.stage, one.place, one.detail),
+    Canary: lambda one: _joined(one.name, one.stage, one.place, one.detail, one.around),
     ModelCall: _model_call,
     Effect: lambda one: f"{one.token} {one.stage}",
     Frame: _frame,

@@ -221,6 +221,16 @@ class NecessityResult(Facts, frozen=True, kw_only=True):
     why: str = ""
 
 
+class UnreachableResult(Facts, frozen=True, kw_only=True):
+    """A kind of fault that an exploration tried `times` times at a point without a proof: nothing can be said of what it does there. `why`
+    is the reason of the last time."""
+
+    fault: str
+    at: str
+    times: int
+    why: str
+
+
 class ExpiredResult(Facts, frozen=True, kw_only=True):
     """An entry of the baseline (`file:line`) whose last day (`expires`, ISO 8601) is over."""
 
@@ -329,7 +339,9 @@ class Result(Facts, frozen=True, kw_only=True):
     shard: ShardResult | None = None
     times: TimesResult | None = None
     necessity: tuple[NecessityResult, ...] = ()
-    """Filled by `tailproof repro RESULT --necessity`."""
+    """Filled by `tailproof repro RESULT --necessity`, and by `tailproof explore`."""
+    unreachable: tuple[UnreachableResult, ...] = ()
+    """Filled by `tailproof explore`. Trials that tried this and showed nothing are no trials of the result."""
     gate: GateResult
 
     def judged(self) -> Iterator[tuple[TrialResult, VerdictResult]]:

@@ -15,7 +15,7 @@ _MOST = 40
 
 def render(comparison: Comparison, *, files: Mapping[str, str], width: int = 80) -> str:
     """All fits `width` but the paths of what was written."""
-    lines = [f"{comparison.verdict}  {comparison.says}", _asked(comparison)]
+    lines = [f"{comparison.verdict}  {comparison.says}", comparison.sides]
     if comparison.answer:
         lines += ["", f"goal: {comparison.answer}: {comparison.goal}"]
     for finding in comparison.findings[:_MOST]:
@@ -27,11 +27,6 @@ def render(comparison: Comparison, *, files: Mapping[str, str], width: int = 80)
         lines += [f"  {one.what}: {clip(one.why, _SAYS)}" for one in comparison.unverified[:_MOST]]
     shown = [part for line in lines for part in _wrapped(line, width)]
     return "\n".join([*shown, "", *(f"  {name:<8}{visible(path)}" for name, path in files.items())])
-
-
-def _asked(comparison: Comparison) -> str:
-    base, candidate = comparison.base, comparison.candidate
-    return f"before {base.target} with {base.client} · after {candidate.target} with {candidate.client}"
 
 
 def _finding(finding: Finding) -> Iterator[str]:

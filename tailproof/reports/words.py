@@ -23,6 +23,15 @@ from tailproof.reports.result import (
     VerdictResult,
 )
 
+VERSIONS: Mapping[str, str] = {
+    "client": "client release",
+    "server": "server release",
+    "earlier": "release before",
+    "lock": "lock file of the server",
+    "python": "Python of the server",
+}
+"""Versions of an environment -> how they are called, where the bare name does not say whose it is."""
+
 
 def some(items: Sequence[str], limit: int, *, width: int = 80) -> list[str]:
     """The first `limit` items, and how many there are besides."""

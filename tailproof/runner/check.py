@@ -11,22 +11,18 @@ import msgspec
 
 from tailproof import resources
 from tailproof.acts.catalogue import planned
-from tailproof.faults.meaning import lacks
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.history.directory import called
-from tailproof.history.plan import DAMAGE
 from tailproof.incoming import BadInput
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
-from tailproof.protocol.rarer import abilities_of
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import FailOn, NotRunResult, PairResult, ShardResult
 from tailproof.runner.pairs import Matrix, Pair, model_url_of
+from tailproof.runner.playable import cannot
 from tailproof.runner.shard import Shard, cost
 from tailproof.scenario.load import load_scenarios, of_tier, scenario_files
 from tailproof.scenario.schema import ActPlan, FaultPlan, Scenario, Tier
-from tailproof.targets.resolve import resolve
-from tailproof.targets.target import Target
 from tailproof.trial.order import Order
 
 
@@ -227,7 +223,7 @@ def _part(shard: Shard, cells: list[Cell]) -> tuple[list[Cell], ShardResult]:
 
 
 def _cells(scenario: Scenario, pair: Pair, options: CheckOptions) -> list[Cell]:
-    reason = _cannot(scenario, pair, options)
+    reason = cannot(scenario, pair, model_url=options.model_url)
     orders = [
         Order(
             scenario=scenario.model_dump(mode="json", by_alias=True),
@@ -247,59 +243,3 @@ def _cells(scenario: Scenario, pair: Pair, options: CheckOptions) -> list[Cell]:
         for guarantee in CATALOGUE
         if any(fnmatchcase(guarantee, glob) for glob in scenario.guarantees)
     ]
-
-
-def _cannot(scenario: Scenario, pair: Pair, options: CheckOptions) -> str:
-    """Why this pair cannot play this scenario; empty when it can."""
-    url = model_url_of(pair.target, options.model_url)
-    target = resolve(pair.target, model_url=url or None)
-    return _target_cannot(scenario, target, pair.release) or _client_cannot(scenario, pair.client)
-
-
-def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
-    if "model" not in target.capabilities:
-        return f"{target.spec} cannot reach the scripted model: give it with --model-url"
-    if scenario.server.memory and "oom" not in target.capabilities:
-        return f"{target.spec} has no memory limit: use docker:IMAGE"
-    if scenario.server.begins_as == "earlier" and "earlier-release" not in target.capabilities:
-        return f"{target.spec} names no release before it to upgrade from: use pypi:VERSION"
-    adapter = target.adapter
-    promises = adapter.promises(version)
-    if scenario.server.dormant and not ("deferred-init" in target.capabilities and promises.facts.get("deferred_init")):
-        return f"{target.spec} has no deferred initialisation"
-    if scenario.seeded and not {"disk", "restart"} <= target.capabilities:
-        return f"{target.spec} gives nobody its disk to seed a history on: use pypi:VERSION, src:DIR or docker:IMAGE"
-    if scenario.seeded and not promises.facts.get("seeded_histories"):
-        return f"nobody can give a server of the protocol {adapter.name} a long history"
-    if scenario.server.hooks and adapter.webhooks is None:
-        return f"the protocol {adapter.name} has no webhooks"
-    if scenario.server.hooks and "restart" not in target.capabilities:
-        return f"{target.spec} cannot be told of a receiver of webhooks: use pypi:VERSION, src:DIR or docker:IMAGE"
-    if scenario.confirmation != "never" and not promises.facts.get("confirmations"):
-        return f"the protocol {adapter.name} knows no confirmations"
-    abilities = target.capabilities | abilities_of(promises.facts)
-    if any(plan.kind == DAMAGE for plan in scenario.faults) and not promises.facts.get("stored_files"):
-        return f"an event of the protocol {adapter.name} has no file of its own that could be damaged"
-    for plan in scenario.landings:
-        reason = planned(plan).available(abilities)
-        if reason:
-            return reason
-        if reason := lacks(plan.options, adapter, adapter.name):
-            return reason
-    return ""
-
-
-def _client_cannot(scenario: Scenario, client: str) -> str:
-    """A script plays by itself, from the first message to the end; all other clients are driven."""
-    by_client = scenario.server.dormant and scenario.server.initialised_by == "client"
-    if client.partition(":")[0] != "script":
-        return f"{client} does not initialise a server: use script:FILE" if by_client else ""
-    if scenario.server.dormant and not by_client:
-        return f"{client} initialises a dormant server by itself, and here the harness does"
-    if scenario.seeded:
-        return f"{client} begins its own conversation, and this one has a history"
-    if scenario.confirmation != "never":
-        return f"{client} creates its own conversation, and in this one the agent must wait for a confirmation"
-    if len(scenario.messages) != 1:
-        return f"{client} sends one message, and this scenario has {len(scenario.messages)}"
-    return ""

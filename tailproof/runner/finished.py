@@ -10,15 +10,18 @@ from pathlib import Path, PurePosixPath
 
 from msgspec.structs import replace
 
+from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.history.directory import is_history
 from tailproof.incoming import BadInput
 from tailproof.incoming.files import from_here, is_directory, lies_below
 from tailproof.outgoing.visible import clip
 from tailproof.reports import json
+from tailproof.reports.baseline import Baseline
 from tailproof.reports.merge import Part, Standard, merged
-from tailproof.reports.result import Result, TrialResult
+from tailproof.reports.result import FailOn, Result, TrialResult
 from tailproof.reports.words import repro_command
 from tailproof.runner import out_dir
+from tailproof.runner.check import shipped_files
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.outputs import check_directory
 from tailproof.runner.supervisor_process import TAKE_DOWN_S
@@ -40,6 +43,18 @@ def result_file(path: Path) -> Path:
 def read_parts(paths: Sequence[Path]) -> list[Part]:
     """Raises BadResult."""
     return [Part(name=str(path), result=json.read(result_file(path))) for path in paths]
+
+
+def asked_for(
+    paths: Sequence[Path], *, baseline: Path | None, fail_on: FailOn | None, allow_inconclusive: int | None
+) -> Standard:
+    """The standard that a person asked for. A baseline names guarantees that there are, and scenarios that there are or that were
+    played. Raises BadResult, BadFile."""
+    known = None
+    if baseline is not None:
+        played = {trial.scenario for part in read_parts(paths) for trial in part.result.trials}
+        known = Baseline.load(baseline, guarantees=CATALOGUE.keys(), scenarios={*shipped_files(), *played})
+    return Standard(fail_on=fail_on, allow_inconclusive=allow_inconclusive, baseline=known)
 
 
 def decided(paths: Sequence[Path], standard: Standard) -> Result:

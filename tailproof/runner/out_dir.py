@@ -24,6 +24,7 @@ PAGE = "report.html"
 LOG = "supervisor.log"
 COMPARE_REPORT = "compare.md"
 COMPARE_DATA = "compare.json"
+COMPARE_PAGE = "compare.html"
 WRITTEN = (RESULT, REPORT, PAGE)
 """What a check writes at its end."""
 
@@ -53,7 +54,7 @@ def check(out: Path) -> None:
 
 def check_comparison(out: Path) -> None:
     """As `check`, of what a comparison writes beside the checks of its sides."""
-    for name, pattern in ((COMPARE_REPORT, _COMPARE_REPORT), (COMPARE_DATA, _RESULT)):
+    for name, pattern in ((COMPARE_REPORT, _COMPARE_REPORT), (COMPARE_DATA, _RESULT), (COMPARE_PAGE, _PAGE)):
         place = out / name
         if _there(place) and not begins(place, pattern):
             raise OutForeign(_refusal(place))

@@ -18,9 +18,10 @@ from tailproof.outgoing.masking import without_user_info
 from tailproof.outgoing.visible import clip
 from tailproof.reports import json, markdown_compare
 from tailproof.reports.baseline import Baseline
-from tailproof.reports.compare import compare
+from tailproof.reports.compare import chosen, compare
 from tailproof.reports.comparison import Comparison
 from tailproof.reports.merge import Part, Standard, merged
+from tailproof.reports.page import render
 from tailproof.reports.progress import Lines
 from tailproof.reports.result import FailOn, Result
 from tailproof.runner import out_dir
@@ -72,8 +73,8 @@ class _Side:
 
 
 def compared(asked: Asked, say: Callable[[str], object]) -> Comparison:
-    """Read or check both sides, and write `compare.md` and `compare.json` below `asked.out`. Both sides are planned, and what they need
-    is built, before the first trial.
+    """Read or check both sides, and write `compare.md`, `compare.html` and `compare.json` below `asked.out`. Both sides are planned,
+    and what they need is built, before the first trial.
 
     Raises:
         BadSide, BadResult, OutRefused, and what `Check.plan` raises: before anything is started.
@@ -94,6 +95,7 @@ def compared(asked: Asked, say: Callable[[str], object]) -> Comparison:
     # A scenario may have been asked for by its file.
     planned = {cell.scenario.name for side in sides if side.check is not None for cell in side.check.cells}
     before, after = (side.found or _checked(side.check, asked.workers, say) for side in sides)
+    globs = sorted(planned) or asked.scenarios or ("*",)
     comparison = compare(
         before,
         after,
@@ -101,10 +103,12 @@ def compared(asked: Asked, say: Callable[[str], object]) -> Comparison:
         folders=tuple(str(side.folder if side.found else side.folder.name) for side in sides),  # type: ignore[arg-type]
         goal=asked.goal,
         checks=asked.checks,
-        scenarios=sorted(planned) or asked.scenarios or ("*",),
+        scenarios=globs,
     )
     asked.out.mkdir(parents=True, exist_ok=True)
     markdown_compare.write(comparison, asked.out / out_dir.COMPARE_REPORT)
+    page = asked.out / out_dir.COMPARE_PAGE
+    render.write(chosen(after, globs), [page], root=sides[1].folder, comparison=comparison)
     json.write_comparison(comparison, asked.out / out_dir.COMPARE_DATA)
     return comparison
 

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from tailproof.history.plan import DOWNGRADE
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.model.script import REPLIES, Turn
 from tailproof.outgoing.visible import clip
@@ -245,6 +246,11 @@ class Scenario(_Strict):
     def landings(self) -> list[ActPlan | FaultPlan]:
         """What lands in it. Where acts and faults have one point, the acts come first, each kind in the order of the file."""
         return [*self.acts, *self.faults]
+
+    @property
+    def needs_earlier(self) -> bool:
+        """A life of its server is of the release before that under test."""
+        return self.server.begins_as == "earlier" or any(plan.fault == DOWNGRADE for plan in self.faults)
 
     @model_validator(mode="after")
     def _points_exist(self) -> Scenario:

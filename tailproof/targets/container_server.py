@@ -87,6 +87,10 @@ class ContainerServer:
             self._create()
         self._run(budget, place)
 
+    def downgrade(self, budget: Budget) -> None:
+        """Raises TargetError."""
+        raise TargetError("an image names no release before it: use pypi:VERSION")
+
     def reach(self, url: str) -> None:
         """It is on the host's network."""
 

@@ -100,6 +100,10 @@ class PodServer:
             self._replace(budget)
         self._run(budget, place)
 
+    def downgrade(self, budget: Budget) -> None:
+        """Raises TargetError."""
+        raise TargetError("an image names no release before it: use pypi:VERSION")
+
     def reach(self, url: str) -> None:
         """By the relay in the pod."""
         self._of_relay.expose(int(url.rpartition(":")[2].partition("/")[0]))

@@ -65,6 +65,4 @@ class ProcessTarget:
         if plan.begins_as_earlier and self._earlier is None:
             raise TargetError(f"{self.spec} has no release before it that was prepared")
         own = Release(interpreter=self._installation.interpreter, version=self.version, program=self._program)
-        return ProcessServer(
-            plan, adapter=self.adapter, own=own, first=self._earlier if plan.begins_as_earlier else None
-        )
+        return ProcessServer(plan, adapter=self.adapter, own=own, earlier=self._earlier)

@@ -45,11 +45,11 @@ class Release:
 class ProcessServer:
     """See `targets.target.Server`. Its environment is built from scratch, so that no secret of the harness reaches a tool."""
 
-    def __init__(self, plan: Plan, *, adapter: Adapter, own: Release, first: Release | None = None) -> None:
-        """`first` is the release of the first life, when that is another one."""
+    def __init__(self, plan: Plan, *, adapter: Adapter, own: Release, earlier: Release | None = None) -> None:
+        """`earlier` is the release before it, if any life shall be of that."""
         self._plan = plan
         self._adapter = adapter
-        self._own, self._first = own, first or own
+        self._own, self._earlier = own, earlier
         self._clock = OwnClock(plan.directory / "clock", wanted=plan.own_clock)
         self._port = Port()
         self._scratch: Path | None = None
@@ -75,16 +75,19 @@ class ProcessServer:
     def start(self, budget: Budget) -> None:
         """Start the first life. Raises TargetError when the interpreter does not run."""
         self._plan.directory.mkdir(parents=True, exist_ok=True)
-        self._launch("first")
+        self._launch("first", self._earlier if self._plan.begins_as_earlier else None)
 
     def restart(self, budget: Budget, *, place: Place) -> None:
         """A new process on the same disk, port and host name; what outlived the last one is left alone."""
         if place != "in-place":
             raise TargetError("a plain process cannot restart as a new container: use docker:IMAGE")
-        if self.alive():
-            raise TargetError("the server is still alive and cannot be started again")
-        self._join()
-        self._launch("new-process")
+        self._start_again()
+
+    def downgrade(self, budget: Budget) -> None:
+        """Raises TargetError when no release before it was prepared, or the server is alive."""
+        if self._earlier is None:
+            raise TargetError("no release before this one was prepared")
+        self._start_again(self._earlier)
 
     def reach(self, url: str) -> None:
         """It is on this machine."""
@@ -246,16 +249,23 @@ class ProcessServer:
         if existed:
             self._record("removed")
 
-    def _launch(self, place: str) -> None:
+    def _start_again(self, release: Release | None = None) -> None:
+        if self.alive():
+            raise TargetError("the server is still alive and cannot be started again")
+        self._join()
+        self._launch("new-process", release)
+
+    def _launch(self, place: str, release: Release | None = None) -> None:
+        """A life of this release, of its own if none is named."""
         self.epoch += 1
-        release = self._own if self.epoch else self._first
+        release = release or self._own
         self._disk.begin()
         for needed in (self._places.workspace, self._places.conversations, self.journal):
             Path(needed).mkdir(parents=True, exist_ok=True)
         self._by_us = self._stopping = self._paused = False
         self._seen_dead.clear()
         self._process = self._begun(release, self._port.number, self._log)
-        of_another = f"release {release.version}" if self._first != self._own else ""
+        of_another = f"release {release.version}" if self._earlier else ""
         self._record("started", place=place, detail=of_another)
         self._watcher = threading.Thread(target=self._watch, args=(self._process,), name="server-watcher", daemon=True)
         self._watcher.start()

@@ -79,8 +79,7 @@ class Plan:
     own_clock: bool = False
     """The server's clock can be set. Needs the capability `own-clock`."""
     begins_as_earlier: bool = False
-    """The first life is of the release before the target's, and all later ones are of the target's. Needs the capability
-    `earlier-release`."""
+    """The first life is of the release before the target's. Needs the capability `earlier-release`."""
     own_disk: bool = False
     """The server's data lies on a small filesystem of its own. Needs the capability `own-disk`."""
     engine: EngineLog
@@ -163,6 +162,9 @@ class Server(Protocol):
 
     def restart(self, budget: Budget, *, place: Place) -> None:
         """Start a dead or stopped server again on the same disk: a new epoch."""
+
+    def downgrade(self, budget: Budget) -> None:
+        """As `restart` in place, but this life is of the release before the target's. Raises TargetError for a server that has none."""
 
     def set_clock(self, offset_s: float) -> None:
         """Let its clock be so much ahead of that of the machine, or behind it. Raises TargetError for a server without a clock of its

@@ -89,6 +89,10 @@ class UrlServer:
     def resume(self) -> None:
         """It was never paused."""
 
+    def downgrade(self, budget: Budget) -> None:
+        """Raises TargetError."""
+        self._refuse("replaced by another release")
+
     def restart(self, budget: Budget, *, place: Place) -> None:
         """Raises TargetError."""
         self._refuse("restarted")

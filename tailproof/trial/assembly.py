@@ -87,8 +87,7 @@ class Assembly:
         self._lookout = Lookout(recorder)
         target = resolve(order.target, model_url=order.model_url or None)
         self.adapter = target.adapter
-        upgraded = scenario.server.begins_as == "earlier"
-        target.prepare(Budget(_PREPARE_S, cancel=budget.cancel), earlier=upgraded)
+        target.prepare(Budget(_PREPARE_S, cancel=budget.cancel), earlier=scenario.needs_earlier)
         self.capabilities = target.capabilities
         promises = self.adapter.promises(target.version)
         header = recorder.header
@@ -110,7 +109,7 @@ class Assembly:
             },
             memory_bytes=parse_bytes(scenario.server.memory) if scenario.server.memory else 0,
             own_clock=any(plan.fault == CLOCK for plan in scenario.faults),
-            begins_as_earlier=upgraded,
+            begins_as_earlier=scenario.server.begins_as == "earlier",
             own_disk=any(plan.fault in ON_OWN_DISK for plan in scenario.faults),
         )
         journal, journal_for_tools = pooled.journal(header.trial)

@@ -15,6 +15,7 @@ from pathlib import Path
 from tailproof.history.access_records import Canary
 from tailproof.history.recorder import Recorder
 from tailproof.incoming.limits import BODY_BYTES, SAID_CHARS
+from tailproof.outgoing.masking import mark
 from tailproof.protocol.access import Access, SpoiledWord
 from tailproof.scenario.schema import Scenario
 from tailproof.waiting import Budget
@@ -68,7 +69,9 @@ class Lookout:
         with self._lock:
             self._searched[place] += len(raw)
         for name in sorted(self._recorder.names_in(bytes(raw))):
-            self._log.write(Canary(stage="seen", name=name, place=place, detail=self._recorder.masker.text(detail)))
+            masker = self._recorder.masker
+            around = _around(masker.raw(bytes(raw)), name)
+            self._log.write(Canary(stage="seen", name=name, place=place, detail=masker.text(detail), around=around))
 
     def look_at_answers(self, access: Access | None, conversation: str, budget: Budget) -> None:
         """What shows or hands out the conversation."""
@@ -105,9 +108,17 @@ class Lookout:
     def look_at_log(self, log: str) -> None:
         """Look through what the server printed."""
         for line in log.splitlines():
-            self.look(line.encode("utf-8", "replace"), "log", line[:SAID_CHARS])
+            self.look(line.encode("utf-8", "replace"), "log", "")
 
     def end(self) -> None:
         """Say how much was searched where."""
         for place, amount in sorted(self._searched.items()):
             self._log.write(Canary(stage="searched", place=place, amount=amount))
+
+
+def _around(masked: bytes, name: str) -> str:
+    """What stands around the mark of a secret, so that a reader sees what it is there for."""
+    before, found, after = masked.partition(mark(name))
+    if not found:
+        return ""
+    return b"".join((before[-SAID_CHARS:], found, after[:SAID_CHARS])).decode("utf-8", "replace")

@@ -152,3 +152,16 @@ ROWS = [
 def test_who_is_let_in_and_what_gets_out(row: Row) -> None:
     verdict = judge(row.make().build(), [row.guarantee])[row.guarantee]
     assert (verdict.outcome, verdict.signature) == (row.outcome, row.signature), verdict.says
+
+
+def test_every_secret_that_got_out_is_named_with_what_stands_around_it() -> None:
+    twice = [
+        Canary("seen", "secret TOKEN", "answer", "POST /work 422", '{"input": "<secret:secret TOKEN>"}') for _ in "12"
+    ]
+    verdict = judge(given(*twice, seen("log", "session key")).build(), ["access.secret"])["access.secret"]
+    assert verdict.says == "the secret TOKEN stands in an answer: POST /work 422; the session key stands in the log"
+    assert verdict.seen == (
+        'secret TOKEN in answer: POST /work 422: {"input": "<secret:secret TOKEN>"}',
+        "session key in log: where it was",
+    )
+    assert len(verdict.evidence) == 3

@@ -8,7 +8,7 @@ import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import Fault, Life
+from tailproof.history.records import BreakOff, Fault, Life, Phase
 from tailproof.history.server_records import Event, Reading, Request
 
 SHOWN_AGAIN = ("disk:0", "page:9", "page:0", "page:1", "page:2", "disk:1")
@@ -29,6 +29,20 @@ def damaged(*destroyed: str, to: str = "observation") -> Built:
 def refused(code: int, to: str = "observation") -> Built:
     """Listing fails when it is asked for again."""
     return damaged(to=to).alter(Request, {"verb": "load"}, code=code)
+
+
+def without_room(*, ends: float = 4.7, started: float = 4.6, after: bool = True) -> Built:
+    """The server is killed while tool 2 runs, and started while its disk is full: that life ends by itself. Once there is room it is
+    started again, at 5, unless nobody does."""
+    built = crashed().alter(Fault, {"name": "process.kill"}, name="disk.full-at-start")
+    built.header.plan["faults"] = [{"id": "f", "fault": "disk.full-at-start", "at": "tool-running:2"}]
+    built.move(Fault, {"stage": "proven"}, 4.8)
+    for _, record in built.placed:
+        if getattr(record, "epoch", 0) == 1:
+            record.epoch = 2  # type: ignore[attr-defined]
+    if not after:
+        built.until(4.9).put(20.0, BreakOff("server", "ready", "not ready again"), Phase(name="ended"))
+    return built.put(started, Life(stage="started", epoch=1)).put(ends, Life(stage="died", epoch=1, exit_code=1))
 
 
 def shifted(back_s: float, *, at: str, built: Callable[[], Built] = calm) -> Built:
@@ -55,6 +69,27 @@ def stepped(hours: float) -> Callable[[], Built]:
 
 
 ROWS = [
+    Row("server.returns", "ends-without-room", HOLDS, without_room),
+    Row(
+        "server.returns",
+        "ends-when-there-is-room",
+        VIOLATED,
+        lambda: without_room(started=4.85, ends=4.95),
+        "dies-again",
+    ),
+    Row("server.returns", "never-healed", VIOLATED, lambda: without_room(after=False), "dies-again"),
+    Row("status.crash", "ends-without-room", HOLDS, without_room),
+    Row("status.crash", "ends-without-room-and-no-start-after-it", INCONCLUSIVE, lambda: without_room(after=False)),
+    Row("loop.explained", "ends-without-room", HOLDS, without_room),
+    Row(
+        "loop.explained",
+        "ends-without-room-and-nothing-tells",
+        VIOLATED,
+        lambda: (
+            without_room().forget("page:0", "e2").forget("page:1", "e2").forget("page:2", "e2").forget("disk:1", "e2")
+        ),
+        "unexplained",
+    ),
     Row("events.spared", "observation-torn", HOLDS, lambda: damaged("o1")),
     Row("events.spared", "message-torn", HOLDS, lambda: damaged("m1", to="message")),
     Row("events.spared", "nothing-damaged", NOT_APPLICABLE, calm),

@@ -42,6 +42,11 @@ def second_run(returned: float) -> Built:
     return built.put(returned, Run(stage="returned", number=1, conversation="c1", status="finished", neutral="done"))
 
 
+def paused_at_rest() -> Built:
+    """The run ended just before somebody asked for a pause, and no status was seen since."""
+    return calm().until(3.2).ask(3.25, "pause").put(6.0, Phase(name="ended"))
+
+
 def ignored_pause() -> Built:
     """A pause that is shown at 2.3, and a run that asks the model at 3.5 and finishes at 5."""
     built = calm().alter(Status, {"raw": "finished"}, raw="running", neutral="active")
@@ -286,6 +291,15 @@ ROWS = [
         ),
         "model-called-after-end",
     ),
+    Row("loop.quiet", "paused-after-its-end", HOLDS, paused_at_rest),
+    Row(
+        "loop.quiet",
+        "set-going-by-a-pause-after-its-end",
+        VIOLATED,
+        lambda: paused_at_rest().put(5.0, ModelCall(stage="asked", turn=4)),
+        "model-called-after-end",
+    ),
+    Row("loop.quiet", "runs-again-after-a-pause", INCONCLUSIVE, lambda: paused_at_rest().show(3.6, "running")),
     Row("loop.quiet", "goes-on-to-its-end-after-a-pause", VIOLATED, ignored_pause, "model-called-after-end"),
     Row(
         "loop.quiet",

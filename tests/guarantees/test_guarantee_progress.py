@@ -6,7 +6,7 @@ import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import Effect, ModelCall, Phase, Rendezvous, Run
+from tailproof.history.records import Effect, Life, ModelCall, Phase, Rendezvous, Run
 from tailproof.history.server_records import Event, Request, Status, Stream
 
 SLOW = [{"tools": [{}]}, {"tools": [{}], "delay_s": 8}, {"finish": "All done."}]
@@ -45,6 +45,12 @@ def said_so(ends: str, last: float = 2.85) -> Built:
             )
     built.put(last, ModelCall(stage="asked", turn=3, request=3, conversation="c1", said=["go"]))
     return built.put(last, ModelCall(stage="answered", turn=3, request=3, conversation="c1"))
+
+
+def died_at(moment: float) -> Built:
+    """It says that it is done, the run ends with an error, and the server dies at some moment."""
+    built = said_so("error").put(moment, Life(stage="died", epoch=0))
+    return built.put(moment + 0.01, Life(stage="started", epoch=1))
 
 
 def one_id_twice(*, by_the_model: bool = False) -> Built:
@@ -134,6 +140,8 @@ ROWS = [
         lambda: said_so("finished").move(ModelCall, {"stage": "answered", "turn": 3}, 3.1),
     ),
     Row("loop.finishes", "an-error-although-done", VIOLATED, lambda: said_so("error"), "done-and-failed"),
+    Row("loop.finishes", "the-server-died-behind-the-last-word", NOT_APPLICABLE, lambda: died_at(2.86)),
+    Row("loop.finishes", "an-error-and-then-a-crash", VIOLATED, lambda: died_at(3.6), "done-and-failed"),
     Row("loop.finishes", "stuck-although-done", VIOLATED, lambda: _stuck_although_done(), "done-and-stuck"),
     Row("loop.finishes", "paused", NOT_APPLICABLE, lambda: said_so("paused")),
     Row("loop.finishes", "the-model-did-not-say-so", NOT_APPLICABLE, calm),

@@ -264,7 +264,7 @@ def trial_of(key: str, *, events: int = 60, records_each: int = 3, losing: range
                 "says": f"the client lacks {len(lost)} of the last 10 events of the log",
                 "expected": ["the client holds the last 10 events"],
                 "seen": [f"it lacks {len(lost)}: the wire dropped their frames", HOSTILE],
-                "addresses": lost,
+                "addresses": lost, "known": "",
             }
         ] if lost else [],
         **more,

@@ -57,6 +57,17 @@ def test_what_applies_to_no_trial_is_counted_and_found_when_asked_for(visit: Vis
     expect(cell(page, "calm", "server.sane")).to_have_text("· not applicable")
 
 
+def test_a_narrow_screen_lists_what_has_something_to_tell(visit: Visiting) -> None:
+    calm = {"events.tail": ("holds", "", ""), "server.sane": ("holds", "", "")}
+    index = index_of([entry("calm", calm), entry("oom", {**calm, "server.sane": ("violated", "s", "")})])
+    page = visit(index, [], width=390).open()
+    expect(page.locator(".tpx-found")).to_contain_text("that hold wherever judged: see the filter “holds”")
+    expect(cell(page, "oom", "server.sane")).to_have_count(1)
+    expect(cell(page, "calm", "events.tail")).to_have_count(0)
+    page.locator(".tpx-words").get_by_role("button", name="holds").click()
+    expect(cell(page, "calm", "events.tail")).to_have_count(1)
+
+
 def test_a_deep_run_has_only_the_rows_in_sight_in_the_document(visit: Visiting) -> None:
     page = visit(wide_index(), []).open()
     grid = page.locator(GRID)

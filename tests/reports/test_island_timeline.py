@@ -81,6 +81,19 @@ def test_zoom_by_buttons_keys_and_wheel(visit: Visiting) -> None:
     expect(sight).to_have_count(1)
 
 
+def test_a_trial_is_shown_from_where_it_is_driven_when_its_start_took_long(visit: Visiting) -> None:
+    phases = [{"name": "starting", "from": 0, "to": 900}, {"name": "driving", "from": 900, "to": 1800}]
+    late, index = trial_of("late", phases=phases), index_of([entry("late")])
+    sight = visit(index, [late]).open("#t=late").locator(".tpx-sight")
+    expect(sight).to_have_count(1)
+    early = next(
+        address for address, t in zip(late["records"]["address"], late["records"]["t"], strict=True) if t < 500
+    )
+    page = visit(index, [late]).open(f"#t=late&r={early}")
+    page.locator(f"{TIMELINE}[data-drawn]").wait_for()
+    expect(page.locator(".tpx-sight")).to_have_count(0)
+
+
 def test_zoom_is_animated_unless_motion_is_reduced(visit: Visiting) -> None:
     steps = """async () => {
       const seen = new Set(), end = performance.now() + 400;

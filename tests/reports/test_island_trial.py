@@ -85,6 +85,28 @@ def test_the_evidence_of_a_violation_is_one_press_away(visit: Visiting) -> None:
     assert seen.hash() == "#t=stream-lag&r=wire:87"
 
 
+def test_a_known_violation_is_none_that_closes_the_gate(visit: Visiting) -> None:
+    known = trial_of("stream-lag", events=40, losing=range(30, 34))
+    known["violations"][0]["known"] = "the tail is cut (BUGS.md, TP-1)"
+    index = index_of([entry("stream-lag", {"events.tail": ("known", "lost-tail", "wire:87")})])
+    page = visit(index, [known]).open("#t=stream-lag")
+    box = page.locator(".tpx-violations li")
+    expect(box).to_contain_text("◐ events.tail")
+    expect(box).to_contain_text("Known: the tail is cut (BUGS.md, TP-1)")
+    expect(box.locator(".tpx-violated")).to_have_count(0)
+
+
+def test_a_violation_that_no_event_proves_is_explained_by_the_verdicts(visit: Visiting) -> None:
+    _, page = opened(visit)
+    expect(page.get_by_role("tab", name="Ledger")).to_have_attribute("aria-selected", "true")
+    unproven = trial_of("stream-lag", events=40, losing=range(30, 34))
+    unproven["records"]["event"] = [-1] * len(unproven["records"]["event"])
+    index = index_of([entry("stream-lag", {"server.sane": ("not-applicable", "", "")})])
+    page = visit(index, [unproven]).open("#t=stream-lag")
+    expect(page.get_by_role("tab", name="Verdicts")).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".tpx-idle")).to_have_text("· not applicable server.sane")
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_command_is_copied_and_that_is_said(visit: Visiting, allowed: bool) -> None:
     seen, page = opened(visit, "#t=stream-lag&r=wire:83", static='<p><textarea aria-label="paste here"></textarea></p>')

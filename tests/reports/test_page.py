@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from kept_check import kept_check
+from seen_pages import HOSTILE, Seen, index_of, page_of
 from small_check import check, several, trial, verdict
 
 from tailproof.guarantees.verdict import Level, Outcome
@@ -33,60 +33,9 @@ from tailproof.reports.result import (
     NotRunResult,
     Result,
     TrialResult,
+    UnreachableResult,
 )
 from tailproof.reports.words import STANDINGS
-
-ISLAND = Island(script="document.title", style=".tpx-x{color:var(--tp-fg)}")
-VOID = {"meta", "br", "img", "link", "input", "hr"}
-HOSTILE = "</script></style><!-- \u2028\u202e\x1b[31m\x00\"'<img src=x onerror=alert(1)>"
-
-
-class Seen(HTMLParser):
-    """What a reader of HTML makes of the page. Fails on elements that are not closed in their order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.said: list[tuple[str, str]] = []
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_comment(self, data: str) -> None:
-        raise AssertionError(f"a comment: {data}")
-
-    def handle_data(self, data: str) -> None:
-        self.said.append((self.open[-1] if self.open else "", data))
-
-    def all(self, *tags: str) -> list[dict[str, str | None]]:
-        return [attrs for tag, attrs in self.tags if tag in tags]
-
-    def text(self) -> str:
-        said = "".join(data for tag, data in self.said if tag not in ("script", "style"))
-        return re.sub(r"\s+", " ", said)
-
-    def inside(self, tag: str) -> list[str]:
-        return [data for name, data in self.said if name == tag and data.strip()]
-
-
-def page_of(result: Result, **asked: Any) -> str:
-    return render(result, **{"root": None, "island": ISLAND, **asked})
-
-
-def index_of(page: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="tp-index">(.*?)</script>', page)
-    assert found is not None
-    index: dict[str, Any] = json.loads(found[1])
-    return index
 
 
 def result_of(*trials: TrialResult, **more: Any) -> Result:
@@ -127,6 +76,46 @@ def test_the_bar_counts_what_the_gate_counted() -> None:
         f"trials {counts.trials}",
     ):
         assert said in text
+
+
+def test_what_is_broken_stands_at_the_top_in_a_line_each() -> None:
+    long = "nothing of it came back; " * 9
+    broken = [
+        verdict(Outcome.VIOLATED, guarantee=f"events.x{number}", says=says, signature="s")
+        for number, says in enumerate(["it is gone", long, *["it is late"] * 6])
+    ]
+    page = page_of(result_of(trial(*broken), trial(*broken)))
+    top = Seen(page[: page.index("<main")] + "</body></html>").text()
+    assert "8 promises broken in 1 of 1 scenario." in top
+    assert "✗it is gone events.x0 2 of 2 trials ✗nothing of it came back events.x1" in top
+    assert "and 2 more" in top
+    assert 'href="#card-violated-2"' in page
+    assert "Verdicts, one for each promise in each trial ✗16 violated" in top
+
+
+def test_an_open_gate_says_how_much_was_judged() -> None:
+    known = KnownResult(reason="it forgets", link="https://example.org/1", entry="b:1")
+    judged = (
+        verdict(),
+        verdict(Outcome.NOT_APPLICABLE, guarantee="loop.once"),
+        verdict(Outcome.VIOLATED, guarantee="events.middle", signature="s", known=known),
+    )
+    assert (
+        "Nothing that closes a gate was found: 2 of 3 guarantees were judged, in 1 trial of 1 scenario. "
+        "1 violation is known: the baseline lists it, with a reason." in Seen(page_of(result_of(trial(*judged)))).text()
+    )
+
+
+def test_the_same_doubt_of_several_trials_is_told_once() -> None:
+    unsure = trial(verdict(Outcome.INCONCLUSIVE, says="nobody subscribed"))
+    text = Seen(page_of(result_of(unsure, unsure, unsure))).text()
+    assert text.count("events.tail[calm] is inconclusive: nobody subscribed (3 times)") == 1
+    assert "They leave the gate unknown." in text
+
+
+def test_the_package_that_was_judged_stands_at_the_top() -> None:
+    environment = msgspec.structs.replace(check().environment, versions={"package": "an-agent-server", "server": "1.2"})
+    assert "tailproof report on an-agent-server 1.2" in Seen(page_of(result_of(environment=environment))).text()
 
 
 def test_a_card_tells_all_that_a_person_needs() -> None:
@@ -193,7 +182,8 @@ def test_everything_that_could_not_be_told_is_said() -> None:
 def test_the_environment_has_versions_and_digests() -> None:
     text = Seen(page_of(check())).text()
     for name, said in check().environment.versions.items():
-        assert name == "harness" or f"{name}{said}" in text.replace(" ", "")
+        called = "server release" if name == "server" else name
+        assert name == "harness" or f"{called}{said}" in text
 
 
 def test_a_proof_is_counters_before_and_after_and_who_keeps_them() -> None:
@@ -237,6 +227,16 @@ def test_the_map_shows_where_faults_landed() -> None:
     text = Seen(page_of(result_of(*trials))).text()
     assert "✓2" in text
     assert "✗0 of 1" in text
+
+
+def test_the_map_shows_what_an_exploration_could_not_prove_and_what_was_decided() -> None:
+    proven = FaultResult(
+        fault="f", name="wire.drop", at="created", says="", scope="", injected_at_s=1, healed_at_s=2, proven=True
+    )
+    in_vain = UnreachableResult(fault="wire.drop", at="created", times=2, why="it had no effect")
+    decided = [verdict(), verdict(Outcome.INCONCLUSIVE, guarantee="loop.once")]
+    one = coverage([trial(*decided, faults=(proven,))], [in_vain]).faults["wire.drop"]["created"]
+    assert (one.proven, one.tried, one.guarantees) == (1, 3, {"events.tail"})
 
 
 # -- how it is made -------------------------------------------------------------------------------------------------------

@@ -42,6 +42,10 @@ def test_a_result_against_a_target_plays_the_same_again(place: Path, mended: Che
     assert candidate["seed"] == 7
     assert [trial["scenario"] for trial in candidate["trials"]] == ["calm"]
     assert (place / "mended/compare.md").read_text().startswith("## ✅ QA report: PASS\n")
+    page = (place / "mended/compare.html").read_text()
+    assert "<title>Pass: reference against reference:counts-one-less</title>" in page
+    assert "tailproof repro broken/trials/calm" in page
+    assert '"history":"candidate/trials/calm"' in page
     data = json.loads((place / "mended/compare.json").read_bytes())
     assert (data["verdict"], data["answer"], data["base"]["folder"]) == ("PASS", "yes", "broken")
 
@@ -83,6 +87,7 @@ REFUSED = {
     "no scenario": (("reference,plain", "reference,plain", "--scenario", "clam"), "no scenario matches clam"),
     "no place": (("broken", "broken", "--out", "/dev/null/x"), "the directory of the comparison cannot be written"),
     "somebody else's report": (("broken", "broken", "--out", "mine"), "mine/compare.md was not made by tailproof"),
+    "somebody else's page": (("broken", "broken", "--out", "notes"), "notes/compare.html was not made by tailproof"),
     "a file that is no result": (("notes/notes.json", "broken"), "notes/notes.json is not a result"),
 }
 
@@ -93,6 +98,7 @@ def test_wrong_sides_are_said_in_a_sentence(place: Path, arguments: tuple[str, .
     (place / "mine/compare.md").write_text("# mine\n")
     (place / "notes").mkdir(exist_ok=True)
     (place / "notes/notes.json").write_text('{"a": 1}')
+    (place / "notes/compare.html").write_text("<h1>mine</h1>")
     done = compare(place, *arguments, *(() if "--out" in arguments else ("--out", "refused")))
     assert done.code == 64, done.stdout + done.stderr
     assert says in done.stderr

@@ -105,6 +105,11 @@ BASELINES = {
         64,
         "known.yaml:3: known[0].guarantee: there is no guarantee 'events.pagd' (did you mean 'events.paged'?)",
     ),
+    "an unknown scenario": (
+        ENTRY.format(more="").replace("calm", "clam"),
+        64,
+        "known.yaml:4: known[0].scenario: there is no scenario 'clam' (did you mean 'calm'?)",
+    ),
 }
 
 

@@ -107,6 +107,8 @@ export interface Violation {
   expected: string[];
   seen: string[];
   addresses: string[];
+  /** Why it is known; empty for one that is not. */
+  known: string;
 }
 
 export interface Trial {

@@ -25,7 +25,12 @@ export function Grid({ index, width }: { index: Index; width: number }) {
 
   const shown = useMemo(() => filtered(index, filter.value), [index, filter.value]);
   const cells = useMemo(() => new Map(index.trials.map((trial) => [trial, byGuarantee(trial)])), [index]);
-  const { trials, guarantees } = shown;
+  const { trials } = shown;
+  const guarantees = useMemo(
+    () => (width < NARROW_PX && !filter.value ? loud(trials, shown.guarantees) : shown.guarantees),
+    [width < NARROW_PX, filter.value, shown],
+  );
+  const quiet = shown.guarantees.length - guarantees.length;
   const letters = Math.max(14, ...guarantees.map((row) => index.guarantees[row]!.id.length));
   const widths = widthsOf(trials, guarantees.length, letters, width);
   const { worded } = widths;
@@ -54,6 +59,7 @@ export function Grid({ index, width }: { index: Index; width: number }) {
       <Filter index={index} />
       <p class="tpx-found" role="status">
         {shown.idle ? `${many(shown.idle, "guarantee")} that ${shown.idle === 1 ? "applies" : "apply"} to none of these trials ${shown.idle === 1 ? "is" : "are"} not listed` : ""}
+        {quiet ? `${shown.idle ? "; " : ""}${many(quiet, "guarantee")} that ${quiet === 1 ? "holds" : "hold"} wherever judged: see the filter “holds”` : ""}
         {filter.value ? `${count(trials.length)} of ${many(index.trials.length, "trial")}, ${count(guarantees.length)} of ${many(index.guarantees.length, "guarantee")}` : ""}
       </p>
       {trials.length ? (
@@ -91,6 +97,14 @@ export function Grid({ index, width }: { index: Index; width: number }) {
       )}
     </section>
   );
+}
+
+const CALM: ReadonlySet<Word> = new Set(["holds", "not-applicable"]);
+
+/** The guarantees of which some verdict is no calm one, as a narrow screen shows them; all of them if there is none. */
+function loud(trials: TrialEntry[], guarantees: number[]): number[] {
+  const rows = new Set(trials.flatMap(({ cells }) => cells.filter(([, word]) => !CALM.has(word)).map(([row]) => row)));
+  return rows.size ? guarantees.filter((row) => rows.has(row)) : guarantees;
 }
 
 interface Widths {
@@ -180,7 +194,7 @@ interface PointedProps {
 function Pointed({ index, trials, guarantees, cells }: PointedProps) {
   const place = pointed.value;
   const trial = place && trials[place.row];
-  if (!trial) return <p class="tpx-pointed" aria-hidden="true">Arrow keys move, Enter opens the trial.</p>;
+  if (!trial) return <p class="tpx-pointed" aria-hidden="true"><span class="tpx-how">Arrow keys move, Enter opens the trial.</span></p>;
   const guarantee = place.column ? index.guarantees[guarantees[place.column - 1]!] : undefined;
   if (!guarantee) {
     return (

@@ -1,6 +1,6 @@
 /** What is not on a clock: the faults with their proof, and the verdicts. */
 
-import type { Fault, Index, TrialEntry, Violation } from "./contract";
+import type { Fault, Index, TrialEntry, Violation, Word } from "./contract";
 import { type Opened } from "./opened";
 import { lasted } from "./timeline/scene";
 import { look } from "./timeline/timeline";
@@ -46,14 +46,17 @@ export function Faults({ faults }: { faults: Fault[] }) {
 }
 
 export function Verdicts({ opened, index, entry }: { opened: Opened; index: Index; entry: TrialEntry }) {
+  const idle = entry.cells.filter(([, word]) => word === IDLE);
   return (
     <>
       {opened.trial.violations.map((violation, i) => (
         <section key={i} class="tpx-card" aria-label={`Violation of ${violation.guarantee}`}>
           <h4>
-            <span class="tpx-violated">✗ {violation.guarantee}</span> <code>{violation.signature}</code>
+            <span class={`tpx-${wordOf(index, entry, violation)}`}>{signOf(wordOf(index, entry, violation))} {violation.guarantee}</span>{" "}
+            <code>{violation.signature}</code>
           </h4>
           <p>{violation.says}</p>
+          {violation.known && <p class="tpx-faint">Known: {violation.known}</p>}
           <div class="tpx-pair">
             <Said title="expected" lines={violation.expected} />
             <Said title="seen" lines={violation.seen} />
@@ -64,7 +67,7 @@ export function Verdicts({ opened, index, entry }: { opened: Opened; index: Inde
       <section class="tpx-card" aria-label="All verdicts">
         <h4>All verdicts <span class="tpx-aside">{many(entry.cells.length, "guarantee")}</span></h4>
         <ul class="tpx-verdicts">
-          {WORDS.flatMap(({ word }) => entry.cells.filter((cell) => cell[1] === word)).map(([row, word, signature]) => (
+          {WORDS.flatMap(({ word }) => entry.cells.filter((cell) => cell[1] === word && word !== IDLE)).map(([row, word, signature]) => (
             <li key={row}>
               <span class={`tpx-word tpx-${word}`}>{signOf(word)} {saysOf(word)}</span>
               <span>
@@ -73,11 +76,22 @@ export function Verdicts({ opened, index, entry }: { opened: Opened; index: Inde
             </li>
           ))}
         </ul>
+        {idle.length > 0 && (
+          <p class="tpx-idle">
+            <span class={`tpx-word tpx-${IDLE}`}>{signOf(IDLE)} {saysOf(IDLE)}</span> {idle.map(([row]) => index.guarantees[row]!.id).join(", ")}
+          </p>
+        )}
       </section>
     </>
   );
 }
 
+/** What a violation means for the gate: a known one is none of those that close it. */
+export function wordOf(index: Index, entry: TrialEntry, { guarantee }: Violation): Word {
+  return entry.cells.find(([row]) => index.guarantees[row]?.id === guarantee)?.[1] ?? "violated";
+}
+
+const IDLE: Word = "not-applicable";
 const MOST_ADDRESSES = 24;
 
 /** The records that prove it; a press shows one in the timeline. */
@@ -85,16 +99,18 @@ export function Addresses({ opened, violation, most = MOST_ADDRESSES }: { opened
   const { addresses } = violation;
   if (!addresses.length) return null;
   const all = opened.trial.records.address;
+  // "and 1 more" takes as much room as the one.
+  const shown = addresses.length === most + 1 ? addresses.length : most;
   return (
     <p class="tpx-addresses">
-      {addresses.slice(0, most).map((address) => {
+      {addresses.slice(0, shown).map((address) => {
         const record = all.indexOf(address);
         if (record < 0) return <code key={address} title="this record is not in the page">{address}</code>;
         return (
           <button key={address} type="button" class="tpx-address" onClick={() => look(opened, record)}>{address}</button>
         );
       })}
-      {addresses.length > most && <span class="tpx-faint">and {addresses.length - most} more</span>}
+      {addresses.length > shown && <span class="tpx-faint">and {addresses.length - shown} more</span>}
     </p>
   );
 }

@@ -54,6 +54,8 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
     };
   };
   return (
+    <>
+    <p class="tpx-aside">What client and server say through the wire, and the server to the model and the tools. What the trial itself asks, its acts and readings, is in the timeline.</p>
     <Rows
       id="tpx-sequence"
       label={`Messages between ${parties.join(", ")}. Enter shows the record in the timeline.`}
@@ -81,6 +83,7 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
         }
       }}
     />
+    </>
   );
 }
 

@@ -8,7 +8,7 @@ import { copy } from "./aloud";
 import type { Index, TrialEntry } from "./contract";
 import { Ledger } from "./ledger";
 import { type Opened, type Opening, selected } from "./opened";
-import { Addresses, Faults, Verdicts } from "./panels";
+import { Addresses, Faults, Verdicts, wordOf } from "./panels";
 import { Sequence } from "./sequence";
 import type { Range } from "./timeline/chart";
 import { lineOf } from "./timeline/pointing";
@@ -80,7 +80,7 @@ function Summary({ entry }: { entry: TrialEntry }) {
   const words = WORDS.map(({ word }) => ({ word, all: entry.cells.filter((cell) => cell[1] === word).length })).filter(({ all }) => all);
   return (
     <>
-      <p class="tpx-summary">{entry.summary}</p>
+      {entry.summary && <p class="tpx-summary"><b>Scenario:</b> {entry.summary}</p>}
       <p class="tpx-facts">
         {words.map(({ word, all }) => (
           <span key={word} class={`tpx-${word}`}>{signOf(word)} {count(all)} {saysOf(word)}</span>
@@ -104,9 +104,9 @@ function Whole({ index, entry, opened, narrow }: { index: Index; entry: TrialEnt
       {trial.violations.length > 0 && (
         <ul class="tpx-violations">
           {trial.violations.map((violation, i) => (
-            <li key={i}>
-              <b class="tpx-violated">✗ {violation.guarantee}</b>
-              <span>{violation.says}</span>
+            <li key={i} class={`tpx-is-${wordOf(index, entry, violation)}`}>
+              <b class={`tpx-${wordOf(index, entry, violation)}`}>{signOf(wordOf(index, entry, violation))} {violation.guarantee}</b>
+              <span>{violation.says}{violation.known && <span class="tpx-faint"> Known: {violation.known}</span>}</span>
               <Addresses opened={opened} violation={violation} most={narrow ? 4 : 8} />
             </li>
           ))}
@@ -115,6 +115,7 @@ function Whole({ index, entry, opened, narrow }: { index: Index; entry: TrialEnt
       <Timeline opened={opened} brush={brush} />
       <Looked opened={opened} />
       <Tabs
+        first={trial.violations.length && !provenByEvents(opened) ? "verdicts" : "ledger"}
         tabs={[
           { id: "ledger", title: "Ledger", size: trial.ledger.id.length, body: () => <Ledger opened={opened} brush={brush} onlyTrouble={onlyTrouble} narrow={narrow} /> },
           ...(trial.sequence.length ? [{ id: "sequence", title: "Sequence", size: trial.sequence.length, body: () => <Sequence opened={opened} narrow={narrow} /> }] : []),
@@ -124,6 +125,11 @@ function Whole({ index, entry, opened, narrow }: { index: Index; entry: TrialEnt
       />
     </>
   );
+}
+
+/** A violation that no event proves is not explained by the ledger. */
+function provenByEvents({ evidence, trial }: Opened): boolean {
+  return evidence.some((record) => trial.records.event[record]! >= 0);
 }
 
 /** The record that is looked at, and how to get it on the command line. */
@@ -162,8 +168,8 @@ interface Tab {
   body: () => ComponentChildren;
 }
 
-function Tabs({ tabs }: { tabs: Tab[] }) {
-  const chosen = useSignal(tabs[0]!.id);
+function Tabs({ tabs, first }: { tabs: Tab[]; first: string }) {
+  const chosen = useSignal(first);
   const list = useRef<HTMLDivElement>(null);
   const now = tabs.find(({ id }) => id === chosen.value) ?? tabs[0]!;
   const move = (event: KeyboardEvent) => {

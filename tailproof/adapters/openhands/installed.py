@@ -27,7 +27,12 @@ def pypi_target(spec: str, version: str, *, adapter: Adapter) -> ProcessTarget:
         return Installation(
             interpreter=built.interpreter,
             version=version,
-            facts={"python": built.python.release, "lock": built.directory.name, "terminal": _terminal()},
+            facts={
+                "package": RELEASES.package,
+                "python": built.python.release,
+                "lock": built.directory.name,
+                "terminal": _terminal(),
+            },
         )
 
     before = [one for one in known_releases(RELEASES) if Version(one) < Version(version)]
@@ -43,7 +48,7 @@ def src_target(spec: str, directory: Path, *, adapter: Adapter) -> ProcessTarget
 
     def provide(budget: Budget) -> Installation:
         held = installation_of(RELEASES, SERVER, directory, budget)
-        return replace(held, facts={**held.facts, "terminal": _terminal()})
+        return replace(held, facts={"package": RELEASES.package, **held.facts, "terminal": _terminal()})
 
     return ProcessTarget(spec, adapter=adapter, provide=provide)
 

@@ -6,17 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
+from msgspec.structs import replace
 
 from tailproof.guarantees.verdict import Outcome
 from tailproof.outgoing.masking import Masker
 from tailproof.outgoing.visible import clip
 from tailproof.reports import markdown
+from tailproof.reports.page.changes import Changed, Changes
 from tailproof.reports.page.names import Named
 from tailproof.reports.page.proofs import in_short
 from tailproof.reports.result import EvidenceResult, FaultResult, Result, TrialResult, VerdictResult
-from tailproof.reports.words import came_back, death, facts, frequency, standing, window
+from tailproof.reports.words import came_back, death, facts, frequency, repro_command, standing, window
 
 _ITEM = 160
+_SAID = 300
 _SENTENCE = 800
 _ITEMS = 12
 _PLACES = 24
@@ -25,10 +28,11 @@ _PATH = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a finding was made: how it is called, in how many trials, and the address of its first record."""
+    """Where a finding was made: how it is called, in how many trials, how it was before, and the address of its first record."""
 
     called: str
     often: str
+    changed: Changed | None
     key: str
     record: str
 
@@ -67,6 +71,8 @@ class Card:
     promise: str
     source: str
     often: str
+    changes: tuple[tuple[str, str], ...]
+    """Against a base: standing and word, each once for all its places."""
     places: tuple[Place, ...]
     more_places: int
     expected: tuple[str, ...]
@@ -80,7 +86,6 @@ class Card:
     reason: str
     link: str
     repro: str
-    history: str
     issue: Markup
     """Markdown: it was made harmless for a reader of Markdown, and holds characters of zero width for that."""
 
@@ -88,7 +93,9 @@ class Card:
 Found = tuple[Named, VerdictResult]
 
 
-def findings(result: Result, trials: Sequence[Named], wanted: str, most: int, masker: Masker) -> tuple[list[Card], int]:
+def findings(
+    result: Result, trials: Sequence[Named], wanted: str, most: int, masker: Masker, changes: Changes
+) -> tuple[list[Card], int]:
     """The cards of all that stands as `wanted`, at most so many of them, and how many there are besides."""
     groups: dict[tuple[str, str], list[Found]] = {}
     for one in trials:
@@ -96,14 +103,17 @@ def findings(result: Result, trials: Sequence[Named], wanted: str, most: int, ma
             if standing(verdict, fail_on=result.gate.fail_on) == wanted:
                 groups.setdefault((verdict.guarantee, verdict.signature), []).append((one, verdict))
     shown = list(groups.values())[:most]
-    cards = [_card(result, wanted, number, group, masker) for number, group in enumerate(shown, 1)]
+    cards = [_card(result, wanted, number, group, masker, changes) for number, group in enumerate(shown, 1)]
     return cards, len(groups) - len(shown)
 
 
-def _card(result: Result, wanted: str, number: int, group: Sequence[Found], masker: Masker) -> Card:
+def _card(result: Result, wanted: str, number: int, group: Sequence[Found], masker: Masker, changes: Changes) -> Card:
     named, verdict = group[0]
     trial = named.trial
-    places = list({one.trial.called: _place(result, one, said) for one, said in reversed(group)}.values())[::-1]
+    repro = repro_command(named.history) if verdict.repro else ""
+    places = list({one.trial.called: _place(result, one, said, changes) for one, said in reversed(group)}.values())[
+        ::-1
+    ]
     known = verdict.known
     return Card(
         id=f"{wanted}-{number}",
@@ -115,6 +125,7 @@ def _card(result: Result, wanted: str, number: int, group: Sequence[Found], mask
         promise=clip(verdict.promise, _SENTENCE),
         source=clip(verdict.source, _SENTENCE),
         often=_often(result, group),
+        changes=tuple(dict.fromkeys((one.changed.looks, one.changed.word) for one in places if one.changed)),
         places=tuple(places[:_PLACES]),
         more_places=max(0, len(places) - _PLACES),
         expected=_items(verdict.expected),
@@ -129,9 +140,10 @@ def _card(result: Result, wanted: str, number: int, group: Sequence[Found], mask
         more_evidence=max(0, len(verdict.evidence) - _ITEMS),
         reason=clip(known.reason, _SENTENCE) + known.extension if known else "",
         link=clip(known.link, _PATH) if known else "",
-        repro=clip(verdict.repro, _PATH),
-        history=clip(trial.history, _PATH),
-        issue=escape(masker.text(markdown.card(result, trial, verdict))),
+        repro=clip(repro, _PATH),
+        issue=escape(
+            masker.text(markdown.card(result, replace(trial, history=named.history), replace(verdict, repro=repro)))
+        ),
     )
 
 
@@ -156,11 +168,12 @@ def landed(fault: FaultResult) -> Landed:
     )
 
 
-def _place(result: Result, one: Named, verdict: VerdictResult) -> Place:
+def _place(result: Result, one: Named, verdict: VerdictResult, changes: Changes) -> Place:
     first = verdict.evidence[0] if verdict.evidence else None
     return Place(
         called=clip(one.trial.called, _ITEM),
         often=frequency(result, one.trial, verdict),
+        changed=changes.of(one.trial, verdict),
         key=one.key,
         record=clip(f"{first.witness}:{first.seq}", _ITEM) if first else "",
     )
@@ -182,5 +195,5 @@ def _judged(trials: Sequence[TrialResult], called: set[str], guarantee: str) -> 
 
 
 def _items(items: Sequence[str]) -> tuple[str, ...]:
-    shown = tuple(clip(item, _ITEM) for item in items[:_ITEMS])
+    shown = tuple(clip(item, _SAID) for item in items[:_ITEMS])
     return (*shown, f"and {len(items) - _ITEMS} more") if len(items) > _ITEMS else shown

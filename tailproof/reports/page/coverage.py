@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tailproof.guarantees.verdict import Outcome
 from tailproof.outgoing.visible import clip
-from tailproof.reports.result import TrialResult
+from tailproof.reports.result import TrialResult, UnreachableResult
 
 POINTS = (
     *("connected", "created", "model-called", "action-stored", "tool-running", "observation-stored"),
@@ -24,6 +25,8 @@ class Tried:
 
     tried: int = 0
     proven: int = 0
+    guarantees: set[str] = field(default_factory=set)
+    """Those that held or were violated in a trial in which it was proven."""
 
     @property
     def state(self) -> str:
@@ -44,17 +47,24 @@ class Coverage:
     acts: Rows
 
 
-def coverage(trials: Iterable[TrialResult]) -> Coverage:
-    """Of these trials. What was planned at turn 3 counts for its point, whichever the turn."""
+def coverage(trials: Iterable[TrialResult], unreachable: Iterable[UnreachableResult] = ()) -> Coverage:
+    """Of these trials, and of those that proved nothing and are none of the result. What was planned at turn 3 counts for its point,
+    whichever the turn."""
     faults: Rows = {}
     acts: Rows = {}
     for trial in trials:
+        decided = {one.guarantee for one in trial.verdicts if one.outcome in (Outcome.HOLDS, Outcome.VIOLATED)}
         for fault in trial.faults:
             rows = acts if fault.act else faults
             point = clip(fault.at.partition(":")[0], _CHARS) or UNTOLD
             tried = rows.setdefault(clip(fault.name, _CHARS), {}).setdefault(point, Tried())
             tried.tried += 1
             tried.proven += fault.proven
+            if fault.proven:
+                tried.guarantees |= decided
+    for one in unreachable:
+        row = faults.setdefault(clip(one.fault, _CHARS), {})
+        row.setdefault(clip(one.at.partition(":")[0], _CHARS), Tried()).tried += one.times
     met = {point for rows in (faults, acts) for row in rows.values() for point in row}
     return Coverage(
         (*POINTS, *sorted(met.difference(POINTS))), dict(sorted(faults.items())), dict(sorted(acts.items()))

@@ -49,7 +49,7 @@ def index(result: Result, trials: Sequence[Named], data: Mapping[str, Data]) -> 
                     for verdict in one.trial.verdicts
                 ],
                 "data": data.get(one.key, "none"),
-                "history": clip(one.trial.history, _SENTENCE),
+                "history": clip(one.history, _SENTENCE),
             }
             for one in trials
         ],

@@ -196,7 +196,8 @@ def _look(column: _Column, one: EventList, known: Mapping[str, int]) -> None:
         elif event.id in here:
             sight.count += 1
         here.add(event.id)
-        place = known.get(event.id, -1) if one.ascending else -1
+        # Bookkeeping comes from other threads than the loop: no promise holds it to an order.
+        place = known.get(event.id, -1) if one.ascending and event.role != "bookkeeping" else -1
         sight.unordered = sight.unordered or 0 <= place < behind
         behind = max(behind, place)
 

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.visible import clip, visible
+from tailproof.reports.comparison import Comparison
 from tailproof.reports.page.index import index
 from tailproof.reports.page.names import Named, named
 from tailproof.reports.page.room import pack
@@ -56,17 +57,19 @@ def render(
     *,
     root: Path | None,
     island: Island,
+    comparison: Comparison | None = None,
     masker: Masker | None = None,
     hurry: Callable[[], bool] = lambda: False,
 ) -> str:
     """The page, in at most `MOST_BYTES` bytes. `root` is the directory that histories are relative to, None for a page without data of
-    trials; when `hurry` says so, trials whose data is not there yet are left without."""
+    trials; when `hurry` says so, trials whose data is not there yet are left without. With a `comparison`, whose candidate the result is,
+    the page says what changed."""
     masker = masker or Masker({})
     templates = _templates(masker)
     templates.globals["island"] = bool(island.script)
-    trials, body, told = _static(result, templates, masker)
+    trials, body, told = _static(result, comparison, templates, masker)
     frame = {
-        "title": _title(result),
+        "title": _title(result, comparison),
         "style": Markup(_plain(_text(folder("reports") / "html" / "page.css") + island.style, "</style")),
         "script": Markup(_plain(island.script, "</script")),
         "body": Markup(body),
@@ -87,24 +90,31 @@ _PER_TRIAL = 200
 
 
 def write(
-    result: Result, paths: Iterable[Path], *, root: Path | None, hurry: Callable[[], bool] = lambda: False
+    result: Result,
+    paths: Iterable[Path],
+    *,
+    root: Path | None,
+    comparison: Comparison | None = None,
+    hurry: Callable[[], bool] = lambda: False,
 ) -> None:
     """Write the page, to each of the paths, so that nobody ever sees half of it, nor a secret that this process was given. Raises
     OSError."""
     masker = Masker(secrets_of_environment())
-    page = render(result, root=root, island=Island.shipped(), masker=masker, hurry=hurry)
+    page = render(result, root=root, island=Island.shipped(), comparison=comparison, masker=masker, hurry=hurry)
     content = page.encode()
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
 
 
-def _static(result: Result, templates: Environment, masker: Masker) -> tuple[list[Named], str, str]:
+def _static(
+    result: Result, comparison: Comparison | None, templates: Environment, masker: Masker
+) -> tuple[list[Named], str, str]:
     """The trials that are shown, what is readable of them without scripts, and their index: as much as there is room for."""
-    every = named(result.trials)
+    every = named(result.trials, comparison.candidate.folder if comparison is not None else "")
     for caps in _CAPS:
         trials = _chosen(every, caps.trials)
-        body = templates.get_template("page.html.j2").render(view(result, trials, caps, masker))
+        body = templates.get_template("page.html.j2").render(view(result, trials, caps, masker, comparison))
         told = _json(index(result, trials, {}), masker)
         if len(body.encode()) + len(told.encode()) <= STATIC_BYTES:
             break
@@ -145,7 +155,10 @@ def _templates(masker: Masker) -> Environment:
     return templates
 
 
-def _title(result: Result) -> str:
+def _title(result: Result, comparison: Comparison | None) -> str:
+    if comparison is not None:
+        sides = f"{comparison.candidate.target} against {comparison.base.target}"
+        return clip(f"{comparison.verdict.capitalize()}: {sides}", _LINE)
     return clip(f"{GATES[result.gate.state][1]}: {result.target}", _LINE)
 
 

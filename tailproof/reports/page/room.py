@@ -88,7 +88,7 @@ def _packed(one: Named, root: Path, share: int, masker: Masker) -> Packed | None
     except (HistoryError, OSError, RuntimeError, ValueError):
         return None
     for detail in DETAILS:
-        found = trial_data(one.key, one.called, one.trial, history, detail)
+        found = trial_data(one.key, one.called, one.trial, history, detail) | {"history": one.history}
         raw = masker.raw(msgspec.json.encode(found))
         text = base64.b64encode(gzip.compress(raw, 9, mtime=0)).decode("ascii")
         if len(text) <= share:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,15 +11,19 @@ from typing import Any
 from tailproof.guarantees.verdict import Outcome
 from tailproof.outgoing.masking import Masker
 from tailproof.outgoing.visible import clip
+from tailproof.reports.comparison import Comparison
 from tailproof.reports.gate import DECIDES, cell
-from tailproof.reports.page.cards import Landed, findings, landed
+from tailproof.reports.page.cards import Card, Landed, findings, landed
+from tailproof.reports.page.changes import Changes, head
 from tailproof.reports.page.coverage import coverage
 from tailproof.reports.page.names import Named
-from tailproof.reports.page.proofs import Counter, counters
+from tailproof.reports.page.proofs import Counter as ShownCounter
+from tailproof.reports.page.proofs import counters
 from tailproof.reports.page.summary import GATES, counts, lead, rests, worst
 from tailproof.reports.result import PairResult, Result
 from tailproof.reports.words import (
     STANDINGS,
+    VERSIONS,
     asked,
     death,
     grid,
@@ -38,6 +43,15 @@ _LINES = 60
 _COLUMNS = 120
 _ODD = 40
 _FAULTS = 12
+_HEADLINES = 6
+_HEADLINE = 140
+_WEIGH = {
+    "open": "They are allowed, or do not decide.",
+    "closed": "The gate is closed whatever they would say.",
+    "unknown": "They leave the gate unknown.",
+}
+"""State of the gate -> what the doubts mean for it."""
+_MACHINE = {"python": "Python of tailproof"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,7 @@ class ShownFault:
 
     landed: Landed
     at: str
-    counters: list[Counter]
+    counters: list[ShownCounter]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,31 +92,40 @@ class ShownTrial:
     blind: list[tuple[str, str]]
 
 
-def view(result: Result, trials: Sequence[Named], caps: Caps, masker: Masker) -> dict[str, Any]:
+def view(
+    result: Result, trials: Sequence[Named], caps: Caps, masker: Masker, comparison: Comparison | None
+) -> dict[str, Any]:
     """Everything that the templates name. Texts of others are cut here; the templates escape them."""
+    changes = Changes(comparison)
     of_gate, gate_word = GATES[result.gate.state]
     guarantees, scenarios, cells = grid(result)
     idle = [one for one in guarantees if {cells.get((one, name)) for name in scenarios} <= {None, "not-applicable"}]
-    doubts = list(_doubts(result))
+    doubts = [f"{said} ({often} times)" if often > 1 else said for said, often in Counter(_doubts(result)).items()]
     rows = [(what, why, ranges(pairs)) for (what, why), pairs in not_run(result).items()]
     found: dict[str, Any] = {}
     for wanted in ("violated", "advisory", "known"):
-        found[wanted], found[f"more_{wanted}"] = findings(result, trials, wanted, caps.cards, masker)
+        found[wanted], found[f"more_{wanted}"] = findings(result, trials, wanted, caps.cards, masker, changes)
     return {
         **found,
         "result": result,
+        "compared": comparison is not None,
         "gate_standing": of_gate,
         "gate_word": gate_word,
         "lead": lead(result),
         "counts": counts(result),
         "rests": rests(result),
+        "answer": "",
+        "headlines": [_headline(card) for card in found["violated"][:_HEADLINES]],
+        "more_headlines": max(0, len(found["violated"]) - _HEADLINES) + found["more_violated"],
+        "product": _product(result),
         "asked": asked(result),
         "started": _day(result.started),
-        "sections": _sections(result),
+        "sections": _sections(result, comparison),
         "closed_by": result.gate.closed_by,
         "stale": result.gate.stale[:_LINES],
         "expired": result.gate.expired[:_LINES],
         "doubts": doubts[:_LINES],
+        "doubts_weigh": _WEIGH[result.gate.state],
         "more_doubts": max(0, len(doubts) - _LINES),
         "cell": cell,
         "guarantees": [one for one in guarantees if one not in idle],
@@ -111,7 +134,7 @@ def view(result: Result, trials: Sequence[Named], caps: Caps, masker: Masker) ->
         "more_scenarios": max(0, len(scenarios) - _COLUMNS),
         "cells": _Cells(cells),
         "grid_standings": set(cells.values()),
-        "coverage": coverage(result.trials),
+        "coverage": coverage(result.trials, result.unreachable),
         "several": several(result),
         "not_run": rows[:_LINES],
         "more_not_run": max(0, len(rows) - _LINES),
@@ -119,7 +142,20 @@ def view(result: Result, trials: Sequence[Named], caps: Caps, masker: Masker) ->
         "more_trials": len(result.trials) - len(trials),
         "pairs": [_pair(result, pair) for pair in result.pairs[:_LINES]] if several(result) else [],
         "environment": list(_environment(result)),
+        **(head(comparison) if comparison is not None else {}),
     }
+
+
+def _headline(card: Card) -> tuple[str, str, str, str]:
+    """The id of a card, what was seen in a line, its guarantee, and how often."""
+    says = card.says if len(card.says) <= _HEADLINE else card.says.partition("; ")[0]
+    return card.id, clip(says, _HEADLINE), card.guarantee, card.often
+
+
+def _product(result: Result) -> str:
+    """`openhands-agent-server 1.7.3`; empty where the server was not installed from a package."""
+    versions = result.environment.versions
+    return clip(f"{versions['package']} {versions.get('server', '')}".strip(), _ITEM) if "package" in versions else ""
 
 
 class _Cells(dict[tuple[str, str], str]):
@@ -135,10 +171,11 @@ def _day(started: str) -> str:
         return clip(started, _ITEM)
 
 
-def _sections(result: Result) -> list[tuple[str, str]]:
+def _sections(result: Result, comparison: Comparison | None) -> list[tuple[str, str]]:
     return [
+        *([("changes", "What changed")] if comparison is not None else []),
         ("findings", "Findings"),
-        ("verdicts", "Grid"),
+        ("verdicts", "Verdicts"),
         ("coverage", "Coverage"),
         *([("not-run", "Not run")] if result.not_run else []),
         ("trials", "Trials"),
@@ -174,7 +211,7 @@ def _trial(result: Result, one: Named) -> ShownTrial:
         took=span(trial.duration_s),
         kinds=", ".join(dict.fromkeys(clip(fault.name, _ITEM) for fault in trial.faults[:_FAULTS])),
         met=clip(met(trial), _SENTENCE),
-        history=clip(trial.history, _SENTENCE),
+        history=clip(one.history, _SENTENCE),
         faults=[
             ShownFault(landed=landed(fault), at=clip(fault.at, _ITEM), counters=counters(fault)[:_LINES])
             for fault in trial.faults[:_FAULTS]
@@ -210,9 +247,9 @@ def _environment(result: Result) -> Iterator[tuple[str, str]]:
             yield "newest", pair.newest
     yield "tailproof", result.tailproof
     versions = {name: said for name, said in result.environment.versions.items() if name != "harness"}
-    yield from list(versions.items())[:_LINES]
+    yield from [(VERSIONS.get(name, name), said) for name, said in list(versions.items())[:_LINES]]
     for name, said in list(result.environment.machine.items())[:_LINES]:
         if name == "memory_bytes" and isinstance(said, int):
             yield "memory", f"{said / (1 << 30):.1f} GiB"
         else:
-            yield name, str(said)
+            yield _MACHINE.get(name, name), str(said)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tailproof.guarantees.verdict import Outcome
 from tailproof.outgoing.visible import clip
 from tailproof.reports.result import FailOn, Result, TrialResult
-from tailproof.reports.words import count, some, standing
+from tailproof.reports.words import count, standing
 
 SIGNS = {"violated": "✗", "advisory": "△", "inconclusive": "?", "known": "◐", "holds": "✓", "not-applicable": "·"}
 """Standing -> its sign, beside its word and its colour; the same as in the part that is interactive."""
@@ -15,7 +16,6 @@ GATES = {
 }
 """State of the gate -> the standing whose sign and colour it has, and its words."""
 _SENTENCE = 400
-_NAMES = 4
 
 
 def lead(result: Result) -> str:
@@ -25,8 +25,27 @@ def lead(result: Result) -> str:
         return _undecided(result)
     if gate.state == "closed":
         return " ".join(filter(None, (_broken(result), _stale(counts.stale), _expired(counts.expired))))
-    known = f" {count(counts.known, 'known violation')} from the baseline came back." if counts.known else ""
-    return f"{count(counts.holds, 'verdict')} in {count(counts.trials, 'trial')} hold, and nothing else decides.{known}"
+    return f"Nothing that closes a gate was found: {_judged(result)}.{_known(counts.known)}"
+
+
+def _judged(result: Result) -> str:
+    """`30 of 49 guarantees were judged, in 4 trials of 4 scenarios`: how much an open gate says."""
+    every = {verdict.guarantee for _, verdict in result.judged()}
+    judged = {
+        verdict.guarantee
+        for _, verdict in result.judged()
+        if verdict.outcome not in (Outcome.INCONCLUSIVE, Outcome.NOT_APPLICABLE)
+    }
+    scenarios = len({trial.called for trial in result.trials})
+    said = f"{len(judged)} of {count(len(every), 'guarantee')} {'was' if len(judged) == 1 else 'were'} judged"
+    return f"{said}, in {count(len(result.trials), 'trial')} of {count(scenarios, 'scenario')}"
+
+
+def _known(known: int) -> str:
+    if not known:
+        return ""
+    which = "is known: the baseline lists it" if known == 1 else "are known: the baseline lists them"
+    return f" {count(known, 'violation')} {which}, with a reason."
 
 
 def _broken(result: Result) -> str:
@@ -39,9 +58,8 @@ def _broken(result: Result) -> str:
         return ""
     promises = list(dict.fromkeys(guarantee for _, guarantee in found))
     scenarios = len({called for called, _ in found})
-    names = ", ".join(some(promises, _NAMES))
     of = count(len({trial.called for trial in result.trials}), "scenario")
-    return f"{count(len(promises), 'promise')} broken in {scenarios} of {of}: {names}."
+    return f"{count(len(promises), 'promise')} broken in {scenarios} of {of}."
 
 
 def _undecided(result: Result) -> str:

@@ -98,6 +98,7 @@ def trial_data(key: str, called: str, trial: TrialResult, history: History, deta
                 "expected": [clip(item, _TEXT) for item in verdict.expected],
                 "seen": [clip(item, _TEXT) for item in verdict.seen],
                 "addresses": [clip(f"{one.witness}:{one.seq}", _TEXT) for one in verdict.evidence],
+                "known": clip(verdict.known.reason, _SENTENCE) if verdict.known else "",
             }
             for verdict in violated
         ],

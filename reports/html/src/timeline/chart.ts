@@ -105,6 +105,11 @@ export function chartOf(opened: Opened, brush: Signal<Range | null>, selected: S
       const [a, b] = [base.peek()(from), base.peek()(to)];
       goTo(around((a + b) / 2, width.peek() / Math.max(b - a, 1e-6)));
     },
+    /** Show this much of time from the start. */
+    begin([from, to]: Range): void {
+      const [a, b] = [base.peek()(from), base.peek()(to)];
+      if (canvas && from > 0) zooms.transform(target(), around((a + b) / 2, width.peek() / Math.max(b - a, 1e-6)));
+    },
     /** Draw on this canvas until the answer is called. */
     drawOn(element: HTMLCanvasElement): () => void {
       canvas = element;

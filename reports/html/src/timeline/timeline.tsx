@@ -19,7 +19,11 @@ export function Timeline({ opened, brush }: { opened: Opened; brush: Signal<Rang
   const chart = useMemo(() => chartOf(opened, brush, selected), [opened, brush]);
   const pointed = useMemo(() => signal<Pointed | null>(null), [opened]);
   const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => chart.drawOn(canvas.current!), [chart]);
+  useEffect(() => {
+    const stop = chart.drawOn(canvas.current!);
+    chart.begin(sinceDriving(opened, selected.peek()));
+    return stop;
+  }, [chart]);
   const record = selected.value;
   useEffect(() => {
     if (record >= 0) chart.reveal(opened.trial.records.t[record]!);
@@ -78,6 +82,18 @@ export function Timeline({ opened, brush }: { opened: Opened; brush: Signal<Rang
       </p>
     </section>
   );
+}
+
+const STARTS_SHARE = 0.25;
+const MARGIN_SHARE = 0.03;
+
+/** From when the conversation is driven, if what comes before it, mostly the start of the server, takes much of the width and what is
+ * looked at is not in it. */
+function sinceDriving({ trial, until }: Opened, record: number): Range {
+  const driving = trial.phases.find(({ name }) => name === "driving")?.from ?? 0;
+  const from = driving - MARGIN_SHARE * (until - driving);
+  const before = record >= 0 && trial.records.t[record]! < from;
+  return driving > STARTS_SHARE * until && driving < until && !before ? [from, until] : [0, until];
 }
 
 /** Look at a record: in the address, in the timeline, and read aloud. */

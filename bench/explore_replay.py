@@ -1,0 +1,140 @@
+"""Replays the orders of cells on the recorded table: how many trials it takes until the first conviction."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.explore_table import HONEST, TUNING, Line, meets
+from tailproof.explore.cells import Cell
+from tailproof.explore.deck import Deck
+
+BY_WEIGHT = 0.6
+"""The part of draws that a policy with feedback makes by weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The cells that were played with every variant, and what each showed."""
+
+    cells: tuple[Cell, ...]
+    proven: Mapping[tuple[str, Cell], bool]
+    convicts: frozenset[tuple[str, Cell]]
+    features: Mapping[tuple[str, Cell], tuple[str, ...]]
+
+    @property
+    def variants(self) -> list[str]:
+        """Those that some cell convicts: of the others no order can tell anything."""
+        return [name for name in TUNING if any((name, cell) in self.convicts for cell in self.cells)]
+
+
+def table_of(recorded: Iterable[Line]) -> Recorded:
+    """Lines of cells that there are no more are left out."""
+    found: dict[tuple[str, Cell], Line] = {}
+    for line in recorded:
+        if line.error or len(line.cells) != 1:
+            continue
+        try:
+            found[line.variant, Cell.read(line.cells[0])] = line
+        except ValueError:
+            continue
+    cells = sorted({cell for _, cell in found})
+    whole = tuple(
+        cell for cell in cells if all((name, cell) in found for name in (HONEST, *TUNING) if meets(name, cell))
+    )
+    return Recorded(
+        cells=whole,
+        proven={which: line.proven for which, line in found.items()},
+        convicts=frozenset(which for which, line in found.items() if line.convicts),
+        features={which: line.features for which, line in found.items()},
+    )
+
+
+Draw = tuple[Cell, ...]
+Policy = Callable[[Recorded, str, int], Iterator[Draw]]
+"""The cells of one trial after the other, for a variant and a seed."""
+
+
+def with_replacement(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
+    chance = random.Random(seed)
+    while True:
+        yield (chance.choice(table.cells),)
+
+
+def without_replacement(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
+    for cell in random.Random(seed).sample(table.cells, len(table.cells)):
+        yield (cell,)
+
+
+def cover(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
+    yield from _dealt(table, variant, Deck(table.cells, seed, packed=False))
+
+
+def packed(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
+    yield from _dealt(table, variant, Deck(table.cells, seed))
+
+
+def feedback(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
+    """The cover; three of five draws go to a cell that shares most with those that showed something new."""
+    chance = random.Random(f"feedback {seed}")
+    deck = Deck(table.cells, seed, packed=False)
+    weights = dict.fromkeys(table.cells, 0.0)
+    seen: set[str] = set()
+    while left := [cell for cell in table.cells if cell not in deck.drawn]:
+        weighted = [weights[cell] for cell in left]
+        if any(weighted) and chance.random() < BY_WEIGHT:
+            cell = chance.choices(left, weighted)[0]
+            deck.take((cell,))
+        else:
+            (cell,) = deck.draw() or (left[0],)
+        yield (cell,)
+        showed = set(table.features.get((variant, cell), table.features.get((HONEST, cell), ())))
+        if new := showed - seen:
+            for other in table.cells:
+                shared = len(set(other.pairs) & set(cell.pairs))
+                weights[other] += shared * len(new)
+        seen |= showed
+        deck.tell(cell, proven=table.proven.get((variant, cell), True), why="recorded")
+
+
+def _dealt(table: Recorded, variant: str, deck: Deck) -> Iterator[Draw]:
+    while cells := deck.draw():
+        yield cells
+        for cell in cells:
+            deck.tell(cell, proven=table.proven.get((variant, cell), True), why="recorded")
+
+
+POLICIES: Mapping[str, Policy] = {
+    "random, with replacement": with_replacement,
+    "random, without": without_replacement,
+    "cover": cover,
+    "cover, with packing": packed,
+    "cover, with feedback": feedback,
+}
+BASE = "random, without"
+
+
+def trials_until(table: Recorded, policy: Policy, variant: str, seed: int) -> int:
+    """Trials up to the first conviction; what could not be proven is played once more. As many as there are cells, twice, when none
+    convicts."""
+    most, spent = 2 * len(table.cells), 0
+    for cells in policy(table, variant, seed):
+        spent += 1
+        if any((variant, cell) in table.convicts for cell in cells):
+            return spent
+        spent += sum(not table.proven.get((variant, cell), True) for cell in cells)
+        if spent >= most:
+            break
+    return most
+
+
+def replayed(table: Recorded, policy: Policy, variant: str, seeds: Sequence[int]) -> list[int]:
+    """The same for many seeds."""
+    return [trials_until(table, policy, variant, seed) for seed in seeds]
+
+
+def ranked(one: Sequence[int], other: Sequence[int]) -> float:
+    """A12: how likely the first needs more trials than the second; 0.5 when there is no difference."""
+    more = sum((a > b) + (a == b) / 2 for a in one for b in other)
+    return more / (len(one) * len(other))

@@ -1,0 +1,128 @@
+"""The result of an exploration: that of a check whose scenarios were drawn, in the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from tailproof.explore.cells import Space
+from tailproof.explore.exploration import Exploration
+from tailproof.explore.journal import Began, Drawn, Ended
+from tailproof.guarantees.verdict import Outcome
+from tailproof.history.lines import HistoryError
+from tailproof.history.reader import read_header
+from tailproof.reports.assemble import check_result, environment_of
+from tailproof.reports.baseline import Baseline
+from tailproof.reports.gate import MOST_ALLOWED
+from tailproof.reports.result import (
+    NecessityResult,
+    NotRunResult,
+    PairResult,
+    Result,
+    TrialResult,
+    UnreachableResult,
+)
+from tailproof.runner.judging import judged_once
+from tailproof.runner.out_dir import TRIALS
+from tailproof.runner.pairs import Pair
+from tailproof.runner.written import withdraw_reports, write_reports
+
+
+def write_account(
+    exploration: Exploration,
+    space: Space,
+    began: Began,
+    *,
+    pair: Pair,
+    started: float,
+    cut_off: str,
+    errors: Sequence[str],
+) -> Result:
+    """Write `report.md`, `report.html` and `result.json` of all sessions of an exploration. A trial that proved nothing and shows nothing
+    is no trial of it. Raises OSError: no result is there then."""
+    out = exploration.player.out
+    trials = list(_trials(exploration))
+    result = check_result(
+        trials,
+        pairs=[PairResult(target=pair.target, client=pair.client, release=pair.release, newest=pair.newest)],
+        seed=began.seed,
+        started=started,
+        duration_s=exploration.player.allowance.elapsed_s,
+        environment=environment_of(read_header(out / trial.history) for trial in trials),
+        not_run=[
+            NotRunResult(scenario=name, guarantee=None, reason=why, target=pair.target, client=pair.client)
+            for name, why in space.missing.items()
+        ],
+        errors=errors,
+        allow_inconclusive=MOST_ALLOWED,
+        cut_off=cut_off,
+    )
+    result = replace(result, necessity=tuple(_necessity(exploration)), unreachable=tuple(_unreachable(exploration)))
+    try:
+        write_reports(result, out)
+    except OSError:
+        withdraw_reports(out)
+        raise
+    return result
+
+
+def _trials(exploration: Exploration) -> Iterator[TrialResult]:
+    """Those of the cells, those that confirmed a finding, and the one that shows the smallest scenario of each."""
+    journal = exploration.journal
+    ended = {line.number: line for line in journal.of(Ended)}
+    for drawn in journal.of(Drawn):
+        if drawn.number not in ended or (trial := _read(exploration, f"{TRIALS}/{drawn.trial}")) is None:
+            continue
+        if len(ended[drawn.number].proven) == len(drawn.cells):
+            yield trial
+        elif trial.error or any(verdict.outcome is Outcome.VIOLATED for verdict in trial.verdicts):
+            yield _what_is_sure(trial)
+    for finding in exploration.findings:
+        for number in range(finding.confirmed.trials if finding.confirmed else 0):
+            if trial := _read(exploration, f"{TRIALS}/{finding.original['name']}.{number + 2}"):
+                yield _what_is_sure(trial)
+        if finding.shown and (trial := _read(exploration, finding.shown)):
+            yield _what_is_sure(trial)
+
+
+def _what_is_sure(trial: TrialResult) -> TrialResult:
+    """Of a trial of which not all was proven: what was, and what is violated."""
+    faults = tuple(fault for fault in trial.faults if fault.proven)
+    if len(faults) == len(trial.faults):
+        return trial
+    verdicts = tuple(verdict for verdict in trial.verdicts if verdict.outcome is Outcome.VIOLATED)
+    return replace(trial, faults=faults, verdicts=verdicts)
+
+
+def _read(exploration: Exploration, history: str) -> TrialResult | None:
+    """What was judged, by an earlier session perhaps."""
+    out = exploration.player.out
+    try:
+        plan = read_header(out / history).plan
+        trial = judged_once(out / history, baseline=Baseline(), out=out, error="")
+    except (HistoryError, OSError):
+        return None
+    return exploration.player.marked(trial, plan)
+
+
+def _necessity(exploration: Exploration) -> Iterator[NecessityResult]:
+    """Of the smallest scenario of each finding."""
+    for finding in exploration.findings:
+        for one in finding.needed:
+            yield NecessityResult(
+                guarantee=finding.guarantee,
+                scenario=finding.name,
+                signature=finding.signature,
+                variant=f"without {one.without}",
+                hits=one.hits,
+                trials=one.trials,
+            )
+
+
+def _unreachable(exploration: Exploration) -> Iterator[UnreachableResult]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for cell, why in exploration.deck.unreachable.items():
+        found.setdefault((cell.fault_choice.kind, cell.point), []).append(why)
+    for (fault, point), reasons in sorted(found.items()):
+        yield UnreachableResult(fault=fault, at=point, times=len(reasons), why=reasons[-1])

@@ -1,0 +1,50 @@
+"""The acts that are drawn beside a fault, and why others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tailproof.explore.faults import DURING, POINTS, Choice
+
+NOTHING = Choice(kind="nothing")
+"""No act: only the fault."""
+_LIVE: Mapping[str, Any] = {"at": (*DURING, "terminal")}
+
+
+def _all() -> Iterable[Choice]:
+    yield Choice(kind="user.message", bucket="run", options={"text": "mind the tests", "run": True})
+    yield Choice(kind="user.message", bucket="no-run", options={"text": "mind the tests"})
+    yield Choice(kind="user.message", bucket="100kB", options={"text": "mind it", "bytes": 100_000, "run": True})
+    yield Choice(kind="user.run", at=("created",), plain=True)
+    yield Choice(kind="user.pause", at=DURING[1:], ends_run=True)
+    yield Choice(kind="user.interrupt", at=DURING[1:], ends_run=True)
+    yield Choice(kind="user.fork", at=POINTS[1:])
+    for verb, times in (("status", 3), ("page", 3), ("page-newest", 1), ("list", 3), ("run", 2), ("send", 2)):
+        yield Choice(
+            kind="user.request",
+            bucket=verb,
+            options={"verb": verb, "times": times, "at_once": times > 1},
+            plain=verb in ("run", "send"),
+        )
+    yield Choice(kind="user.subscribe", bucket="now", **_LIVE)
+    yield Choice(kind="user.subscribe", bucket="all", options={"from": "all"}, **_LIVE)
+    yield Choice(kind="user.subscribe", bucket="cursor", options={"from": "cursor", "behind": 3}, at=DURING[3:])
+    yield Choice(kind="user.subscribe", bucket="come-and-go", options={"rounds": 5}, **_LIVE)
+    yield Choice(kind="user.stall", at=DURING)
+    yield Choice(kind="user.conversation", bucket="one", options={"count": 1, "turns": 2}, at=DURING)
+    yield Choice(kind="user.conversation", bucket="three", options={"count": 3, "turns": 2}, at=DURING)
+    yield Choice(kind="user.confirm", at=("returned",), plain=True)
+    yield Choice(kind="user.reject", at=("returned",), plain=True)
+
+
+ACTS: tuple[Choice, ...] = (NOTHING, *_all())
+LEFT_OUT: Mapping[str, str] = {
+    "user.compare": "it times reads of a long history, and what a fault does to their time is no defect",
+    "user.delete": "a conversation that is gone breaks no promise any more, whatever happens then: deleted-under-it",
+    "user.probe-access": "whom a key lets in does not depend on where in a run it is tried: doors-tried tries it all",
+    "user.send-spoiled": "what a rejected request is answered does not depend on the run: rejected-secret, rejected-model-key",
+}
+"""Kind -> why nothing of it is drawn."""
+ANSWERS = frozenset({"user.confirm", "user.reject"})
+"""Acts that answer an agent which waits for a confirmation."""

@@ -1,0 +1,127 @@
+"""The order in which cells are drawn: first every value once, then every pair of values, then the rest; no cell twice."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tailproof.explore.cells import Cell, Value
+from tailproof.explore.packing import MOST, arranged, may_share
+
+LOOKED_AT = 300
+"""So many of the cells that are left are compared for each draw: enough that the best of them is nearly the best of all."""
+UNREACHABLE = 3
+"""A value that could not be proven in so many cells, and in none could, is not drawn any more."""
+
+Pair = tuple[Value, Value]
+
+
+@dataclass(slots=True)
+class Deck:
+    """The cells of a space that are left. What is drawn follows from the seed and from what became of the cells drawn before."""
+
+    cells: Sequence[Cell]
+    seed: int
+    packed: bool = True
+    """Several cells may share a trial."""
+    draws: int = 0
+    values: Counter[Value] = field(default_factory=Counter)
+    """How often each value was drawn and not found unreachable."""
+    pairs: Counter[Pair] = field(default_factory=Counter)
+    drawn: set[Cell] = field(default_factory=set)
+    proven: set[Cell] = field(default_factory=set)
+    unreachable: dict[Cell, str] = field(default_factory=dict)
+    """Cell -> why its fault could not be proven, twice."""
+    _there_are: frozenset[Pair] = frozenset()
+    _left: list[Cell] = field(default_factory=list)
+    _vain: Counter[tuple[Value, ...]] = field(default_factory=Counter)
+    _hopeful: set[tuple[Value, ...]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._left = sorted(self.cells)
+        random.Random(self.seed).shuffle(self._left)
+        self._there_are = frozenset(pair for cell in self.cells for pair in cell.pairs)
+
+    def draw(self) -> tuple[Cell, ...]:
+        """The cells of the next trial; none when all were drawn."""
+        chance = random.Random(f"{self.seed}:{self.draws}")
+        self.draws += 1
+        first = self._next(chance)
+        if first is None:
+            return ()
+        some = self._shared(first, chance) if self.packed else (first,)
+        self.take(some)
+        return some
+
+    def take(self, cells: Iterable[Cell]) -> None:
+        """These are drawn, by whomever."""
+        for cell in cells:
+            self.drawn.add(cell)
+            self.values.update(cell.values)
+            self.pairs.update(cell.pairs)
+
+    def tell(self, cell: Cell, *, proven: bool, why: str = "") -> None:
+        """What became of a cell: all that it plans was proven, or could not be, `why` says so."""
+        singles: list[tuple[Value, ...]] = [(value,) for value in cell.values if value[0] in ("fault", "act")]
+        kinds = [*singles, *cell.pairs]
+        if proven:
+            self.proven.add(cell)
+            self._hopeful.update(kinds)
+            return
+        self.unreachable[cell] = why
+        self._vain.update(kinds)
+        self.values.subtract(cell.values)
+        self.pairs.subtract(cell.pairs)
+
+    def hopeless(self, cell: Cell) -> bool:
+        """Something in it was never proven, often enough."""
+        return any(
+            self._vain[some] >= UNREACHABLE and some not in self._hopeful
+            for some in (*((value,) for value in cell.values), *cell.pairs)
+        )
+
+    def news(self, cell: Cell) -> tuple[int, int]:
+        """How many values and pairs it has that were not drawn yet."""
+        return sum(not self.values[value] for value in cell.values), sum(not self.pairs[pair] for pair in cell.pairs)
+
+    @property
+    def covered(self) -> float:
+        """The part of all pairs of values that was drawn and not found unreachable."""
+        return sum(self.pairs[pair] > 0 for pair in self._there_are) / max(1, len(self._there_are))
+
+    def _next(self, chance: random.Random) -> Cell | None:
+        some: list[Cell] = []
+        while self._left and len(some) < LOOKED_AT:
+            at = chance.randrange(len(self._left))
+            cell = self._left[at]
+            self._left[at] = self._left[-1]
+            self._left.pop()
+            if cell in self.drawn or self.hopeless(cell):
+                continue
+            some.append(cell)
+        if not some:
+            return None
+        best = max(some, key=self.news)  # the first of equals, and they come in no order
+        self._left += [cell for cell in some if cell != best]
+        return best
+
+    def _shared(self, first: Cell, chance: random.Random) -> tuple[Cell, ...]:
+        """More cells for the same trial, those that bring most first."""
+        some: tuple[Cell, ...] = (first,)
+        if not first.fault_choice.of_the_path:
+            return some
+        pool = [
+            cell
+            for cell in chance.sample(self._left, min(len(self._left), LOOKED_AT * MOST))
+            if cell.shape == first.shape and cell not in self.drawn and not self.hopeless(cell)
+        ]
+        pool.sort(key=self.news, reverse=True)
+        for cell in pool:
+            wider = arranged((*some, cell))
+            if may_share(wider):
+                some = wider
+            if len(some) == MOST:
+                break
+        return some

@@ -1,0 +1,204 @@
+"""One exploration: cells are drawn and played until the budget is spent, and whatever nobody knew is looked into."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tailproof.explore import card
+from tailproof.explore.cells import Cell
+from tailproof.explore.compose import composed, name_of
+from tailproof.explore.deck import Deck
+from tailproof.explore.findings import CONFIRMATIONS, Finding, Inquest, findings_of
+from tailproof.explore.journal import Drawn, Ended, Found, Journal
+from tailproof.explore.playing import Played, Player, Stopped
+from tailproof.guarantees.verdict import Outcome
+from tailproof.reports.result import TrialResult, VerdictResult
+from tailproof.reports.words import count, span
+
+AGAIN = CONFIRMATIONS + 1
+"""The repetition of a trial that is played once more because it proved nothing: those before are confirmations."""
+
+
+@dataclass(slots=True)
+class Exploration:
+    """What is known of it stands in the journal: an exploration that was broken off goes on from there."""
+
+    deck: Deck
+    journal: Journal
+    player: Player
+    say: Callable[[str], object]
+    trials: dict[str, TrialResult] = field(default_factory=dict)
+    """The judged trials of this session, by their names."""
+    findings: list[Finding] = field(default_factory=list)
+    _open: deque[Drawn] = field(default_factory=deque)
+    """Drawn, and not ended."""
+    _asked: set[int] = field(default_factory=set)
+    """Findings that somebody looks into."""
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _failure: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        """Begin where the journal ends."""
+        self.findings = findings_of(self.journal)
+        ended = {line.number: line for line in self.journal.of(Ended)}
+        for drawn in self.journal.of(Drawn):
+            self.deck.draws = max(self.deck.draws, drawn.number)
+            if not drawn.again:
+                self.deck.take(map(Cell.read, drawn.cells))
+            if drawn.number in ended:
+                self._account(drawn, ended[drawn.number])
+            else:
+                self._open.append(drawn)
+
+    def run(self, parallel: int) -> None:
+        """Until the budget is spent or nothing is left. Raises what went wrong in a thread of it."""
+        threads = [
+            threading.Thread(target=self._work, name=f"explore-{number}", daemon=True) for number in range(parallel)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self) -> None:
+        try:
+            while (job := self._next()) is not None:
+                job()
+        except Stopped as stopped:
+            self.player.allowance.end(str(stopped))
+        except BaseException as failure:  # noqa: BLE001 - told by whoever waits for this thread
+            self._failure = self._failure or failure
+            self.player.allowance.end("an error of the harness")
+
+    def _next(self) -> Callable[[], None] | None:
+        """Findings first, then what was begun, then new cells."""
+        with self._lock:
+            for finding in self.findings:
+                if not finding.settled and finding.number not in self._asked:
+                    self._asked.add(finding.number)
+                    inquest = Inquest(finding, player=self.player, journal=self.journal, say=self.say)
+                    return inquest.run
+            drawn = self._open.popleft() if self._open else self._draw()
+        return None if drawn is None else lambda: self._play(drawn)
+
+    def _draw(self) -> Drawn | None:
+        if self.player.allowance.over:
+            return None
+        cells = self.deck.draw()
+        if not cells:
+            self.player.allowance.end("every cell was drawn")
+            return None
+        return self._drawn(cells)
+
+    def _drawn(self, cells: Iterable[Cell], *, again: bool = False) -> Drawn:
+        some = tuple(cells)
+        number = 1 + max((line.number for line in self.journal.of(Drawn)), default=0)
+        trial = f"{name_of(some)}.{AGAIN + 1}" if again else name_of(some)
+        drawn = Drawn(number=number, cells=tuple(map(str, some)), trial=trial, again=again)
+        self.journal.write(drawn)
+        return drawn
+
+    def _play(self, drawn: Drawn) -> None:
+        plan = composed([Cell.read(cell) for cell in drawn.cells]).model_dump(mode="json", by_alias=True)
+        played = self.player.play(plan, repetition=AGAIN if drawn.again else 0)
+        with self._lock:
+            self._judge(drawn, plan, played)
+
+    def _judge(self, drawn: Drawn, plan: dict[str, Any], played: Played) -> None:
+        proven, why = _proven(drawn, played)
+        news: list[VerdictResult] = []
+        violated = []
+        for verdict in played.result.verdicts if played.result else ():
+            if verdict.outcome is Outcome.VIOLATED:
+                knows = self._knows(verdict, plan)
+                violated.append((verdict.guarantee, verdict.signature, knows))
+                news += [] if knows else [verdict]
+        ended = Ended(
+            number=drawn.number, proven=proven, why=why, violated=tuple(violated), seconds=round(played.seconds, 1),
+            error=played.error,
+        )  # fmt: skip
+        found = [
+            self._found(verdict, drawn, plan, number) for number, verdict in enumerate(news, len(self.findings) + 1)
+        ]
+        for line in found:
+            # Before the end of its trial: who is killed in between finds it once more, and not never.
+            self.journal.write(line)
+        self.journal.write(ended)
+        if played.result is not None:
+            self.trials[drawn.trial] = played.result
+        self.findings += [Finding.of(line) for line in found]
+        self._account(drawn, ended)
+        self._tell(drawn, ended)
+
+    def _found(self, verdict: VerdictResult, drawn: Drawn, plan: dict[str, Any], number: int) -> Found:
+        return Found(
+            finding=number, guarantee=verdict.guarantee, signature=verdict.signature, trial=drawn.trial, scenario=plan
+        )
+
+    def _knows(self, verdict: VerdictResult, plan: dict[str, Any]) -> str:
+        if verdict.known:
+            return verdict.known.entry
+        same = next(
+            (one for one in self.findings if one.is_shown_by((verdict.guarantee, verdict.signature), plan)), None
+        )
+        return f"finding {same.number}" if same else ""
+
+    def _account(self, drawn: Drawn, ended: Ended) -> None:
+        """What a trial says of its cells. One that proved nothing is played once more alone, and is unreachable then."""
+        for text in drawn.cells:
+            cell = Cell.read(text)
+            if text in ended.proven:
+                self.deck.tell(cell, proven=True)
+            elif drawn.again:
+                self.deck.tell(cell, proven=False, why=ended.why)
+            elif not any(line.again and line.cells == (text,) for line in self.journal.of(Drawn)):
+                self._open.append(self._drawn((cell,), again=True))
+
+    def _tell(self, drawn: Drawn, ended: Ended) -> None:
+        seen = ", ".join(
+            f"{guarantee} {signature}{f' ({knows})' if knows else ' NEW'}"
+            for guarantee, signature, knows in ended.violated
+        )
+        what = " + ".join(drawn.cells)
+        state = "proven" if len(ended.proven) == len(drawn.cells) else ended.why or ended.error
+        self.say(
+            f"{span(self.player.allowance.elapsed_s):>9}  {self.progress}  {what}: {state}{f'; {seen}' if seen else ''}"
+        )
+
+    @property
+    def progress(self) -> str:
+        """`45 of 68065 cells tried, 3 unreachable, pairs 60 %, 2 found`."""
+        deck = self.deck
+        found = [one for one in self.findings if one.hits]
+        return (
+            f"{len(deck.proven)} of {count(len(deck.cells), 'cell')} tried, {len(deck.unreachable)} unreachable, "
+            f"pairs {100 * deck.covered:.0f} %, {len(found)} found"
+        )
+
+    @property
+    def told(self) -> list[str]:
+        """A line for each finding."""
+        return [
+            f"{one.guarantee} {one.signature}: {card.confirmed(one)}; {card.size(one)}; found/{one.name}.md"
+            for one in self.findings
+        ]
+
+
+def _proven(drawn: Drawn, played: Played) -> tuple[tuple[str, ...], str]:
+    """The cells of which all that lands was proven, and why the others were not."""
+    if played.result is None:
+        return (), played.error
+    faults = played.result.faults
+    proven = tuple(
+        cell
+        for number, cell in enumerate(drawn.cells, 1)
+        if (mine := [one for one in faults if one.fault.endswith(f"-{number}")]) and all(one.proven for one in mine)
+    )
+    why = [f"{one.name} {one.proof.get('reason') or 'had no effect'}" for one in faults if not one.proven]
+    return proven, "; ".join(why) or played.error or played.result.broke_off

@@ -1,0 +1,109 @@
+"""Plays scenarios for an exploration, one trial at a time, and judges them."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from tailproof.explore.allowance import Allowance
+from tailproof.explore.likeness import Likeness
+from tailproof.guarantees.verdict import Outcome
+from tailproof.history.archive import archive
+from tailproof.history.lines import HistoryError
+from tailproof.reports.baseline import Baseline
+from tailproof.reports.result import TrialResult
+from tailproof.runner.judging import VERDICTS, judged_once
+from tailproof.runner.orders import Ask, SupervisorGone, ask
+from tailproof.runner.pairs import Matrix, model_url_of
+from tailproof.trial.order import Order
+
+
+class Stopped(Exception):
+    """No more trials: the budget is spent, or somebody has ended the exploration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A trial that has ended."""
+
+    result: TrialResult | None
+    """None when it left nothing that could be judged."""
+    seconds: float
+    error: str = ""
+
+    @property
+    def violated(self) -> set[tuple[str, str]]:
+        """Guarantee and signature."""
+        verdicts = self.result.verdicts if self.result else ()
+        return {(one.guarantee, one.signature) for one in verdicts if one.outcome is Outcome.VIOLATED}
+
+
+@dataclass(slots=True, kw_only=True)
+class Player:
+    """Whom it is played with, and below which directory. Safe from several threads."""
+
+    address: str
+    matrix: Matrix
+    seed: int
+    out: Path
+    allowance: Allowance
+    likeness: Likeness
+    model_url: str = ""
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+
+    def confirm(self, plan: Mapping[str, Any], *, repetition: int) -> Played:
+        """As `play`, but a trial that was played and judged is the same trial for everybody: several findings may come of one. Raises
+        Stopped."""
+        order = self.order(plan, repetition=repetition, below="")
+        with self._one_at_a_time:
+            if (order.directory / VERDICTS).exists():
+                trial = judged_once(order.directory, baseline=Baseline(), out=self.out, error="")
+                return Played(self.marked(trial, plan), 0.0)
+            return self.play(plan, repetition=repetition)
+
+    def play(self, plan: Mapping[str, Any], *, repetition: int = 0, below: str = "") -> Played:
+        """One trial, its history below `out`, or `below` it. A history that is there was of one that never ended, and is replaced. Raises
+        Stopped."""
+        if not self.allowance.begin():
+            raise Stopped(self.allowance.over)
+        order = self.order(plan, repetition=repetition, below=below)
+        shutil.rmtree(order.directory, ignore_errors=True)
+        try:
+            done = ask(self.address, Ask(submit=[order], wait=order.key))
+        except SupervisorGone as gone:
+            raise Stopped(str(gone)) from gone
+        assert done is not None, "a question that waits is answered with the end of the trial"
+        if done.error.startswith("cancelled"):
+            raise Stopped(done.error)
+        try:
+            trial = judged_once(order.directory, baseline=Baseline(), out=self.out, error=done.error)
+            archive(order.directory)
+        except (HistoryError, FileNotFoundError):
+            return Played(None, done.seconds, done.error or "it left no history")
+        return Played(self.marked(trial, plan), done.seconds, done.error)
+
+    def marked(self, trial: TrialResult, plan: Mapping[str, Any]) -> TrialResult:
+        """The trial, each violation that is like a known one with the entry that knows it."""
+        verdicts = (replace(one, known=self.likeness.known(trial, one, plan)) for one in trial.verdicts)
+        return replace(trial, verdicts=tuple(verdicts))
+
+    def order(self, plan: Mapping[str, Any], *, repetition: int, below: str) -> Order:
+        """The order of a trial; only the plain client plays what says so."""
+        pair = self.matrix.pairs[0]
+        if plan.get("client") == "plain":
+            pair = self.matrix.plain_of(pair.target)
+        return Order(
+            scenario=dict(plan),
+            target=pair.target,
+            client=pair.client,
+            seed=self.seed,
+            out=str(self.out / below if below else self.out),
+            repetition=repetition,
+            model_url=model_url_of(pair.target, self.model_url),
+        )

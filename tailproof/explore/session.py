@@ -1,0 +1,163 @@
+"""`tailproof explore`: from what was asked to a directory with what was found, and an exit code."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from tailproof import __version__
+from tailproof.explore.account import write_account
+from tailproof.explore.allowance import Allowance
+from tailproof.explore.cells import Cell, Space
+from tailproof.explore.compose import composed
+from tailproof.explore.deck import Deck
+from tailproof.explore.exploration import Exploration
+from tailproof.explore.journal import NAME, BadJournal, Began, Journal, read_began
+from tailproof.explore.likeness import Likeness
+from tailproof.explore.playing import Player
+from tailproof.guarantees.catalogue import CATALOGUE
+from tailproof.incoming.files import from_here
+from tailproof.reports.baseline import Baseline
+from tailproof.reports.words import count
+from tailproof.resources import folder
+from tailproof.runner import out_dir, room
+from tailproof.runner.check import CheckError, shipped_files
+from tailproof.runner.interrupts import INTERRUPTS
+from tailproof.runner.out_lock import OutLock
+from tailproof.runner.outputs import check_directory, check_scratch
+from tailproof.runner.pairs import PLAIN, Matrix, meet
+from tailproof.runner.playable import cannot
+from tailproof.runner.shard import Shard
+from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
+from tailproof.targets.resolve import kind_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user asked for."""
+
+    target: str
+    client: str = ""
+    budget: str
+    seed: int | None = None
+    out: Path
+    resume: bool = False
+    parallel: int = 1
+    baseline: Path | None = None
+    model_url: str = ""
+    shard: str = ""
+
+
+def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
+    """Explore until the budget is spent; the exit code is that of the result, which is written to `out`.
+
+    Raises BadInput of many kinds before anything is started, Unavailable, OSError.
+    """
+    allowance = Allowance.read(asked.budget)
+    began = _began(asked)
+    shard = Shard.read(began.shard) if began.shard else None
+    baseline = Baseline.load(
+        asked.baseline or folder("suites") / "baseline.yaml", guarantees=CATALOGUE.keys(), scenarios=shipped_files()
+    )
+    likeness = Likeness.of(baseline)
+    check_scratch()
+    check_directory(asked.out, "the directory of the exploration")
+    room.check(asked.out)
+    matrix = meet([began.target], [began.client] if began.client else [], model_url=began.model_url, say=echo)
+    pair = matrix.pairs[0]
+    if pair.failure:
+        raise CheckError(f"nothing can be explored: {pair.failure}")
+    began = msgspec.structs.replace(began, target=pair.target, client=pair.client)
+    space = _space(matrix, began.model_url)
+    cells = [cell for cell in space if shard is None or _part(cell, shard)]
+    if not cells:
+        raise CheckError(f"{pair.target} can play nothing of what is drawn")
+    out_dir.check(asked.out)
+    started, cut_off = time.time(), ""
+    with closing(OutLock(asked.out, patience_s=TAKE_DOWN_S)) as lock, closing(Journal(asked.out)) as journal:
+        if journal.began is None:
+            journal.write(began)
+        for line in _tells(space, cells, began):
+            echo(line)
+        alone = kind_of(pair.target)[0].runs_already
+        parallel = 1 if alone else asked.parallel
+        with SupervisorProcess(parallel=parallel, log=asked.out / out_dir.LOG, keeps=[lock.descriptor]) as supervisor:
+            player = Player(
+                address=supervisor.address, matrix=matrix, seed=began.seed, out=asked.out, allowance=allowance,
+                likeness=likeness, model_url=began.model_url,
+            )  # fmt: skip
+            exploration = Exploration(Deck(cells, began.seed), journal, player, echo)
+            INTERRUPTS.tell(lambda: allowance.end(INTERRUPTS.says))
+            INTERRUPTS.tell(supervisor.hurry)
+            try:
+                exploration.run(parallel)
+            except KeyboardInterrupt:
+                cut_off = INTERRUPTS.says
+        with INTERRUPTS.held():
+            cut_off = cut_off or (INTERRUPTS.says if INTERRUPTS.by else "") or supervisor.gave_up
+            result = write_account(
+                exploration, space, began, pair=pair, started=started, cut_off=cut_off,
+                errors=[one for one in (supervisor.died, supervisor.removed) if one],
+            )  # fmt: skip
+    for line in (result.gate.says, exploration.progress, *exploration.told):
+        echo(line)
+    echo(f"{allowance.over or 'nothing is left to do'}; go on with --resume {from_here(asked.out)}")
+    echo(f"page {from_here(asked.out / out_dir.PAGE)}")
+    return result.gate.exit_code
+
+
+def _began(asked: Asked) -> Began:
+    if asked.resume:
+        before = read_began(asked.out)
+        for word, was, now in (
+            ("target", before.target, asked.target),
+            ("client", before.client, asked.client),
+            ("seed", before.seed, asked.seed),
+            ("shard", before.shard, asked.shard),
+        ):
+            if now not in (None, "", was):
+                raise BadJournal(f"the exploration in {from_here(asked.out)} has {word} {was}, not {now}")
+        return before
+    if (asked.out / NAME).exists():
+        there = from_here(asked.out)
+        raise BadJournal(f"there is an exploration in {there}: go on with --resume {there}, or give another --out")
+    return Began(
+        tailproof=__version__,
+        target=asked.target,
+        client=asked.client,
+        seed=random.SystemRandom().randrange(1 << 32) if asked.seed is None else asked.seed,
+        model_url=asked.model_url,
+        shard=asked.shard,
+    )
+
+
+def _space(matrix: Matrix, model_url: str) -> Space:
+    pair = matrix.pairs[0]
+    plain = matrix.plain_of(pair.target)
+
+    def why_not(cell: Cell) -> str:
+        if cell.fault_choice.repaired and pair.client == PLAIN:
+            return "the plain client never asks for what it is about"
+        return cannot(composed([cell]), plain if cell.plain else pair, model_url=model_url)
+
+    return Space.playable(why_not)
+
+
+def _part(cell: Cell, shard: Shard) -> bool:
+    return int(sha256(str(cell).encode()).hexdigest(), 16) % shard.of == shard.number - 1
+
+
+def _tells(space: Space, cells: list[Cell], began: Began) -> Iterator[str]:
+    yield (
+        f"{began.target} with {began.client}, seed {began.seed}: {count(len(cells), 'cell')} of {len(space.faults)} faults, "
+        f"{len(space.points)} points, {len(space.shapes)} shapes, {len(space.acts)} acts"
+    )
+    for name, why in space.missing.items():
+        yield f"not drawn: {name}: {why}"

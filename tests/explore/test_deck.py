@@ -1,0 +1,77 @@
+"""The order in which cells are drawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tailproof.explore.cells import Cell, Space
+from tailproof.explore.deck import UNREACHABLE, Deck
+
+SPACE = list(Space())[::7]
+SOME = [cell for cell in SPACE if cell.shape in ("steps", "two-runs") and cell.act in ("nothing", "user.fork")]
+
+
+def drawn(deck: Deck, trials: int) -> list[Cell]:
+    found = []
+    for _ in range(trials):
+        found += deck.draw()
+    return found
+
+
+@given(st.integers(0, 1000), st.lists(st.booleans(), min_size=40, max_size=40))
+@settings(max_examples=8)
+def test_no_cell_is_drawn_twice_whatever_becomes_of_it(seed: int, proven: list[bool]) -> None:
+    deck = Deck(SOME, seed)
+    seen: Counter[Cell] = Counter()
+    for fate in proven:
+        for cell in deck.draw():
+            seen[cell] += 1
+            deck.tell(cell, proven=fate, why="" if fate else "had no effect")
+    assert max(seen.values()) == 1
+
+
+def test_all_of_them_are_drawn_in_the_end() -> None:
+    few = SOME[::20]
+    deck = Deck(few, 1)
+    seen = set(drawn(deck, len(few) + 1))
+    assert seen == set(few)
+    assert deck.draw() == ()
+
+
+def test_the_seed_decides() -> None:
+    assert drawn(Deck(SPACE, 7), 12) == drawn(Deck(SPACE, 7), 12)
+    assert drawn(Deck(SPACE, 7), 12) != drawn(Deck(SPACE, 8), 12)
+
+
+def test_values_come_first_and_then_pairs() -> None:
+    deck = Deck(SPACE, 3)
+    values = {value for cell in SPACE for value in cell.values}
+    drawn(deck, len(values))
+    assert all(deck.values[value] for value in values)
+    by_chance = Deck(SPACE, 3)
+    some = by_chance._left[: len(deck.drawn)]
+    for cell in some:
+        by_chance.take([cell])
+    assert deck.covered > by_chance.covered
+
+
+def test_what_is_never_proven_is_not_tried_for_ever() -> None:
+    deck = Deck(SPACE, 5)
+    tried: Counter[str] = Counter()
+    for _ in range(150):
+        for cell in deck.draw():
+            tried[cell.fault] += 1
+            deck.tell(cell, proven=cell.fault != "wire.duplicate/all", why="had no effect")
+    assert 0 < tried["wire.duplicate/all"] <= UNREACHABLE
+
+
+def test_who_goes_on_draws_nothing_again() -> None:
+    first = Deck(SPACE, 9)
+    before = drawn(first, 10)
+    second = Deck(SPACE, 9)
+    second.take(before)
+    second.draws = first.draws
+    assert not set(before) & set(drawn(second, 30))
