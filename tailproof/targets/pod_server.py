@@ -33,7 +33,7 @@ from tailproof.targets.pod_lives import PodLives
 from tailproof.targets.pod_relay import Relay
 from tailproof.targets.port import HOST
 from tailproof.targets.process_server import split
-from tailproof.targets.target import Death, Place, Plan, Scope, ServerFailed, TargetError
+from tailproof.targets.target import Death, Place, Plan, PodEnd, Scope, ServerFailed, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 PORT = 8000
@@ -165,6 +165,25 @@ class PodServer:
             budget.wait_for("the server to end", lambda: not node.pids(self._lives.container), within=grace_s)
         _signal(init if self.alive() else 0, signals.SIGKILL)
         budget.wait_for("the API server to tell of the stop", self._lives.over, within=_SEEN_S)
+
+    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> None:
+        """The kubelet sends SIGTERM, then SIGKILL after the grace (of an eviction: that of the pod)."""
+        cluster, name = self._of_cluster, self._pods[-1]
+        node_name = str((pods.read(cluster, self._namespace, name) or {}).get("spec", {}).get("nodeName", ""))
+        self._lives.end_is_ours(stop=True)
+        self._of_relay.detach()
+        try:
+            if by == "drain":
+                pods.cordon(cluster, node_name, unschedulable=True)
+            if by == "delete":
+                pods.delete(cluster, self._namespace, name, grace_s=max(1, round(grace_s)))
+            else:
+                pods.evict(cluster, self._namespace, name)
+            budget.wait_for("the API server to tell of the end", self._lives.over, within=grace_s + _SEEN_S)
+            pods.wait_gone(cluster, self._namespace, name, budget)
+        finally:
+            if by == "drain":
+                pods.cordon(cluster, node_name, unschedulable=False)
 
     def pause(self) -> None:
         """SIGSTOP for every process of the container."""
@@ -336,7 +355,8 @@ class PodServer:
         """The pod goes as a drain makes it go, and the next one is made as a controller makes it."""
         old = self._pods[-1]
         self._of_relay.detach()
-        pods.evict(self._of_cluster, self._namespace, old)
+        if pods.read(self._of_cluster, self._namespace, old) is not None:
+            pods.evict(self._of_cluster, self._namespace, old)
         pods.wait_gone(self._of_cluster, self._namespace, old, budget)
         self._create(budget)
 
