@@ -6,10 +6,8 @@ happened. A death counts once the API server has told it; whether it was an OOM 
 
 from __future__ import annotations
 
-import io
 import os
 import signal as signals
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +23,7 @@ from tailproof.cluster.refusals import ClusterError
 from tailproof.history.records import BreakOff, Note
 from tailproof.ownership import cgroup
 from tailproof.protocol.adapter import Adapter
-from tailproof.targets import pod_spec
-from tailproof.targets.container_files import pack
+from tailproof.targets import pod_disk, pod_spec
 from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of, unpacked
 from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.pod_lives import PodLives
@@ -223,31 +220,17 @@ class PodServer:
         """There are none."""
 
     def disk(self, into: Path) -> Path:
-        """Copy the conversations out of the volume by way of the relay, which lives while the server does not. Raises TargetError,
-        ClusterError."""
-        into.mkdir(parents=True, exist_ok=True)
-        name = Path(pod_spec.PLACES.conversations).name
-        done = self._beside(["tar", "-C", f"{pod_spec.VOLUME}/root", "-cf", "-", name])
-        try:
-            with tarfile.open(fileobj=io.BytesIO(done.out)) as archive:
-                archive.extractall(into, filter="data")
-        except tarfile.TarError as error:
-            said = done.err.decode("utf-8", "replace").strip()
-            raise TargetError(f"the server's disk cannot be read: {said or error}") from error
-        return into / name
+        """Copy the conversations out of the volume. Raises TargetError, ClusterError."""
+        return pod_disk.read(self._beside, into)
 
     def edit_disk(self, edit: Callable[[Path], None]) -> None:
         """On a copy, which goes back into the volume."""
         if self.alive():
             raise TargetError("the disk of a server that runs must not be changed: stop it first")
         with tempfile.TemporaryDirectory(dir=self._plan.directory, prefix="edit-") as place:
-            conversations = self.disk(Path(place))
+            conversations = pod_disk.read(self._beside, Path(place))
             edit(conversations)
-            packed = io.BytesIO()
-            pack(conversations, packed)
-            done = self._beside(["tar", "-C", f"{pod_spec.VOLUME}/root", "-xf", "-"], given=packed.getvalue())
-            if done.code:
-                raise TargetError(f"the server's disk cannot be written: {done.err.decode('utf-8', 'replace').strip()}")
+            pod_disk.write(self._beside, conversations)
 
     def log_tail(self, lines: int = 40) -> str:
         """The end of what the server wrote, in the life before the last one, too; empty when there is none or no cluster."""
@@ -384,7 +367,8 @@ class PodServer:
         """The first process of the container, as the node numbers it; 0 when there is none."""
         return next(iter(node.pids(self._lives.container)), 0)
 
-    def _beside(self, command: Sequence[str], *, given: bytes | None = None) -> inside.Done:
+    def _beside(self, command: Sequence[str], given: bytes | None) -> inside.Done:
+        """Run it in the relay, which lives while the server does not."""
         return inside.run(
             self._of_cluster, self._namespace, self._pods[-1], pod_spec.RELAY, command, Budget(60), given=given
         )
