@@ -33,6 +33,9 @@ class PodLives:
         self.container = ""
         """The id of the container of this life."""
         self.pod = ""
+        """The pod of the next life."""
+        self.host = ""
+        """The pod of this life, which is its host name."""
         self.pid = 0
         self._plan = plan
         self._watch: PodWatch | None = None
@@ -63,6 +66,7 @@ class PodLives:
             self.by_us = self.stopping = False
             self.pid = 0
             self.container = self._candidate
+            self.host = self.pod
             self._counted = {}
             self.ended.clear()
         first = next(iter(node.pids(self.container)), 0)
@@ -114,7 +118,7 @@ class PodLives:
                 stage,
                 self.epoch,
                 t_ns=t_ns,
-                host=self.pod,
+                host=self.host,
                 pid=self.pid,
                 exit_code=exit_code,
                 oom_killed=oom_killed,

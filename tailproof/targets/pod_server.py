@@ -93,7 +93,7 @@ class PodServer:
         one with another host name begins on the same volume."""
         if self.alive():
             raise TargetError("the server is still alive and cannot be started again")
-        if place == "new-container":
+        if place == "new-container" and self._lives.pod == self._lives.host:
             self._replace(budget)
         self._run(budget, place)
 
@@ -164,7 +164,8 @@ class PodServer:
         budget.wait_for("the API server to tell of the stop", self._lives.over, within=_SEEN_S)
 
     def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> None:
-        """The kubelet sends SIGTERM, then SIGKILL after the grace (of an eviction: that of the pod)."""
+        """The kubelet sends SIGTERM, then SIGKILL after the grace (of an eviction: that of the pod). The next pod is made at once, as a
+        controller makes it: the server in it is held, and the volume can be read meanwhile."""
         cluster, name = self._of_cluster, self._pods[-1]
         node_name = str((pods.read(cluster, self._namespace, name) or {}).get("spec", {}).get("nodeName", ""))
         self._lives.end_is_ours(stop=True)
@@ -181,6 +182,7 @@ class PodServer:
         finally:
             if by == "drain":
                 pods.cordon(cluster, node_name, unschedulable=False)
+        self._create(budget)
 
     def pause(self) -> None:
         """SIGSTOP for every process of the container."""
