@@ -109,6 +109,10 @@ class PodWatch:
                     self.lost = str(error)
                     return
                 self._closing.wait(_AGAIN_S)
+            except (AttributeError, ValueError):
+                # Closing tears the connection from under the reader, which says one of these then.
+                if not self._closing.is_set():
+                    raise
 
     def _list(self, place: int, word: str) -> str:
         """Tell what is there now; the version from which a watch goes on."""

@@ -79,9 +79,9 @@ class Relay:
             self._ports.append(port)
             self._order(port=port)
 
-    def put(self, name: str, data: bytes) -> None:
-        """Have a file in the pod's volume; returns when it is there. Raises ClusterError."""
-        self._order(put=name, data=base64.b64encode(data).decode())
+    def let_begin(self, pipe: str) -> None:
+        """Write a line to this pipe in the pod's volume; returns when somebody reads there. Raises ClusterError."""
+        self._order(begin=pipe)
 
     # -- on the loop --------------------------------------------------------------------------------------------------
 
