@@ -206,6 +206,19 @@ def test_a_watch_tells_each_step_and_goes_on_after_it_has_expired(
     assert told.watch.lost == ""
 
 
+def test_a_watch_says_that_it_is_lost_when_the_api_server_stays_away(
+    namespace: str, door: tuple[Door, str], budget: Budget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tailproof.cluster.watch.LOST_S", 1.0)
+    way, place = door
+    with closing(connect(place)) as other:
+        told = Told(other, namespace)
+        with closing(told.watch):
+            way.shut()
+            budget.wait_for("it to be lost", lambda: told.watch.lost)
+        assert "does not answer" in told.watch.lost
+
+
 def test_an_oom_kill_is_told_by_the_kernel_and_by_the_status_while_the_phase_says_running(
     cluster: Cluster, namespace: str, start_pod: StartPod, budget: Budget
 ) -> None:
