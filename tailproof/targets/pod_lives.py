@@ -162,7 +162,7 @@ class PodLives:
         kernel = self._kernel.saw if self._kernel is not None else None
         kills = kernel.oom_kills if kernel else 0
         # Neither alone is believed: a reason without its code, or without a kill that the kernel counted, is no OOM kill of the server.
-        oom_killed = ended.reason == OOM_REASON and ended.code == OOM_CODE
+        oom_killed = ended.reason == OOM_REASON and ended.code == OOM_CODE and kills > 0
         self._death = Death(exit_code=ended.code, oom_killed=oom_killed, oom_events=kills, by_us=self.by_us)
         happened = kernel.gone_ns if kernel and kernel.gone_ns else now
         if happened < now:

@@ -25,7 +25,7 @@ from tailproof.ownership.owners import Owner
 from tailproof.runner.cluster_leftovers import cluster_leftovers
 from tailproof.waiting import Budget
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 
 STAY = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 SERVE = "mkdir -p /tmp/w && cd /tmp/w && echo hello > f && exec python3 -m http.server 8000 --bind 127.0.0.1"
