@@ -45,7 +45,9 @@ class Loop:
         return self.begin(work).result(within)
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Let it run there."""
+        """Let it run there. Raises RuntimeError: the loop was closed."""
+        if self._loop.is_closed():
+            work.close()
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self) -> None:
@@ -139,9 +141,9 @@ async def join(stream: PodStream, reader: asyncio.StreamReader, writer: asyncio.
     finally:
         for task in (up, down):
             task.cancel()
+        writer.close()
         await asyncio.gather(up, down, return_exceptions=True)
         await stream.close()
-        writer.close()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

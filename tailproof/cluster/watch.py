@@ -93,9 +93,8 @@ class PodWatch:
             try:
                 if not version:
                     version = self._list(place, word)
-                broken_since = 0.0
                 for reached in self._watch(place, word, version):
-                    version = reached
+                    version, broken_since = reached, 0.0
                     if self._closing.is_set():
                         return
             except Expired:
@@ -109,6 +108,10 @@ class PodWatch:
                     self.lost = str(error)
                     return
                 self._closing.wait(_AGAIN_S)
+            except (AttributeError, ValueError):
+                # Closing tears the connection from under the reader, which says one of these then.
+                if not self._closing.is_set():
+                    raise
 
     def _list(self, place: int, word: str) -> str:
         """Tell what is there now; the version from which a watch goes on."""
@@ -120,7 +123,7 @@ class PodWatch:
         return str(listed["metadata"]["resourceVersion"])
 
     def _watch(self, place: int, word: str, version: str) -> Iterator[str]:
-        """One round of a watch: the version after each thing that it told."""
+        """One round of a watch: the version from which it goes on once it is taken up, and that after each thing that it told."""
         cluster = self._lent[place]
         verb: Any = cluster.core.list_namespaced_pod if word == "pods" else cluster.core.list_namespaced_event
         with cluster_does(f"watching {word}"):
@@ -136,6 +139,7 @@ class PodWatch:
             try:
                 if answer.status != HTTPStatus.OK:
                     raise ApiException(http_resp=answer, body=answer.data, data=None)
+                yield version
                 # The client's own loop ends with a KeyError where it is told of an error (37.0).
                 for line in lines_of(answer):
                     told = json.loads(line)

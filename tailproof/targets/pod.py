@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 
@@ -50,6 +51,8 @@ class PodTarget:
                     f"the cluster of {cluster.kubeconfig} was not made by docker/cluster.sh: its nodes are other machines, whose kernels "
                     f"this harness cannot ask, and a pod's word for its own death is not enough"
                 )
+            if os.geteuid() != 0:
+                raise TargetError(f"{self.spec} needs root: only it may signal the processes of pods on this node")
             self._look_at_image()
             self._pull = "Never"
             bring(self._image, budget)

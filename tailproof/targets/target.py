@@ -22,6 +22,9 @@ Place = Literal["in-place", "new-container"]
 """How a server is started again: the same container (same host name, same pids) or a new one on the same volume; a plain process
 always has a new pid and the same host name."""
 
+PodEnd = Literal["delete", "evict", "drain"]
+"""How a cluster ends a pod: its deletion, its eviction, or that of a node that is to be empty, which takes no new pods meanwhile."""
+
 Capability = Literal[
     "restart",
     "kill",
@@ -153,6 +156,10 @@ class Server(Protocol):
 
     def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
         """Ask it to end (SIGTERM), then make it. Recorded as `Life(stopped)`. Idempotent."""
+
+    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> None:
+        """Let the cluster end the server's pod, and wait until it is gone. Recorded as `Life(stopped)`. Raises TargetError for a server
+        without a pod, ClusterError."""
 
     def pause(self) -> None:
         """Freeze every process of the server."""

@@ -16,7 +16,7 @@ from tailproof.incoming.route import CONNECT_S, LOOPBACK, Unreachable
 from tailproof.ownership import scratch
 from tailproof.protocol.adapter import Launcher
 from tailproof.targets.own_disk import OwnDisk
-from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
+from tailproof.targets.target import Death, Place, Plan, PodEnd, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 
@@ -81,6 +81,10 @@ class UrlServer:
 
     def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
         """Left running: it is not ours."""
+
+    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> NoReturn:
+        """Raises TargetError."""
+        self._refuse("ended by its pod")
 
     def pause(self) -> None:
         """Raises TargetError."""

@@ -25,7 +25,7 @@ from tailproof.ownership.owners import Owner
 from tailproof.runner.cluster_leftovers import cluster_leftovers
 from tailproof.waiting import Budget
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 
 STAY = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 SERVE = "mkdir -p /tmp/w && cd /tmp/w && echo hello > f && exec python3 -m http.server 8000 --bind 127.0.0.1"
@@ -204,6 +204,19 @@ def test_a_watch_tells_each_step_and_goes_on_after_it_has_expired(
     assert any(isinstance(word, Note) and "410" in word.text for word in told.words)
     assert {"Scheduled", "Started"} <= {word.reason for word in told.words if isinstance(word, PodEvent)}
     assert told.watch.lost == ""
+
+
+def test_a_watch_says_that_it_is_lost_when_the_api_server_stays_away(
+    namespace: str, door: tuple[Door, str], budget: Budget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tailproof.cluster.watch.LOST_S", 1.0)
+    way, place = door
+    with closing(connect(place)) as other:
+        told = Told(other, namespace)
+        with closing(told.watch):
+            way.shut()
+            budget.wait_for("it to be lost", lambda: told.watch.lost)
+        assert "does not answer" in told.watch.lost
 
 
 def test_an_oom_kill_is_told_by_the_kernel_and_by_the_status_while_the_phase_says_running(

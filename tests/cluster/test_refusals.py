@@ -161,6 +161,7 @@ def test_an_image_that_nobody_has(cluster: Cluster, namespace: str) -> None:
         pods.wait_for(cluster, namespace, "p", "the pod to run", pods.running, Budget(60))
 
 
+@pytest.mark.engine
 @pytest.mark.cluster
 def test_a_pod_that_no_node_takes(cluster: Cluster, namespace: str, image: str) -> None:
     pods.make(cluster, namespace, pod_of(image, {"a": "true"}, {}, nodeSelector={"no": "such"}))
