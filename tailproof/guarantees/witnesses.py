@@ -19,8 +19,9 @@ from tailproof.history.views import EventList, lists
 
 TRIAL = "trial"
 LOG, STREAM, STATUS = "observer.log", "observer.stream", "observer.status"
-DISK, MODEL, TOOL, WIRE, ENGINE, POD, HOOKS = "disk", "model", "tool", "wire", "engine", "pod", "hooks"
-WITNESSES = (TRIAL, LOG, STREAM, STATUS, DISK, MODEL, TOOL, WIRE, CLIENT, ENGINE, POD, HOOKS)
+DISK, MODEL, TOOL, WIRE, ENGINE, HOOKS = "disk", "model", "tool", "wire", "engine", "hooks"
+POD, AGENT, EDGE = "pod", "agent", "edge"
+WITNESSES = (TRIAL, LOG, STREAM, STATUS, DISK, MODEL, TOOL, WIRE, CLIENT, ENGINE, HOOKS, POD, AGENT, EDGE)
 """What a guarantee may rest on. The observer is three witnesses in one file: it reads the log, listens, and asks for the status."""
 
 COUNTED_SINCE = 2
@@ -231,8 +232,8 @@ def _engines(history: History, known: Known) -> Iterator[Blind]:
 
 
 def _pods(history: History, known: Known) -> Iterator[Blind]:
-    """API server and kernel tell the same deaths: each with its exit code, and as an OOM kill only if both have it."""
-    if POD not in history.header.witnesses:
+    """API server and kernel tell the same deaths of a server: each with its exit code, and as an OOM kill only if both have it."""
+    if "status" not in history.header.witnesses.get(POD, ()):
         return
     told = [one for pod in history.pods for one in pod.containers.values()]
     ended = {(one.reason, one.exit_code) for one in told if one.state == "terminated"}
@@ -286,6 +287,8 @@ def _observers(history: History, known: Known) -> Iterator[Blind]:
         until = min((moment for moment in (over, down) if moment is not None), default=None)
         if (
             ENGINE not in known
+            and not (one.subscribed and one.subscribed.path == "replay")
+            and not (one.subscribed and one.subscribed.run)  # it ends with its run
             and closed is not None
             and until is not None
             and closed < until - _AT_ONCE_NS

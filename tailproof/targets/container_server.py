@@ -20,7 +20,7 @@ from docker.types import Mount
 
 from tailproof.history.records import Note
 from tailproof.ownership import cgroup, marks
-from tailproof.protocol.adapter import Adapter, Places
+from tailproof.protocol.adapter import Launcher, Places
 from tailproof.provision.engine import address, connect, engine_does, knock
 from tailproof.provision.errors import EngineError
 from tailproof.targets.container_files import ArchiveStream, counter_inside, directories, open_to_all, pack
@@ -43,7 +43,7 @@ _SEEN_S = 10.0
 class ContainerServer:
     """See `targets.target.Server`. Deaths are recorded as the engine tells them, on its listening thread."""
 
-    def __init__(self, plan: Plan, *, adapter: Adapter, image: str, version: str) -> None:
+    def __init__(self, plan: Plan, *, adapter: Launcher, image: str, version: str) -> None:
         self._plan = plan
         self._adapter = adapter
         self._image = image

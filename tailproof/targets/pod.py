@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 from docker.errors import ImageNotFound
 
-from tailproof import resources
+from tailproof.cluster.bring import bring
 from tailproof.cluster.reach import check_nodes, check_rights, connect, release
-from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.adapter import Launcher
 from tailproof.provision.engine import connect as connect_engine
 from tailproof.provision.engine import engine_does
 from tailproof.provision.images import VERSION_LABEL
@@ -33,7 +32,7 @@ class PodTarget:
 
     capabilities: frozenset[str] = CAPABILITIES
 
-    def __init__(self, spec: str, image: str, *, adapter: Adapter) -> None:
+    def __init__(self, spec: str, image: str, *, adapter: Launcher) -> None:
         self.spec = spec
         self.version = ""
         self.facts: Mapping[str, str] = {}
@@ -55,8 +54,8 @@ class PodTarget:
             if os.geteuid() != 0:
                 raise TargetError(f"{self.spec} needs root: only it may signal the processes of pods on this node")
             self._look_at_image()
-            bring(self._image, budget)
             self._pull = "Never"
+            bring(self._image, budget)
             self.facts = {**self.facts, "kubernetes": release(cluster)}
 
     def server(self, plan: Plan) -> PodServer:
@@ -87,20 +86,3 @@ class PodTarget:
             raise TargetError(
                 f"the image {self._image} has no entrypoint to which `--host` and `--port` could be given"
             )
-
-
-def bring(image: str, budget: Budget) -> None:
-    """An image of the Docker engine into a cluster of `docker/cluster.sh`, which does it once for each. Raises TargetError."""
-    script = resources.folder("docker") / "cluster.sh"
-    try:
-        done = subprocess.run(
-            ["sh", str(script), "load", image],
-            capture_output=True,
-            text=True,
-            timeout=budget.left,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TargetError(f"bringing {image} into the cluster took too long") from error
-    if done.returncode:
-        raise TargetError(done.stderr.strip() or f"{script} load {image} failed")

@@ -22,7 +22,7 @@ from tailproof.cluster.reach import Cluster, connect
 from tailproof.cluster.refusals import ClusterError
 from tailproof.history.records import BreakOff, Note
 from tailproof.ownership import cgroup
-from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.adapter import Launcher
 from tailproof.targets import pod_disk, pod_spec
 from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of, unpacked
 from tailproof.targets.own_disk import OwnDisk
@@ -46,7 +46,7 @@ class PodServer:
     """See `targets.target.Server`."""
 
     def __init__(
-        self, plan: Plan, *, adapter: Adapter, image: str, pull: str, entrypoint: Sequence[str], version: str
+        self, plan: Plan, *, adapter: Launcher, image: str, pull: str, entrypoint: Sequence[str], version: str
     ) -> None:
         self._plan = plan
         self._adapter = adapter

@@ -18,7 +18,7 @@ from typing import Literal, NoReturn
 from tailproof.history.records import Life
 from tailproof.ownership import marks, processes
 from tailproof.ownership.scratch import scratch
-from tailproof.protocol.adapter import Adapter, Places
+from tailproof.protocol.adapter import Launcher, Places
 from tailproof.targets.own_clock import OwnClock
 from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.port import HOST, Port
@@ -45,7 +45,7 @@ class Release:
 class ProcessServer:
     """See `targets.target.Server`. Its environment is built from scratch, so that no secret of the harness reaches a tool."""
 
-    def __init__(self, plan: Plan, *, adapter: Adapter, own: Release, earlier: Release | None = None) -> None:
+    def __init__(self, plan: Plan, *, adapter: Launcher, own: Release, earlier: Release | None = None) -> None:
         """`earlier` is the release before it, if any life shall be of that."""
         self._plan = plan
         self._adapter = adapter

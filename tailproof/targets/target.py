@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from tailproof.history.record import Record
 from tailproof.outgoing.masking import Masker
 from tailproof.ownership.owners import Owner
-from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.adapter import Launcher
 from tailproof.provision.errors import Unavailable
 from tailproof.targets.own_disk import OwnDisk
 from tailproof.waiting import Budget
@@ -227,7 +227,7 @@ class Target(Protocol):
     facts: Mapping[str, str]
     """What goes into the header's `versions`: image digest, python, engine."""
     capabilities: frozenset[str]
-    adapter: Adapter
+    adapter: Launcher
 
     def prepare(self, budget: Budget, *, earlier: bool = False) -> None:
         """Build or fetch what is needed, that of the release before it included when it is wanted, once per check; safe to call from

@@ -12,12 +12,12 @@ import yaml
 from cluster_stage import Door, StartPod, pod_of
 
 from tailproof.cluster import pods
+from tailproof.cluster.bring import bring
 from tailproof.cluster.namespaces import make_namespace, remove_namespace
 from tailproof.cluster.reach import Cluster, connect, kubeconfig
 from tailproof.ownership.owners import Owner, owner_id
 from tailproof.provision.base_image import WITH_PYTHON, base_image
 from tailproof.provision.engine import connect as connect_engine
-from tailproof.targets.pod import bring
 from tailproof.waiting import Budget
 
 IMAGE = "tailproof/test-pod:latest"
