@@ -108,7 +108,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
         ),
     )  # fmt: skip
     (out / "cells.jsonl").write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines) + b'{"event":"dra')
-    code, said = ended(explore("--resume", str(out), "--budget", "16 trials", "-n", "2"))
+    code, said = ended(explore("--resume", str(out), "--budget", "16 trials", "-n", "1"))
     return out, code, said
 
 
