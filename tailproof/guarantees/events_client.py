@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tailproof.guarantees.about import client_reports
 from tailproof.guarantees.events_log import per_conversation, sent_messages, without_log
@@ -109,14 +109,20 @@ def _one_run(history: History, conversation: str, log: Log, returned: Run, part:
     return violated(
         f"{len(missing)} of {len(due)} events were missing from the client's list of {len(held.ids)} when its run returned",
         signature=f"missing-{where}",
-        expected=[event.id for event in missing],
-        seen=[event.id for event in held.events[-edge:]],
+        expected=[_placed(event, log.position) for event in missing],
+        seen=[_placed(event, log.position) for event in held.events[-edge:]],
         evidence=[at(returned, f"run returned with status {returned.status or 'unknown'}"), *_found(missing)],
         missing=len(missing),
         due=len(due),
         in_log=len(whole),
         held=len(held.ids),
     )
+
+
+def _placed(event: Event, position: Mapping[str, int]) -> str:
+    """`#22 Observation e-22`: its place in the log, counted from 1, tells what is lost of what."""
+    place = f"#{position[event.id] + 1}" if event.id in position else "not in the log:"
+    return f"{place} {event.name} {event.id}"
 
 
 def _found(missing: list[Event]) -> list[Pointer]:

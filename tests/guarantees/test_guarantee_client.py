@@ -653,3 +653,13 @@ def test_frames_still_on_their_way_when_the_client_left_are_not_missing() -> Non
 
     assert judge(left(4.5).build())["events.callbacks"].outcome is HOLDS
     assert judge(left(8.0).build())["events.callbacks"].outcome is VIOLATED
+
+
+def test_what_the_client_lacks_and_holds_is_told_by_its_place_in_the_log() -> None:
+    verdict = judge(calm().forget("held:0", "f1").build())["events.tail"]
+    assert verdict.expected == ("#9 StatusEvent f1",)
+    assert verdict.seen[-3:] == (
+        "#8 ObservationEvent o3",
+        "#10 BookkeepingEvent b1",
+        "not in the log: SnapshotEvent s1",
+    )

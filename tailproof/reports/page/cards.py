@@ -19,6 +19,7 @@ from tailproof.reports.result import EvidenceResult, FaultResult, Result, TrialR
 from tailproof.reports.words import came_back, death, facts, frequency, repro_command, standing, window
 
 _ITEM = 160
+_SAID = 300
 _SENTENCE = 800
 _ITEMS = 12
 _PLACES = 24
@@ -194,5 +195,5 @@ def _judged(trials: Sequence[TrialResult], called: set[str], guarantee: str) -> 
 
 
 def _items(items: Sequence[str]) -> tuple[str, ...]:
-    shown = tuple(clip(item, _ITEM) for item in items[:_ITEMS])
+    shown = tuple(clip(item, _SAID) for item in items[:_ITEMS])
     return (*shown, f"and {len(items) - _ITEMS} more") if len(items) > _ITEMS else shown
