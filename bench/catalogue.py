@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from ruamel.yaml import YAML
 
 from bench.variants import kept
 from tailproof.acts import catalogue as acts
+from tailproof.acts.session import KINDS as SANDBOX_ACTS
 from tailproof.adapters.openhands.sources import SOURCES
 from tailproof.faults import catalogue as faults
-from tailproof.faults.fault import Fault
+from tailproof.faults.fault import Planned
+from tailproof.faults.sandbox import KINDS as SANDBOX_FAULTS
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.history.parameters import PARAMETERS
 from tailproof.outgoing.atomic import write_atomically
@@ -26,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # `fixtures` is not installed under this name
 
 from fixtures.broken.table import VARIANTS  # noqa: E402
+from fixtures.executor.variants import VARIANTS as EXECUTORS  # noqa: E402
 from fixtures.sabotage.of_faults import KINDS as LANDED  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -57,7 +60,7 @@ def _guarantees() -> Iterator[str]:
     yield "The broken variants are those of [variants.md](variants.md), the bugs those of [BUGS.md](../BUGS.md)."
     bugs = YAML(typ="safe").load((ROOT / "bench/bugs.yaml").read_text())["rows"]
     for guarantee in CATALOGUE.values():
-        own = [variant.name for variant in VARIANTS if variant.convicted_by == guarantee.id]
+        own = [variant.name for variant in (*VARIANTS, *EXECUTORS) if variant.convicted_by == guarantee.id]
         found = [row["id"] for row in bugs if guarantee.id in row["guarantees"]]
         numbers = [
             f"{name} = {value:g}"
@@ -66,7 +69,10 @@ def _guarantees() -> Iterator[str]:
         ]
         yield from ("", f"## `{guarantee.id}` ({guarantee.level})", "", guarantee.promise, "")
         yield f"- promised by: {SOURCES.get(guarantee.id, 'every protocol')}"
-        yield f"- rests on: the {_list(sorted(guarantee.rests_on), 'trial alone')}"
+        if guarantee.rests_on or not guarantee.of_executors:
+            yield f"- rests on: the {_list(sorted(guarantee.rests_on), 'trial alone')}"
+        if guarantee.of_executors:
+            yield f"- of an executor, it rests on: the {_list(sorted(guarantee.of_executors), 'trial alone')}"
         if numbers:
             yield f"- T: {', '.join(numbers)}"
         yield f"- convicts the variants: {_list(_code(own), 'none')}"
@@ -79,12 +85,17 @@ def _landings(played: Sequence[Scenario]) -> Iterator[str]:
     for scenario in played:
         for plan in scenario.landings:
             users.setdefault(plan.kind, []).append(scenario.name)
-    for title, kinds in (("Acts", acts), ("Faults", faults)):
+    tables: Sequence[tuple[str, Mapping[str, Callable[[str, dict[str, Any]], Planned]]]] = (
+        ("Acts", acts.CATALOGUE),
+        ("Faults", faults.CATALOGUE),
+        ("Acts where an executor is on trial", SANDBOX_ACTS),
+        ("Faults where an executor is on trial", SANDBOX_FAULTS),
+    )
+    for title, kinds in tables:
         yield from ("", f"## {title}")
-        for kind in sorted(kinds.CATALOGUE):
-            make = acts.act_for if kinds is acts else faults.fault_for
-            options = _options_of(kind, played)
-            yield from _landing(kind, make("it", kind, options), list(dict.fromkeys(users.get(kind, ()))))
+        for kind in sorted(kinds):
+            made = kinds[kind]("it", _options_of(kind, played))
+            yield from _landing(kind, made, list(dict.fromkeys(users.get(kind, ()))))
 
 
 def _options_of(kind: str, played: Sequence[Scenario]) -> dict[str, Any]:
@@ -95,14 +106,14 @@ def _options_of(kind: str, played: Sequence[Scenario]) -> dict[str, Any]:
     return next(planned, {})
 
 
-def _landing(kind: str, made: Fault, used: Sequence[str]) -> Iterator[str]:
+def _landing(kind: str, made: Planned, used: Sequence[str]) -> Iterator[str]:
     yield from ("", f"### `{kind}`", "", " ".join((inspect.getdoc(type(made)) or "").split()), "")
     yield f"- for example: {made.describe()}"
     if kind.startswith("network."):
         yield "- needs: Toxiproxy"  # whether this machine has it does not change the page
     elif lacks := made.available(frozenset()):
         yield f"- without what it needs: {lacks}"
-    if proof := inspect.getdoc(made.verify):
+    if proof := inspect.getdoc(getattr(made, "verify", None)):
         yield f"- proven by: {' '.join(proof.split())}"
     for name, field in _fields(made):
         default = "" if field.is_required() else f", {field.get_default(call_default_factory=True)!r} unless said"
@@ -110,7 +121,7 @@ def _landing(kind: str, made: Fault, used: Sequence[str]) -> Iterator[str]:
     yield f"- used by: {_list(_code(used[:6]), 'no shipped scenario')}{f' and {len(used) - 6} more' if used[6:] else ''}"
 
 
-def _fields(made: Fault) -> list[tuple[str, Any]]:
+def _fields(made: Planned) -> list[tuple[str, Any]]:
     options = getattr(made, "options", None)
     return list(type(options).model_fields.items()) if isinstance(options, BaseModel) else []
 

@@ -1,8 +1,8 @@
 """A hundred kills: one part of a check is killed at a random moment, and then the next command is typed.
 
-`python -m bench.kills [--process N] [--container N] [--seed S] [--victim NAME]` prints a line for each kill and the totals. For none of
-them may a check of an honest server end with 1, or with 0 or 2 and no result that says so; every history can be read; and after the
-next start of any command there is no process, container, network, volume, directory or socket of ours.
+`python -m bench.kills [--process N] [--container N] [--pod N] [--seed S] [--victim NAME]` prints a line for each kill and the totals. For
+none of them may a check of an honest server end with 1, or with 0 or 2 and no result that says so; every history can be read; and after
+the next start of any command there is no process, container, network, volume, namespace, directory or socket of ours.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tailproof.ownership.scratch import workroom
 
 PROCESS = Plan(target="reference", client="reference", scenarios=("calm", "kill-tool-running"))
 CONTAINER = Plan(target="docker:tailproof/agent-server:1.58.0", client="sdk:1.58.0", scenarios=("calm", "oom-server"))
+POD = Plan(target="k8s:tailproof/agent-server:1.58.0", client="sdk:1.58.0", scenarios=("calm", "oom-server"))
 TRIES = 4
 """How often a kill that came too late is tried again, at another moment."""
 
@@ -26,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.kills", description=__doc__)
     parser.add_argument("--process", type=int, default=80, metavar="N", help="kills of checks of the reference server")
     parser.add_argument("--container", type=int, default=20, metavar="N", help="kills of checks of an image")
+    parser.add_argument("--pod", type=int, default=0, metavar="N", help="kills of checks of an image in a pod")
     parser.add_argument("--victim", choices=VICTIMS, help="only this one")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
@@ -33,7 +35,7 @@ def main() -> int:
     victims = [given.victim] if given.victim else list(VICTIMS)
     tally: Counter[str] = Counter()
     with workroom() as place:
-        for plan, number in ((PROCESS, given.process), (CONTAINER, given.container)):
+        for plan, number in ((PROCESS, given.process), (CONTAINER, given.container), (POD, given.pod)):
             if number:
                 _series(plan, [victims[at % len(victims)] for at in range(number)], chance, place, tally)
     total = tally["kills"]
@@ -46,7 +48,7 @@ def main() -> int:
 
 
 def _series(plan: Plan, victims: list[str], chance: random.Random, place: Path, tally: Counter[str]) -> None:
-    checks = plan.target.startswith("docker:")  # only who starts trials looks at the engine
+    checks = plan.target.startswith(("docker:", "k8s:"))  # only who starts trials looks at engine and cluster
     control = play(plan, place / str(len(list(place.iterdir()))), victim="", moment_s=0, then=["list"])
     wrong = control.wrong("") + ([] if control.code == 0 else ["the gate is not open"])
     print(f"{plan.target}: not killed, it takes {control.seconds:.1f} s; {'; '.join(wrong) or 'open'}", flush=True)

@@ -8,6 +8,9 @@ bring_down() {
 }
 
 sweep() { # Idempotent; says and does nothing when there is nothing
+    # What is not in $RUN has one name on a machine, whoever made it.
+    other=$(pgrep -x kubelet | while read -r pid; do grep -qF "$RUN/" "/proc/$pid/cmdline" || echo "$pid"; done | head -n 1)
+    [ -z "$other" ] || fail "another kubelet runs on this machine (pid $other): use its cluster, or end it first"
     rm -f "$KUBECONFIG"
     for daemon in kube-controller-manager kube-scheduler kubelet kube-apiserver etcd; do end_daemon "$daemon"; done
     # Containers first: without their shims they would be nobody's.

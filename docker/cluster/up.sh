@@ -29,9 +29,6 @@ start() {
     # The kernel has room for 107 bytes of a socket's path, and containerd's longest is this.
     longest=$RUN/kubelet/pod-resources/1234567890.sock
     [ ${#longest} -lt 107 ] || fail "$RUN is too long a path for sockets: set TAILPROOF_CACHE to a shorter one"
-    if other=$(pgrep -x kubelet); then
-        fail "a kubelet runs already on this machine (pid $other): use its cluster instead"
-    fi
     mkdir -p "$RUN/log" "$RUN/cni" "$RUN/kubelet" "$RUN/etcd" "$RUN/containerd"
     mkdir -m 700 "$PKI"
     remember_settings

@@ -134,7 +134,9 @@ def repro(what: Path, cards: Sequence[str], trials: int, workers: int, out: str,
 @acts_on_errors
 def list_() -> None:
     """List scenarios, guarantees, acts, faults, targets, clients and protocols, each with its package if another package brings it."""
+    from tailproof.acts.session import KINDS as SANDBOX_ACTS
     from tailproof.extensions import brought_by, table
+    from tailproof.faults.sandbox import KINDS as SANDBOX_FAULTS
     from tailproof.guarantees.catalogue import CATALOGUE
     from tailproof.runner.check import catalogue
 
@@ -152,6 +154,7 @@ def list_() -> None:
     say("\nguarantees")
     for guarantee in CATALOGUE.values():
         row(guarantee.id, guarantee.level, guarantee.promise + brought_by("guarantees", guarantee.id))
+    say("\nacts and faults where an executor is on trial\n  " + "  ".join([*SANDBOX_ACTS, *SANDBOX_FAULTS]))
     shown: dict[Part, list[str]] = {
         "acts": list(table("acts")),
         "faults": list(table("faults")),

@@ -9,14 +9,14 @@ from tailproof.clients.kind import BadClient, Kind
 from tailproof.extensions import table
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
-from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.adapter import Launcher
 from tailproof.waiting import Budget
 
 BUILDERS = 4
 """How many environments are built side by side: resolving and fetching wait for the network, unpacking for the disk."""
 
 
-def resolved(asked: str, *, target: str, version: str, adapter: Adapter) -> str:
+def resolved(asked: str, *, target: str, version: str, adapter: Launcher) -> str:
     """The concrete spec of the client that `asked` means for a target, its release (empty when it cannot be told) and the adapter that
     speaks with it. Nothing asked means the client that belongs to the target.
 

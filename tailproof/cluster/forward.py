@@ -26,6 +26,8 @@ from tailproof.cluster.refusals import ClusterError, Gone
 HOST = "127.0.0.1"
 _CHUNK = 64 << 10
 _START_S = 10.0
+_LAST_TURNS = 10
+"""How often a loop goes round for transports to close after their tasks have ended."""
 
 T = TypeVar("T")
 
@@ -43,7 +45,9 @@ class Loop:
         return self.begin(work).result(within)
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Let it run there."""
+        """Let it run there. Raises RuntimeError: the loop was closed."""
+        if self._loop.is_closed():
+            work.close()
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self) -> None:
@@ -137,9 +141,9 @@ async def join(stream: PodStream, reader: asyncio.StreamReader, writer: asyncio.
     finally:
         for task in (up, down):
             task.cancel()
+        writer.close()
         await asyncio.gather(up, down, return_exceptions=True)
         await stream.close()
-        writer.close()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
@@ -172,3 +176,5 @@ async def _cancel_all() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(_LAST_TURNS):
+        await asyncio.sleep(0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from tailproof.cluster.reach import Cluster
 from tailproof.cluster.refusals import ClusterError, Gone, cluster_does
 from tailproof.waiting import Budget
 
+_CLOSE_S = 2
 PIECE_BYTES = 32 << 10
 """How much of the input is sent at once."""
 
@@ -85,7 +87,7 @@ def run(
             budget.wait_for(f"{command[0]} to end", take, every=0.01)
             take()
     finally:
-        channels.close()
+        _end(channels)
         lent.close()
     return Done(code=_code(doing, out[ERROR_CHANNEL]), out=out[STDOUT_CHANNEL], err=out[STDERR_CHANNEL])
 
@@ -141,8 +143,15 @@ class Attached:
 
     def close(self) -> None:
         """Idempotent."""
-        self._channels.close()
+        _end(self._channels)
         self._lent.close()
+
+
+def _end(channels: Any) -> None:
+    """The client leaves the socket open of a stream that the other end has closed."""
+    with suppress(WebSocketException, OSError):
+        channels.close(timeout=_CLOSE_S)
+    channels.sock.shutdown()
 
 
 def _code(doing: str, told: bytes) -> int:

@@ -67,9 +67,12 @@ class PodStream:
             raise ConnectionResetError(f"{self._what} is over") from closed
 
     async def close(self) -> None:
-        """Idempotent; never raises."""
-        with suppress(WebSocketException, OSError):
-            await self._socket.close()
+        """Idempotent; never raises. Who is cancelled does not wait for the other end's goodbye."""
+        try:
+            with suppress(WebSocketException, OSError):
+                await self._socket.close()
+        finally:
+            self._socket.transport.abort()
 
     def _ended(self, closed: ConnectionClosed) -> bytes:
         if isinstance(closed, ConnectionClosedOK) or closed.rcvd is not None:

@@ -79,8 +79,10 @@ def _of_answer(doing: str, error: ApiException) -> ClusterError:
         case HTTPStatus.GONE:
             return Expired(f"{doing}: {message}")
         case 0 | None:
-            # The client's name for a stream that could not be opened: the reason holds the answer to the handshake.
-            return Gone(f"{doing}: the cluster did not open the stream ({message})")
+            # The client's name for whatever went wrong on the way; the last line holds the reason.
+            return Gone(
+                f"{doing}: the cluster does not answer ({message.splitlines()[-1] if message else 'no reason'})"
+            )
         case status:
             return ClusterError(f"{doing}: the cluster refused ({status}): {message}")
 

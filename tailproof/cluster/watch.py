@@ -6,15 +6,17 @@ taken up again; after a 410 everything is listed anew, which shows the present a
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Literal
 
-import urllib3
 from kubernetes.client.exceptions import ApiException
-from kubernetes.watch import Watch
+from kubernetes.watch.watch import iter_resp_lines
 
 from tailproof.cluster import status
 from tailproof.cluster.reach import Cluster
@@ -22,6 +24,7 @@ from tailproof.cluster.refusals import ClusterError, Expired, cluster_does
 from tailproof.history.pod_records import PodEvent, PodSeen
 from tailproof.history.records import Note
 
+lines_of: Any = iter_resp_lines
 _ROUND_S = 240
 """How long one watch lasts before the API server ends it."""
 _AGAIN_S = 0.5
@@ -53,7 +56,7 @@ class PodWatch:
         self._last: dict[str, PodSeen] = {}
         self._told: set[tuple[str, int]] = set()
         self._lent = [cluster.another(), cluster.another()]
-        self._watches: list[Any] = [None, None]
+        self._answers: list[Any] = [None, None]
         self._threads = [
             threading.Thread(target=self._follow, args=(place, word), name=f"watch-{word}", daemon=True)
             for place, word in enumerate(("pods", "events"))
@@ -66,24 +69,32 @@ class PodWatch:
         if self._closing.is_set():
             return
         self._closing.set()
-        for one in self._watches:
-            if one is not None:
-                one.stop()
+        for answer in self._answers:
+            # Closing it would wait for the thread that reads it.
+            if (waiting := getattr(getattr(answer, "connection", None), "sock", None)) is not None:
+                with suppress(OSError):
+                    waiting.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(5)
         for lent in self._lent:
             lent.close()
 
     def _follow(self, place: int, word: Literal["pods", "events"]) -> None:
+        try:
+            self._follow_on(place, word)
+        finally:
+            if not self._closing.is_set() and not self.lost:
+                self.lost = f"the watch of {word} ended by itself"
+
+    def _follow_on(self, place: int, word: str) -> None:
         version = ""
         broken_since = 0.0
         while not self._closing.is_set():
             try:
                 if not version:
                     version = self._list(place, word)
-                broken_since = 0.0
                 for reached in self._watch(place, word, version):
-                    version = reached
+                    version, broken_since = reached, 0.0
                     if self._closing.is_set():
                         return
             except Expired:
@@ -97,6 +108,10 @@ class PodWatch:
                     self.lost = str(error)
                     return
                 self._closing.wait(_AGAIN_S)
+            except (AttributeError, ValueError):
+                # Closing tears the connection from under the reader, which says one of these then.
+                if not self._closing.is_set():
+                    raise
 
     def _list(self, place: int, word: str) -> str:
         """Tell what is there now; the version from which a watch goes on."""
@@ -108,35 +123,35 @@ class PodWatch:
         return str(listed["metadata"]["resourceVersion"])
 
     def _watch(self, place: int, word: str, version: str) -> Iterator[str]:
-        """One round of a watch: the version after each thing that it told."""
+        """One round of a watch: the version from which it goes on once it is taken up, and that after each thing that it told."""
         cluster = self._lent[place]
-        verb = cluster.core.list_namespaced_pod if word == "pods" else cluster.core.list_namespaced_event
-        listening: Any = Watch()  # type: ignore[no-untyped-call]
-        self._watches[place] = listening
-        try:
-            with cluster_does(f"watching {word}"):
-                for told in listening.stream(
-                    verb,
-                    self._namespace,
-                    resource_version=version,
-                    timeout_seconds=_ROUND_S,
-                    allow_watch_bookmarks=True,
-                    _request_timeout=(10, _ROUND_S + 30),
-                    deserialize=False,
-                ):
+        verb: Any = cluster.core.list_namespaced_pod if word == "pods" else cluster.core.list_namespaced_event
+        with cluster_does(f"watching {word}"):
+            answer = self._answers[place] = verb(
+                self._namespace,
+                watch=True,
+                resource_version=version,
+                timeout_seconds=_ROUND_S,
+                allow_watch_bookmarks=True,
+                _preload_content=False,
+                _request_timeout=(10, _ROUND_S + 30),
+            )
+            try:
+                if answer.status != HTTPStatus.OK:
+                    raise ApiException(http_resp=answer, body=answer.data, data=None)
+                yield version
+                # The client's own loop ends with a KeyError where it is told of an error (37.0).
+                for line in lines_of(answer):
+                    told = json.loads(line)
                     found = told["object"]
                     if told["type"] == "ERROR":
                         raise ApiException(status=found.get("code", 0), reason=found.get("message", ""))
                     if told["type"] != "BOOKMARK":
                         self._tell(word, told["type"], found)
                     yield found["metadata"]["resourceVersion"]
-        except (AttributeError, ValueError, KeyError):
-            # `stop` tears the connection from under the reader.
-            if not self._closing.is_set():
-                raise
-        finally:
-            with suppress(urllib3.exceptions.HTTPError, OSError):
-                listening.stop()
+            finally:
+                answer.close()
+                answer.release_conn()
 
     def _tell(self, word: str, kind: str, found: Json) -> None:
         if word == "events":

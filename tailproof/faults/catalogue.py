@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from tailproof.extensions import table
-from tailproof.faults.fault import Fault, Make
+from tailproof.faults.fault import Fault, Make, Planned
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.yamlfile import did_you_mean
+
+Kind = TypeVar("Kind", bound=Planned)
 
 CATALOGUE: Mapping[str, Make] = table("faults")
 
@@ -21,7 +23,13 @@ def fault_for(identity: str, kind: str, options: dict[str, Any]) -> Fault:
     return made(CATALOGUE, "fault", identity, kind, options)
 
 
-def made(kinds: Mapping[str, Make], what: str, identity: str, kind: str, options: dict[str, Any]) -> Fault:
+def made(
+    kinds: Mapping[str, Callable[[str, dict[str, Any]], Kind]],
+    what: str,
+    identity: str,
+    kind: str,
+    options: dict[str, Any],
+) -> Kind:
     """One of `kinds`; `what` it is stands in what is raised. Raises ValueError: unknown kind, unknown or bad options."""
     make = kinds.get(kind)
     if make is None:

@@ -118,8 +118,8 @@ class Proof:
     """The ids of the events that nobody can read from the server's disk any more."""
 
 
-class Fault(Protocol):
-    """The five verbs. `heal` is idempotent and runs whatever happened before it."""
+class Planned(Protocol):
+    """What can be said of a fault before it meets a trial."""
 
     id: str
     name: str
@@ -134,6 +134,10 @@ class Fault(Protocol):
 
     def describe(self) -> str:
         """What is done, in a sentence a user understands."""
+
+
+class Fault(Planned, Protocol):
+    """The five verbs. `heal` is idempotent and runs whatever happened before it."""
 
     def inject(self, stage: Stage) -> None:
         """Do it. The intent is on disk already."""

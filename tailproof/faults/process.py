@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.plan import GRACE_S
 from tailproof.outgoing.visible import program_of
-from tailproof.targets.target import Place, Scope
+from tailproof.targets.target import Place, PodEnd, Scope
 
 DEAD_S = 15.0
 """How long a killed server may take until its death is seen."""
@@ -104,6 +104,14 @@ class RestartOptions(_Options):
 
     restart: Place = "in-place"
     grace: float = Field(default=GRACE_S, ge=0, le=600)
+    by: Literal["signal"] | PodEnd = "signal"
+    """Who asks it to end: the harness, or the cluster that ends its pod. The next life is in another pod then."""
+
+    @model_validator(mode="after")
+    def _in_another_pod(self) -> Self:
+        if self.by != "signal" and self.restart != "new-container":
+            raise ValueError("a pod that was ended is not started again: `restart: new-container`")
+        return self
 
 
 class Restart:
@@ -124,16 +132,24 @@ class Restart:
             return "this target cannot be restarted: use pypi:VERSION, src:DIR or docker:IMAGE"
         if self.options.restart == "new-container" and "new-container" not in capabilities:
             return "a restart as a new container needs a target docker:IMAGE"
+        if self.options.by != "signal" and "pod" not in capabilities:
+            return "the end of a pod needs a target k8s:IMAGE"
         return None
 
     def describe(self) -> str:
+        if self.options.by != "signal":
+            ended = {"delete": "is deleted", "evict": "is evicted", "drain": "is evicted from a node that is drained"}
+            return f"the server's pod {ended[self.options.by]}, and another one begins on its volume"
         return (
             f"the server is asked to end (SIGTERM, {self.options.grace:g} s) and started again ({self.options.restart})"
         )
 
     def inject(self, stage: Stage) -> None:
         self._pid = stage.server.server_pid()
-        stage.server.stop(stage.budget, grace_s=self.options.grace)
+        if self.options.by == "signal":
+            stage.server.stop(stage.budget, grace_s=self.options.grace)
+        else:
+            stage.server.end_pod(stage.budget, by=self.options.by, grace_s=self.options.grace)
 
     def verify(self, stage: Stage) -> Proof:
         """The process that was the server before is gone, as the kernel or the engine tells it."""

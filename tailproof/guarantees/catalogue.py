@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tailproof.extensions import table
+from tailproof.guarantees.executions.view import is_of_an_executor
 from tailproof.guarantees.verdict import TAKEN_BACK, Guarantee, Outcome, Verdict
 from tailproof.guarantees.witnesses import COUNTED_SINCE, TRIAL, WITNESSES, blind
 from tailproof.history.plan import planned_acts, planned_faults
@@ -42,10 +43,16 @@ def judge(history: History, guarantee_ids: Iterable[str] | None = None) -> dict[
 
 
 def _judged(history: History, guarantee: Guarantee) -> Verdict:
-    why_not = guarantee.applies(history.header)
+    why_not = _other_system(guarantee, history) or guarantee.applies(history.header)
     if why_not:
         return Verdict(outcome=Outcome.NOT_APPLICABLE, says=why_not, planned=True)
     return guarantee.judge(history)
+
+
+def _other_system(guarantee: Guarantee, history: History) -> str:
+    if guarantee.of_executors or not is_of_an_executor(history.header):
+        return ""
+    return "the promise is about servers that run their agent themselves, and this is an executor"
 
 
 def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
@@ -119,7 +126,8 @@ def _of_blind_witnesses(history: History, guarantee: Guarantee, verdict: Verdict
         )
         return [uncounted] if verdict.outcome is Outcome.HOLDS else []
     known = blind(history)
-    return [known[witness] for witness in WITNESSES if witness in known and witness in {TRIAL, *guarantee.rests_on}]
+    rests_on = guarantee.of_executors if is_of_an_executor(history.header) else guarantee.rests_on
+    return [known[witness] for witness in WITNESSES if witness in known and witness in {TRIAL, *rests_on}]
 
 
 def unaccounted(history: History, *, break_offs: bool = True) -> list[str]:

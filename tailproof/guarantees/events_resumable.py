@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tailproof.guarantees.events_log import per_conversation, without_log
+from tailproof.guarantees.executions import events as executions
+from tailproof.guarantees.executions.view import either, of_servers
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, all_of, at, holds, inconclusive, violated
-from tailproof.guarantees.witnesses import ENGINE, LOG, STREAM
+from tailproof.guarantees.witnesses import AGENT, ENGINE, LOG, STATUS, STREAM
 from tailproof.history.header import Header
 from tailproof.history.plan import resumes
 from tailproof.history.reader import History
@@ -84,9 +86,11 @@ GUARANTEES = (
     Guarantee(
         id="events.resumable",
         level=Level.MUST,
-        promise="A subscriber that comes back with a cursor or a time goes on without a gap.",
-        judge=per_conversation(resumable),
-        applies=_resumes,
+        promise="A subscriber that comes back with a cursor or a time goes on without a gap; what an agent printed while its executor was "
+        "not attached is in the log, or a marker says that it is not.",
+        judge=either(per_conversation(resumable), executions.resumable),
+        applies=of_servers(_resumes),
         rests_on=frozenset({LOG, STREAM, ENGINE}),
+        of_executors=frozenset({LOG, STREAM, STATUS, AGENT}),
     ),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tailproof.guarantees.events_log import per_conversation, without_log
+from tailproof.guarantees.executions import events as executions
+from tailproof.guarantees.executions.view import either
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -16,7 +18,7 @@ from tailproof.guarantees.verdict import (
     inconclusive,
     violated,
 )
-from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, STATUS
+from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, STATUS, STREAM
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, SETTLED, TERMINAL
 from tailproof.history.server_records import Event, Status
@@ -143,7 +145,8 @@ GUARANTEES = (
         level=Level.MUST,
         promise="The log holds one terminal status for each run that came to one, nothing of that run stands behind it, and it is the "
         "status that the server shows.",
-        judge=per_conversation(terminal),
+        judge=either(per_conversation(terminal), executions.terminal),
         rests_on=frozenset({LOG, STATUS, DISK, ENGINE}),
+        of_executors=frozenset({LOG, STATUS, STREAM}),
     ),
 )

@@ -35,6 +35,7 @@ from tailproof.guarantees import (
     status_legal,
     stream,
 )
+from tailproof.guarantees.executions import status as executions
 from tailproof.guarantees.verdict import Guarantee
 
 FAMILIES = (
@@ -55,6 +56,7 @@ FAMILIES = (
         status,
         status_client,
         status_legal,
+        executions,
         loop,
         loop_answered,
         loop_consent,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tailproof.guarantees import loop_after, loop_bounded, loop_progress, loop_returns
 from tailproof.guarantees.events_log import per_conversation
+from tailproof.guarantees.executions import loop as executions
+from tailproof.guarantees.executions.view import either, per_execution
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -15,7 +17,7 @@ from tailproof.guarantees.verdict import (
     inconclusive,
     violated,
 )
-from tailproof.guarantees.witnesses import ENGINE, MODEL, STATUS, STREAM, WIRE
+from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STATUS, STREAM, WIRE
 from tailproof.history.parameters import parameter
 from tailproof.history.plan import HOLDING, is_of_the_path
 from tailproof.history.reader import History
@@ -124,9 +126,11 @@ GUARANTEES = (
     Guarantee(
         id="loop.terminates",
         level=Level.MUST,
-        promise="Every run reaches a terminal or waiting status within its time limit after the last fault is healed.",
-        judge=per_conversation(terminates),
+        promise="Every run reaches a terminal or waiting status within its time limit after the last fault is healed, every execution of "
+        "an executor within the deadline that comes with it.",
+        judge=either(per_conversation(terminates), per_execution(executions.terminates)),
         rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),
+        of_executors=frozenset({LOG, STATUS}),
         rests_on_time=True,
     ),
     *loop_progress.GUARANTEES,

@@ -6,6 +6,9 @@ from itertools import pairwise
 
 from tailproof.guarantees.about import a_death
 from tailproof.guarantees.events_log import per_conversation, without_log
+from tailproof.guarantees.executions import explained as told
+from tailproof.guarantees.executions import loop as executions
+from tailproof.guarantees.executions.view import either, of_servers, per_execution
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -17,7 +20,7 @@ from tailproof.guarantees.verdict import (
     inconclusive,
     violated,
 )
-from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, MODEL, STATUS, STREAM, TOOL, WIRE
+from tailproof.guarantees.witnesses import AGENT, DISK, EDGE, ENGINE, LOG, MODEL, POD, STATUS, STREAM, TOOL, WIRE
 from tailproof.history.header import Header
 from tailproof.history.plan import leaves_tokens
 from tailproof.history.reader import History
@@ -310,10 +313,11 @@ GUARANTEES = (
     Guarantee(
         id="loop.once",
         level=Level.MUST,
-        promise="No tool call runs twice, with or without a restart.",
-        judge=once,
-        applies=_runs_tools,
+        promise="No tool call runs twice, with or without a restart; no turn that an executor acknowledged is lost or delivered twice.",
+        judge=either(once, executions.once),
+        applies=of_servers(_runs_tools),
         rests_on=frozenset({TOOL, MODEL, ENGINE, STATUS, STREAM, DISK, CLIENT, WIRE}),
+        of_executors=frozenset({LOG, STATUS, AGENT}),
     ),
     Guarantee(
         id="loop.quiet",
@@ -326,9 +330,11 @@ GUARANTEES = (
     Guarantee(
         id="loop.explained",
         level=Level.MUST,
-        promise="A crash leaves an error event for each unfinished action, and the next model call sees it.",
-        judge=per_conversation(explained),
-        applies=a_death,
+        promise="A crash leaves an error event for each unfinished action, and the next model call sees it; a turn that failed in its "
+        "sandbox names the container that ended, its exit code and its reason.",
+        judge=either(per_conversation(explained), per_execution(told.explained)),
+        applies=of_servers(a_death),
         rests_on=frozenset({LOG, STREAM, DISK, MODEL, TOOL, ENGINE, CLIENT}),
+        of_executors=frozenset({LOG, STATUS, POD, AGENT, EDGE}),
     ),
 )

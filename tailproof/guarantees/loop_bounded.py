@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tailproof.guarantees.about import a_client
+from tailproof.guarantees.executions import loop as executions
+from tailproof.guarantees.executions.view import either, of_servers
 from tailproof.guarantees.stream import fatal_closes
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, violated
-from tailproof.guarantees.witnesses import STATUS, WIRE
+from tailproof.guarantees.witnesses import EDGE, ENGINE, LOG, POD, STATUS, WIRE
 from tailproof.history.parameters import parameter
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
@@ -154,9 +156,11 @@ GUARANTEES = (
     Guarantee(
         id="loop.bounded",
         level=Level.MUST,
-        promise="A client backs off when it reconnects or retries, and stops after a fatal close code or the deletion of the conversation.",
-        judge=bounded,
-        applies=a_client,
+        promise="A client backs off when it reconnects or retries, and stops after a fatal close code or the deletion of the conversation; "
+        "an executor attaches to the agent of one execution a bounded number of times, and backs off.",
+        judge=either(bounded, executions.bounded),
+        applies=of_servers(a_client),
         rests_on=frozenset({WIRE, STATUS}),
+        of_executors=frozenset({LOG, ENGINE, POD, EDGE}),
     ),
 )

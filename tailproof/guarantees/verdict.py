@@ -92,6 +92,9 @@ class Guarantee:
     """Why the promise is not about this trial, from its plan and from what its protocol and client can do; empty when it is."""
     judges_break_offs: bool = False
     """It says whose fault it is that a trial could not go on: a break-off takes nothing back from it."""
+    of_executors: frozenset[str] = frozenset()
+    """What it rests on where an executor of sandboxes is on trial; nothing for a promise about servers that run their agent themselves,
+    which is not judged there."""
     rests_on_time: bool = False
     """A stall of the supervisor or of the machine makes a violation of it inconclusive."""
 

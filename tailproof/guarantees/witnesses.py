@@ -20,7 +20,8 @@ from tailproof.history.views import EventList, lists
 TRIAL = "trial"
 LOG, STREAM, STATUS = "observer.log", "observer.stream", "observer.status"
 DISK, MODEL, TOOL, WIRE, ENGINE, HOOKS = "disk", "model", "tool", "wire", "engine", "hooks"
-WITNESSES = (TRIAL, LOG, STREAM, STATUS, DISK, MODEL, TOOL, WIRE, CLIENT, ENGINE, HOOKS)
+POD, AGENT, EDGE = "pod", "agent", "edge"
+WITNESSES = (TRIAL, LOG, STREAM, STATUS, DISK, MODEL, TOOL, WIRE, CLIENT, ENGINE, HOOKS, POD, AGENT, EDGE)
 """What a guarantee may rest on. The observer is three witnesses in one file: it reads the log, listens, and asks for the status."""
 
 COUNTED_SINCE = 2
@@ -270,6 +271,8 @@ def _observers(history: History, known: Known) -> Iterator[Blind]:
         until = min((moment for moment in (over, down) if moment is not None), default=None)
         if (
             ENGINE not in known
+            and not (one.subscribed and one.subscribed.path == "replay")
+            and not (one.subscribed and one.subscribed.run)  # it ends with its run
             and closed is not None
             and until is not None
             and closed < until - _AT_ONCE_NS

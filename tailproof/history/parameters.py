@@ -14,9 +14,13 @@ PARAMETERS: Mapping[str, float] = {
     "loop.bounded.10s": 20.0,
     "loop.bounded.1s": 5.0,
     "loop.bounded.after": 10.0,
+    "loop.bounded.attempts": 10.0,
+    "loop.bounded.sandboxes": 2.0,
+    "loop.once.replaced": 5.0,
     "loop.progress": 30.0,
     "loop.returns": 10.0,
     "loop.terminates": 30.0,
+    "loop.terminates.deadline": 5.0,
     "model.bounded": 10.0,
     "model.bounded.refused": 2.0,
     "scripted": 0.0,
@@ -25,12 +29,14 @@ PARAMETERS: Mapping[str, float] = {
     "status.agree": 5.0,
     "status.client": 1.0,
     "status.crash": 60.0,
+    "status.dead": 15.0,
     "stream.resumed": 45.0,
 }
 """T per guarantee in seconds, for `loop.bounded` and `model.bounded` how many attempts, and for `cost.history` and `cost.start` how many
 times the other measurement, unless an adapter or a scenario says another one. `lag` is
 what the faults of a scenario put on the client's path, `scripted` what its script takes; both in seconds. That of `hooks.delivered` comes
-on top of what the server was told to wait."""
+on top of what the server was told to wait, that of `loop.terminates.deadline` on top of what an executor said itself.
+`loop.bounded.attempts` and `loop.bounded.sandboxes` are counted for each execution."""
 
 
 def parameter(header: Header, name: str) -> float:

@@ -14,6 +14,7 @@ import msgspec
 from tailproof.history.access_records import Canary, Knock
 from tailproof.history.checked import check
 from tailproof.history.directory import HEADER
+from tailproof.history.execution_records import AgentSaid, Turn
 from tailproof.history.header import READ_SCHEMAS, Header
 from tailproof.history.lines import HistoryError, batches
 from tailproof.history.older import ACTS_SINCE, acts_among, translate_plan
@@ -121,6 +122,8 @@ class History:
         self.frames: list[Frame] = []
         self.exchanges: list[Exchange] = []
         self.posts: list[Post] = []
+        self.turns: list[Turn] = []
+        self.agents: list[AgentSaid] = []
         self.wire_counts: list[WireCount] = []
         self.runs: list[Run] = []
         self.client_errors: list[ClientError] = []
@@ -152,6 +155,8 @@ class History:
             Frame: self.frames,
             Exchange: self.exchanges,
             Post: self.posts,
+            Turn: self.turns,
+            AgentSaid: self.agents,
             WireCount: self.wire_counts,
             Run: self.runs,
             ClientError: self.client_errors,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.execution_records import AgentSaid, Turn
 from tailproof.history.pod_records import PodEvent, PodSeen
 from tailproof.history.record import Count, Moment, Neutral, Parameter, Record
 from tailproof.history.server_records import Reading, Request, Status, Stream, Vocabulary, WholeEvent
@@ -291,6 +292,8 @@ AnyRecord = (
     | Frame
     | Exchange
     | Post
+    | Turn
+    | AgentSaid
     | WireCount
     | Run
     | ClientError

@@ -53,6 +53,8 @@ class Event(Record, kw_only=True, tag="event"):
     name: str
     """The protocol's own word for the kind."""
     conversation: str = ""
+    run: str = ""
+    """The run (of an executor: the execution) that it is of, where a protocol names it."""
     role: Role = "other"
     durable: bool = True
     """False for what the server never persists: snapshots, deltas, transient errors."""
@@ -87,9 +89,11 @@ class Stream(Record, tag="stream"):
     reading: str
     stage: Literal["opened", "subscribed", "flawed", "closed"]
     conversation: str = ""
+    run: str = ""
+    """The run that alone it is about, and with which it ends; empty for a subscription to the conversation."""
     path: str = ""
     """`direct` (past the wire), `wire`, or past the wire and no healthy subscriber from now on: `resumed` asked for what had been
-    before, too, and `unread` does not read."""
+    before, too, `replay` left at what was the end of the log then, and `unread` does not read."""
     since: Literal["now", "all", "cursor", "time"] = "now"
     """Of `resumed`: from where on it asked for events."""
     after: str = ""
@@ -129,6 +133,8 @@ class Status(Record, tag="status"):
     via: Literal["rest", "stream", "disk", "client"]
     raw: str
     neutral: Neutral
+    run: str = ""
+    """The run that it is of, where a protocol tells the status of a run from that of its conversation."""
     epoch: Count = 0
     after_load: bool = False
 

@@ -284,11 +284,30 @@ class Api(RarerVerbs, Protocol):
         """End what is under way, in any thread: it is `cut`."""
 
 
-class Adapter(Protocol):
+class Launcher(Protocol):
+    """What a target has to know of the protocol that its server speaks: how the server is started and what it promises."""
+
+    name: str
+
+    def own_client(self, target: str, release: str) -> str:
+        """The client that belongs to a target (its spec) of this release, which is empty when it cannot be told."""
+        return "plain"
+
+    @abstractmethod
+    def promises(self, version: str) -> Promises:
+        """What the release promises. An unknown (`""`) version gets those of the newest release."""
+
+    @abstractmethod
+    def launch(
+        self, *, version: str, port: int, host: str, key: str, secret: str, places: Places, extra: Mapping[str, str]
+    ) -> Launch:
+        """Arguments and environment of a server. `extra` (from the scenario) wins over the adapter's own variables."""
+
+
+class Adapter(Launcher, Protocol):
     """One protocol. Adapters are values without state; `Api` objects hold connections. What has a value or a body here is that of a
     subclass that says nothing else."""
 
-    name: str
     model: str
     """What the scripted model is called by servers of this protocol: what a `script:` client is told."""
     model_key: str
@@ -305,14 +324,6 @@ class Adapter(Protocol):
     tool_patience_s: int = 900
     """After how many silent seconds a tool may give up on a command; longer than a gate is held."""
 
-    def own_client(self, target: str, release: str) -> str:
-        """The client that belongs to a target (its spec) of this release, which is empty when it cannot be told."""
-        return "plain"
-
-    @abstractmethod
-    def promises(self, version: str) -> Promises:
-        """What the release promises. An unknown (`""`) version gets those of the newest release."""
-
     @abstractmethod
     def api(
         self,
@@ -326,12 +337,6 @@ class Adapter(Protocol):
     ) -> Api:
         """The verbs over one base URL. No request outlasts `budget`, nor takes longer than `timeout` seconds as a whole; `secret` is
         what a dormant server is initialised with."""
-
-    @abstractmethod
-    def launch(
-        self, *, version: str, port: int, host: str, key: str, secret: str, places: Places, extra: Mapping[str, str]
-    ) -> Launch:
-        """Arguments and environment of a server. `extra` (from the scenario) wins over the adapter's own variables."""
 
     def dormant_environment(self) -> Mapping[str, str]:
         """What makes a server start dormant, for `extra` of `launch`; empty when the protocol has no such thing."""

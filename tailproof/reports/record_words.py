@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.execution_records import AgentSaid, Turn
 from tailproof.history.pod_records import ContainerSeen, PodEvent, PodSeen
 from tailproof.history.records import (
     Act,
@@ -133,6 +134,14 @@ def _post(post: Post) -> str:
     return _joined(f"request {post.number}, {len(post.batch)} events → {post.code or 'nothing'}", post.done, post.error)
 
 
+def _turn(turn: Turn) -> str:
+    return _joined(f"turn {turn.key} → {turn.code or 'no answer'}", turn.execution, turn.error)
+
+
+def _agent(one: AgentSaid) -> str:
+    return _joined(f"the agent {one.stage}", f"line {one.line}" if one.line else "", one.turn, one.says)
+
+
 def _knock(one: Knock) -> str:
     return _joined(f"{one.method} {one.path} with key {one.key} → {one.code or 'no answer'}", one.error)
 
@@ -169,6 +178,8 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Frame: _frame,
     Exchange: _exchange,
     Post: _post,
+    Turn: _turn,
+    AgentSaid: _agent,
     WireCount: lambda one: _counted(one.counters),
     Run: _run,
     ClientError: lambda one: f"{one.verb}: {one.error_type} {one.error}",
@@ -193,6 +204,7 @@ _TROUBLE: dict[type, Callable[[Any], object]] = {
     Frame: lambda one: one.done in ("dropped", "duplicated", "reordered", "cut"),
     Exchange: lambda one: one.done not in ("passed", "upgraded", "delayed", "held") or one.flaw,
     Post: lambda one: one.done != "answered" or one.error,
+    Turn: lambda one: one.error or one.code >= 400,
     Run: lambda one: one.stage == "raised",
     ClientError: lambda one: True,
     Stall: lambda one: True,

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tailproof import resources
-from tailproof.acts.catalogue import planned
+from tailproof.acts.catalogue import announced
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.history.directory import called
 from tailproof.incoming import BadInput
@@ -19,7 +19,7 @@ from tailproof.outgoing.visible import clip
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import FailOn, NotRunResult, PairResult, ShardResult
 from tailproof.runner.pairs import Matrix, Pair, model_url_of
-from tailproof.runner.playable import cannot
+from tailproof.runner.playable import cannot, is_about
 from tailproof.runner.shard import Shard, cost
 from tailproof.scenario.load import load_scenarios, of_tier, scenario_files
 from tailproof.scenario.schema import ActPlan, FaultPlan, Scenario, Tier
@@ -109,6 +109,7 @@ class Check:
             (scenario.name, playing.target, playing.client): (scenario, playing)
             for pair in matrix.pairs
             for scenario in scenarios
+            if options.scenarios or is_about(scenario, pair)
             for playing in [pair if scenario.client == "chosen" else matrix.plain_of(pair.target)]
         }
         cells = [cell for scenario, pair in meetings.values() for cell in _cells(scenario, pair, options)]
@@ -171,7 +172,7 @@ class Check:
 
 def check_plan(plan: ActPlan | FaultPlan) -> None:
     """Raises ValueError for a kind of act or fault, or options, that do not exist."""
-    if planned(plan).ends_a_life and plan.lasts is not None:
+    if announced(plan).ends_a_life and plan.lasts is not None:
         raise ValueError(f"{plan.kind} is healed at once, by starting the server again: it knows no `lasts`")
 
 

@@ -17,7 +17,7 @@ _REMOVED_S = 60.0
 
 def cluster_leftovers() -> list[Leftover]:
     """In our own cluster when it is up, and in that which KUBECONFIG names; nothing where none answers. Namespaces that other machines
-    made in the same cluster are theirs to judge."""
+    made in the same cluster are theirs to judge, and one that the cluster is removing already is no leftover."""
     found: list[Leftover] = []
     for place in _places():
         try:
@@ -25,6 +25,7 @@ def cluster_leftovers() -> list[Leftover]:
                 found += [
                     Leftover("namespace", one.name, one.owner, _remover(place, one.name))
                     for one in owned_namespaces(cluster, timeout_s=GLANCE_S)
+                    if not one.ending
                 ]
         except ClusterError:
             continue

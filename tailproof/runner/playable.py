@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tailproof.acts.catalogue import planned
+from tailproof.acts.catalogue import announced
 from tailproof.faults.meaning import lacks
 from tailproof.history.plan import DAMAGE
 from tailproof.protocol.rarer import abilities_of
 from tailproof.runner.pairs import Pair, model_url_of
 from tailproof.scenario.schema import Scenario
-from tailproof.targets.resolve import resolve
+from tailproof.targets.resolve import adapter_of, executor_of, kind_of, resolve
 from tailproof.targets.target import Target
 
 
@@ -19,14 +19,35 @@ def cannot(scenario: Scenario, pair: Pair, *, model_url: str = "") -> str:
     return _target_cannot(scenario, target, pair.release) or _client_cannot(scenario, pair.client)
 
 
+def is_about(scenario: Scenario, pair: Pair) -> bool:
+    """The scenario is about the kind of system that the target is."""
+    return (scenario.execution is not None) == kind_of(pair.target)[0].executes
+
+
+def _executor_cannot(scenario: Scenario, target: Target) -> str:
+    assert scenario.execution is not None, "asked of scenarios of executors"
+    abilities = executor_of(kind_of(target.spec)[0]).abilities | target.capabilities
+    keys = ["keys"] if scenario.execution.asks_again else []
+    for needed in ("execution-status", "session-status", "resume", *keys):
+        if needed not in abilities:
+            return f"{target.spec} has no {needed.replace('-', ' ')}"
+    return next((why for plan in scenario.landings if (why := announced(plan).available(abilities))), "")
+
+
 def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
+    executes = kind_of(target.spec)[0].executes
+    if (scenario.execution is not None) != executes:
+        what = "an executor" if executes else "no executor"
+        return f"{target.spec} is {what}, and the scenario is about the other kind"
+    if executes:
+        return _executor_cannot(scenario, target)
     if "model" not in target.capabilities:
         return f"{target.spec} cannot reach the scripted model: give it with --model-url"
     if scenario.server.memory and "oom" not in target.capabilities:
         return f"{target.spec} has no memory limit: use docker:IMAGE"
     if scenario.server.begins_as == "earlier" and "earlier-release" not in target.capabilities:
         return f"{target.spec} names no release before it to upgrade from: use pypi:VERSION"
-    adapter = target.adapter
+    adapter = adapter_of(kind_of(target.spec)[0])
     promises = adapter.promises(version)
     if scenario.server.dormant and not ("deferred-init" in target.capabilities and promises.facts.get("deferred_init")):
         return f"{target.spec} has no deferred initialisation"
@@ -44,7 +65,7 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
     if any(plan.kind == DAMAGE for plan in scenario.faults) and not promises.facts.get("stored_files"):
         return f"an event of the protocol {adapter.name} has no file of its own that could be damaged"
     for plan in scenario.landings:
-        reason = planned(plan).available(abilities)
+        reason = announced(plan).available(abilities)
         if reason:
             return reason
         if reason := lacks(plan.options, adapter, adapter.name):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tailproof.faults.catalogue import fault_for
+from tailproof.acts.catalogue import announced
 from tailproof.incoming import BadInput
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
@@ -55,5 +55,5 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 def cost(scenario: Scenario, trials: int) -> float:
     """What so many trials of it take, in rough seconds: only which of two takes longer matters. Nothing, if there are none."""
     starts = 0 if may_share(scenario) else 1
-    starts += sum(fault_for(plan.id, plan.fault, plan.options).ends_a_life for plan in scenario.faults)
+    starts += sum(announced(plan).ends_a_life for plan in scenario.faults)
     return trials * (scenario.seconds * _OF_BUDGET + starts * _START_S)

@@ -21,6 +21,8 @@ class Suite(BaseModel):
     summary: str
     guarantees: Annotated[list[str], Field(min_length=1)]
     scenarios: list[str] = ["*"]
+    executions: bool = False
+    """It judges scenarios of executors, and no other; without it, it judges none of them."""
 
     @classmethod
     def read(cls, path: Path) -> Suite:
@@ -30,6 +32,8 @@ class Suite(BaseModel):
     def cells(self, cells: list[Cell]) -> Iterator[Cell]:
         """The cells of a check that this suite judges."""
         for cell in cells:
+            if (cell.scenario.execution is not None) != self.executions:
+                continue
             if _matches(cell.guarantee, self.guarantees) and _matches(cell.scenario.name, self.scenarios):
                 yield cell
 

@@ -31,8 +31,9 @@ from tailproof.runner import ending, room
 from tailproof.runner.orders import GAVE_UP, NOT_ENDED, QUEUED, Ask, Done, Progress
 from tailproof.runner.out_dir import LOG
 from tailproof.trial.order import Order
+from tailproof.trial.play import trial_of
+from tailproof.trial.recorded import HistoryLost, RecordedTrial, TrialFailed
 from tailproof.trial.server_pool import ServerPool
-from tailproof.trial.trial import HistoryLost, Trial, TrialFailed
 from tailproof.waiting import Cancelled
 
 STALL_S = 1.0
@@ -56,7 +57,7 @@ class Supervisor:
         self._ended = threading.Condition(self._lock)
         self._done: dict[str, threading.Event] = {}
         self._results: dict[str, Done] = {}
-        self._trials: dict[str, Trial] = {}
+        self._trials: dict[str, RecordedTrial] = {}
         self._servers = ServerPool(most=parallel)
         self._masker = Masker(secrets_of_environment())
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="trial")
@@ -116,7 +117,7 @@ class Supervisor:
                 done.set()
         return not trials
 
-    def _under_way(self) -> list[Trial]:
+    def _under_way(self) -> list[RecordedTrial]:
         with self._lock:
             return list(self._trials.values())
 
@@ -135,7 +136,7 @@ class Supervisor:
         try:
             if self.cancel.is_set():
                 raise Cancelled(order.name)
-            trial = Trial(
+            trial = trial_of(
                 order,
                 cancel=self.cancel,
                 tell=lambda phase, detail: self._tell(order, phase, began, detail),

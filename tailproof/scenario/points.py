@@ -11,11 +11,13 @@ from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 
 _POINT = re.compile(
-    r"(connected|created|model-called|action-stored|tool-running|observation-stored|final-reply|terminal|returned|end)"
+    r"(connected|created|model-called|action-stored|tool-running|observation-stored|final-reply|terminal|returned|end|accepted|line)"
     r"(?::([0-9]{1,6}))?"
 )
 _OF_A_TURN = {"model-called": 0, "action-stored": 1, "tool-running": 2, "observation-stored": 3}
-_OUTSIDE_RUNS = frozenset({"connected", "created", "end"})
+OF_EXECUTIONS = frozenset({"accepted", "line"})
+"""Points of an executor's turn; it has `created` and `end`, too."""
+_OUTSIDE_RUNS = frozenset({"connected", "created", "end", "accepted"})
 _OF_A_RUN = {"final-reply": 0, "terminal": 4, "returned": 5}
 
 
@@ -29,6 +31,9 @@ class Point:
     shows the first action of turn K, or what answers it. `final-reply` is the model's last reply of a run (held),
     `terminal` the server's terminal status and `returned` the return of the client's run; they mean the last run unless a
     run is named (`terminal:1`). `end` is the end of driving.
+
+    An executor's turn has `created` (there is a session), `accepted` (the turn was acknowledged), `line:N` (the agent has printed N lines
+    and stands still) and `end`.
     """
 
     name: str
@@ -41,11 +46,11 @@ class Point:
         match = _POINT.fullmatch(text)
         name, number = (match[1], match[2]) if match else ("", None)
         wrong_number = number is not None and (name in _OUTSIDE_RUNS or int(number) < 1)
-        if not name or wrong_number or (name in _OF_A_TURN and number is None):
+        if not name or wrong_number or (name in {*_OF_A_TURN, "line"} and number is None):
             raise ValueError(
                 f"{clip(repr(text), SAID_CHARS)} is no point of the loop; there are connected, created, model-called:K, "
                 "action-stored:K, tool-running:K, observation-stored:K, final-reply, terminal, returned and end "
-                "(K counts the turns of the script from 1)"
+                "(K counts the turns of the script from 1); an execution has created, accepted, line:N and end"
             )
         return cls(name, int(number or 0))
 
@@ -74,6 +79,8 @@ class Point:
         """
         if self.name in ("connected", "created"):
             return (0, int(self.name == "created"))
+        if self.name in OF_EXECUTIONS:
+            return (0, 2 + self.number)
         if self.name == "end":
             return (last_turns[-1] + 1, 0)
         if self.of_a_turn:

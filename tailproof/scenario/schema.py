@@ -21,17 +21,20 @@ from tailproof.history.plan import DOWNGRADE
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.model.script import REPLIES, Turn
 from tailproof.outgoing.visible import clip
-from tailproof.scenario.points import Point
+from tailproof.scenario.points import OF_EXECUTIONS, Point
 
 Family = Literal[
     "access", "calm", "clock", "crash", "disk", "ends", "history", "hooks", "init", "load", "memory", "messages", "model",
-    "requests", "restart", "stream", "tools",
+    "executor", "requests", "restart", "stream", "tools",
 ]  # fmt: skip
 """What a situation is about; the folder that its file is in."""
 
 Tier = Literal["quick", "gate", "deep"]
 TIERS: tuple[Tier, ...] = ("quick", "gate", "deep")
 """A tier holds all scenarios of the ones before it."""
+
+SANDBOX_KINDS = ("agent", "worker", "sidecar", "executor", "edge", "session", "execution")
+"""How the names of faults and acts begin that are done to an executor, its sandboxes, or its way to the cluster."""
 
 _BYTES = re.compile(r"([0-9]{1,12})([kmg]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -206,6 +209,49 @@ class SeededPlan(_Strict):
         return min(least, most), max(least, most)
 
 
+ContainerName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
+Command = Annotated[
+    str,
+    Field(
+        pattern=r"^((EMIT|SLOWLY|LONG|EXIT|KILL) [0-9]{1,8}|SLEEP [0-9.]{1,6}|SPLIT|HALF|HOG|WORKER|TERMINAL (ok|error))$"
+    ),
+]
+"""What the scripted agent does: prints lines (`SLOWLY` with pauses), one of so many bytes, one with a character in two writes, half a
+line, its terminal line; sleeps; takes all memory itself or in a child; ends."""
+
+
+class SidecarPlan(_Strict):
+    """A container beside the agent."""
+
+    name: ContainerName = "tools"
+    does: Literal["idles", "ends", "holds-stdout"] = "idles"
+    """It stays; it ends at once with 0; it keeps the agent's standard output open."""
+    native: bool = False
+    """An init container that stays (`restartPolicy: Always`)."""
+    first: bool = False
+    """It stands before the agent in the list of containers."""
+
+
+class ExecutionPlan(_Strict):
+    """A turn that an executor is asked for, and the sandbox that it runs in."""
+
+    agent: Annotated[list[Command], Field(min_length=1, max_length=200)]
+    """What the agent does in this turn."""
+    memory: Annotated[str, AfterValidator(_check_bytes)] = "64m"
+    """The limit of the agent's container."""
+    restarts: Literal["Never", "OnFailure", "Always"] = "Never"
+    """The pod's restartPolicy."""
+    sidecars: list[SidecarPlan] = [SidecarPlan()]
+    asks_again: bool = False
+    """At the end the turn is asked for again under its key, and then another one under the same key."""
+
+    @property
+    def lines(self) -> int:
+        """How many whole lines the agent prints before its terminal one."""
+        counted = (command.partition(" ") for command in self.agent)
+        return sum(int(what) if word in ("EMIT", "SLOWLY") else word in ("LONG", "SPLIT") for word, _, what in counted)
+
+
 class Scenario(_Strict):
     """One situation: a script, the faults, where they land."""
 
@@ -219,7 +265,10 @@ class Scenario(_Strict):
     server: ServerPlan = ServerPlan()
     model: ModelPlan = ModelPlan()
     terminal: TerminalPlan = TerminalPlan()
-    script: Annotated[list[Turn], Field(min_length=1)]
+    script: list[Turn] = []
+    """What the model answers; none for an execution, whose agent has a script of its own."""
+    execution: ExecutionPlan | None = None
+    """The target is an executor: this is the turn that it is asked for."""
     messages: Annotated[list[str], Field(min_length=1)] = ["go"]
     """What the user says; each message starts one run, the next one is sent when the run has ended."""
     max_iterations: Annotated[int, Field(ge=1, le=REPLIES)] = 100
@@ -253,9 +302,30 @@ class Scenario(_Strict):
         return self.server.begins_as == "earlier" or any(plan.fault == DOWNGRADE for plan in self.faults)
 
     @model_validator(mode="after")
+    def _one_script(self) -> Self:
+        of_executions = tuple(f"{word}." for word in SANDBOX_KINDS)
+        for plan in self.landings:
+            if plan.kind.startswith(of_executions) != (self.execution is not None):
+                lacks = "needs" if self.execution is None else "is nothing that is done in"
+                raise ValueError(f"{plan.called}: {plan.kind} {lacks} an `execution`")
+        if self.execution is None and not self.script:
+            raise ValueError("script: a conversation needs at least one turn")
+        if self.execution is not None and self.script:
+            raise ValueError("an `execution` has no script of a model: its agent has one")
+        return self
+
+    @model_validator(mode="after")
     def _points_exist(self) -> Scenario:
         for plan in self.landings:
             for point in (plan.at, plan.until or Point("end")):
+                if (point.name in OF_EXECUTIONS) > (self.execution is not None):
+                    raise ValueError(f"{plan.called}: {point} is a point of an `execution`")
+                if self.execution is not None and point.name not in {*OF_EXECUTIONS, "created", "end"}:
+                    raise ValueError(f"{plan.called}: {point} is no point of an `execution`")
+                if self.execution is not None and point.number > self.execution.lines:
+                    raise ValueError(f"{plan.called}: {point}, but the agent prints {self.execution.lines} lines")
+                if self.execution is not None:
+                    continue
                 most = len(self.script) if point.of_a_turn else len(self.messages)
                 if point.number > most:
                     counted = "turns" if point.of_a_turn else "messages"

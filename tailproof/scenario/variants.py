@@ -46,7 +46,10 @@ def variants(scenario: Scenario) -> tuple[Variant, ...]:
 
 
 def points(scenario: Scenario) -> tuple[Point, ...]:
-    """The points that the loop of this scenario has, in the order in which it gets there."""
+    """The points that the loop of this scenario has, in the order in which it gets there; of an execution those at which the agent can
+    stand still."""
+    if scenario.execution is not None:
+        return tuple(Point("line", number) for number in range(1, scenario.execution.lines + 1))
     return tuple(_points(scenario, last_turns(scenario)))
 
 

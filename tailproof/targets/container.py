@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from docker.errors import ImageNotFound
 
-from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.adapter import Launcher
 from tailproof.provision.base_image import pull
 from tailproof.provision.engine import connect, engine_does
 from tailproof.provision.images import VERSION_LABEL
@@ -30,7 +30,7 @@ class ContainerTarget:
 
     capabilities: frozenset[str] = CAPABILITIES | own_disk.CAPABILITY
 
-    def __init__(self, spec: str, image: str, *, adapter: Adapter, recipe: ImageRecipe) -> None:
+    def __init__(self, spec: str, image: str, *, adapter: Launcher, recipe: ImageRecipe) -> None:
         self.spec = spec
         self.version = ""
         self.facts: Mapping[str, str] = {}

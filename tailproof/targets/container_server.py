@@ -20,7 +20,7 @@ from docker.types import Mount
 
 from tailproof.history.records import Note
 from tailproof.ownership import cgroup, marks
-from tailproof.protocol.adapter import Adapter, Places
+from tailproof.protocol.adapter import Launcher, Places
 from tailproof.provision.engine import address, connect, engine_does, knock
 from tailproof.provision.errors import EngineError
 from tailproof.targets.container_files import ArchiveStream, counter_inside, directories, open_to_all, pack
@@ -31,7 +31,7 @@ from tailproof.targets.own_clock import OwnClock
 from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.process_server import split
-from tailproof.targets.target import Death, Place, Plan, Scope, ServerFailed, TargetError
+from tailproof.targets.target import Death, Place, Plan, PodEnd, Scope, ServerFailed, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 PLACES = Places(root="/workspace", workspace="/workspace/project", conversations="/workspace/conversations")
@@ -43,7 +43,7 @@ _SEEN_S = 10.0
 class ContainerServer:
     """See `targets.target.Server`. Deaths are recorded as the engine tells them, on its listening thread."""
 
-    def __init__(self, plan: Plan, *, adapter: Adapter, image: str, version: str) -> None:
+    def __init__(self, plan: Plan, *, adapter: Launcher, image: str, version: str) -> None:
         self._plan = plan
         self._adapter = adapter
         self._image = image
@@ -150,6 +150,10 @@ class ContainerServer:
                 self.resume()
             self._container.stop(timeout=max(1, round(grace_s)))
         budget.wait_for("the engine to tell of the stop", self._dead_or_lost, within=_SEEN_S)
+
+    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> NoReturn:
+        """Raises TargetError."""
+        raise TargetError("a container is in no pod: use k8s:IMAGE")
 
     def pause(self) -> None:
         """`docker pause`: the kernel freezes every process of the container."""

@@ -10,7 +10,7 @@ from tailproof.incoming import BadInput
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.masking import SESSION_KEY, without_user_info
 from tailproof.outgoing.visible import clip
-from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.adapter import Launcher
 from tailproof.provision.recipe import ImageRecipe, Recipe
 from tailproof.targets.target import Target, TargetError
 
@@ -26,7 +26,7 @@ class TargetSpec:
     spec: str
     what: str
     """What stands behind the colon."""
-    adapter: Adapter
+    adapter: Launcher
     model_url: str | None = None
 
 
@@ -40,6 +40,8 @@ class TargetKind:
     """The adapter that speaks with such a target."""
     make: Callable[[TargetSpec], Target]
     """Builds, fetches and starts nothing. Raises BadTarget."""
+    executes: bool = False
+    """Its targets are executors of sandboxes: an `ExecutorAdapter` speaks with them."""
     runs_already: bool = False
     """Somebody else runs it: it takes the address of a model that it can reach."""
     bare: bool = False

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 from docker.errors import ImageNotFound
 
-from tailproof import resources
-from tailproof.cluster.reach import Cluster, check_nodes, check_rights, connect, release
-from tailproof.protocol.adapter import Adapter
+from tailproof.cluster.bring import bring
+from tailproof.cluster.reach import check_nodes, check_rights, connect, release
+from tailproof.protocol.adapter import Launcher
 from tailproof.provision.engine import connect as connect_engine
 from tailproof.provision.engine import engine_does
 from tailproof.provision.images import VERSION_LABEL
@@ -33,7 +32,7 @@ class PodTarget:
 
     capabilities: frozenset[str] = CAPABILITIES
 
-    def __init__(self, spec: str, image: str, *, adapter: Adapter) -> None:
+    def __init__(self, spec: str, image: str, *, adapter: Launcher) -> None:
         self.spec = spec
         self.version = ""
         self.facts: Mapping[str, str] = {}
@@ -52,8 +51,11 @@ class PodTarget:
                     f"the cluster of {cluster.kubeconfig} was not made by docker/cluster.sh: its nodes are other machines, whose kernels "
                     f"this harness cannot ask, and a pod's word for its own death is not enough"
                 )
+            if os.geteuid() != 0:
+                raise TargetError(f"{self.spec} needs root: only it may signal the processes of pods on this node")
             self._look_at_image()
-            self._bring(cluster, budget)
+            self._pull = "Never"
+            bring(self._image, budget)
             self.facts = {**self.facts, "kubernetes": release(cluster)}
 
     def server(self, plan: Plan) -> PodServer:
@@ -84,21 +86,3 @@ class PodTarget:
             raise TargetError(
                 f"the image {self._image} has no entrypoint to which `--host` and `--port` could be given"
             )
-
-    def _bring(self, cluster: Cluster, budget: Budget) -> None:
-        """By the script, which does it once for each image."""
-        self._pull = "Never"
-        script = resources.folder("docker") / "cluster.sh"
-        try:
-            done = subprocess.run(
-                ["sh", str(script), "load", self._image],
-                capture_output=True,
-                text=True,
-                timeout=budget.left,
-                stdin=subprocess.DEVNULL,
-                env=dict(os.environ),
-            )
-        except subprocess.TimeoutExpired as error:
-            raise TargetError(f"bringing {self._image} into the cluster took too long") from error
-        if done.returncode:
-            raise TargetError(done.stderr.strip() or f"{script} load {self._image} failed")

@@ -33,6 +33,9 @@ class PodLives:
         self.container = ""
         """The id of the container of this life."""
         self.pod = ""
+        """The pod of the next life."""
+        self.host = ""
+        """The pod of this life, which is its host name."""
         self.pid = 0
         self._plan = plan
         self._watch: PodWatch | None = None
@@ -63,6 +66,7 @@ class PodLives:
             self.by_us = self.stopping = False
             self.pid = 0
             self.container = self._candidate
+            self.host = self.pod
             self._counted = {}
             self.ended.clear()
         first = next(iter(node.pids(self.container)), 0)
@@ -114,7 +118,7 @@ class PodLives:
                 stage,
                 self.epoch,
                 t_ns=t_ns,
-                host=self.pod,
+                host=self.host,
                 pid=self.pid,
                 exit_code=exit_code,
                 oom_killed=oom_killed,
@@ -158,7 +162,7 @@ class PodLives:
         kernel = self._kernel.saw if self._kernel is not None else None
         kills = kernel.oom_kills if kernel else 0
         # Neither alone is believed: a reason without its code, or without a kill that the kernel counted, is no OOM kill of the server.
-        oom_killed = ended.reason == OOM_REASON and ended.code == OOM_CODE
+        oom_killed = ended.reason == OOM_REASON and ended.code == OOM_CODE and kills > 0
         self._death = Death(exit_code=ended.code, oom_killed=oom_killed, oom_events=kills, by_us=self.by_us)
         happened = kernel.gone_ns if kernel and kernel.gone_ns else now
         if happened < now:

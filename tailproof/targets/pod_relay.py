@@ -79,9 +79,9 @@ class Relay:
             self._ports.append(port)
             self._order(port=port)
 
-    def put(self, name: str, data: bytes) -> None:
-        """Have a file in the pod's volume; returns when it is there. Raises ClusterError."""
-        self._order(put=name, data=base64.b64encode(data).decode())
+    def let_begin(self, pipe: str) -> None:
+        """Write a line to this pipe in the pod's volume; returns when somebody reads there. Raises ClusterError."""
+        self._order(begin=pipe)
 
     # -- on the loop --------------------------------------------------------------------------------------------------
 
@@ -183,29 +183,34 @@ class Relay:
         """A stream that waits in the relay until the server calls; then it is that call."""
         try:
             stream = await open_stream(self._api, self._namespace, self._pod, PORT)
-            await stream.write(b"S")
-            first = await stream.read()
-            while first and b"\n" not in first:
-                first += await stream.read()
-        except (ClusterError, ConnectionError) as error:
+            try:
+                await self._carry(stream)
+            finally:
+                await stream.close()
+        except ClusterError as error:
             self._on_drop(str(error))
-            return
+
+    async def _carry(self, stream: PodStream) -> None:
+        with suppress(ConnectionError):
+            await stream.write(b"S")
+        first = await stream.read()
+        while first and b"\n" not in first:
+            first += await stream.read()
         if not first:
             return
         self._task(self._spare())
         number, _, rest = first.partition(b"\n")
         # Whoever is in the pod may say a number: only what was exposed is reached.
         asked = int(number) if number.isdigit() else 0
+        if asked not in self._ports:
+            return
         try:
-            if asked not in self._ports:
-                raise OSError(f"port {asked} is not exposed")
             reader, writer = await asyncio.open_connection("127.0.0.1", asked)
         except OSError:
-            await stream.close()
             return
         try:
             writer.write(rest)
             await join(stream, reader, writer)
-        except ClusterError as error:
-            self._on_drop(str(error))
+        except ClusterError:
             reset(writer)
+            raise

@@ -6,10 +6,8 @@ happened. A death counts once the API server has told it; whether it was an OOM 
 
 from __future__ import annotations
 
-import io
 import os
 import signal as signals
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,16 +22,15 @@ from tailproof.cluster.reach import Cluster, connect
 from tailproof.cluster.refusals import ClusterError
 from tailproof.history.records import BreakOff, Note
 from tailproof.ownership import cgroup
-from tailproof.protocol.adapter import Adapter
-from tailproof.targets import pod_spec
-from tailproof.targets.container_files import pack
+from tailproof.protocol.adapter import Launcher
+from tailproof.targets import pod_disk, pod_spec
 from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of, unpacked
 from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.pod_lives import PodLives
 from tailproof.targets.pod_relay import Relay
 from tailproof.targets.port import HOST
 from tailproof.targets.process_server import split
-from tailproof.targets.target import Death, Place, Plan, Scope, ServerFailed, TargetError
+from tailproof.targets.target import Death, Place, Plan, PodEnd, Scope, ServerFailed, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 PORT = 8000
@@ -49,7 +46,7 @@ class PodServer:
     """See `targets.target.Server`."""
 
     def __init__(
-        self, plan: Plan, *, adapter: Adapter, image: str, pull: str, entrypoint: Sequence[str], version: str
+        self, plan: Plan, *, adapter: Launcher, image: str, pull: str, entrypoint: Sequence[str], version: str
     ) -> None:
         self._plan = plan
         self._adapter = adapter
@@ -96,7 +93,7 @@ class PodServer:
         one with another host name begins on the same volume."""
         if self.alive():
             raise TargetError("the server is still alive and cannot be started again")
-        if place == "new-container":
+        if place == "new-container" and self._lives.pod == self._lives.host:
             self._replace(budget)
         self._run(budget, place)
 
@@ -166,6 +163,27 @@ class PodServer:
         _signal(init if self.alive() else 0, signals.SIGKILL)
         budget.wait_for("the API server to tell of the stop", self._lives.over, within=_SEEN_S)
 
+    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> None:
+        """The kubelet sends SIGTERM, then SIGKILL after the grace (of an eviction: that of the pod). The next pod is made at once, as a
+        controller makes it: the server in it is held, and the volume can be read meanwhile."""
+        cluster, name = self._of_cluster, self._pods[-1]
+        node_name = str((pods.read(cluster, self._namespace, name) or {}).get("spec", {}).get("nodeName", ""))
+        self._lives.end_is_ours(stop=True)
+        self._of_relay.detach()
+        try:
+            if by == "drain":
+                pods.cordon(cluster, node_name, unschedulable=True)
+            if by == "delete":
+                pods.delete(cluster, self._namespace, name, grace_s=max(1, round(grace_s)))
+            else:
+                pods.evict(cluster, self._namespace, name)
+            budget.wait_for("the API server to tell of the end", self._lives.over, within=grace_s + _SEEN_S)
+            pods.wait_gone(cluster, self._namespace, name, budget)
+        finally:
+            if by == "drain":
+                pods.cordon(cluster, node_name, unschedulable=False)
+        self._create(budget)
+
     def pause(self) -> None:
         """SIGSTOP for every process of the container."""
         for pid in node.pids(self._lives.container):
@@ -204,31 +222,17 @@ class PodServer:
         """There are none."""
 
     def disk(self, into: Path) -> Path:
-        """Copy the conversations out of the volume by way of the relay, which lives while the server does not. Raises TargetError,
-        ClusterError."""
-        into.mkdir(parents=True, exist_ok=True)
-        name = Path(pod_spec.PLACES.conversations).name
-        done = self._beside(["tar", "-C", f"{pod_spec.VOLUME}/root", "-cf", "-", name])
-        try:
-            with tarfile.open(fileobj=io.BytesIO(done.out)) as archive:
-                archive.extractall(into, filter="data")
-        except tarfile.TarError as error:
-            said = done.err.decode("utf-8", "replace").strip()
-            raise TargetError(f"the server's disk cannot be read: {said or error}") from error
-        return into / name
+        """Copy the conversations out of the volume. Raises TargetError, ClusterError."""
+        return pod_disk.read(self._beside, into)
 
     def edit_disk(self, edit: Callable[[Path], None]) -> None:
         """On a copy, which goes back into the volume."""
         if self.alive():
             raise TargetError("the disk of a server that runs must not be changed: stop it first")
         with tempfile.TemporaryDirectory(dir=self._plan.directory, prefix="edit-") as place:
-            conversations = self.disk(Path(place))
+            conversations = pod_disk.read(self._beside, Path(place))
             edit(conversations)
-            packed = io.BytesIO()
-            pack(conversations, packed)
-            done = self._beside(["tar", "-C", f"{pod_spec.VOLUME}/root", "-xf", "-"], given=packed.getvalue())
-            if done.code:
-                raise TargetError(f"the server's disk cannot be written: {done.err.decode('utf-8', 'replace').strip()}")
+            pod_disk.write(self._beside, conversations)
 
     def log_tail(self, lines: int = 40) -> str:
         """The end of what the server wrote, in the life before the last one, too; empty when there is none or no cluster."""
@@ -336,7 +340,8 @@ class PodServer:
         """The pod goes as a drain makes it go, and the next one is made as a controller makes it."""
         old = self._pods[-1]
         self._of_relay.detach()
-        pods.evict(self._of_cluster, self._namespace, old)
+        if pods.read(self._of_cluster, self._namespace, old) is not None:
+            pods.evict(self._of_cluster, self._namespace, old)
         pods.wait_gone(self._of_cluster, self._namespace, old, budget)
         self._create(budget)
 
@@ -346,7 +351,7 @@ class PodServer:
         self._lives.begin()
         self.epoch = self._lives.epoch
         began = time.monotonic_ns()
-        self._of_relay.put(f"gates/{pod_spec.GATE}", b"")
+        self._of_relay.let_begin(pod_spec.GATE)
         try:
             budget.wait_for("the server process in the pod", self._find_server, within=_SEEN_S)
         except DeadlineMissed as missed:
@@ -357,14 +362,15 @@ class PodServer:
     def _find_server(self) -> bool:
         """The first process is the shell that holds the server back, until that has become the server, or its init."""
         found = server_of(self._init())
-        self._server = found if found is not None and not found.command.startswith(("sh -c", "rm ", "sleep ")) else None
+        self._server = found if found is not None and not found.command.startswith("sh -c") else None
         return self._server is not None or self._lives.over()
 
     def _init(self) -> int:
         """The first process of the container, as the node numbers it; 0 when there is none."""
         return next(iter(node.pids(self._lives.container)), 0)
 
-    def _beside(self, command: Sequence[str], *, given: bytes | None = None) -> inside.Done:
+    def _beside(self, command: Sequence[str], given: bytes | None) -> inside.Done:
+        """Run it in the relay, which lives while the server does not."""
         return inside.run(
             self._of_cluster, self._namespace, self._pods[-1], pod_spec.RELAY, command, Budget(60), given=given
         )

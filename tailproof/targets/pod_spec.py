@@ -18,16 +18,18 @@ from tailproof.targets.pod_relay import PORT, PROGRAM
 AGENT, RELAY, TOOLS, PREPARE = "agent", "relay", "tools", "prepare"
 PLACES = Places(root="/workspace", workspace="/workspace/project", conversations="/workspace/conversations")
 JOURNAL = "/tailproof-journal"
-GATE = "go"
-"""The file whose removal lets a server begin; each life takes it away."""
+GATE = "gates/go"
+"""In the volume: a pipe, and a line that comes through it lets the server begin."""
 VOLUME = "/tailproof-volume"
 _GATES = "/tailproof-gates"
-_HELD = f'until rm {_GATES}/{GATE} 2>/dev/null; do sleep 0.05; done; exec "$@"'
+_HELD = f'read line < {_GATES}/go; exec "$@"'
 """A container that the kubelet has started again is a new life at once; the harness has its say before the server in it begins, so that
-what comes between two lives happens between them however fast the kubelet is."""
+what comes between two lives happens between them however fast the kubelet is. The shell starts no process meanwhile: the server has to
+get the number that it gets without us (a lease may be told by it), and the same in each life."""
 _MAKE = (
     f"cd {VOLUME} && mkdir -p root/project root/conversations journal gates "
-    "&& chmod 0777 . root root/project root/conversations journal gates"
+    "&& chmod 0777 . root root/project root/conversations journal gates "
+    f"&& {{ [ -p {GATE} ] || mkfifo {GATE}; }} && chmod 0666 {GATE}"
 )
 _STAY = "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
 VOLUME_SIZE = "2Gi"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.adapter import Launcher
 from tailproof.provision.installations import Installation
 from tailproof.targets import own_clock as clocks
 from tailproof.targets import own_disk as disks
@@ -27,7 +27,7 @@ class ProcessTarget:
         self,
         spec: str,
         *,
-        adapter: Adapter,
+        adapter: Launcher,
         provide: Callable[[Budget], Installation],
         version: str = "",
         program: Sequence[str] = (),

@@ -13,17 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from tailproof.history.records import Life
 from tailproof.ownership import marks, processes
 from tailproof.ownership.scratch import scratch
-from tailproof.protocol.adapter import Adapter, Places
+from tailproof.protocol.adapter import Launcher, Places
 from tailproof.targets.own_clock import OwnClock
 from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.process_twin import ProcessTwin
-from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
+from tailproof.targets.target import Death, Place, Plan, PodEnd, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 PART = "server"
@@ -45,7 +45,7 @@ class Release:
 class ProcessServer:
     """See `targets.target.Server`. Its environment is built from scratch, so that no secret of the harness reaches a tool."""
 
-    def __init__(self, plan: Plan, *, adapter: Adapter, own: Release, earlier: Release | None = None) -> None:
+    def __init__(self, plan: Plan, *, adapter: Launcher, own: Release, earlier: Release | None = None) -> None:
         """`earlier` is the release before it, if any life shall be of that."""
         self._plan = plan
         self._adapter = adapter
@@ -136,6 +136,10 @@ class ProcessServer:
             self._signal(signals.SIGKILL)
             self._seen_dead.wait(_END_S)
         self._join()
+
+    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> NoReturn:
+        """Raises TargetError."""
+        raise TargetError("a plain process is in no pod: use k8s:IMAGE")
 
     def pause(self) -> None:
         """SIGSTOP for the server and its descendants, parents first: a shell must not see its child stop."""

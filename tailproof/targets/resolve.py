@@ -11,7 +11,8 @@ from tailproof.extensions import BadExtension, table
 from tailproof.incoming.files import is_directory
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.masking import without_user_info
-from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.adapter import Adapter, Launcher
+from tailproof.protocol.executor import ExecutorAdapter
 from tailproof.targets.kind import BadTarget, TargetKind, TargetSpec, said
 from tailproof.targets.target import Target
 
@@ -30,7 +31,7 @@ def resolve(spec: str, *, model_url: str | None = None) -> Target:
         raise BadTarget(
             f"a model address is for url: targets only; {said(without_user_info(spec))} is started here and finds the model by itself"
         )
-    return kind.make(TargetSpec(spec=spec, what=what, adapter=adapter_of(kind), model_url=model_url))
+    return kind.make(TargetSpec(spec=spec, what=what, adapter=_brought(kind), model_url=model_url))
 
 
 def kind_of(spec: str) -> tuple[TargetKind, str]:
@@ -46,13 +47,22 @@ def kind_of(spec: str) -> tuple[TargetKind, str]:
 
 
 def adapter_of(kind: TargetKind) -> Adapter:
-    """The adapter that speaks with targets of a kind. Raises BadExtension: no package brings it."""
+    """The adapter that speaks with targets of a kind, which is no executor. Raises BadExtension: no package brings it."""
+    return cast(Adapter, _brought(kind))
+
+
+def executor_of(kind: TargetKind) -> ExecutorAdapter:
+    """The adapter that speaks with targets of a kind that are executors. Raises BadExtension: no package brings it."""
+    return cast(ExecutorAdapter, _brought(kind))
+
+
+def _brought(kind: TargetKind) -> Launcher:
     adapter = table("adapters").get(kind.protocol)
     if adapter is None:
         raise BadExtension(
             f"targets {kind.form} speak {kind.protocol!r}, and no package brings an adapter of that name"
         )
-    return cast(Adapter, adapter)
+    return cast(Launcher, adapter)
 
 
 def forms() -> str:

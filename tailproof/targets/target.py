@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from tailproof.history.record import Record
 from tailproof.outgoing.masking import Masker
 from tailproof.ownership.owners import Owner
-from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.adapter import Launcher
 from tailproof.provision.errors import Unavailable
 from tailproof.targets.own_disk import OwnDisk
 from tailproof.waiting import Budget
@@ -21,6 +21,9 @@ Scope = Literal["server", "group", "container"]
 Place = Literal["in-place", "new-container"]
 """How a server is started again: the same container (same host name, same pids) or a new one on the same volume; a plain process
 always has a new pid and the same host name."""
+
+PodEnd = Literal["delete", "evict", "drain"]
+"""How a cluster ends a pod: its deletion, its eviction, or that of a node that is to be empty, which takes no new pods meanwhile."""
 
 Capability = Literal[
     "restart",
@@ -154,6 +157,10 @@ class Server(Protocol):
     def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
         """Ask it to end (SIGTERM), then make it. Recorded as `Life(stopped)`. Idempotent."""
 
+    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> None:
+        """Let the cluster end the server's pod, and wait until it is gone. Recorded as `Life(stopped)`. Raises TargetError for a server
+        without a pod, ClusterError."""
+
     def pause(self) -> None:
         """Freeze every process of the server."""
 
@@ -220,7 +227,7 @@ class Target(Protocol):
     facts: Mapping[str, str]
     """What goes into the header's `versions`: image digest, python, engine."""
     capabilities: frozenset[str]
-    adapter: Adapter
+    adapter: Launcher
 
     def prepare(self, budget: Budget, *, earlier: bool = False) -> None:
         """Build or fetch what is needed, that of the release before it included when it is wanted, once per check; safe to call from

@@ -14,9 +14,9 @@ from tailproof.history.records import Life
 from tailproof.incoming.connection import Address, Connection
 from tailproof.incoming.route import CONNECT_S, LOOPBACK, Unreachable
 from tailproof.ownership import scratch
-from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.adapter import Launcher
 from tailproof.targets.own_disk import OwnDisk
-from tailproof.targets.target import Death, Place, Plan, Scope, TargetError
+from tailproof.targets.target import Death, Place, Plan, PodEnd, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
 
@@ -24,7 +24,7 @@ class UrlTarget:
     """Without `model_url`, an address of the scripted model that the server can reach, it takes only what needs no model.
     `spec` is how it was asked for: `KIND:URL`."""
 
-    def __init__(self, spec: str, url: str, *, adapter: Adapter, model_url: str | None = None) -> None:
+    def __init__(self, spec: str, url: str, *, adapter: Launcher, model_url: str | None = None) -> None:
         self.adapter = adapter
         self.spec = spec
         self.version = ""
@@ -81,6 +81,10 @@ class UrlServer:
 
     def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
         """Left running: it is not ours."""
+
+    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> NoReturn:
+        """Raises TargetError."""
+        self._refuse("ended by its pod")
 
     def pause(self) -> None:
         """Raises TargetError."""

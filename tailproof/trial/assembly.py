@@ -30,7 +30,7 @@ from tailproof.ownership.owners import Owner
 from tailproof.protocol.adapter import Answer
 from tailproof.protocol.recording import request_of
 from tailproof.scenario.schema import Scenario, parse_bytes
-from tailproof.targets.resolve import kind_of, resolve
+from tailproof.targets.resolve import adapter_of, kind_of, resolve
 from tailproof.targets.target import TargetError
 from tailproof.trial import machine
 from tailproof.trial.access_probe import AccessProbe
@@ -86,7 +86,7 @@ class Assembly:
         self._ready_ns = 0
         self._lookout = Lookout(recorder)
         target = resolve(order.target, model_url=order.model_url or None)
-        self.adapter = target.adapter
+        self.adapter = adapter_of(kind_of(order.target)[0])
         target.prepare(Budget(_PREPARE_S, cancel=budget.cancel), earlier=scenario.needs_earlier)
         self.capabilities = target.capabilities
         promises = self.adapter.promises(target.version)

@@ -18,7 +18,7 @@ from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
 from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan, Places, SeededHistory, SeedingError
 from tailproof.targets.kind import check_address
-from tailproof.targets.resolve import resolve
+from tailproof.targets.resolve import adapter_of, kind_of, resolve
 from tailproof.targets.target import Nowhere, Plan, Server, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -110,7 +110,7 @@ def export(
     if model_url:
         check_address(model_url, f"{without_user_info(model_url)!r} is not the address of a model: http://HOST:PORT")
     target = resolve(f"pypi:{version}")
-    adapter = target.adapter
+    adapter = adapter_of(kind_of(target.spec)[0])
     say(f"preparing {target.spec}")
     target.prepare(Budget(BUILD_S))
     owner = Owner(trial=uuid.uuid4().hex[:12], owner=owner_id())

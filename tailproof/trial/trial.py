@@ -11,14 +11,13 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tailproof.clients.client import ClientRaised
 from tailproof.clients.spec import kind_of as client_kind_of
 from tailproof.history import records
-from tailproof.history.directory import is_history
 from tailproof.history.recorder import Recorder
 from tailproof.incoming.files import BadFile, read_bytes
 from tailproof.incoming.limits import PROGRAM_BYTES
@@ -26,7 +25,6 @@ from tailproof.outgoing.masking import SESSION_KEY, Masker, secrets_of_environme
 from tailproof.ownership import processes
 from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
-from tailproof.scenario.schema import Scenario
 from tailproof.targets.resolve import kind_of
 from tailproof.trial import canaries
 from tailproof.trial.break_off import CAUSES, SAYS_CHARS, AtWork, break_off
@@ -34,6 +32,7 @@ from tailproof.trial.header import header_of
 from tailproof.trial.landing import Landing
 from tailproof.trial.order import Order
 from tailproof.trial.participants import Participants
+from tailproof.trial.recorded import HistoryLost, RecordedTrial, TrialFailed
 from tailproof.trial.server_pool import PooledServer, ServerPool, may_share
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 from tailproof.wire.handle import WireError
@@ -48,16 +47,8 @@ QUIET_S = 1.0
 """How long the end of the last run is watched for model calls and tool effects that must not come."""
 
 
-class TrialFailed(Exception):
-    """The harness or the environment failed: the history, if there is one, decides nothing."""
-
-
-class HistoryLost(TrialFailed):
-    """What was seen cannot be written down: no other trial of this machine can be believed either."""
-
-
-class Trial:
-    """Executes one order and leaves its history in `order.directory`."""
+class Trial(RecordedTrial):
+    """One server, one client, one conversation."""
 
     def __init__(
         self,
@@ -67,36 +58,17 @@ class Trial:
         tell: Callable[[str, str], None],
         pool: ServerPool | None = None,
     ) -> None:
-        self.order = order
-        self.scenario = Scenario.model_validate(order.scenario)
-        self.masker = Masker(secrets_of_environment())
-        """Knows what must not be told: it is for whoever passes on what this trial says, or raises."""
-        self._in_order = False
+        super().__init__(order, cancel=cancel, tell=tell)
         self._broke_off = True
         self._pool = pool
-        self._cancel = cancel
-        self._tell = tell
-        self._recorder: Recorder | None = None
         self._pooled: PooledServer | None = None
         self._participants: Participants | None = None
         self._owner: Owner | None = None
         self._scratch: Path | None = None
-        self._was_cut_off = False
-
-    def stalled(self, late_ns: int) -> None:
-        """The supervisor was late by this much; the history must know."""
-        recorder = self._recorder
-        if recorder is not None:
-            recorder.witness("trial").write(records.Stall(late_ns))
 
     def cut_off(self, *, spare_wire: bool) -> None:
-        """From another thread, whatever the trial's own waits for: kill what plays in it, so that every wait for it ends. The wire is
-        spared as long as it may still have to heal."""
-        recorder, pooled, participants, owner = self._recorder, self._pooled, self._participants, self._owner
-        if recorder is not None and not self._was_cut_off:
-            self._was_cut_off = True
-            # Before anybody is killed: whatever the record shows from here on is nobody's doing but ours.
-            recorder.witness("trial").write(records.BreakOff(by="harness", doing="trial", says="the trial was cut off"))
+        pooled, participants, owner = self._pooled, self._participants, self._owner
+        self._tell_cut_off()
         if pooled is not None and pooled.server is not None:
             pooled.server.end_at_once()
         if owner is not None:
@@ -106,7 +78,6 @@ class Trial:
                     processes.end(process)
 
     def remove_all(self) -> None:
-        """From another thread, when the trial's own does not come to its end: remove what can be removed in a moment."""
         pooled, owner, scratch = self._pooled, self._owner, self._scratch
         if owner is not None:
             with suppress(DeadlineMissed):  # what hangs in the kernel is left to `clean`
@@ -119,12 +90,8 @@ class Trial:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def run(self) -> None:
-        """Raises TrialFailed (environment), HistoryLost, Cancelled, OSError (what the machine refuses). Whatever happens, nothing is left
-        running."""
-        if self.order.directory.exists() and not is_history(self.order.directory):
-            raise TrialFailed(f"{self.order.directory} was not made by tailproof: the history needs another place")
         client = self._file_of_client()  # which may lie in the history that makes room
-        shutil.rmtree(self.order.directory, ignore_errors=True)
+        self._make_room()
         header = header_of(self.order, self.scenario)
         self._owner = owner = Owner(trial=header.trial, owner=owner_id())
         pool, pooled = self._server(owner)
@@ -168,18 +135,6 @@ class Trial:
         with suppress(BadFile, OSError):
             return (file, read_bytes(file, PROGRAM_BYTES), file.stat().st_mode & 0o777) if file else None
         return None
-
-    @contextmanager
-    def _recording(self, recorder: Recorder) -> Iterator[None]:
-        """Raises HistoryLost when not all of the history could be written."""
-        self._recorder = recorder
-        try:
-            yield
-        finally:
-            self._recorder = None
-            recorder.close()
-        if recorder.failed:
-            raise HistoryLost(recorder.failed)
 
     def _server(self, owner: Owner) -> tuple[ServerPool, PooledServer]:
         running = kind_of(self.order.target)[0].runs_already
@@ -283,11 +238,6 @@ class Trial:
             raise unexpected[0]
         self._check_cut_off()
 
-    def _check_cut_off(self) -> None:
-        """Raises Cancelled: whatever went wrong in a trial that is cut off went wrong because of that."""
-        if self._cancel.is_set():
-            raise Cancelled(self.order.name)
-
     def _heal(self, participants: Participants, landing: Landing) -> None:
         try:
             landing.heal_all(participants, Budget(END_S / 2))
@@ -319,23 +269,3 @@ class Trial:
         self._witness(off)
         if off.by == "harness":
             raise TrialFailed(str(error)) from error
-
-    def _check(self) -> None:
-        recorder = self._recorder_of()
-        if recorder.failed:
-            raise HistoryLost(recorder.failed)
-
-    def _recorder_of(self) -> Recorder:
-        assert self._recorder is not None, "a trial records only while it runs"
-        return self._recorder
-
-    def _witness(self, record: records.AnyRecord) -> None:
-        self._recorder_of().witness("trial").write(record)
-
-    def _enter(self, phase: str) -> None:
-        self._witness(records.Phase(phase))
-        self._tell(phase, "")
-
-    def _miss(self, missed: DeadlineMissed) -> None:
-        self._in_order = False
-        self._witness(records.Missed(missed.waited_for, missed.seconds, missed.saw))

@@ -14,6 +14,7 @@ from test_guarantee_client import ROWS as CLIENT_ROWS
 from test_guarantee_damage import ROWS as DAMAGE_ROWS
 from test_guarantee_ends import ROWS as END_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
+from test_guarantee_executors import ROWS as EXECUTOR_ROWS
 from test_guarantee_hooks import ROWS as HOOKS_ROWS
 from test_guarantee_load import ROWS as LOAD_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
@@ -24,6 +25,7 @@ from test_guarantee_sane import ROWS as SANE_ROWS
 from test_guarantee_status import ROWS as STATUS_ROWS
 from test_guarantee_status import lazy
 
+from tailproof.adapters.executor.sources import SOURCES as OF_EXECUTORS
 from tailproof.adapters.openhands.sources import SOURCES
 from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Level
@@ -44,6 +46,7 @@ ROWS: list[Row] = [
     *DAMAGE_ROWS,
     *END_ROWS,
     *LOAD_ROWS,
+    *EXECUTOR_ROWS,
 ]
 PROMISED = {
     "events": {
@@ -61,7 +64,7 @@ PROMISED = {
         "terminal",
         "resumable",
     },
-    "status": {"known", "agree", "final", "crash", "gated", "client", "legal"},
+    "status": {"known", "agree", "final", "crash", "gated", "client", "legal", "dead"},
     "loop": {
         "terminates",
         "returns",
@@ -94,7 +97,7 @@ def test_the_catalogue_holds_what_was_promised() -> None:
     assert set(CATALOGUE) == {f"{family}.{name}" for family, names in PROMISED.items() for name in names}
     assert {identity for identity, one in CATALOGUE.items() if one.level is Level.SHOULD} == SHOULD
     assert all(one.promise.endswith(".") for one in CATALOGUE.values())
-    assert SOURCES.keys() == CATALOGUE.keys()
+    assert SOURCES.keys() | OF_EXECUTORS.keys() == CATALOGUE.keys()
 
 
 @pytest.mark.parametrize("identity", sorted(CATALOGUE))

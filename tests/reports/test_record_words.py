@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.execution_records import AgentSaid, Turn
 from tailproof.history.pod_records import ContainerSeen, PodEvent, PodSeen
 from tailproof.history.records import (
     Act,
@@ -59,6 +60,8 @@ ONE_OF_EACH: list[Any] = [
     Frame(conn=1, direction="up", index=0, size=1, done="dropped", rule=X, id=X, name=X),
     Exchange(conn=1, method=X, path=X, done="broken", rule=X, error=X),
     Post(path=X, batch=[X], error=X),
+    Turn(session=X, key=X, payload=X, execution=X, error=X),
+    AgentSaid(pod=X, stage="printed", turn=X, line=3, says=X),
     WireCount({X: 1}),
     Run(stage="raised", status=X, error=X, error_type=X),
     ClientError(verb=X, error_type=X, error=X),

@@ -23,7 +23,7 @@ from tailproof.targets.process_server import ProcessServer
 from tailproof.targets.target import TargetError
 from tailproof.trial.observer import Observer
 from tailproof.trial.participants import Participants
-from tailproof.trial.trial import TrialFailed
+from tailproof.trial.recorded import TrialFailed
 from tailproof.waiting import DeadlineMissed
 
 REFUSED = {

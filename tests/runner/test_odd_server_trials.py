@@ -10,7 +10,7 @@ from small_trial import order, trial
 
 from tailproof.guarantees.catalogue import judge
 from tailproof.history.reader import History
-from tailproof.trial.trial import TrialFailed
+from tailproof.trial.recorded import TrialFailed
 from tests.incoming.odd_servers import OK, Says, drip, flood, server
 
 SECONDS = 12

@@ -15,7 +15,7 @@ from tailproof.reports import json
 from tailproof.runner.out_dir import OutForeign, check, clear
 from tailproof.runner.out_lock import OutLock, OutRefused
 from tailproof.trial.order import BadOrder
-from tailproof.trial.trial import TrialFailed
+from tailproof.trial.recorded import TrialFailed
 
 NOTES = "what nobody may lose"
 

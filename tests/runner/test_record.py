@@ -15,7 +15,7 @@ from tailproof.history.views import same
 from tailproof.targets import container, process
 from tailproof.targets.url import UrlTarget
 from tailproof.trial.header import witnesses_of
-from tailproof.trial.trial import TrialFailed
+from tailproof.trial.recorded import TrialFailed
 
 WITNESSES = {"trial", "observer", "model", "tool", "wire", "engine", "client", "disk"}
 

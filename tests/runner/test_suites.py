@@ -6,7 +6,7 @@ from collections import Counter
 
 from tailproof import resources
 from tailproof.guarantees.catalogue import CATALOGUE
-from tailproof.runner.check import Check, CheckOptions
+from tailproof.runner.check import Cell, Check, CheckOptions
 from tailproof.runner.pairs import meet
 from tailproof.runner.pytest_names import SUITE_SUFFIX
 from tailproof.runner.suite import Suite
@@ -15,6 +15,15 @@ from tailproof.runner.suite import Suite
 def test_every_guarantee_stands_in_one_suite() -> None:
     options = CheckOptions(scenarios=("calm",), out="out", seed=1)
     cells = Check.plan(options, lambda: meet(["reference"], [], build=False)).cells
+    assert _judged(cells) == dict.fromkeys(CATALOGUE, 1)
+
+
+def test_every_guarantee_of_executors_stands_in_one_suite() -> None:
+    options = CheckOptions(scenarios=("executor-turn",), out="out", seed=1)
+    cells = Check.plan(options, lambda: meet(["executor:reference"], [], build=False)).cells
+    assert _judged(cells) == {name: 1 for name, one in CATALOGUE.items() if one.of_executors}
+
+
+def _judged(cells: list[Cell]) -> Counter[str]:
     suites = [Suite.read(path) for path in resources.folder("suites").glob(f"*{SUITE_SUFFIX}")]
-    judged = Counter(cell.guarantee for suite in suites for cell in suite.cells(cells))
-    assert judged == dict.fromkeys(CATALOGUE, 1)
+    return Counter(cell.guarantee for suite in suites for cell in suite.cells(cells))

@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from tailproof.adapters.openhands.recipes import RELEASES, SERVER
-from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.adapter import Launcher
 from tailproof.provision.environments import environment
 from tailproof.provision.installations import Installation, installation_of
 from tailproof.provision.locks import known_releases
@@ -18,7 +18,7 @@ from tailproof.targets.process_server import Release
 from tailproof.waiting import Budget
 
 
-def pypi_target(spec: str, version: str, *, adapter: Adapter) -> ProcessTarget:
+def pypi_target(spec: str, version: str, *, adapter: Launcher) -> ProcessTarget:
     """`pypi:VERSION`: a release in an environment of its own, with the dependencies of its day. The one before it is the newest older
     one with a committed lock file."""
 
@@ -43,7 +43,7 @@ def pypi_target(spec: str, version: str, *, adapter: Adapter) -> ProcessTarget:
     return ProcessTarget(spec, adapter=adapter, provide=provide, version=version, earlier=earlier if before else None)
 
 
-def src_target(spec: str, directory: Path, *, adapter: Adapter) -> ProcessTarget:
+def src_target(spec: str, directory: Path, *, adapter: Launcher) -> ProcessTarget:
     """`src:DIR`: a checkout of the server's repository, or a virtual environment that holds the server."""
 
     def provide(budget: Budget) -> Installation:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tailproof.history.access_records import Canary, Knock
+from tailproof.history.execution_records import AgentSaid, Turn
 from tailproof.history.pod_records import PodEvent, PodSeen
 from tailproof.history.record import CLIENT
 from tailproof.history.records import (
@@ -82,4 +83,6 @@ _OF_KIND: dict[type, str | Callable[[Any], str]] = {
     Effect: "tools",
     Frame: lambda one: f"wire-{one.direction}",
     Post: "hooks",
+    Turn: "client",
+    AgentSaid: "tools",
 }

@@ -1,0 +1,3 @@
+"""What this protocol is called, wherever it is named."""
+
+PROTOCOL = "executor"
