@@ -19,6 +19,8 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.reports.result import VerdictResult
 from tailproof.reports.words import count, span
 
+FAILED = 3
+"""So many trials that failed in a row are no property of their cells: the machine or the harness is broken."""
 AGAIN = CONFIRMATIONS + 1
 """The repetition of a trial that is played once more because it proved nothing: those before are confirmations."""
 
@@ -32,6 +34,10 @@ class Exploration:
     player: Player
     say: Callable[[str], object]
     findings: list[Finding] = field(default_factory=list)
+    broken: str = ""
+    """Why trials fail, once that is so: nothing is said of the cells of the last of them then."""
+    _failed: int = 0
+    """How many in a row."""
     _open: deque[Drawn] = field(default_factory=deque)
     """Drawn, and not ended."""
     _again: set[str] = field(default_factory=set)
@@ -118,6 +124,10 @@ class Exploration:
         plan = composed([Cell.read(cell) for cell in drawn.cells]).model_dump(mode="json", by_alias=True)
         played = self.player.play(plan, repetition=AGAIN if drawn.again else 0)
         with self._lock:
+            self._failed = self._failed + 1 if played.error else 0
+            if self._failed >= FAILED:
+                self.broken = f"{self._failed} trials in a row failed, the last one: {played.error}"
+                raise Stopped(self.broken)
             self._judge(drawn, plan, played)
 
     def _judge(self, drawn: Drawn, plan: dict[str, Any], played: Played) -> None:
