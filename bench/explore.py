@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--cells", type=int, default=48, help="how many cells are recorded")
     parser.add_argument("--packs", type=int, default=30, help="how many packs are played")
     parser.add_argument("--seeds", type=int, default=2, help="how often each live variant is explored by each order")
+    parser.add_argument("--trials", type=int, default=60, help="the most trials of a live exploration")
     parser.add_argument("--replays", type=int, default=1000)
     parser.add_argument("-n", dest="parallel", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("tailproof-results/bench-explore"))
@@ -39,7 +40,7 @@ def main() -> int:
     elif given.what == "masking":
         masking(given.packs, given.out.resolve(), given.parallel)
     elif given.what == "live":
-        live(given.seeds, given.out.resolve(), given.parallel)
+        live(given.seeds, given.trials, given.out.resolve(), given.parallel)
     TABLE.write_text(page(table_of(lines()), given.replays))
     return 0
 

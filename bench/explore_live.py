@@ -32,8 +32,7 @@ HELD_OUT = (
     "closes-one-of-two",
 )
 """Variants that are not in the recorded table."""
-BUDGET = 60
-ORDERS = ("random", "drawn")
+ORDERS: tuple[Literal["random", "drawn"], ...] = ("random", "drawn")
 
 
 class Pack(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag="masking"):
@@ -47,12 +46,13 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag="mas
 
 
 class Explored(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag="live"):
-    """How many trials it took until a conviction that came back in the next trial of the same cells; `BUDGET` when there was none."""
+    """How many trials it took until a conviction that came back in the next trial of the same cells; `most` when there was none."""
 
     variant: str
     order: Literal["random", "drawn"]
     seed: int
     trials: int
+    most: int
     convicted: bool
 
 
@@ -90,7 +90,7 @@ def masking(packs: int, out: Path, parallel: int) -> None:
         )  # fmt: skip
 
 
-def live(seeds: int, out: Path, parallel: int) -> None:
+def live(seeds: int, most: int, out: Path, parallel: int) -> None:
     """Every held-out variant by both orders, seed by seed."""
     known = {(one.variant, one.order, one.seed) for one in told() if isinstance(one, Explored)}
     wanted = [
@@ -101,21 +101,21 @@ def live(seeds: int, out: Path, parallel: int) -> None:
         if (variant, order, seed) not in known
     ]
     with ThreadPoolExecutor(parallel) as pool:
-        for done in pool.map(lambda which: _explored(*which, out / "live"), wanted):
+        for done in pool.map(lambda which: _explored(*which, most, out / "live"), wanted):
             _write(done)
 
 
-def _explored(variant: str, order: Literal["random", "drawn"], seed: int, out: Path) -> Explored:
+def _explored(variant: str, order: Literal["random", "drawn"], seed: int, most: int, out: Path) -> Explored:
     place = out / f"{variant}-{order}-{seed}"
     for trials, cells in enumerate(_dealt(variant, order, seed, place), 1):
-        if trials > BUDGET:
+        if trials > most:
             break
         (line,) = recorded([(variant, cells)], place / str(trials), parallel=1)
         if line.convicted:
             (again,) = recorded([(variant, cells)], place / f"{trials}-again", parallel=1)
             if again.convicted:
-                return Explored(variant=variant, order=order, seed=seed, trials=trials, convicted=True)
-    return Explored(variant=variant, order=order, seed=seed, trials=BUDGET, convicted=False)
+                return Explored(variant=variant, order=order, seed=seed, trials=trials, most=most, convicted=True)
+    return Explored(variant=variant, order=order, seed=seed, trials=most, most=most, convicted=False)
 
 
 def _dealt(variant: str, order: str, seed: int, place: Path) -> Iterator[tuple[Cell, ...]]:

@@ -71,8 +71,8 @@ def landed_in(result: Result) -> Iterator[Landed]:
 
 def page(lines: Sequence[Landed]) -> str:
     """Kinds of faults by points: what the catalogue plans and what explorations have proven."""
-    planned = {(plan.kind, plan.at.name) for scenario in catalogue() for plan in scenario.faults}
-    kinds = sorted({choice.kind for choice in FAULTS} | {kind for kind, _ in planned})
+    drawn = {choice.kind for choice in FAULTS}
+    planned = {(plan.kind, plan.at.name) for scenario in catalogue() for plan in scenario.faults if plan.kind in drawn}
     text = [
         "# Where faults have landed",
         "",
@@ -85,7 +85,7 @@ def page(lines: Sequence[Landed]) -> str:
         f"| fault | {' | '.join(POINTS)} |",
         f"|---|{'---|' * len(POINTS)}",
     ]
-    for kind in kinds:
+    for kind in sorted(drawn):
         cells = [_cell(lines, kind, point, planned=(kind, point) in planned) for point in POINTS]
         text.append(f"| `{kind}` | {' | '.join(cells)} |")
     filled = {(one.fault, one.point) for one in lines if one.proven} - planned

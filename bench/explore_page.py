@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import fmean, median
 
-from bench.explore_live import BUDGET, HELD_OUT, Explored, Pack, told
+from bench.explore_live import HELD_OUT, Explored, Pack, told
 from bench.explore_replay import BASE, POLICIES, Recorded, ranked, replayed
 from bench.explore_table import CONVICTED_BY, HONEST, ROOT, TUNING, lines
 
@@ -88,7 +88,7 @@ def _live() -> Iterator[str]:
     runs = [one for one in told() if isinstance(one, Explored)]
     yield "## Live"
     yield ""
-    yield f"Variants that are not in the table, each explored until a conviction that came back at once, or for {BUDGET} trials."
+    yield "Variants that are not in the table, each explored until a conviction that came back at once, or until the most trials."
     yield ""
     pairs = [
         (variant, seed)
@@ -117,7 +117,7 @@ def _live() -> Iterator[str]:
 
 
 def _shown(one: Explored) -> str:
-    return str(one.trials) if one.convicted else f"> {one.trials}"
+    return str(one.trials) if one.convicted else f"> {one.most}"
 
 
 def _control(table: Recorded) -> Iterator[str]:

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tailproof.explore.faults import DURING, POINTS, Choice
+from tailproof.explore.faults import DURING, HELD, POINTS, Choice
 
 NOTHING = Choice(kind="nothing")
 """No act: only the fault."""
+_HELD = ("created", *HELD)
+"""Where a message without a run lands: behind the end of a run, which a point that nobody holds may be, a client would wait for a run that
+nobody has started."""
+_ASKED: Mapping[str, tuple[str, ...]] = {"send": _HELD, "run": DURING}
+"""What starts a run does so while one is under way: nobody holds one that begins behind the last, and it may have ended or not when a fault
+lands."""
 _LIVE: Mapping[str, Any] = {"at": (*DURING, "terminal")}
 
 
 def _all() -> Iterable[Choice]:
-    yield Choice(kind="user.message", bucket="run", options={"text": "mind the tests", "run": True})
-    yield Choice(kind="user.message", bucket="no-run", options={"text": "mind the tests"})
-    yield Choice(kind="user.message", bucket="100kB", options={"text": "mind it", "bytes": 100_000, "run": True})
+    yield Choice(kind="user.message", bucket="run", options={"text": "mind the tests", "run": True}, at=DURING)
+    yield Choice(kind="user.message", bucket="no-run", options={"text": "mind the tests"}, at=_HELD)
+    yield Choice(
+        kind="user.message", bucket="100kB", options={"text": "mind it", "bytes": 100_000, "run": True}, at=DURING
+    )
     yield Choice(kind="user.run", at=("created",), plain=True)
     yield Choice(kind="user.pause", at=DURING[1:], ends_run=True)
     yield Choice(kind="user.interrupt", at=DURING[1:], ends_run=True)
@@ -26,6 +34,7 @@ def _all() -> Iterable[Choice]:
             bucket=verb,
             options={"verb": verb, "times": times, "at_once": times > 1},
             plain=verb in ("run", "send"),
+            at=_ASKED.get(verb, POINTS),
         )
     yield Choice(kind="user.subscribe", bucket="now", **_LIVE)
     yield Choice(kind="user.subscribe", bucket="all", options={"from": "all"}, **_LIVE)

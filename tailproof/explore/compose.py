@@ -139,6 +139,9 @@ def _act(choice: Choice, number: int, point: str) -> dict[str, Any]:
     said: dict[str, Any] = {"id": f"act-{number}", "act": choice.kind, "at": at}
     if choice.options:
         said["with"] = dict(choice.options)
+    if "text" in choice.options:
+        # No two messages of a trial say the same: nobody could tell which of them was heard.
+        said["with"]["text"] = f"{choice.options['text']} ({number})"
     return said
 
 

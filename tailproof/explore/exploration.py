@@ -13,12 +13,14 @@ from tailproof.explore.cells import Cell
 from tailproof.explore.compose import composed, name_of
 from tailproof.explore.deck import Deck
 from tailproof.explore.findings import CONFIRMATIONS, Finding, Inquest, findings_of
-from tailproof.explore.journal import Drawn, Ended, Found, Journal
+from tailproof.explore.journal import BadJournal, Drawn, Ended, Found, Journal
 from tailproof.explore.playing import Played, Player, Stopped
 from tailproof.guarantees.verdict import Outcome
-from tailproof.reports.result import TrialResult, VerdictResult
+from tailproof.reports.result import VerdictResult
 from tailproof.reports.words import count, span
 
+FAILED = 3
+"""So many trials that failed in a row are no property of their cells: the machine or the harness is broken."""
 AGAIN = CONFIRMATIONS + 1
 """The repetition of a trial that is played once more because it proved nothing: those before are confirmations."""
 
@@ -31,22 +33,36 @@ class Exploration:
     journal: Journal
     player: Player
     say: Callable[[str], object]
-    trials: dict[str, TrialResult] = field(default_factory=dict)
-    """The judged trials of this session, by their names."""
     findings: list[Finding] = field(default_factory=list)
+    broken: str = ""
+    """Why trials fail, once that is so: nothing is said of the cells of the last of them then."""
+    _failed: int = 0
+    """How many in a row."""
     _open: deque[Drawn] = field(default_factory=deque)
     """Drawn, and not ended."""
+    _again: set[str] = field(default_factory=set)
+    """Cells that were drawn once more, alone."""
+    _numbers: int = 0
+    """How many lines were drawn."""
     _asked: set[int] = field(default_factory=set)
     """Findings that somebody looks into."""
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _failure: BaseException | None = None
 
     def __post_init__(self) -> None:
-        """Begin where the journal ends."""
+        """Begin where the journal ends. Raises BadJournal: it tells of cells that this version does not draw."""
+        try:
+            self._go_on()
+        except ValueError as error:
+            raise BadJournal(f"{self.journal.path} is of another version of tailproof: {error}") from error
+
+    def _go_on(self) -> None:
         self.findings = findings_of(self.journal)
         ended = {line.number: line for line in self.journal.of(Ended)}
-        for drawn in self.journal.of(Drawn):
-            self.deck.draws = max(self.deck.draws, drawn.number)
+        before = self.journal.of(Drawn)
+        self.deck.draws = self._numbers = len(before)
+        self._again = {cell for drawn in before if drawn.again for cell in drawn.cells}
+        for drawn in before:
             if not drawn.again:
                 self.deck.take(map(Cell.read, drawn.cells))
             if drawn.number in ended:
@@ -98,9 +114,9 @@ class Exploration:
 
     def _drawn(self, cells: Iterable[Cell], *, again: bool = False) -> Drawn:
         some = tuple(cells)
-        number = 1 + max((line.number for line in self.journal.of(Drawn)), default=0)
+        self._numbers += 1
         trial = f"{name_of(some)}.{AGAIN + 1}" if again else name_of(some)
-        drawn = Drawn(number=number, cells=tuple(map(str, some)), trial=trial, again=again)
+        drawn = Drawn(number=self._numbers, cells=tuple(map(str, some)), trial=trial, again=again)
         self.journal.write(drawn)
         return drawn
 
@@ -108,6 +124,10 @@ class Exploration:
         plan = composed([Cell.read(cell) for cell in drawn.cells]).model_dump(mode="json", by_alias=True)
         played = self.player.play(plan, repetition=AGAIN if drawn.again else 0)
         with self._lock:
+            self._failed = self._failed + 1 if played.error else 0
+            if self._failed >= FAILED:
+                self.broken = f"{self._failed} trials in a row failed, the last one: {played.error}"
+                raise Stopped(self.broken)
             self._judge(drawn, plan, played)
 
     def _judge(self, drawn: Drawn, plan: dict[str, Any], played: Played) -> None:
@@ -130,8 +150,6 @@ class Exploration:
             # Before the end of its trial: who is killed in between finds it once more, and not never.
             self.journal.write(line)
         self.journal.write(ended)
-        if played.result is not None:
-            self.trials[drawn.trial] = played.result
         self.findings += [Finding.of(line) for line in found]
         self._account(drawn, ended)
         self._tell(drawn, ended)
@@ -157,7 +175,8 @@ class Exploration:
                 self.deck.tell(cell, proven=True)
             elif drawn.again:
                 self.deck.tell(cell, proven=False, why=ended.why)
-            elif not any(line.again and line.cells == (text,) for line in self.journal.of(Drawn)):
+            elif text not in self._again:
+                self._again.add(text)
                 self._open.append(self._drawn((cell,), again=True))
 
     def _tell(self, drawn: Drawn, ended: Ended) -> None:

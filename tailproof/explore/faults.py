@@ -212,7 +212,7 @@ def _of_servers() -> Iterable[Choice]:
 
 
 def _of_hooks() -> Iterable[Choice]:
-    hooks: Mapping[str, Any] = {"plain": True, "server": _HOOKS, "at": DURING, "ends": "returned"}
+    hooks: Mapping[str, Any] = {"server": _HOOKS, "at": DURING, "ends": "returned"}
     early = {**hooks, "at": ("created", "model-called")}
     for kind in ("hooks.refuse", "hooks.down"):
         yield Choice(kind=kind, bucket="once", options={"requests": 1}, **hooks)

@@ -104,7 +104,7 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
             cut_off = cut_off or (INTERRUPTS.says if INTERRUPTS.by else "") or supervisor.gave_up
             result = write_account(
                 exploration, space, began, pair=pair, started=started, cut_off=cut_off,
-                errors=[one for one in (supervisor.died, supervisor.removed) if one],
+                errors=[one for one in (exploration.broken, supervisor.died, supervisor.removed) if one],
             )  # fmt: skip
     for line in (result.gate.says, exploration.progress, *exploration.told):
         echo(line)

@@ -90,3 +90,10 @@ def test_faults_of_the_path_take_turns_and_one_of_the_server_comes_last() -> Non
     plan = plan_of(arranged((kill, delay)))
     assert [fault["fault"] for fault in plan["faults"]] == ["wire.delay", "process.kill"]
     assert plan["faults"][0]["until"] == plan["faults"][1]["at"]
+
+
+def test_no_two_messages_of_a_trial_say_the_same() -> None:
+    first = Cell("wire.delay/2s", "model-called", "steps", "user.message/run")
+    second = Cell("wire.burst/3s", "tool-running", "steps", "user.message/run")
+    texts = [act["with"]["text"] for act in plan_of((first, second))["acts"]]
+    assert len(set(texts)) == len(texts) == 2

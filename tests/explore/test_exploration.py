@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +17,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from tailproof.explore.allowance import Allowance
 from tailproof.explore.cells import Cell
 from tailproof.explore.compose import composed
 from tailproof.explore.journal import Began, Found
+from tailproof.explore.session import Asked
+from tailproof.explore.session import explore as begin
+from tailproof.incoming import BadInput
 from tailproof.ownership.scratch import workroom
 from tailproof.reports import json as results
 from tailproof.runner.check import check_plan
@@ -108,7 +113,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
         ),
     )  # fmt: skip
     (out / "cells.jsonl").write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines) + b'{"event":"dra')
-    code, said = ended(explore("--resume", str(out), "--budget", "16 trials", "-n", "2"))
+    code, said = ended(explore("--resume", str(out), "--budget", "16 trials", "-n", "1"))
     return out, code, said
 
 
@@ -132,25 +137,50 @@ def test_its_result_is_that_of_a_check(found: tuple[Path, int, str]) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [
-        ((), "name a TARGET"),
-        (("reference", "--budget", "soon"), "a time as 30m or 2h, or a number of trials"),
-        (("--resume", "nowhere"), "there is no cells.jsonl"),
-        (("reference", "--resume", "x", "--out", "y"), "leave --out out"),
-    ],
+    [((), "name a TARGET"), (("reference", "--resume", "x", "--out", "y"), "leave --out out")],
 )
-def test_wrong_usage(arguments: tuple[str, ...], says: str) -> None:
+def test_wrong_usage_of_the_command(arguments: tuple[str, ...], says: str) -> None:
     code, said = ended(explore(*arguments))
     assert code == 64
     assert says in said
 
 
-def test_an_exploration_is_not_begun_in_place_of_another(found: tuple[Path, int, str]) -> None:
-    code, said = ended(explore("reference", "--out", str(found[0])))
-    assert code == 64
-    assert "--resume" in said
-    code, said = ended(explore("reference", "--resume", str(found[0])))
-    assert (code, "has target reference:rewrites-at-start" in said) == (64, True)
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"budget": "soon"}, "a time as 30m or 2h, or a number of trials"),
+        ({"budget": "0"}, "a time as 30m or 2h, or a number of trials"),
+        ({"resume": True}, "there is no cells.jsonl"),
+        ({"shard": "3/2"}, "--shard '3/2' is none"),
+    ],
+    ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
+)
+def test_wrong_usage_is_one_sentence(asked: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=re.escape(says)):
+        begin(Asked(**{"target": "reference", "budget": "1m", "out": tmp_path / "out", **asked}), echo=print)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"target": "reference"}, "there is an exploration in"),
+        ({"target": "reference", "resume": True}, "has target reference:rewrites-at-start, not reference"),
+        ({"target": "", "seed": 5, "resume": True}, "has seed 1, not 5"),
+    ],
+)
+def test_an_exploration_is_not_begun_in_place_of_another(
+    asked: dict[str, Any], says: str, found: tuple[Path, int, str]
+) -> None:
+    with pytest.raises(BadInput, match=re.escape(says)):
+        begin(Asked(**{"budget": "1m", "out": found[0], **asked}), echo=print)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "trials"), [("90s", 90, None), ("2h", 7200, None), ("60 trials", None, 60)]
+)
+def test_a_budget_is_a_time_or_a_number_of_trials(text: str, seconds: float | None, trials: int | None) -> None:
+    allowance = Allowance.read(text)
+    assert (allowance.seconds, allowance.trials) == (seconds, trials)
 
 
 def test_the_example_of_the_docs_runs(tmp_path: Path) -> None:
