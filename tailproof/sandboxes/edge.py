@@ -80,12 +80,6 @@ class Edge:
         with self._lock:
             return len(self._open)
 
-    def told_dead(self, pod: str, container: str) -> bool:
-        """An answer told the executor that this container has ended."""
-        told = self._told.get(pod)
-        one = told.containers.get(container) if told else None
-        return one is not None and one.state == "terminated"
-
     def close(self) -> None:
         """Idempotent."""
         self.frozen_ns = 0

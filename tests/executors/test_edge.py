@@ -125,7 +125,6 @@ def test_the_executor_is_told_what_the_cluster_says_and_that_is_written_down(sit
     assert situation.told() == (200, "terminated")
     told = [one.containers["agent"].reason for one in situation.written if isinstance(one, PodSeen)]
     assert told == ["", "OOMKilled"]
-    assert situation.edge.told_dead("box", "agent")
 
 
 def test_a_state_is_told_late_while_the_fault_is_on_and_at_once_after_healing(situation: Situation) -> None:
