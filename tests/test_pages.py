@@ -11,6 +11,7 @@ sys.path.append(str(ROOT))  # `bench` and `fixtures` are not installed
 from bench.catalogue import DOCS, pages  # noqa: E402
 from bench.variants import kept  # noqa: E402
 from fixtures.broken.table import VARIANTS  # noqa: E402
+from fixtures.executor.variants import VARIANTS as EXECUTORS  # noqa: E402
 from tailproof.guarantees.catalogue import CATALOGUE  # noqa: E402
 
 
@@ -24,7 +25,7 @@ SHOWN_BY_PAIRS = {"client.compatible"}
 
 
 def test_every_guarantee_convicts_a_variant_of_its_own() -> None:
-    assert set(CATALOGUE) - {variant.convicted_by for variant in VARIANTS} == SHOWN_BY_PAIRS
+    assert set(CATALOGUE) - {variant.convicted_by for variant in (*VARIANTS, *EXECUTORS)} == SHOWN_BY_PAIRS
 
 
 def test_every_variant_was_played_and_convicted_by_its_own_guarantee() -> None:

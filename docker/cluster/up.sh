@@ -69,12 +69,12 @@ certify() { # certify NAME SUBJECT EXTENSIONS
         -extfile "$PKI/$1.ext" 2>/dev/null
 }
 
-write_kubeconfig() { # write_kubeconfig NAME: for the user of that certificate, with everything in it
+write_kubeconfig() { # write_kubeconfig NAME: for the user of that certificate. Keys are named and not in it: clients would copy them
     cat <<YAML
 apiVersion: v1
 kind: Config
-clusters: [{name: tailproof, cluster: {server: "https://127.0.0.1:$API_PORT", certificate-authority-data: $(base64 -w0 "$PKI/ca.crt")}}]
-users: [{name: $1, user: {client-certificate-data: $(base64 -w0 "$PKI/$1.crt"), client-key-data: $(base64 -w0 "$PKI/$1.key")}}]
+clusters: [{name: tailproof, cluster: {server: "https://127.0.0.1:$API_PORT", certificate-authority: "$PKI/ca.crt"}}]
+users: [{name: $1, user: {client-certificate: "$PKI/$1.crt", client-key: "$PKI/$1.key"}}]
 contexts: [{name: tailproof, context: {cluster: tailproof, user: $1}}]
 current-context: tailproof
 YAML

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache as cache_once
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,8 @@ from kubernetes import client, config
 from kubernetes.config import ConfigException
 
 from tailproof.cluster.refusals import ClusterError, Refused, cluster_does
+from tailproof.ownership.owners import Owner, owner_id
+from tailproof.ownership.scratch import name_for
 from tailproof.provision.cache import cache
 
 HOW_TO_GET_ONE = (
@@ -98,7 +104,7 @@ def connect(named: str = "", *, timeout_s: float = TIMEOUT_S) -> Cluster:
     settings.retries = False
     load: Any = config.load_kube_config
     try:
-        load(place, client_configuration=settings, persist_config=False)
+        load(place, client_configuration=settings, persist_config=False, temp_file_path=str(_place_for_keys()))
     except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
         raise ClusterError(f"the kubeconfig {place} cannot be used: {str(error).splitlines()[0]}") from error
     found = Cluster(client.ApiClient(settings), place, _is_own(place))
@@ -161,6 +167,15 @@ def check_nodes(cluster: Cluster) -> None:
             return
         says.append(f"{node['metadata']['name']}: {ready.get('message') or 'it takes no pods'}")
     raise ClusterError(f"no node of the cluster is ready: {'; '.join(says) or 'it has none'}")
+
+
+@cache_once
+def _place_for_keys() -> Path:
+    """Where the client writes keys that stand in a kubeconfig itself, if it has to: a directory of this process, which goes with it or,
+    when that was killed, with the next command."""
+    place = Path(tempfile.gettempdir()) / name_for(Owner(trial="kubeconfig", owner=owner_id()))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place
 
 
 def _is_own(place: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from tailproof.outgoing.visible import clip
 from tailproof.provision.errors import Unavailable
 
 SAID_CHARS = 300
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
 class ClusterError(Unavailable):
@@ -60,7 +62,7 @@ def why(error: BaseException) -> str:
     while isinstance(found := getattr(reason, "reason", None), Exception):
         reason = found
     text = getattr(reason, "strerror", None) or str(reason).rpartition(": ")[2] or type(reason).__name__
-    return clip(str(text), SAID_CHARS)
+    return clip(_ERRNO.sub("", str(text)), SAID_CHARS)
 
 
 def _of_answer(doing: str, error: ApiException) -> ClusterError:

@@ -231,6 +231,22 @@ def _engines(history: History, known: Known) -> Iterator[Blind]:
                 yield ENGINE, f"the fault {fault.fault} is proven, but the engine reported no death of the server"
 
 
+def _pods(history: History, known: Known) -> Iterator[Blind]:
+    """API server and kernel tell the same deaths of a server: each with its exit code, and as an OOM kill only if both have it."""
+    if "status" not in history.header.witnesses.get(POD, ()):
+        return
+    told = [one for pod in history.pods for one in pod.containers.values()]
+    ended = {(one.reason, one.exit_code) for one in told if one.state == "terminated"}
+    before = {one.before.rpartition(" ")[2] for one in told if one.before}
+    for life in history.lives:
+        code = life.exit_code
+        if life.stage == "died" and code is not None and str(code) not in before | {str(one) for _, one in ended}:
+            yield POD, f"the server died with {code} in its life {life.epoch}, which the API server never told"
+    counted = any(one.name == "memory.oom_kill" and one.value for one in history.counters)
+    if not counted and any(reason == "OOMKilled" for reason, _ in ended):
+        yield ENGINE, "the API server told an OOM kill, which the kernel's counter does not hold"
+
+
 def _disks(history: History, known: Known) -> Iterator[Blind]:
     """The disk was read whole, at the end and after each death, unless the conversation had been deleted. It shows a status, unless
     a fault damaged that."""
@@ -311,7 +327,7 @@ def _ended_early(history: History, mine: Collection[EventList]) -> Iterator[Blin
 _AT_ONCE_NS = 500_000_000
 """A stream may end so much before the death of its server is recorded: a server says goodbye before it goes."""
 
-_CHECKS = (_whole, _clocks, _tools, _models, _wires, _clients, _engines, _disks, _observers)
+_CHECKS = (_whole, _clocks, _tools, _models, _wires, _clients, _engines, _pods, _disks, _observers)
 
 
 def asked_turns(calls: Iterable[ModelCall]) -> list[ModelCall]:

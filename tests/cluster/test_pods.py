@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from cluster_stage import Door, StartPod, pod_of
 
 from tailproof.cluster import inside, node, pods
 from tailproof.cluster.forward import Forward, Loop
 from tailproof.cluster.inside import Attached, NotRun
 from tailproof.cluster.namespaces import machine, owned_namespaces, remove_namespace, wait_removed
-from tailproof.cluster.reach import Cluster, connect
+from tailproof.cluster.reach import Cluster, connect, kubeconfig
 from tailproof.cluster.refusals import Gone
 from tailproof.cluster.watch import PodWatch
 from tailproof.history.pod_records import PodEvent, PodSeen
@@ -269,3 +275,22 @@ def _get(url: str) -> str:
 def _listening(cluster: Cluster, namespace: str, pod: str, budget: Budget) -> str:
     done = inside.run(cluster, namespace, pod, "agent", ["cat", "/proc/net/tcp"], budget)
     return "8000" if b":1F40" in done.out else ""
+
+
+def test_keys_that_a_killed_command_left_in_files_go_with_the_next(tmp_path: Path) -> None:
+    settings = yaml.safe_load(Path(kubeconfig()).read_text())
+    for part in (settings["clusters"][0]["cluster"], settings["users"][0]["user"]):
+        for key in [key for key in part if key in ("certificate-authority", "client-certificate", "client-key")]:
+            part[f"{key}-data"] = base64.b64encode(Path(part.pop(key)).read_bytes()).decode()
+    place = tmp_path / "kubeconfig"
+    place.write_text(yaml.safe_dump(settings))
+    home = tmp_path / "tmp"
+    home.mkdir()
+    dies = "import os; from tailproof.cluster.reach import connect; connect(); os.kill(os.getpid(), 9)"
+    environment = {**os.environ, "KUBECONFIG": str(place), "TMPDIR": str(home)}
+    subprocess.run([sys.executable, "-c", dies], env=environment, timeout=60, check=False)
+    (left,) = home.iterdir()
+    assert len(list(left.iterdir())) == 3
+    sweeps = "from tailproof.runner.leftovers import sweep; sweep(engine=False)"
+    subprocess.run([sys.executable, "-c", sweeps], env=environment, timeout=60, check=True)
+    assert list(home.iterdir()) == []

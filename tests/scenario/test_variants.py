@@ -106,7 +106,8 @@ def test_no_scenario_of_a_file_can_be_called_like_a_variant(tmp_path: Path) -> N
 
 
 def test_the_map_of_coverage_has_every_point_of_the_loop() -> None:
-    assert {point.name for scenario in catalogue() for point in points(scenario)} == set(POINTS)
+    played = [scenario for scenario in catalogue() if scenario.execution is None]
+    assert {point.name for scenario in played for point in points(scenario)} == set(POINTS)
 
 
 def test_a_scenario_without_a_fault_has_no_other_variant() -> None:
