@@ -113,7 +113,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
         ),
     )  # fmt: skip
     (out / "cells.jsonl").write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines) + b'{"event":"dra')
-    code, said = ended(explore("--resume", str(out), "--budget", "16 trials", "-n", "1"))
+    code, said = ended(explore("--resume", str(out), "--budget", "12 trials", "-n", "1"))
     return out, code, said
 
 
@@ -195,3 +195,5 @@ def test_the_example_of_the_docs_runs(tmp_path: Path) -> None:
         check=False,
     )
     assert "1 passed" in done.stdout, done.stdout
+    shown = example.read_text().partition("\n\n")[2]
+    assert shown in (example.parents[1] / "explore.md").read_text()
