@@ -81,10 +81,8 @@ def _of_answer(doing: str, error: ApiException) -> ClusterError:
         case HTTPStatus.GONE:
             return Expired(f"{doing}: {message}")
         case 0 | None:
-            # The client's name for whatever went wrong on the way; the last line holds the reason.
-            return Gone(
-                f"{doing}: the cluster does not answer ({message.splitlines()[-1] if message else 'no reason'})"
-            )
+            # The client's name for whatever went wrong on the way.
+            return Gone(f"{doing}: the cluster does not answer ({message})")
         case status:
             return ClusterError(f"{doing}: the cluster refused ({status}): {message}")
 
@@ -98,4 +96,6 @@ def _message(error: ApiException) -> str:
     except ValueError:
         told = None
     text = told.get("message") if isinstance(told, dict) else None
-    return clip(str(text or error.reason or body).strip(), SAID_CHARS)
+    # Of what went wrong on the way the last line holds the reason.
+    lines = str(text or error.reason or body).strip().splitlines()
+    return clip(lines[-1] if lines else "no reason", SAID_CHARS)

@@ -97,10 +97,12 @@ class PodLives:
 
     def counted(self, counters: Mapping[str, float]) -> None:
         """Write down what has changed since the last reading."""
-        for name in _RECORDED:
-            if name in counters and self._counted.get(name) != counters[name]:
-                self._plan.engine.write(Counter(name, counters[name], self.epoch))
-        self._counted.update(counters)
+        with self._lock:
+            for name in _RECORDED:
+                # The kernel's own thread may have told a later reading meanwhile; a counter never goes back within a life.
+                if name in counters and counters[name] > self._counted.get(name, -1.0):
+                    self._plan.engine.write(Counter(name, counters[name], self.epoch))
+                    self._counted[name] = counters[name]
 
     def record(
         self,
