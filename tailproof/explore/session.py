@@ -35,8 +35,11 @@ from tailproof.runner.outputs import check_directory, check_scratch
 from tailproof.runner.pairs import PLAIN, Matrix, meet
 from tailproof.runner.playable import cannot
 from tailproof.runner.shard import Shard
-from tailproof.runner.supervisor_process import TAKE_DOWN_S, SupervisorProcess
+from tailproof.runner.supervisor_process import SupervisorProcess
 from tailproof.targets.resolve import kind_of
+
+PATIENCE_S = 60.0
+"""How long an exploration waits for the trials of one that was killed there: on a busy machine they take their time to be taken down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
         raise CheckError(f"{pair.target} can play nothing of what is drawn")
     out_dir.check(asked.out)
     started, cut_off = time.time(), ""
-    with closing(OutLock(asked.out, patience_s=TAKE_DOWN_S)) as lock, closing(Journal(asked.out)) as journal:
+    with closing(OutLock(asked.out, patience_s=PATIENCE_S)) as lock, closing(Journal(asked.out)) as journal:
         if journal.began is None:
             journal.write(began)
         for line in _tells(space, cells, began):
