@@ -19,7 +19,7 @@ from tailproof.clients.program import ProgramClient
 from tailproof.faults.wire import WireFault
 from tailproof.history.reader import History
 from tailproof.protocol.subscription import SubscriptionRefused
-from tailproof.targets.process_server import ProcessServer
+from tailproof.targets.process_server import ProcessServer, Release
 from tailproof.targets.target import TargetError
 from tailproof.trial.observer import Observer
 from tailproof.trial.participants import Participants
@@ -153,9 +153,8 @@ def test_a_server_that_never_gets_ready_at_all_fails_the_trial_with_its_last_wor
     program.write_text("raise SystemExit('no such option')")
     launch = ProcessServer._launch
 
-    def another(self: ProcessServer, place: str) -> None:
-        self._own = self._first = replace(self._own, program=(str(program),))
-        launch(self, place)
+    def another(self: ProcessServer, place: str, release: Release | None = None) -> None:
+        launch(self, place, replace(self._own, program=(str(program),)))
 
     monkeypatch.setattr(ProcessServer, "_launch", another)
     assert why(failed(tmp_path, "(?s)the server has ended.*no such option")) == [("server", "ready")]

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from msgspec.structs import replace
 
 from tailproof.guarantees.verdict import Outcome
-from tailproof.outgoing.masking import Masker
+from tailproof.outgoing.masking import MARK, Masker
 from tailproof.outgoing.visible import clip
 from tailproof.reports import markdown
 from tailproof.reports.page.changes import Changed, Changes
@@ -71,6 +71,8 @@ class Card:
     promise: str
     source: str
     often: str
+    masked: bool
+    """A secret stood in what was seen."""
     changes: tuple[tuple[str, str], ...]
     """Against a base: standing and word, each once for all its places."""
     places: tuple[Place, ...]
@@ -125,6 +127,7 @@ def _card(result: Result, wanted: str, number: int, group: Sequence[Found], mask
         promise=clip(verdict.promise, _SENTENCE),
         source=clip(verdict.source, _SENTENCE),
         often=_often(result, group),
+        masked=MARK.decode() in "".join((*verdict.seen, *(one.says for one in verdict.evidence))),
         changes=tuple(dict.fromkeys((one.changed.looks, one.changed.word) for one in places if one.changed)),
         places=tuple(places[:_PLACES]),
         more_places=max(0, len(places) - _PLACES),
@@ -180,12 +183,15 @@ def _place(result: Result, one: Named, verdict: VerdictResult, changes: Changes)
 
 
 def _often(result: Result, group: Sequence[Found]) -> str:
-    """`3 of 5 trials`: of all trials that judged the guarantee in the scenarios in which it was found."""
+    """`3 of 5 trials of calm`, `3 of 5 trials of 2 scenarios`: of all trials that judged the guarantee in the scenarios in which it was
+    found."""
     called = {one.trial.called for one, _ in group}
     guarantee, signature = group[0][1].guarantee, group[0][1].signature
     judged = list(_judged(result.trials, called, guarantee))
     hits = sum(1 for said in judged if said.outcome is Outcome.VIOLATED and said.signature == signature)
-    return f"{hits} of {len(judged)} trials"
+    scenarios = {one.trial.scenario for one, _ in group}
+    of = clip(min(scenarios), _ITEM) if len(scenarios) == 1 else f"{len(scenarios)} scenarios"
+    return f"{hits} of {len(judged)} trials of {of}"
 
 
 def _judged(trials: Sequence[TrialResult], called: set[str], guarantee: str) -> Iterator[VerdictResult]:

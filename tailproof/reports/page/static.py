@@ -153,7 +153,7 @@ def _headline(card: Card) -> tuple[str, str, str, str]:
 
 
 def _product(result: Result) -> str:
-    """`openhands-agent-server 1.7.3`; empty where the server was not installed from a package."""
+    """The package and its version, as installed; empty where the server was not installed from a package."""
     versions = result.environment.versions
     return clip(f"{versions['package']} {versions.get('server', '')}".strip(), _ITEM) if "package" in versions else ""
 
