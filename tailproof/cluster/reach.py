@@ -8,10 +8,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache as cache_once
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from kubernetes import client, config
@@ -107,6 +110,8 @@ def connect(named: str = "", *, timeout_s: float = TIMEOUT_S) -> Cluster:
         load(place, client_configuration=settings, persist_config=False, temp_file_path=str(_place_for_keys()))
     except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
         raise ClusterError(f"the kubeconfig {place} cannot be used: {str(error).splitlines()[0]}") from error
+    if _is_here(settings.host):
+        settings.proxy = None  # the client takes HTTPS_PROXY even for what is on this machine
     found = Cluster(client.ApiClient(settings), place, _is_own(place))
     try:
         version = found.ask(
@@ -124,6 +129,13 @@ def connect(named: str = "", *, timeout_s: float = TIMEOUT_S) -> Cluster:
         found.close()
         raise ClusterError(f"what answers at {found.address} is no Kubernetes cluster (kubeconfig {place})")
     return found
+
+
+def _is_here(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def release(cluster: Cluster) -> str:

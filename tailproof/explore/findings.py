@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from shutil import rmtree
 from typing import Any
 
 from tailproof.explore import card
@@ -14,6 +13,7 @@ from tailproof.explore.journal import Confirmed, Found, Journal, Needed, Settled
 from tailproof.explore.likeness import kinds_of
 from tailproof.explore.playing import Player
 from tailproof.explore.smaller import candidates, misses, without
+from tailproof.history.directory import remove_history
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.scenario.schema import Scenario
 
@@ -173,7 +173,7 @@ class Inquest:
     def _forget(self, repetition: int) -> None:
         """The history of a trial that showed nothing."""
         trials = self._player.out / FOLDER / "trials"
-        rmtree(trials / f"{self._finding.name}.{repetition + 1}", ignore_errors=True)
+        remove_history(trials / f"{self._finding.name}.{repetition + 1}")
 
     def _tell(self, line: Confirmed | Smaller | Needed | Settled) -> None:
         self._journal.write(line)

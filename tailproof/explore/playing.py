@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from tailproof.explore.allowance import Allowance
 from tailproof.explore.likeness import Likeness
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.archive import archive
+from tailproof.history.directory import remove_history
 from tailproof.history.lines import HistoryError
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import TrialResult
@@ -73,7 +73,7 @@ class Player:
         if not self.allowance.begin():
             raise Stopped(self.allowance.over)
         order = self.order(plan, repetition=repetition, below=below)
-        shutil.rmtree(order.directory, ignore_errors=True)
+        remove_history(order.directory)
         try:
             done = ask(self.address, Ask(submit=[order], wait=order.key))
         except SupervisorGone as gone:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tailproof.history.directory import is_history
+from tailproof.history.directory import is_history, remove_history
 from tailproof.incoming.files import begins, is_plain_file
 from tailproof.outgoing.atomic import is_aside
 from tailproof.runner.out_lock import NAME as LOCK
@@ -63,6 +63,9 @@ def check_comparison(out: Path) -> None:
 def clear(out: Path) -> None:
     """Remove the histories and reports of an earlier check. Raises OutForeign before anything is removed."""
     check(out)
+    for history in (out / TRIALS).iterdir() if (out / TRIALS).is_dir() else ():
+        if history.is_dir():
+            remove_history(history)
     shutil.rmtree(out / TRIALS, ignore_errors=True)
     left = [entry for entry in out.iterdir() if any(is_aside(entry.name, name) for name in WRITTEN)]
     for place in (*(out / name for name in WRITTEN), out / EVENTS, *left):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tailproof.history import records
-from tailproof.history.directory import is_history
+from tailproof.history.directory import is_history, remove_history
 from tailproof.history.recorder import Recorder
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.scenario.schema import Scenario
@@ -70,7 +69,7 @@ class RecordedTrial:
         """Remove the history of an earlier trial of this order. Raises TrialFailed: what stands there is none."""
         if self.order.directory.exists() and not is_history(self.order.directory):
             raise TrialFailed(f"{self.order.directory} was not made by tailproof: the history needs another place")
-        shutil.rmtree(self.order.directory, ignore_errors=True)
+        remove_history(self.order.directory)
 
     @contextmanager
     def _recording(self, recorder: Recorder) -> Iterator[None]:

@@ -60,7 +60,8 @@ def kill(victim: subprocess.Popen[str], out: Path, *, lines: int) -> None:
         "the journal to grow", lambda: len(journal(out)) >= lines or victim.poll() is not None, every=0.005
     )
     victim.send_signal(signal.SIGKILL)
-    assert ended(victim)[0] == -signal.SIGKILL
+    code, said = ended(victim)
+    assert code == -signal.SIGKILL, said
 
 
 def processes_of(place: Path) -> Iterator[str]:

@@ -45,6 +45,8 @@ ALLOWED: dict[str, dict[str, str]] = {
         "terminalreporter.write": "the summary, whose texts `reports.terminal` made visible, with colours of ours",
         "writer.write": "the same",
     },
+    "cluster/forward.py": {"writer.write": "the bytes of a connection"},
+    "targets/pod_relay.py": {"writer.write": "the bytes of a connection"},
 }
 
 

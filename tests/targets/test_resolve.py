@@ -24,7 +24,7 @@ from tailproof.waiting import Budget
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("", "is none of docker:IMAGE"),
+        ("", "is none of executor:reference[:VARIANT], docker:IMAGE"),
         ("1.58.0", "did you mean pypi:1.58.0?"),
         ("http://127.0.0.1:8000", "did you mean url:http://127.0.0.1:8000?"),
         ("tailproof/agent-server", "did you mean docker:tailproof/agent-server?"),
