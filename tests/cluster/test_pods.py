@@ -34,7 +34,7 @@ from tailproof.waiting import Budget
 pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 
 STAY = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
-SERVE = "mkdir -p /tmp/w && cd /tmp/w && echo hello > f && exec python3 -m http.server 8000 --bind 127.0.0.1"
+SERVE = "mkdir -p /tmp/served && cd /tmp/served && echo hello > f && exec python3 -m http.server 8000 --bind 127.0.0.1"
 EAT = "echo ready; read line; tail /dev/zero"
 """Waits for a line, then takes all the memory there is."""
 
