@@ -176,5 +176,8 @@ async def _cancel_all() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    # A TLS connection says goodbye and waits for the answer: nobody does here.
+    for transport in list(getattr(asyncio.get_running_loop(), "_transports", {}).values()):
+        transport.abort()
     for _ in range(_LAST_TURNS):
         await asyncio.sleep(0)
