@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
-from typing import Literal
 
-from tailproof.history.records import Counter, Life, Note
+from tailproof.history.records import Counter, Note
 from tailproof.provision.errors import EngineError
 from tailproof.targets.engine_events import EngineEvent
+from tailproof.targets.life_log import RECORDED, LifeLog
 from tailproof.targets.target import Death, EngineLog, TargetError
 
-_RECORDED = ("memory.oom_kill", "memory.failcnt")
-"""Counters that are written down whenever they change; the others change all the time."""
 
-
-class Lives:
+class Lives(LifeLog):
     """Which life it is, how the last one ended, and whose doing that was.
 
     `on_event` is called on the engine's listening thread, everything else on the trial's. `oom_killed` asks the engine whether
@@ -23,16 +19,7 @@ class Lives:
     """
 
     def __init__(self, witness: EngineLog, *, oom_killed: Callable[[], bool]) -> None:
-        self.epoch = -1
-        self.ended = threading.Event()
-        self.by_us = False
-        """The next death is the harness's doing."""
-        self.stopping = False
-        """The next death is a stop that was asked for."""
-        self.container = ""
-        self.host = ""
-        self.pid = 0
-        self._witness = witness
+        super().__init__(witness)
         self._oom_killed = oom_killed
         self._ooms = 0
         self._death: Death | None = None
@@ -45,11 +32,6 @@ class Lives:
         self.pid = self._ooms = 0
         self._counted = {}
         self.ended.clear()
-
-    def end_is_ours(self, *, stop: bool = False) -> None:
-        """Say before it is done that the harness ends this life, by a signal or (`stop`) in good order."""
-        self.by_us = True
-        self.stopping = self.stopping or stop
 
     @property
     def ooms(self) -> int:
@@ -83,36 +65,10 @@ class Lives:
 
     def counted(self, counters: Mapping[str, float]) -> None:
         """Write down what has changed since the last reading."""
-        for name in _RECORDED:
+        for name in RECORDED:
             if name in counters and self._counted.get(name) != counters[name]:
                 self._witness.write(Counter(name, counters[name], self.epoch))
         self._counted = dict(counters)
-
-    def record(
-        self,
-        stage: Literal["started", "died", "stopped", "paused", "resumed", "removed"],
-        *,
-        t_ns: int = 0,
-        place: str = "",
-        exit_code: int | None = None,
-        oom_killed: bool = False,
-        detail: str = "",
-    ) -> None:
-        """Write one step of this life down."""
-        self._witness.write(
-            Life(
-                stage,
-                self.epoch,
-                t_ns=t_ns,
-                host=self.host,
-                pid=self.pid,
-                exit_code=exit_code,
-                oom_killed=oom_killed,
-                by_us=self.by_us and stage in ("died", "stopped"),
-                place=place,
-                detail=detail,
-            )
-        )
 
     def _on_death(self, event: EngineEvent) -> None:
         code = int(event.attributes.get("exitCode", "-1"))

@@ -5,38 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from tailproof.cluster import node, status
 from tailproof.cluster.reach import Cluster
 from tailproof.cluster.refusals import ClusterError
 from tailproof.cluster.watch import PodWatch
 from tailproof.history.pod_records import PodEvent, PodSeen
-from tailproof.history.records import Counter, Life, Note
+from tailproof.history.records import Counter, Note
+from tailproof.targets.life_log import RECORDED, LifeLog
 from tailproof.targets.pod_spec import AGENT
 from tailproof.targets.target import Death, Plan, TargetError
 
-_RECORDED = ("memory.oom_kill", "memory.failcnt")
 OOM_REASON, OOM_CODE = "OOMKilled", 137
 
 
-class PodLives:
+class PodLives(LifeLog):
     """Which life it is, how the last one ended, and whose doing that was. Told on the threads of the watch and of the kernel's, asked on
-    that of the trial."""
+    that of the trial. `host` is the pod of this life."""
 
     def __init__(self, plan: Plan) -> None:
-        self.epoch = -1
-        self.ended = threading.Event()
-        """The API server has told of the end of this life."""
-        self.by_us = False
-        self.stopping = False
-        self.container = ""
-        """The id of the container of this life."""
+        super().__init__(plan.engine)
         self.pod = ""
         """The pod of the next life."""
-        self.host = ""
-        """The pod of this life, which is its host name."""
-        self.pid = 0
         self._plan = plan
         self._watch: PodWatch | None = None
         self._kernel: node.KernelWatch | None = None
@@ -78,11 +69,6 @@ class PodLives:
         else:
             self._kernels.append(self._kernel)
 
-    def end_is_ours(self, *, stop: bool = False) -> None:
-        """Say before it is done that the harness ends this life, by a signal or (`stop`) in good order."""
-        self.by_us = True
-        self.stopping = self.stopping or stop
-
     def over(self) -> bool:
         """The API server has told of the end. Raises ClusterError: it tells nothing any more."""
         if self._watch is not None and self._watch.lost:
@@ -98,37 +84,11 @@ class PodLives:
     def counted(self, counters: Mapping[str, float]) -> None:
         """Write down what has changed since the last reading."""
         with self._lock:
-            for name in _RECORDED:
+            for name in RECORDED:
                 # The kernel's own thread may have told a later reading meanwhile; a counter never goes back within a life.
                 if name in counters and counters[name] > self._counted.get(name, -1.0):
                     self._plan.engine.write(Counter(name, counters[name], self.epoch))
                     self._counted[name] = counters[name]
-
-    def record(
-        self,
-        stage: Literal["started", "died", "stopped", "paused", "resumed", "removed"],
-        *,
-        t_ns: int = 0,
-        place: str = "",
-        exit_code: int | None = None,
-        oom_killed: bool = False,
-        detail: str = "",
-    ) -> None:
-        """Write one step of this life down."""
-        self._plan.engine.write(
-            Life(
-                stage,
-                self.epoch,
-                t_ns=t_ns,
-                host=self.host,
-                pid=self.pid,
-                exit_code=exit_code,
-                oom_killed=oom_killed,
-                by_us=self.by_us and stage in ("died", "stopped"),
-                place=place,
-                detail=detail,
-            )
-        )
 
     def close(self) -> None:
         """Stop listening. Idempotent."""
