@@ -7,14 +7,14 @@ from pathlib import Path
 REFERENCE = "reference"
 """What the reference server and the reference client are called, as a target and as a client: both are shipped."""
 
-_FOLDERS = frozenset({"suites", "scenarios", "fixtures", "reports", "docker"})
+FOLDERS = frozenset({"suites", "scenarios", "fixtures", "reports", "docker"})
 _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped(path: Path) -> str:
     """`suites/baseline.yaml` for a file that comes with tailproof, wherever it is installed; empty for any other."""
     for root in (_PACKAGE / "_data", _PACKAGE.parent):
-        if path.is_relative_to(root) and path.relative_to(root).parts[0] in _FOLDERS:
+        if path.is_relative_to(root) and path.relative_to(root).parts[0] in FOLDERS:
             return path.relative_to(root).as_posix()
     return ""
 

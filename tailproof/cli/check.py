@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -36,7 +37,20 @@ from tailproof.reports.gate import EXIT_USAGE, MOST_ALLOWED
 )
 @click.option("--tier", type=click.Choice(["quick", "gate", "deep"]), default="gate", show_default=True)
 @click.option("--shard", metavar="K/N", help="Run only part K of N; each scenario is in exactly one.")
-@click.option("-n", "workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Trials side by side.")
+@click.option("--on", "engine", type=click.Choice(["kubernetes"]), help="Where the shards run [default: here].")
+@click.option("--shards", type=click.IntRange(1, 500), metavar="N", help="With --on: in so many pods, side by side.")
+@click.option(
+    "--image", default="", metavar="NAME", help="With --on: one of `tailproof image harness` that the cluster can pull."
+)
+@click.option("--deal", hidden=True, help="The scenarios of all shards, dealt out by --on.")
+@click.option(
+    "-n",
+    "workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Trials side by side, in each shard.",
+)
 @click.option("--out", default="tailproof-results", show_default=True, metavar="DIR", help="Histories and reports.")
 @click.option(
     "--baseline", type=click.Path(exists=True, dir_okay=False), help="Known violations [default: the shipped list]."
@@ -95,14 +109,20 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
             raise click.UsageError(f"--{name} is empty: name a place, or leave it out")
     if asked["shard"] == "":
         raise click.UsageError("--shard is empty: name a part as 1/4, or leave it out")
+    _check_place(asked)
     if asked["dry_run"]:
         from tailproof.runner.dry_run import foretell
 
         sys.exit(foretell(targets, asked, width=shutil.get_terminal_size().columns, echo=say))
+    moves = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+    progress = asked["progress"] or ("rich" if moves else "plain")
+    if asked["engine"]:
+        sys.exit(_on_kubernetes(targets, asked, progress))
     check_scratch()
     options = {
         "--tier": asked["tier"],
         "--shard": asked["shard"],
+        "--deal": asked["deal"],
         "--out": asked["out"],
         "--baseline": asked["baseline"],
         "--seed": asked["seed"],
@@ -118,8 +138,7 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     for name, words in (("target", targets), ("client", asked["clients"]), ("scenario", asked["scenarios"])):
         arguments += [f"--{name}={word}" for word in words]
     arguments += ["--keep"] if asked["keep"] else []
-    moves = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
-    arguments += [f"--progress={asked['progress'] or ('rich' if moves else 'plain')}"]
+    arguments += [f"--progress={progress}"]
     # Trials side by side are the supervisor's business; one process is enough to judge them.
     arguments += [f"--parallel={asked['workers']}"]
     if asked["ca"]:
@@ -139,3 +158,36 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     suites = resources.folder("suites")
     code = pytest.main([str(suites), f"--rootdir={suites}", "-c", os.devnull, *quiet, *arguments])
     sys.exit(EXIT_USAGE if code == pytest.ExitCode.USAGE_ERROR else int(code))
+
+
+def _check_place(asked: Mapping[str, Any]) -> None:
+    """Raises click.UsageError: options do not go together."""
+    if bool(asked["engine"]) != bool(asked["shards"]):
+        raise click.UsageError("--on kubernetes and --shards N belong together")
+    if asked["image"] and not asked["engine"]:
+        raise click.UsageError("--image is for --on kubernetes")
+    if not asked["engine"]:
+        return
+    for name in ("shard", "junit", "alluredir", "model_url", "ca"):
+        if asked[name]:
+            raise click.UsageError(f"--{name.replace('_', '-')} does not go with --on kubernetes")
+
+
+def _on_kubernetes(targets: Sequence[str], asked: Mapping[str, Any], progress: str) -> int:
+    import random
+
+    from tailproof.runner.check import CheckOptions
+    from tailproof.shards.run import Asked, check_on_kubernetes
+
+    wanted = Asked(
+        targets=targets,
+        clients=asked["clients"],
+        shards=asked["shards"],
+        parallel=asked["workers"],
+        image=asked["image"],
+        progress=progress,
+        width=shutil.get_terminal_size((120, 24)).columns,
+    )
+    seed = random.SystemRandom().randrange(1 << 32) if asked["seed"] is None else asked["seed"]
+    out = str(Path(asked["out"]).resolve())
+    return check_on_kubernetes(wanted, CheckOptions.of({**asked, "seed": seed, "out": out}))

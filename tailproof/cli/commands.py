@@ -215,7 +215,7 @@ def seed_history(version: str, events: int, sizes: str, seed: int, out: Path, mo
 
 @main.group()
 def image() -> None:
-    """Build images of the server under test."""
+    """Build images: of the server under test, and of the harness."""
 
 
 @image.command("build")
@@ -238,6 +238,17 @@ def image_build(release: str, shape: str) -> None:
     if wanted is None:
         raise click.UsageError(f"releases like {release} are not published as one file")
     say(build_image(wanted, version, say=lambda line: say(line, err=True)))
+
+
+@image.command("harness")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.option("--client", "clients", multiple=True, metavar="SPEC", help="As for check (repeatable).")
+@acts_on_errors
+def image_harness(targets: Sequence[str], clients: Sequence[str]) -> None:
+    """Build the image in which a cluster runs the shards of a check of TARGETs: the harness, and all that they need."""
+    from tailproof.shards.run import image_for
+
+    say(image_for(targets, clients))
 
 
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)

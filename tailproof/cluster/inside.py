@@ -7,7 +7,7 @@ the kubelet is dead, and a command that was cut off looks like one that said not
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -47,8 +47,9 @@ def run(
     budget: Budget,
     *,
     given: bytes | None = None,
+    taken: Callable[[bytes], object] | None = None,
 ) -> Done:
-    """Run a command to its end; `given` is its standard input.
+    """Run a command to its end; `given` is its standard input, and its standard output goes to `taken` as it comes, where there is one.
 
     Raises:
         NotRun: it was not begun.
@@ -75,7 +76,11 @@ def run(
 
     def take() -> bool:
         for channel in out:
-            out[channel] += channels.read_channel(channel)
+            while came := channels.read_channel(channel):
+                if channel == STDOUT_CHANNEL and taken is not None:
+                    taken(came)
+                else:
+                    out[channel] += came
         return not channels.is_open() or bool(out[ERROR_CHANNEL])
 
     try:

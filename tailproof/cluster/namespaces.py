@@ -47,12 +47,17 @@ def marks_of(owner: Owner) -> dict[str, Mapping[str, str]]:
     }
 
 
-def make_namespace(cluster: Cluster, name: str, owner: Owner, budget: Budget) -> None:
-    """Marked from its first moment on; returns when pods can be made in it. Raises ClusterError, DeadlineMissed."""
+def make_namespace(
+    cluster: Cluster, name: str, owner: Owner, budget: Budget, *, labels: Mapping[str, str] | None = None
+) -> None:
+    """Marked from its first moment on, with these `labels`, too; returns when pods can be made in it. Raises ClusterError,
+    DeadlineMissed."""
+    marks = marks_of(owner)
+    metadata = {"name": name, **marks, "labels": {**marks["labels"], **(labels or {})}}
     cluster.ask(
         f"making the namespace {name}",
         cluster.core.create_namespace,
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, **marks_of(owner)}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata},
     )
     budget.wait_for(
         f"the default account of the namespace {name}", lambda: _has_account(cluster, name), within=30, every=0.1

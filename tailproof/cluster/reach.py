@@ -32,7 +32,9 @@ TIMEOUT_S = 30.0
 GLANCE_S = 5.0
 """How long whoever only wants to know waits for an answer."""
 
-_NEEDED: Sequence[tuple[str, str, str]] = (
+Rights = Sequence[tuple[str, str, str]]
+"""Verb, API group, and resource or resource/part of it."""
+TRIALS_NEED: Rights = (
     ("create", "", "namespaces"),
     ("delete", "", "namespaces"),
     ("create", "", "pods"),
@@ -144,11 +146,11 @@ def release(cluster: Cluster) -> str:
     return str(told["gitVersion"])
 
 
-def check_rights(cluster: Cluster) -> None:
-    """Raises Refused with everything that trials need and this user may not do; ClusterError."""
+def check_rights(cluster: Cluster, needed: Rights = TRIALS_NEED, *, by: str = "trials") -> None:
+    """Raises Refused with everything that is `needed` (`by` whom, in words) and that this user may not do; ClusterError."""
     reviews = client.AuthorizationV1Api(cluster.api)
     lacks = []
-    for verb, group, resource in _NEEDED:
+    for verb, group, resource in needed:
         kind, _, part = resource.partition("/")
         wanted = {"verb": verb, "group": group, "resource": kind, **({"subresource": part} if part else {})}
         answer = cluster.ask(
@@ -163,9 +165,7 @@ def check_rights(cluster: Cluster) -> None:
         if not answer["status"].get("allowed"):
             lacks.append(f"{verb} {resource}")
     if lacks:
-        raise Refused(
-            f"the user of {cluster.kubeconfig} may not {', '.join(lacks)} in all namespaces, which trials need"
-        )
+        raise Refused(f"the user of {cluster.kubeconfig} may not {', '.join(lacks)} in all namespaces, which {by} need")
 
 
 def check_nodes(cluster: Cluster) -> None:

@@ -6,6 +6,7 @@ All packages of a release live in the same environment, a server and its clients
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,23 @@ def environment(recipe: PythonRecipe, version: str, budget: Budget) -> Environme
     return ready
 
 
+def adopt(recipe: PythonRecipe, version: str, packages: Path, lock: Path, budget: Budget) -> None:
+    """Have the environment of a release around packages that were unpacked here for it, so that nothing is fetched when it is asked for.
+    Raises Unavailable."""
+    kept = recipe.resolved / f"{version}.txt"
+    if not (recipe.committed / kept.name).is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(lock, kept)
+    found, python = lock_for(recipe, version, budget), find_python(recipe)
+    published(
+        cache() / "environments" / key(recipe, found, python),
+        mark="pyvenv.cfg",
+        build=lambda aside: _around(packages, python, aside, budget),
+        what=f"the environment of {recipe.spec(version)}",
+        budget=budget,
+    )
+
+
 def key(recipe: PythonRecipe, lock: Lock, python: Python) -> str:
     """Names an environment by what is in it: the release for a reader, the hash for everything else."""
     content = hashlib.sha256()
@@ -87,17 +105,28 @@ def evict(older_than_days: float) -> list[str]:
 
 
 def _build(lock: Lock, python: Python, aside: Path, budget: Budget) -> None:
-    uv(
-        ["venv", "--relocatable", "--no-project", "--quiet", "--python", str(python.path), str(aside)],
-        doing=f"making an environment with Python {python.release}",
-        budget=budget,
-    )
+    _make(python, aside, budget)
     uv(
         [
             *("pip", "sync", "--quiet", "--require-hashes", "--strict", "--compile-bytecode"),
             *("--python", str(aside / "bin" / "python"), str(lock.path)),
         ],
         doing=f"installing release {lock.version}",
+        budget=budget,
+    )
+
+
+def _around(packages: Path, python: Python, aside: Path, budget: Budget) -> None:
+    _make(python, aside, budget)
+    site = next(aside.glob("lib/python*/site-packages"))
+    shutil.rmtree(site)
+    site.symlink_to(packages)
+
+
+def _make(python: Python, aside: Path, budget: Budget) -> None:
+    uv(
+        ["venv", "--relocatable", "--no-project", "--quiet", "--python", str(python.path), str(aside)],
+        doing=f"making an environment with Python {python.release}",
         budget=budget,
     )
 

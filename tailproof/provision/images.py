@@ -30,7 +30,7 @@ RECIPE_LABEL = "tailproof.recipe"
 PYTHON = "3.13"
 """The Python of the base image, whichever way that was made."""
 
-_PLATFORMS = {
+PLATFORMS = {
     "x86_64": "x86_64-unknown-linux-gnu",
     "amd64": "x86_64-unknown-linux-gnu",
     "aarch64": "aarch64-unknown-linux-gnu",
@@ -82,7 +82,14 @@ def _build(
         uv(
             [
                 *("pip", "install", *THIS_PYTHON, "--quiet", "--require-hashes", "--target", f"{place}/packages"),
-                *("--python-version", PYTHON, "--python-platform", _platform(engine), "--requirements", str(lock.path)),
+                *(
+                    "--python-version",
+                    PYTHON,
+                    "--python-platform",
+                    platform_of(engine),
+                    "--requirements",
+                    str(lock.path),
+                ),
             ],
             doing=f"downloading release {lock.version}",
             budget=budget,
@@ -127,7 +134,7 @@ def _build_binary(
     say: Callable[[str], None],
     budget: Budget,
 ) -> None:
-    if _PLATFORMS.get(platform.machine()) != _platform(engine):
+    if PLATFORMS.get(platform.machine()) != platform_of(engine):
         raise Unavailable(f"{tag} would be packed for this machine, and the engine has another architecture")
     base = base_image(engine, WITHOUT_PYTHON, say=say, budget=budget)
     server = packed(recipe, lock.version, budget)
@@ -163,10 +170,11 @@ def _label(engine: docker.DockerClient, tag: str) -> str:
             return ""
 
 
-def _platform(engine: docker.DockerClient) -> str:
+def platform_of(engine: docker.DockerClient) -> str:
+    """The platform of an engine's containers, in the words of uv. Raises Unavailable."""
     with engine_does("asking for its architecture"):
         machine = engine.info()["Architecture"]
     try:
-        return _PLATFORMS[machine]
+        return PLATFORMS[machine]
     except KeyError:
         raise Unavailable(f"there is no image recipe for the architecture {machine} of the engine") from None

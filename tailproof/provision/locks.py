@@ -46,6 +46,12 @@ def known_releases(recipe: PythonRecipe) -> list[str]:
     return sorted((path.stem for path in recipe.committed.glob("*.txt")), key=Version)
 
 
+def release_before(recipe: PythonRecipe, version: str) -> str:
+    """The newest older release with a committed lock file; empty when there is none."""
+    older = [one for one in known_releases(recipe) if Version(one) < Version(version)]
+    return older[-1] if older else ""
+
+
 def newest_release(recipe: PythonRecipe, budget: Budget) -> Newest:
     """The newest release in the package index, release candidates aside; the newest one with a committed lock file when the
     index does not answer within the budget. Whether it can be installed is another question.

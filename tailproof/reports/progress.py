@@ -15,7 +15,7 @@ from rich.text import Text
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.say import shown
 from tailproof.outgoing.visible import clip, visible_json
-from tailproof.reports.run_events import CheckBegan, Follows, RunEvent, TrialEnded, TrialEntered, TrialJudged
+from tailproof.reports.run_events import CheckBegan, Follows, RunEvent, ShardTold, TrialEnded, TrialEntered, TrialJudged
 from tailproof.reports.words import count, roughly, span
 
 _LINES = 100
@@ -50,6 +50,9 @@ class Lines:
                 ended = self._ended.get(event.trial)
                 if ended is not None and not ended.error:
                     self._row(ended, event.says, loud=bool(event.violated))
+            case ShardTold():
+                self._told -= event.undone
+                self._line(shard_line(event))
             case _:
                 pass
 
@@ -101,6 +104,11 @@ class Picture:
                 self._violated += len(event.violated)
                 if event.violated:
                     self._scroll(f"{event.trial}  {event.says}", "red")
+            case ShardTold():
+                self._done -= event.undone
+                if event.state == "lost":
+                    self._under_way.clear()
+                    self._scroll(shard_line(event), "yellow")
             case _:
                 self.close()
 
@@ -157,6 +165,12 @@ class Kept:
     def close(self) -> None:
         """The file is whole."""
         self._file.close()
+
+
+def shard_line(event: ShardTold) -> str:
+    """`shard 2 of 4 was lost: the pod was deleted`."""
+    told = {"running": "runs in", "lost": "was lost:", "collected": "is here"}[event.state]
+    return f"shard {event.number} of {event.of} {told} {event.says}".rstrip()
 
 
 def follower(form: str, *, say: Callable[[str], object], console: Console) -> Follows:

@@ -6,7 +6,7 @@ check began.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -58,6 +58,17 @@ class TrialJudged(_Event, frozen=True, kw_only=True, tag="trial judged"):
     says: str
 
 
+class ShardTold(_Event, frozen=True, kw_only=True, tag="shard told"):
+    """Of a check whose parts run on a cluster: part `number` of `of` runs, was lost, or what it found is here. `says` is where it runs, or
+    why it was lost; `undone` of its trials that had ended count no more."""
+
+    number: int
+    of: int
+    state: Literal["running", "lost", "collected"]
+    says: str = ""
+    undone: int = 0
+
+
 class CheckEnded(_Event, frozen=True, kw_only=True, tag="check ended"):
     """The gate, as it stands in `result.json`."""
 
@@ -66,7 +77,7 @@ class CheckEnded(_Event, frozen=True, kw_only=True, tag="check ended"):
     says: str
 
 
-RunEvent = CheckBegan | TrialEntered | TrialEnded | TrialJudged | CheckEnded
+RunEvent = CheckBegan | TrialEntered | TrialEnded | TrialJudged | ShardTold | CheckEnded
 
 
 class Follows(Protocol):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,7 @@ from tailproof.acts.catalogue import announced
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.history.directory import called
 from tailproof.incoming import BadInput
+from tailproof.incoming.files import place_of
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.reports.baseline import Baseline
@@ -44,10 +46,30 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     allow_inconclusive: int = 0
     shard: str = ""
     """`K/N`; empty for all of it."""
+    dealt: tuple[str, ...] | None = None
+    """The scenarios of this part, where somebody has dealt them out for all of them; None to deal them here."""
     keep: bool = False
     """Compress the histories once they are judged."""
     html: str = ""
     """Where the page goes besides `out`; empty for nowhere."""
+
+    @classmethod
+    def of(cls, asked: Mapping[str, Any]) -> CheckOptions:
+        """What `tailproof check` was `asked` for; the seed is 0 where it is to be drawn."""
+        return cls(
+            scenarios=tuple(asked["scenarios"]),
+            tier=asked["tier"],
+            out=asked["out"],
+            baseline=asked["baseline"] or "",
+            seed=asked["seed"] or 0,
+            model_url=asked["model_url"],
+            repetitions=asked["repetitions"],
+            fail_on=asked["fail_on"],
+            allow_inconclusive=asked["allow_inconclusive"],
+            shard=asked["shard"] or "",
+            keep=asked["keep"],
+            html=str(place_of(asked["html"])) if asked["html"] else "",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +135,22 @@ class Check:
             for playing in [pair if scenario.client == "chosen" else matrix.plain_of(pair.target)]
         }
         cells = [cell for scenario, pair in meetings.values() for cell in _cells(scenario, pair, options)]
+        check = cls(options=options, matrix=matrix, cells=cells, baseline=baseline)
         if shard is None:
-            return cls(options=options, matrix=matrix, cells=cells, baseline=baseline)
-        mine, told = _part(shard, cells)
-        return cls(options=options, matrix=matrix, cells=mine, baseline=baseline, shard=told)
+            return check
+        return check.part(shard, shard.names(costs(cells)) if options.dealt is None else frozenset(options.dealt))
+
+    def part(self, shard: Shard, names: frozenset[str]) -> Check:
+        """One shard of this check, with these of its scenarios. All cells of a scenario stay together."""
+        play = {cell.scenario.name for cell in self.cells if cell.order is not None}
+        told = ShardResult(
+            number=shard.number,
+            of=shard.of,
+            scenarios=len(names),
+            in_all=len({cell.scenario.name for cell in self.cells}),
+            idle=bool(play) and not play & names,
+        )
+        return replace(self, cells=[cell for cell in self.cells if cell.scenario.name in names], shard=told)
 
     @property
     def orders(self) -> list[Order]:
@@ -205,22 +239,18 @@ def _asked_for(options: CheckOptions, files: list[Scenario]) -> list[Scenario]:
     return catalogue(globs) + files
 
 
-def _part(shard: Shard, cells: list[Cell]) -> tuple[list[Cell], ShardResult]:
-    """The cells of one shard. All cells of a scenario stay together."""
+def costs(cells: Iterable[Cell], measured: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Scenario -> the seconds of its trials: as `measured`, the seconds of one trial, says; roughly where it was never measured."""
     scenarios = {cell.scenario.name: cell.scenario for cell in cells}
     trials: dict[str, set[str]] = {name: set() for name in scenarios}
     for cell in cells:
         if cell.order is not None:
             trials[cell.scenario.name].add(cell.trial)
-    names = shard.names({name: cost(scenario, len(trials[name])) for name, scenario in scenarios.items()})
-    told = ShardResult(
-        number=shard.number,
-        of=shard.of,
-        scenarios=len(names),
-        in_all=len(scenarios),
-        idle=any(trials.values()) and not any(trials[name] for name in names),
-    )
-    return [cell for cell in cells if cell.scenario.name in names], told
+    rough = {name: cost(scenario, 1) for name, scenario in scenarios.items()}
+    known = {name: seconds for name, seconds in (measured or {}).items() if name in rough}
+    # What is rough is put on the scale of what was measured.
+    scale = sum(known.values()) / sum(rough[name] for name in known) if known else 1.0
+    return {name: len(trials[name]) * known.get(name, scale * rough[name]) for name in scenarios}
 
 
 def _cells(scenario: Scenario, pair: Pair, options: CheckOptions) -> list[Cell]:

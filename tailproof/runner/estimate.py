@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from tailproof.incoming import BadInput
+from tailproof.reports import json
+from tailproof.runner import out_dir
 from tailproof.runner.check import Check
 from tailproof.runner.shard import cost
 
@@ -15,6 +19,20 @@ def costs_of(check: Check) -> dict[str, float]:
     """The rough seconds of each trial, by its name."""
     scenarios = {cell.scenario.name: cell.scenario for cell in check.cells}
     return {order.name: cost(scenarios[str(order.scenario["name"])], 1) for order in check.orders}
+
+
+def durations(out: Path) -> dict[str, float]:
+    """The seconds of a trial of each scenario, on the average of those that the check before has played, whose result lies in `out`;
+    nothing where there was none."""
+    try:
+        result = json.read(out / out_dir.RESULT)
+    except BadInput:
+        return {}
+    seconds: dict[str, list[float]] = {}
+    for trial in result.trials:
+        if trial.error is None:
+            seconds.setdefault(trial.scenario, []).append(trial.duration_s)
+    return {name: sum(some) / len(some) for name, some in seconds.items()}
 
 
 def expected_s(costs: Mapping[str, float], parallel: int) -> float:

@@ -77,23 +77,36 @@ def kept(paths: Sequence[Path], out: Path, standard: Standard) -> tuple[Result, 
     check_directory(out, "the directory of the merged result")
     for path in paths:
         _check_apart(result_file(path).parent, out)
-    result = merged(read_parts(paths), standard)
-    histories = _histories(paths)
+    merged(read_parts(paths), standard)
+    _histories(paths)
     out_dir.check(out)
     with closing(OutLock(out, patience_s=TAKE_DOWN_S)):
-        out_dir.clear(out)
-        lost = []
-        for name, place in histories.items():
-            if is_history(place):
-                _copy(place, out / out_dir.TRIALS / name)
-            else:
-                lost.append(f"no history lies at {place}: its trial cannot be judged or run again from {out}")
-        result = replace(result, trials=tuple(map(_below, result.trials)))
-        try:
-            write_reports(result, out)
-        except OSError:
-            withdraw_reports(out)
-            raise
+        return put_together(paths, out, standard)
+
+
+def put_together(
+    paths: Sequence[Path],
+    out: Path,
+    standard: Standard,
+    *,
+    page: Path | None = None,
+) -> tuple[Result, list[str]]:
+    """As `kept`, by who has the lock of `out`: the page goes to `page`, too."""
+    result = merged(read_parts(paths), standard)
+    histories = _histories(paths)
+    out_dir.clear(out)
+    lost = []
+    for name, place in histories.items():
+        if is_history(place):
+            _copy(place, out / out_dir.TRIALS / name)
+        else:
+            lost.append(f"no history lies at {place}: its trial cannot be judged or run again from {out}")
+    result = replace(result, trials=tuple(map(_below, result.trials)))
+    try:
+        write_reports(result, out, page=page)
+    except OSError:
+        withdraw_reports(out, page=page)
+        raise
     return result, lost
 
 

@@ -88,8 +88,7 @@ def meet(
         raise BadClient("the word for a client is empty: name one, or leave --client out for the target's own")
     index = _Index(say)
     if build:
-        targets = [index.spec(word, kind_of) for word in targets]
-        clients = [index.spec(word, client_kind_of) for word in clients]
+        targets, clients = index.specs(targets, clients)
     running = any(kind_of(spec)[0].runs_already for spec in targets)
     addresses = {spec: model_url_of(spec, model_url) if running else model_url for spec in targets}
     found = [resolve(spec, model_url=url or None) for spec, url in addresses.items()]
@@ -104,6 +103,14 @@ def meet(
         words = _words(spec for pair in (*pairs, *plain) for spec in (pair.target, pair.client))
         pairs, plain = ([_named(pair, words) for pair in some] for some in (pairs, plain))
     return Matrix(pairs=tuple(pairs), plain=tuple(plain))
+
+
+def concrete(
+    targets: Sequence[str], clients: Sequence[str], say: Callable[[str], object]
+) -> tuple[list[str], list[str]]:
+    """Targets and clients with the release that `newest` is, as `meet` finds it: for who lets others meet them. Raises BadTarget,
+    BadClient, Unavailable."""
+    return _Index(say).specs(targets, clients)
 
 
 def model_url_of(spec: str, model_url: str) -> str:
@@ -130,6 +137,10 @@ class _Index:
     say: Callable[[str], object]
     came_to: list[_Newest] = field(default_factory=list)
     asked: dict[PythonRecipe, Newest] = field(default_factory=dict)
+
+    def specs(self, targets: Sequence[str], clients: Sequence[str]) -> tuple[list[str], list[str]]:
+        """All of them, as `spec` says each."""
+        return [self.spec(word, kind_of) for word in targets], [self.spec(word, client_kind_of) for word in clients]
 
     def spec(self, word: str, kind_of: Callable[[str], tuple[TargetKind | Kind, str]]) -> str:
         """The word itself when it does not end so, or its kind has no releases in the index."""

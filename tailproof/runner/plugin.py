@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--scenario", action="append", default=[], metavar="GLOB", help="only these scenarios (repeatable)")
     group.addoption("--tier", choices=("quick", "gate", "deep"), default="gate", help="how much is run (default: gate)")
     group.addoption("--shard", default="", metavar="K/N", help="only part K of N (default: all)")
+    group.addoption("--deal", default="", metavar="FILE", help="the scenarios of all parts; set by who dealt them out")
     group.addoption("--out", default=DEFAULT_OUT, metavar="DIR", help=f"histories and reports (default: {DEFAULT_OUT})")
     group.addoption("--baseline", default="", metavar="FILE", help="known violations (default: the shipped list)")
     group.addoption("--seed", type=_seed, default=None, help="decides all random choices (default: drawn, and printed)")

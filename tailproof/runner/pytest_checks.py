@@ -43,6 +43,7 @@ from tailproof.runner.pytest_end import MISUSED, SESSION, Error, log_of
 from tailproof.runner.pytest_names import DECIDED, SUITE_SUFFIX
 from tailproof.runner.room import NoRoom
 from tailproof.runner.session import CheckSession
+from tailproof.runner.shard import read_deal
 from tailproof.runner.suite import Suite
 from tailproof.yamlfile import BadFile
 
@@ -305,6 +306,7 @@ def _plan(config: pytest.Config, *, build: bool = False) -> Check:
             fail_on=option.fail_on,
             allow_inconclusive=option.allow_inconclusive,
             shard=option.shard,
+            dealt=read_deal(Path(option.deal), option.shard) if option.deal else None,
             keep=option.keep,
             html=str(place_of(option.html_page)) if option.html_page else "",
         )

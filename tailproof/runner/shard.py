@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -40,16 +41,21 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
         return cls(number=int(found[1]), of=int(found[2]))
 
     def names(self, costs: Mapping[str, float]) -> frozenset[str]:
-        """Those that fall to this part: the dearest are dealt first, each to the part that has the least to do by then. In what order
-        they are given does not matter."""
-        hands: list[list[str]] = [[] for _ in range(self.of)]
-        loads = [0.0] * self.of
-        for name in sorted(costs, key=lambda name: (-costs[name], name)):
-            # Of parts that have as much to do, the one with fewer names, then the first.
-            to = min(range(self.of), key=lambda part: (loads[part], len(hands[part]), part))
-            hands[to].append(name)
-            loads[to] += costs[name]
-        return frozenset(hands[self.number - 1])
+        """Those that fall to this part, of all that are dealt out by their costs."""
+        return dealt(costs, self.of)[self.number - 1]
+
+
+def dealt(costs: Mapping[str, float], of: int) -> list[frozenset[str]]:
+    """So many parts: the dearest names are dealt first, each to the part that has the least to do by then. In what order they are given
+    does not matter."""
+    hands: list[list[str]] = [[] for _ in range(of)]
+    loads = [0.0] * of
+    for name in sorted(costs, key=lambda name: (-costs[name], name)):
+        # Of parts that have as much to do, the one with fewer names, then the first.
+        to = min(range(of), key=lambda part: (loads[part], len(hands[part]), part))
+        hands[to].append(name)
+        loads[to] += costs[name]
+    return [frozenset(hand) for hand in hands]
 
 
 def cost(scenario: Scenario, trials: int) -> float:
@@ -57,3 +63,12 @@ def cost(scenario: Scenario, trials: int) -> float:
     starts = 0 if may_share(scenario) else 1
     starts += sum(announced(plan).ends_a_life for plan in scenario.faults)
     return trials * (scenario.seconds * _OF_BUDGET + starts * _START_S)
+
+
+def read_deal(file: Path, shard: str) -> tuple[str, ...]:
+    """The scenarios of the part `shard` (`2/4`), from the file that has those of all parts. Raises BadShard, OSError."""
+    part = Shard.read(shard)
+    parts = msgspec.json.decode(file.read_bytes(), type=list[tuple[str, ...]])
+    if len(parts) != part.of:
+        raise BadShard(f"{file} has {len(parts)} parts, and not {part.of}")
+    return parts[part.number - 1]

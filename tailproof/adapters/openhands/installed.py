@@ -6,13 +6,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from packaging.version import Version
-
 from tailproof.adapters.openhands.recipes import RELEASES, SERVER
 from tailproof.protocol.adapter import Launcher
 from tailproof.provision.environments import environment
 from tailproof.provision.installations import Installation, installation_of
-from tailproof.provision.locks import known_releases
+from tailproof.provision.locks import release_before
 from tailproof.targets.process import ProcessTarget
 from tailproof.targets.process_server import Release
 from tailproof.waiting import Budget
@@ -35,10 +33,10 @@ def pypi_target(spec: str, version: str, *, adapter: Launcher) -> ProcessTarget:
             },
         )
 
-    before = [one for one in known_releases(RELEASES) if Version(one) < Version(version)]
+    before = release_before(RELEASES, version)
 
     def earlier(budget: Budget) -> Release:
-        return Release(interpreter=environment(RELEASES, before[-1], budget).interpreter, version=before[-1])
+        return Release(interpreter=environment(RELEASES, before, budget).interpreter, version=before)
 
     return ProcessTarget(spec, adapter=adapter, provide=provide, version=version, earlier=earlier if before else None)
 
