@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -64,14 +64,15 @@ def leftovers(*, trial: str = "", engine: bool = True) -> list[Leftover]:
     return [leftover for leftover in found if trial in ("", leftover.owner.trial)]
 
 
-def clean(*, spare_living: bool = True, trial: str = "") -> list[str]:
+def clean(*, spare_living: bool = True, trial: str = "", owners: Collection[str] = ()) -> list[str]:
     """Remove what dead owners left; with `spare_living=False` everything with our mark. Says what it removed, line by line.
 
-    With `trial` only what is left of that one. What cannot be removed is said, too, and why.
+    With `trial` only what is left of that one, with `owners` only what is theirs. What cannot be removed is said, too, and why.
     """
 
     def doomed(owner: Owner) -> bool:
-        return trial in ("", owner.trial) and not (spare_living and owner_lives(owner.owner))
+        meant = trial in ("", owner.trial) and (not owners or owner.owner in owners)
+        return meant and not (spare_living and owner_lives(owner.owner))
 
     return [_said(leftover, why) for leftover, why in _remove(doomed)]
 
