@@ -123,7 +123,7 @@ def _wrong(ended: Ended, victim: str) -> list[str]:
 
 
 def _keep(plan: Plan, ended: Ended, victim: str, at: float, part: int, of: int) -> None:
-    """Append it, and write the page: of each target's parts the newest kill is kept."""
+    """Append it, and write the page: of each target, victim and part the newest kill is kept."""
     kinds = Counter(line.removeprefix("removed ").partition(" ")[0] for line in ended.removed)
     line = Line(
         target=plan.target,
@@ -137,8 +137,10 @@ def _keep(plan: Plan, ended: Ended, victim: str, at: float, part: int, of: int) 
         wrong=_wrong(ended, victim),
     )
     known = [msgspec.json.decode(one, type=Line) for one in LINES.read_bytes().splitlines()] if LINES.exists() else []
-    newest = {(one.target, one.part): one for one in [*known, line] if one.target != plan.target or one.of == of}
-    lines = sorted(newest.values(), key=lambda one: (one.target, one.part))
+    newest = {
+        (one.target, one.victim, one.part): one for one in [*known, line] if one.target != plan.target or one.of == of
+    }
+    lines = sorted(newest.values(), key=lambda one: (one.target, one.at_s))
     write_atomically(LINES, b"".join(msgspec.json.encode(one) + b"\n" for one in lines))
     before, _, rest = PAGE.read_text().partition(BEGIN)
     table = "\n".join(_table(lines))

@@ -52,7 +52,8 @@ def main() -> int:
     known = _read()
     PAGE.write_text(_page(known))
     wrong = [cell.name for cell in CELLS if cell.name not in known or known[cell.name].gate != "unknown"]
-    wrong += [name for name in map(_control, (cell.situation for cell in CELLS)) if known[name].gate != "open"]
+    controls = {_control(cell.situation) for cell in CELLS}
+    wrong += [name for name in controls if name not in known or known[name].gate != "open"]
     return 1 if wrong else 0
 
 

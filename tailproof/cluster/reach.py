@@ -32,7 +32,9 @@ TIMEOUT_S = 30.0
 GLANCE_S = 5.0
 """How long whoever only wants to know waits for an answer."""
 
-_NEEDED: Sequence[tuple[str, str, str]] = (
+Right = tuple[str, str, str]
+"""A verb, a group of resources, and a resource."""
+_NEEDED: Sequence[Right] = (
     ("create", "", "namespaces"),
     ("delete", "", "namespaces"),
     ("create", "", "pods"),
@@ -144,11 +146,11 @@ def release(cluster: Cluster) -> str:
     return str(told["gitVersion"])
 
 
-def check_rights(cluster: Cluster) -> None:
+def check_rights(cluster: Cluster, also: Sequence[Right] = ()) -> None:
     """Raises Refused with everything that trials need and this user may not do; ClusterError."""
     reviews = client.AuthorizationV1Api(cluster.api)
     lacks = []
-    for verb, group, resource in _NEEDED:
+    for verb, group, resource in (*_NEEDED, *also):
         kind, _, part = resource.partition("/")
         wanted = {"verb": verb, "group": group, "resource": kind, **({"subresource": part} if part else {})}
         answer = cluster.ask(

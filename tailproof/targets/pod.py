@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 
 from docker.errors import ImageNotFound
@@ -14,6 +14,7 @@ from tailproof.protocol.adapter import Launcher
 from tailproof.provision.engine import connect as connect_engine
 from tailproof.provision.engine import engine_does
 from tailproof.provision.images import VERSION_LABEL
+from tailproof.targets.pod_holder import NEEDED, PodRelease
 from tailproof.targets.pod_server import PodServer
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
@@ -32,19 +33,31 @@ class PodTarget:
 
     capabilities: frozenset[str] = CAPABILITIES
 
-    def __init__(self, spec: str, image: str, *, adapter: Launcher) -> None:
+    def __init__(
+        self,
+        spec: str,
+        image: str,
+        *,
+        adapter: Launcher,
+        earlier: Callable[[], str] | None = None,
+    ) -> None:
+        """`earlier` builds the image of the release before it, if there is one, and says how it is called. Raises Unavailable."""
         self.spec = spec
         self.version = ""
         self.facts: Mapping[str, str] = {}
         self.adapter = adapter
         self._image = image
         self._pull = ""
-        self._entrypoint: Sequence[str] = ()
+        self._own: PodRelease | None = None
+        self._give_earlier = earlier
+        self._earlier: PodRelease | None = None
+        if earlier is not None:
+            self.capabilities |= {"earlier-release"}
 
     def prepare(self, budget: Budget, *, earlier: bool = False) -> None:
         """Find cluster and image, and bring the one into the other. Raises TargetError, ClusterError, EngineError."""
         with closing(connect()) as cluster:
-            check_rights(cluster)
+            check_rights(cluster, NEEDED if earlier else ())
             check_nodes(cluster)
             if not cluster.ours:
                 raise TargetError(
@@ -53,36 +66,37 @@ class PodTarget:
                 )
             if os.geteuid() != 0:
                 raise TargetError(f"{self.spec} needs root: only it may signal the processes of pods on this node")
-            self._look_at_image()
+            self._own, digest = _release_of(self._image)
+            self.version = self._own.version
+            self.facts = {"image": digest, "kubernetes": release(cluster)}
             self._pull = "Never"
             bring(self._image, budget)
-            self.facts = {**self.facts, "kubernetes": release(cluster)}
+            if earlier and self._give_earlier is not None:
+                self._earlier, digest = _release_of(self._give_earlier())
+                self.facts = {**self.facts, "earlier": self._earlier.version, "earlier image": digest}
+                bring(self._earlier.image, budget)
 
     def server(self, plan: Plan) -> PodServer:
         """A server for one trial. Raises TargetError when the target was not prepared."""
-        if not self._entrypoint:
+        if self._own is None:
             raise TargetError(f"{self.spec} was not prepared")
-        return PodServer(
-            plan,
-            adapter=self.adapter,
-            image=self._image,
-            pull=self._pull,
-            entrypoint=self._entrypoint,
-            version=self.version,
-        )
+        if plan.begins_as_earlier and self._earlier is None:
+            raise TargetError(f"{self.spec} was not prepared to begin as the release before it")
+        return PodServer(plan, adapter=self.adapter, own=self._own, earlier=self._earlier, pull=self._pull)
 
-    def _look_at_image(self) -> None:
-        with closing(connect_engine()) as engine, engine_does(f"looking for the image {self._image}"):
-            try:
-                image = engine.images.get(self._image)
-            except ImageNotFound:
-                raise TargetError(
-                    f"the Docker engine has no image {self._image}: pull it, or build it with `tailproof image build VERSION`"
-                ) from None
-            self._entrypoint = tuple(image.attrs["Config"].get("Entrypoint") or ())
-            self.version = image.labels.get(VERSION_LABEL) or image.labels.get("org.opencontainers.image.version", "")
-            self.facts = {"image": (image.attrs.get("RepoDigests") or [image.id])[0]}
-        if not self._entrypoint:
+
+def _release_of(image: str) -> tuple[PodRelease, str]:
+    """What an image of this machine's engine is, and its digest. Raises TargetError, EngineError."""
+    with closing(connect_engine()) as engine, engine_does(f"looking for the image {image}"):
+        try:
+            found = engine.images.get(image)
+        except ImageNotFound:
             raise TargetError(
-                f"the image {self._image} has no entrypoint to which `--host` and `--port` could be given"
-            )
+                f"the Docker engine has no image {image}: pull it, or build it with `tailproof image build VERSION`"
+            ) from None
+        entrypoint = tuple(found.attrs["Config"].get("Entrypoint") or ())
+        version = found.labels.get(VERSION_LABEL) or found.labels.get("org.opencontainers.image.version", "")
+        digest = (found.attrs.get("RepoDigests") or [found.id])[0]
+    if not entrypoint:
+        raise TargetError(f"the image {image} has no entrypoint to which `--host` and `--port` could be given")
+    return PodRelease(image=image, entrypoint=entrypoint, version=version), digest

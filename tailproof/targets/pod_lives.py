@@ -42,9 +42,10 @@ class PodLives(LifeLog):
         self._watch = PodWatch(cluster, namespace, on_pod=self._on_pod, on_word=self._on_word)
 
     def expect(self, pod: str) -> None:
-        """The next life is in this pod."""
-        self.pod = pod
-        self._candidate = ""
+        """The next life is in this pod. A controller may have made it already: of a name that is known nothing is forgotten."""
+        if pod != self.pod:
+            self.pod = pod
+            self._candidate = ""
 
     def runs(self) -> bool:
         """A container runs of which no life was told yet."""

@@ -15,6 +15,8 @@ from typing import Any
 from tailproof.protocol.adapter import Places
 from tailproof.targets.pod_relay import PORT, PROGRAM
 
+SERVER = "server"
+"""How pods are called, each with a number behind it, and the set that makes them, if one does."""
 AGENT, RELAY, TOOLS, PREPARE = "agent", "relay", "tools", "prepare"
 PLACES = Places(root="/workspace", workspace="/workspace/project", conversations="/workspace/conversations")
 JOURNAL = "/tailproof-journal"
@@ -101,6 +103,26 @@ def pod(plan: PodPlan) -> Json:
             "initContainers": [prepare, relay],
             "containers": [agent, tools],
             "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": plan.claim}}],
+        },
+    }
+
+
+def stateful_set(of: Json) -> Json:
+    """What the API server is asked for so that a controller makes this pod, under the name of the set with a 0 behind it."""
+    metadata = {"name": SERVER, **{key: of["metadata"][key] for key in ("labels", "annotations")}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": metadata,
+        "spec": {
+            "replicas": 1,
+            "serviceName": SERVER,
+            "selector": {"matchLabels": metadata["labels"]},
+            "updateStrategy": {"type": "RollingUpdate"},
+            "template": {
+                "metadata": {"labels": metadata["labels"], "annotations": metadata["annotations"]},
+                "spec": of["spec"],
+            },
         },
     }
 

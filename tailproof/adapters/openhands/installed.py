@@ -35,12 +35,18 @@ def pypi_target(spec: str, version: str, *, adapter: Launcher) -> ProcessTarget:
             },
         )
 
-    before = [one for one in known_releases(RELEASES) if Version(one) < Version(version)]
+    before = release_before(version)
 
     def earlier(budget: Budget) -> Release:
-        return Release(interpreter=environment(RELEASES, before[-1], budget).interpreter, version=before[-1])
+        return Release(interpreter=environment(RELEASES, before, budget).interpreter, version=before)
 
     return ProcessTarget(spec, adapter=adapter, provide=provide, version=version, earlier=earlier if before else None)
+
+
+def release_before(version: str) -> str:
+    """The newest older one with a committed lock file; empty when there is none."""
+    older = [one for one in known_releases(RELEASES) if Version(one) < Version(version)]
+    return older[-1] if older else ""
 
 
 def src_target(spec: str, directory: Path, *, adapter: Launcher) -> ProcessTarget:

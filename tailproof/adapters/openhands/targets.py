@@ -7,10 +7,11 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from tailproof import resources
-from tailproof.adapters.openhands.installed import pypi_target, src_target
+from tailproof.adapters.openhands.installed import pypi_target, release_before, src_target
 from tailproof.adapters.openhands.name import PROTOCOL
 from tailproof.adapters.openhands.recipes import IMAGES, RELEASES
 from tailproof.incoming.files import is_directory, place_of
@@ -51,9 +52,13 @@ def _k8s(asked: TargetSpec) -> Target:
             f"{said(asked.what)} is not an image reference: k8s:NAME[:TAG], for example k8s:tailproof/agent-server:1.58.0"
         )
     # So does that of Kubernetes.
+    from tailproof.provision.images import build_image
     from tailproof.targets.pod import PodTarget
 
-    return PodTarget(asked.spec, asked.what, adapter=asked.adapter)
+    repository, _, version = asked.what.rpartition(":")
+    before = release_before(version) if repository == IMAGES.repository and _RELEASE.fullmatch(version) else ""
+    earlier = partial(build_image, IMAGES, before) if before else None
+    return PodTarget(asked.spec, asked.what, adapter=asked.adapter, earlier=earlier)
 
 
 def _pypi(asked: TargetSpec) -> Target:
