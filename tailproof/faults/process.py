@@ -136,6 +136,8 @@ class Restart:
             return "a restart as a new container needs a target docker:IMAGE"
         if self.options.by != "signal" and "pod" not in capabilities:
             return "the end of a pod needs a target k8s:IMAGE"
+        if self.options.by == "drain" and "drain" not in capabilities:
+            return "the nodes of this cluster are somebody else's, and not emptied: use one of docker/cluster.sh"
         if self.options.by == "rollout" and "earlier-release" not in capabilities:
             return "this target names no release before it to upgrade from: use the image of a release that tailproof builds"
         return None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
 
 from docker.errors import ImageNotFound
 
 from tailproof.cluster.bring import bring
-from tailproof.cluster.reach import check_nodes, check_rights, connect, release
+from tailproof.cluster.reach import check_nodes, check_rights, connect, is_ours, release, second_witness
 from tailproof.protocol.adapter import Launcher
 from tailproof.provision.engine import connect as connect_engine
 from tailproof.provision.engine import engine_does
@@ -28,7 +27,9 @@ class PodTarget:
     """Starts a pod for each server, in a namespace of its own, in the cluster that the kubeconfig names.
 
     The image comes from the Docker engine of this machine: it tells which program the image starts, which no cluster tells anybody, and
-    it is brought into a cluster of `docker/cluster.sh`. `spec` is how it was asked for: `k8s:IMAGE`.
+    it is brought into a cluster of `docker/cluster.sh`; any other one has to get it from a registry. `spec` is how it was asked for:
+    `k8s:IMAGE`. Where nobody sees the node (it is another machine, or the harness is not root), the second witness of a death is a
+    program inside the pod, and no node is drained that is somebody else's.
     """
 
     capabilities: frozenset[str] = CAPABILITIES
@@ -51,6 +52,8 @@ class PodTarget:
         self._own: PodRelease | None = None
         self._give_earlier = earlier
         self._earlier: PodRelease | None = None
+        if is_ours():
+            self.capabilities |= {"drain"}
         if earlier is not None:
             self.capabilities |= {"earlier-release"}
 
@@ -59,22 +62,17 @@ class PodTarget:
         with closing(connect()) as cluster:
             check_rights(cluster, NEEDED if earlier else ())
             check_nodes(cluster)
-            if not cluster.ours:
-                raise TargetError(
-                    f"the cluster of {cluster.kubeconfig} was not made by docker/cluster.sh: its nodes are other machines, whose kernels "
-                    f"this harness cannot ask, and a pod's word for its own death is not enough"
-                )
-            if os.geteuid() != 0:
-                raise TargetError(f"{self.spec} needs root: only it may signal the processes of pods on this node")
             self._own, digest = _release_of(self._image)
             self.version = self._own.version
-            self.facts = {"image": digest, "kubernetes": release(cluster)}
-            self._pull = "Never"
-            bring(self._image, budget)
+            self.facts = {"image": digest, "kubernetes": release(cluster), "deaths": second_witness(cluster)}
+            self._pull = "Never" if cluster.ours else "IfNotPresent"
+            images = [self._own.image]
             if earlier and self._give_earlier is not None:
                 self._earlier, digest = _release_of(self._give_earlier())
                 self.facts = {**self.facts, "earlier": self._earlier.version, "earlier image": digest}
-                bring(self._earlier.image, budget)
+                images.append(self._earlier.image)
+            for image in images if cluster.sees_node else ():
+                bring(image, budget)
 
     def server(self, plan: Plan) -> PodServer:
         """A server for one trial. Raises TargetError when the target was not prepared."""

@@ -6,7 +6,6 @@ happened. A death counts once the API server has told it; whether it was an OOM 
 
 from __future__ import annotations
 
-import os
 import signal as signals
 import tempfile
 import time
@@ -15,20 +14,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from tailproof.cluster import inside, node, pods
+from tailproof.cluster import inside, pods
 from tailproof.cluster.forward import Forward, Loop
 from tailproof.cluster.namespaces import make_namespace, marks_of, remove_namespace
 from tailproof.cluster.reach import Cluster, connect
 from tailproof.cluster.refusals import ClusterError
 from tailproof.history.records import BreakOff, Note
-from tailproof.ownership import cgroup
 from tailproof.protocol.adapter import Launcher
 from tailproof.targets import pod_disk, pod_spec
-from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of, unpacked
+from tailproof.targets.container_processes import ContainerProcess
 from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.pod_holder import REVISION_LABEL, Holder, OneByOne, PodRelease, StatefulSet
 from tailproof.targets.pod_lives import PodLives
 from tailproof.targets.pod_relay import Relay
+from tailproof.targets.pod_sight import Sight
 from tailproof.targets.port import HOST
 from tailproof.targets.process_server import split
 from tailproof.targets.target import Death, Place, Plan, PodEnd, Scope, ServerFailed, TargetError
@@ -66,6 +65,7 @@ class PodServer:
         """No life has begun in that pod yet."""
         self._server: ContainerProcess | None = None
         self._lives = PodLives(plan)
+        self._sight: Sight | None = None
         self._made = False
         self.url = ""
         self.epoch = -1
@@ -80,7 +80,7 @@ class PodServer:
         self._cluster = cluster = connect()
         self._made = True
         make_namespace(cluster, self._namespace, self._plan.owner, budget)
-        self._lives.follow(cluster, self._namespace)
+        self._sight = self._lives.follow(cluster, self._namespace)
         cluster.ask(
             "making a volume",
             cluster.core.create_namespaced_persistent_volume_claim,
@@ -119,24 +119,20 @@ class PodServer:
 
     def alive(self) -> bool:
         """The server process runs; its pod and its container may run without it."""
-        return self._server is not None and self._server.lives()
+        return self._server is not None and self._of_sight.lives(self._server)
 
     def server_pid(self) -> int:
-        """On the node; 0 when it is not alive."""
-        if self._server is None or not self._server.lives():
+        """On the node, or where nobody sees it one that no process of this machine has; 0 when it is not alive."""
+        if self._server is None or not self._of_sight.lives(self._server):
             return 0
-        self._server = unpacked(self._server)
+        self._server = self._of_sight.current(self._server)
         return self._server.pid
 
     def state(self) -> Literal["running", "paused", "dead"]:
         """What the kernel says of the process."""
-        pid = self.server_pid()
-        if not pid:
+        if not self.server_pid() or self._server is None:
             return "dead"
-        with suppress(OSError):
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt":
-                return "paused"
-        return "running"
+        return "paused" if self._of_sight.stopped(self._server) else "running"
 
     def kill(self, *, scope: Scope, signal: str) -> None:
         """`server`: the process, after which its init ends the container. `group`: every process of the container but the init.
@@ -145,12 +141,12 @@ class PodServer:
         self._lives.end_is_ours()
         match scope:
             case "container":
-                _signal(self._init(), number)
+                self._of_sight.signal_first(number)
             case "group":
-                for process in container_processes(self._init()):
-                    _signal(process.pid, number)
+                self._of_sight.signal_all(number, but_the_first=True)
             case "server":
-                _signal(self.server_pid(), number)
+                if self.server_pid() and self._server is not None:
+                    self._of_sight.signal(self._server, number)
 
     def wait_dead(self, budget: Budget) -> None:
         """Until the API server has told of the death of the container. Raises DeadlineMissed; ClusterError without one."""
@@ -168,17 +164,19 @@ class PodServer:
             return
         self._lives.end_is_ours(stop=True)
         self.resume()
-        init = self._init()
-        _signal(init, signals.SIGTERM)
+        self._of_sight.signal_first(signals.SIGTERM)
         with suppress(DeadlineMissed):
-            budget.wait_for("the server to end", lambda: not node.pids(self._lives.container), within=grace_s)
-        _signal(init if self.alive() else 0, signals.SIGKILL)
+            budget.wait_for("the server to end", self._of_sight.empty, within=grace_s)
+        if self.alive():
+            self._of_sight.signal_first(signals.SIGKILL)
         budget.wait_for("the API server to tell of the stop", self._lives.over, within=_SEEN_S)
 
     def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> Mapping[str, str]:
         """The kubelet sends SIGTERM, then SIGKILL after the grace (but for a deletion: that of the pod). The next pod is made at once, as
         a controller makes it, or by one: the server in it is held, and the volume can be read meanwhile."""
         cluster, name, uid = self._of_cluster, self._pod, self._uid
+        if by == "rollout" and self._release is self._own:
+            raise TargetError("the server is of the target's release already: nothing would be updated")
         before = self._look()
         node_name = str(before.get("spec", {}).get("nodeName", ""))
         self._lives.end_is_ours(stop=True)
@@ -186,8 +184,6 @@ class PodServer:
         try:
             match by:
                 case "rollout":
-                    if self._release is self._own:
-                        raise TargetError("the server is of the target's release already: nothing would be updated")
                     self._release = self._own
                     self._of_holder.make(self._own)
                 case "delete":
@@ -206,16 +202,14 @@ class PodServer:
 
     def pause(self) -> None:
         """SIGSTOP for every process of the container."""
-        for pid in node.pids(self._lives.container):
-            _signal(pid, signals.SIGSTOP)
+        self._of_sight.signal_all(signals.SIGSTOP)
         self._lives.record("paused")
 
     def resume(self) -> None:
         """SIGCONT for them."""
         if self.state() != "paused":
             return
-        for pid in node.pids(self._lives.container):
-            _signal(pid, signals.SIGCONT)
+        self._of_sight.signal_all(signals.SIGCONT)
         self._lives.record("resumed")
 
     def set_clock(self, offset_s: float) -> NoReturn:
@@ -226,11 +220,7 @@ class PodServer:
 
     def counters(self) -> Mapping[str, float]:
         """Of the container's control group, as long as it lives; each new value is recorded."""
-        init = self._init() if self.alive() else 0
-        read = cgroup.on_host(init) if init else None
-        if read is None:
-            return {}
-        found = {**cgroup.counters(read), "pids": float(len(container_processes(init)))}
+        found = self._of_sight.counters() if self.alive() else {}
         self._lives.counted(found)
         return found
 
@@ -267,9 +257,10 @@ class PodServer:
     def end_at_once(self) -> None:
         """Past the kubelet."""
         self._lives.end_is_ours(stop=True)
-        server = self._server
-        if server is not None and server.lives():
-            _signal(server.pid, signals.SIGKILL)
+        server, sight = self._server, self._sight
+        if server is not None and sight is not None and sight.lives(server):
+            with suppress(ClusterError, TargetError):
+                sight.signal(server, signals.SIGKILL)
 
     def remove(self) -> None:
         """The namespace, and with it all that is in it: the cluster has taken that on, and takes some seconds for it. When the cluster
@@ -320,6 +311,12 @@ class PodServer:
     def _dropped(self, says: str) -> None:
         """The way to the pod broke: what anybody sees of the server then is not its own doing."""
         self._plan.engine.write(BreakOff(by="harness", doing="port-forward", says=says))
+
+    @property
+    def _of_sight(self) -> Sight:
+        if self._sight is None:
+            raise TargetError("the server was not started")
+        return self._sight
 
     @property
     def _of_holder(self) -> Holder:
@@ -402,14 +399,8 @@ class PodServer:
         self._lives.record("started", place=place, t_ns=began, detail=of_another)
 
     def _find_server(self) -> bool:
-        """The first process is the shell that holds the server back, until that has become the server, or its init."""
-        found = server_of(self._init())
-        self._server = found if found is not None and not found.command.startswith("sh -c") else None
+        self._server = self._of_sight.server()
         return self._server is not None or self._lives.over()
-
-    def _init(self) -> int:
-        """The first process of the container, as the node numbers it; 0 when there is none."""
-        return next(iter(node.pids(self._lives.container)), 0)
 
     def _beside(self, command: Sequence[str], given: bytes | None) -> inside.Done:
         """Run it in the relay, which lives while the server does not."""
@@ -426,9 +417,3 @@ def _called(pod: Mapping[str, Any], when: str) -> dict[str, str]:
         agent = next(one for one in pod["spec"]["containers"] if one["name"] == pod_spec.AGENT)
         found |= {f"revision {when}": str(revision), f"image {when}": str(agent["image"])}
     return found
-
-
-def _signal(pid: int, number: signals.Signals) -> None:
-    if pid:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)

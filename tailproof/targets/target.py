@@ -41,6 +41,7 @@ Capability = Literal[
     "own-disk",
     "twin",
     "pod",
+    "drain",
 ]
 
 
