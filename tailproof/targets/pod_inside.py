@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from tailproof.cluster import pods, status
-from tailproof.cluster.inside import Attached
+from tailproof.cluster.inside import Attached, run
 from tailproof.cluster.node import KernelSaw
 from tailproof.cluster.reach import Cluster
 from tailproof.cluster.refusals import ClusterError
 from tailproof.ownership import cgroup
 from tailproof.targets.container_processes import ContainerProcess, server_among, unpacked_among
 from tailproof.targets.pod_sight import Told
-from tailproof.targets.pod_spec import AGENT
+from tailproof.targets.pod_spec import AGENT, PORT, RELAY
 from tailproof.targets.target import TargetError
+from tailproof.waiting import Budget, DeadlineMissed
 
 PROGRAM = Path(__file__).with_name("pod_inside_program.py")
 RAISED = 10_000_000
@@ -34,16 +35,23 @@ RAISED = 10_000_000
 _AGAIN_S = 0.5
 _ENDED_S = 5.0
 """How long the API server may take to tell of an end, before the program is taken for one that ended alone."""
+_OBEYED_S = 3.0
+_LOOK_S = 10.0
+_LISTENS = "0A"
 _JOIN_S = 5.0
 
 
 class FromInside:
     """See `targets.pod_sight.Sight`. Its processes have the numbers of their container, `RAISED`."""
 
+    patience_s = 120.0
+    at_once = False
+
     def __init__(self, cluster: Cluster, namespace: str, on_kernel: Told) -> None:
         self._cluster, self._namespace, self._on_kernel = cluster, namespace, on_kernel
         self._life: _Life | None = None
         self._where = ("", "")
+        self._next = 0.0
 
     @property
     def saw(self) -> KernelSaw | None:
@@ -55,16 +63,19 @@ class FromInside:
         return True
 
     def follow(self, pod: str, container: str) -> str:
-        """Nobody enters before the server has begun: it has to get the number that it gets without us."""
+        """Nobody enters before the server listens: who enters takes a number, and the server has to get that which it gets without us
+        (a lease may be told by it)."""
         self.close()
         self._where = (pod, container)
         self._life = None
         return ""
 
     def server(self) -> ContainerProcess | None:
-        """Asked for once the server may begin: enters the container."""
-        if self._life is None:
+        """Asked for once the server may begin: enters the container as soon as it listens."""
+        if self._life is None and self._listens():
             self._life = _Life(self._cluster, self._namespace, *self._where, self._on_kernel)
+        if self._life is None:
+            return None
         found = server_among(self._life.processes)
         return found if found is not None and not found.command.startswith("sh -c") else None
 
@@ -98,6 +109,10 @@ class FromInside:
     def signal_all(self, number: signals.Signals, *, but_the_first: bool = False) -> None:
         """To all but the first, which nothing reaches from inside that it does not handle. Raises ClusterError."""
         self._order({"signal": int(number)})
+        if number in (signals.SIGSTOP, signals.SIGCONT):
+            stopped = number == signals.SIGSTOP
+            with suppress(DeadlineMissed):  # whether it has worked is asked next
+                Budget(_OBEYED_S).wait_for("the signal to have its effect", lambda: self._all(stopped=stopped))
 
     def empty(self) -> bool:
         """As it was told last."""
@@ -116,9 +131,26 @@ class FromInside:
         if self._life is not None:
             self._life.close()
 
+    def _listens(self) -> bool:
+        """As the kernel shows it to a container that shares the network."""
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + _AGAIN_S
+        try:
+            budget = Budget(_LOOK_S)
+            seen = run(self._cluster, self._namespace, self._where[0], RELAY, ["cat", "/proc/net/tcp"], budget)
+        except (ClusterError, DeadlineMissed):
+            return False
+        rows = (line.split() for line in seen.out.decode("ascii", "replace").splitlines()[1:])
+        return any(row[1].endswith(f":{PORT:04X}") and row[3] == _LISTENS for row in rows if len(row) > 3)
+
     @property
     def _processes(self) -> Sequence[ContainerProcess]:
         return self._life.processes if self._life is not None else ()
+
+    def _all(self, *, stopped: bool) -> bool:
+        life = self._life
+        return life is None or all((one.pid in life.stopped) == stopped for one in life.processes if one.inner_pid > 1)
 
     def _order(self, order: Mapping[str, Any]) -> None:
         if self._life is not None and self._life.processes:

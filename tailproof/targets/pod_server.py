@@ -33,8 +33,6 @@ from tailproof.targets.process_server import split
 from tailproof.targets.target import Death, Place, Plan, PodEnd, Scope, ServerFailed, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
 
-PORT = 8000
-"""Where the server listens, on the loopback of its pod."""
 _SEEN_S = 20.0
 """How long a kubelet may take to tell of what has happened."""
 _BACK_OFF_S = 330.0
@@ -88,7 +86,7 @@ class PodServer:
             pod_spec.claim("data", marks_of(self._plan.owner)),
         )
         self._relay = Relay(self._loop, cluster, self._namespace, self._plan.journal, on_drop=self._dropped)
-        self._forward = Forward(self._loop, cluster, self._namespace, "", PORT, on_drop=self._dropped)
+        self._forward = Forward(self._loop, cluster, self._namespace, "", pod_spec.PORT, on_drop=self._dropped)
         self.url = self._forward.url
         kept = StatefulSet if self._earlier is not None else OneByOne
         self._holder = kept(cluster, self._namespace, self._spec)
@@ -327,7 +325,7 @@ class PodServer:
     def _spec(self, name: str, release: PodRelease) -> pod_spec.Json:
         launch = self._adapter.launch(
             version=release.version,
-            port=PORT,
+            port=pod_spec.PORT,
             host=HOST,
             key=self._plan.key,
             secret=self._plan.secret,
@@ -391,12 +389,13 @@ class PodServer:
         began = time.monotonic_ns()
         self._of_relay.let_begin(pod_spec.GATE)
         try:
-            budget.wait_for("the server process in the pod", self._find_server, within=_SEEN_S)
+            patience_s = self._of_sight.patience_s
+            budget.wait_for("the server process in the pod", self._find_server, within=patience_s)
         except DeadlineMissed as missed:
             raise ServerFailed(f"the pod runs no server: {missed}\n{self.log_tail()}") from missed
         self._lives.pid = self.server_pid()
         of_another = f"release {self._release.version}" if self._earlier else ""
-        self._lives.record("started", place=place, t_ns=began, detail=of_another)
+        self._lives.record("started", place=place, t_ns=began if self._of_sight.at_once else 0, detail=of_another)
 
     def _find_server(self) -> bool:
         self._server = self._of_sight.server()

@@ -20,6 +20,11 @@ Told = Callable[[KernelSaw], None]
 class Sight(Protocol):
     """One for all lives of a server. What is asked is about the container that was followed last."""
 
+    patience_s: float
+    """How long it may take until a server that begins is seen."""
+    at_once: bool
+    """It is seen as soon as it begins, and not only when it listens."""
+
     @property
     def saw(self) -> KernelSaw | None:
         """What the kernel counted for it; None when that cannot be seen."""
@@ -63,6 +68,9 @@ class Sight(Protocol):
 
 class FromTheNode:
     """See `Sight`. Its processes have the numbers that they have on this machine."""
+
+    patience_s = 20.0
+    at_once = True
 
     def __init__(self, on_kernel: Told) -> None:
         self._on_kernel = on_kernel

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailproof.protocol.adapter import Places
-from tailproof.targets.pod_relay import PORT, PROGRAM
+from tailproof.targets import pod_relay
 
 SERVER = "server"
 """How pods are called, each with a number behind it, and the set that makes them, if one does."""
 AGENT, RELAY, TOOLS, PREPARE = "agent", "relay", "tools", "prepare"
+PORT = 8000
+"""Where the server listens, on the loopback of its pod."""
 PLACES = Places(root="/workspace", workspace="/workspace/project", conversations="/workspace/conversations")
 JOURNAL = "/tailproof-journal"
 GATE = "gates/go"
@@ -80,7 +82,7 @@ def pod(plan: PodPlan) -> Json:
     relay: Json = {
         **_container(plan, RELAY),
         "restartPolicy": "Always",
-        "command": ["python3", "-c", PROGRAM.read_text(encoding="utf-8"), str(PORT), VOLUME],
+        "command": ["python3", "-c", pod_relay.PROGRAM.read_text(encoding="utf-8"), str(pod_relay.PORT), VOLUME],
         "volumeMounts": [_mount(VOLUME)],
     }
     prepare: Json = {
