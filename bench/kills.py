@@ -22,6 +22,7 @@ import msgspec
 from fixtures.sabotage.killing import CLEAN, VICTIMS, Ended, Plan, next_command, play
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.ownership.scratch import workroom
+from tailproof.runner.leftovers import PLURAL
 
 PROCESS = Plan(target="reference", client="reference", scenarios=("calm", "kill-tool-running"))
 CONTAINER = Plan(target="docker:tailproof/agent-server:1.58.0", client="sdk:1.58.0", scenarios=("calm", "oom-server"))
@@ -124,7 +125,12 @@ def _wrong(ended: Ended, victim: str) -> list[str]:
 
 def _keep(plan: Plan, ended: Ended, victim: str, at: float, part: int, of: int) -> None:
     """Append it, and write the page: of each target, victim and part the newest kill is kept."""
-    kinds = Counter(line.removeprefix("removed ").partition(" ")[0] for line in ended.removed)
+    kinds = Counter(
+        kind
+        for said in ended.removed
+        for kind in PLURAL
+        if said.startswith((f"removed {kind} ", f"could not remove {kind} "))
+    )
     line = Line(
         target=plan.target,
         victim=victim,
@@ -133,7 +139,7 @@ def _keep(plan: Plan, ended: Ended, victim: str, at: float, part: int, of: int) 
         at_s=round(at, 1),
         day=time.strftime("%Y-%m-%d", time.gmtime()),
         stood=ended.stood,
-        removed=[f"{number} {kind}" for kind, number in kinds.items()],
+        removed=[f"{number} {kind if number == 1 else PLURAL[kind]}" for kind, number in kinds.items()],
         wrong=_wrong(ended, victim),
     )
     known = [msgspec.json.decode(one, type=Line) for one in LINES.read_bytes().splitlines()] if LINES.exists() else []

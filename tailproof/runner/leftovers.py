@@ -26,7 +26,7 @@ from tailproof.waiting import Budget, DeadlineMissed
 _END_S = 10.0
 _TAKES_DOWN_S = 15.0
 """How long a supervisor whose check was killed is left to take its trials down."""
-_PLURAL = {
+PLURAL = {
     "process": "processes",
     "container": "containers",
     "network": "networks",
@@ -137,6 +137,6 @@ def _said(leftover: Leftover, why: str) -> str:
 
 def _summary(removed: Iterable[tuple[Leftover, str]], what: str) -> str:
     tally = Counter(leftover.kind for leftover, why in removed if not why)
-    parts = [f"{number} {kind if number == 1 else _PLURAL[kind]}" for kind, number in tally.items()]
+    parts = [f"{number} {kind if number == 1 else PLURAL[kind]}" for kind, number in tally.items()]
     failed = [_said(leftover, why) for leftover, why in removed if why]
     return "; ".join([*([f"removed {', '.join(parts)} {what}"] if parts else []), *failed])
