@@ -210,10 +210,17 @@ def _never(history: History, called: Run, ended: Status, limit_s: float) -> Verd
         return inconclusive(
             f"the trial ended {seconds(waited_ns)} s after the run, before the client's time limit was over"
         )
+    last = max((shelf[-1] for shelf in history.shelves() if shelf), key=lambda record: record.t_ns)
     return violated(
-        f"the run was {ended.raw}, and {seconds(waited_ns)} s later the client's run() had not returned",
+        f"the run had come to the status {ended.raw}, and {seconds(waited_ns)} s later the client's run() had neither returned nor raised",
         signature=f"never-returned{_from(ended)}",
-        evidence=[at(called, "run() was called"), at(ended, f"{ended.raw} via {ended.via}")],
+        expected=[f"a return or an exception within {limit_s:g} s"],
+        seen=[f"neither of them in the {seconds(waited_ns)} s until the trial ended"],
+        evidence=[
+            at(called, "run() was called"),
+            at(ended, f"the status is {ended.raw}, as the {ended.via} showed it to a healthy reader"),
+            at(last, "the record ends here; no return and no exception of run() stands in it"),
+        ],
         timed=True,
         limit_s=limit_s,
         took_s=seconds(waited_ns),
@@ -328,6 +335,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="The client's run returns within T after the server's run has ended; it raises if that run ended in an error or the "
         "conversation was deleted.",
+        hurts="programs that call the client's run(): they hang, or go on with a wrong result",
         judge=per_conversation(returns),
         applies=a_client_of_the_release,
         rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),

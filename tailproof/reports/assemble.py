@@ -295,6 +295,7 @@ def _verdict(guarantee: Guarantee, verdict: Verdict, header: Header, clock: Cloc
         guarantee=guarantee.id,
         level=guarantee.level,
         promise=guarantee.promise,
+        hurts=guarantee.hurts,
         source=header.sources.get(guarantee.id, ""),
         outcome=verdict.outcome,
         says=verdict.says,

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from tailproof.acts.access import answered
 from tailproof.history.access_records import Canary
 from tailproof.history.recorder import Recorder
 from tailproof.incoming.limits import BODY_BYTES, SAID_CHARS
@@ -89,7 +90,7 @@ class Lookout:
             return {}
         told: Counter[str] = Counter()
         for where, heard in access.spoiled(conversation, what, self.plant(REJECTED[what], "rejected request"), budget):
-            told[f"answers {heard.code}"] += 1
+            told[answered(heard.code, heard.error)] += 1
             self.look(heard.body, "answer", f"{where} {heard.code}")
         return told
 
@@ -106,9 +107,11 @@ class Lookout:
                 self.look(path.read_bytes(), "disk", str(inside))
 
     def look_at_log(self, log: str) -> None:
-        """Look through what the server printed."""
-        for line in log.splitlines():
-            self.look(line.encode("utf-8", "replace"), "log", "")
+        """Look through what the server printed, or the end of it."""
+        lines = log.splitlines()
+        for number, line in enumerate(lines, 1):
+            where = f"line {number:,} of the last {len(lines):,} of the server's output"
+            self.look(line.encode("utf-8", "replace"), "log", where)
 
     def end(self) -> None:
         """Say how much was searched where."""
@@ -117,8 +120,10 @@ class Lookout:
 
 
 def _around(masked: bytes, name: str) -> str:
-    """What stands around the mark of a secret, so that a reader sees what it is there for."""
+    """What stands around the mark of a secret, so that a reader sees what it is there for; an ellipsis where there is more."""
     before, found, after = masked.partition(mark(name))
     if not found:
         return ""
-    return b"".join((before[-SAID_CHARS:], found, after[:SAID_CHARS])).decode("utf-8", "replace")
+    begin, rest = before[-SAID_CHARS:], after[:SAID_CHARS]
+    around = b"".join((begin, found, rest)).decode("utf-8", "replace")
+    return f"{'…' if begin != before else ''}{around}{'…' if rest != after else ''}"
