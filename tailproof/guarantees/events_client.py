@@ -107,7 +107,8 @@ def _one_run(history: History, conversation: str, log: Log, returned: Run, part:
     elif gone & {event.id for event in whole[:edge]}:
         where = "head"
     return violated(
-        f"{len(missing)} of {len(due)} events were missing from the client's list of {len(held.ids)} when its run returned",
+        f"{len(missing)} of {len(due)} events {'was' if len(missing) == 1 else 'were'} missing from the client's list of "
+        f"{len(held.ids)} when its run returned",
         signature=f"missing-{where}",
         expected=[_placed(event, log.position) for event in missing],
         seen=[_placed(event, log.position) for event in held.events[-edge:]],

@@ -45,7 +45,7 @@ class AccessProbe:
         log: Witness,
         *,
         workspace: str,
-        sighted: Callable[[bytes | bytearray, str], None],
+        sighted: Callable[[bytes | bytearray, str], object],
     ) -> None:
         self._api = api
         self._log = log

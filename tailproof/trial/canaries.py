@@ -63,16 +63,18 @@ class Lookout:
         self._log.write(Canary(stage="planted", name=name, place=place))
         return self.planted[name]
 
-    def look(self, raw: bytes | bytearray, place: str, detail: str) -> None:
-        """Look through what the server said or wrote."""
+    def look(self, raw: bytes | bytearray, place: str, detail: str) -> bool:
+        """Look through what the server said or wrote; whether a secret is in it."""
         if not self.planted:
-            return
+            return False
         with self._lock:
             self._searched[place] += len(raw)
-        for name in sorted(self._recorder.names_in(bytes(raw))):
+        found = sorted(self._recorder.names_in(bytes(raw)))
+        for name in found:
             masker = self._recorder.masker
             around = _around(masker.raw(bytes(raw)), name)
             self._log.write(Canary(stage="seen", name=name, place=place, detail=masker.text(detail), around=around))
+        return bool(found)
 
     def look_at_answers(self, access: Access | None, conversation: str, budget: Budget) -> None:
         """What shows or hands out the conversation."""
@@ -91,7 +93,7 @@ class Lookout:
         told: Counter[str] = Counter()
         for where, heard in access.spoiled(conversation, what, self.plant(REJECTED[what], "rejected request"), budget):
             told[answered(heard.code, heard.error)] += 1
-            self.look(heard.body, "answer", f"{where} {heard.code}")
+            told["of them with the secret"] += self.look(heard.body, "answer", f"{where} {heard.code}")
         return told
 
     def look_at_files(self, root: Path, *, but: str) -> None:
@@ -110,7 +112,7 @@ class Lookout:
         """Look through what the server printed, or the end of it."""
         lines = log.splitlines()
         for number, line in enumerate(lines, 1):
-            where = f"line {number:,} of the last {len(lines):,} of the server's output"
+            where = f"line {number:,} of the last {len(lines):,} of the server's output, read at the end"
             self.look(line.encode("utf-8", "replace"), "log", where)
 
     def end(self) -> None:

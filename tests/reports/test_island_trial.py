@@ -29,7 +29,7 @@ def test_quiet_messages_are_folded_until_somebody_looks(visit: Visiting) -> None
     page = visit(index_of([entry("talk")]), [trial]).open("#t=talk")
     page.get_by_role("tab", name="Sequence").click()
     rows = page.locator("#tpx-sequence .tpx-body [role=row]")
-    said = [text.split(" ms", 1)[1] for text in rows.all_inner_texts()]
+    said = [text.split(" s", 1)[1] for text in rows.all_inner_texts()]
     assert [re.sub(r"\s+", " ", text).strip(" ⋯") for text in said] == [
         "event 0 wire:0",
         "7 quiet messages within 6 ms: Enter shows them",

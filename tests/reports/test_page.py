@@ -86,11 +86,11 @@ def test_what_is_broken_stands_at_the_top_in_a_line_each() -> None:
     ]
     page = page_of(result_of(trial(*broken), trial(*broken)))
     top = Seen(page[: page.index("<main")] + "</body></html>").text()
-    assert "8 promises broken in 1 of 1 scenario." in top
-    assert "✗it is gone events.x0 2 of 2 trials of calm ✗nothing of it came back events.x1" in top
+    assert "8 guarantees are broken in 1 of 1 scenario." in top
+    assert "✗it is gone events.x0 MUST · 2 of 2 trials of calm ✗nothing of it came back events.x1" in top
     assert "and 2 more" in top
     assert 'href="#card-violated-2"' in page
-    assert "Verdicts, one for each promise in each trial ✗16 violated" in top
+    assert "Verdicts, one for each guarantee in each trial ✗16 violated" in top
 
 
 def test_an_open_gate_says_how_much_was_judged() -> None:
@@ -110,7 +110,7 @@ def test_the_same_doubt_of_several_trials_is_told_once() -> None:
     unsure = trial(verdict(Outcome.INCONCLUSIVE, says="nobody subscribed"))
     text = Seen(page_of(result_of(unsure, unsure, unsure))).text()
     assert text.count("events.tail[calm] is inconclusive: nobody subscribed (3 times)") == 1
-    assert "They leave the gate unknown." in text
+    assert "They leave the gate undecided (exit code 2)." in text
 
 
 def test_the_package_that_was_judged_stands_at_the_top() -> None:
@@ -123,13 +123,13 @@ def test_a_card_tells_all_that_a_person_needs() -> None:
     card = page[page.index('id="card-violated-1"') : page.index("</article>")]
     text = re.sub(r"\s+", " ", re.sub("<[^>]*>", "", card)).replace("&#39;", "'")
     for needed in (
-        "events.tail MUST missing-tail 1 of 1 trials",
+        "events.tail MUST missing-tail 1 of 1 trial of stream-lag; holds in the other one",
         "6 of the last 10 events were missing when run() returned",
-        "When the client's run returns, it holds the first 10 and the last 10 events of the log. (OpenHands PR 1865)",
-        "wire.delay 3.40 s to 11.90 s, ✓proven rule.lag.done 11, frames.down 13",
+        "When the client's run returns, it holds the first 10 and the last 10 events of the log. Source: OpenHands PR 1865",
+        "wire.delay 3.400 s to 11.900 s, ✓proven rule.lag.done 11, frames.down 13",
         "edge 10, missing 6",
         "event-01",
-        "client:41 9.12 s run() returned with status running",
+        "client:41 9.120 s run() returned with status running",
         "tailproof repro histories/stream-lag",
     ):
         assert needed in text

@@ -51,7 +51,7 @@ def consistent(data: dict[str, Any]) -> None:
         assert {len(cell["mark"]), len(cell["after"]), len(cell["address"])} == {rows}
         assert set(cell["mark"]) <= set("sltduc.")
     for message in data["sequence"]:
-        assert {message["from"], message["to"]} <= {"client", "server", "model", "tool"}
+        assert {message["from"], message["to"]} <= {"trial", "client", "server", "model", "tool"}
         assert message["from"] != message["to"]
 
 

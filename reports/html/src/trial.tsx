@@ -135,7 +135,7 @@ function provenByEvents({ evidence, trial }: Opened): boolean {
 /** The record that is looked at, and how to get it on the command line. */
 function Looked({ opened }: { opened: Opened }) {
   const { record } = route.value;
-  if (!record) return <p class="tpx-looked tpx-faint">No record chosen: click a mark{opened.evidence.length ? ", or press n for the first evidence" : ""}.</p>;
+  if (!record) return <p class="tpx-looked tpx-faint">No record chosen: click a mark{opened.evidence.length > 0 && <span class="tpx-how">, or press n for the first evidence</span>}.</p>;
   const command = `tailproof show ${opened.trial.history} ${record}`;
   const at = selected.value;
   return (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from tailproof.guarantees.verdict import Outcome
@@ -164,6 +165,7 @@ def _ledger(rows: Sequence[Row], columns: Sequence[str], clock: Clock) -> dict[s
         "kind": [clip(row.name, _TEXT) for row in rows],
         "cause": [row.cause for row in rows],
         "place": [row.place for row in rows],
+        "stamp": _stamps(rows),
         "at": [None if row.at_ns is None else clock.ms(row.at_ns) for row in rows],
         "cells": [
             {
@@ -174,6 +176,21 @@ def _ledger(rows: Sequence[Row], columns: Sequence[str], clock: Clock) -> dict[s
             for number in range(len(columns))
         ],
     }
+
+
+def _stamps(rows: Sequence[Row]) -> list[float | None]:
+    """Milliseconds from the first stamp that the log has, by the server's own clock."""
+    times = [_time(row.stamp) for row in rows]
+    first = next((time for time in times if time is not None), 0.0)
+    return [None if time is None else round((time - first) * 1000, 1) for time in times]
+
+
+def _time(stamp: str) -> float | None:
+    try:
+        time = datetime.fromisoformat(stamp)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 _LETTERS: dict[Mark, str] = {
