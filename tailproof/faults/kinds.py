@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tailproof.faults import hooks
 from tailproof.faults.disk import Damage
 from tailproof.faults.disk_refusing import Full, FullAtStart, ReadOnly
+from tailproof.faults.disk_slow import Slow
 from tailproof.faults.downgrade import Downgrade
 from tailproof.faults.fault import Make
 from tailproof.faults.memory import ChildOom, Pressure, ServerOom
@@ -36,6 +37,7 @@ KINDS: Mapping[str, Make] = {
     "disk.full": Full,
     "disk.full-at-start": FullAtStart,
     "disk.read-only": ReadOnly,
+    "disk.slow": Slow,
     "clock.step": Step,
     "memory.server": ServerOom,
     "memory.child": ChildOom,

@@ -20,6 +20,7 @@ PLANS: dict[str, dict[str, Any]] = {
     "process.twin": {"at": "returned:1", "until": "model-called:4"},
     "disk.full": {"at": "terminal:1"},
     "disk.read-only": {"at": "terminal:1"},
+    "disk.slow": {"at": "model-called:2", "with": {"seconds": 0.3}},
     "disk.full-at-start": {"at": "returned:1"},
     "process.downgrade": {"at": "returned:1"},
     "wire.hold": {"at": "created", "until": "terminal:1"},
