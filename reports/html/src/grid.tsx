@@ -91,7 +91,7 @@ export function Grid({ index, width }: { index: Index; width: number }) {
       ) : (
         <p class="tpx-nothing">
           {index.trials.length
-            ? `No verdict matches “${filter.value}”. The filter looks at guarantees, scenarios, families, faults, words and signatures.`
+            ? `No verdict matches “${filter.value}”. It looks at guarantees, scenarios, families, faults, words and signatures.`
             : "No trial was run."}
         </p>
       )}

@@ -50,8 +50,8 @@ export function Ledger({ opened, brush, onlyTrouble, narrow }: Props) {
         </p>
       </div>
       <p class="tpx-aside">
-        In the order of the log. “Stamped”: the log's own time, from its first event. “First seen”: when the first reader had it, on the trial's
-        clock; a server may tell of events in another order than it stamps them. Under each reader: how long after that.
+        In the order of the log. Stamped: by the log itself, from its first event. First seen: by a reader, on the trial's clock; servers may
+        tell of events in another order than they stamp them. Then: how long after that each reader had it.
       </p>
       {rows.length ? (
         <Rows

@@ -56,7 +56,7 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
   };
   return (
     <>
-    <p class="tpx-aside">What client and server say through the wire, and the server to the model and the tools. Of what the trial itself asks, only what proves a violation; its other acts and readings are in the timeline.</p>
+    <p class="tpx-aside">What client and server say through the wire, and the server to model and tools. Of what the trial itself asks only what proves a violation.</p>
     <Rows
       id="tpx-sequence"
       label={`Messages between ${parties.join(", ")}. Enter shows the record in the timeline.`}

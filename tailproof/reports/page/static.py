@@ -154,14 +154,13 @@ class Headline:
     card: Card
     says: str
     under: str
-    """The faults and acts of its trial."""
+    """Whether its trial had faults and acts, and which."""
 
 
 def _headline(card: Card) -> Headline:
     says = card.says if len(card.says) <= _HEADLINE else card.says.partition("; ")[0]
-    return Headline(
-        card=card, says=clip(says, _HEADLINE), under=", ".join(dict.fromkeys(one.name for one in card.faults))
-    )
+    kinds = ", ".join(dict.fromkeys(one.name for one in card.faults))
+    return Headline(card=card, says=clip(says, _HEADLINE), under=f", under {kinds}" if kinds else ", without any fault")
 
 
 def _product(result: Result) -> str:
