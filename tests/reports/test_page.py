@@ -88,7 +88,7 @@ def test_what_is_broken_stands_at_the_top_in_a_line_each() -> None:
     top = Seen(page[: page.index("<main")] + "</body></html>").text()
     assert "8 guarantees are broken in 1 of 1 scenario." in top
     assert (
-        "✗it is gone MUST events.x0: 2 of 2 trials of calm, without any fault ✗nothing of it came back MUST events.x1"
+        "✗it is gone MUST events.x0, without any fault: 2 of 2 trials of calm ✗nothing of it came back MUST events.x1"
         in top
     )
     assert "and 2 more" in top

@@ -51,7 +51,7 @@ export function Ledger({ opened, brush, onlyTrouble, narrow }: Props) {
       </div>
       <p class="tpx-aside">
         In the order of the log. Stamped: by the log itself, from its first event. First seen: by a reader, on the trial's clock; servers may
-        tell of events in another order than they stamp them. Then: how long after that each reader had it.
+        tell of events in another order. Then: how much later each reader had it.
       </p>
       {rows.length ? (
         <Rows
