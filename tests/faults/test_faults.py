@@ -50,6 +50,7 @@ ELSEWHERE = {
     "memory.server": "tests/targets: needs a container",
     "wire.black-hole": "tests/wire: a client waits for its own timeout, 30 s",
     "memory.child": "tests/targets: needs a container",
+    "memory.helper": "bench.sabotage, as a control: needs a container with terminals",
     "memory.pressure": "tests/sabotage: needs a container",
     "network.reset_peer": "tests/wire: cuts the subscription before a run can begin",
     "network.timeout": "tests/wire: the same",
