@@ -24,7 +24,16 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, TERMINAL
 from tailproof.history.records import Exchange, Run
 from tailproof.history.server_records import Request, Status
-from tailproof.history.timeline import SECOND, accepted, clean_statuses, client_runs, last_ns, seconds, settled_at
+from tailproof.history.timeline import (
+    SECOND,
+    accepted,
+    clean_statuses,
+    client_runs,
+    last_ns,
+    last_record,
+    seconds,
+    settled_at,
+)
 from tailproof.history.traffic import SPOILED, FaultWindow, began, fault_windows
 from tailproof.history.views import belongs
 
@@ -210,7 +219,6 @@ def _never(history: History, called: Run, ended: Status, limit_s: float) -> Verd
         return inconclusive(
             f"the trial ended {seconds(waited_ns)} s after the run, before the client's time limit was over"
         )
-    last = max((shelf[-1] for shelf in history.shelves() if shelf), key=lambda record: record.t_ns)
     return violated(
         f"the run had come to the status {ended.raw}, and {seconds(waited_ns)} s later the client's run() had neither returned nor raised",
         signature=f"never-returned{_from(ended)}",
@@ -219,7 +227,7 @@ def _never(history: History, called: Run, ended: Status, limit_s: float) -> Verd
         evidence=[
             at(called, "run() was called"),
             at(ended, f"the status is {ended.raw}, as the {ended.via} showed it to a healthy reader"),
-            at(last, "the record ends here; no return and no exception of run() stands in it"),
+            at(last_record(history), "the record ends here, without a return or an exception of run()"),
         ],
         timed=True,
         limit_s=limit_s,

@@ -23,7 +23,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
 from tailproof.history.server_records import Request, Stream
-from tailproof.history.timeline import SECOND, accepted, last_ns, passing, seconds
+from tailproof.history.timeline import SECOND, accepted, last_ns, last_record, passing, seconds
 from tailproof.history.traffic import attempts, client_streams, failed_requests, requests_of_the_ready, spoiled_spans
 from tailproof.history.views import same
 
@@ -238,7 +238,10 @@ def _one_return(history: History, started: Life, limit_s: float) -> Verdict:
         f"{waited_s} s after its start the server was not ready again",
         signature="never-ready-again",
         expected=[f"ready within {limit_s:g} s"],
-        evidence=[at(started, "started again")],
+        evidence=[
+            at(started, "started again"),
+            at(last_record(history), "the record ends here; the server was not seen ready since"),
+        ],
         timed=True,
         limit_s=limit_s,
         took_s=waited_s,

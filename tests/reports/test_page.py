@@ -157,6 +157,46 @@ def test_the_same_finding_in_several_trials_is_one_card() -> None:
     assert "stream-lag 1 of 1 trials" in text
 
 
+def test_a_finding_says_how_it_is_where_it_was_not_made() -> None:
+    hit = trial(verdict(Outcome.VIOLATED, signature="s"))
+    others = {
+        "other": [verdict()],
+        "another": [verdict(Outcome.VIOLATED, signature="t")],
+        "third": [verdict(Outcome.INCONCLUSIVE)],
+        "fourth": [verdict(Outcome.NOT_APPLICABLE)],
+    }
+    rest = [trial(*judged, scenario=name) for name, judged in others.items()]
+    text = Seen(page_of(result_of(hit, *rest))).text()
+    assert "1 of 1 trial of calm; of 3 others: holds in 1, violated in another way in 1, inconclusive in 1" in text
+    assert "1 of 1 trial of calm; holds in the other one" in Seen(page_of(result_of(hit, rest[0]))).text()
+
+
+def test_a_cell_of_several_trials_says_in_how_many_of_them() -> None:
+    page = page_of(result_of(trial(verdict(Outcome.VIOLATED, signature="s")), trial(verdict()), trial(verdict())))
+    assert re.search(r'<td class="tp-is-violated" title="violated">✗ 1/3</td>', page)
+    assert "1/2: in one of two trials of the scenario" in Seen(page).text()
+
+
+def test_what_the_evidence_says_is_said_once() -> None:
+    said = EvidenceResult(witness="trial", seq=9, at_s=1.5, says="secret in answer")
+    shared: dict[str, Any] = {"signature": "s", "expected": ("no secret",), "evidence": (said,)}
+    once = page_of(result_of(trial(verdict(Outcome.VIOLATED, seen=("secret in answer",), **shared))))
+    card = once[once.index("<article") : once.index('class="tp-actions"')]
+    assert card.count("secret in answer") == 1
+    assert "<b>Expected:</b> no secret. <b>Seen:</b> the evidence below." in card
+    other = page_of(result_of(trial(verdict(Outcome.VIOLATED, seen=("something else",), **shared))))
+    assert "something else" in other
+
+
+def test_a_finding_says_whom_it_hurts_and_its_words_are_explained() -> None:
+    page = page_of(result_of(trial(verdict(Outcome.VIOLATED, signature="s", hurts="whoever reads the log"))))
+    top = Seen(page[: page.index("<main")] + "</body></html>").text()
+    assert "Hurts whoever reads the log. MUST events.tail, without any fault: 1 of 1 trial of calm" in top
+    for word in ("gate", "guarantee", "trial", "verdict", "fault", "act", "witness", "baseline", "scenario"):
+        assert f'<dt id="word-{word}">' in page
+    assert '<a class="tp-word" href="#word-gate">' in page
+
+
 def test_known_violations_stand_with_reason_and_link() -> None:
     known = KnownResult(
         reason="the lease is honoured", link="https://example.org/1", entry="b:1", last_seen="1", extended_to="2"

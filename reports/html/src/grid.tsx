@@ -66,7 +66,7 @@ export function Grid({ index, width }: { index: Index; width: number }) {
         <>
           <Rows
             id={GRID_ID}
-            label="Verdicts: a row for each trial, a column for each guarantee. Enter opens the trial."
+            label="A row for each trial, a column for each guarantee. Enter opens the trial."
             columns={[
               { key: "name", className: "tpx-name", head: widths.family ? "trial, family" : "trial" },
               ...guarantees.map((row, i) => ({

@@ -26,7 +26,7 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
   const parties = useMemo(() => PARTIES.filter((party) => sequence.some(({ from, to }) => from === party || to === party)), [sequence]);
   const lane = narrow ? 20 : 104;
   const wide = parties.length * lane;
-  const [time, says] = narrow ? [80, 160] : [96, 260];
+  const [time, says] = narrow ? [88, 160] : [96, 260];
   const address = records.address[selected.value];
   const chosen = useMemo(
     () => (address ? steps.findIndex(({ first, last }) => sequence.slice(first, last + 1).some((message) => message.address === address)) : -1),

@@ -119,7 +119,7 @@ function Whole({ index, entry, opened, narrow }: { index: Index; entry: TrialEnt
         tabs={[
           { id: "ledger", title: "Ledger", size: trial.ledger.id.length, body: () => <Ledger opened={opened} brush={brush} onlyTrouble={onlyTrouble} narrow={narrow} /> },
           ...(trial.sequence.length ? [{ id: "sequence", title: "Sequence", size: trial.sequence.length, body: () => <Sequence opened={opened} narrow={narrow} /> }] : []),
-          { id: "faults", title: "Faults", size: trial.faults.length, body: () => <Faults faults={trial.faults} /> },
+          { id: "faults", title: "Faults, acts", size: trial.faults.length, body: () => <Faults faults={trial.faults} /> },
           { id: "verdicts", title: "Verdicts", size: entry.cells.length, body: () => <Verdicts opened={opened} index={index} entry={entry} /> },
         ]}
       />

@@ -195,7 +195,7 @@ def _told_by_evidence(verdict: VerdictResult) -> bool:
 
 
 def _often(result: Result, group: Sequence[Found]) -> str:
-    """`2 of 2 trials of calm; holds in the 4 others`, `3 of 5 trials of 2 scenarios; of 3 others, 2 hold, 1 inconclusive`: of all trials
+    """`2 of 2 trials of calm; holds in the 4 others`, `3 of 5 trials of 2 scenarios; of 3 others: holds in 2, …`: of all trials
     that judged the guarantee in the scenarios in which it was found, and how it is in the rest."""
     called = {one.trial.called for one, _ in group}
     guarantee, signature = group[0][1].guarantee, group[0][1].signature
@@ -218,12 +218,12 @@ def _elsewhere(others: Sequence[Outcome]) -> str:
         return ""
     if told[Outcome.HOLDS] == len(others):
         return f"; holds in the {len(others)} others" if len(others) > 1 else "; holds in the other one"
-    told_of = ", ".join(f"{told[outcome]} {word}" for outcome, word in _OTHERS.items() if told[outcome])
-    return f"; of {count(len(others), 'other')}, {told_of}"
+    told_of = ", ".join(f"{word} in {told[outcome]}" for outcome, word in _OTHERS.items() if told[outcome])
+    return f"; of {count(len(others), 'other')}: {told_of}"
 
 
 _OTHERS = {
-    Outcome.HOLDS: "hold",
+    Outcome.HOLDS: "holds",
     Outcome.VIOLATED: "violated in another way",
     Outcome.INCONCLUSIVE: "inconclusive",
 }
