@@ -23,9 +23,9 @@ COLUMNS = {
     "rest": "REST",
     "observer": "Observer",
     "hooks": "Webhook",
-    "callbacks": "Client's callbacks",
-    "stream": "Client's stream",
-    "client": "Client's list",
+    "callbacks": "Callbacks",
+    "stream": "Client stream",
+    "client": "Client list",
 }
 """Column -> its title, in the order in which they are shown. Only those of witnesses that the trial has are in its ledger."""
 
