@@ -59,7 +59,7 @@ def test_the_chosen_record_is_found_among_the_messages(visit: Visiting) -> None:
 
 def test_a_trial_without_messages_has_no_sequence(visit: Visiting) -> None:
     _, page = opened(visit, "#t=calm")
-    assert page.get_by_role("tab").all_inner_texts() == ["Ledger 60", "Faults 0", "Verdicts 7"]
+    assert page.get_by_role("tab").all_inner_texts() == ["Ledger 60", "Faults, acts 0", "Verdicts 7"]
 
 
 def test_tabs_are_moved_by_arrow_keys(visit: Visiting) -> None:
