@@ -24,9 +24,9 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
   const active = useMemo(() => signal<Place>({ row: 0, column: 0 }), [opened]);
   const steps = useMemo(() => folded(sequence, unfolded.value), [sequence, unfolded.value]);
   const parties = useMemo(() => PARTIES.filter((party) => sequence.some(({ from, to }) => from === party || to === party)), [sequence]);
-  const lane = narrow ? 20 : 104;
+  const lane = narrow ? 18 : 104;
   const wide = parties.length * lane;
-  const [time, says] = narrow ? [88, 160] : [96, 260];
+  const [time, says] = narrow ? [84, 160] : [96, 260];
   const address = records.address[selected.value];
   const chosen = useMemo(
     () => (address ? steps.findIndex(({ first, last }) => sequence.slice(first, last + 1).some((message) => message.address === address)) : -1),
