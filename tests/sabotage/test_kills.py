@@ -71,7 +71,8 @@ def test_what_a_killed_harness_left_of_an_executor_is_cleaned_and_nothing_else(p
             )
             assert {"check", "supervisor"} <= set(ended.killed)
             assert ended.wrong("all") == []
-            assert [line for line in ended.removed if line.startswith("removed namespace")]
+            # Whatever command looks first removes it: that of another test may have been faster.
+            assert not ended.stood.startswith("0 namespaces")
             assert [one for one in owned_namespaces(cluster) if one.name == name and not one.ending]
         finally:
             remove_namespace(cluster, name)
