@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from tailproof.history.plan import Filesystem
 from tailproof.history.record import Record
 from tailproof.outgoing.masking import Masker
 from tailproof.ownership.owners import Owner
@@ -22,8 +23,9 @@ Place = Literal["in-place", "new-container"]
 """How a server is started again: the same container (same host name, same pids) or a new one on the same volume; a plain process
 always has a new pid and the same host name."""
 
-PodEnd = Literal["delete", "evict", "drain"]
-"""How a cluster ends a pod: its deletion, its eviction, or that of a node that is to be empty, which takes no new pods meanwhile."""
+PodEnd = Literal["delete", "evict", "drain", "rollout"]
+"""How a cluster ends a pod: its deletion, its eviction, that of a node that is to be empty, which takes no new pods meanwhile, or a
+rolling update from the release before the target's to that itself."""
 
 Capability = Literal[
     "restart",
@@ -40,6 +42,7 @@ Capability = Literal[
     "own-disk",
     "twin",
     "pod",
+    "drain",
 ]
 
 
@@ -83,8 +86,8 @@ class Plan:
     """The server's clock can be set. Needs the capability `own-clock`."""
     begins_as_earlier: bool = False
     """The first life is of the release before the target's. Needs the capability `earlier-release`."""
-    own_disk: bool = False
-    """The server's data lies on a small filesystem of its own. Needs the capability `own-disk`."""
+    own_disk: Filesystem = ""
+    """What the server's data lies on. A filesystem of its own needs the capability `own-disk`."""
     engine: EngineLog
     """Where lives, deaths and counters are written: the engine witness."""
     pod: EngineLog = field(default_factory=Nowhere)
@@ -157,9 +160,10 @@ class Server(Protocol):
     def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
         """Ask it to end (SIGTERM), then make it. Recorded as `Life(stopped)`. Idempotent."""
 
-    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> None:
-        """Let the cluster end the server's pod, and wait until it is gone. Recorded as `Life(stopped)`. Raises TargetError for a server
-        without a pod, ClusterError."""
+    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> Mapping[str, str]:
+        """Let the cluster end the server's pod, and wait until it is gone and another is there. Recorded as `Life(stopped)`. Returns what
+        the cluster calls them: `pod before` and `pod after` (uids), and where a controller made them of which `revision` and `image`
+        each is. Raises TargetError for a server without a pod, ClusterError."""
 
     def pause(self) -> None:
         """Freeze every process of the server."""
