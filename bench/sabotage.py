@@ -51,9 +51,8 @@ def main() -> int:
             _keep(_controlled(stage, cell))
     known = _read()
     PAGE.write_text(_page(known))
-    wrong = [cell.name for cell in CELLS if cell.name not in known or known[cell.name].gate != "unknown"]
-    wrong += [name for name in map(_control, (cell.situation for cell in CELLS)) if known[name].gate != "open"]
-    return 1 if wrong else 0
+    expected = {cell.name: "unknown" for cell in CELLS} | {_control(cell.situation): "open" for cell in CELLS}
+    return 1 if any(name not in known or known[name].gate != gate for name, gate in expected.items()) else 0
 
 
 def _played(stage: Stage, cell: Cell) -> Line:

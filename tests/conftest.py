@@ -40,7 +40,10 @@ NO_SKIPS = "TAILPROOF_NO_SKIPS"
 
 _PROPERTY = "tailproof-lacks"
 
-MADE_ONCE = ("browser", "reference_check", "matrix", "woken", "violated", "hostile_checks")
+MADE_ONCE = (
+    *("browser", "reference_check", "matrix", "woken", "violated", "hostile_checks"),
+    *("allure_results", "compared", "explored", "gates", "lagging", "shards"),
+)
 """Fixtures that many tests share: with pytest-xdist all tests of one of them go to one process, where it is made once."""
 
 _OBITUARIES = pytest.StashKey[list[str]]()

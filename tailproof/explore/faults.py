@@ -192,6 +192,9 @@ def _of_servers() -> Iterable[Choice]:
         yield Choice(kind=kind, bucket="2s", ends="later", lasts=2, at=refused, plain=True)
         yield Choice(kind=kind, bucket="8s", ends="later", lasts=8, at=refused, plain=True)
     yield from _each(
+        "disk.slow", {"300ms": {"seconds": 0.3}, "2s": {"seconds": 2.0}}, ends="returned", at=DURING, plain=True
+    )
+    yield from _each(
         "disk.damage",
         {
             "event-missing": {"does": "missing", "to": "observation"},

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from tailproof.faults import hooks
 from tailproof.faults.disk import Damage
 from tailproof.faults.disk_refusing import Full, FullAtStart, ReadOnly
+from tailproof.faults.disk_slow import Slow
 from tailproof.faults.downgrade import Downgrade
 from tailproof.faults.fault import Make
-from tailproof.faults.memory import ChildOom, Pressure, ServerOom
+from tailproof.faults.memory import ChildOom, HelperOom, Pressure, ServerOom
 from tailproof.faults.network import ToxicFault
 from tailproof.faults.process import Kill, Pause, Restart
 from tailproof.faults.server_clock import Step
@@ -36,9 +37,11 @@ KINDS: Mapping[str, Make] = {
     "disk.full": Full,
     "disk.full-at-start": FullAtStart,
     "disk.read-only": ReadOnly,
+    "disk.slow": Slow,
     "clock.step": Step,
     "memory.server": ServerOom,
     "memory.child": ChildOom,
+    "memory.helper": HelperOom,
     "memory.pressure": Pressure,
     **{f"wire.{does}": _wire(does) for does in DOES},
     **{f"network.{toxic}": _network(toxic) for toxic in TOXICS},

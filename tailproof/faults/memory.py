@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof, Stage
+from tailproof.targets.container_processes import ContainerProcess, helper_of
 from tailproof.targets.target import Place, TargetError
 
 _EAT_AND_WAIT = "(head -c {megabytes}M /dev/zero; sleep 30) | tail > /dev/null"
@@ -54,6 +55,7 @@ class _MemoryFault:
         self._megabytes = self.options.megabytes or self.default_megabytes
         self._before: dict[str, float] = {}
         self._pid = 0
+        self._helper: ContainerProcess | None = None
 
     def available(self, capabilities: frozenset[str]) -> str | None:
         return _no_limit(capabilities)
@@ -138,6 +140,50 @@ class ChildOom(_MemoryFault):
 
     def heal(self, stage: Stage) -> None:
         """The tool may go on."""
+        stage.tools.open_gate(stage.token)
+
+
+class HelperOom(_MemoryFault):
+    """The tool marks the helper of the server below which it runs (a terminal multiplexer, say) as the first to be killed, and then takes
+    more memory than there is. Proven by the kernel's counter, the end of the helper, and a server with the same pid."""
+
+    name = "memory.helper"
+    scope = "child"
+    ends_a_life = False
+    default_megabytes = 4096
+
+    def describe(self) -> str:
+        return "the kernel kills the helper of the server below which the tool runs, not the server"
+
+    def inject(self, stage: Stage) -> None:
+        """Raises TargetError: the server runs its tools by itself."""
+        self._helper = helper_of(stage.server.server_pid())
+        if self._helper is None:
+            raise TargetError("the server has no helper below which it runs its tools")
+        mark = f"echo 1000 > /proc/{self._helper.inner_pid}/oom_score_adj"
+        self._eat(stage, f"{mark}; head -c {self._megabytes}M /dev/zero | tail > /dev/null")
+
+    def verify(self, stage: Stage) -> Proof:
+        """The helper ends, the kernel's count of OOM kills grows, and the server lives on as the same process."""
+        helper = stage.budget.wait_for(
+            "the kernel to kill the server's helper",
+            lambda: one if (one := self._helper) is not None and not one.lives() else None,
+            within=30,
+            every=0.1,
+        )
+        before = self._before.get("memory.oom_kill", 0)
+        after = stage.server.counters().get("memory.oom_kill", 0)
+        same = stage.server.server_pid() == self._pid
+        counters = {
+            "helper": f"{helper.name} {helper.inner_pid}",
+            "memory.oom_kill before": before,
+            "memory.oom_kill after": after,
+            "server pid unchanged": same,
+        }
+        return Proof(same and after > before, counters)
+
+    def heal(self, stage: Stage) -> None:
+        """The tool may go on, if it is still there."""
         stage.tools.open_gate(stage.token)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tailproof.history.header import Header
 from tailproof.history.parameters import parameter
@@ -26,8 +26,12 @@ CLOCK = "clock.step"
 """The fault that sets the server's clock."""
 DAMAGE = "disk.damage"
 """The fault that damages a file of a conversation while the server is stopped."""
-ON_OWN_DISK = frozenset({"disk.full", FULL_AT_START, "disk.read-only"})
+SLOW = "disk.slow"
+"""The fault that lets what is written to the server's disk wait."""
+ON_OWN_DISK = frozenset({"disk.full", FULL_AT_START, "disk.read-only", SLOW})
 """Faults for which the server's data needs a filesystem of its own."""
+Filesystem = Literal["", "tmpfs", "ext4"]
+"""What the server's data lies on: what is there already, or a small filesystem of its own."""
 RESTARTS = KILLS | {STOP, DAMAGE, DOWNGRADE}
 """Faults that end a life of the server; it is started again."""
 BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.timeout", "network.limit_data"})
@@ -64,6 +68,14 @@ def _planned(header: Header, what: str) -> tuple[Planned, ...]:
         Planned(id=str(plan.get("id", "")), name=str(plan.get(what, "")), at=str(plan.get("at", "")))
         for plan in header.plan.get(f"{what}s") or ()
     )
+
+
+def filesystem(faults: Iterable[str]) -> Filesystem:
+    """What the server's data has to lie on for these faults: of the two, the kernel freezes only one that has a device."""
+    needed = ON_OWN_DISK.intersection(faults)
+    if not needed:
+        return ""
+    return "ext4" if SLOW in needed else "tmpfs"
 
 
 def grace_of(header: Header, fault: str) -> float:

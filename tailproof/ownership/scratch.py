@@ -93,6 +93,12 @@ def remove(directory: Path) -> None:
         shutil.rmtree(directory)
 
 
+def thaw(directory: Path) -> None:
+    """No process can be ended while it writes to a filesystem that was left frozen."""
+    for place in mounts.inside(directory):
+        mounts.thaw(place)
+
+
 def _prefix(owner: Owner) -> str:
     pid, ticks, place = owner.owner.split(":", 2)
     return f"tailproof-{_base36(int(pid))}-{_base36(int(ticks))}-{_hash(place)}-"

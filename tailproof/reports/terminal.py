@@ -52,6 +52,7 @@ STYLES: Mapping[str, str] = {
 }
 _CARDS = 20
 _LINES = 20
+_REASONS = 3
 _WHOLE = 12
 """Of more scenarios than these only those are shown that have more to tell than what holds."""
 _CALM = frozenset({"holds", "not-applicable"})
@@ -93,6 +94,7 @@ def render(
     if files:
         console.print()
         _rows(console, {name: [path] for name, path in files.items()}, width=max(map(len, files)) + 2)
+        _why(console, result)
     return _written(console)
 
 
@@ -123,6 +125,19 @@ def _written(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     text = Masker(secrets_of_environment()).text(console.file.getvalue())
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def _why(console: Console, result: Result) -> None:
+    """Once more at the end, since many a log keeps no more than that: why the gate is not open."""
+    reasons = result.gate.closed_by or result.gate.doubts
+    if not reasons:
+        return
+    console.print()
+    _rows(
+        console,
+        {result.gate.says.partition("  ")[0]: some(reasons, _REASONS, width=200)},
+        width=len("GATE UNKNOWN") + 2,
+    )
 
 
 def _cards(console: Console, result: Result, wanted: str, folder: str) -> None:

@@ -56,10 +56,9 @@ def leftovers(*, trial: str = "", engine: bool = True) -> list[Leftover]:
             from tailproof.runner.cluster_leftovers import cluster_leftovers  # likewise
 
             found += cluster_leftovers()
-    homes = [Path(tempfile.gettempdir()), *building_sites()]
     found += [
         Leftover("scratch directory", str(place), owner, partial(scratch.remove, place))
-        for place, owner in scratch.owned(homes)
+        for place, owner in scratch.owned(_homes())
     ]
     return [leftover for leftover in found if trial in ("", leftover.owner.trial)]
 
@@ -96,6 +95,9 @@ def _remove(doomed: Callable[[Owner], bool], *, engine: bool = True) -> list[tup
 
     _await_supervisors(doomed)
     removed = []
+    for directory, owner in scratch.owned(_homes()):
+        if doomed(owner):
+            scratch.thaw(directory)
     for leftover in [leftover for leftover in leftovers(engine=engine) if doomed(leftover.owner)]:
         try:
             if leftover.kind == "process":
@@ -106,6 +108,10 @@ def _remove(doomed: Callable[[Owner], bool], *, engine: bool = True) -> list[tup
         else:
             removed.append((leftover, ""))
     return removed
+
+
+def _homes() -> list[Path]:
+    return [Path(tempfile.gettempdir()), *building_sites()]
 
 
 def _await_supervisors(doomed: Callable[[Owner], bool]) -> None:

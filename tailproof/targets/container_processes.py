@@ -56,6 +56,18 @@ def server_of(init: int) -> ContainerProcess | None:
     return unpacked(server)
 
 
+def helper_of(server: int) -> ContainerProcess | None:
+    """The process of the container, neither the server nor its init, below which tools run: the oldest that has children of its own."""
+    process = _container_process(server)
+    if process is None:
+        return None
+    init = server if process.inner_pid == 1 else process.parent
+    below = container_processes(init)
+    parents = {one.parent for one in below}
+    beside = (one for one in below if one.parent in (init, server) and one.pid != server)
+    return next((one for one in beside if one.pid in parents), None)
+
+
 def unpacked(found: ContainerProcess) -> ContainerProcess:
     """A server packed into one file has a parent of the same command that only unpacks it, which takes a moment, and waits: the child
     is the server, as soon as there is one. (The same picture under Python is a server that is about to start something, and the

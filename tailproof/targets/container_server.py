@@ -49,7 +49,7 @@ class ContainerServer:
         self._image = image
         self._version = version
         self._clock = OwnClock(plan.directory / "clock", wanted=plan.own_clock)
-        self._disk = OwnDisk(plan.directory / "disk", wanted=plan.own_disk)
+        self._disk = OwnDisk(plan.directory / "disk", filesystem=plan.own_disk)
         self._port = Port()
         self._address = ""
         self._engine: docker.DockerClient | None = None
@@ -281,7 +281,7 @@ class ContainerServer:
 
     def _on_disk(self) -> dict[str, str]:
         """What makes a volume of a directory of this machine."""
-        if not self._disk.wanted:
+        if not self._disk.filesystem:
             return {}
         return {"type": "none", "o": "bind", "device": str(self._disk.place.resolve())}
 

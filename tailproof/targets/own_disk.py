@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from tailproof.history.plan import Filesystem
 from tailproof.ownership import mounts
 from tailproof.provision.errors import Unavailable
 from tailproof.waiting import Budget
@@ -32,24 +33,29 @@ CAPABILITY = frozenset({"own-disk"} if mounts.allowed() else set[str]())
 
 
 class OwnDisk:
-    """A tmpfs at `place`, mounted when the server is first started and unmounted when it is removed. One that is not `wanted` leaves
-    the place as it is."""
+    """A filesystem at `place`, mounted when the server is first started and unmounted when it is removed. Without one the place stays
+    as it is."""
 
-    def __init__(self, place: Path, *, wanted: bool) -> None:
+    def __init__(self, place: Path, *, filesystem: Filesystem) -> None:
         self.place = place
-        self.wanted = wanted
+        self.filesystem = filesystem
         self._mounted = False
         self._said = ""
         """By `mount`, the last time."""
 
     def begin(self) -> None:
         """Mount it, once. Raises DiskError."""
-        if not self.wanted or self._mounted:
+        if not self.filesystem or self._mounted:
             return
         self.place.mkdir(parents=True, exist_ok=True)
-        if not self._mounted_so("-t", "tmpfs", "-o", f"size={BYTES},mode=0777", mounts.SOURCE):
+        if self.filesystem == "ext4":
+            mounted = self._mounted_so("-t", "ext4", "-o", "loop", str(self._image()))
+        else:
+            mounted = self._mounted_so("-t", "tmpfs", "-o", f"size={BYTES},mode=0777", mounts.SOURCE)
+        if not mounted:
             raise DiskError(f"the server's data gets no filesystem of its own: {self._said}")
         self._mounted = True
+        self.place.chmod(0o777)
 
     def end(self) -> None:
         """Unmount it, whoever is still in it. Idempotent."""
@@ -86,6 +92,18 @@ class OwnDisk:
             saw=lambda: self._said,
         )
 
+    def freeze(self) -> None:
+        """From now on whatever writes stands still in the kernel; reading goes on. Raises DiskError."""
+        self._check()
+        try:
+            mounts.freeze(self.place)
+        except OSError as error:
+            raise DiskError(f"the server's disk cannot be frozen: {error}") from error
+
+    def thaw(self) -> None:
+        """Whatever stood still goes on. Idempotent."""
+        mounts.thaw(self.place)
+
     def look(self) -> Mapping[str, int | str]:
         """What the kernel says of it, and what becomes of a write by somebody who is not the server. Raises DiskError."""
         self._check()
@@ -104,19 +122,26 @@ class OwnDisk:
                 probe.unlink(missing_ok=True)
         return "done"
 
+    def _image(self) -> Path:
+        """A file with an empty ext4 in it, beside the place. Raises DiskError."""
+        image = self.place.with_name(f"{self.place.name}.ext4")
+        with image.open("wb") as file:
+            file.truncate(BYTES)
+        made = self._done("mkfs.ext4", "-q", "-m", "0", "-L", mounts.SOURCE, str(image.resolve()))
+        if not made:
+            raise DiskError(f"the server's data gets no filesystem of its own: {self._said}")
+        return image.resolve()
+
     def _check(self) -> None:
         if not self._mounted:
             raise DiskError("this server's data has no filesystem of its own")
 
     def _mounted_so(self, *words: str) -> bool:
+        return self._done("mount", *words, str(self.place.resolve()))
+
+    def _done(self, *command: str) -> bool:
         try:
-            done = subprocess.run(
-                ["mount", *words, str(self.place.resolve())],
-                capture_output=True,
-                text=True,
-                timeout=_MOUNT_S,
-                check=False,
-            )
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_MOUNT_S, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise DiskError(f"{LACK}: {error}") from error
         self._said = done.stderr.strip()

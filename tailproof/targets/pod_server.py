@@ -283,7 +283,7 @@ class PodServer:
 
     def own_disk(self) -> OwnDisk:
         """It has none."""
-        return OwnDisk(Path(), wanted=False)
+        return OwnDisk(Path(), filesystem="")
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ class ProcessServer:
             root=str(root), workspace=str(root / "workspace"), conversations=str(root / "conversations")
         )
         self._log = plan.directory / "server.log"
-        self._disk = OwnDisk(root, wanted=plan.own_disk)
+        self._disk = OwnDisk(root, filesystem=plan.own_disk)
         self.url = f"http://{HOST}:{self._port.number}"
         self.epoch = -1
         self.workspace = self._places.workspace

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from tailproof.history.plan import Filesystem
 from tailproof.history.record import Record
 from tailproof.outgoing.masking import Masker
 from tailproof.ownership.owners import Owner
@@ -83,8 +84,8 @@ class Plan:
     """The server's clock can be set. Needs the capability `own-clock`."""
     begins_as_earlier: bool = False
     """The first life is of the release before the target's. Needs the capability `earlier-release`."""
-    own_disk: bool = False
-    """The server's data lies on a small filesystem of its own. Needs the capability `own-disk`."""
+    own_disk: Filesystem = ""
+    """What the server's data lies on. A filesystem of its own needs the capability `own-disk`."""
     engine: EngineLog
     """Where lives, deaths and counters are written: the engine witness."""
     pod: EngineLog = field(default_factory=Nowhere)

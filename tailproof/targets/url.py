@@ -138,7 +138,7 @@ class UrlServer:
 
     def own_disk(self) -> OwnDisk:
         """It has none."""
-        return OwnDisk(Path(), wanted=False)
+        return OwnDisk(Path(), filesystem="")
 
     def set_clock(self, offset_s: float) -> None:
         """Raises TargetError."""

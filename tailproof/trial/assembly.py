@@ -19,7 +19,7 @@ from tailproof.clients.wire_requests import requests_of, words_asked_for
 from tailproof.faults.fault import Stage
 from tailproof.history import records
 from tailproof.history.parameters import PARAMETERS
-from tailproof.history.plan import CLOCK, ON_OWN_DISK
+from tailproof.history.plan import CLOCK, filesystem
 from tailproof.history.record import CLIENT
 from tailproof.history.recorder import Recorder
 from tailproof.history.server_records import Vocabulary
@@ -110,7 +110,7 @@ class Assembly:
             memory_bytes=parse_bytes(scenario.server.memory) if scenario.server.memory else 0,
             own_clock=any(plan.fault == CLOCK for plan in scenario.faults),
             begins_as_earlier=scenario.server.begins_as == "earlier",
-            own_disk=any(plan.fault in ON_OWN_DISK for plan in scenario.faults),
+            own_disk=filesystem(plan.fault for plan in scenario.faults),
         )
         journal, journal_for_tools = pooled.journal(header.trial)
         self.tools = ToolJournal(journal, recorder.witness("tool"))

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tailproof.history.plan import is_of_the_path
+from tailproof.history.plan import Filesystem, is_of_the_path
 from tailproof.history.record import Record
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Life
@@ -81,7 +81,7 @@ class PooledServer:
         environment: Mapping[str, str],
         memory_bytes: int,
         own_clock: bool = False,
-        own_disk: bool = False,
+        own_disk: Filesystem = "",
         begins_as_earlier: bool = False,
     ) -> Server:
         """The server, not yet started; the one that is there when it was taken from the pool."""

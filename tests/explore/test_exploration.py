@@ -102,7 +102,7 @@ def test_killed_at_five_moments_it_goes_on_and_leaves_nothing(place: Path) -> No
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
+def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
     """An exploration that goes on where a violation was found and nothing more was done about it."""
     out = tmp_path_factory.mktemp("found")
     cell = Cell("process.kill/in-place", "tool-running", "steps", "user.fork")
@@ -118,8 +118,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
     return out, code, said
 
 
-def test_a_finding_is_confirmed_and_made_small(found: tuple[Path, int, str]) -> None:
-    out, code, said = found
+def test_a_finding_is_confirmed_and_made_small(explored: tuple[Path, int, str]) -> None:
+    out, code, said = explored
     assert code == 1, said
     assert "events.stable changed-in-disk: confirmed in 3 of 3 trials; 1 fault, 0 acts, 2 turns" in said
     (smallest,) = load_scenarios(out / "found" / "found-1-events-stable-changed-in-disk.yaml", check_plan)
@@ -127,13 +127,13 @@ def test_a_finding_is_confirmed_and_made_small(found: tuple[Path, int, str]) -> 
     assert "without fault-1: 0 of 3" in (out / "found" / f"{smallest.name}.md").read_text()
 
 
-def test_its_result_is_that_of_a_check(found: tuple[Path, int, str]) -> None:
-    result = results.read(found[0] / "result.json")
+def test_its_result_is_that_of_a_check(explored: tuple[Path, int, str]) -> None:
+    result = results.read(explored[0] / "result.json")
     assert result.gate.exit_code == 1
     shown = {trial.scenario for trial, verdict in result.judged() if verdict.violated}
     assert "found-1-events-stable-changed-in-disk" in shown
     assert [(one.variant, one.hits) for one in result.necessity] == [("without fault-1", 0)]
-    assert "report.html" in {path.name for path in found[0].iterdir()}
+    assert "report.html" in {path.name for path in explored[0].iterdir()}
 
 
 @pytest.mark.parametrize(
@@ -170,10 +170,10 @@ def test_wrong_usage_is_one_sentence(asked: dict[str, Any], says: str, tmp_path:
     ],
 )
 def test_an_exploration_is_not_begun_in_place_of_another(
-    asked: dict[str, Any], says: str, found: tuple[Path, int, str]
+    asked: dict[str, Any], says: str, explored: tuple[Path, int, str]
 ) -> None:
     with pytest.raises(BadInput, match=re.escape(says)):
-        begin(Asked(**{"budget": "1m", "out": found[0], **asked}), echo=print)
+        begin(Asked(**{"budget": "1m", "out": explored[0], **asked}), echo=print)
 
 
 @pytest.mark.parametrize(

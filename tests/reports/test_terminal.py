@@ -228,3 +228,13 @@ def test_the_end_of_a_check_says_where_its_time_went() -> None:
     times = TimesResult(server_start_s=61, client_start_s=5.1, runs_s=12.4, server_stop_s=0.4, ours_s=1.9)
     shown = " ".join(terminal.render(msgspec.structs.replace(check(), times=times), width=120).split())
     assert "time server start 61.0 s · client start 5.10 s · runs 12.4 s · server stop 0.40 s · ours 1.90 s" in shown
+
+
+def test_the_last_lines_say_why_the_gate_is_not_open() -> None:
+    files = {"result": "out/result.json"}
+    for name in ("unknown", "stale"):
+        result = SNAPSHOTS[name][0]
+        reasons = (*result.gate.closed_by, *result.gate.doubts)
+        end = " ".join(terminal.render(result, files=files, width=300).rpartition("result.json")[2].split())
+        assert end == f"GATE {'CLOSED' if name == 'stale' else 'UNKNOWN'} {' '.join(reasons)}"
+    assert terminal.render(SNAPSHOTS["open"][0], files=files).endswith("out/result.json\n")

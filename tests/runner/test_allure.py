@@ -43,7 +43,7 @@ known:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def allure_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A violation, what it leaves undecided, and a scenario that is not run: in `new`, and in `known` with a baseline that lists it."""
     place = tmp_path_factory.mktemp("home")
     (place / "baseline.yaml").write_text(BASELINE)
@@ -53,28 +53,28 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def test_each_verdict_is_a_case_with_the_status_that_it_has(home: Path) -> None:
+def test_each_verdict_is_a_case_with_the_status_that_it_has(allure_results: Path) -> None:
     said: dict[str, str] = {}
-    for trial, verdict in results.read(home / "out" / "result.json").judged():
+    for trial, verdict in results.read(allure_results / "out" / "result.json").judged():
         word = "known" if verdict.known else str(verdict.outcome)
         said[f"{verdict.guarantee}[{trial.called}]"] = STATUS[word]
-    cases = {name: case["status"] for name, case in _cases(home / "known").items()}
+    cases = {name: case["status"] for name, case in _cases(allure_results / "known").items()}
     assert {name: cases[name] for name in said} == said
     assert Counter(cases[name] for name in cases.keys() - said.keys()).keys() == {"skipped"}, "what was not run"
     assert set(said.values()) == {"skipped", "broken", "passed"}
-    assert _cases(home / "new")["status.crash[kill-tool-running]"]["status"] == "failed"
+    assert _cases(allure_results / "new")["status.crash[kill-tool-running]"]["status"] == "failed"
 
 
-def test_each_case_has_a_history_of_its_own_and_keeps_it(home: Path) -> None:
+def test_each_case_has_a_history_of_its_own_and_keeps_it(allure_results: Path) -> None:
     first, again = (
-        {name: case["historyId"] for name, case in _cases(home / which).items()} for which in ("new", "known")
+        {name: case["historyId"] for name, case in _cases(allure_results / which).items()} for which in ("new", "known")
     )
     assert first == again
     assert len(set(first.values())) == len(first)
 
 
-def test_a_case_tells_level_promise_and_where_the_trial_was(home: Path) -> None:
-    crash = _cases(home / "known")["status.crash[kill-tool-running]"]
+def test_a_case_tells_level_promise_and_where_the_trial_was(allure_results: Path) -> None:
+    crash = _cases(allure_results / "known")["status.crash[kill-tool-running]"]
     assert [(link["url"], link["name"], link["type"]) for link in crash["links"]] == [
         (LINK, "it was always so", "issue")
     ]
@@ -87,17 +87,17 @@ def test_a_case_tells_level_promise_and_where_the_trial_was(home: Path) -> None:
 
 
 @pytest.mark.parametrize("which", ["new", "known"])
-def test_what_does_not_hold_has_its_verdict_as_a_file(home: Path, which: str) -> None:
-    for name, case in _cases(home / which).items():
+def test_what_does_not_hold_has_its_verdict_as_a_file(allure_results: Path, which: str) -> None:
+    for name, case in _cases(allure_results / which).items():
         known = bool(case.get("links"))
         attachments = case.get("attachments", [])
         expected = ["verdict.json"] if case["status"] in ("failed", "broken") or known else []
         assert [attachment["name"] for attachment in attachments] == expected, name
         for attachment in attachments:
-            assert json.loads((home / which / attachment["source"]).read_text())["guarantee"] in name
+            assert json.loads((allure_results / which / attachment["source"]).read_text())["guarantee"] in name
 
 
-def test_no_case_names_a_place_of_this_machine(home: Path) -> None:
-    for path in (*(home / "new").iterdir(), *(home / "known").iterdir()):
-        assert str(home) not in path.read_text(), path
+def test_no_case_names_a_place_of_this_machine(allure_results: Path) -> None:
+    for path in (*(allure_results / "new").iterdir(), *(allure_results / "known").iterdir()):
+        assert str(allure_results) not in path.read_text(), path
         assert str(Path(__file__).parents[2]) not in path.read_text(), path

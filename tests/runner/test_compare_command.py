@@ -17,7 +17,7 @@ def compare(place: Path, *arguments: str) -> Checked:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With the result of a check of the broken server."""
     place = tmp_path_factory.mktemp("compare")
     checked = tailproof(
@@ -28,53 +28,57 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def mended(place: Path) -> Checked:
+def mended(compared: Path) -> Checked:
     """Its result against a check of the right one."""
-    return compare(place, "broken", "reference,plain", "--goal", "the count is right (events.paged)", "--out", "mended")
+    return compare(
+        compared, "broken", "reference,plain", "--goal", "the count is right (events.paged)", "--out", "mended"
+    )
 
 
-def test_a_result_against_a_target_plays_the_same_again(place: Path, mended: Checked) -> None:
+def test_a_result_against_a_target_plays_the_same_again(compared: Path, mended: Checked) -> None:
     assert mended.code == 0, mended.stdout + mended.stderr
     assert mended.stdout.startswith("PASS  1 scenario played before and after the change: 1 violation is fixed")
     assert f"FIXED  {FIXED}  MUST" in mended.stdout
     assert "goal: yes" in mended.stdout
-    candidate = json.loads((place / "mended/candidate/result.json").read_bytes())
+    candidate = json.loads((compared / "mended/candidate/result.json").read_bytes())
     assert candidate["seed"] == 7
     assert [trial["scenario"] for trial in candidate["trials"]] == ["calm"]
-    assert (place / "mended/compare.md").read_text().startswith("## ✅ QA report: PASS\n")
-    page = (place / "mended/compare.html").read_text()
+    assert (compared / "mended/compare.md").read_text().startswith("## ✅ QA report: PASS\n")
+    page = (compared / "mended/compare.html").read_text()
     assert "<title>Pass: reference against reference:counts-one-less</title>" in page
     assert "tailproof repro broken/trials/calm" in page
     assert '"history":"candidate/trials/calm"' in page
-    data = json.loads((place / "mended/compare.json").read_bytes())
+    data = json.loads((compared / "mended/compare.json").read_bytes())
     assert (data["verdict"], data["answer"], data["base"]["folder"]) == ("PASS", "yes", "broken")
 
 
-def test_what_a_change_breaks_is_exit_code_1(place: Path, mended: Checked) -> None:
-    done = compare(place, "mended/candidate/result.json", "broken/result.json", "--out", "worse")
+def test_what_a_change_breaks_is_exit_code_1(compared: Path, mended: Checked) -> None:
+    done = compare(compared, "mended/candidate/result.json", "broken/result.json", "--out", "worse")
     assert done.code == 1, done.stdout + done.stderr
     assert f"NEW  {FIXED}  MUST\n  before  0 of 1 trials: " in done.stdout
-    assert not (place / "worse/base").exists(), "nothing was checked"
+    assert not (compared / "worse/base").exists(), "nothing was checked"
 
 
-def test_known_violations_close_nothing(place: Path, mended: Checked, tmp_path: Path) -> None:
+def test_known_violations_close_nothing(compared: Path, mended: Checked, tmp_path: Path) -> None:
     known = tmp_path / "known.yaml"
     why = ("--reason", "it counts badly", "--link", "https://example.org/1")
-    tailproof("baseline", "update", "broken", "--baseline", str(known), *why, cwd=place)
-    done = compare(place, "mended/candidate", "broken", "--baseline", str(known), "--out", "listed")
+    tailproof("baseline", "update", "broken", "--baseline", str(known), *why, cwd=compared)
+    done = compare(compared, "mended/candidate", "broken", "--baseline", str(known), "--out", "listed")
     assert done.code == 0
     assert done.stdout.startswith("PASS WITH ISSUES  ")
-    assert "known: it counts badly" in (place / "listed/compare.md").read_text()
+    assert "known: it counts badly" in (compared / "listed/compare.md").read_text()
 
 
-def test_two_targets_are_both_checked(place: Path) -> None:
+def test_two_targets_are_both_checked(compared: Path) -> None:
     done = compare(
-        place, "reference,plain", f"{BROKEN},plain", "--scenario", "calm", "--repetitions", "2", "--out", "both"
+        compared, "reference,plain", f"{BROKEN},plain", "--scenario", "calm", "--repetitions", "2", "--out", "both"
     )
     assert done.code == 1, done.stdout + done.stderr
     assert "before  0 of 2 trials" in done.stdout
     assert "after   2 of 2 trials" in done.stdout
-    seeds = {json.loads((place / "both" / side / "result.json").read_bytes())["seed"] for side in ("base", "candidate")}
+    seeds = {
+        json.loads((compared / "both" / side / "result.json").read_bytes())["seed"] for side in ("base", "candidate")
+    }
     assert len(seeds) == 1
 
 
@@ -93,15 +97,15 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("arguments", "says"), REFUSED.values(), ids=REFUSED.keys())
-def test_wrong_sides_are_said_in_a_sentence(place: Path, arguments: tuple[str, ...], says: str) -> None:
-    (place / "mine").mkdir(exist_ok=True)
-    (place / "mine/compare.md").write_text("# mine\n")
-    (place / "notes").mkdir(exist_ok=True)
-    (place / "notes/notes.json").write_text('{"a": 1}')
-    (place / "notes/compare.html").write_text("<h1>mine</h1>")
-    done = compare(place, *arguments, *(() if "--out" in arguments else ("--out", "refused")))
+def test_wrong_sides_are_said_in_a_sentence(compared: Path, arguments: tuple[str, ...], says: str) -> None:
+    (compared / "mine").mkdir(exist_ok=True)
+    (compared / "mine/compare.md").write_text("# mine\n")
+    (compared / "notes").mkdir(exist_ok=True)
+    (compared / "notes/notes.json").write_text('{"a": 1}')
+    (compared / "notes/compare.html").write_text("<h1>mine</h1>")
+    done = compare(compared, *arguments, *(() if "--out" in arguments else ("--out", "refused")))
     assert done.code == 64, done.stdout + done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert not (place / "refused").exists()
-    assert (place / "mine/compare.md").read_text() == "# mine\n"
+    assert not (compared / "refused").exists()
+    assert (compared / "mine/compare.md").read_text() == "# mine\n"

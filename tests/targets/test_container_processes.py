@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 from dataclasses import replace
 
-from tailproof.targets.container_processes import server_of, unpacked
+from tailproof.targets.container_processes import container_processes, helper_of, server_of, unpacked
 from tailproof.waiting import Budget
 
+SERVED = "cat <&3 & (cat <&3; :) & wait"
+"""An init with a server, which has no children, and with a helper, which has one."""
 PACKED = "read unpack; (read end; :); :"
 """A shell whose subshell has its command, as a server packed into one file has once it is unpacked."""
 
@@ -23,3 +25,23 @@ def test_a_packed_server_is_the_child_as_soon_as_there_is_one() -> None:
         assert server_of(loader.pid) == unpacked(first) != first
         assert unpacked(replace(first, command="")) == unpacked(first), "as it is seen while it is being started"
         loader.stdin.close()
+
+
+def test_the_helper_is_what_has_the_children_that_the_server_has_not() -> None:
+    with subprocess.Popen(["sh", "-c", f"exec 3<&0; {SERVED}"], stdin=subprocess.PIPE) as init:
+        assert init.stdin is not None
+        Budget(30).wait_for(
+            "all three", lambda: [one.name for one in container_processes(init.pid)] == ["cat", "sh", "cat"]
+        )
+        server, helper, tool = container_processes(init.pid)
+        assert helper_of(server.pid) == helper
+        assert tool.parent == helper.pid
+        init.stdin.close()
+
+
+def test_a_server_alone_has_no_helper() -> None:
+    with subprocess.Popen(["sh", "-c", "exec 3<&0; cat <&3 & wait"], stdin=subprocess.PIPE) as init:
+        assert init.stdin is not None
+        Budget(30).wait_for("the server", lambda: [one.name for one in container_processes(init.pid)] == ["cat"])
+        assert helper_of(container_processes(init.pid)[0].pid) is None
+        init.stdin.close()
