@@ -68,6 +68,7 @@ def _guarantees() -> Iterator[str]:
             if name == guarantee.id or name.startswith(f"{guarantee.id}.")
         ]
         yield from ("", f"## `{guarantee.id}` ({guarantee.level})", "", guarantee.promise, "")
+        yield f"- when it is broken, it hurts {guarantee.hurts}"
         yield f"- promised by: {SOURCES.get(guarantee.id, 'every protocol')}"
         if guarantee.rests_on or not guarantee.of_executors:
             yield f"- rests on: the {_list(sorted(guarantee.rests_on), 'trial alone')}"

@@ -13,6 +13,14 @@ from tailproof.faults.fault import Proof, Stage
 from tailproof.protocol.access import SpoiledWord
 
 
+def answered(code: int, error: str = "") -> str:
+    """What the counter of the requests that got this answer is called: `answered with 422`; 0 stands for no answer."""
+    return f"{_ANSWERED}{code}" if code else f"not answered: {error}".removesuffix(": ")
+
+
+_ANSWERED = "answered with "
+
+
 class ProbeOptions(BaseModel):
     """`with:` of `user.probe-access`."""
 
@@ -56,9 +64,7 @@ class _Asking(ABC):
 
     def verify(self, stage: Stage) -> Proof:
         """The server's own answers prove that it was asked."""
-        answers = sum(
-            number for told, number in self._told.items() if told.startswith("answers ") and told != "answers 0"
-        )
+        answers = sum(number for told, number in self._told.items() if told.startswith(_ANSWERED))
         return Proof(answers > 0, dict(self._told))
 
     def heal(self, stage: Stage) -> None:  # noqa: B027 - nothing, on purpose

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import LOG, STREAM, TRIAL
 from tailproof.history.access_records import Canary, Knock
 from tailproof.history.header import Header
@@ -21,6 +21,10 @@ NOT_EVEN_READ = frozenset({400, 413, 414, 431})
 UNREADABLE = frozenset({"long", "odd-bytes"})
 LET_IN = 101
 LOG_PLACE = "log"
+SAID = frozenset({"event", "answer", "download"})
+"""Where a secret is shown to others by the server itself."""
+KEPT = frozenset({LOG_PLACE, "disk"})
+"""Where it stays behind for whoever can read logs and disks."""
 
 
 def key(history: History) -> Verdict:
@@ -78,37 +82,60 @@ def accepted(history: History) -> Verdict:
 
 
 def secret(history: History) -> Verdict:
-    """A secret that the server was given stands in no event, answer or download, neither in its log nor readable on its disk.
+    """A secret that the server was given stands in no event, answer or download.
 
     Looked for are the secrets of the conversation, the key of the model, a secret in requests that the server must reject, and the
-    server's own two keys; in events also when a tool prints them. The session key in the log is not judged when it was shown in a
-    query: whoever logs addresses logs it, which is why protocols advise against that place.
+    server's own two keys; in events also when a tool prints them.
     """
+    return _leaks(history, SAID)
+
+
+def traces(history: History) -> Verdict:
+    """A secret that the server was given stands neither in its log nor readable on its disk.
+
+    Looked for are the same secrets as by `access.secret`. The session key in the log is not judged when it was shown in a query:
+    whoever logs addresses logs it, which is why protocols advise against that place. Where nobody can read the server's log or disk,
+    the promise is not about the trial.
+    """
+    excused_key = any(knock.key == "right" and knock.place == "query" for knock in history.knocks)
+    return _leaks(history, KEPT, but=frozenset({("session key", LOG_PLACE)}) if excused_key else frozenset())
+
+
+def _leaks(history: History, places: frozenset[str], *, but: frozenset[tuple[str, str]] = frozenset()) -> Verdict:
     planted = [one for one in history.canaries if one.stage == "planted"]
     if not planted:
         return inconclusive("no secret was given to the server")
-    excused = any(knock.key == "right" and knock.place == "query" for knock in history.knocks)
-    seen = [
-        one
-        for one in history.canaries
-        if one.stage == "seen" and not (excused and one.place == LOG_PLACE and one.name == "session key")
-    ]
+    here = [one for one in history.canaries if one.place in places]
+    seen = [one for one in here if one.stage == "seen" and (one.name, one.place) not in but]
     if seen:
-        first = min(seen, key=lambda one: (one.place, one.name, one.seq))
+        leaks = sorted(
+            {(one.place, one.name): one for one in reversed(seen)}.values(), key=lambda one: (one.place, one.name)
+        )
         return violated(
-            _where(first, seen),
-            signature=f"{_kind(first)}-in-{first.place}",
+            "; ".join(_where(one) for one in leaks),
+            signature="+".join(dict.fromkeys(f"{_kind(one)}-in-{one.place}" for one in leaks)),
             expected=["no secret"],
             seen=list(dict.fromkeys(_told(one) for one in seen)),
             evidence=[at(one, _told(one)) for one in seen],
-            seen_times=len(seen),
+            times_seen=len(seen),
         )
-    searched = {f"bytes of {one.place}": one.amount for one in history.canaries if one.stage == "searched"}
+    searched = [one for one in history.canaries if one.stage == "searched"]
     if not searched:
         return inconclusive("nothing was searched")
+    amounts = {f"bytes of {one.place}": one.amount for one in searched if one.place in places}
+    if places == SAID:
+        return holds(
+            f"none of {len(planted)} secrets stands in {len(history.events)} events, or in answers and downloads",
+            compared={"secrets": len(planted), "events": len(history.events), **amounts},
+        )
+    if not any(amounts.values()):
+        return excused(
+            "nobody could read the server's log or disk",
+            evidence=[at(one, f"searched: {one.amount} bytes of {one.place}") for one in searched],
+        )
     return holds(
-        f"none of {len(planted)} secrets stands in {len(history.events)} events, or elsewhere",
-        compared={"secrets": len(planted), "events": len(history.events), **searched},
+        f"none of {len(planted)} secrets stands in what the server wrote into its log and on its disk",
+        compared={"secrets": len(planted), **amounts},
     )
 
 
@@ -146,26 +173,26 @@ def _who(knock: Knock) -> str:
     return "without a key" if knock.key == "none" else f"with the key {knock.key} in the {knock.place}"
 
 
-def _where(first: Canary, seen: Sequence[Canary]) -> str:
-    """`the secret of a rejected request stands in an answer: POST /work 422; the session key stands in the log`."""
-    others = dict.fromkeys((one.name, one.place) for one in seen if (one.name, one.place) != (first.name, first.place))
-    said = [f"the {first.name} stands in {_article(first.place)}" + (f": {first.detail}" if first.detail else "")]
-    return "; ".join([*said, *(f"the {name} stands in {_article(place)}" for name, place in others)])
+def _where(seen: Canary) -> str:
+    """`the secret of a rejected request comes back in an answer: POST /work 422`, `the session key stands in the server's log`."""
+    where, told = _SAYS[seen.place]
+    return f"the {seen.name} {where}" + (f": {seen.detail}" if told and seen.detail else "")
+
+
+_SAYS: Mapping[str, tuple[str, bool]] = {
+    "event": ("is shown in an event", True),
+    "answer": ("comes back in an answer", True),
+    "download": ("is handed out in a download", True),
+    "log": ("stands in the server's log", False),
+    "disk": ("is readable on the server's disk", True),
+}
+"""Place -> what a secret does there, and whether the sentence says where exactly. A line of a log is told by the evidence: it is
+another one in each trial."""
 
 
 def _told(seen: Canary) -> str:
-    """`secret x in answer: POST /work 422: {"input": "<secret:secret x>"`."""
+    """`secret x in answer: POST /work 422: … {"input": "<secret:secret x>" …`."""
     return f"{seen.name} in " + ": ".join(filter(None, (seen.place, seen.detail, seen.around)))
-
-
-def _article(place: str) -> str:
-    return (
-        f"an {place}"
-        if place in ("event", "answer")
-        else f"the {place}"
-        if place in (LOG_PLACE, "disk")
-        else f"a {place}"
-    )
 
 
 def a_probe(header: Header) -> str:
@@ -183,6 +210,7 @@ GUARANTEES = (
         id="access.key",
         level=Level.MUST,
         promise="No route and no stream serves anybody without the right key, before the server is initialised or after.",
+        hurts="everybody whose conversations the server keeps: strangers get in",
         judge=key,
         applies=a_probe,
         rests_on=frozenset({TRIAL}),
@@ -192,6 +220,7 @@ GUARANTEES = (
         id="access.accepted",
         level=Level.SHOULD,
         promise="The right key opens what it is for in every place where the protocol takes it.",
+        hurts="users with the right key, who are refused",
         judge=accepted,
         applies=a_probe,
         rests_on=frozenset({TRIAL}),
@@ -199,9 +228,19 @@ GUARANTEES = (
     Guarantee(
         id="access.secret",
         level=Level.MUST,
-        promise="A secret that the server was given shows in no event, answer, download or log, and is not readable on its disk.",
+        promise="A secret that the server was given shows in no event, answer or download.",
+        hurts="the owner of the secret, wherever answers and events are kept or forwarded",
         judge=secret,
         applies=secrets_given,
         rests_on=frozenset({TRIAL, LOG, STREAM}),
+    ),
+    Guarantee(
+        id="access.traces",
+        level=Level.MUST,
+        promise="A secret that the server was given is readable neither in its log nor on its disk.",
+        hurts="the owner of the secret: whoever can read logs or disks has it",
+        judge=traces,
+        applies=secrets_given,
+        rests_on=frozenset({TRIAL}),
     ),
 )

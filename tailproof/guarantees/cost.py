@@ -146,6 +146,7 @@ GUARANTEES = (
         level=Level.SHOULD,
         promise="After a run, the client's REST requests and bytes grow with the events that it missed, not with the length of the "
         "history.",
+        hurts="users of a client in a long conversation",
         judge=per_conversation(reconcile),
         applies=client_reports("held", "the client holds no list that it could repair"),
         rests_on=frozenset({LOG, STREAM, STATUS, CLIENT, WIRE}),

@@ -197,6 +197,7 @@ GUARANTEES = (
         id="events.callbacks",
         level=Level.MUST,
         promise="Each persisted event of a run reaches the client's callbacks exactly once, in log order.",
+        hurts="programs that act on the client's callbacks",
         judge=per_conversation(callbacks),
         applies=client_reports("callbacks", "the client has no callbacks"),
         rests_on=frozenset({LOG, STREAM, STATUS, ENGINE, CLIENT, WIRE}),

@@ -107,7 +107,8 @@ def _one_run(history: History, conversation: str, log: Log, returned: Run, part:
     elif gone & {event.id for event in whole[:edge]}:
         where = "head"
     return violated(
-        f"{len(missing)} of {len(due)} events were missing from the client's list of {len(held.ids)} when its run returned",
+        f"{len(missing)} of {len(due)} events {'was' if len(missing) == 1 else 'were'} missing from the client's list of "
+        f"{len(held.ids)} when its run returned",
         signature=f"missing-{where}",
         expected=[_placed(event, log.position) for event in missing],
         seen=[_placed(event, log.position) for event in held.events[-edge:]],
@@ -193,6 +194,7 @@ GUARANTEES = (
         id="events.tail",
         level=Level.MUST,
         promise="When the client's run returns, it holds the first 10 and the last 10 events of the log.",
+        hurts="users of the client: its list lacks how the conversation began or ended",
         judge=per_conversation(tail),
         applies=HOLDS_A_LIST,
         rests_on=RESTS_ON,
@@ -201,6 +203,7 @@ GUARANTEES = (
         id="events.middle",
         level=Level.SHOULD,
         promise="When the client's run returns, it also holds all events of the log between the first 10 and the last 10.",
+        hurts="users of the client: its list has a gap",
         judge=per_conversation(middle),
         applies=HOLDS_A_LIST,
         rests_on=RESTS_ON,

@@ -82,6 +82,7 @@ GUARANTEES = (
         id="events.spared",
         level=Level.MUST,
         promise="After a file was damaged while the server was stopped, listing answers, with every event that is whole on the disk.",
+        hurts="readers of a conversation of which one file is damaged",
         judge=per_conversation(spared),
         rests_on=frozenset({LOG, DISK, STATUS, CLIENT, WIRE}),
         applies=a_damage,

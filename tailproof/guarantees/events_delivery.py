@@ -152,6 +152,7 @@ GUARANTEES = (
         id="events.delivered",
         level=Level.MUST,
         promise="A subscriber with a healthy connection receives every event after subscribing, in log order.",
+        hurts="subscribers with a healthy connection",
         judge=per_conversation(delivered),
         rests_on=frozenset({LOG, STREAM, MODEL, ENGINE, WIRE, CLIENT}),
     ),

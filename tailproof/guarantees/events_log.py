@@ -241,7 +241,7 @@ def _place(one: EventList) -> str:
 
 
 def ordered(history: History, conversation: str) -> Verdict:
-    """Order and timestamps never go back; every reader sees the same order.
+    """The log's timestamps never go back, and the disk and every list of a client have its events in its order.
 
     The time stamps of the final log never decrease, and the disk and every client list show the events that they share with
     the log in the log's order (for subscriptions see `events.delivered`, for pages `events.paged`). Where a fault sets the
@@ -336,6 +336,7 @@ GUARANTEES = (
         id="events.complete",
         level=Level.MUST,
         promise="Every event that any witness saw acknowledged or persisted is in the server's final log.",
+        hurts="every reader of the conversation: what happened is not on record",
         judge=per_conversation(complete),
         rests_on=frozenset({LOG, STREAM, DISK, MODEL, TOOL, WIRE, CLIENT}),
     ),
@@ -343,13 +344,15 @@ GUARANTEES = (
         id="events.unique",
         level=Level.MUST,
         promise="No id appears twice in a log or in a client's list.",
+        hurts="every reader of the conversation: it shows things twice",
         judge=per_conversation(unique),
         rests_on=frozenset({LOG, STREAM, DISK, CLIENT}),
     ),
     Guarantee(
         id="events.ordered",
         level=Level.MUST,
-        promise="Order and timestamps never go back; every reader sees the same order.",
+        promise="The log's timestamps never go back, and the disk and the client's list have its events in its order.",
+        hurts="every reader of the conversation: it shows things in the wrong order",
         judge=per_conversation(ordered),
         rests_on=frozenset({LOG, DISK, CLIENT}),
     ),

@@ -88,6 +88,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="A subscriber that comes back with a cursor or a time goes on without a gap; what an agent printed while its executor was "
         "not attached is in the log, or a marker says that it is not.",
+        hurts="subscribers that come back: they have a gap",
         judge=either(per_conversation(resumable), executions.resumable),
         applies=of_servers(_resumes),
         rests_on=frozenset({LOG, STREAM, ENGINE}),

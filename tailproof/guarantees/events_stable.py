@@ -104,6 +104,7 @@ GUARANTEES = (
         id="events.stable",
         level=Level.MUST,
         promise="An event that was read once never changes or disappears, even across restarts.",
+        hurts="every reader of the conversation: what was read once is no longer true",
         judge=per_conversation(stable),
         rests_on=frozenset({LOG, STREAM, DISK}),
     ),

@@ -145,6 +145,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="The log holds one terminal status for each run that came to one, nothing of that run stands behind it, and it is the "
         "status that the server shows.",
+        hurts="whoever learns from the log whether a run is over",
         judge=either(per_conversation(terminal), executions.terminal),
         rests_on=frozenset({LOG, STATUS, DISK, ENGINE}),
         of_executors=frozenset({LOG, STATUS, STREAM}),

@@ -218,6 +218,7 @@ GUARANTEES = (
         id="hooks.delivered",
         level=Level.MUST,
         promise="A receiver of webhooks takes every event once, in log order, after an outage too.",
+        hurts="whoever builds on webhooks",
         judge=per_conversation(delivered),
         applies=_with_hooks,
         rests_on=frozenset({LOG, STREAM, ENGINE, HOOKS}),

@@ -128,6 +128,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="Every run reaches a terminal or waiting status within its time limit after the last fault is healed, every execution of "
         "an executor within the deadline that comes with it.",
+        hurts="users: a run never ends, and blocks its conversation",
         judge=either(per_conversation(terminates), per_execution(executions.terminates)),
         rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),
         of_executors=frozenset({LOG, STATUS}),

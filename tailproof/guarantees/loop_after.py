@@ -204,6 +204,11 @@ def explained(history: History, conversation: str) -> Verdict:
     )
 
 
+def _of(some: int, every: int) -> str:
+    """`the one action`, `2 of 3 actions`."""
+    return "the one action" if some == every == 1 else f"{some} of {every} actions"
+
+
 def _one_death(history: History, conversation: str, death: Death) -> Verdict:
     if death.ready is None:
         return excused(
@@ -224,14 +229,23 @@ def _one_death(history: History, conversation: str, death: Death) -> Verdict:
         return _all_had_ended(history, death, on_disk)
     bare = [action for call, action in actions.items() if not any(end.role in good for end in ends[call])]
     if bare:
+        read = log.read_as.end
         return violated(
-            f"{len(bare)} of {len(actions)} actions that the crash interrupted have no error event",
+            f"{_of(len(bare), len(actions))} that the crash interrupted {'has' if len(bare) == 1 else 'have'} no error event, though "
+            "the server came back",
             signature="unexplained",
-            expected=[action.call for action in bare],
-            seen=[end.id for action in bare for end in ends[action.call]],
+            expected=[f"an error event for {action.name} {action.call}" for action in bare],
+            seen=[f"{end.name} {end.id}" for action in bare for end in ends[action.call]]
+            or ["no end of it in the log"],
             evidence=[
                 at(death.died, "the server died"),
-                *(at(action, f"{action.name} {action.call} is open") for action in bare),
+                *(at(action, f"{action.name} {action.call} has no end here") for action in bare),
+                at(death.ready, "the server is ready again"),
+                *(
+                    [at(read, f"the log as it was read at last: {len(log.events)} events, no error event for it")]
+                    if read
+                    else []
+                ),
             ],
             unfinished=len(actions),
             unexplained=len(bare),
@@ -314,6 +328,7 @@ GUARANTEES = (
         id="loop.once",
         level=Level.MUST,
         promise="No tool call runs twice, with or without a restart; no turn that an executor acknowledged is lost or delivered twice.",
+        hurts="users whose commands have effects: they are done twice, or not at all",
         judge=either(once, executions.once),
         applies=of_servers(_runs_tools),
         rests_on=frozenset({TOOL, MODEL, ENGINE, STATUS, STREAM, DISK, CLIENT, WIRE}),
@@ -323,6 +338,7 @@ GUARANTEES = (
         id="loop.quiet",
         level=Level.MUST,
         promise="No model call and no tool effect after the end of a run, a pause or a deletion, or while it waits for the user.",
+        hurts="users who stopped a run that goes on working",
         judge=per_conversation(quiet),
         rests_on=frozenset({MODEL, TOOL, STATUS, STREAM, CLIENT, WIRE}),
         rests_on_time=True,
@@ -332,6 +348,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="A crash leaves an error event for each unfinished action, and the next model call sees it; a turn that failed in its "
         "sandbox names the container that ended, its exit code and its reason.",
+        hurts="users after a crash, and the model: nobody tells them what was interrupted",
         judge=either(per_conversation(explained), per_execution(told.explained)),
         applies=of_servers(a_death),
         rests_on=frozenset({LOG, STREAM, DISK, MODEL, TOOL, ENGINE, CLIENT}),

@@ -253,6 +253,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="A user message that was accepted is in the log exactly once and in a later request to the model, unless the run "
         "was paused, failed or deleted.",
+        hurts="users whose message is not answered",
         judge=per_conversation(answered),
         rests_on=frozenset({LOG, DISK, MODEL, STATUS, STREAM, CLIENT, WIRE, ENGINE}),
     ),

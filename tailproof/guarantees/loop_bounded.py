@@ -158,6 +158,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="A client backs off when it reconnects or retries, and stops after a fatal close code or the deletion of the conversation; "
         "an executor attaches to the agent of one execution a bounded number of times, and backs off.",
+        hurts="operators: a client floods the server",
         judge=either(bounded, executions.bounded),
         applies=of_servers(a_client),
         rests_on=frozenset({WIRE, STATUS}),

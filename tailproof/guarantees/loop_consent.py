@@ -83,6 +83,7 @@ GUARANTEES = (
         id="loop.consent",
         level=Level.MUST,
         promise="An action that waits for a confirmation has no effect before one.",
+        hurts="users: something is done that they had not allowed",
         judge=consent,
         applies=first_of(_confirms, _acts),
         rests_on=frozenset({MODEL, TOOL, STATUS, LOG, CLIENT, WIRE}),

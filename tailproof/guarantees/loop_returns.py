@@ -24,7 +24,16 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, TERMINAL
 from tailproof.history.records import Exchange, Run
 from tailproof.history.server_records import Request, Status
-from tailproof.history.timeline import SECOND, accepted, clean_statuses, client_runs, last_ns, seconds, settled_at
+from tailproof.history.timeline import (
+    SECOND,
+    accepted,
+    clean_statuses,
+    client_runs,
+    last_ns,
+    last_record,
+    seconds,
+    settled_at,
+)
 from tailproof.history.traffic import SPOILED, FaultWindow, began, fault_windows
 from tailproof.history.views import belongs
 
@@ -211,9 +220,15 @@ def _never(history: History, called: Run, ended: Status, limit_s: float) -> Verd
             f"the trial ended {seconds(waited_ns)} s after the run, before the client's time limit was over"
         )
     return violated(
-        f"the run was {ended.raw}, and {seconds(waited_ns)} s later the client's run() had not returned",
+        f"the run had come to the status {ended.raw}, and {seconds(waited_ns)} s later the client's run() had neither returned nor raised",
         signature=f"never-returned{_from(ended)}",
-        evidence=[at(called, "run() was called"), at(ended, f"{ended.raw} via {ended.via}")],
+        expected=[f"a return or an exception within {limit_s:g} s"],
+        seen=[f"neither of them in the {seconds(waited_ns)} s until the trial ended"],
+        evidence=[
+            at(called, "run() was called"),
+            at(ended, f"the status is {ended.raw}, as the {ended.via} showed it to a healthy reader"),
+            at(last_record(history), "the record ends here, without a return or an exception of run()"),
+        ],
         timed=True,
         limit_s=limit_s,
         took_s=seconds(waited_ns),
@@ -328,6 +343,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="The client's run returns within T after the server's run has ended; it raises if that run ended in an error or the "
         "conversation was deleted.",
+        hurts="programs that call the client's run(): they hang, or go on with a wrong result",
         judge=per_conversation(returns),
         applies=a_client_of_the_release,
         rests_on=frozenset({STATUS, STREAM, ENGINE, MODEL, CLIENT, WIRE}),

@@ -120,6 +120,7 @@ GUARANTEES = (
         id="model.bounded",
         level=Level.MUST,
         promise="A model that fails is asked again a bounded number of times, with pauses, and not at all once it has refused the key.",
+        hurts="whoever pays for the model or shares its quota",
         judge=bounded,
         applies=_fails,
         rests_on=frozenset({MODEL, STATUS, WIRE, ENGINE}),

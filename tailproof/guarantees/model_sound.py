@@ -52,6 +52,7 @@ GUARANTEES = (
         id="model.sound",
         level=Level.MUST,
         promise="In every request to the model, each tool call has exactly one result and each result belongs to a call.",
+        hurts="users: the model refuses the request, or misreads what happened",
         judge=sound,
         applies=_calls_tools,
         rests_on=frozenset({MODEL}),

@@ -23,7 +23,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
 from tailproof.history.server_records import Request, Stream
-from tailproof.history.timeline import SECOND, accepted, last_ns, passing, seconds
+from tailproof.history.timeline import SECOND, accepted, last_ns, last_record, passing, seconds
 from tailproof.history.traffic import attempts, client_streams, failed_requests, requests_of_the_ready, spoiled_spans
 from tailproof.history.views import same
 
@@ -238,7 +238,10 @@ def _one_return(history: History, started: Life, limit_s: float) -> Verdict:
         f"{waited_s} s after its start the server was not ready again",
         signature="never-ready-again",
         expected=[f"ready within {limit_s:g} s"],
-        evidence=[at(started, "started again")],
+        evidence=[
+            at(started, "started again"),
+            at(last_record(history), "the record ends here; the server was not seen ready since"),
+        ],
         timed=True,
         limit_s=limit_s,
         took_s=waited_s,
@@ -250,6 +253,7 @@ GUARANTEES = (
         id="server.ready",
         level=Level.MUST,
         promise="Ready means ready: a request made after readiness is answered, and not with 5xx.",
+        hurts="operators and load balancers that trust readiness",
         judge=ready,
         rests_on=frozenset({STATUS, ENGINE, CLIENT, WIRE}),
         rests_on_time=True,
@@ -259,6 +263,7 @@ GUARANTEES = (
         id="server.works",
         level=Level.MUST,
         promise="A server that is ready lets a client create a conversation, subscribe to it and run it, and does not die by itself.",
+        hurts="everybody who uses this server",
         judge=works,
         rests_on=frozenset({STATUS, ENGINE, CLIENT, WIRE}),
         judges_break_offs=True,
@@ -267,6 +272,7 @@ GUARANTEES = (
         id="server.returns",
         level=Level.MUST,
         promise="A server that is stopped or killed and started again is ready within T, with the conversations that it had.",
+        hurts="everybody whose conversation was on the server when it stopped",
         judge=returns,
         applies=a_restart,
         rests_on=frozenset({ENGINE, STATUS}),

@@ -84,6 +84,7 @@ GUARANTEES = (
         id="server.leaves-nothing",
         level=Level.MUST,
         promise="No process and no descriptor of a deleted conversation or a subscriber that has gone lives on in the server.",
+        hurts="operators: the server leaks until it falls over",
         judge=leaves_nothing,
         applies=first_of(_come_and_go, _of_our_machine),
         rests_on=frozenset({STREAM}),

@@ -127,6 +127,7 @@ GUARANTEES = (
         id="server.responsive",
         level=Level.MUST,
         promise="Whoever asks for the status or the events while a step is under way is answered within T, whoever holds the step.",
+        hurts="everybody who looks at a conversation that is working",
         judge=responsive,
         applies=_takes_long,
         rests_on=frozenset({LOG, STREAM, STATUS, MODEL, TOOL, ENGINE, CLIENT, WIRE}),

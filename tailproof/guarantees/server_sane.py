@@ -91,6 +91,7 @@ GUARANTEES = (
         id="server.sane",
         level=Level.MUST,
         promise="Every answer and message of the server ends in time, is within the size limits, and follows the protocol.",
+        hurts="every client: it hangs, or cannot read the answer",
         judge=sane,
         applies=a_history_that_tells,
         rests_on=frozenset({STATUS, ENGINE, CLIENT, WIRE}),

@@ -128,6 +128,7 @@ GUARANTEES = (
         id="server.stops",
         level=Level.MUST,
         promise="A server that is asked to end does so within its grace, and everything that it had shown is on its disk.",
+        hurts="operators who stop or update the server, and users who lose what was shown",
         judge=stops,
         applies=_is_stopped,
         rests_on=frozenset({ENGINE, DISK, STREAM, LOG}),

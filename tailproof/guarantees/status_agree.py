@@ -148,6 +148,7 @@ GUARANTEES = (
         id="status.agree",
         level=Level.MUST,
         promise="REST, stream and disk agree on the status within T.",
+        hurts="whoever decides by the status: readers are told different things",
         judge=per_conversation(agree),
         rests_on=frozenset({STATUS, STREAM, DISK, ENGINE}),
         rests_on_time=True,

@@ -116,6 +116,7 @@ GUARANTEES = (
         id="status.client",
         level=Level.MUST,
         promise="When a client's run returns, the status that the client shows is the server's status at that moment.",
+        hurts="programs that decide by the status that the client shows",
         judge=per_conversation(shown),
         applies=client_reports("status", "the client tells no status"),
         rests_on=frozenset({STATUS, STREAM, ENGINE, CLIENT, WIRE}),

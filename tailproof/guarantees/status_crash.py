@@ -236,7 +236,7 @@ def _after_restart(after: Aftermath) -> Finding:
         return Finding(says="running, with a worker")
     if took_ns >= waited_ns and (after.alone[-1] is last or took_ns > after.limit_s * SECOND):
         return Finding(
-            says=f"{seconds(took_ns)} s after the restart a read of the status still says {last.raw}",
+            says=f"{seconds(took_ns)} s after the server was ready again a read of the status still says {last.raw}",
             signature="running-after-restart",
             timed=after.alone[-1] is not last,
             evidence=(at(last, f"{last.raw}, though nothing works on it"),),
@@ -328,6 +328,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="T after the restarted server is ready, a run that the server's end interrupted is no longer shown as running "
         "(unless a worker continues it), is marked as interrupted where a user looks, and the conversation can be used again.",
+        hurts="users whose run was going on, and whoever operates the server",
         judge=per_conversation(crash),
         applies=a_restart,
         rests_on=frozenset({LOG, STATUS, STREAM, DISK, ENGINE, MODEL, CLIENT, WIRE}),

@@ -150,6 +150,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="A status becomes another one only by a transition that the protocol has, and leaves one that waits for somebody only "
         "when somebody asked for something.",
+        hurts="whoever decides by the status",
         judge=per_conversation(legal),
         applies=_says_which,
         rests_on=frozenset({LOG, STATUS, STREAM, DISK, ENGINE, CLIENT, WIRE}),

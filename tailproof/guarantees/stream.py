@@ -231,6 +231,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="A client whose stream broke subscribes again within T of the connection being healthy, and its callbacks get the "
         "events published from then on.",
+        hurts="users with a shaky connection: their client stays deaf",
         judge=resumed,
         applies=first_of(client_reports("callbacks", "the client tells nothing of its stream"), _faults_on_the_path),
         rests_on=frozenset({LOG, STREAM, ENGINE, CLIENT, WIRE}),

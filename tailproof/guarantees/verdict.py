@@ -84,6 +84,8 @@ class Guarantee:
     level: Level
     promise: str
     """One sentence that a user understands."""
+    hurts: str = ""
+    """Who is hurt when it is broken, in a phrase that follows the word "hurts"; empty for a guarantee of an extension that does not say."""
     judge: Callable[[History], Verdict]
     rests_on: frozenset[str]
     """The witnesses whose records `judge` reads (`witnesses.WITNESSES`): when one of them is blind, the verdict is inconclusive.

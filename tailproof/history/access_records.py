@@ -47,7 +47,7 @@ class Canary(Record, tag="canary"):
     place: str = ""
     """How it was given, or where it was looked for or seen: `event`, `answer`, `download`, `log`, `disk`."""
     detail: str = ""
-    """Of `seen`: which event, request or file; empty for a line of the log."""
+    """Of `seen`: which event, request, file or line of the log."""
     around: str = ""
     """Of `seen`: what stands around it there, with a mark in its place."""
     amount: Count = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tailproof.history.plan import PASSING, is_of_the_path, is_seeded
 from tailproof.history.reader import History, derived
-from tailproof.history.record import CLIENT, SETTLED, TERMINAL
+from tailproof.history.record import CLIENT, SETTLED, TERMINAL, Record
 from tailproof.history.records import Fault, Life, Run
 from tailproof.history.server_records import Request, Status
 from tailproof.history.views import belongs
@@ -51,6 +51,11 @@ def accepted(request: Request) -> bool:
 
 
 @derived
+def last_record(history: History) -> Record:
+    """Where the record ends: nothing is known of what came later. Raises ValueError for a history without records."""
+    return max((shelf[-1] for shelf in history.shelves() if shelf), key=lambda record: record.t_ns)
+
+
 def last_ns(history: History) -> int:
     """The last moment of the history: nothing is known of what came later."""
     return max((shelf[-1].t_ns for shelf in history.shelves() if shelf), default=0)

@@ -240,6 +240,8 @@ def _witnesses(history: History) -> tuple[WitnessResult, ...]:
 
 def _fault(identity: str, steps: Sequence[Fault | Act], clock: Clock, *, at: str) -> FaultResult:
     injected = [clock.at(step.t_ns) for step in steps if step.stage in ("injected", "done")]
+    if injected and isinstance(steps[0], Act):  # what an act causes may be seen before the act is done
+        injected = [clock.at(steps[0].t_ns)]
     healed = [clock.at(step.t_ns) for step in steps if step.stage in ("healed", "ended")]
     verified = [step for step in steps if step.stage in ("proven", "unproven")]
     return FaultResult(
@@ -295,6 +297,7 @@ def _verdict(guarantee: Guarantee, verdict: Verdict, header: Header, clock: Cloc
         guarantee=guarantee.id,
         level=guarantee.level,
         promise=guarantee.promise,
+        hurts=guarantee.hurts,
         source=header.sources.get(guarantee.id, ""),
         outcome=verdict.outcome,
         says=verdict.says,

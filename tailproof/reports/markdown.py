@@ -22,6 +22,7 @@ from tailproof.reports.words import (
     facts,
     failures,
     frequency,
+    moment,
     necessity,
     not_run,
     part,
@@ -97,7 +98,7 @@ def card(result: Result, trial: TrialResult, verdict: VerdictResult) -> str:
         parts.append(block(_expected_and_seen(verdict)))
     if verdict.evidence:
         rows = [
-            table_row((code(f"{e.witness}:{e.seq}", cell=True), f"{e.at_s:.2f} s", prose(clip(e.says, _ITEM))))
+            table_row((code(f"{e.witness}:{e.seq}", cell=True), moment(e.at_s), prose(clip(e.says, _ITEM))))
             for e in verdict.evidence[:_ITEMS]
         ]
         more = len(verdict.evidence) - len(rows)

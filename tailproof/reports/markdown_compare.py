@@ -26,7 +26,7 @@ from tailproof.reports.fitting import Section, fit
 from tailproof.reports.gate import DECIDES
 from tailproof.reports.markdown import PR_COMMENT
 from tailproof.reports.markup import FOLD_END, block, code, fold, link, prose, table_head, table_row
-from tailproof.reports.words import VERSIONS, count, death, ends, facts, proof, span, window
+from tailproof.reports.words import VERSIONS, count, death, ends, facts, moment, proof, span, window
 
 WHOLE = "compare.json"
 SIGNS: Mapping[Judgement, str] = {"PASS": "✅", "PASS WITH ISSUES": "⚠️", "FAIL": "❌", "PARTIAL": "🟡"}
@@ -270,7 +270,7 @@ def _output(side: Side, played: Played, sightings: Sequence[tuple[Finding, Sight
         if numbers := {**verdict.compared, **verdict.measured}:
             yield f"  measured: {clip(facts(numbers), _SENTENCE)}"
         for record in verdict.evidence[:_EVIDENCE]:
-            yield f"  {record.witness}:{record.seq} at {record.at_s:.2f} s: {clip(record.says, _ITEM)}"
+            yield f"  {record.witness}:{record.seq} at {moment(record.at_s)}: {clip(record.says, _ITEM)}"
         if len(verdict.evidence) > _EVIDENCE:
             yield f"  and {len(verdict.evidence) - _EVIDENCE} more records"
         yield f"  history: {clip(str(PurePosixPath(side.folder, sighting.history)), 300)}"

@@ -103,6 +103,7 @@ class VerdictResult(Facts, frozen=True, kw_only=True):
     guarantee: str
     level: Level
     promise: str
+    hurts: str = ""
     source: str
     outcome: Outcome
     says: str

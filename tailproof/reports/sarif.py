@@ -17,6 +17,7 @@ from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.visible import visible_json
 from tailproof.reports.gate import cell
 from tailproof.reports.result import EvidenceResult, Result, TrialResult, VerdictResult
+from tailproof.reports.words import moment
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 FINGERPRINT = "guaranteeScenarioSignature/v1"
@@ -103,5 +104,5 @@ def _location(trial: TrialResult, evidence: EvidenceResult | None) -> dict[str, 
     }
     physical["region"] = {"startLine": evidence.seq + 1 if evidence else 1}
     if evidence:
-        location["message"] = {"text": f"{evidence.at_s:.2f} s: {evidence.says}"}
+        location["message"] = {"text": f"{moment(evidence.at_s)}: {evidence.says}"}
     return location

@@ -25,6 +25,7 @@ from tailproof.reports.words import (
     frequency,
     grid,
     met,
+    moment,
     necessity,
     not_run,
     proof,
@@ -179,7 +180,7 @@ def _card(verdict: VerdictResult, trial: TrialResult, *, often: str = "") -> Ite
     if deaths := [ended for life in trial.lives if (ended := death(life))]:
         yield "server", [clip(ended, 300) for ended in deaths]
     if verdict.evidence:
-        shown = [f"{e.witness}:{e.seq} at {e.at_s:.2f} s: {e.says}" for e in verdict.evidence]
+        shown = [f"{e.witness}:{e.seq} at {moment(e.at_s)}: {e.says}" for e in verdict.evidence]
         yield "evidence", some(shown, 3, width=150)
 
 

@@ -91,25 +91,42 @@ def came_back(one: NecessityResult) -> str:
     return f"{one.hits} of {one.trials}" + (f" ({one.undecided} undecided)" if one.undecided else "")
 
 
+def moment(seconds: float) -> str:
+    """`43.370 s`: when something was, since the start of the trial."""
+    return f"{seconds:.3f} s"
+
+
 def window(fault: FaultResult) -> str:
     """When a fault was on, in seconds since the start of the trial."""
     if fault.injected_at_s is None:
         return "never injected"
     if fault.healed_at_s is None:
-        return f"at {fault.injected_at_s:.2f} s"
-    return f"{fault.injected_at_s:.2f} s to {fault.healed_at_s:.2f} s"
+        return f"at {moment(fault.injected_at_s)}"
+    return f"{moment(fault.injected_at_s)} to {moment(fault.healed_at_s)}"
 
 
 def facts(values: Mapping[str, object]) -> str:
-    """`exit code 137, memory.oom_kill 0 → 1`: a pair of `... before` and `... after` becomes one."""
+    """`exit code 137, memory.oom_kill 0 → 1`: a pair of `... before` and `... after` becomes one. `limit_s` is `limit 15 s`."""
     said = []
     for name, value in values.items():
         stem = name.removesuffix(" before")
         if stem != name and f"{stem} after" in values:
             said.append(f"{stem} {figure(value)} → {figure(values[f'{stem} after'])}")
         elif not (name.endswith(" after") and f"{name.removesuffix(' after')} before" in values):
-            said.append(f"{name} {figure(value)}")
+            said.append(_fact(name, value))
     return ", ".join(said)
+
+
+def _fact(name: str, value: object) -> str:
+    stem = name.removesuffix("_s")
+    if stem != name:
+        return f"{stem.replace('_', ' ')} {figure(value)} s"
+    return told_as(name if "." in name else name.replace("_", " "), figure(value))
+
+
+def told_as(name: str, number: str) -> str:
+    """`missing 6`, and `answered with 422: 4`, lest two numbers stand side by side."""
+    return f"{name}{':' if name[-1:].isdigit() else ''} {number}"
 
 
 def proof(fault: FaultResult) -> str:
@@ -122,7 +139,7 @@ def death(life: LifeResult) -> str:
     """How a life of the server ended, and how long nobody answered. Empty for one that ended with its trial."""
     if not life.end or (life.end == "stopped" and life.downtime_s is None):
         return ""
-    when = f" at {life.ended_at_s:.2f} s" if life.ended_at_s is not None else ""
+    when = f" at {moment(life.ended_at_s)}" if life.ended_at_s is not None else ""
     parts: list[str] = [f"{life.end}{when}"]
     if life.exit_code is not None:
         parts.append(f"exit code {life.exit_code}")

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from tailproof.acts.access import answered
 from tailproof.history.access_records import Key, Knock
 from tailproof.history.recorder import Witness, digest_of_bytes
 from tailproof.protocol.access import Access, Door, Heard, KeyPlace
@@ -44,7 +45,7 @@ class AccessProbe:
         log: Witness,
         *,
         workspace: str,
-        sighted: Callable[[bytes | bytearray, str], None],
+        sighted: Callable[[bytes | bytearray, str], object],
     ) -> None:
         self._api = api
         self._log = log
@@ -69,7 +70,7 @@ class AccessProbe:
         finally:
             if not dormant:
                 self._api.delete(conversation)
-        return {"doors": len(doors), **{f"answers {code}": number for code, number in sorted(self._told.items())}}
+        return {"doors": len(doors), **dict(sorted(self._told.items()))}
 
     def _try_all(self, access: Access, wanted: Sequence[Try], budget: Budget, dormant: bool) -> None:
         def one(asked: Try) -> None:
@@ -91,7 +92,7 @@ class AccessProbe:
 
     def _write(self, door: Door, key: Key, place: KeyPlace, heard: Heard, began_ns: int, dormant: bool) -> None:
         with self._counting:
-            self._told[str(heard.code or heard.error or "nothing")] += 1
+            self._told[answered(heard.code, heard.error)] += 1
         self._log.write(
             Knock(
                 door=door.kind,

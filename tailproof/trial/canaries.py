@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from tailproof.acts.access import answered
 from tailproof.history.access_records import Canary
 from tailproof.history.recorder import Recorder
 from tailproof.incoming.limits import BODY_BYTES, SAID_CHARS
@@ -62,16 +63,18 @@ class Lookout:
         self._log.write(Canary(stage="planted", name=name, place=place))
         return self.planted[name]
 
-    def look(self, raw: bytes | bytearray, place: str, detail: str) -> None:
-        """Look through what the server said or wrote."""
+    def look(self, raw: bytes | bytearray, place: str, detail: str) -> bool:
+        """Look through what the server said or wrote; whether a secret is in it."""
         if not self.planted:
-            return
+            return False
         with self._lock:
             self._searched[place] += len(raw)
-        for name in sorted(self._recorder.names_in(bytes(raw))):
+        found = sorted(self._recorder.names_in(bytes(raw)))
+        for name in found:
             masker = self._recorder.masker
             around = _around(masker.raw(bytes(raw)), name)
             self._log.write(Canary(stage="seen", name=name, place=place, detail=masker.text(detail), around=around))
+        return bool(found)
 
     def look_at_answers(self, access: Access | None, conversation: str, budget: Budget) -> None:
         """What shows or hands out the conversation."""
@@ -89,8 +92,8 @@ class Lookout:
             return {}
         told: Counter[str] = Counter()
         for where, heard in access.spoiled(conversation, what, self.plant(REJECTED[what], "rejected request"), budget):
-            told[f"answers {heard.code}"] += 1
-            self.look(heard.body, "answer", f"{where} {heard.code}")
+            told[answered(heard.code, heard.error)] += 1
+            told["of them with the secret"] += self.look(heard.body, "answer", f"{where} {heard.code}")
         return told
 
     def look_at_files(self, root: Path, *, but: str) -> None:
@@ -106,9 +109,11 @@ class Lookout:
                 self.look(path.read_bytes(), "disk", str(inside))
 
     def look_at_log(self, log: str) -> None:
-        """Look through what the server printed."""
-        for line in log.splitlines():
-            self.look(line.encode("utf-8", "replace"), "log", "")
+        """Look through what the server printed, or the end of it."""
+        lines = log.splitlines()
+        for number, line in enumerate(lines, 1):
+            where = f"line {number:,} of the last {len(lines):,} of the server's output, read at the end"
+            self.look(line.encode("utf-8", "replace"), "log", where)
 
     def end(self) -> None:
         """Say how much was searched where."""
@@ -117,8 +122,10 @@ class Lookout:
 
 
 def _around(masked: bytes, name: str) -> str:
-    """What stands around the mark of a secret, so that a reader sees what it is there for."""
+    """What stands around the mark of a secret, so that a reader sees what it is there for; an ellipsis where there is more."""
     before, found, after = masked.partition(mark(name))
     if not found:
         return ""
-    return b"".join((before[-SAID_CHARS:], found, after[:SAID_CHARS])).decode("utf-8", "replace")
+    begin, rest = before[-SAID_CHARS:], after[:SAID_CHARS]
+    around = b"".join((begin, found, rest)).decode("utf-8", "replace")
+    return f"{'…' if begin != before else ''}{around}{'…' if rest != after else ''}"

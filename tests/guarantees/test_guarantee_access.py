@@ -127,7 +127,7 @@ ROWS = [
     Row("access.secret", "none-planted", INCONCLUSIVE, lambda: calm().plan(secrets=["TOKEN"])),
     *(
         Row("access.secret", f"in-{place}", VIOLATED, lambda place=place: given(seen(place)), f"secret-in-{place}")  # type: ignore[misc]
-        for place in ("event", "answer", "download", "log", "disk")
+        for place in ("event", "answer", "download")
     ),
     Row(
         "access.secret",
@@ -136,11 +136,43 @@ ROWS = [
         lambda: given(seen("event", "session key")),
         "session-key-in-event",
     ),
-    Row(
-        "access.secret", "session-key-in-log", VIOLATED, lambda: given(seen("log", "session key")), "session-key-in-log"
-    ),
+    Row("access.secret", "only-in-the-log", HOLDS, lambda: given(seen("log"))),
     Row(
         "access.secret",
+        "two-of-them",
+        VIOLATED,
+        lambda: given(seen("event", "session key"), seen("answer")),
+        "secret-in-answer+session-key-in-event",
+    ),
+    Row("access.traces", "nowhere", HOLDS, given),
+    Row("access.traces", "only-in-an-answer", HOLDS, lambda: given(seen("answer"))),
+    Row("access.traces", "no-secret-given", NOT_APPLICABLE, calm),
+    Row(
+        "access.traces",
+        "nobody-can-read-either",
+        NOT_APPLICABLE,
+        lambda: (
+            calm()
+            .plan(secrets=["TOKEN"])
+            .put(1.0, Canary("planted", "secret TOKEN"))
+            .put(1.1, Canary("searched", place="answer", amount=9))
+        ),
+    ),
+    Row(
+        "access.traces",
+        "nothing-searched",
+        INCONCLUSIVE,
+        lambda: calm().plan(secrets=["TOKEN"]).put(1.0, Canary("planted", "x")),
+    ),
+    *(
+        Row("access.traces", f"in-{place}", VIOLATED, lambda place=place: given(seen(place)), f"secret-in-{place}")  # type: ignore[misc]
+        for place in ("log", "disk")
+    ),
+    Row(
+        "access.traces", "session-key-in-log", VIOLATED, lambda: given(seen("log", "session key")), "session-key-in-log"
+    ),
+    Row(
+        "access.traces",
         "session-key-in-log-that-was-in-an-address",
         HOLDS,
         lambda: given(seen("log", "session key")).put(3.0, knock(101, "right", door="stream", place="query")),
@@ -158,10 +190,11 @@ def test_every_secret_that_got_out_is_named_with_what_stands_around_it() -> None
     twice = [
         Canary("seen", "secret TOKEN", "answer", "POST /work 422", '{"input": "<secret:secret TOKEN>"}') for _ in "12"
     ]
-    verdict = judge(given(*twice, seen("log", "session key")).build(), ["access.secret"])["access.secret"]
-    assert verdict.says == "the secret TOKEN stands in an answer: POST /work 422; the session key stands in the log"
-    assert verdict.seen == (
-        'secret TOKEN in answer: POST /work 422: {"input": "<secret:secret TOKEN>"}',
-        "session key in log: where it was",
-    )
-    assert len(verdict.evidence) == 3
+    judged = judge(given(*twice, seen("log", "session key")).build(), ["access.secret", "access.traces"])
+    answer, log = judged["access.secret"], judged["access.traces"]
+    assert answer.says == "the secret TOKEN comes back in an answer: POST /work 422"
+    assert answer.seen == ('secret TOKEN in answer: POST /work 422: {"input": "<secret:secret TOKEN>"}',)
+    assert len(answer.evidence) == 2
+    assert log.says == "the session key stands in the server's log"
+    assert log.seen == ("session key in log: where it was",)
+    assert len(log.evidence) == 1

@@ -83,7 +83,7 @@ PROMISED = {
     "hooks": {"delivered"},
     "stream": {"resumed"},
     "client": {"works", "compatible"},
-    "access": {"key", "accepted", "secret"},
+    "access": {"key", "accepted", "secret", "traces"},
 }
 SHOULD = {"events.middle", "cost.reconcile", "cost.history", "cost.start", "client.compatible", "access.accepted"}
 quickly = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -97,6 +97,7 @@ def test_the_catalogue_holds_what_was_promised() -> None:
     assert set(CATALOGUE) == {f"{family}.{name}" for family, names in PROMISED.items() for name in names}
     assert {identity for identity, one in CATALOGUE.items() if one.level is Level.SHOULD} == SHOULD
     assert all(one.promise.endswith(".") for one in CATALOGUE.values())
+    assert all(one.hurts and not one.hurts.endswith(".") for one in CATALOGUE.values())
     assert SOURCES.keys() | OF_EXECUTORS.keys() == CATALOGUE.keys()
 
 

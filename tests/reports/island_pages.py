@@ -249,6 +249,7 @@ def trial_of(key: str, *, events: int = 60, records_each: int = 3, losing: range
             "kind": [("MessageEvent", "ActionEvent", "ObservationEvent", "StatusEvent")[number % 4] for number in range(events)],
             "cause": [("", f"model reply {number // 4}", f"tool call {number // 4}", "")[number % 4] for number in range(events)],
             "place": list(range(1, events + 1)),
+            "stamp": [number * 20.0 for number in range(events)],
             "at": [300 + number * 20.0 for number in range(events)],
             "cells": [
                 {"mark": "".join(marks[i]), "after": after[i], "address": addresses[i]} for i in range(len(COLUMNS))

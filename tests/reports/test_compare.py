@@ -336,7 +336,7 @@ def test_evidence_of_both_sides_is_folded() -> None:
     steps = [
         "**Step 1: before the change**",
         "tailproof check docker:openhands:1.58.0 --client sdk:1.58.0 --scenario stream-lag --seed 7",
-        "fault wire.delay: 3.40 s to 11.90 s, proven",
+        "fault wire.delay: 3.400 s to 11.900 s, proven",
         "events.tail: holds (in 1 of 1 trials)",
         "history: out/base/histories/stream-lag",
         "- `events.tail` is kept: “When the client",
@@ -346,7 +346,7 @@ def test_evidence_of_both_sides_is_folded() -> None:
         "events.tail: violated, missing-tail (in 1 of 1 trials)",
         "  6 of the last 10 events were missing when run() returned",
         "  expected: event-01, event-02, (7 more), event-10, event-11",
-        "  client:41 at 9.12 s: run() returned with status running",
+        "  client:41 at 9.120 s: run() returned with status running",
         "history: out/candidate/histories/stream-lag",
         "- `events.tail` (MUST) is broken: “When the client",
     ]

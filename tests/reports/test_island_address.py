@@ -15,10 +15,10 @@ pytestmark = [pytest.mark.chromium]
 
 def test_an_address_opens_a_trial_at_a_record(visit: Visiting) -> None:
     _, page = opened(visit, "#t=stream-lag&r=wire:85")
-    expect(page.locator(".tpx-looked")).to_contain_text("wire, down 1,123 ms · wire:85 · frame · frame 41")
+    expect(page.locator(".tpx-looked")).to_contain_text("wire, down 1.123 s · wire:85 · frame · frame 41")
     expect(page.locator(".tpx-command code")).to_have_text("tailproof show histories/stream-lag wire:85")
     expect(page.locator(TIMELINE)).to_be_focused()
-    expect(page.locator(SPOKEN)).to_contain_text("evidence 2 of 4: wire, down, 1,123 ms · wire:85")
+    expect(page.locator(SPOKEN)).to_contain_text("evidence 2 of 4: wire, down, 1.123 s · wire:85")
     expect(page.locator(f"{LEDGER} .tpx-current [role=rowheader]")).to_have_text(re.compile("^00000029-"))
 
 

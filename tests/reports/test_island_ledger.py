@@ -43,11 +43,17 @@ def test_an_event_that_proves_a_violation_is_trouble(visit: Visiting) -> None:
 def test_the_ledger_says_where_in_the_log_an_event_is_and_what_is_left_out(visit: Visiting) -> None:
     trial = trial_of("cut", events=5, losing=range(0))
     trial["ledger"]["place"] = [1, 2, 900, 901, 0]
-    trial["ledger"]["at"][1] = trial["ledger"]["at"][4] = None
+    trial["ledger"]["at"][1] = trial["ledger"]["at"][4] = trial["ledger"]["stamp"][4] = None
     page = visit(index_of([entry("cut")]), [trial]).open("#t=cut")
     rows = page.locator(f"{LEDGER} .tpx-body [role=row]")
-    said = [[row.locator(f"[data-column='{column}']").inner_text() for column in (3, 4)] for row in rows.all()]
-    assert said == [["1", "300 ms"], ["2", "unseen"], ["900", "340 ms"], ["901", "360 ms"], ["–", "not in the log"]]
+    said = [[row.locator(f"[data-column='{column}']").inner_text() for column in (3, 4, 5)] for row in rows.all()]
+    assert said == [
+        ["1", "+0.000 s", "0.300 s"],
+        ["2", "+0.020 s", "not live"],
+        ["900", "+0.040 s", "0.340 s"],
+        ["901", "+0.060 s", "0.360 s"],
+        ["–", "not in the log", "not live"],
+    ]
     assert rows.evaluate_all("all => all.map(one => one.classList.contains('tpx-gap'))") == [
         False,
         False,
@@ -91,8 +97,8 @@ def test_the_handles_select_by_keys(visit: Visiting) -> None:
     start.press("Shift+ArrowRight")
     start.press("ArrowRight")
     end.press("PageDown")
-    expect(start).to_have_attribute("aria-valuetext", "198 ms")
-    expect(end).to_have_attribute("aria-valuetext", "1,620 ms")
+    expect(start).to_have_attribute("aria-valuetext", "0.198 s")
+    expect(end).to_have_attribute("aria-valuetext", "1.620 s")
     end.press("Home")
     expect(page.locator(".tpx-ledger")).to_contain_text("No event is left")
     end.press("End")
@@ -108,6 +114,6 @@ def test_of_60_000_events_only_those_in_sight_are_in_the_document(visit: Visitin
     assert page.locator("#explorer *").count() < 2000
     page.locator(f"{LEDGER} [tabindex='0']").focus()
     page.keyboard.press("Control+End")
-    expect(page.locator(f"{LEDGER} [data-row='59999'][data-column='9']")).to_be_focused()
+    expect(page.locator(f"{LEDGER} [data-row='59999'][data-column='10']")).to_be_focused()
     page.keyboard.press("n")
     expect(page.locator(f"{LEDGER} .tpx-current [role=rowheader]")).to_have_text(re.compile(f"^{59_990:08x}-"))

@@ -146,12 +146,12 @@ def test_a_mark_says_its_record_and_is_written_to_the_address(visit: Visiting) -
     at = place(page, "wire, down", 1103, 1800)
     page.locator(TIMELINE).hover(position=at)  # type: ignore[arg-type]
     expect(page.locator(".tpx-tip")).to_contain_text(
-        re.compile(r"1,103 ms · wire:83 · frame · frame 40, \d+ bytes, message, dropped")
+        re.compile(r"1\.103 s · wire:83 · frame · frame 40, \d+ bytes, message, dropped")
     )
     page.locator(TIMELINE).click(position=at)  # type: ignore[arg-type]
     assert seen.hash() == "#t=stream-lag&r=wire:83"
     page.locator(TIMELINE).hover(position=place(page, "wire.drop", 1150, 1800))  # type: ignore[arg-type]
-    expect(page.locator(".tpx-tip")).to_contain_text("1,100 ms to 1,240 ms, 140 ms long · proven")
+    expect(page.locator(".tpx-tip")).to_contain_text("1.100 s to 1.240 s, 140 ms long · proven")
 
 
 def test_marks_that_are_close_are_one_with_a_count(visit: Visiting) -> None:

@@ -29,7 +29,7 @@ def test_quiet_messages_are_folded_until_somebody_looks(visit: Visiting) -> None
     page = visit(index_of([entry("talk")]), [trial]).open("#t=talk")
     page.get_by_role("tab", name="Sequence").click()
     rows = page.locator("#tpx-sequence .tpx-body [role=row]")
-    said = [text.split(" ms", 1)[1] for text in rows.all_inner_texts()]
+    said = [text.split(" s", 1)[1] for text in rows.all_inner_texts()]
     assert [re.sub(r"\s+", " ", text).strip(" ⋯") for text in said] == [
         "event 0 wire:0",
         "7 quiet messages within 6 ms: Enter shows them",
@@ -59,7 +59,7 @@ def test_the_chosen_record_is_found_among_the_messages(visit: Visiting) -> None:
 
 def test_a_trial_without_messages_has_no_sequence(visit: Visiting) -> None:
     _, page = opened(visit, "#t=calm")
-    assert page.get_by_role("tab").all_inner_texts() == ["Ledger 60", "Faults 0", "Verdicts 7"]
+    assert page.get_by_role("tab").all_inner_texts() == ["Ledger 60", "Faults, acts 0", "Verdicts 7"]
 
 
 def test_tabs_are_moved_by_arrow_keys(visit: Visiting) -> None:

@@ -44,10 +44,10 @@ def test_a_violation_tells_all_that_a_person_needs() -> None:
         "When the client's run returns, it holds the first 10 and the last 10 events of the log. (OpenHands PR 1865)",
         "**Found:** 6 of the last 10 events were missing when run() returned",
         "signature: `missing-tail`, in 1 of 1 trials",
-        "fault: `wire.delay` 3.40 s to 11.90 s, proven: rule.lag.done 11, frames.down 13",
+        "fault: `wire.delay` 3.400 s to 11.900 s, proven: rule.lag.done 11, frames.down 13",
         "measured: edge 10, missing 6",
         "expected:\n  event-01\n",
-        "| `client:41` | 9.12 s | run() returned with status running |",
+        "| `client:41` | 9.120 s | run() returned with status running |",
         "```sh\ntailproof repro histories/stream-lag\n```",
     ):
         assert needed in card

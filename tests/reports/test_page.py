@@ -86,11 +86,14 @@ def test_what_is_broken_stands_at_the_top_in_a_line_each() -> None:
     ]
     page = page_of(result_of(trial(*broken), trial(*broken)))
     top = Seen(page[: page.index("<main")] + "</body></html>").text()
-    assert "8 promises broken in 1 of 1 scenario." in top
-    assert "✗it is gone events.x0 2 of 2 trials of calm ✗nothing of it came back events.x1" in top
+    assert "8 guarantees are broken in 1 of 1 scenario." in top
+    assert (
+        "✗it is gone MUST events.x0, without any fault: 2 of 2 trials of calm ✗nothing of it came back MUST events.x1"
+        in top
+    )
     assert "and 2 more" in top
     assert 'href="#card-violated-2"' in page
-    assert "Verdicts, one for each promise in each trial ✗16 violated" in top
+    assert "Verdicts, one for each guarantee in each trial ✗16 violated" in top
 
 
 def test_an_open_gate_says_how_much_was_judged() -> None:
@@ -110,7 +113,7 @@ def test_the_same_doubt_of_several_trials_is_told_once() -> None:
     unsure = trial(verdict(Outcome.INCONCLUSIVE, says="nobody subscribed"))
     text = Seen(page_of(result_of(unsure, unsure, unsure))).text()
     assert text.count("events.tail[calm] is inconclusive: nobody subscribed (3 times)") == 1
-    assert "They leave the gate unknown." in text
+    assert "They leave the gate undecided (exit code 2)." in text
 
 
 def test_the_package_that_was_judged_stands_at_the_top() -> None:
@@ -123,13 +126,13 @@ def test_a_card_tells_all_that_a_person_needs() -> None:
     card = page[page.index('id="card-violated-1"') : page.index("</article>")]
     text = re.sub(r"\s+", " ", re.sub("<[^>]*>", "", card)).replace("&#39;", "'")
     for needed in (
-        "events.tail MUST missing-tail 1 of 1 trials",
+        "events.tail MUST missing-tail 1 of 1 trial of stream-lag; holds in the other one",
         "6 of the last 10 events were missing when run() returned",
-        "When the client's run returns, it holds the first 10 and the last 10 events of the log. (OpenHands PR 1865)",
-        "wire.delay 3.40 s to 11.90 s, ✓proven rule.lag.done 11, frames.down 13",
+        "When the client's run returns, it holds the first 10 and the last 10 events of the log. Source: OpenHands PR 1865",
+        "wire.delay 3.400 s to 11.900 s, ✓proven rule.lag.done 11, frames.down 13",
         "edge 10, missing 6",
         "event-01",
-        "client:41 9.12 s run() returned with status running",
+        "client:41 9.120 s run() returned with status running",
         "tailproof repro histories/stream-lag",
     ):
         assert needed in text
@@ -152,6 +155,46 @@ def test_the_same_finding_in_several_trials_is_one_card() -> None:
     text = Seen(page).text()
     assert "calm 2 of 3 trials" in text
     assert "stream-lag 1 of 1 trials" in text
+
+
+def test_a_finding_says_how_it_is_where_it_was_not_made() -> None:
+    hit = trial(verdict(Outcome.VIOLATED, signature="s"))
+    others = {
+        "other": [verdict()],
+        "another": [verdict(Outcome.VIOLATED, signature="t")],
+        "third": [verdict(Outcome.INCONCLUSIVE)],
+        "fourth": [verdict(Outcome.NOT_APPLICABLE)],
+    }
+    rest = [trial(*judged, scenario=name) for name, judged in others.items()]
+    text = Seen(page_of(result_of(hit, *rest))).text()
+    assert "1 of 1 trial of calm; of 3 others: holds in 1, violated in another way in 1, inconclusive in 1" in text
+    assert "1 of 1 trial of calm; holds in the other one" in Seen(page_of(result_of(hit, rest[0]))).text()
+
+
+def test_a_cell_of_several_trials_says_in_how_many_of_them() -> None:
+    page = page_of(result_of(trial(verdict(Outcome.VIOLATED, signature="s")), trial(verdict()), trial(verdict())))
+    assert re.search(r'<td class="tp-is-violated" title="violated">✗ 1/3</td>', page)
+    assert "1/2: in one of two trials of the scenario" in Seen(page).text()
+
+
+def test_what_the_evidence_says_is_said_once() -> None:
+    said = EvidenceResult(witness="trial", seq=9, at_s=1.5, says="secret in answer")
+    shared: dict[str, Any] = {"signature": "s", "expected": ("no secret",), "evidence": (said,)}
+    once = page_of(result_of(trial(verdict(Outcome.VIOLATED, seen=("secret in answer",), **shared))))
+    card = once[once.index("<article") : once.index('class="tp-actions"')]
+    assert card.count("secret in answer") == 1
+    assert "<b>Expected:</b> no secret. <b>Seen:</b> the evidence below." in card
+    other = page_of(result_of(trial(verdict(Outcome.VIOLATED, seen=("something else",), **shared))))
+    assert "something else" in other
+
+
+def test_a_finding_says_whom_it_hurts_and_its_words_are_explained() -> None:
+    page = page_of(result_of(trial(verdict(Outcome.VIOLATED, signature="s", hurts="whoever reads the log"))))
+    top = Seen(page[: page.index("<main")] + "</body></html>").text()
+    assert "Hurts whoever reads the log. MUST events.tail, without any fault: 1 of 1 trial of calm" in top
+    for word in ("gate", "guarantee", "trial", "verdict", "fault", "act", "witness", "baseline", "scenario"):
+        assert f'<dt id="word-{word}">' in page
+    assert '<a class="tp-word" href="#word-gate">' in page
 
 
 def test_known_violations_stand_with_reason_and_link() -> None:

@@ -102,7 +102,7 @@ def test_the_verdict_is_that_of_the_change(word: str, sides: tuple[Result, Resul
 
 
 def test_nothing_violated_on_either_side_is_said() -> None:
-    assert "No promise was violated, before or after." in Seen(compared(played(HELD), played(HELD))[1]).text()
+    assert "No guarantee was broken, before or after." in Seen(compared(played(HELD), played(HELD))[1]).text()
 
 
 def test_what_could_not_be_verified_is_told() -> None:

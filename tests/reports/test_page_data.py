@@ -19,12 +19,12 @@ from small_check import at, header, trial
 from tailproof.history.reader import History
 from tailproof.history.records import Fault, Phase
 from tailproof.history.server_records import Event, Reading
-from tailproof.outgoing.masking import Masker
+from tailproof.outgoing.masking import Masker, mark
 from tailproof.reports.page.lanes import LANES
 from tailproof.reports.page.names import named
 from tailproof.reports.page.room import DETAILS, Packed, pack
 from tailproof.reports.page.trial import Detail, evidence_of, trial_data
-from tailproof.reports.result import TrialResult
+from tailproof.reports.result import EvidenceResult, TrialResult
 from tailproof.reports.trimming import ends_of, shares
 
 WHOLE, LITTLE = DETAILS[0], Detail(records=40, rows=8)
@@ -45,13 +45,13 @@ def consistent(data: dict[str, Any]) -> None:
     assert len(set(records["address"])) == len(records["address"])
     rows = len(ledger["id"])
     assert all(-1 <= row < rows for row in records["event"])
-    assert {len(ledger[name]) for name in ("id", "kind", "cause", "place", "at")} == {rows}
+    assert {len(ledger[name]) for name in ("id", "kind", "cause", "place", "stamp", "at")} == {rows}
     assert len(ledger["cells"]) == len(ledger["columns"])
     for cell in ledger["cells"]:
         assert {len(cell["mark"]), len(cell["after"]), len(cell["address"])} == {rows}
         assert set(cell["mark"]) <= set("sltduc.")
     for message in data["sequence"]:
-        assert {message["from"], message["to"]} <= {"client", "server", "model", "tool"}
+        assert {message["from"], message["to"]} <= {"trial", "client", "server", "model", "tool"}
         assert message["from"] != message["to"]
 
 
@@ -66,6 +66,30 @@ def test_a_real_trial_is_shown_whole(name: str, tmp_path: Path) -> None:
     assert sum(flag == 1 for flag in flags.values()) == len(evidence_of(judged))
     assert bool(data["sequence"]) is bool(data["violations"])
     assert [fault["fault"] for fault in data["faults"]] == [fault.fault for fault in judged.faults]
+
+
+def test_what_the_trial_asked_itself_is_in_the_sequence_if_it_proves_something(tmp_path: Path) -> None:
+    data, _ = data_of("TP-9-bad", tmp_path, WHOLE)
+    asked = [message for message in data["sequence"] if "trial" in (message["from"], message["to"])]
+    assert [(one["from"], one["to"], one["flag"]) for one in asked[:2]] == [
+        ("trial", "server", 0),
+        ("server", "trial", 1),
+    ]
+    assert asked[0]["says"].startswith("POST ")
+    assert asked[1]["says"] == "422, with the secret of a rejected request"
+    (violation,) = data["violations"]
+    assert {one["address"] for one in asked} == set(violation["addresses"])
+
+
+def test_a_masked_secret_is_not_taken_for_a_server_that_masks(tmp_path: Path) -> None:
+    judged = kept_trial("TP-9-bad", tmp_path)
+    marked = EvidenceResult(witness="trial", seq=9, at_s=1, says=f"value: {mark('key').decode()}")
+    verdicts = tuple(msgspec.structs.replace(one, evidence=(marked,)) for one in judged.verdicts)
+    shown = msgspec.structs.replace(judged, verdicts=verdicts)
+    data = trial_data("key", "TP-9", shown, History.load(tmp_path / judged.history), WHOLE)
+    assert data["violations"][0]["says"].endswith(
+        "(<secret:NAME> is put in by this report, where the secret itself stood)"
+    )
 
 
 @pytest.mark.parametrize("name", ["OH-1832-bad", "OH-1554-bad"])

@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "guarantees"))
 
 from guarantee_histories import Built, calm, crashed, event
 
-from tailproof.history.records import Post, Run
+from tailproof.history.records import Frame, Post, Run
 from tailproof.history.server_records import Event
 from tailproof.reports.page.ledger import Mark, columns_of, ledger
 
@@ -66,6 +66,21 @@ def test_a_row_for_each_event_of_the_log_in_its_order() -> None:
     assert [row.id for row in rows] == ids
     assert [row.place for row in rows] == list(range(1, len(ids) + 1))
     assert "s1" not in ids, "a snapshot is kept nowhere"
+
+
+def test_an_event_that_is_told_late_keeps_the_time_that_the_log_gives_it() -> None:
+    """The order of the log is that of its own stamps; when a reader had an event live is another matter."""
+    built = calm()
+    stamps = [f"2026-01-01T00:00:{number:02}" for number in range(len(built.ids("page:0")))]
+    for identity, stamp in zip(built.ids("page:0"), stamps, strict=True):
+        built.alter(Event, {"reading": "page:0", "id": identity}, ts=stamp)
+    for reading in ("stream:0", "callback:0"):
+        built.move(Event, {"reading": reading, "id": "a2"}, 4.5)
+    built.move(Frame, {"id": "a2", "direction": "down"}, 4.5)
+    rows = ledger(built.build())
+    assert [row.stamp for row in rows] == stamps
+    seen = [row.at_ns for row in rows if row.at_ns is not None]
+    assert seen != sorted(seen)
 
 
 def test_the_columns_are_those_of_the_witnesses() -> None:

@@ -83,13 +83,16 @@ export interface Ledger {
   id: string[];
   kind: string[];
   cause: string[];
+  /** The log's own time of it, since the first that the log has; by the server's clock. */
+  stamp: (number | null)[];
+  /** When a reader first had it live, on the clock of the trial: later than it was stamped, and not in the order of the log. */
   at: (number | null)[];
   /** Its place in the log, from 1; 0 for an event that is in no log. Rows of a long log may be missing in between. */
   place: number[];
   cells: LedgerCells[];
 }
 
-export type Party = "client" | "server" | "model" | "tool";
+export type Party = "trial" | "client" | "server" | "model" | "tool";
 
 export interface Message {
   from: Party;

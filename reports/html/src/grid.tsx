@@ -66,7 +66,7 @@ export function Grid({ index, width }: { index: Index; width: number }) {
         <>
           <Rows
             id={GRID_ID}
-            label="Verdicts: a row for each trial, a column for each guarantee. Enter opens the trial."
+            label="A row for each trial, a column for each guarantee. Enter opens the trial."
             columns={[
               { key: "name", className: "tpx-name", head: widths.family ? "trial, family" : "trial" },
               ...guarantees.map((row, i) => ({
@@ -91,7 +91,7 @@ export function Grid({ index, width }: { index: Index; width: number }) {
       ) : (
         <p class="tpx-nothing">
           {index.trials.length
-            ? `No verdict matches “${filter.value}”. The filter looks at guarantees, scenarios, families, faults, words and signatures.`
+            ? `No verdict matches “${filter.value}”. It looks at guarantees, scenarios, families, faults, words and signatures.`
             : "No trial was run."}
         </p>
       )}
@@ -101,10 +101,14 @@ export function Grid({ index, width }: { index: Index; width: number }) {
 
 const CALM: ReadonlySet<Word> = new Set(["holds", "not-applicable"]);
 
-/** The guarantees of which some verdict is no calm one, as a narrow screen shows them; all of them if there is none. */
+/** The guarantees of which some verdict is no calm one, as a narrow screen shows them, the worst first; all of them if there is none. */
 function loud(trials: TrialEntry[], guarantees: number[]): number[] {
-  const rows = new Set(trials.flatMap(({ cells }) => cells.filter(([, word]) => !CALM.has(word)).map(([row]) => row)));
-  return rows.size ? guarantees.filter((row) => rows.has(row)) : guarantees;
+  const rows = new Set(
+    WORDS.filter(({ word }) => !CALM.has(word)).flatMap(({ word }) =>
+      trials.flatMap(({ cells }) => cells.filter((cell) => cell[1] === word).map(([row]) => row)),
+    ),
+  );
+  return rows.size ? [...rows].filter((row) => guarantees.includes(row)) : guarantees;
 }
 
 interface Widths {

@@ -7,7 +7,7 @@ import { type Opened, selected } from "./opened";
 import { type CellProps, type Place, Rows } from "./rows";
 import type { Range } from "./timeline/chart";
 import { look } from "./timeline/timeline";
-import { count, many, MARKS, ms, signed } from "./words";
+import { count, many, MARKS, moment, signed } from "./words";
 
 const ROW_PX = 28;
 
@@ -46,9 +46,13 @@ export function Ledger({ opened, brush, onlyTrouble, narrow }: Props) {
         </label>
         <p class="tpx-found" role="status">
           {rows.length === ledger.id.length ? many(rows.length, "event") : `${count(rows.length)} of ${many(ledger.id.length, "event")}`}
-          {brush.value ? `, ${ms(brush.value[0])} to ${ms(brush.value[1])}` : ""}
+          {brush.value ? `, ${moment(brush.value[0])} to ${moment(brush.value[1])}` : ""}
         </p>
       </div>
+      <p class="tpx-aside">
+        In the order of the log. Stamped: by the log itself, from its first event. First seen: by a reader, on the trial's clock; servers may
+        tell of events in another order. Then: how much later each reader had it.
+      </p>
       {rows.length ? (
         <Rows
           id="tpx-ledger"
@@ -86,20 +90,21 @@ interface Column {
 
 /** A narrow screen shows who has an event before what it is. */
 function columnsOf(ledger: Data, proving: ReadonlySet<number>, narrow: boolean): Column[] {
-  const { id, kind, cause, at, place, columns, cells } = ledger;
+  const { id, kind, cause, stamp, at, place, columns, cells } = ledger;
   const event = { key: "id", head: "event", className: "tpx-name tpx-mono", least: narrow ? 92 : 132, share: 0, cell: (row: number) => named(id[row], proving.has(row)) };
   const what = [
-    { key: "kind", head: "kind", className: "", least: narrow ? 130 : 180, share: 1.4, cell: (row: number) => ({ children: kind[row] }) },
+    { key: "kind", head: "kind", className: "", least: narrow ? 130 : 150, share: 1.4, cell: (row: number) => ({ children: kind[row] }) },
     { key: "cause", head: "cause", className: "", least: 110, share: 1, cell: (row: number) => ({ children: cause[row] }) },
   ];
   const who = [
     { key: "place", head: "#", className: "tpx-number tpx-faint", least: 56, share: 0, cell: (row: number) => ({ children: place[row] ? count(place[row]) : "–" }) },
-    { key: "at", head: "in the log", className: "tpx-number", least: 96, share: 0, cell: (row: number) => logged(at[row], place[row]) },
+    { key: "stamp", head: "stamped", className: "tpx-number", least: 84, share: 0, cell: (row: number) => stamped(stamp[row], place[row]) },
+    { key: "at", head: "first seen", className: "tpx-number", least: 84, share: 0, cell: (row: number) => first(at[row]) },
     ...columns.map((column, i) => ({
       key: `seen ${column.id}`,
       head: column.title,
       className: "tpx-number",
-      least: narrow ? 96 : 124,
+      least: narrow ? 92 : 104,
       share: 1,
       cell: (row: number) => witnessed(column.title, cells[i]!, row),
       witness: cells[i]!,
@@ -122,9 +127,14 @@ function named(id: string | undefined, proves: boolean): CellProps {
   };
 }
 
-function logged(at: number | null | undefined, place: number | undefined): CellProps {
-  if (typeof at === "number") return { children: ms(at) };
-  return { className: "tpx-faint", children: place ? "unseen" : "not in the log" };
+function stamped(stamp: number | null | undefined, place: number | undefined): CellProps {
+  if (typeof stamp === "number") return { children: `+${moment(stamp)}` };
+  return { className: "tpx-faint", children: place ? "–" : "not in the log" };
+}
+
+/** What stood in the log before anybody listened was seen live by nobody. */
+function first(at: number | null | undefined): CellProps {
+  return typeof at === "number" ? { children: moment(at) } : { className: "tpx-faint", children: "not live" };
 }
 
 function witnessed(who: string, { mark, after, address }: LedgerCells, row: number): CellProps {

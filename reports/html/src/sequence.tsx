@@ -6,9 +6,9 @@ import type { Message, Party } from "./contract";
 import { type Opened, selected } from "./opened";
 import { type CellProps, type Place, Rows } from "./rows";
 import { look } from "./timeline/timeline";
-import { many, ms, span } from "./words";
+import { many, moment, span } from "./words";
 
-const PARTIES: readonly Party[] = ["client", "server", "model", "tool"];
+const PARTIES: readonly Party[] = ["trial", "client", "server", "model", "tool"];
 const ROW_PX = 28;
 const QUIET = 3;
 
@@ -24,8 +24,9 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
   const active = useMemo(() => signal<Place>({ row: 0, column: 0 }), [opened]);
   const steps = useMemo(() => folded(sequence, unfolded.value), [sequence, unfolded.value]);
   const parties = useMemo(() => PARTIES.filter((party) => sequence.some(({ from, to }) => from === party || to === party)), [sequence]);
-  const lane = narrow ? 42 : 104;
+  const lane = narrow ? 18 : 104;
   const wide = parties.length * lane;
+  const [time, says] = narrow ? [84, 160] : [96, 260];
   const address = records.address[selected.value];
   const chosen = useMemo(
     () => (address ? steps.findIndex(({ first, last }) => sequence.slice(first, last + 1).some((message) => message.address === address)) : -1),
@@ -37,7 +38,7 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
     const { first, last } = steps[row]!;
     const message = sequence[first]!;
     const quiet = last - first + 1;
-    if (column === 0) return { className: "tpx-number", children: ms(message.t) };
+    if (column === 0) return { className: "tpx-number", children: moment(message.t) };
     if (column === 1) {
       const label = quiet > 1 ? `${many(quiet, "message")} folded` : `${message.from} to ${message.to}`;
       return { label, children: <Arrow parties={parties} x={x} wide={wide} message={message} quiet={quiet > 1} /> };
@@ -48,14 +49,14 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
       children: (
         <>
           {message.flag ? <span aria-hidden="true">{message.flag === 1 ? "✗ " : "◆ "}</span> : null}
-          {message.says} <span class="tpx-faint tpx-mono">{message.address}</span>
+          {message.says} {!narrow && <span class="tpx-faint tpx-mono">{message.address}</span>}
         </>
       ),
     };
   };
   return (
     <>
-    <p class="tpx-aside">What client and server say through the wire, and the server to the model and the tools. What the trial itself asks, its acts and readings, is in the timeline.</p>
+    <p class="tpx-aside">What client and server say through the wire, and the server to model and tools. Of what the trial itself asks only what proves a violation.</p>
     <Rows
       id="tpx-sequence"
       label={`Messages between ${parties.join(", ")}. Enter shows the record in the timeline.`}
@@ -64,12 +65,12 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
         { key: "arrow", className: "tpx-arrow", head: <Heads parties={parties} lane={lane} narrow={narrow} /> },
         { key: "says", head: "message" },
       ]}
-      template={`${narrow ? 78 : 96}px ${wide}px minmax(260px, 1fr)`}
-      leastWidth={(narrow ? 78 : 96) + wide + 260}
+      template={`${time}px ${wide}px minmax(${says}px, 1fr)`}
+      leastWidth={time + wide + says}
       rows={steps.length}
       rowHeight={ROW_PX}
       headHeight={30}
-      stickyWidth={narrow ? 78 : 96}
+      stickyWidth={time}
       active={active}
       cell={cell}
       rowClass={(row) => (row === chosen ? "tpx-current" : "")}
@@ -91,7 +92,7 @@ function Heads({ parties, lane, narrow }: { parties: Party[]; lane: number; narr
   return (
     <span class="tpx-parties">
       {parties.map((party) => (
-        <span key={party} style={{ width: `${lane}px` }}>{narrow ? party.slice(0, 6) : party}</span>
+        <span key={party} style={{ width: `${lane}px` }}>{narrow ? <abbr title={party}>{party[0]}</abbr> : party}</span>
       ))}
     </span>
   );

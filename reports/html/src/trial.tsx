@@ -119,7 +119,7 @@ function Whole({ index, entry, opened, narrow }: { index: Index; entry: TrialEnt
         tabs={[
           { id: "ledger", title: "Ledger", size: trial.ledger.id.length, body: () => <Ledger opened={opened} brush={brush} onlyTrouble={onlyTrouble} narrow={narrow} /> },
           ...(trial.sequence.length ? [{ id: "sequence", title: "Sequence", size: trial.sequence.length, body: () => <Sequence opened={opened} narrow={narrow} /> }] : []),
-          { id: "faults", title: "Faults", size: trial.faults.length, body: () => <Faults faults={trial.faults} /> },
+          { id: "faults", title: "Faults, acts", size: trial.faults.length, body: () => <Faults faults={trial.faults} /> },
           { id: "verdicts", title: "Verdicts", size: entry.cells.length, body: () => <Verdicts opened={opened} index={index} entry={entry} /> },
         ]}
       />
@@ -135,7 +135,7 @@ function provenByEvents({ evidence, trial }: Opened): boolean {
 /** The record that is looked at, and how to get it on the command line. */
 function Looked({ opened }: { opened: Opened }) {
   const { record } = route.value;
-  if (!record) return <p class="tpx-looked tpx-faint">No record chosen: click a mark{opened.evidence.length ? ", or press n for the first evidence" : ""}.</p>;
+  if (!record) return <p class="tpx-looked tpx-faint">No record chosen: click a mark{opened.evidence.length > 0 && <span class="tpx-how">, or press n for the first evidence</span>}.</p>;
   const command = `tailproof show ${opened.trial.history} ${record}`;
   const at = selected.value;
   return (

@@ -47,14 +47,18 @@ export function many(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-/** A moment or a length: `3.2 ms`, `812 ms`, `12,345 ms`. */
-export function ms(value: number): string {
-  return `${Math.abs(value) < 10 ? TENTHS.format(value) : NUMBER.format(value)} ms`;
+/** A moment, as everywhere in the report: `43.370 s` since the start of the trial. */
+export function moment(value: number): string {
+  return `${(value / 1000).toFixed(3)} s`;
 }
 
-/** `+12 ms`, `−3 ms`. */
+/** `+12 ms`, `−3.2 ms`, `+2,001 ms`. */
 export function signed(value: number): string {
   return `${value < 0 ? "−" : "+"}${ms(Math.abs(value))}`;
+}
+
+function ms(value: number): string {
+  return `${value < 10 ? TENTHS.format(value) : NUMBER.format(value)} ms`;
 }
 
 /** How long something took: `840 ms`, `12.4 s`, `3 min 20 s`. */
@@ -68,7 +72,5 @@ export function span(value: number): string {
 /** What stands at a tick of an axis whose ticks are `step` milliseconds apart. */
 export function tick(value: number, step: number): string {
   if (value === 0) return "0";
-  if (step >= 1000) return `${TENTHS.format(value / 1000)} s`;
-  const digits = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
-  return `${value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ms`;
+  return `${(value / 1000).toFixed(Math.max(0, Math.ceil(3 - Math.log10(step) - 1e-9)))} s`;
 }

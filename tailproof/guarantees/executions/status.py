@@ -146,6 +146,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="An agent that ends in the middle of its turn makes its execution end within T, whatever sidecars live on, and its "
         "session is not shown as running; the end of a sidecar fails no turn of a living agent unless the cause names it.",
+        hurts="users of an executor: a dead turn is shown as running, or a living one as failed",
         judge=per_execution(dead),
         applies=only_executors,
         rests_on=frozenset(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from tailproof.reports.page.changes import Changed, Changes
 from tailproof.reports.page.names import Named
 from tailproof.reports.page.proofs import in_short
 from tailproof.reports.result import EvidenceResult, FaultResult, Result, TrialResult, VerdictResult
-from tailproof.reports.words import came_back, death, facts, frequency, repro_command, standing, window
+from tailproof.reports.words import came_back, count, death, facts, frequency, repro_command, standing, window
 
 _ITEM = 160
 _SAID = 300
@@ -70,7 +71,9 @@ class Card:
     says: str
     promise: str
     source: str
+    hurts: str
     often: str
+    """In how many trials of its scenario, and how it is in the others."""
     masked: bool
     """A secret stood in what was seen."""
     changes: tuple[tuple[str, str], ...]
@@ -79,6 +82,8 @@ class Card:
     more_places: int
     expected: tuple[str, ...]
     seen: tuple[str, ...]
+    told_by_evidence: bool
+    """The evidence says all that was seen."""
     measured: str
     necessity: tuple[Tried, ...]
     faults: tuple[Landed, ...]
@@ -126,6 +131,7 @@ def _card(result: Result, wanted: str, number: int, group: Sequence[Found], mask
         says=clip(verdict.says, _SENTENCE),
         promise=clip(verdict.promise, _SENTENCE),
         source=clip(verdict.source, _SENTENCE),
+        hurts=clip(verdict.hurts, _SENTENCE),
         often=_often(result, group),
         masked=MARK.decode() in "".join((*verdict.seen, *(one.says for one in verdict.evidence))),
         changes=tuple(dict.fromkeys((one.changed.looks, one.changed.word) for one in places if one.changed)),
@@ -133,6 +139,7 @@ def _card(result: Result, wanted: str, number: int, group: Sequence[Found], mask
         more_places=max(0, len(places) - _PLACES),
         expected=_items(verdict.expected),
         seen=_items(verdict.seen),
+        told_by_evidence=_told_by_evidence(verdict),
         measured=clip(facts(verdict.measured), _SENTENCE),
         necessity=_tried(result, group),
         faults=tuple(landed(fault) for fault in trial.faults[:_ITEMS]),
@@ -182,16 +189,44 @@ def _place(result: Result, one: Named, verdict: VerdictResult, changes: Changes)
     )
 
 
+def _told_by_evidence(verdict: VerdictResult) -> bool:
+    told = {one.says for one in verdict.evidence[:_ITEMS]}
+    return bool(verdict.seen) and told.issuperset(verdict.seen)
+
+
 def _often(result: Result, group: Sequence[Found]) -> str:
-    """`3 of 5 trials of calm`, `3 of 5 trials of 2 scenarios`: of all trials that judged the guarantee in the scenarios in which it was
-    found."""
+    """`2 of 2 trials of calm; holds in the 4 others`, `3 of 5 trials of 2 scenarios; of 3 others: holds in 2, …`: of all trials
+    that judged the guarantee in the scenarios in which it was found, and how it is in the rest."""
     called = {one.trial.called for one, _ in group}
     guarantee, signature = group[0][1].guarantee, group[0][1].signature
     judged = list(_judged(result.trials, called, guarantee))
     hits = sum(1 for said in judged if said.outcome is Outcome.VIOLATED and said.signature == signature)
     scenarios = {one.trial.scenario for one, _ in group}
     of = clip(min(scenarios), _ITEM) if len(scenarios) == 1 else f"{len(scenarios)} scenarios"
-    return f"{hits} of {len(judged)} trials of {of}"
+    others = [
+        said.outcome
+        for trial, said in result.judged()
+        if trial.called not in called and said.guarantee == guarantee and said.outcome is not Outcome.NOT_APPLICABLE
+    ]
+    return f"{hits} of {count(len(judged), 'trial')} of {of}{_elsewhere(others)}"
+
+
+def _elsewhere(others: Sequence[Outcome]) -> str:
+    """Nothing where nobody else asked."""
+    told = Counter(others)
+    if not others:
+        return ""
+    if told[Outcome.HOLDS] == len(others):
+        return f"; holds in the {len(others)} others" if len(others) > 1 else "; holds in the other one"
+    told_of = ", ".join(f"{word} in {told[outcome]}" for outcome, word in _OTHERS.items() if told[outcome])
+    return f"; of {count(len(others), 'other')}: {told_of}"
+
+
+_OTHERS = {
+    Outcome.HOLDS: "holds",
+    Outcome.VIOLATED: "violated in another way",
+    Outcome.INCONCLUSIVE: "inconclusive",
+}
 
 
 def _judged(trials: Sequence[TrialResult], called: set[str], guarantee: str) -> Iterator[VerdictResult]:

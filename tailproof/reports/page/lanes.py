@@ -32,18 +32,18 @@ from tailproof.history.records import (
 from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
 
 LANES = {
-    "trial": "Points and faults",
+    "trial": "Trial: points, faults",
     "client": "Client",
     "wire-up": "Wire up",
     "wire-down": "Wire down",
-    "observer": "Observer",
-    "rest": "REST readings",
+    "observer": "Observer: stream",
+    "rest": "Observer: REST",
     "hooks": "Webhooks",
     "model": "Model",
     "tools": "Tools",
     "server": "Server",
     "disk": "Disk",
-    "access": "Access",
+    "access": "Trial: access",
 }
 """Lane -> its title, in the order in which they are shown."""
 

@@ -23,9 +23,9 @@ COLUMNS = {
     "rest": "REST",
     "observer": "Observer",
     "hooks": "Webhook",
-    "callbacks": "Client's callbacks",
-    "stream": "Client's stream",
-    "client": "Client's list",
+    "callbacks": "Callbacks",
+    "stream": "Client stream",
+    "client": "Client list",
 }
 """Column -> its title, in the order in which they are shown. Only those of witnesses that the trial has are in its ledger."""
 
@@ -42,12 +42,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One event. `place` counts from 1 in the log, 0 for one that is not in it; `at_ns` is when somebody first saw it live."""
+    """One event. `place` counts from 1 in the log, 0 for one that is not in it; `stamp` is the time that the log itself gives it (ISO 8601,
+    empty for none), `at_ns` when somebody first saw it live. A server may stamp an event long before it publishes it: only the stamps
+    are in the order of the log."""
 
     id: str
     name: str
     cause: str
     place: int
+    stamp: str
     at_ns: int | None
     cells: tuple[Cell, ...]
 
@@ -113,7 +116,16 @@ def _rows(history: History) -> Iterator[Row]:
             at_ns = _at(event.id, seen, framed)
             if event.id not in gone:
                 cells = tuple(_cell(column, event, place, at_ns) for column in seen)
-                yield Row(id=event.id, name=event.name, cause=causes.of(event), place=place, at_ns=at_ns, cells=cells)
+                stamp = event.ts if place else ""
+                yield Row(
+                    id=event.id,
+                    name=event.name,
+                    cause=causes.of(event),
+                    place=place,
+                    stamp=stamp,
+                    at_ns=at_ns,
+                    cells=cells,
+                )
 
 
 def _column(one: EventList) -> str:

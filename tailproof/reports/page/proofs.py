@@ -8,7 +8,7 @@ from typing import Any
 
 from tailproof.outgoing.visible import clip
 from tailproof.reports.result import FaultResult
-from tailproof.reports.words import figure
+from tailproof.reports.words import figure, told_as
 
 _CHARS = 60
 _LINE = 200
@@ -34,7 +34,8 @@ def counters(fault: FaultResult) -> list[Counter]:
 def in_short(fault: FaultResult) -> str:
     """The same in a line: `down.frames in 40 → out 37, dropped 3`."""
     told = (
-        f"{one.name} {one.before} → {one.after}" if one.before else f"{one.name} {one.after}" for one in counters(fault)
+        f"{one.name} {one.before} → {one.after}" if one.before else told_as(one.name, one.after)
+        for one in counters(fault)
     )
     return clip(", ".join(told), _LINE)
 

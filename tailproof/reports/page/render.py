@@ -21,12 +21,13 @@ from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.visible import clip, visible
 from tailproof.reports.comparison import Comparison
 from tailproof.reports.page.index import index
+from tailproof.reports.page.links import linked
 from tailproof.reports.page.names import Named, named
 from tailproof.reports.page.room import pack
 from tailproof.reports.page.static import Caps, view
 from tailproof.reports.page.summary import GATES, SIGNS
 from tailproof.reports.result import Result
-from tailproof.reports.words import STANDINGS
+from tailproof.reports.words import STANDINGS, moment
 from tailproof.resources import folder
 
 MOST_BYTES = 3_000_000
@@ -152,6 +153,8 @@ def _templates(masker: Masker) -> Environment:
     )
     templates.globals |= {"signs": SIGNS, "words": {name: called for name, (_, _, called) in STANDINGS.items()}}
     templates.filters["clip"] = lambda text, limit=_LINE: clip(text, limit)
+    templates.filters["moment"] = moment
+    templates.filters["linked"] = lambda text: linked(shown(text))
     return templates
 
 

@@ -1,4 +1,5 @@
-"""Who said what to whom, in order: client, server, model and tools, for trials in which something was violated."""
+"""Who said what to whom, in order: client, server, model and tools, for trials in which something was violated; and what the trial itself
+asked of the server, where a verdict rests on it."""
 
 from __future__ import annotations
 
@@ -6,15 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tailproof.history.access_records import Canary, Knock
 from tailproof.history.reader import History, derived
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Effect, Exchange, Frame, ModelCall
 from tailproof.history.server_records import Request
 from tailproof.reports.page.records import Evidence
-from tailproof.reports.record_words import address, route, troubled
+from tailproof.reports.record_words import address, route, says, troubled
 from tailproof.reports.trimming import ends_of
 
-Party = Literal["client", "server", "model", "tool"]
+Party = Literal["trial", "client", "server", "model", "tool"]
 MOST = 400
 """Messages that are drawn at most."""
 
@@ -42,7 +44,11 @@ def sequence(history: History, evidence: Evidence) -> list[Message]:
 
 def _messages(history: History, evidence: Evidence) -> Iterator[Message]:
     def message(
-        record: Frame | Exchange | Request | ModelCall | Effect, sender: Party, receiver: Party, says: str, t_ns: int
+        record: Frame | Exchange | Request | ModelCall | Effect | Knock | Canary,
+        sender: Party,
+        receiver: Party,
+        says: str,
+        t_ns: int,
     ) -> Message:
         flag = 1 if (record.witness, record.seq) in evidence else 2 if troubled(record) else 0
         return Message(sender=sender, receiver=receiver, t_ns=t_ns, says=says, address=address(record), flag=flag)
@@ -71,6 +77,15 @@ def _messages(history: History, evidence: Evidence) -> Iterator[Message]:
                 yield message(
                     request, "client", "server", f"{request.verb} → {request.code or 'no answer'}", request.t_ns
                 )
+    asked_by_us: tuple[Request | Knock, ...] = (*history.requests, *history.knocks)
+    for one in asked_by_us:
+        if (one.witness, one.seq) in evidence and one.witness != CLIENT:
+            yield message(one, "trial", "server", says(one), one.began_ns or one.t_ns)
+    for found in history.canaries:
+        if found.stage == "seen" and found.place in ("answer", "download"):
+            asked_for, _, code = found.detail.rpartition(" ")
+            yield replace(message(found, "trial", "server", asked_for, found.t_ns), flag=0)
+            yield message(found, "server", "trial", f"{code}, with the {found.name}", found.t_ns)
     for call in history.model_calls:
         asked = call.stage == "asked"
         what = "side request" if call.turn < 0 else f"turn {call.turn + 1}"

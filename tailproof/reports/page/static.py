@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -47,8 +47,8 @@ _HEADLINES = 6
 _HEADLINE = 140
 _WEIGH = {
     "open": "They are allowed, or do not decide.",
-    "closed": "The gate is closed whatever they would say.",
-    "unknown": "They leave the gate unknown.",
+    "closed": "What is violated closes the gate, whatever these would say. Alone they would leave it undecided (exit code 2).",
+    "unknown": "They leave the gate undecided (exit code 2).",
 }
 """State of the gate -> what the doubts mean for it."""
 _MACHINE = {"python": "Python of tailproof"}
@@ -131,6 +131,7 @@ def view(
         "guarantees": [one for one in guarantees if one not in idle],
         "idle": idle,
         "scenarios": scenarios[:_COLUMNS],
+        "often": _Cells(_often(result, cells)),
         "more_scenarios": max(0, len(scenarios) - _COLUMNS),
         "cells": _Cells(cells),
         "grid_standings": set(cells.values()),
@@ -146,16 +147,41 @@ def view(
     }
 
 
-def _headline(card: Card) -> tuple[str, str, str, str]:
-    """The id of a card, what was seen in a line, its guarantee, and how often."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """A card in a line: what was seen, and what weighs it."""
+
+    card: Card
+    says: str
+    under: str
+    """Whether its trial had faults and acts, and which."""
+
+
+def _headline(card: Card) -> Headline:
     says = card.says if len(card.says) <= _HEADLINE else card.says.partition("; ")[0]
-    return card.id, clip(says, _HEADLINE), card.guarantee, card.often
+    kinds = ", ".join(dict.fromkeys(one.name for one in card.faults))
+    return Headline(card=card, says=clip(says, _HEADLINE), under=f", under {kinds}" if kinds else ", without any fault")
 
 
 def _product(result: Result) -> str:
-    """The package and its version, as installed; empty where the server was not installed from a package."""
+    """The package and its version, as installed; the target where the server was not installed from a package."""
     versions = result.environment.versions
-    return clip(f"{versions['package']} {versions.get('server', '')}".strip(), _ITEM) if "package" in versions else ""
+    installed = f"{versions['package']} {versions.get('server', '')}".strip() if "package" in versions else ""
+    return clip(installed or result.target, _ITEM)
+
+
+def _often(result: Result, cells: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    """`1/3` for the cells of what does not always hold, where a scenario has several trials."""
+    judged: Counter[tuple[str, str]] = Counter()
+    such: Counter[tuple[str, str]] = Counter()
+    for trial, verdict in result.judged():
+        key = (verdict.guarantee, trial.called)
+        judged[key] += 1
+        such[key] += standing(verdict, fail_on=result.gate.fail_on) == cells[key]
+    return {key: f"{such[key]}/{of}" for key, of in judged.items() if of > 1 and cells[key] in _LOUD}
+
+
+_LOUD = ("violated", "advisory", "inconclusive", "known")
 
 
 class _Cells(dict[tuple[str, str], str]):
@@ -180,6 +206,7 @@ def _sections(result: Result, comparison: Comparison | None) -> list[tuple[str, 
         *([("not-run", "Not run")] if result.not_run else []),
         ("trials", "Trials"),
         ("environment", "Environment"),
+        ("glossary", "Words"),
     ]
 
 

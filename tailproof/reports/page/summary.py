@@ -56,10 +56,18 @@ def _broken(result: Result) -> str:
     ]
     if not found:
         return ""
-    promises = list(dict.fromkeys(guarantee for _, guarantee in found))
+    broken = {guarantee for _, guarantee in found}
     scenarios = len({called for called, _ in found})
     of = count(len({trial.called for trial in result.trials}), "scenario")
-    return f"{count(len(promises), 'promise')} broken in {scenarios} of {of}."
+    unsure = result.gate.counts.inconclusive
+    told = (
+        f" {count(unsure, 'verdict')} {'is' if unsure == 1 else 'are'} inconclusive: that changes nothing here."
+        if unsure
+        else ""
+    )
+    return (
+        f"{count(len(broken), 'guarantee')} {'is' if len(broken) == 1 else 'are'} broken in {scenarios} of {of}.{told}"
+    )
 
 
 def _undecided(result: Result) -> str:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History
 from tailproof.history.views import same
+from tailproof.outgoing.masking import MARK
 from tailproof.outgoing.visible import clip
 from tailproof.reports.assemble import Clock
 from tailproof.reports.page.ledger import COLUMNS, Mark, Row, columns_of, ledger
 from tailproof.reports.page.proofs import counters
 from tailproof.reports.page.records import Chosen, choose, columns
 from tailproof.reports.page.sequence import sequence
-from tailproof.reports.result import FaultResult, TrialResult
+from tailproof.reports.result import FaultResult, TrialResult, VerdictResult
 from tailproof.reports.trimming import ends_of
 
 _TEXT = 160
@@ -94,7 +96,7 @@ def trial_data(key: str, called: str, trial: TrialResult, history: History, deta
             {
                 "guarantee": verdict.guarantee,
                 "signature": clip(verdict.signature, _TEXT),
-                "says": clip(verdict.says, _SENTENCE),
+                "says": clip(verdict.says, _SENTENCE) + _masked(verdict),
                 "expected": [clip(item, _TEXT) for item in verdict.expected],
                 "seen": [clip(item, _TEXT) for item in verdict.seen],
                 "addresses": [clip(f"{one.witness}:{one.seq}", _TEXT) for one in verdict.evidence],
@@ -103,6 +105,12 @@ def trial_data(key: str, called: str, trial: TrialResult, history: History, deta
             for verdict in violated
         ],
     }
+
+
+def _masked(verdict: VerdictResult) -> str:
+    """Lest the mark of a masked secret is taken for what the server showed."""
+    marked = any(MARK.decode() in one.says for one in verdict.evidence)
+    return " (<secret:NAME> is put in by this report, where the secret itself stood)" if marked else ""
 
 
 def _ms(seconds: float | None) -> float | None:
@@ -149,7 +157,8 @@ def _statuses(history: History, clock: Clock) -> Iterator[dict[str, Any]]:
             row.append((clock.ms(status.t_ns), word))
     several = len({conversation for conversation, _ in steps}) > 1
     for (conversation, via), row in steps.items():
-        yield {"witness": f"{via} {conversation[:8]}" if several else via, "steps": _ends(row)}
+        who = "REST" if via == "rest" else via
+        yield {"witness": f"{who} {conversation[:8]}" if several else who, "steps": _ends(row)}
 
 
 def _ends(row: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
@@ -164,6 +173,7 @@ def _ledger(rows: Sequence[Row], columns: Sequence[str], clock: Clock) -> dict[s
         "kind": [clip(row.name, _TEXT) for row in rows],
         "cause": [row.cause for row in rows],
         "place": [row.place for row in rows],
+        "stamp": _stamps(rows),
         "at": [None if row.at_ns is None else clock.ms(row.at_ns) for row in rows],
         "cells": [
             {
@@ -174,6 +184,21 @@ def _ledger(rows: Sequence[Row], columns: Sequence[str], clock: Clock) -> dict[s
             for number in range(len(columns))
         ],
     }
+
+
+def _stamps(rows: Sequence[Row]) -> list[float | None]:
+    """Milliseconds from the first stamp that the log has, by the server's own clock."""
+    times = [_time(row.stamp) for row in rows]
+    first = next((time for time in times if time is not None), 0.0)
+    return [None if time is None else round((time - first) * 1000, 1) for time in times]
+
+
+def _time(stamp: str) -> float | None:
+    try:
+        time = datetime.fromisoformat(stamp)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 _LETTERS: dict[Mark, str] = {

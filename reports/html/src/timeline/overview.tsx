@@ -3,7 +3,7 @@
 import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Opened } from "../opened";
-import { ms } from "../words";
+import { moment } from "../words";
 import { type Chart, type Range, sized } from "./chart";
 import { looksOf } from "./paint";
 
@@ -57,7 +57,7 @@ export function Overview({ opened, chart, brush }: Props) {
       </div>
       {brush.value && (
         <p class="tpx-selection">
-          {ms(from)} to {ms(to)}
+          {moment(from)} to {moment(to)}
           <button type="button" onClick={() => chart.show([from, to])}>Zoom to it</button>
           <button type="button" onClick={() => (brush.value = null)}>Clear</button>
         </p>
@@ -92,7 +92,7 @@ function Handle({ label, value, least, most, until, put }: HandleProps) {
       aria-valuemin={Math.round(least)}
       aria-valuemax={Math.round(most)}
       aria-valuenow={Math.round(value)}
-      aria-valuetext={ms(value)}
+      aria-valuetext={moment(value)}
       style={{ left: `${(100 * value) / until}%` }}
       onPointerDown={(event) => {
         held.current = true;

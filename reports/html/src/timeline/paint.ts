@@ -176,7 +176,7 @@ function fault(pen: Pen, view: View, strip: Strip, it: Fault): void {
   if (typeof it.reached === "number" && it.reached < it.injected) {
     bar(pen, view, strip, { from: it.reached, to: ended, text: "", colour, fill: 0, dashed: true, border: true });
   }
-  bar(pen, view, strip, { from: it.injected, to: ended, text: it.planned, colour, fill: 0.35, border: true });
+  bar(pen, view, strip, { from: it.injected, to: ended, text: it.name, colour, fill: 0.35, border: true });
   if (it.healed !== null && !it.act) diamond(pen, x(it.healed), strip.y + strip.height / 2, looks.holds);
 }
 

@@ -1,7 +1,7 @@
 /** What is under the pointer, and in words. */
 
 import type { Opened } from "../opened";
-import { many, ms, span } from "../words";
+import { many, moment, span } from "../words";
 import type { Chart } from "./chart";
 import { ends, firstFrom, middle } from "./folding";
 import { lasted, type Strip } from "./scene";
@@ -48,7 +48,7 @@ export function loudest({ trial }: Opened, records: number[]): number {
 /** A record in one line. */
 export function lineOf({ trial }: Opened, record: number): string {
   const { t, address, kind, says } = trial.records;
-  return `${ms(t[record]!)} · ${address[record]} · ${kind[record]}${says[record] ? ` · ${says[record]}` : ""}`;
+  return `${moment(t[record]!)} · ${address[record]} · ${kind[record]}${says[record] ? ` · ${says[record]}` : ""}`;
 }
 
 function linesOf(opened: Opened, records: number[]): string[] {
@@ -63,7 +63,7 @@ function linesOf(opened: Opened, records: number[]): string[] {
 function lasting(strip: Strip, t: number, until: number): string[] {
   switch (strip.kind) {
     case "phases":
-      return strip.phases.filter(({ from, to }) => t >= from && t < to).map(({ name, from, to }) => `${name}: ${ms(from)} to ${ms(to)}, ${span(to - from)}`);
+      return strip.phases.filter(({ from, to }) => t >= from && t < to).map(({ name, from, to }) => `${name}: ${moment(from)} to ${moment(to)}, ${span(to - from)}`);
     case "fault": {
       const { fault } = strip;
       const proof = fault.proven ? "proven" : "not proven";
@@ -72,10 +72,10 @@ function lasting(strip: Strip, t: number, until: number): string[] {
     case "lives":
       return strip.lives
         .filter(({ started, ready, ended }) => t >= (started ?? ready ?? 0) && t < (ended ?? until))
-        .map(({ epoch, ready, end }) => `life ${epoch}: ${ready === null ? "never ready" : `ready at ${ms(ready)}`}${end ? `, ${end}` : ""}`);
+        .map(({ epoch, ready, end }) => `life ${epoch}: ${ready === null ? "never ready" : `ready at ${moment(ready)}`}${end ? `, ${end}` : ""}`);
     case "statuses": {
       const now = strip.steps.findLast(([since]) => since <= t);
-      return now ? [`${strip.label}: ${now[1]} since ${ms(now[0])}`] : [];
+      return now ? [`${strip.label}: ${now[1]} since ${moment(now[0])}`] : [];
     }
     case "lane":
       return [];

@@ -2,7 +2,7 @@
 
 import type { Fault, Life, Trial } from "../contract";
 import type { Lane, Opened } from "../opened";
-import { ms, span } from "../words";
+import { moment, span } from "../words";
 
 export type Strip = { label: string; title: string; y: number; height: number } & (
   | { kind: "phases"; phases: Trial["phases"] }
@@ -50,6 +50,6 @@ type Unplaced = Strip extends infer S ? (S extends Strip ? Omit<S, "y" | "height
 /** When a fault was on, in words. */
 export function lasted({ injected, healed }: Fault): string {
   if (injected === null) return "never injected";
-  if (healed === null) return `from ${ms(injected)}, not healed`;
-  return `${ms(injected)} to ${ms(healed)}, ${span(healed - injected)} long`;
+  if (healed === null) return `from ${moment(injected)}, not healed`;
+  return `${moment(injected)} to ${moment(healed)}, ${span(healed - injected)} long`;
 }
