@@ -237,7 +237,15 @@ def _engine() -> Iterator[Finding]:
 
 def _cluster() -> Finding:
     # Its library takes longer to load than all the other looks together.
-    from tailproof.cluster.reach import GLANCE_S, HOW_TO_GET_ONE, check_nodes, check_rights, connect, release
+    from tailproof.cluster.reach import (
+        GLANCE_S,
+        HOW_TO_GET_ONE,
+        check_nodes,
+        check_rights,
+        connect,
+        release,
+        second_witness,
+    )
     from tailproof.cluster.refusals import ClusterError
 
     built = any((cache() / "cluster").glob("v*/kube-apiserver"))
@@ -246,7 +254,8 @@ def _cluster() -> Finding:
         with closing(connect(timeout_s=GLANCE_S)) as cluster:
             check_rights(cluster)
             check_nodes(cluster)
-            says, ok = f"Kubernetes {release(cluster)} at {cluster.address} ({cluster.kubeconfig})", True
+            says = f"Kubernetes {release(cluster)} at {cluster.address} ({cluster.kubeconfig})"
+            says, ok = f"{says}; besides it, deaths are told by {second_witness(cluster)}", True
     except ClusterError as error:
         says, ok = str(error).partition(f": {HOW_TO_GET_ONE}")[0], False
     return Finding(ok=ok, name="cluster", says=says, needed_for="k8s: targets, executors on real pods", remedy=remedy)

@@ -262,15 +262,23 @@ def wire(arguments: Sequence[str]) -> NoReturn:
 
 @main.command()
 @click.option("--all", "everything", is_flag=True, help="Also what belongs to a process that is still running.")
-def clean(everything: bool) -> None:
-    """Remove what killed trials left: containers, networks, volumes, processes, scratch directories.
+@click.option(
+    "--owner",
+    "owners",
+    multiple=True,
+    metavar="MARK",
+    help="Only what this process left: the TAILPROOF_OWNER in its mark. May be given more than once.",
+)
+def clean(everything: bool, owners: Sequence[str]) -> None:
+    """Remove what killed trials left: containers, networks, volumes, namespaces, processes, scratch directories.
 
     Environments of releases that were not used for 30 days are removed, too.
     """
     from tailproof.provision.environments import evict
     from tailproof.runner.leftovers import clean as clean_up
 
-    removed = [*clean_up(spare_living=not everything), *evict(older_than_days=UNUSED_DAYS)]
+    removed = clean_up(spare_living=not everything, owners=owners)
+    removed += [] if owners else evict(older_than_days=UNUSED_DAYS)
     for line in removed:
         say(line)
     say(f"{len(removed)} removed" if removed else "nothing was left")

@@ -98,18 +98,23 @@ def run(
 
 
 class Attached:
-    """The standard streams of a container's own process, from now on: what it wrote before is in its log. Give it back with `close`.
+    """The standard streams of a container's own process, from now on: what it wrote before is in its log; or of a command that is begun in
+    the container. Give it back with `close`.
 
     That the process has ended is seen by `over`, how it ended only in the pod's status: an attachment ends with success whatever the
     exit code was.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str, pod: str, container: str) -> None:
+    def __init__(
+        self, cluster: Cluster, namespace: str, pod: str, container: str, *, command: Sequence[str] = ()
+    ) -> None:
         """Raises ClusterError."""
         self._lent = cluster.another()
+        core = self._lent.core
+        begun: dict[str, Any] = {"command": list(command)} if command else {}
         with cluster_does(f"attaching to {container} of {pod}"):
             self._channels: Any = stream(
-                self._lent.core.connect_get_namespaced_pod_attach,
+                core.connect_get_namespaced_pod_exec if command else core.connect_get_namespaced_pod_attach,
                 pod,
                 namespace,
                 container=container,
@@ -119,6 +124,7 @@ class Attached:
                 tty=False,
                 binary=True,
                 _preload_content=False,
+                **begun,
             )
         self.over = False
         """The stream has ended."""

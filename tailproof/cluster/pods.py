@@ -50,6 +50,16 @@ def wait_for(
     return budget.wait_for(what, look, saw=lambda: status.waits_for(last), every=0.1)
 
 
+def wait_made(cluster: Cluster, namespace: str, name: str, budget: Budget, *, after: str = "") -> None:
+    """Until the API server holds a pod of this name, and not that with the uid `after`. Raises DeadlineMissed, ClusterError."""
+
+    def made() -> bool:
+        found = read(cluster, namespace, name)
+        return found is not None and found["metadata"]["uid"] != after
+
+    budget.wait_for(f"the pod {name} to be made", made, every=0.1)
+
+
 def running(seen: PodSeen) -> bool:
     """Every container of the pod that stays runs."""
     return seen.phase == "Running" and all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -126,6 +127,7 @@ class Restart:
         self.id = identity
         self.options = RestartOptions.model_validate(options)
         self._pid = 0
+        self._told: Mapping[str, str] = {}
 
     def available(self, capabilities: frozenset[str]) -> str | None:
         if "restart" not in capabilities:
@@ -134,9 +136,15 @@ class Restart:
             return "a restart as a new container needs a target docker:IMAGE"
         if self.options.by != "signal" and "pod" not in capabilities:
             return "the end of a pod needs a target k8s:IMAGE"
+        if self.options.by == "drain" and "drain" not in capabilities:
+            return "the nodes of this cluster are somebody else's, and not emptied: use one of docker/cluster.sh"
+        if self.options.by == "rollout" and "earlier-release" not in capabilities:
+            return "this target names no release before it to upgrade from: use the image of a release that tailproof builds"
         return None
 
     def describe(self) -> str:
+        if self.options.by == "rollout":
+            return "a rolling update of its StatefulSet replaces the server's pod by one of the next release, on its volume"
         if self.options.by != "signal":
             ended = {"delete": "is deleted", "evict": "is evicted", "drain": "is evicted from a node that is drained"}
             return f"the server's pod {ended[self.options.by]}, and another one begins on its volume"
@@ -149,12 +157,18 @@ class Restart:
         if self.options.by == "signal":
             stage.server.stop(stage.budget, grace_s=self.options.grace)
         else:
-            stage.server.end_pod(stage.budget, by=self.options.by, grace_s=self.options.grace)
+            self._told = stage.server.end_pod(stage.budget, by=self.options.by, grace_s=self.options.grace)
 
     def verify(self, stage: Stage) -> Proof:
-        """The process that was the server before is gone, as the kernel or the engine tells it."""
+        """The process that was the server before is gone, as the kernel or the engine tells it; if the cluster ended its pod, another
+        one is there, of another template after a rolling update."""
         alive = stage.server.alive()
-        return Proof(self._pid > 0 and not alive, {"pid before": self._pid, "alive after": int(alive)})
+        told = self._told
+        differ = {"signal": (), "rollout": ("pod", "revision", "image")}.get(self.options.by, ("pod",))
+        replaced = all(told.get(f"{what} before") != told.get(f"{what} after") for what in differ)
+        return Proof(
+            self._pid > 0 and not alive and replaced, {"pid before": self._pid, "alive after": int(alive), **told}
+        )
 
     def heal(self, stage: Stage) -> None:
         """It is started again on the same disk."""

@@ -67,7 +67,7 @@ class AgentOom(_Fault):
     def verify(self, stage: SandboxStage) -> Proof:
         code, reason = _end_of(stage, AGENT)
         kills = _kills_of(stage)
-        proven = (code, reason) == (137, "OOMKilled") and (kills > 0 or not stage.cluster.ours)
+        proven = (code, reason) == (137, "OOMKilled") and (kills > 0 or not stage.cluster.sees_node)
         return Proof(proven, {"exit code": code, "reason": reason, "kills that the kernel counted": kills})
 
 
@@ -281,7 +281,7 @@ class ExecutorTwin(_Fault):
 
 def _kills_of(stage: SandboxStage) -> int:
     """What the kernel counted; it may be a moment behind."""
-    if stage.cluster.ours:
+    if stage.cluster.sees_node:
         with suppress(DeadlineMissed):
             stage.budget.wait_for(
                 "the kernel to tell of a kill", lambda: stage.sandboxes.kills(stage.pod), within=KERNEL_S

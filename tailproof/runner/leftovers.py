@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from tailproof.waiting import Budget, DeadlineMissed
 _END_S = 10.0
 _TAKES_DOWN_S = 15.0
 """How long a supervisor whose check was killed is left to take its trials down."""
-_PLURAL = {
+PLURAL = {
     "process": "processes",
     "container": "containers",
     "network": "networks",
@@ -63,14 +63,15 @@ def leftovers(*, trial: str = "", engine: bool = True) -> list[Leftover]:
     return [leftover for leftover in found if trial in ("", leftover.owner.trial)]
 
 
-def clean(*, spare_living: bool = True, trial: str = "") -> list[str]:
+def clean(*, spare_living: bool = True, trial: str = "", owners: Collection[str] = ()) -> list[str]:
     """Remove what dead owners left; with `spare_living=False` everything with our mark. Says what it removed, line by line.
 
-    With `trial` only what is left of that one. What cannot be removed is said, too, and why.
+    With `trial` only what is left of that one, with `owners` only what is theirs. What cannot be removed is said, too, and why.
     """
 
     def doomed(owner: Owner) -> bool:
-        return trial in ("", owner.trial) and not (spare_living and owner_lives(owner.owner))
+        meant = trial in ("", owner.trial) and (not owners or owner.owner in owners)
+        return meant and not (spare_living and owner_lives(owner.owner))
 
     return [_said(leftover, why) for leftover, why in _remove(doomed)]
 
@@ -136,6 +137,6 @@ def _said(leftover: Leftover, why: str) -> str:
 
 def _summary(removed: Iterable[tuple[Leftover, str]], what: str) -> str:
     tally = Counter(leftover.kind for leftover, why in removed if not why)
-    parts = [f"{number} {kind if number == 1 else _PLURAL[kind]}" for kind, number in tally.items()]
+    parts = [f"{number} {kind if number == 1 else PLURAL[kind]}" for kind, number in tally.items()]
     failed = [_said(leftover, why) for leftover, why in removed if why]
     return "; ".join([*([f"removed {', '.join(parts)} {what}"] if parts else []), *failed])

@@ -59,7 +59,7 @@ class Sandboxes:
         self._closing = threading.Event()
         self._log: KernelLog | None = None
         with suppress(OSError):  # what may not be read here is counted where it can be
-            self._log = KernelLog(self._killed_by_the_kernel) if cluster.ours else None
+            self._log = KernelLog(self._killed_by_the_kernel) if cluster.sees_node else None
         self._watch = PodWatch(cluster, namespace, on_pod=self._on_pod, on_word=self._on_word)
 
     @property
@@ -131,7 +131,7 @@ class Sandboxes:
         if agent.state != "waiting" or agent.restarts:
             self._follow(seen.pod, agent)
         for name, one in seen.containers.items():
-            if one.state == "running" and self._cluster.ours and one.id not in self._kernel:
+            if one.state == "running" and self._cluster.sees_node and one.id not in self._kernel:
                 self._look_at_the_kernel(seen.pod, name, one.id)
 
     def _on_word(self, word: PodEvent | Note) -> None:

@@ -46,10 +46,10 @@ def variants(scenario: Scenario) -> tuple[Variant, ...]:
 
 
 def points(scenario: Scenario) -> tuple[Point, ...]:
-    """The points that the loop of this scenario has, in the order in which it gets there; of an execution those at which the agent can
-    stand still."""
+    """The points that the loop of this scenario has, in the order in which it gets there."""
     if scenario.execution is not None:
-        return tuple(Point("line", number) for number in range(1, scenario.execution.lines + 1))
+        lines = (Point("line", number) for number in range(1, scenario.execution.lines + 1))
+        return (Point("created"), Point("accepted"), *lines, Point("end"))
     return tuple(_points(scenario, last_turns(scenario)))
 
 
@@ -75,10 +75,10 @@ def _points(scenario: Scenario, lasts: Sequence[int]) -> Iterator[Point]:
 
 def _moved(scenario: Scenario, name: str, by: int) -> Variant:
     lasts = last_turns(scenario)
-    way = [point for point in points(scenario) if point.name != "end"]
-    orders = [point.order(lasts) for point in way]
     faults = []
     for plan in scenario.faults:
+        way = _way(scenario, plan.at)
+        orders = [point.order(lasts) for point in way]
         passed = [order < plan.at.order(lasts) for order in orders].count(True)
         here = passed < len(orders) and orders[passed] == plan.at.order(lasts)
         to = passed + by if here or by < 0 else passed
@@ -89,6 +89,11 @@ def _moved(scenario: Scenario, name: str, by: int) -> Variant:
         hold = plan.hold_until if way[to].holds else None
         faults.append(plan.model_copy(update={"at": way[to], "hold_until": hold}))
     return _made(scenario, name, faults)
+
+
+def _way(scenario: Scenario, at: Point) -> list[Point]:
+    """Where what lands at this point could land as well. What needs an agent that stands still needs another line of it."""
+    return [point for point in points(scenario) if point.name != "end" and (at.name != "line" or point.name == "line")]
 
 
 def _made(scenario: Scenario, name: str, faults: list[FaultPlan]) -> Variant:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tailproof.cluster import jobs
-from tailproof.cluster.reach import Cluster, Rights
+from tailproof.cluster.reach import Cluster, Right
 from tailproof.shards.account import ATTEMPTS, CONTAINER
 from tailproof.shards.inside import ORDER, RESULTS
 
 NAME = "shards"
-NEEDED: Rights = (
+NEEDED: Sequence[Right] = (
     ("create", "", "namespaces"),
     ("delete", "", "namespaces"),
     ("create", "", "configmaps"),

@@ -53,6 +53,18 @@ def pack(directory: Path, into: IO[bytes]) -> None:
     into.seek(0)
 
 
+def unpack(archive: tarfile.TarFile, into: Path) -> None:
+    """Files and directories that lie below `into`. Raises TarError: something else is in it."""
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(into, filter="data")
+        return
+    # Python 3.11.2, which Debian 12 has, knows no filter.
+    for entry in archive:
+        if not (entry.isfile() or entry.isdir()) or not (into / entry.name).resolve().is_relative_to(into.resolve()):
+            raise tarfile.ExtractError(f"{entry.name!r} is no file or directory below {into}")
+        archive.extract(entry, into)
+
+
 def open_to_all(journal: Path) -> None:
     """Tools run as the image's user and the harness as another: both have to write and remove here, and in the directory that each
     trial of a shared server has in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,16 +45,16 @@ def container_processes(init: int) -> list[ContainerProcess]:
 def server_of(init: int) -> ContainerProcess | None:
     """The server: what the container's init started, or the first process itself when that is no init."""
     first = _container_process(init) if init else None
-    if first is None:
+    return None if first is None else server_among([first, *container_processes(init)])
+
+
+def server_among(processes: Sequence[ContainerProcess]) -> ContainerProcess | None:
+    """The same among all processes of a container, of which the first one is its first."""
+    if not processes:
         return None
-    below = container_processes(init)
-    server = first
-    if first.name in INITS:
-        children = [process for process in below if process.parent == init]
-        if not children:
-            return None
-        server = children[0]
-    return unpacked(server)
+    first, *below = processes
+    children = [process for process in below if process.parent == first.pid] if first.name in INITS else [first]
+    return unpacked_among(children[0], processes) if children else None
 
 
 def helper_of(server: int) -> ContainerProcess | None:
@@ -73,13 +74,15 @@ def unpacked(found: ContainerProcess) -> ContainerProcess:
     is the server, as soon as there is one. (The same picture under Python is a server that is about to start something, and the
     parent is the server.) Its command is read again: the kernel shows none for a moment after an exec, and `found` may be of then."""
     loader = _container_process(found.pid)
+    return found if loader is None else unpacked_among(found, [loader, *container_processes(loader.pid)])
+
+
+def unpacked_among(found: ContainerProcess, processes: Sequence[ContainerProcess]) -> ContainerProcess:
+    """The same among these processes."""
+    loader = next((one for one in processes if one.pid == found.pid), None)
     if loader is None or loader.began != found.began or loader.name.startswith("python"):
         return found
-    twins = (
-        process
-        for process in container_processes(loader.pid)
-        if process.parent == loader.pid and process.command == loader.command
-    )
+    twins = (one for one in processes if one.parent == loader.pid and one.command == loader.command)
     return next(twins, found)
 
 

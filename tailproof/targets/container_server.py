@@ -23,7 +23,7 @@ from tailproof.ownership import cgroup, marks
 from tailproof.protocol.adapter import Launcher, Places
 from tailproof.provision.engine import address, connect, engine_does, knock
 from tailproof.provision.errors import EngineError
-from tailproof.targets.container_files import ArchiveStream, counter_inside, directories, open_to_all, pack
+from tailproof.targets.container_files import ArchiveStream, counter_inside, directories, open_to_all, pack, unpack
 from tailproof.targets.container_lives import Lives
 from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of, unpacked
 from tailproof.targets.engine_events import EngineEvents
@@ -207,7 +207,7 @@ class ContainerServer:
             try:
                 chunks, _ = self._container.get_archive(PLACES.conversations)
                 with tarfile.open(fileobj=cast("io.BufferedReader", ArchiveStream(chunks)), mode="r|") as archive:
-                    archive.extractall(into, filter="data")
+                    unpack(archive, into)
             except NotFound:
                 (into / name).mkdir(exist_ok=True)
             except tarfile.TarError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tailproof.cluster.inside import Done
-from tailproof.targets.container_files import pack
+from tailproof.targets.container_files import pack, unpack
 from tailproof.targets.pod_spec import PLACES, VOLUME
 from tailproof.targets.target import TargetError
 
@@ -23,7 +23,7 @@ def read(beside: Beside, into: Path) -> Path:
     done = beside(["tar", "-C", f"{VOLUME}/root", "-cf", "-", _NAME], None)
     try:
         with tarfile.open(fileobj=io.BytesIO(done.out)) as archive:
-            archive.extractall(into, filter="data")
+            unpack(archive, into)
     except tarfile.TarError as error:
         raise TargetError(f"the server's disk cannot be read: {_said(done) or error}") from error
     return into / _NAME

@@ -7,13 +7,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tailproof.cluster import node, status
+from tailproof.cluster import status
+from tailproof.cluster.node import KernelSaw
 from tailproof.cluster.reach import Cluster
 from tailproof.cluster.refusals import ClusterError
 from tailproof.cluster.watch import PodWatch
 from tailproof.history.pod_records import PodEvent, PodSeen
 from tailproof.history.records import Counter, Note
 from tailproof.targets.life_log import RECORDED, LifeLog
+from tailproof.targets.pod_inside import FromInside
+from tailproof.targets.pod_sight import FromTheNode, Sight
 from tailproof.targets.pod_spec import AGENT
 from tailproof.targets.target import Death, Plan, TargetError
 
@@ -30,25 +33,29 @@ class PodLives(LifeLog):
         """The pod of the next life."""
         self._plan = plan
         self._watch: PodWatch | None = None
-        self._kernel: node.KernelWatch | None = None
-        self._kernels: list[node.KernelWatch] = []
+        self._sight: Sight | None = None
         self._candidate = ""
         self._death: Death | None = None
         self._counted: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def follow(self, cluster: Cluster, namespace: str) -> None:
-        """Listen from now on."""
+    def follow(self, cluster: Cluster, namespace: str) -> Sight:
+        """Listen from now on. Gives who sees into the containers."""
+        self._sight = (
+            FromTheNode(self._on_kernel) if cluster.sees_node else FromInside(cluster, namespace, self._on_kernel)
+        )
         self._watch = PodWatch(cluster, namespace, on_pod=self._on_pod, on_word=self._on_word)
+        return self._sight
 
     def expect(self, pod: str) -> None:
-        """The next life is in this pod."""
-        self.pod = pod
-        self._candidate = ""
+        """The next life is in this pod. A controller may have made it already: of a name that is known nothing is forgotten."""
+        if pod != self.pod:
+            self.pod = pod
+            self._candidate = ""
 
     def runs(self) -> bool:
         """A container runs of which no life was told yet."""
-        return self._candidate not in ("", self.container) and bool(node.pids(self._candidate))
+        return self._candidate not in ("", self.container) and self._of_sight.runs(self._candidate)
 
     def begin(self) -> None:
         """A life begins in the container that runs: nothing is known of it yet."""
@@ -60,14 +67,8 @@ class PodLives(LifeLog):
             self.host = self.pod
             self._counted = {}
             self.ended.clear()
-        first = next(iter(node.pids(self.container)), 0)
-        try:
-            self._kernel = node.KernelWatch(self.container, first, self._on_kernel)
-        except ProcessLookupError as error:
-            self._kernel = None
-            self._plan.engine.write(Note(str(error)))
-        else:
-            self._kernels.append(self._kernel)
+        if why := self._of_sight.follow(self.pod, self.container):
+            self._plan.engine.write(Note(why))
 
     def over(self) -> bool:
         """The API server has told of the end. Raises ClusterError: it tells nothing any more."""
@@ -94,8 +95,14 @@ class PodLives(LifeLog):
         """Stop listening. Idempotent."""
         if self._watch is not None:
             self._watch.close()
-        for kernel in self._kernels:
-            kernel.close()
+        if self._sight is not None:
+            self._sight.close()
+
+    @property
+    def _of_sight(self) -> Sight:
+        if self._sight is None:
+            raise TargetError("the server was not started")
+        return self._sight
 
     # -- on other threads ---------------------------------------------------------------------------------------------
 
@@ -115,13 +122,13 @@ class PodLives(LifeLog):
     def _on_word(self, word: PodEvent | Note) -> None:
         self._plan.pod.write(word)
 
-    def _on_kernel(self, saw: node.KernelSaw) -> None:
+    def _on_kernel(self, saw: KernelSaw) -> None:
         if saw.oom_kills:
             self.counted({"memory.oom_kill": float(saw.oom_kills)})
 
     def _on_death(self, ended: status.Ended) -> None:
         now = time.monotonic_ns()
-        kernel = self._kernel.saw if self._kernel is not None else None
+        kernel = self._of_sight.saw
         kills = kernel.oom_kills if kernel else 0
         # Neither alone is believed: a reason without its code, or without a kill that the kernel counted, is no OOM kill of the server.
         oom_killed = ended.reason == OOM_REASON and ended.code == OOM_CODE and kills > 0

@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailproof.protocol.adapter import Places
-from tailproof.targets.pod_relay import PORT, PROGRAM
+from tailproof.targets import pod_relay
 
+SERVER = "server"
+"""How pods are called, each with a number behind it, and the set that makes them, if one does."""
 AGENT, RELAY, TOOLS, PREPARE = "agent", "relay", "tools", "prepare"
+PORT = 8000
+"""Where the server listens, on the loopback of its pod."""
 PLACES = Places(root="/workspace", workspace="/workspace/project", conversations="/workspace/conversations")
 JOURNAL = "/tailproof-journal"
 GATE = "gates/go"
@@ -78,7 +82,7 @@ def pod(plan: PodPlan) -> Json:
     relay: Json = {
         **_container(plan, RELAY),
         "restartPolicy": "Always",
-        "command": ["python3", "-c", PROGRAM.read_text(encoding="utf-8"), str(PORT), VOLUME],
+        "command": ["python3", "-c", pod_relay.PROGRAM.read_text(encoding="utf-8"), str(pod_relay.PORT), VOLUME],
         "volumeMounts": [_mount(VOLUME)],
     }
     prepare: Json = {
@@ -101,6 +105,26 @@ def pod(plan: PodPlan) -> Json:
             "initContainers": [prepare, relay],
             "containers": [agent, tools],
             "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": plan.claim}}],
+        },
+    }
+
+
+def stateful_set(of: Json) -> Json:
+    """What the API server is asked for so that a controller makes this pod, under the name of the set with a 0 behind it."""
+    metadata = {"name": SERVER, **{key: of["metadata"][key] for key in ("labels", "annotations")}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": metadata,
+        "spec": {
+            "replicas": 1,
+            "serviceName": SERVER,
+            "selector": {"matchLabels": metadata["labels"]},
+            "updateStrategy": {"type": "RollingUpdate"},
+            "template": {
+                "metadata": {"labels": metadata["labels"], "annotations": metadata["annotations"]},
+                "spec": of["spec"],
+            },
         },
     }
 

@@ -23,8 +23,9 @@ Place = Literal["in-place", "new-container"]
 """How a server is started again: the same container (same host name, same pids) or a new one on the same volume; a plain process
 always has a new pid and the same host name."""
 
-PodEnd = Literal["delete", "evict", "drain"]
-"""How a cluster ends a pod: its deletion, its eviction, or that of a node that is to be empty, which takes no new pods meanwhile."""
+PodEnd = Literal["delete", "evict", "drain", "rollout"]
+"""How a cluster ends a pod: its deletion, its eviction, that of a node that is to be empty, which takes no new pods meanwhile, or a
+rolling update from the release before the target's to that itself."""
 
 Capability = Literal[
     "restart",
@@ -41,6 +42,7 @@ Capability = Literal[
     "own-disk",
     "twin",
     "pod",
+    "drain",
 ]
 
 
@@ -158,9 +160,10 @@ class Server(Protocol):
     def stop(self, budget: Budget, *, grace_s: float = 10.0) -> None:
         """Ask it to end (SIGTERM), then make it. Recorded as `Life(stopped)`. Idempotent."""
 
-    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> None:
-        """Let the cluster end the server's pod, and wait until it is gone. Recorded as `Life(stopped)`. Raises TargetError for a server
-        without a pod, ClusterError."""
+    def end_pod(self, budget: Budget, *, by: PodEnd, grace_s: float) -> Mapping[str, str]:
+        """Let the cluster end the server's pod, and wait until it is gone and another is there. Recorded as `Life(stopped)`. Returns what
+        the cluster calls them: `pod before` and `pod after` (uids), and where a controller made them of which `revision` and `image`
+        each is. Raises TargetError for a server without a pod, ClusterError."""
 
     def pause(self) -> None:
         """Freeze every process of the server."""

@@ -16,12 +16,15 @@ from fixtures.sabotage.situations import CALM, CUT, KILLED, REPORTING  # noqa: E
 from fixtures.sabotage.stage import Stage  # noqa: E402
 from fixtures.sabotage.table import CELLS  # noqa: E402
 from tailproof.acts.catalogue import CATALOGUE as ACTS  # noqa: E402
+from tailproof.acts.session import KINDS as SESSION_ACTS  # noqa: E402
 from tailproof.faults.catalogue import CATALOGUE as FAULTS  # noqa: E402
+from tailproof.faults.sandbox import KINDS as SANDBOX_FAULTS  # noqa: E402
 
 PAGE = ROOT / "docs/sabotage.md"
 LINES = ROOT / "bench/sabotage.jsonl"
 OF_THEIR_KIND = {
-    "no-op": "process-kill disk-full user-request user-delete wire-drop wire-status network-latency memory-server memory-child",
+    "no-op": "process-kill disk-full user-request user-delete wire-drop wire-status network-latency memory-server memory-child "
+    "agent-oom edge-lag",
     "clock": "ahead-trial behind-observer ahead-model behind-disk ahead-engine behind-client-program ahead-tools behind-wire",
 }
 """Of the cells that are hurt in one way, those that stand for the others here: `python -m bench.sabotage` plays all of them."""
@@ -42,7 +45,10 @@ def shares(situation: Situation) -> pytest.MarkDecorator:
 
 def marks(cell: Cell) -> list[pytest.MarkDecorator]:
     of_honest = [shares(cell.situation)] if cell.after is not None else []
-    in_a_container = [pytest.mark.engine] if cell.situation.target.startswith("docker:") else []
+    where = cell.situation.target.partition(":")[0]
+    if where == "executor":
+        return [*of_honest, pytest.mark.cluster]
+    in_a_container = [pytest.mark.engine] if where == "docker" else []
     return [*of_honest, *([pytest.mark.release, *in_a_container] if cell.situation.real else [])]
 
 
@@ -74,7 +80,7 @@ def test_no_gate_opens_and_nobody_is_accused(stage: Stage, cell: Cell) -> None:
 
 def test_every_kind_of_fault_is_made_to_do_nothing() -> None:
     done = {cell.done.partition("`")[2].partition("`")[0] for cell in CELLS if cell.name.startswith("no-op-")}
-    assert not (FAULTS.keys() | ACTS.keys()) - done
+    assert not (FAULTS.keys() | ACTS.keys() | SANDBOX_FAULTS.keys() | SESSION_ACTS.keys()) - done
 
 
 def test_the_page_holds_every_cell() -> None:

@@ -118,6 +118,7 @@ def test_a_tier_holds_the_tiers_before_it() -> None:
 def test_a_glob_finds_scenarios_of_every_tier() -> None:
     assert [scenario.name for scenario in catalogue(["oom-*"])] == [
         "oom-child",
+        "oom-helper",
         "oom-server",
     ]
 

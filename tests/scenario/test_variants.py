@@ -105,6 +105,25 @@ def test_no_scenario_of_a_file_can_be_called_like_a_variant(tmp_path: Path) -> N
         load_scenarios(file, lambda plan: None)
 
 
+@pytest.mark.parametrize(
+    ("at", "earlier", "later"),
+    [
+        ("line:3", "line:2", "line:4"),
+        ("line:1", "", "line:2"),
+        ("line:4", "line:3", ""),
+        ("accepted", "created", "line:1"),
+    ],
+)
+def test_what_is_done_to_an_agent_that_stands_still_moves_from_line_to_line(at: str, earlier: str, later: str) -> None:
+    kill = {"id": "kill", "fault": "executor.kill" if at == "accepted" else "agent.kill", "at": at}
+    made = variants(_scenario(script=[], execution={"agent": ["EMIT 4", "TERMINAL ok"]}, faults=[kill]))
+    _, without, before, behind = made
+    assert without.scenario is not None
+    assert not without.scenario.faults
+    for variant, to in ((before, earlier), (behind, later)):
+        assert (variant.where, variant.why) == ((f"kill at {to}", "") if to else ("", f"there is no point beyond {at}"))
+
+
 def test_the_map_of_coverage_has_every_point_of_the_loop() -> None:
     played = [scenario for scenario in catalogue() if scenario.execution is None]
     assert {point.name for scenario in played for point in points(scenario)} == set(POINTS)

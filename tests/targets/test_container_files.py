@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from tailproof.targets.container_files import open_to_all
+from tailproof.targets.container_files import open_to_all, pack, unpack
 
 
 def modes(journal: Path) -> dict[str, int]:
@@ -43,3 +45,25 @@ def test_what_a_tool_made_or_removed_meanwhile_is_left_to_it(
     monkeypatch.setattr(Path, "chmod", refused)
     open_to_all(tmp_path)
     assert modes(tmp_path) == {tmp_path.name: 0o777, "its-own": 0o600, "ours": 0o666}
+
+
+@pytest.mark.parametrize("filters", [True, False], ids=["a-python-with-filters", "one-without"])
+def test_an_archive_gives_its_files_and_nothing_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filters: bool
+) -> None:
+    if not filters:
+        monkeypatch.delattr(tarfile, "data_filter")
+    (tmp_path / "kept" / "deep").mkdir(parents=True)
+    (tmp_path / "kept" / "deep" / "file").write_text("text")
+    packed = io.BytesIO()
+    pack(tmp_path / "kept", packed)
+    with tarfile.open(fileobj=packed) as archive:
+        unpack(archive, tmp_path / "into")
+    assert (tmp_path / "into" / "kept" / "deep" / "file").read_text() == "text"
+    outside = io.BytesIO()
+    with tarfile.open(fileobj=outside, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("../outside"))
+    outside.seek(0)
+    with tarfile.open(fileobj=outside) as archive, pytest.raises(tarfile.TarError):
+        unpack(archive, tmp_path / "into")
+    assert not (tmp_path / "outside").exists()

@@ -15,6 +15,7 @@ from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.cluster.namespaces import owned_namespaces
 from tailproof.cluster.reach import connect
 from tailproof.model.journal import gate_name
+from tailproof.provision.engine import connect as connect_engine
 from tailproof.runner import leftovers
 from tailproof.targets.pod import PodTarget
 from tailproof.targets.pod_spec import PodPlan, pod
@@ -93,6 +94,30 @@ def test_the_kubelet_starts_it_again_in_place_and_an_evicted_pod_leaves_its_volu
     for left in namespaces_of(trial.plan.owner.trial):
         left.remove()  # the cluster takes some seconds for what it was asked for
     assert namespaces_of(trial.plan.owner.trial) == []
+
+
+@pytest.mark.engine
+@pytest.mark.cluster
+def test_a_rolling_update_by_the_controller_leaves_name_and_volume_to_a_pod_of_the_next_release(
+    begin: Begin, small_image: str, tmp_path: Path
+) -> None:
+    earlier = f"{small_image.partition(':')[0]}:earlier"
+    with closing(connect_engine()) as engine:
+        engine.images.get(small_image).tag(earlier)
+    target = PodTarget(f"k8s:{small_image}", small_image, adapter=OpenHands(), earlier=lambda: earlier)
+    trial = begin(target, begins_as_earlier=True)
+    trial.start()
+    told = trial.server.end_pod(trial.budget, by="rollout", grace_s=10)
+    assert (told["image before"], told["image after"]) == (earlier, small_image)
+    assert told["revision before"] != told["revision after"]
+    assert told["pod before"] != told["pod after"]
+    assert not trial.server.alive()
+    trial.server.restart(trial.budget, place="new-container")
+    trial.ready()
+    with pytest.raises(TargetError, match="nothing would be updated"):
+        trial.server.end_pod(trial.budget, by="rollout", grace_s=10)
+    trial.server.stop(trial.budget)
+    assert (trial.server.disk(tmp_path / "disk") / "lives").read_text().split() == ["server-0", "server-0"]
 
 
 @pytest.mark.engine

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from tailproof import resources
@@ -17,7 +18,7 @@ from tailproof.incoming.files import is_directory, place_of
 from tailproof.outgoing.masking import SESSION_KEY, BadSecret, check_secret, without_user_info
 from tailproof.outgoing.visible import PATH_CHARS, clip
 from tailproof.provision.installations import Installation
-from tailproof.provision.locks import known_releases
+from tailproof.provision.locks import known_releases, release_before
 from tailproof.targets.kind import BadTarget, TargetKind, TargetSpec, check_address, said
 from tailproof.targets.process import ProcessTarget
 from tailproof.targets.process_server import Release
@@ -51,9 +52,15 @@ def _k8s(asked: TargetSpec) -> Target:
             f"{said(asked.what)} is not an image reference: k8s:NAME[:TAG], for example k8s:tailproof/agent-server:1.58.0"
         )
     # So does that of Kubernetes.
+    from tailproof.provision.images import build_image
     from tailproof.targets.pod import PodTarget
 
-    return PodTarget(asked.spec, asked.what, adapter=asked.adapter)
+    repository, _, version = asked.what.rpartition(":")
+    before = (
+        release_before(RELEASES, version) if repository == IMAGES.repository and _RELEASE.fullmatch(version) else ""
+    )
+    earlier = partial(build_image, IMAGES, before) if before else None
+    return PodTarget(asked.spec, asked.what, adapter=asked.adapter, earlier=earlier)
 
 
 def _pypi(asked: TargetSpec) -> Target:
