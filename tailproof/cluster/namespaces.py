@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ MACHINE_LABEL = "tailproof.machine"
 """Several machines may use one cluster, and only that which made a namespace can tell whether its owner lives."""
 
 
+_ENDS_WITHIN_S = 120.0
+
+
 @dataclass(frozen=True, slots=True)
 class OwnedNamespace:
     """A namespace with our mark, made by this machine."""
@@ -26,7 +31,7 @@ class OwnedNamespace:
     name: str
     owner: Owner
     ending: bool
-    """It is being removed already."""
+    """It is being removed already, and for no longer than that takes."""
 
 
 def machine() -> str:
@@ -67,7 +72,10 @@ def make_namespace(
 def remove_namespace(cluster: Cluster, name: str, *, timeout_s: float = TIMEOUT_S) -> None:
     """Ask for its end and that of all in it. Pods are not left their grace: nobody waits for what they still have to say.
     Idempotent. Raises ClusterError."""
-    try:
+    with suppress(NotThere, AlreadyThere):  # somebody else has, or is about to
+        cluster.ask(f"removing the namespace {name}", cluster.core.delete_namespace, name, timeout_s=timeout_s)
+    # From now on no job starts another pod in it.
+    with suppress(NotThere, AlreadyThere):
         cluster.ask(
             f"ending the pods of {name}",
             cluster.core.delete_collection_namespaced_pod,
@@ -75,9 +83,7 @@ def remove_namespace(cluster: Cluster, name: str, *, timeout_s: float = TIMEOUT_
             grace_period_seconds=0,
             timeout_s=timeout_s,
         )
-        cluster.ask(f"removing the namespace {name}", cluster.core.delete_namespace, name, timeout_s=timeout_s)
-    except (NotThere, AlreadyThere):
-        return  # somebody else has, or is about to
+        _let_go(cluster, name, timeout_s=timeout_s)
 
 
 def wait_removed(cluster: Cluster, name: str, budget: Budget) -> None:
@@ -91,6 +97,22 @@ def wait_removed(cluster: Cluster, name: str, budget: Budget) -> None:
         return False
 
     budget.wait_for(f"the namespace {name} to be removed", gone, every=0.2)
+
+
+def _let_go(cluster: Cluster, name: str, *, timeout_s: float) -> None:
+    """A pod of a job stays until the job has counted it, and of a job that is gone nobody counts: the namespace would stay for ever."""
+    listed = cluster.ask("looking for pods", cluster.core.list_namespaced_pod, name, timeout_s=timeout_s)
+    for pod in listed["items"]:
+        if pod["metadata"].get("finalizers"):
+            with suppress(NotThere):
+                cluster.ask(
+                    f"letting the pod {pod['metadata']['name']} go",
+                    cluster.core.patch_namespaced_pod,
+                    pod["metadata"]["name"],
+                    name,
+                    {"metadata": {"finalizers": None}},
+                    timeout_s=timeout_s,
+                )
 
 
 def owned_namespaces(cluster: Cluster, *, timeout_s: float = TIMEOUT_S) -> list[OwnedNamespace]:
@@ -107,7 +129,14 @@ def owned_namespaces(cluster: Cluster, *, timeout_s: float = TIMEOUT_S) -> list[
 def _owned(metadata: Mapping[str, Any]) -> OwnedNamespace:
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     owner = Owner(trial=labels.get(TRIAL_LABEL, ""), owner=annotations.get(OWNER_LABEL, ""))
-    return OwnedNamespace(str(metadata["name"]), owner, ending="deletionTimestamp" in metadata)
+    return OwnedNamespace(str(metadata["name"]), owner, ending=_ends(metadata.get("deletionTimestamp")))
+
+
+def _ends(asked: str | None) -> bool:
+    if asked is None:
+        return False
+    since = datetime.now(UTC) - datetime.fromisoformat(asked)
+    return since.total_seconds() < _ENDS_WITHIN_S
 
 
 def _has_account(cluster: Cluster, name: str) -> bool:

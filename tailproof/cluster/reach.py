@@ -33,7 +33,7 @@ GLANCE_S = 5.0
 """How long whoever only wants to know waits for an answer."""
 
 Right = tuple[str, str, str]
-"""A verb, a group of resources, and a resource or resource/part of it."""
+"""Verb, API group, and resource or resource/part of it."""
 TRIALS_NEED: Sequence[Right] = (
     ("create", "", "namespaces"),
     ("delete", "", "namespaces"),

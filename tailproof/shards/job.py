@@ -20,6 +20,7 @@ NEEDED: Sequence[Right] = (
     ("create", "batch", "jobs"),
     ("watch", "", "pods"),
     ("delete", "", "pods"),
+    ("patch", "", "pods"),
     ("get", "", "pods/log"),
     ("create", "", "pods/exec"),
 )

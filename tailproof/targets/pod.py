@@ -60,7 +60,7 @@ class PodTarget:
     def prepare(self, budget: Budget, *, earlier: bool = False) -> None:
         """Find cluster and image, and bring the one into the other. Raises TargetError, ClusterError, EngineError."""
         with closing(connect()) as cluster:
-            check_rights(cluster, (*TRIALS_NEED, *NEEDED) if earlier else TRIALS_NEED)
+            check_rights(cluster, (*TRIALS_NEED, *(NEEDED if earlier else ())))
             check_nodes(cluster)
             self._own, digest = _release_of(self._image)
             self.version = self._own.version

@@ -1,25 +1,29 @@
-"""What is made of the statuses and logs of pods: each shard is begun twice at most, and what was lost counts no more."""
+"""What is told of shards: one that is lost is run again once, and never counted twice."""
 
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from tailproof.history.pod_records import ContainerSeen, PodSeen
 from tailproof.reports.run_events import RunEvent, ShardTold, TrialEnded
-from tailproof.shards.account import CONTAINER, Account, Over, Part
+from tailproof.shards.account import Account, Over, Part
+
+COSTS = {"calm": 10.0, "kill": 30.0, "lag": 20.0}
 
 
+@pytest.fixture
 def account() -> Account:
     parts = [
-        Part(number=number, names=frozenset({name}), trials=frozenset({name}))
-        for number, name in enumerate(("calm", "lag"), 1)
+        Part(number=1, names=frozenset({"calm", "lag"}), trials=frozenset({"calm", "lag"})),
+        Part(number=2, names=frozenset({"kill"}), trials=frozenset({"kill"})),
     ]
-    return Account(parts, {"calm": 5.0, "lag": 5.0}, parallel=2)
+    return Account(parts, COSTS, parallel=2)
 
 
-def pod(name: str, state: str, *, phase: str = "Running", code: int | None = None, reason: str = "") -> PodSeen:
-    container = ContainerSeen(state=state, exit_code=code, reason=reason)  # type: ignore[arg-type]
-    return PodSeen(pod=name, phase=phase, containers={CONTAINER: container})
+def pod(name: str, state: str = "running", *, phase: str = "Running", **more: object) -> PodSeen:
+    container = msgspec.convert({"state": state, **more}, ContainerSeen)
+    return PodSeen(pod=name, phase=phase, containers={"check": container})
 
 
 def line(event: RunEvent | Over) -> str:
@@ -27,63 +31,70 @@ def line(event: RunEvent | Over) -> str:
 
 
 def ended(trial: str) -> str:
-    return line(TrialEnded(t_s=3.0, trial=trial, seconds=3.0, done=1, left_s=0.0))
+    return line(TrialEnded(t_s=1.0, trial=trial, seconds=1.0, done=1, left_s=0, error=""))
 
 
-def test_a_shard_that_comes_to_its_end_is_collected() -> None:
-    all_of_it = account()
-    (told,) = all_of_it.seen(1, pod("a", "running"), t_s=1.0)
-    assert isinstance(told, ShardTold)
-    assert told.state == "running"
-    (event,) = all_of_it.line(1, "a", ended("calm"), t_s=9.0)
-    assert isinstance(event, TrialEnded)
-    assert (event.t_s, event.done) == (9.0, 1)
-    assert all_of_it.line(1, "a", line(Over(code=0, result=True)), t_s=9.0) == []
-    assert all_of_it.parts[1].state == "over"
-    all_of_it.collected(1, t_s=10.0)
-    assert all_of_it.seen(1, pod("a", "terminated", phase="Succeeded", code=0), t_s=11.0) == []
-    assert not all_of_it.done
+def states(told: list[RunEvent]) -> list[tuple[int, str]]:
+    return [(one.number, one.state) for one in told if isinstance(one, ShardTold)]
 
 
-def test_one_that_is_lost_is_run_again_once_and_its_trials_count_anew() -> None:
-    all_of_it = account()
-    all_of_it.seen(2, pod("a", "running"), t_s=1.0)
-    all_of_it.line(2, "a", ended("lag"), t_s=2.0)
-    (lost,) = all_of_it.seen(2, pod("a", "terminated", phase="Failed", code=137, reason="OOMKilled"), t_s=3.0)
+def test_a_shard_is_done_when_what_it_found_is_here(account: Account) -> None:
+    assert states(account.seen(2, pod("b"), t_s=1.0)) == [(2, "running")]
+    assert account.line(2, "b", line(Over(code=1, result=True)), t_s=2.0) == []
+    assert not account.done
+    assert states(account.collected(2, t_s=3.0)) == [(2, "collected")]
+    assert account.seen(2, pod("b", "terminated", phase="Succeeded", exit_code=0), t_s=4.0) == []
+    account.collected(1, t_s=5.0)
+    assert account.done
+
+
+def test_trials_of_all_shards_are_counted_together(account: Account) -> None:
+    for number, name in ((1, "a"), (2, "b")):
+        account.seen(number, pod(name), t_s=1.0)
+    (first,) = account.line(1, "a", ended("calm"), t_s=10.0)
+    (second,) = account.line(2, "b", ended("kill"), t_s=30.0)
+    assert isinstance(first, TrialEnded)
+    assert isinstance(second, TrialEnded)
+    assert (first.done, second.done, second.t_s) == (1, 2, 30.0)
+
+
+def test_what_is_no_event_and_what_another_pod_says_is_passed_over(account: Account) -> None:
+    account.seen(1, pod("a"), t_s=1.0)
+    assert account.line(1, "a", "Traceback", t_s=1.0) == []
+    assert account.line(1, "a", '{"event": "of the future"}', t_s=1.0) == []
+    assert account.line(1, "the one before", ended("calm"), t_s=1.0) == []
+
+
+def test_a_lost_shard_is_run_again_once_and_what_had_ended_counts_no_more(account: Account) -> None:
+    account.seen(1, pod("a"), t_s=1.0)
+    account.line(1, "a", ended("calm"), t_s=2.0)
+    (lost,) = account.seen(1, pod("a", "terminated", phase="Failed", exit_code=137, reason="OOMKilled"), t_s=3.0)
     assert isinstance(lost, ShardTold)
     assert (lost.state, lost.undone) == ("lost", 1)
     assert lost.says == "its container ended with 137 (OOMKilled); it is run again"
-    assert all_of_it.parts[2].state == "waiting"
-    all_of_it.seen(2, pod("b", "running"), t_s=4.0)
-    assert all_of_it.seen(2, PodSeen(pod="a", phase="Gone"), t_s=4.5) == []
-    (event,) = all_of_it.line(2, "b", ended("lag"), t_s=5.0)
-    assert isinstance(event, TrialEnded)
-    assert event.done == 1
-
-
-def test_one_that_is_lost_twice_is_lost_for_good() -> None:
-    all_of_it = account()
-    for name in ("a", "b"):
-        all_of_it.seen(1, pod(name, "running"), t_s=1.0)
-        (lost,) = all_of_it.seen(1, PodSeen(pod=name, phase="Gone"), t_s=2.0)
+    assert states(account.seen(1, pod("again"), t_s=4.0)) == [(1, "running")]
+    assert account.seen(1, pod("a", "terminated", phase="Gone"), t_s=4.5) == [], "nobody hears of it twice"
+    (once_more,) = account.line(1, "again", ended("calm"), t_s=5.0)
+    assert isinstance(once_more, TrialEnded)
+    assert once_more.done == 1
+    (lost,) = account.seen(1, pod("again", phase="Gone"), t_s=6.0)
     assert isinstance(lost, ShardTold)
-    assert lost.says == "its pod was deleted; for the second time"
-    assert all_of_it.parts[1].state == "lost"
-    assert all_of_it.seen(1, pod("c", "running"), t_s=3.0) == []
+    assert lost.says.endswith("for the second time")
+    assert account.parts[1].state == "lost"
+    assert account.seen(1, pod("a third"), t_s=7.0) == []
+    account.collected(2, t_s=8.0)
+    assert account.done
 
 
-def test_a_check_that_leaves_no_result_says_why() -> None:
-    all_of_it = account()
-    all_of_it.seen(1, pod("a", "running"), t_s=1.0)
-    all_of_it.line(1, "a", line(Over(code=2, result=False, says="Error: the disk is full")), t_s=2.0)
-    (lost,) = all_of_it.seen(1, pod("a", "terminated", phase="Failed", code=3, reason="Error"), t_s=3.0)
+def test_a_check_that_left_no_result_says_why(account: Account) -> None:
+    account.seen(1, pod("a"), t_s=1.0)
+    account.line(1, "a", line(Over(code=2, result=False, says="the disk is full")), t_s=2.0)
+    (lost,) = account.seen(1, pod("a", "terminated", phase="Succeeded", exit_code=0), t_s=3.0)
     assert isinstance(lost, ShardTold)
-    assert lost.says.startswith("Error: the disk is full; ")
+    assert lost.says == "the disk is full; it is run again"
 
 
-def test_what_is_no_event_and_what_others_say_is_passed_over() -> None:
-    all_of_it = account()
-    all_of_it.seen(1, pod("a", "running"), t_s=1.0)
-    for other in ("", "a word", "{", '{"event":"unheard of"}', '{"event":1}'):
-        assert all_of_it.line(1, "a", other, t_s=2.0) == []
-    assert all_of_it.line(1, "z", ended("calm"), t_s=2.0) == []
+def test_a_pod_that_another_replaced_was_lost(account: Account) -> None:
+    account.seen(1, pod("a"), t_s=1.0)
+    told = account.seen(1, pod("again"), t_s=2.0)
+    assert states(told) == [(1, "lost"), (1, "running")]
