@@ -7,8 +7,8 @@ from typing import Any
 
 from kubernetes import client
 
-from tailproof.cluster.reach import TIMEOUT_S, Cluster
-from tailproof.cluster.refusals import ClusterError, NotThere
+from tailproof.cluster.reach import Cluster
+from tailproof.cluster.refusals import ClusterError
 
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 NEEDS_RELEASE = "v1.29"
@@ -25,19 +25,3 @@ def make(cluster: Cluster, namespace: str, job: Json) -> None:
     # An older API server drops what it does not know without a word.
     if lost := sorted(set(job["spec"]) - set(held["spec"])):
         raise ClusterError(f"this cluster knows no {', '.join(lost)} of a job: it takes Kubernetes {NEEDS_RELEASE}")
-
-
-def remove(cluster: Cluster, namespace: str, name: str, *, timeout_s: float = TIMEOUT_S) -> None:
-    """With its pods: while a job is there, the cluster lets go of none of them before it has counted it. Idempotent. Raises
-    ClusterError."""
-    try:
-        cluster.ask(
-            f"removing the job {name}",
-            client.BatchV1Api(cluster.api).delete_namespaced_job,
-            name,
-            namespace,
-            propagation_policy="Background",
-            timeout_s=timeout_s,
-        )
-    except NotThere:
-        return

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from tailproof.cluster import jobs
 from tailproof.cluster.namespaces import make_namespace, marks_of, remove_namespace, wait_removed
 from tailproof.cluster.reach import TIMEOUT_S, Cluster
 from tailproof.cluster.refusals import ClusterError
@@ -39,7 +38,7 @@ from tailproof.shards.inside import FETCH_S
 from tailproof.shards.watching import START_S, Watching
 from tailproof.waiting import Budget, DeadlineMissed
 
-_NAMESPACE_S = 120.0
+_NAMESPACE_S = 60.0
 _LEAST_ATTEMPT_S = 1800.0
 _SLOWER = 10.0
 """A pod is ended when its part takes so many times as long as it was expected to."""
@@ -215,9 +214,7 @@ class ShardsSession:
 
     def _remove(self, cluster: Cluster, namespace: str, *, hurry: bool) -> None:
         try:
-            within = _LEAVE_S if hurry else TIMEOUT_S
-            jobs.remove(cluster, namespace, job.NAME, timeout_s=within)
-            remove_namespace(cluster, namespace, timeout_s=within)
+            remove_namespace(cluster, namespace, timeout_s=_LEAVE_S if hurry else TIMEOUT_S)
             if not hurry:
                 wait_removed(cluster, namespace, Budget(_NAMESPACE_S))
         except (ClusterError, DeadlineMissed) as error:
