@@ -43,7 +43,12 @@ def tail(history: History, conversation: str) -> Verdict:
     client, a script) is not judged, nor is one of another release than the server.
     """
     strict = _strict(history)
-    return _judge(history, conversation, lambda due: due if len(due) <= 2 * strict else due[:strict] + due[-strict:])
+    return _judge(
+        history,
+        conversation,
+        lambda due: due if len(due) <= 2 * strict else due[:strict] + due[-strict:],
+        f"the first and last {strict}",
+    )
 
 
 def middle(history: History, conversation: str) -> Verdict:
@@ -52,14 +57,20 @@ def middle(history: History, conversation: str) -> Verdict:
     The log is that of `events.tail`; one of up to 20 events has no middle.
     """
     strict = _strict(history)
-    return _judge(history, conversation, lambda due: due[strict:-strict] if len(due) > 2 * strict else [])
+    return _judge(
+        history,
+        conversation,
+        lambda due: due[strict:-strict] if len(due) > 2 * strict else [],
+        f"those between the first and last {strict}",
+    )
 
 
 def _strict(history: History) -> int:
     return max(1, int(history.header.parameters.get("events.tail", STRICT)))
 
 
-def _judge(history: History, conversation: str, part: Part) -> Verdict:
+def _judge(history: History, conversation: str, part: Part, which: str) -> Verdict:
+    """`which` says what part of a log that is longer than both ends together."""
     backs = [back for _, back in client_runs(history, conversation) if back is not None]
     returned = [back for back in backs if back.stage == "returned"]
     if not returned and backs:
@@ -69,10 +80,10 @@ def _judge(history: History, conversation: str, part: Part) -> Verdict:
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
-    return all_of((_one_run(history, conversation, log, run, part) for run in returned), nothing="")
+    return all_of((_one_run(history, conversation, log, run, part, which) for run in returned), nothing="")
 
 
-def _one_run(history: History, conversation: str, log: Log, returned: Run, part: Part) -> Verdict:
+def _one_run(history: History, conversation: str, log: Log, returned: Run, part: Part, which: str) -> Verdict:
     held = next(
         (
             one
@@ -106,9 +117,10 @@ def _one_run(history: History, conversation: str, log: Log, returned: Run, part:
         where = "tail"
     elif gone & {event.id for event in whole[:edge]}:
         where = "head"
+    of = " of the log" if len(due) == len(whole) else f", {which} of the log's {len(whole)},"
     return violated(
-        f"{len(missing)} of {len(due)} events {'was' if len(missing) == 1 else 'were'} missing from the client's list of "
-        f"{len(held.ids)} when its run returned",
+        f"{len(missing)} of {len(due)} events{of} {'was' if len(missing) == 1 else 'were'} missing from the client's list "
+        f"of {len(held.ids)} when its run returned",
         signature=f"missing-{where}",
         expected=[_placed(event, log.position) for event in missing],
         seen=[_placed(event, log.position) for event in held.events[-edge:]],

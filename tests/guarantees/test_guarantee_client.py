@@ -655,6 +655,14 @@ def test_frames_still_on_their_way_when_the_client_left_are_not_missing() -> Non
     assert judge(left(8.0).build())["events.callbacks"].outcome is VIOLATED
 
 
+def test_what_is_missing_is_told_of_which_part_of_the_log() -> None:
+    short = judge(calm().forget("held:0", "f1").build())["events.tail"]
+    assert " events of the log was missing from the client's list of " in short.says
+    long = judge(calm(20).forget("held:0", "m1", "u1", "a10").build())
+    assert "2 of 20 events, the first and last 10 of the log's " in long["events.tail"].says
+    assert " events, those between the first and last 10 of the log's " in long["events.middle"].says
+
+
 def test_what_the_client_lacks_and_holds_is_told_by_its_place_in_the_log() -> None:
     verdict = judge(calm().forget("held:0", "f1").build())["events.tail"]
     assert verdict.expected == ("#9 StatusEvent f1",)
