@@ -103,12 +103,16 @@ def test_a_known_violation_is_none_that_closes_the_gate(visit: Visiting) -> None
     expect(box.locator(".tpx-violated")).to_have_count(0)
 
 
-def test_a_violation_that_no_event_proves_is_explained_by_the_verdicts(visit: Visiting) -> None:
+def test_a_violation_that_no_event_proves_is_explained_by_its_messages_or_by_the_verdicts(visit: Visiting) -> None:
     _, page = opened(visit)
     expect(page.get_by_role("tab", name="Ledger")).to_have_attribute("aria-selected", "true")
     unproven = trial_of("stream-lag", events=40, losing=range(30, 34))
     unproven["records"]["event"] = [-1] * len(unproven["records"]["event"])
     index = index_of([entry("stream-lag", {"server.sane": ("not-applicable", "", "")})])
+    page = visit(index, [unproven]).open("#t=stream-lag")
+    expect(page.get_by_role("tab", name="Sequence")).to_have_attribute("aria-selected", "true")
+    for message in unproven["sequence"]:
+        message["flag"] = 0
     page = visit(index, [unproven]).open("#t=stream-lag")
     expect(page.get_by_role("tab", name="Verdicts")).to_have_attribute("aria-selected", "true")
     expect(page.locator(".tpx-idle")).to_have_text("· not applicable server.sane")

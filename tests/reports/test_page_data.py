@@ -76,7 +76,7 @@ def test_what_the_trial_asked_itself_is_in_the_sequence_if_it_proves_something(t
         ("server", "trial", 1),
     ]
     assert asked[0]["says"].startswith("POST ")
-    assert asked[1]["says"] == "422, with the secret of a rejected request"
+    assert asked[1]["says"] == "secret in the 422: secret of a rejected request"
     (violation,) = data["violations"]
     assert {one["address"] for one in asked} == set(violation["addresses"])
 

@@ -69,7 +69,7 @@ export function Sequence({ opened, narrow }: { opened: Opened; narrow: boolean }
       leastWidth={time + wide + says}
       rows={steps.length}
       rowHeight={ROW_PX}
-      headHeight={30}
+      headHeight={narrow ? 54 : 30}
       stickyWidth={time}
       active={active}
       cell={cell}
@@ -92,7 +92,7 @@ function Heads({ parties, lane, narrow }: { parties: Party[]; lane: number; narr
   return (
     <span class="tpx-parties">
       {parties.map((party) => (
-        <span key={party} style={{ width: `${lane}px` }}>{narrow ? <abbr title={party}>{party[0]}</abbr> : party}</span>
+        <span key={party} style={{ width: `${lane}px` }}><span class={narrow ? "tpx-upright" : ""}>{party}</span></span>
       ))}
     </span>
   );

@@ -115,7 +115,7 @@ function Whole({ index, entry, opened, narrow }: { index: Index; entry: TrialEnt
       <Timeline opened={opened} brush={brush} />
       <Looked opened={opened} />
       <Tabs
-        first={trial.violations.length && !provenByEvents(opened) ? "verdicts" : "ledger"}
+        first={tellingTab(opened)}
         tabs={[
           { id: "ledger", title: "Ledger", size: trial.ledger.id.length, body: () => <Ledger opened={opened} brush={brush} onlyTrouble={onlyTrouble} narrow={narrow} /> },
           ...(trial.sequence.length ? [{ id: "sequence", title: "Sequence", size: trial.sequence.length, body: () => <Sequence opened={opened} narrow={narrow} /> }] : []),
@@ -127,9 +127,10 @@ function Whole({ index, entry, opened, narrow }: { index: Index; entry: TrialEnt
   );
 }
 
-/** A violation that no event proves is not explained by the ledger. */
-function provenByEvents({ evidence, trial }: Opened): boolean {
-  return evidence.some((record) => trial.records.event[record]! >= 0);
+/** Where the evidence is to be seen: a violation that no event proves is not explained by the ledger. */
+function tellingTab({ evidence, trial: { violations, records, sequence } }: Opened): string {
+  if (!violations.length || evidence.some((record) => records.event[record]! >= 0)) return "ledger";
+  return sequence.some(({ flag }) => flag === 1) ? "sequence" : "verdicts";
 }
 
 /** The record that is looked at, and how to get it on the command line. */

@@ -55,7 +55,8 @@ def _messages(history: History, evidence: Evidence) -> Iterator[Message]:
 
     for exchange in history.exchanges:
         began = exchange.began_ns or exchange.t_ns
-        yield message(exchange, "client", "server", f"{exchange.method} {route(exchange.path)}", began)
+        begin = message(exchange, "client", "server", f"{exchange.method} {route(exchange.path)}", began)
+        yield replace(begin, flag=0)
         came = exchange.code or "no answer"
         done = "" if exchange.done in ("passed", "upgraded") else f" ({exchange.done})"
         yield message(exchange, "server", "client", f"{came}{done}", exchange.t_ns)
@@ -80,12 +81,14 @@ def _messages(history: History, evidence: Evidence) -> Iterator[Message]:
     asked_by_us: tuple[Request | Knock, ...] = (*history.requests, *history.knocks)
     for one in asked_by_us:
         if (one.witness, one.seq) in evidence and one.witness != CLIENT:
-            yield message(one, "trial", "server", says(one), one.began_ns or one.t_ns)
+            answer = str(one.code or "no answer")
+            told = f"{answer} to {says(one).replace(f' → {answer}', '', 1)}"
+            yield message(one, "trial", "server", told, one.began_ns or one.t_ns)
     for found in history.canaries:
         if found.stage == "seen" and found.place in ("answer", "download"):
             asked_for, _, code = found.detail.rpartition(" ")
             yield replace(message(found, "trial", "server", asked_for, found.t_ns), flag=0)
-            yield message(found, "server", "trial", f"{code}, with the {found.name}", found.t_ns)
+            yield message(found, "server", "trial", f"secret in the {code}: {found.name}", found.t_ns)
     for call in history.model_calls:
         asked = call.stage == "asked"
         what = "side request" if call.turn < 0 else f"turn {call.turn + 1}"
