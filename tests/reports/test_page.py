@@ -39,7 +39,7 @@ from tailproof.reports.words import STANDINGS
 
 
 def result_of(*trials: TrialResult, **more: Any) -> Result:
-    return msgspec.structs.replace(check(), trials=trials, gate=decide(trials), **more)
+    return msgspec.structs.replace(check(), **({"trials": trials, "gate": decide(trials)} | more))
 
 
 RESULTS = {
@@ -57,7 +57,11 @@ RESULTS = {
 
 @pytest.mark.parametrize(
     ("name", "sign", "says"),
-    [("closed", "✗", "Gate closed"), ("open", "✓", "Gate open"), ("unknown", "?", "Could not tell")],
+    [
+        ("closed", "✗", "Failed – gate closed"),
+        ("open", "✓", "Passed – gate open"),
+        ("unknown", "?", "Undecided – could not tell"),
+    ],
 )
 def test_the_state_of_the_gate_is_a_sign_and_a_word(name: str, sign: str, says: str) -> None:
     seen = Seen(page_of(RESULTS[name]()))
@@ -82,18 +86,21 @@ def test_what_is_broken_stands_at_the_top_in_a_line_each() -> None:
     long = "nothing of it came back; " * 9
     broken = [
         verdict(Outcome.VIOLATED, guarantee=f"events.x{number}", says=says, signature="s")
-        for number, says in enumerate(["it is gone", long, *["it is late"] * 6])
+        for number, says in enumerate(["it is gone", long, *["it is late"] * 8])
     ]
     page = page_of(result_of(trial(*broken), trial(*broken)))
     top = Seen(page[: page.index("<main")] + "</body></html>").text()
-    assert "8 guarantees are broken in 1 of 1 scenario." in top
+    assert "10 guarantees are broken in 1 of 1 scenario." in top
     assert (
         "✗it is gone MUST events.x0, without any fault: 2 of 2 trials of calm ✗nothing of it came back MUST events.x1"
         in top
     )
     assert "and 2 more" in top
+    assert top.count("it is late") == 6
+    nine = Seen(page_of(result_of(trial(*broken[:9])))).text()
+    assert nine.index("MUST events.x8,") < nine.index("Verdicts, one for each guarantee")
     assert 'href="#card-violated-2"' in page
-    assert "Verdicts, one for each guarantee in each trial ✗16 violated" in top
+    assert "Verdicts, one for each guarantee in each trial ✗20 violated" in top
 
 
 @pytest.mark.parametrize(
@@ -131,12 +138,44 @@ def test_an_open_gate_says_how_much_was_judged() -> None:
     judged = (
         verdict(),
         verdict(Outcome.NOT_APPLICABLE, guarantee="loop.once"),
-        verdict(Outcome.VIOLATED, guarantee="events.middle", signature="s", known=known),
+        verdict(
+            Outcome.VIOLATED, guarantee="events.middle", says="3 are gone", signature="s", hurts="users", known=known
+        ),
     )
+    page = page_of(result_of(trial(*judged)))
     assert (
         "Nothing that closes a gate was found: 2 of 3 guarantees were judged, in 1 trial of 1 scenario. "
-        "1 violation is known: the baseline lists it, with a reason." in Seen(page_of(result_of(trial(*judged)))).text()
+        "1 violation is known: the baseline lists it, with a reason. The gate is what CI goes by. "
+        "◐3 are gone Hurts users. Known: it forgets. MUST events.middle, without any fault: 1 of 1 trial of calm"
+        in Seen(page).text()
     )
+    fold = re.search(r'<details class="tp-fold"><summary>(.*?)</summary>', page[page.index('id="known"') :], re.DOTALL)
+    assert fold is not None
+    assert "Known: it forgets. Hurts users." in fold[1]
+
+
+@pytest.mark.parametrize(
+    ("violated", "level", "allowed", "says"),
+    [
+        (True, Level.MUST, 0, "2 verdicts could not be decided; the gate is closed by what was violated anyway."),
+        (False, Level.SHOULD, 0, "2 verdicts could not be decided, at a level that does not decide."),
+        (False, Level.MUST, 3, "2 verdicts could not be decided, as --allow-inconclusive 3 allows."),
+        (
+            False,
+            Level.MAY,
+            1,
+            "3 verdicts could not be decided: --allow-inconclusive 1 allows 1 of them, the others are of a level that does not decide.",
+        ),
+    ],
+)
+def test_what_could_not_be_decided_is_weighed(violated: bool, level: Level, allowed: int, says: str) -> None:
+    judged = [verdict(Outcome.VIOLATED if violated else Outcome.HOLDS, signature="s" if violated else "")]
+    judged += [verdict(Outcome.INCONCLUSIVE, guarantee=f"loop.x{number}", level=level) for number in range(2)]
+    if allowed == 1:
+        judged.append(verdict(Outcome.INCONCLUSIVE, guarantee="loop.must"))
+    trials = (trial(*judged),)
+    result = result_of(*trials, gate=decide(trials, allow_inconclusive=allowed))
+    assert says in Seen(page_of(result)).text()
 
 
 def test_the_same_doubt_of_several_trials_is_told_once() -> None:
@@ -216,6 +255,14 @@ def test_what_the_evidence_says_is_said_once() -> None:
     assert "<b>Expected:</b> no secret. <b>Seen:</b> the evidence below." in card
     other = page_of(result_of(trial(verdict(Outcome.VIOLATED, seen=("something else",), **shared))))
     assert "something else" in other
+
+
+def test_a_count_of_the_evidence_is_not_said_beside_it() -> None:
+    said = EvidenceResult(witness="trial", seq=9, at_s=1.5, says="secret in answer")
+    shared: dict[str, Any] = {"signature": "s", "measured": {"times_seen": 2}}
+    for evidence, told in (((said, said), False), ((said,), True)):
+        page = page_of(result_of(trial(verdict(Outcome.VIOLATED, evidence=evidence, **shared))))
+        assert ("<dt>measured</dt><dd>times seen 2</dd>" in page) is told
 
 
 def test_a_finding_says_whom_it_hurts_and_its_words_are_explained() -> None:

@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup, escape
 from msgspec.structs import replace
@@ -143,7 +144,7 @@ def _card(result: Result, wanted: str, number: int, group: Sequence[Found], mask
         expected=_items(verdict.expected),
         seen=_items(verdict.seen),
         told_by_evidence=_told_by_evidence(verdict),
-        measured=clip(facts(verdict.measured), _SENTENCE),
+        measured=clip(facts(_measured(verdict)), _SENTENCE),
         necessity=_tried(result, group),
         faults=tuple(_beside(fault, verdict.evidence) for fault in trial.faults[:_ITEMS]),
         deaths=tuple(f"life {life.epoch} {clip(said, _SENTENCE)}" for life in trial.lives if (said := death(life)))[
@@ -158,6 +159,12 @@ def _card(result: Result, wanted: str, number: int, group: Sequence[Found], mask
             masker.text(markdown.card(result, replace(trial, history=named.history), replace(verdict, repro=repro)))
         ),
     )
+
+
+def _measured(verdict: VerdictResult) -> dict[str, Any]:
+    """Without what only counts the evidence that stands below it."""
+    shown = len(verdict.evidence)
+    return {name: said for name, said in verdict.measured.items() if (name, said) != ("times_seen", shown)}
 
 
 def _tried(result: Result, group: Sequence[Found]) -> tuple[Tried, ...]:

@@ -43,7 +43,7 @@ _LINES = 60
 _COLUMNS = 120
 _ODD = 40
 _FAULTS = 12
-_HEADLINES = 6
+_HEADLINES = 8
 _HEADLINE = 140
 _WEIGH = {
     "open": "They are allowed, or do not decide.",
@@ -115,8 +115,7 @@ def view(
         "counts": counts(result),
         "rests": rests(result),
         "answer": "",
-        "headlines": [_headline(card) for card in found["violated"][:_HEADLINES]],
-        "more_headlines": max(0, len(found["violated"]) - _HEADLINES) + found["more_violated"],
+        **_headlines(result, found),
         "product": _product(result),
         "asked": asked(result),
         "started": _day(result.started),
@@ -155,6 +154,18 @@ class Headline:
     says: str
     under: str
     """The faults and acts at whose time the evidence lies; empty when it lies at none of them."""
+
+
+def _headlines(result: Result, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What is violated; behind an open gate what is known to be, with the reason. A single one is never left out."""
+    wanted = "known" if result.gate.state == "open" else "violated"
+    cards, more = found[wanted], found[f"more_{wanted}"]
+    shown = cards if len(cards) + more <= _HEADLINES + 1 else cards[:_HEADLINES]
+    return {
+        "headlines": [_headline(card) for card in shown],
+        "headlines_are": wanted,
+        "more_headlines": len(cards) - len(shown) + more,
+    }
 
 
 def _headline(card: Card) -> Headline:

@@ -10,9 +10,9 @@ from tailproof.reports.words import count, standing
 SIGNS = {"violated": "✗", "advisory": "△", "inconclusive": "?", "known": "◐", "holds": "✓", "not-applicable": "·"}
 """Standing -> its sign, beside its word and its colour; the same as in the part that is interactive."""
 GATES = {
-    "open": ("holds", "Gate open"),
-    "closed": ("violated", "Gate closed"),
-    "unknown": ("inconclusive", "Could not tell"),
+    "open": ("holds", "Passed – gate open"),
+    "closed": ("violated", "Failed – gate closed"),
+    "unknown": ("inconclusive", "Undecided – could not tell"),
 }
 """State of the gate -> the standing whose sign and colour it has, and its words."""
 _SENTENCE = 400
@@ -24,8 +24,10 @@ def lead(result: Result) -> str:
     if gate.state == "unknown":
         return _undecided(result)
     if gate.state == "closed":
-        return " ".join(filter(None, (_broken(result), _stale(counts.stale), _expired(counts.expired))))
-    return f"Nothing that closes a gate was found: {_judged(result)}.{_known(counts.known)}"
+        told = [_broken(result), _stale(counts.stale), _expired(counts.expired)]
+    else:
+        told = [f"Nothing that closes a gate was found: {_judged(result)}.", _known(counts.known)]
+    return " ".join(filter(None, (*told, _undecided_too(result))))
 
 
 def _judged(result: Result) -> str:
@@ -45,7 +47,7 @@ def _known(known: int) -> str:
     if not known:
         return ""
     which = "is known: the baseline lists it" if known == 1 else "are known: the baseline lists them"
-    return f" {count(known, 'violation')} {which}, with a reason."
+    return f"{count(known, 'violation')} {which}, with a reason."
 
 
 def _broken(result: Result) -> str:
@@ -59,15 +61,25 @@ def _broken(result: Result) -> str:
     broken = {guarantee for _, guarantee in found}
     scenarios = len({called for called, _ in found})
     of = count(len({trial.called for trial in result.trials}), "scenario")
-    unsure = result.gate.counts.inconclusive
-    told = (
-        f" {count(unsure, 'verdict')} {'is' if unsure == 1 else 'are'} inconclusive: that changes nothing here."
-        if unsure
-        else ""
-    )
-    return (
-        f"{count(len(broken), 'guarantee')} {'is' if len(broken) == 1 else 'are'} broken in {scenarios} of {of}.{told}"
-    )
+    return f"{count(len(broken), 'guarantee')} {'is' if len(broken) == 1 else 'are'} broken in {scenarios} of {of}."
+
+
+def _undecided_too(result: Result) -> str:
+    """What the inconclusive verdicts mean where the gate is decided without them."""
+    gate, counts = result.gate, result.gate.counts
+    if not counts.inconclusive:
+        return ""
+    said = f"{count(counts.inconclusive, 'verdict')} could not be decided"
+    if gate.state == "closed":
+        by = "what was violated" if counts.violated else "the baseline"
+        return f"{said}; the gate is closed by {by} anyway."
+    idle = counts.inconclusive - counts.allowed
+    if not counts.allowed:
+        return f"{said}, at a level that does not decide."
+    allowed = f"--allow-inconclusive {gate.allow_inconclusive}"
+    if not idle:
+        return f"{said}, as {allowed} allows."
+    return f"{said}: {allowed} allows {counts.allowed} of them, the others are of a level that does not decide."
 
 
 def _undecided(result: Result) -> str:
