@@ -17,6 +17,8 @@ from urllib.parse import quote, quote_plus, unquote
 
 import msgspec
 
+from tailproof.outgoing.visible import SECRET
+
 LEAST_CHARS = 8
 LEAST_OF_A_WORD = 20
 MOST_CHARS = 512
@@ -35,7 +37,7 @@ _USER_INFO = re.compile(r"(?<=://)[^/\s@:]*:(?![0-9]+(?:[/?#\s]|$))\S*(?=@)")
 """A name and a password, which may hold an `@` or a `/`, too; not a port."""
 _ESCAPES = {b"\\\\u00": 7, b"\\u00": 6, b"%": 3}
 """What a form with every character escaped begins with, and how long each of them is."""
-MARK = b"<secret:"
+MARK = SECRET.encode()
 _MARKED = re.compile(rb"<secret:([^<>\n]+)>")
 _IN, _OUT = b"x."
 _BREAKS = rb"(?:(?:\\{1,4}[rn]|[\r\n])[ \t]*)+"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import PurePosixPath
 
 CUT = "…"
 """Stands where something was cut off."""
+SECRET = "<secret:"
+"""How the mark begins that stands where a secret stood: `<secret:session key>`."""
+_SECRETS = re.compile(SECRET + r"[^<>\n]{1,200}>")
+_LOOKED_THROUGH = 20_000
+"""So many characters of a long text are looked through for marks."""
 PATH_CHARS = 500
 """How much of a path of a user is shown in a sentence."""
 
@@ -30,9 +36,31 @@ def visible_json(raw: bytes) -> bytes:
 
 
 def clip(text: str, limit: int) -> str:
-    """At most `limit` characters of visible text; what is cut off is marked. The whole of a long text is not looked at."""
+    """At most `limit` characters of visible text; what is cut off is marked. The whole of a long text is not looked at.
+
+    The mark of a secret is never cut, and the first one is shown where there is room for it: text is left out before it instead.
+    """
     shown = visible(text[: limit + 1])
-    return shown if len(shown) <= limit else shown[: limit - 1] + CUT
+    if len(shown) <= limit:
+        return shown
+    if text.find(SECRET, 0, _LOOKED_THROUGH) < 0:
+        return shown[: limit - 1] + CUT
+    return _clip_around(visible(text[:_LOOKED_THROUGH]), limit)
+
+
+def _clip_around(shown: str, limit: int) -> str:
+    end = limit - 1
+    found = list(_SECRETS.finditer(shown))
+    if not found or found[0].end() <= end:
+        end = next((one.start() for one in found if one.start() < end < one.end()), end)
+        return shown[:end] + CUT
+    first = found[0]
+    room = end - len(CUT) - len(first[0])
+    if room < 0:
+        return shown[: min(end, first.start())] + CUT
+    near = room // 2
+    begin, before = shown[: room - near], shown[first.start() - near : first.start()]
+    return begin + CUT + before + first[0] + (CUT if first.end() < len(shown) else "")
 
 
 def program_of(command: str) -> str:

@@ -62,6 +62,29 @@ def test_what_is_cut_is_marked_and_never_too_long(text: str, limit: int) -> None
     assert said == visible(text) or said.endswith("…")
 
 
+@pytest.mark.parametrize(
+    ("text", "limit", "said"),
+    [
+        ("key in log: line 28, GET /a?key=<secret:key> [ok]", 99, "key in log: line 28, GET /a?key=<secret:key> [ok]"),
+        ("key in log: line 28, GET /a?key=<secret:key> [ok]", 45, "key in log: line 28, GET /a?key=<secret:key>…"),
+        ("key in log: line 28, GET /a?key=<secret:key> [ok]", 40, "key in log: l…, GET /a?key=<secret:key>…"),
+        ("key in log: line 28, GET /a?key=<secret:key>", 40, "key in log: l…, GET /a?key=<secret:key>"),
+        ("a=<secret:key> and b=<secret:key>", 27, "a=<secret:key> and b=…"),
+        ("a=<secret:key>", 9, "a=…"),
+    ],
+)
+def test_the_mark_of_a_secret_is_never_cut(text: str, limit: int, said: str) -> None:
+    assert clip(text, limit) == said
+    assert len(said) <= limit
+
+
+@given(st.text(), st.text(), st.integers(20, 60))
+def test_the_mark_of_a_secret_is_shown_whole_whatever_stands_around_it(before: str, after: str, limit: int) -> None:
+    said = clip(f"{before}<secret:key>{after}", limit)
+    assert "<secret:key>" in said
+    assert len(said) <= limit
+
+
 def test_a_text_of_a_hundred_megabytes_is_cut_before_it_is_looked_at() -> None:
     class Long(str):
         def isprintable(self) -> bool:

@@ -96,6 +96,36 @@ def test_what_is_broken_stands_at_the_top_in_a_line_each() -> None:
     assert "Verdicts, one for each guarantee in each trial ✗16 violated" in top
 
 
+@pytest.mark.parametrize(
+    ("at_s", "ended", "under", "apart"),
+    [
+        (1.5, 2.0, ", under user.send-spoiled", False),
+        (9.0, None, ", under user.send-spoiled", False),
+        (0.5, None, "", True),
+        (9.0, 2.0, "", True),
+        (None, 2.0, "", True),
+    ],
+)
+def test_a_finding_is_put_under_a_fault_only_where_its_evidence_lies_in_it(
+    at_s: float | None, ended: float | None, under: str, apart: bool
+) -> None:
+    act = FaultResult(
+        fault="f",
+        name="user.send-spoiled",
+        act=True,
+        says="",
+        scope="",
+        injected_at_s=1,
+        healed_at_s=ended,
+        proven=True,
+    )
+    evidence = () if at_s is None else (EvidenceResult(witness="trial", seq=9, at_s=at_s, says="key in log"),)
+    page = page_of(result_of(trial(verdict(Outcome.VIOLATED, signature="s", evidence=evidence), faults=(act,))))
+    text = Seen(page).text()
+    assert f"MUST events.tail{under}: 1 of 1 trial of calm" in text
+    assert ("; the evidence lies outside it" in text) is apart
+
+
 def test_an_open_gate_says_how_much_was_judged() -> None:
     known = KnownResult(reason="it forgets", link="https://example.org/1", entry="b:1")
     judged = (

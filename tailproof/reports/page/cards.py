@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class Landed:
     window: str
     proven: bool
     counters: str
+    apart: bool = False
+    """It was on, but at no time at which the evidence of the finding lies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +145,7 @@ def _card(result: Result, wanted: str, number: int, group: Sequence[Found], mask
         told_by_evidence=_told_by_evidence(verdict),
         measured=clip(facts(verdict.measured), _SENTENCE),
         necessity=_tried(result, group),
-        faults=tuple(landed(fault) for fault in trial.faults[:_ITEMS]),
+        faults=tuple(_beside(fault, verdict.evidence) for fault in trial.faults[:_ITEMS]),
         deaths=tuple(f"life {life.epoch} {clip(said, _SENTENCE)}" for life in trial.lives if (said := death(life)))[
             :_ITEMS
         ],
@@ -164,6 +167,15 @@ def _tried(result: Result, group: Sequence[Found]) -> tuple[Tried, ...]:
         Tried(variant=clip(one.variant, _ITEM), where=clip(one.where, _ITEM), often=clip(came_back(one), _ITEM))
         for one in found
     )
+
+
+def _beside(fault: FaultResult, evidence: Sequence[EvidenceResult]) -> Landed:
+    """A fault that nobody healed is on to the end."""
+    began, ended = fault.injected_at_s, fault.healed_at_s
+    apart = began is not None and not any(
+        began <= one.at_s and (ended is None or one.at_s <= ended) for one in evidence
+    )
+    return dataclasses.replace(landed(fault), apart=apart)
 
 
 def landed(fault: FaultResult) -> Landed:

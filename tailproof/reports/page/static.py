@@ -154,13 +154,14 @@ class Headline:
     card: Card
     says: str
     under: str
-    """Whether its trial had faults and acts, and which."""
+    """The faults and acts at whose time the evidence lies; empty when it lies at none of them."""
 
 
 def _headline(card: Card) -> Headline:
     says = card.says if len(card.says) <= _HEADLINE else card.says.partition("; ")[0]
-    kinds = ", ".join(dict.fromkeys(one.name for one in card.faults))
-    return Headline(card=card, says=clip(says, _HEADLINE), under=f", under {kinds}" if kinds else ", without any fault")
+    kinds = ", ".join(dict.fromkeys(one.name for one in card.faults if not one.apart))
+    under = f", under {kinds}" if kinds else "" if card.faults else ", without any fault"
+    return Headline(card=card, says=clip(says, _HEADLINE), under=under)
 
 
 def _product(result: Result) -> str:
