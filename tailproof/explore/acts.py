@@ -49,6 +49,7 @@ def _all() -> Iterable[Choice]:
 
 ACTS: tuple[Choice, ...] = (NOTHING, *_all())
 LEFT_OUT: Mapping[str, str] = {
+    "memory.helper": "the terminals of what is drawn wait a quarter of an hour for a tool that says nothing any more: oom-helper",
     "user.compare": "it times reads of a long history, and what a fault does to their time is no defect",
     "user.delete": "a conversation that is gone breaks no promise any more, whatever happens then: deleted-under-it",
     "user.probe-access": "whom a key lets in does not depend on where in a run it is tried: doors-tried tries it all",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any, TypeVar, overload
 
@@ -11,6 +12,9 @@ import msgspec
 from tailproof.incoming.limits import DEPTH, VALUES, Exceeded, Misshapen
 
 T = TypeVar("T")
+
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+_WORKING_OUT = threading.Lock()
 
 PIECE_BYTES = 1 << 20
 SAYS_CHARS = 200
@@ -37,11 +41,19 @@ def decode(raw: bytes | bytearray, shape: Any = Any, *, outline: bool = False, v
     if not outline or raw.count(b",") > values:
         measure(raw, values)
     try:
-        return msgspec.json.decode(raw, type=shape)
+        return _decoder(shape).decode(raw)
     except RecursionError as error:
         raise Exceeded(f"JSON is nested deeper than {DEPTH}") from error
     except (msgspec.MsgspecError, ValueError, OverflowError) as error:
         raise NotJson(str(error)[:SAYS_CHARS]) from error
+
+
+def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
+    """msgspec works out a shape when it is first asked for, and crashes when two threads ask for the same one at once."""
+    with _WORKING_OUT:
+        if shape not in _DECODERS:
+            _DECODERS[shape] = msgspec.json.Decoder(shape)
+        return _DECODERS[shape]
 
 
 def measure(raw: bytes | bytearray, values: int = VALUES) -> None:

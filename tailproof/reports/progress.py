@@ -31,6 +31,8 @@ class Lines:
         self._width = width
         self._trials = 0
         self._ended: dict[str, TrialEnded] = {}
+        self._judged: dict[str, TrialJudged] = {}
+        """Of a trial one of the two, until the other is there: they come from different threads."""
         self._told = 0
         self._loud = 0
 
@@ -42,14 +44,14 @@ class Lines:
                 self._line(
                     f"{count(event.trials, 'trial')}, {event.parallel} side by side: about {roughly(event.expected_s)}"
                 )
+            case TrialEnded() if event.error:
+                self._row(event, f"failed: {event.error}", loud=True)
             case TrialEnded():
                 self._ended[event.trial] = event
-                if event.error:
-                    self._row(event, f"failed: {event.error}", loud=True)
+                self._both(event.trial)
             case TrialJudged():
-                ended = self._ended.get(event.trial)
-                if ended is not None and not ended.error:
-                    self._row(ended, event.says, loud=bool(event.violated))
+                self._judged[event.trial] = event
+                self._both(event.trial)
             case ShardTold():
                 self._told -= event.undone
                 self._line(shard_line(event))
@@ -58,6 +60,11 @@ class Lines:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def _both(self, trial: str) -> None:
+        if trial in self._ended and trial in self._judged:
+            judged = self._judged.pop(trial)
+            self._row(self._ended.pop(trial), judged.says, loud=bool(judged.violated))
 
     def _row(self, ended: TrialEnded, says: str, *, loud: bool) -> None:
         self._loud += loud

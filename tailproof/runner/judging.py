@@ -21,6 +21,8 @@ from tailproof.reports.result import TrialResult
 
 VERDICTS = "verdicts.json"
 
+_TRIAL = msgspec.json.Decoder(TrialResult)
+
 
 def judge_directory(
     directory: Path,
@@ -58,7 +60,7 @@ def judged_once(directory: Path, *, baseline: Baseline, out: Path, error: str, p
     kept = directory / VERDICTS
     with _locked(directory):
         if kept.exists():
-            return msgspec.json.decode(kept.read_bytes(), type=TrialResult)
+            return _TRIAL.decode(kept.read_bytes())
         result = judge_directory(
             directory, baseline=baseline, history_path=str(directory.relative_to(out)), error=error, pair=pair
         )

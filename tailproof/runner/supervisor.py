@@ -187,12 +187,16 @@ class Supervisor:
                 self.cancel.set()
 
 
+_ASK = msgspec.json.Decoder(Ask)
+"""Made before there are threads: msgspec crashes when two of them work out one shape at once."""
+
+
 class _Talk(socketserver.StreamRequestHandler):
     """One connection: one question, one answer."""
 
     def handle(self) -> None:
         supervisor: Supervisor = self.server.supervisor  # type: ignore[attr-defined]
-        question = msgspec.json.decode(self.rfile.readline(), type=Ask)
+        question = _ASK.decode(self.rfile.readline())
         for order in question.submit:
             supervisor.submit(order)
         answer = supervisor.wait(question.wait) if question.wait else None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
 import pytest
 
 from tailproof.incoming.json import NotJson, decode
@@ -47,3 +51,23 @@ def test_what_is_not_json_is_said(raw: bytes) -> None:
 def test_another_shape_is_said() -> None:
     with pytest.raises(NotJson, match="Expected `int`"):
         decode(b'"1"', int)
+
+
+def test_a_shape_is_worked_out_by_one_thread_and_not_by_two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Shape(msgspec.Struct):
+        a: int = 0
+
+    began, made, real = threading.Barrier(4), list[object](), msgspec.json.Decoder
+
+    def worked_out(shape: type[Shape]) -> msgspec.json.Decoder[Shape]:
+        made.append(shape)
+        return real(shape)
+
+    def ask(_: int) -> int:
+        began.wait(10)
+        return decode(b'{"a": 1}', Shape).a
+
+    monkeypatch.setattr(msgspec.json, "Decoder", worked_out)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(4))) == [1] * 4
+    assert made == [Shape]

@@ -40,6 +40,8 @@ ALLOWED: dict[str, dict[str, str]] = {
     "cli/check.py": {"sys.stderr": "asked whether it is a terminal"},
     "runner/ending.py": {"sys.stdout": "flushed, and made an outlet; nothing is written", "sys.stderr": "the same"},
     "runner/supervisor.py": {"sys.stdout": "JSON lines for the check, which says them"},
+    "shards/inside.py": {"sys.stdout": "flushed; nothing is written"},
+    "targets/pod_inside_program.py": {"sys.stdout": "JSON lines for the witness that follows them, out of a pod"},
     "wire/control.py": {"sys.stdout": "JSON lines for the owner of the wire"},
     "runner/pytest_checks.py": {
         "terminalreporter.write": "the summary, whose texts `reports.terminal` made visible, with colours of ours",

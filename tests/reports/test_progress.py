@@ -52,6 +52,14 @@ def test_a_line_tells_what_a_trial_gave(ended: TrialResult, says: str) -> None:
     assert gave(ended) == says
 
 
+def test_a_log_has_the_line_of_a_trial_that_was_judged_before_its_end_was_told() -> None:
+    said: list[str] = []
+    log = Lines(said.append, width=120)
+    for event in (_began(1), _judged("calm"), _ended("calm", 1, left=0)):
+        log.tell(event)
+    assert said[1:] == ["[1/1] calm  12.3 s  1 hold"]
+
+
 def test_a_log_has_a_line_for_each_trial() -> None:
     said: list[str] = []
     log = Lines(said.append, width=120)

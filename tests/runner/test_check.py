@@ -21,7 +21,7 @@ from tailproof.runner.check import catalogue
 from tailproof.runner.rejudge import judge_again
 
 FEW = ("calm", "kill-tool-running", "deferred-init")
-NEEDS_A_CONTAINER = {"oom-server", "oom-child", "restart-new-container"}
+NEEDS_A_CONTAINER = {"oom-server", "oom-child", "oom-helper", "restart-new-container"}
 NEEDS_A_POD = {"restart-pod-delete", "restart-pod-evict", "restart-pod-drain"}
 NEEDS_TOXIPROXY = {"stream-sliced"} if available() else set[str]()
 PLAYED = {scenario.name for scenario in catalogue(ASKED_FOR)} - NEEDS_A_CONTAINER - NEEDS_A_POD - NEEDS_TOXIPROXY
