@@ -110,7 +110,7 @@ def test_what_is_broken_stands_at_the_top_in_a_line_each() -> None:
         (9.0, None, ", under user.send-spoiled", False),
         (0.5, None, "", True),
         (9.0, 2.0, "", True),
-        (None, 2.0, "", True),
+        (None, 2.0, "", False),
     ],
 )
 def test_a_finding_is_put_under_a_fault_only_where_its_evidence_lies_in_it(
