@@ -104,22 +104,24 @@ def test_what_is_broken_stands_at_the_top_in_a_line_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at_s", "ended", "under", "apart"),
+    ("name", "at_s", "ended", "under", "apart"),
     [
-        (1.5, 2.0, ", under user.send-spoiled", False),
-        (9.0, None, ", under user.send-spoiled", False),
-        (0.5, None, "", True),
-        (9.0, 2.0, "", True),
-        (None, 2.0, "", False),
+        ("user.send-spoiled", 1.5, 2.0, ", under user.send-spoiled", False),
+        ("user.send-spoiled", 9.0, None, ", under user.send-spoiled", False),
+        ("user.send-spoiled", 0.5, None, "", True),
+        ("user.send-spoiled", 9.0, 2.0, "", True),
+        ("user.send-spoiled", None, 2.0, "", False),
+        ("process.kill", 9.0, 2.0, ", under process.kill", False),
+        ("process.kill", 0.5, 2.0, "", True),
     ],
 )
 def test_a_finding_is_put_under_a_fault_only_where_its_evidence_lies_in_it(
-    at_s: float | None, ended: float | None, under: str, apart: bool
+    name: str, at_s: float | None, ended: float | None, under: str, apart: bool
 ) -> None:
     act = FaultResult(
         fault="f",
-        name="user.send-spoiled",
-        act=True,
+        name=name,
+        act=name.startswith("user."),
         says="",
         scope="",
         injected_at_s=1,

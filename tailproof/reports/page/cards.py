@@ -177,8 +177,8 @@ def _tried(result: Result, group: Sequence[Found]) -> tuple[Tried, ...]:
 
 
 def _beside(fault: FaultResult, evidence: Sequence[EvidenceResult]) -> Landed:
-    """A fault that nobody healed is on to the end."""
-    began, ended = fault.injected_at_s, fault.healed_at_s
+    """What an act does it does while it is on; what a fault does may show long after it was healed."""
+    began, ended = fault.injected_at_s, fault.healed_at_s if fault.act else None
     apart = began is not None and not any(
         began <= one.at_s and (ended is None or one.at_s <= ended) for one in evidence
     )
