@@ -22,6 +22,7 @@ from tailproof.clients.kind import BadClient
 from tailproof.clients.program import ProgramClient
 from tailproof.clients.spec import kind_of, resolved
 from tailproof.history.reader import History
+from tailproof.model.conversation import PlayedScript
 from tailproof.provision.errors import Unavailable
 from tailproof.provision.node_environments import node_environment
 from tailproof.provision.npm_locks import LOCKED, MANIFEST, known_npm_releases, npm_lock_for
@@ -49,6 +50,15 @@ def typescript(it: Play, spec: str = f"ts:{RELEASE}") -> ProgramClient:
     return client
 
 
+def created(it: Play, client: ProgramClient, played: PlayedScript) -> str:
+    """The conversation, once its stream has brought something: the library does not wait until it is open, and what is published before
+    that never reaches it."""
+    conversation = it.create(client, played)
+    told = it.recorder.directory / "client.jsonl"
+    Budget(60).wait_for("the client's stream to bring something", lambda: b'"callback:0"' in told.read_bytes())
+    return conversation
+
+
 def given(history: History, reading: str) -> list[str]:
     """The ids of the persisted events that the client was given in one reading."""
     return [e.id for e in history.events if e.witness == "client" and e.reading == reading and e.durable]
@@ -71,7 +81,7 @@ def test_what_it_holds_and_what_its_callback_got_are_the_log(play: Callable[...,
     it = play()
     client = typescript(it)
     played = it.serve({"tools": [{}]}, {"tools": [{}, {}]}, {"finish": "all done"})
-    conversation = it.create(client, played)
+    conversation = created(it, client, played)
     client.send("go", Budget(30))
     client.run()
     returned = client.wait_returned(Budget(90))
