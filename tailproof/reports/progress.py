@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -172,6 +174,27 @@ class Kept:
     def close(self) -> None:
         """The file is whole."""
         self._file.close()
+
+
+class Together:
+    """Several followers as one, whichever thread tells. What they cannot write down is found out where it counts: at the result."""
+
+    def __init__(self, follows: Sequence[Follows]) -> None:
+        self._follows = follows
+        self._telling = threading.Lock()
+
+    def tell(self, event: RunEvent) -> None:
+        """To each of them."""
+        with self._telling:
+            for follows in self._follows:
+                with suppress(OSError):
+                    follows.tell(event)
+
+    def close(self) -> None:
+        """Each of them."""
+        for follows in self._follows:
+            with suppress(OSError):
+                follows.close()
 
 
 def shard_line(event: ShardTold) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tailproof.incoming import BadInput
 from tailproof.reports import json
+from tailproof.reports.run_events import CheckBegan
 from tailproof.runner import out_dir
 from tailproof.runner.check import Check
 from tailproof.runner.shard import cost
@@ -19,6 +21,19 @@ def costs_of(check: Check) -> dict[str, float]:
     """The rough seconds of each trial, by its name."""
     scenarios = {cell.scenario.name: cell.scenario for cell in check.cells}
     return {order.name: cost(scenarios[str(order.scenario["name"])], 1) for order in check.orders}
+
+
+def began(check: Check, costs: Mapping[str, float], *, parallel: int, started: float) -> CheckBegan:
+    """What is told when a check begins; `started` is the time of day, in seconds since 1970."""
+    return CheckBegan(
+        t_s=0.0,
+        started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        target=", ".join(dict.fromkeys(pair.target for pair in check.pairs)),
+        client=", ".join(dict.fromkeys(pair.client for pair in check.pairs)),
+        trials=len(costs),
+        parallel=parallel,
+        expected_s=round(expected_s(costs, parallel)),
+    )
 
 
 def durations(out: Path) -> dict[str, float]:

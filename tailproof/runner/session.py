@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tailproof.history.archive import archive
@@ -16,13 +13,13 @@ from tailproof.incoming.files import from_here
 from tailproof.outgoing.visible import clip
 from tailproof.reports import run_events, terminal
 from tailproof.reports.assemble import check_result, environment_of
-from tailproof.reports.progress import Kept
+from tailproof.reports.progress import Kept, Together
 from tailproof.reports.result import Result, TrialResult
-from tailproof.reports.run_events import CheckBegan, CheckEnded, Follows, RunEvent, TrialEnded, TrialEntered
+from tailproof.reports.run_events import CheckEnded, Follows, TrialEnded, TrialEntered
 from tailproof.reports.words import gave
 from tailproof.runner import out_dir, room
 from tailproof.runner.check import Check
-from tailproof.runner.estimate import costs_of, expected_s, left_s
+from tailproof.runner.estimate import began, costs_of, left_s
 from tailproof.runner.interrupts import INTERRUPTS
 from tailproof.runner.judging import VERDICTS, judged_once
 from tailproof.runner.orders import QUEUED, Progress
@@ -44,8 +41,7 @@ class CheckSession:
         self.result: Result | None = None
         self.cut_off = ""
         """Why the check does not come to its end, once that is so; the first reason counts."""
-        self._follows = follows
-        self._telling = threading.Lock()
+        self._follows = Together(follows)
         self._started = time.time()
         self._began = time.monotonic()
         self._parallel = parallel
@@ -62,16 +58,7 @@ class CheckSession:
             keeps=[lock.descriptor],
         )
 
-        began = CheckBegan(
-            t_s=0.0,
-            started=datetime.fromtimestamp(self._started, UTC).isoformat(timespec="seconds"),
-            target=", ".join(dict.fromkeys(pair.target for pair in check.pairs)),
-            client=", ".join(dict.fromkeys(pair.client for pair in check.pairs)),
-            trials=len(self._costs),
-            parallel=parallel,
-            expected_s=round(expected_s(self._costs, parallel)),
-        )
-        self._tell(began)
+        self._follows.tell(began(check, self._costs, parallel=parallel, started=self._started))
 
     @classmethod
     def start(cls, check: Check, *, parallel: int, follower: Follows | None = None) -> CheckSession:
@@ -104,7 +91,7 @@ class CheckSession:
         if name not in self._judged:
             self._judged.add(name)
             says = gave(trial, fail_on=self.check.options.fail_on)
-            self._tell(run_events.judged(trial, name, t_s=self._elapsed(), says=says))
+            self._follows.tell(run_events.judged(trial, name, t_s=self._elapsed(), says=says))
 
     def finish(self) -> Result:
         """Take the trials down, gather the verdicts, write `report.md`, `report.html` and at last `result.json`. Raises OSError: then
@@ -140,7 +127,7 @@ class CheckSession:
             raise
         self.result = result
         gate = result.gate
-        self._tell(CheckEnded(t_s=self._elapsed(), state=gate.state, exit_code=gate.exit_code, says=gate.says))
+        self._follows.tell(CheckEnded(t_s=self._elapsed(), state=gate.state, exit_code=gate.exit_code, says=gate.says))
         return result
 
     def end(self) -> int:
@@ -174,9 +161,7 @@ class CheckSession:
     def close(self) -> None:
         """The end of the session: no trial is under way, and `--out` is free for the next check. Idempotent."""
         self.take_down()
-        for follows in self._follows:
-            with suppress(OSError):
-                follows.close()
+        self._follows.close()
         self._lock.close()
 
     def summary(self, *, width: int, color: bool) -> str:
@@ -244,7 +229,7 @@ class CheckSession:
                 seconds=round(progress.seconds, 3),
                 detail=clip(progress.detail, _DETAIL_CHARS),
             )
-            self._tell(entered)
+            self._follows.tell(entered)
             return
         if progress.phase == "failed":
             self._failures[progress.trial] = progress.detail
@@ -259,13 +244,7 @@ class CheckSession:
             left_s=round(left),
             error=clip(progress.detail, _DETAIL_CHARS) if progress.phase == "failed" else "",
         )
-        self._tell(ended)
+        self._follows.tell(ended)
 
     def _elapsed(self) -> float:
         return round(time.monotonic() - self._began, 3)
-
-    def _tell(self, event: RunEvent) -> None:
-        with self._telling:
-            for follows in self._follows:
-                with suppress(OSError):  # what cannot be written down here is found out where it counts: at the result
-                    follows.tell(event)

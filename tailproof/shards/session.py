@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,13 +19,13 @@ from tailproof.ownership.owners import Owner, owner_id
 from tailproof.reports import json, terminal
 from tailproof.reports.assemble import check_result
 from tailproof.reports.merge import Standard
-from tailproof.reports.progress import Kept, follower
+from tailproof.reports.progress import Kept, Together, follower
 from tailproof.reports.result import Environment, NotRunResult, Result
-from tailproof.reports.run_events import CheckBegan, CheckEnded, RunEvent
+from tailproof.reports.run_events import CheckEnded
 from tailproof.runner import out_dir
 from tailproof.runner.check import Check
 from tailproof.runner.ending import complain, sentence_of
-from tailproof.runner.estimate import costs_of, expected_s
+from tailproof.runner.estimate import began, costs_of
 from tailproof.runner.finished import put_together
 from tailproof.runner.interrupts import INTERRUPTS
 from tailproof.runner.shard import Shard
@@ -76,14 +73,12 @@ class ShardsSession:
         self._started = time.time()
         self._width = width
         self._as_json = progress == "json"
-        self._kept = Kept(place / out_dir.EVENTS)
         shown = follower(
             progress,
             say=lambda line: say(line, err=not self._as_json),
             console=Console(stderr=True, width=width),
         )
-        self._follows = [self._kept, shown]
-        self._telling = threading.Lock()
+        self._follows = Together([Kept(place / out_dir.EVENTS), shown])
 
     def to_the_end(self, cluster: Cluster, image: str, files: Mapping[str, bytes], *, pull: str) -> int:
         """Returns the exit code of the gate; the reports are in `--out` then, and the namespace is gone. `pull` is the policy of the
@@ -98,7 +93,8 @@ class ShardsSession:
             attempt_s=self._attempt_s() + FETCH_S,
             marks=marks_of(owner),
         )
-        self._tell(self._begin())
+        parallel = self._parallel * len(self.account.parts)
+        self._follows.tell(began(self.check, self._costs, parallel=parallel, started=self._started))
         results: Mapping[int, Path] = {}
         cut = ""
         try:
@@ -109,7 +105,7 @@ class ShardsSession:
                 namespace,
                 self.account,
                 place=self._place,
-                tell=self._tell,
+                tell=self._follows.tell,
                 elapsed=self._elapsed,
                 start_s=self._start_s,
             )
@@ -123,7 +119,7 @@ class ShardsSession:
             cut = INTERRUPTS.says
         except (ClusterError, DeadlineMissed) as error:
             if not self.account.ran:
-                self._close()
+                self._follows.close()
                 raise
             cut = str(error)
         except OSError as error:
@@ -150,8 +146,8 @@ class ShardsSession:
         for sentence in gone:
             complain(sentence)
         gate = result.gate
-        self._tell(CheckEnded(t_s=self._elapsed(), state=gate.state, exit_code=gate.exit_code, says=gate.says))
-        self._close()
+        self._follows.tell(CheckEnded(t_s=self._elapsed(), state=gate.state, exit_code=gate.exit_code, says=gate.says))
+        self._follows.close()
         write_atomically(self.out / out_dir.EVENTS, (self._place / out_dir.EVENTS).read_bytes())
         here = from_here(self.out)
         files = {
@@ -195,19 +191,6 @@ class ShardsSession:
             shard=mine.shard,
         )
 
-    def _begin(self) -> CheckBegan:
-        pairs = self.check.pairs
-        parallel = self._parallel * len(self.account.parts)
-        return CheckBegan(
-            t_s=0.0,
-            started=datetime.fromtimestamp(self._started, UTC).isoformat(timespec="seconds"),
-            target=", ".join(dict.fromkeys(pair.target for pair in pairs)),
-            client=", ".join(dict.fromkeys(pair.client for pair in pairs)),
-            trials=len(self._costs),
-            parallel=parallel,
-            expected_s=round(expected_s(self._costs, parallel)),
-        )
-
     def _attempt_s(self) -> float:
         most = max(sum(self._costs[trial] for trial in part.trials) for part in self.account.parts.values())
         return max(_LEAST_ATTEMPT_S, _SLOWER * most)
@@ -222,14 +205,3 @@ class ShardsSession:
 
     def _elapsed(self) -> float:
         return round(time.monotonic() - self._began, 3)
-
-    def _tell(self, event: RunEvent) -> None:
-        with self._telling:
-            for follows in self._follows:
-                with suppress(OSError):  # what cannot be written down here is found out where it counts: at the result
-                    follows.tell(event)
-
-    def _close(self) -> None:
-        for follows in self._follows:
-            with suppress(OSError):
-                follows.close()

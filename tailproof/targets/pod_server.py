@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeVar
 
 from tailproof.cluster import inside, pods
 from tailproof.cluster.forward import Forward, Loop
@@ -38,6 +38,8 @@ _SEEN_S = 20.0
 _BACK_OFF_S = 330.0
 """How long the kubelet waits at most before it starts a container again."""
 _POD_S = 120.0
+
+T = TypeVar("T")
 
 
 class PodServer:
@@ -296,15 +298,11 @@ class PodServer:
 
     @property
     def _of_cluster(self) -> Cluster:
-        if self._cluster is None:
-            raise TargetError("the server was not started")
-        return self._cluster
+        return _of_a_started_server(self._cluster)
 
     @property
     def _of_relay(self) -> Relay:
-        if self._relay is None:
-            raise TargetError("the server was not started")
-        return self._relay
+        return _of_a_started_server(self._relay)
 
     def _dropped(self, says: str) -> None:
         """The way to the pod broke: what anybody sees of the server then is not its own doing."""
@@ -312,15 +310,11 @@ class PodServer:
 
     @property
     def _of_sight(self) -> Sight:
-        if self._sight is None:
-            raise TargetError("the server was not started")
-        return self._sight
+        return _of_a_started_server(self._sight)
 
     @property
     def _of_holder(self) -> Holder:
-        if self._holder is None:
-            raise TargetError("the server was not started")
-        return self._holder
+        return _of_a_started_server(self._holder)
 
     def _spec(self, name: str, release: PodRelease) -> pod_spec.Json:
         launch = self._adapter.launch(
@@ -416,3 +410,10 @@ def _called(pod: Mapping[str, Any], when: str) -> dict[str, str]:
         agent = next(one for one in pod["spec"]["containers"] if one["name"] == pod_spec.AGENT)
         found |= {f"revision {when}": str(revision), f"image {when}": str(agent["image"])}
     return found
+
+
+def _of_a_started_server(part: T | None) -> T:
+    """Raises TargetError."""
+    if part is None:
+        raise TargetError("the server was not started")
+    return part
