@@ -144,8 +144,12 @@ class ChildOom(_MemoryFault):
 
 
 class HelperOom(_MemoryFault):
-    """The tool marks the helper of the server below which it runs (a terminal multiplexer, say) as the first to be killed, and then takes
-    more memory than there is. Proven by the kernel's counter, the end of the helper, and a server with the same pid."""
+    """The tool gives the terminal multiplexer below which it runs more to keep than there is memory, so that the kernel kills that, as
+    the largest of the container. Proven by the kernel's counter, the end of the helper, and a server with the same pid.
+
+    Nothing here asks the kernel for a preference (`oom_score_adj`): a pod that has asked for little memory starts with so high a
+    score that no mark stands out.
+    """
 
     name = "memory.helper"
     scope = "child"
@@ -153,15 +157,14 @@ class HelperOom(_MemoryFault):
     default_megabytes = 4096
 
     def describe(self) -> str:
-        return "the kernel kills the helper of the server below which the tool runs, not the server"
+        return "the terminals below which the tool runs take all memory, and the kernel kills them, not the server"
 
     def inject(self, stage: Stage) -> None:
-        """Raises TargetError: the server runs its tools by itself."""
+        """Raises TargetError: the server does not run its tools below tmux."""
         self._helper = helper_of(stage.server.server_pid())
-        if self._helper is None:
-            raise TargetError("the server has no helper below which it runs its tools")
-        mark = f"echo 1000 > /proc/{self._helper.inner_pid}/oom_score_adj"
-        self._eat(stage, f"{mark}; head -c {self._megabytes}M /dev/zero | tail > /dev/null")
+        if self._helper is None or not self._helper.name.startswith("tmux"):
+            raise TargetError("the server does not run its tools below tmux, which is the one helper that can be made to grow")
+        self._eat(stage, f"head -c {self._megabytes}M /dev/zero | tmux load-buffer -")
 
     def verify(self, stage: Stage) -> Proof:
         """The helper ends, the kernel's count of OOM kills grows, and the server lives on as the same process."""
