@@ -163,7 +163,9 @@ class HelperOom(_MemoryFault):
         """Raises TargetError: the server does not run its tools below tmux."""
         self._helper = helper_of(stage.server.server_pid())
         if self._helper is None or not self._helper.name.startswith("tmux"):
-            raise TargetError("the server does not run its tools below tmux, which is the one helper that can be made to grow")
+            raise TargetError(
+                "the server does not run its tools below tmux, which is the one helper that can be made to grow"
+            )
         self._eat(stage, f"head -c {self._megabytes}M /dev/zero | tmux load-buffer -")
 
     def verify(self, stage: Stage) -> Proof:
