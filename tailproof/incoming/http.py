@@ -53,6 +53,8 @@ class Reply:
     """What is wrong with the answer itself."""
     cut: bool = False
     """It was ended from this side, for want of time or because somebody said so: that says nothing of the server."""
+    unanswered: bool = False
+    """It was sent whole, and nothing of an answer came for as long as one is waited for."""
 
 
 class Http:
@@ -146,6 +148,8 @@ class _Asked:
 
     method: str
     connected: bool = False
+    sent: bool = False
+    """All of it has left."""
     code: int = 0
     kind: str = ""
     date: str = ""
@@ -166,6 +170,7 @@ class _Asked:
         out += http.send(h11.EndOfMessage()) or b""
         with suppress(ConnectionError):  # a server may answer before it has read all of it, and read no more
             connection.send(out, budget)
+            self.sent = True
         over = False
         while not over:
             over = self._step(http, connection, budget)
@@ -180,7 +185,9 @@ class _Asked:
             return Reply(error=why or self._unanswered(waited), cut=True)
         if not self.connected:
             return Reply(error=f"timeout while connecting: {seconds:g} s")
-        return Reply(error=f"timeout: {'no whole' if self.answered else 'no'} answer within {seconds:g} s")
+        whole = "no whole" if self.answered else "no"
+        unanswered = self.sent and not self.answered
+        return Reply(error=f"timeout: {whole} answer within {seconds:g} s", unanswered=unanswered)
 
     def _unanswered(self, waited: float) -> str:
         """Of a request that the end of the trial cut off."""

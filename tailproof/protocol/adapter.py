@@ -86,7 +86,8 @@ class NotAnEvent(Misshapen):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the server said to one request. `code` 0 means that it said nothing, and `error` why; with a `flaw`, `error` says what is
-    wrong with what it said. `cut` requests were ended by the harness itself; `date` is the server's own clock, as HTTP writes it."""
+    wrong with what it said. `cut` requests were ended by the harness itself, `unanswered` ones were sent whole and waited for in vain;
+    `date` is the server's own clock, as HTTP writes it."""
 
     verb: str
     method: str
@@ -97,6 +98,7 @@ class Answer:
     error: str = ""
     flaw: Flaw = ""
     cut: bool = False
+    unanswered: bool = False
     date: str = ""
     text: str = ""
 

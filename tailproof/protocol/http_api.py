@@ -111,6 +111,7 @@ class HttpApi:
             error=reply.error,
             flaw=reply.flaw,
             cut=reply.cut,
+            unanswered=reply.unanswered,
             date=reply.date,
             text="" if 200 <= reply.code < 300 else self._masker.start(reply.body, TEXT_CHARS),
         ), reply

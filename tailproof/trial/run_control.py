@@ -11,7 +11,10 @@ from tailproof.history.record import CLOSERS, RESTING, TERMINAL
 from tailproof.protocol.adapter import Adapter
 from tailproof.scenario.schedule import Moment
 from tailproof.trial.observer import Observer
-from tailproof.waiting import DeadlineMissed
+from tailproof.waiting import Budget, DeadlineMissed
+
+LATE_S = 5.0
+"""How much longer a client is waited for that is late, behind the healing of every fault."""
 
 
 class RunControl:
@@ -125,6 +128,12 @@ class RunControl:
         except DeadlineMissed:
             self.late = True
             raise
+
+    def wait_late(self, budget: Budget) -> None:
+        """Give a run that did not return in its time a little more, now that nothing is in its way: late and never are two findings,
+        and which one it is must not hang on how long the end of a trial takes. Raises DeadlineMissed."""
+        if self.late:
+            self._client.wait_returned(budget.part(LATE_S + self._reported_s))
 
     def streams(self) -> int:
         """How many subscriptions of the client the wire has seen upgraded so far."""

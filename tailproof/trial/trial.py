@@ -210,7 +210,7 @@ class Trial(RecordedTrial):
         left = participants.budget.left
         steps: list[tuple[str, Callable[[], None]]] = [
             ("healing", lambda: self._heal(participants, landing)),
-            ("recovering", lambda: participants.settle(budget.part(min(15, left + SETTLE_S)), QUIET_S)),
+            ("recovering", lambda: self._recover(participants, budget, left)),
             ("reading", lambda: participants.final_reading(budget.part(min(20, left + READ_S) + longer))),
             ("delivering", lambda: participants.await_hooks(budget.part(participants.hooks_s))),
             ("stopping", lambda: participants.stop(Budget(min(20.0, budget.left)))),
@@ -244,6 +244,13 @@ class Trial(RecordedTrial):
         finally:
             self._in_order = self._in_order and not landing.missed
             landing.account(broke_off=self._broke_off)
+
+    def _recover(self, participants: Participants, budget: Budget, left: float) -> None:
+        try:
+            participants.run_control.wait_late(budget)
+        except DeadlineMissed as missed:
+            self._miss(missed)
+        participants.settle(budget.part(min(15, left + SETTLE_S)), QUIET_S)
 
     def _clear(self, participants: Participants) -> None:
         if participants.shares_server:
