@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tailproof.guarantees import status_agree, status_crash
+from tailproof.guarantees import status_agree, status_children, status_crash
 from tailproof.guarantees.events_log import per_conversation
 from tailproof.guarantees.verdict import (
     Guarantee,
@@ -253,5 +253,6 @@ GUARANTEES = (
         rests_on=frozenset({LOG, STATUS, CLIENT, WIRE}),
     ),
     *status_agree.GUARANTEES,
+    *status_children.GUARANTEES,
     *status_crash.GUARANTEES,
 )

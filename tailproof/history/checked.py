@@ -48,6 +48,7 @@ class _Plan(msgspec.Struct):
     script: list[_Turn] | None = None
     server: _Server | None = None
     seeded: dict[str, Any] | None = None
+    children: dict[str, Any] | None = None
     secrets: list[str] | None = None
 
 

@@ -190,6 +190,11 @@ def is_seeded(header: Header) -> bool:
     return bool(header.plan.get("seeded"))
 
 
+def starts_children(header: Header) -> bool:
+    """Its agent starts conversations of its own."""
+    return bool(header.plan.get("children"))
+
+
 def has_hooks(header: Header) -> bool:
     """The server posts events to a receiver of webhooks."""
     return bool((header.plan.get("server") or {}).get("hooks"))

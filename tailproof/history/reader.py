@@ -41,7 +41,7 @@ from tailproof.history.records import (
     Stall,
     WireCount,
 )
-from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
+from tailproof.history.server_records import Child, Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.incoming import files, json
 from tailproof.incoming.files import BadFile
 from tailproof.incoming.json import NotJson
@@ -114,6 +114,7 @@ class History:
         self.streams: list[Stream] = []
         self.readings: list[Reading] = []
         self.statuses: list[Status] = []
+        self.children: list[Child] = []
         self.vocabularies: list[Vocabulary] = []
         self.knocks: list[Knock] = []
         self.canaries: list[Canary] = []
@@ -147,6 +148,7 @@ class History:
             Stream: self.streams,
             Reading: self.readings,
             Status: self.statuses,
+            Child: self.children,
             Vocabulary: self.vocabularies,
             Knock: self.knocks,
             Canary: self.canaries,

@@ -139,6 +139,19 @@ class Status(Record, tag="status"):
     after_load: bool = False
 
 
+class Child(Record, tag="child"):
+    """A conversation that the agent of another one started, and the status that a reader was shown of it, without loading it."""
+
+    conversation: str
+    """That of its parent."""
+    child: str
+    code: Count = 0
+    """What the server answered; 0 when it said nothing."""
+    raw: str = ""
+    neutral: Neutral = "none"
+    epoch: Count = 0
+
+
 class Vocabulary(Record, tag="vocabulary"):
     """The status words that the server publishes, and where; or, with `waited_for`, those that a client waits for and where it
     says so (`poll.py:31`, or a request)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,17 @@ class Answered:
     retry_after_s: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildScript:
+    """A conversation that the agent starts with the tool `tool`. Servers give a child the model of its parent: its requests come to the
+    same address, and are known by `task`, with which they begin."""
+
+    task: str
+    tool: str
+    arguments: dict[str, Any]
+    played: PlayedScript
+
+
 @dataclass(slots=True)
 class PlayedScript:
     """One conversation of the scripted model. `name` is the conversation's id in the history; it may be told later."""
@@ -51,6 +62,8 @@ class PlayedScript:
     witness: Witness
     calls: str = "call"
     """How the ids of its tool calls begin. Two scripts that are played in one conversation need two words."""
+    children: Mapping[str, ChildScript] = field(default_factory=dict)
+    """The conversations that its tool calls start, by name."""
     _replies: list[Step] = field(init=False)
     _errors: dict[int, list[Step]] = field(init=False)
     _held: set[int] = field(init=False)
@@ -65,6 +78,11 @@ class PlayedScript:
     def __post_init__(self) -> None:
         self._replies, self._errors = steps_of(self.script)
         self._held = {number for number, turn in enumerate(self.script) if turn.hold}
+
+    def asked_by(self, request: Request) -> PlayedScript:
+        """Whose script answers this request: that of the child whose task the user gives in it first, or this one."""
+        said = next((message.text for message in request.messages if message.role == "user"), "")
+        return next((child.played for child in self.children.values() if said.startswith(child.task)), self)
 
     def hold(self, turn: int) -> None:
         """Keep the reply of turn `turn` (from 0) back until it is released."""
@@ -125,6 +143,8 @@ class PlayedScript:
 
     def close(self) -> None:
         """Nothing is held or delayed any more."""
+        for child in self.children.values():
+            child.played.close()
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -208,6 +228,9 @@ class PlayedScript:
         return Reply(id=identity, text=plan.thought, calls=calls)
 
     def _call(self, identity: str, command: Command) -> Call:
+        if command.child is not None:
+            child = self.children[command.child]
+            return Call(id=identity, tool=child.tool, arguments=child.arguments)
         return Call(
             id=identity,
             tool=command.tool or TERMINAL_TOOL,

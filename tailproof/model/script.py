@@ -22,7 +22,7 @@ class _Strict(BaseModel):
 
 class ToolCall(_Strict):
     """One call of the terminal tool. It writes `token` into the tool journal before and after what it does. With `tool` or
-    `arguments` it is a call that cannot be carried out."""
+    `arguments` it is a call that cannot be carried out, with `child` one of the tool that starts a child conversation."""
 
     token: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] | None = None
     """How the journal calls this effect; by default `t<turn>` or `t<turn>-<call>`, both counted from 1."""
@@ -38,15 +38,20 @@ class ToolCall(_Strict):
     """Send this text as the arguments of the call, whatever it is."""
     same_id: bool = False
     """The call has the id of the one before it in the same turn."""
+    child: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)] | None = None
+    """Start the child conversation of this name (`children` of the scenario)."""
 
     @model_validator(mode="after")
     def _possible(self) -> ToolCall:
         if not self.journal and (self.gate or self.token is not None):
             raise ValueError("`journal: false` leaves no room for `gate` and `token`")
-        if not self.journal and self.run is None and self.tool is None and self.arguments is None:
-            raise ValueError("`journal: false` needs a command in `run`, or a `tool` or `arguments`")
-        if self.journal and (self.tool is not None or self.arguments is not None):
-            raise ValueError("a call with a `tool` or `arguments` of its own writes no journal: say `journal: false`")
+        of_another_tool = [name for name in ("tool", "arguments", "child") if getattr(self, name) is not None]
+        if not self.journal and self.run is None and not of_another_tool:
+            raise ValueError("`journal: false` needs a command in `run`, or a `tool`, `arguments` or `child`")
+        if self.journal and of_another_tool:
+            raise ValueError(f"a call with `{of_another_tool[0]}` writes no journal: say `journal: false`")
+        if self.child is not None and (self.run is not None or len(of_another_tool) > 1):
+            raise ValueError("a `child` is started with nothing else: no `run`, `tool` or `arguments` beside it")
         return self
 
 
@@ -123,6 +128,7 @@ class Command:
     tool: str | None = None
     arguments: str | None = None
     same_id: bool = False
+    child: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +179,7 @@ def _commands(turn: Turn, number: int, copy: int) -> tuple[Command, ...]:
             tool=call.tool,
             arguments=call.arguments,
             same_id=call.same_id,
+            child=call.child,
         )
         commands.append(command)
     return tuple(commands)

@@ -18,7 +18,7 @@ from tailproof.history.recorder import Witness
 from tailproof.history.records import Note
 from tailproof.incoming import json
 from tailproof.incoming.limits import BODY_BYTES, REQUEST_S, Endless, Exceeded, Misshapen, Unsound, size
-from tailproof.model.conversation import Answered, PlayedScript
+from tailproof.model.conversation import Answered, ChildScript, PlayedScript
 from tailproof.model.dialects import chat, messages, responses
 from tailproof.model.dialects.dialect import Dialect, Refused
 from tailproof.model.request import Request
@@ -62,16 +62,23 @@ class ScriptedModel:
         self._thread.start()
 
     def serve(
-        self, conversation: str, script: Sequence[Turn], *, journal: str, witness: Witness | None = None
+        self,
+        conversation: str,
+        script: Sequence[Turn],
+        *,
+        journal: str,
+        witness: Witness | None = None,
+        children: Mapping[str, ChildScript] = MappingProxyType({}),
     ) -> PlayedScript:
         """Play `script` for one conversation; `journal` is the tool journal directory as the tools see it, `witness` who is told
-        instead of the trial's own."""
+        instead of the trial's own, `children` what its agent starts, by name."""
         played = PlayedScript(
             name=conversation,
             url=f"{self.url}/c/{conversation}/v1",
             script=script,
             journal=journal,
             witness=witness or self._witness,
+            children=children,
         )
         self._conversations[conversation] = played
         return played
@@ -209,6 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._play(played, dialect, asked)
 
     def _play(self, played: PlayedScript, dialect: Dialect, asked: Request) -> None:
+        played = played.asked_by(asked)
         request = self.server.model.next_request()
         answer = played.ask(request, asked)
         played.wait_to_go(request, answer)

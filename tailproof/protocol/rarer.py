@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tailproof.incoming.stream import MessageStream
 from tailproof.protocol.since import Since
+from tailproof.waiting import Budget
 
 if TYPE_CHECKING:
     from tailproof.protocol.adapter import Answer
@@ -26,6 +27,10 @@ class RarerVerbs(Protocol):
     def fork(self, conversation: str, copy: str) -> Answer:
         """Make another conversation, with the id `copy`, that begins with all that this one holds."""
         raise LookupError("no conversation of this protocol can be forked")
+
+    def children(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, tuple[str, ...]]:
+        """The ids of the conversations that the agent of this one has started, without loading any."""
+        raise LookupError("no agent of this protocol starts conversations")
 
     def stream_since(self, conversation: str, since: Since) -> MessageStream:
         """A subscription that begins in the past, not yet opened (`Api.stream`). A message of it that is no event is not among its

@@ -31,7 +31,7 @@ from tailproof.history.records import (
     Stall,
     WireCount,
 )
-from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
+from tailproof.history.server_records import Child, Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.outgoing.visible import clip
 
 _ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
@@ -170,6 +170,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Stream: lambda one: _joined(f"{one.reading} {one.stage}", str(one.code or ""), one.flaw, one.reason),
     Reading: _reading,
     Status: _status,
+    Child: lambda one: f"child {one.child}: {one.raw or one.code}",
     Vocabulary: lambda one: f"{one.source}: {', '.join(one.waited_for or one.words)}",
     Knock: _knock,
     Canary: lambda one: _joined(one.name, one.stage, one.place, one.detail, one.around),

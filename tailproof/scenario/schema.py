@@ -232,6 +232,20 @@ class SidecarPlan(_Strict):
     """It stands before the agent in the list of containers."""
 
 
+class ChildPlan(_Strict):
+    """A conversation that the agent starts with a tool of its server (`child` of a tool call): the model plays `script` in it."""
+
+    script: Annotated[list[Turn], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _leaves_no_tokens(self) -> ChildPlan:
+        if any(call.journal or call.child for turn in self.script for call in turn.tools or ()):
+            raise ValueError("the tools of a child write no journal and start no child: say `journal: false`")
+        if any(turn.hold for turn in self.script):
+            raise ValueError("nobody lets the replies of a child go: it has no `hold`")
+        return self
+
+
 class ExecutionPlan(_Strict):
     """A turn that an executor is asked for, and the sandbox that it runs in."""
 
@@ -279,6 +293,8 @@ class Scenario(_Strict):
     ] = []
     """The names of secrets that the conversation is created with. Their values are drawn, and they are looked for wherever the
     server says or writes something, with a key of the model and one in requests that it must reject."""
+    children: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)], ChildPlan] = {}
+    """The conversations that its agent starts, by their names."""
     seeded: SeededPlan | None = None
     """The history that the conversation has when the client attaches to it."""
     acts: list[ActPlan] = []
@@ -342,6 +358,14 @@ class Scenario(_Strict):
             raise ValueError("a model that never answers (`silent`, `stalls`) needs `model: {patience_s: ...}`")
         if (self.model != ModelPlan() or self.terminal != TerminalPlan()) and self.client != "plain":
             raise ValueError("`model` and `terminal` need `client: plain`: no other client can be told")
+        started = {call.child for turn in self.script for call in turn.tools or () if call.child}
+        if started != self.children.keys():
+            odd = sorted(started ^ self.children.keys())[0]
+            raise ValueError(
+                f"the child {odd} is {'not described in `children`' if odd in started else 'never started'}"
+            )
+        if self.children and self.client != "plain":
+            raise ValueError("an agent that starts children is given by the plain client alone: `client: plain`")
         if self.secrets and self.client != "plain":
             raise ValueError("secrets are given by the plain client alone: `client: plain`")
         for plan in self.faults:

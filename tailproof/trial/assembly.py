@@ -32,7 +32,7 @@ from tailproof.protocol.recording import request_of
 from tailproof.scenario.schema import Scenario, parse_bytes
 from tailproof.targets.resolve import adapter_of, kind_of, resolve
 from tailproof.targets.target import TargetError
-from tailproof.trial import machine
+from tailproof.trial import children, machine
 from tailproof.trial.access_probe import AccessProbe
 from tailproof.trial.break_off import AtWork
 from tailproof.trial.canaries import Lookout
@@ -117,7 +117,8 @@ class Assembly:
         self.model = _model(recorder, order.model_url)
         removal.callback(self.model.close)
         removal.callback(self.tools.close)
-        self.played = self.model.serve(SCRIPT, scenario.script, journal=journal_for_tools)
+        started = children.scripts(scenario, self.adapter, recorder, scratch, removal)
+        self.played = self.model.serve(SCRIPT, scenario.script, journal=journal_for_tools, children=started)
         woken_by_client = scenario.server.dormant and scenario.server.initialised_by == "client"
         sight = Sight(
             conversations=lambda: self.observer.conversations(),
@@ -171,6 +172,11 @@ class Assembly:
             secret=self._keys["server secret"],
         )
         self._removal.callback(self.observer.close)
+        self.children = children.Children(
+            self.observer, self.adapter, self._recorder.witness("observer"), lambda: self.conversation
+        )
+        if self.scenario.children:
+            self.observer.beside_poll = self.children.look
         self._access = AccessProbe(
             self.observer.api,
             self._log,

@@ -118,6 +118,7 @@ class Landing:
         held = None if isinstance(plan, ActPlan) else plan.hold_until
         streams = participants.run_control.streams() if held else 0
         participants.stage.token = moment.token
+        participants.look_at_children()
         self._record(fault, "intent")
         self._recorder.sync()
         self._tell("act" if isinstance(plan, ActPlan) else "fault", fault.describe())

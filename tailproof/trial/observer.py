@@ -65,6 +65,8 @@ class Observer:
         self._statuses: list[Status] = []
         self._events: list[Event] = []
         self._lock = threading.Lock()
+        self.beside_poll: Callable[[Budget], object] = lambda budget: None
+        """What else is looked at whenever the status is polled."""
         self._poller: threading.Thread | None = None
         self._stop_polling = threading.Event()
         self._cut_poll = Budget(math.inf)
@@ -329,6 +331,7 @@ class Observer:
         self._first_step.wait(stop)
         while not stop.is_set():
             self.read_status(conversation, budget=budget)
+            self.beside_poll(budget)
             stop.wait(POLL_EVERY_S)
 
     def _noticed(self, conversation: str, event: Event) -> None:

@@ -45,6 +45,7 @@ class Participants(Assembly):
             model_url=self.played.url,
             workspace=self.server.workspace,
             max_iterations=self.scenario.max_iterations,
+            starts_children=bool(self.scenario.children),
             model_retries=self.scenario.model.retries,
             model_patience_s=self.scenario.model.patience_s,
             model_streams=self.scenario.model.streams,
@@ -180,6 +181,22 @@ class Participants(Assembly):
             return time.monotonic() - since >= quiet_s
 
         budget.wait_for(f"{quiet_s:g} s without a model call or tool effect", quiet, every=0.05)
+
+    def look_at_children(self) -> None:
+        """What a reader is shown at this moment of the conversations that the agent has started; nothing where it starts none."""
+        if self.scenario.children and self.conversation:
+            self.children.look(self.budget)
+
+    def await_children(self, budget: Budget) -> None:
+        """Look at the conversations that the agent has started, until each has ended or had the time that `status.children` gives it.
+        Raises DeadlineMissed."""
+        if self.children_s and self.conversation and self.server.alive():
+            self.children.wait_ended(self.children_s, budget)
+
+    @property
+    def children_s(self) -> float:
+        """How long that may take, in seconds; 0 where none is started."""
+        return self._recorder.header.parameters["status.children"] if self.scenario.children else 0.0
 
     def final_reading(self, budget: Budget) -> None:
         """What the server shows at last, past the wire; nothing when it is not alive."""

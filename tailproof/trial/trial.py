@@ -206,7 +206,7 @@ class Trial(RecordedTrial):
 
     def _finish(self, participants: Participants, landing: Landing) -> None:
         longer = participants.history_s
-        budget = Budget(END_S + longer + participants.hooks_s, cancel=self._cancel)
+        budget = Budget(END_S + longer + participants.hooks_s + participants.children_s, cancel=self._cancel)
         left = participants.budget.left
         steps: list[tuple[str, Callable[[], None]]] = [
             ("healing", lambda: self._heal(participants, landing)),
@@ -246,10 +246,11 @@ class Trial(RecordedTrial):
             landing.account(broke_off=self._broke_off)
 
     def _recover(self, participants: Participants, budget: Budget, left: float) -> None:
-        try:
-            participants.run_control.wait_late(budget)
-        except DeadlineMissed as missed:
-            self._miss(missed)
+        for waits in (participants.run_control.wait_late, participants.await_children):
+            try:
+                waits(budget)
+            except DeadlineMissed as missed:
+                self._miss(missed)
         participants.settle(budget.part(min(15, left + SETTLE_S)), QUIET_S)
 
     def _clear(self, participants: Participants) -> None:

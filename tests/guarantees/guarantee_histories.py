@@ -27,7 +27,7 @@ from tailproof.history.records import (
     Phase,
     Run,
 )
-from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary
+from tailproof.history.server_records import Child, Event, Reading, Request, Status, Stream, Vocabulary
 
 SECOND = 1_000_000_000
 NEUTRAL = {
@@ -49,6 +49,7 @@ WITNESS_OF: dict[type, str] = {
     ClientError: "client",
     Stream: "observer",
     Vocabulary: "observer",
+    Child: "observer",
 }
 SEEN_BY = {
     "trial": ["phases"],

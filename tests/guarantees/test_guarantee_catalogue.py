@@ -10,6 +10,7 @@ from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, B
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_guarantee_access import ROWS as ACCESS_ROWS
+from test_guarantee_children import ROWS as CHILDREN_ROWS
 from test_guarantee_client import ROWS as CLIENT_ROWS
 from test_guarantee_damage import ROWS as DAMAGE_ROWS
 from test_guarantee_ends import ROWS as END_ROWS
@@ -37,6 +38,7 @@ ROWS: list[Row] = [
     *STATUS_ROWS,
     *LOOP_ROWS,
     *MESSAGE_ROWS,
+    *CHILDREN_ROWS,
     *CLIENT_ROWS,
     *SANE_ROWS,
     *PROGRESS_ROWS,
@@ -64,7 +66,7 @@ PROMISED = {
         "terminal",
         "resumable",
     },
-    "status": {"known", "agree", "final", "crash", "gated", "client", "legal", "dead"},
+    "status": {"known", "agree", "children", "final", "crash", "gated", "client", "legal", "dead"},
     "loop": {
         "terminates",
         "returns",

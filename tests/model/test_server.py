@@ -13,7 +13,7 @@ import pytest
 
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
-from tailproof.model.conversation import AFTER_THE_END, SIDE_REPLY, PlayedScript
+from tailproof.model.conversation import AFTER_THE_END, SIDE_REPLY, ChildScript, PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.waiting import Budget, DeadlineMissed
@@ -211,3 +211,19 @@ def test_arguments_that_are_none_are_sent_as_they_stand(model: ScriptedModel) ->
 def test_a_model_that_is_busy_says_when_to_come_back(model: ScriptedModel) -> None:
     answer = ask(play(model, {"status": 429, "retry_after_s": 2, "times": 1}, {"say": "hello"}))
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
+
+
+def test_a_child_is_known_by_its_task_and_has_a_script_of_its_own(model: ScriptedModel, recorder: Recorder) -> None:
+    quiet = recorder.witness("other")
+    helper = PlayedScript(name="helper", url="", script=[Turn(say="my part")], journal="", witness=quiet)
+    child = ChildScript(task="[helper] do it", tool="start", arguments={"task": "[helper] do it"}, played=helper)
+    script = [Turn.model_validate({"tools": [{"child": "helper", "journal": False}]}), Turn(finish="all done")]
+    played = model.serve("c1", script, journal="/journal", children={"helper": child})
+    first = message(ask(played))
+    assert [call["function"] for call in first["tool_calls"]] == [
+        {"name": "start", "arguments": '{"task":"[helper] do it"}'}
+    ]
+    body = {"model": "mock", "messages": [{"role": "user", "content": "[helper] do it"}], "tools": TOOLS}
+    with httpx.Client(trust_env=False, timeout=20) as client:
+        assert message(client.post(f"{played.url}/chat/completions", json=body))["content"] == "my part"
+    assert [call["function"]["name"] for call in message(ask(played, first))["tool_calls"]] == ["finish"]

@@ -77,6 +77,18 @@ def test_a_good_scenario_is_loaded(tmp_path: Path) -> None:
         ),
         (("{seconds: 2}", "{match: {name: x}, seconds: 2, when: at-once}"), 10, "`delay` knows no when"),
         (("wire.delay", "user.delay"), 10, "there is no fault 'user.delay'"),
+        (("{token: one}", "{child: helper, journal: false}"), 1, "the child helper is not described in `children`"),
+        (("{token: one}", "{child: helper}"), 6, "a call with `child` writes no journal"),
+        (
+            ("faults:", "children: {helper: {script: [{finish: done}]}}\nfaults:"),
+            1,
+            "the child helper is never started",
+        ),
+        (
+            ("faults:", "children: {helper: {script: [{tools: [{}]}]}}\nfaults:"),
+            8,
+            "the tools of a child write no journal",
+        ),
         (("name: lag", "name: [lag"), 2, "is not YAML"),
         (("name: lag", "name: lagg"), 1, "the file is called lag.yaml"),
     ],

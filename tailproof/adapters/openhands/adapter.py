@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tailproof.adapters.openhands import disk, events, requests, seeding
-from tailproof.adapters.openhands.api import MODEL, MODEL_KEY, TOOL_PATIENCE_S, OpenHandsApi
+from tailproof.adapters.openhands.api import CHILD_TOOL, MODEL, MODEL_KEY, TOOL_PATIENCE_S, OpenHandsApi
 from tailproof.adapters.openhands.name import PROTOCOL
-from tailproof.adapters.openhands.releases import TRANSITIONS, release
+from tailproof.adapters.openhands.releases import TRANSITIONS, Release, release
 from tailproof.adapters.openhands.sources import SOURCES
 from tailproof.adapters.openhands.webhooks import OpenHandsWebhooks
 from tailproof.history.record import Neutral
@@ -84,9 +84,7 @@ class OpenHands(Adapter):
                 "seeded_histories": True,
                 "stored_files": True,
                 "page_size": 100,
-                "can": " ".join(
-                    ["confirm", *(["interrupt"] if known.interrupts else []), *(["fork"] if known.forks else [])]
-                ),
+                "can": " ".join(["confirm", *(word for word, has in _rarer(known).items() if has)]),
                 "replays": " ".join(
                     ["all", *(["time"] if known.resend_mode else []), *(["cursor"] if known.session_socket else [])]
                 ),
@@ -102,6 +100,10 @@ class OpenHands(Adapter):
             sources=SOURCES,
             vocabulary=STATUS_WORDS,
         )
+
+    def child_tool(self, task: str) -> tuple[str, Mapping[str, Any]]:
+        """In the directory of its parent: a worktree needs a repository there."""
+        return CHILD_TOOL, {"task": task, "isolation": "shared"}
 
     def api(
         self,
@@ -182,3 +184,8 @@ class OpenHands(Adapter):
 
 
 ADAPTERS: Mapping[str, Adapter] = {PROTOCOL: OpenHands()}
+
+
+def _rarer(known: Release) -> Mapping[str, bool]:
+    """What some releases can do, by the words of acts and scenarios."""
+    return {"interrupt": known.interrupts, "fork": known.forks, "start-children": known.children}

@@ -27,6 +27,7 @@ from tailproof.waiting import Budget
 MODEL = "openai/mock"
 MODEL_KEY = "scripted"
 """What the scripted model is called, and the key that it does not look at."""
+CHILD_TOOL = "start_child_conversation"
 TOOL_PATIENCE_S = 900
 """After how many silent seconds the terminal tool gives up on a command; its default of 30 is shorter than a held gate."""
 
@@ -165,6 +166,11 @@ class OpenHandsApi(HttpApi, Api):
             "resume" if yes else "reject", "POST", f"{_one(conversation)}/events/respond_to_confirmation", body
         )
 
+    def children(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, tuple[str, ...]]:
+        """`sub_conversation_ids` of the conversation."""
+        nothing: tuple[str, ...] = ()
+        return self.read("probe", _one(conversation), _children, nothing, budget)
+
     def fork(self, conversation: str, copy: str) -> Answer:
         """A deep copy of the log."""
         return self.ask("fork", "POST", f"{_one(conversation)}/fork", {"id": copy})
@@ -228,7 +234,8 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
                 **({"stream": True} if plan.model_streams else {}),
             },
             "tools": [
-                {"name": "terminal", "params": {"no_change_timeout_seconds": plan.tool_patience_s or TOOL_PATIENCE_S}}
+                {"name": "terminal", "params": {"no_change_timeout_seconds": plan.tool_patience_s or TOOL_PATIENCE_S}},
+                *([{"name": CHILD_TOOL}] if plan.starts_children else []),
             ],
         },
         "workspace": {"kind": "LocalWorkspace", "working_dir": plan.workspace},
@@ -282,6 +289,13 @@ def _conversations(raw: bytes | bytearray) -> tuple[str, ...]:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise Misshapen("the conversations are no list of objects")
     return words((item.get("id", "") for item in items), "the id of a conversation")
+
+
+def _children(raw: bytes | bytearray) -> tuple[str, ...]:
+    children = _object(raw, "the conversation").get("sub_conversation_ids") or []
+    if not isinstance(children, list):
+        raise Misshapen("the children of the conversation are no list")
+    return words(children, "the id of a child")
 
 
 def _status(raw: bytes | bytearray) -> str:

@@ -28,6 +28,8 @@ class Release:
     """There is a second socket, on which a subscription begins behind a place of the log."""
     interrupts: bool = False
     forks: bool = False
+    children: bool = False
+    """An agent can start conversations that have it for their parent."""
     reads_wait_for_steps: bool = True
     """Listing events, and subscribing, hang until the step that is under way ends: never do it while a tool is held."""
     first_step_alone: bool = True
@@ -45,6 +47,7 @@ _CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("1.29.0", {"deferred_init": True}),
     ("1.37.0", {"lazy_load": True}),
     ("1.45.0", {"stores_before_publishing": True, "session_socket": True}),
+    ("1.56.0", {"children": True}),
 )
 """From which release on, in rising order. Sources: the released packages; pull requests 2296 (reads), 3184 (lease), 2523 (deferred
 initialisation), 4806 (stored first)."""

@@ -29,7 +29,7 @@ from tailproof.history.records import (
     Stall,
     WireCount,
 )
-from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
+from tailproof.history.server_records import Child, Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
 
 LANES = {
     "trial": "Trial: points, faults",
@@ -78,7 +78,7 @@ _OF_KIND: dict[type, str | Callable[[Any], str]] = {
     Stream: lambda one: "wire-down" if one.path == "wire" else "client" if one.witness == CLIENT else "observer",
     Reading: lambda one: one.reader,
     Status: lambda one: {"stream": "observer"}.get(one.via, one.via),
-    Vocabulary: "rest",
+    **dict.fromkeys((Child, Vocabulary), "rest"),
     ModelCall: "model",
     Effect: "tools",
     Frame: lambda one: f"wire-{one.direction}",

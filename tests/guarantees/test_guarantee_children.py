@@ -1,0 +1,116 @@
+"""What is promised of the conversations that an agent has started, row by row."""
+
+from __future__ import annotations
+
+import pytest
+from guarantee_histories import HOLDS, INCONCLUSIVE, NEUTRAL, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
+
+from tailproof.guarantees.catalogue import judge
+from tailproof.history.record import Neutral
+from tailproof.history.server_records import Child, Status
+
+STARTED = {"children": {"helper": {"script": [{"finish": "Done."}]}}}
+
+
+def shown(built: Built, *looks: tuple[float, str], child: str = "k1", epoch: int = 0) -> Built:
+    """What a reader was shown of a child; `404` for one that is not there, nothing for a server that does not answer."""
+    built.plan(**STARTED)
+    for at, raw in looks:
+        code = int(raw) if raw.isdecimal() else 200 if raw else 0
+        neutral: Neutral = NEUTRAL.get(raw, "unknown") if code == 200 else "none"
+        look = Child(
+            conversation="c1", child=child, code=code, raw=raw if code == 200 else "", neutral=neutral, epoch=epoch
+        )
+        built.put(at, look)
+    return built
+
+
+def alone(*looks: tuple[float, str], child: str = "k1") -> Built:
+    """The parent has finished soon after 3, and T is over at about 63."""
+    return shown(calm(), *looks, child=child)
+
+
+def killed(*looks: tuple[float, str], before: str = "running") -> Built:
+    """The server died at 4 and is ready again at 10; the parent is pushed, and has finished at 18: T is over at 78."""
+    return shown(shown(crashed(), (3.0, before)), *looks, epoch=1)
+
+
+ROWS = [
+    Row("status.children", "no agent starts one", NOT_APPLICABLE, calm),
+    Row("status.children", "it ends before its parent", HOLDS, lambda: alone((2.5, "running"), (2.9, "finished"))),
+    Row("status.children", "it ends after its parent", HOLDS, lambda: alone((2.5, "running"), (9.0, "finished"))),
+    Row("status.children", "it ends in an error", HOLDS, lambda: alone((2.5, "running"), (9.0, "error"))),
+    Row("status.children", "it waits for somebody", HOLDS, lambda: alone((9.0, "paused"))),
+    Row("status.children", "nobody answered for a moment", HOLDS, lambda: alone((5.0, ""), (9.0, "finished"))),
+    Row(
+        "status.children",
+        "of two, one is left running",
+        VIOLATED,
+        lambda: shown(alone((9.0, "finished")), (9.0, "running"), (64.0, "running"), child="k2"),
+        "left-running",
+    ),
+    Row(
+        "status.children",
+        "it is left running",
+        VIOLATED,
+        lambda: alone((2.5, "running"), (64.0, "running")),
+        "left-running",
+    ),
+    Row("status.children", "it never began", VIOLATED, lambda: alone((2.5, "idle"), (64.0, "idle")), "never-ran"),
+    Row(
+        "status.children",
+        "a word of its own",
+        VIOLATED,
+        lambda: alone((2.5, "delegated"), (9.0, "finished")),
+        "unknown-status",
+    ),
+    Row("status.children", "it vanishes", VIOLATED, lambda: alone((2.5, "running"), (9.0, "404")), "gone"),
+    Row(
+        "status.children",
+        "nobody waited for long enough",
+        INCONCLUSIVE,
+        lambda: alone((2.5, "running"), (62.0, "running")),
+    ),
+    Row("status.children", "none was shown", INCONCLUSIVE, alone),
+    Row("status.children", "its status was never answered", INCONCLUSIVE, lambda: alone((2.5, ""), (9.0, ""))),
+    Row(
+        "status.children",
+        "its parent never ends",
+        INCONCLUSIVE,
+        lambda: alone((9.0, "finished")).without(Status, raw="finished"),
+    ),
+    Row(
+        "status.children",
+        "broken off by a crash and told so",
+        HOLDS,
+        lambda: killed((12.0, "running"), (20.0, "error")),
+    ),
+    Row(
+        "status.children",
+        "left by a crash",
+        VIOLATED,
+        lambda: killed((12.0, "running"), (79.0, "running")),
+        "left-running",
+    ),
+    Row(
+        "status.children",
+        "left by a crash, and not watched for long enough",
+        INCONCLUSIVE,
+        lambda: killed((12.0, "running"), (77.0, "running")),
+    ),
+    Row(
+        "status.children", "over before the crash", INCONCLUSIVE, lambda: killed((20.0, "finished"), before="finished")
+    ),
+    Row(
+        "status.children",
+        "the observer's record breaks off",
+        INCONCLUSIVE,
+        lambda: alone((9.0, "finished")).blind("observer"),
+    ),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_the_guarantee_says_what_it_must(row: Row) -> None:
+    verdict = judge(row.make().build(), [row.guarantee])[row.guarantee]
+    assert (verdict.outcome, verdict.signature) == (row.outcome, row.signature), verdict.says
