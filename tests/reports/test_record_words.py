@@ -32,7 +32,7 @@ from tailproof.history.records import (
     Stall,
     WireCount,
 )
-from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
+from tailproof.history.server_records import Child, Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
 from tailproof.reports.page.lanes import LANES, lane_of
 from tailproof.reports.record_words import LINE, address, kind, says, troubled
 
@@ -52,6 +52,7 @@ ONE_OF_EACH: list[Any] = [
     Stream(reading=X, stage="closed", code=1006, reason=X),
     Reading(reading=X, stage="end", reader="rest", count=3, complete=False, error=X),
     Status(conversation=X, via="disk", raw=X, neutral="unknown"),
+    Child(conversation=X, child=X, raw=X),
     Vocabulary(words=[X], source=X),
     Knock(door="route", method=X, path=X, key="right", error=X),
     Canary(stage="seen", name=X, place=X, detail=X),
