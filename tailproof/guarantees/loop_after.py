@@ -97,7 +97,7 @@ def quiet(history: History, conversation: str) -> Verdict:
     Watched from each moment at which a healthy reader saw the conversation at rest for good (or its deletion was accepted) until
     the next request that may set it going. Requests to the model outside the script (titles) do not count.
     """
-    spans = _quiet_spans(history, conversation)
+    spans = quiet_spans(history, conversation)
     if not spans:
         return inconclusive("the conversation was never seen at rest")
     watched_ns = 0
@@ -146,7 +146,7 @@ def quiet(history: History, conversation: str) -> Verdict:
     )
 
 
-def _quiet_spans(history: History, conversation: str) -> list[tuple[int, int, Status | None]]:
+def quiet_spans(history: History, conversation: str) -> list[tuple[int, int, Status | None]]:
     """(from, until, status) of every time at rest; no status for a deleted conversation."""
     moving = [asked for asked, _ in changers(history, conversation)]
     edges = sorted({0, *moving, last_ns(history)})

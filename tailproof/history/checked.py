@@ -37,6 +37,10 @@ class _Server(msgspec.Struct):
     dormant: bool = False
 
 
+class _Child(msgspec.Struct):
+    kind: str = "conversation"
+
+
 class _Plan(msgspec.Struct):
     """What is read of a plan. One of another version may say more."""
 
@@ -48,7 +52,7 @@ class _Plan(msgspec.Struct):
     script: list[_Turn] | None = None
     server: _Server | None = None
     seeded: dict[str, Any] | None = None
-    children: dict[str, Any] | None = None
+    children: dict[str, _Child] | None = None
     secrets: list[str] | None = None
 
 

@@ -28,6 +28,7 @@ PARAMETERS: Mapping[str, float] = {
     "server.responsive": 5.0,
     "status.agree": 5.0,
     "status.children": 60.0,
+    "status.children.tasks": 5.0,
     "status.client": 1.0,
     "status.crash": 60.0,
     "status.dead": 15.0,

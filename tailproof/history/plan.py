@@ -190,9 +190,10 @@ def is_seeded(header: Header) -> bool:
     return bool(header.plan.get("seeded"))
 
 
-def starts_children(header: Header) -> bool:
-    """Its agent starts conversations of its own."""
-    return bool(header.plan.get("children"))
+def children_of(header: Header, kind: Literal["conversation", "task"]) -> tuple[str, ...]:
+    """The names of what its agent starts, of one kind."""
+    planned: Mapping[str, Any] = header.plan.get("children") or {}
+    return tuple(name for name, plan in planned.items() if plan.get("kind", "conversation") == kind)
 
 
 def has_hooks(header: Header) -> bool:

@@ -23,6 +23,7 @@ from tailproof.history.records import (
     Act,
     AnyRecord,
     BreakOff,
+    ChildCall,
     ClientError,
     Counter,
     Effect,
@@ -119,6 +120,7 @@ class History:
         self.knocks: list[Knock] = []
         self.canaries: list[Canary] = []
         self.model_calls: list[ModelCall] = []
+        self.child_calls: list[ChildCall] = []
         self.effects: list[Effect] = []
         self.frames: list[Frame] = []
         self.exchanges: list[Exchange] = []
@@ -153,6 +155,7 @@ class History:
             Knock: self.knocks,
             Canary: self.canaries,
             ModelCall: self.model_calls,
+            ChildCall: self.child_calls,
             Effect: self.effects,
             Frame: self.frames,
             Exchange: self.exchanges,

@@ -115,6 +115,16 @@ class ModelCall(Record, tag="model-call"):
     sentence. None in a sound request."""
 
 
+class ChildCall(Record, tag="child-call"):
+    """Somebody asked the scripted model in the name of a child that the agent has started, or got the answer."""
+
+    child: str
+    """As the scenario calls it: its server may have no name for it."""
+    stage: Literal["asked", "answered"]
+    turn: Count = -1
+    """Of the child's own script, from 0."""
+
+
 class Effect(Record, tag="effect"):
     """A tool command ran: it appended its token to the journal. Counted at `begin`; `end` tells that it ran through."""
 
@@ -289,6 +299,7 @@ AnyRecord = (
     | Knock
     | Canary
     | ModelCall
+    | ChildCall
     | Effect
     | Frame
     | Exchange

@@ -6,15 +6,15 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from tailproof.history.recorder import Witness
 from tailproof.history.records import ModelCall
 from tailproof.model.journal import command_of
 from tailproof.model.position import call_id, position_of
 from tailproof.model.reply import FINISH_TOOL, TERMINAL_TOOL, Call, Reply
 from tailproof.model.request import Messages, Request, results_in, said_in, told_in, unpaired_in
 from tailproof.model.script import Command, Failure, Step, Turn, steps_of
+from tailproof.outgoing.masking import Masker
 from tailproof.waiting import Budget
 
 SIDE_REPLY = "A scripted side answer"
@@ -40,13 +40,24 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildScript:
-    """A conversation that the agent starts with the tool `tool`. Servers give a child the model of its parent: its requests come to the
-    same address, and are known by `task`, with which they begin."""
+    """A conversation or a task that the agent starts with the tool `tool`. Servers give a child the model of its parent: its requests come
+    to the same address, and are known by `task`, with which they begin."""
 
     task: str
     tool: str
     arguments: dict[str, Any]
     played: PlayedScript
+
+
+class Told(Protocol):
+    """Who is told what a script is asked and what it answers: a witness, or somebody who tells one in other words."""
+
+    @property
+    def masker(self) -> Masker:
+        """What must not be written."""
+
+    def write(self, record: ModelCall) -> None:
+        """Take it down."""
 
 
 @dataclass(slots=True)
@@ -59,7 +70,7 @@ class PlayedScript:
     script: Sequence[Turn]
     journal: str
     """The tool journal directory, as the tools see it."""
-    witness: Witness
+    witness: Told
     calls: str = "call"
     """How the ids of its tool calls begin. Two scripts that are played in one conversation need two words."""
     children: Mapping[str, ChildScript] = field(default_factory=dict)

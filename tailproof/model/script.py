@@ -22,7 +22,7 @@ class _Strict(BaseModel):
 
 class ToolCall(_Strict):
     """One call of the terminal tool. It writes `token` into the tool journal before and after what it does. With `tool` or
-    `arguments` it is a call that cannot be carried out, with `child` one of the tool that starts a child conversation."""
+    `arguments` it is a call that cannot be carried out, with `child` one of the tool that starts a child."""
 
     token: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] | None = None
     """How the journal calls this effect; by default `t<turn>` or `t<turn>-<call>`, both counted from 1."""
@@ -39,7 +39,7 @@ class ToolCall(_Strict):
     same_id: bool = False
     """The call has the id of the one before it in the same turn."""
     child: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)] | None = None
-    """Start the child conversation of this name (`children` of the scenario)."""
+    """Start the child of this name (`children` of the scenario)."""
 
     @model_validator(mode="after")
     def _possible(self) -> ToolCall:
@@ -110,6 +110,11 @@ class Turn(_Strict):
     def gated(self) -> bool:
         """A tool of this turn waits for its gate."""
         return any(call.gate for call in self.tools or ())
+
+    @property
+    def child(self) -> str:
+        """The first child that this turn starts; empty when it starts none."""
+        return next((call.child for call in self.tools or () if call.child), "")
 
     @property
     def ends_run(self) -> bool:

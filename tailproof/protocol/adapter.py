@@ -41,6 +41,10 @@ EventWord = Literal["terminal-status"]
 """Which event a fault means: `terminal-status` says how a run ended."""
 
 
+ChildKind = Literal["conversation", "task"]
+"""What an agent can start: a conversation of the same server, or a task of a sub-agent, which its own run waits for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promises:
     """What one release promises, so that nothing else is judged."""
@@ -176,8 +180,8 @@ class ConversationPlan:
     """The conversation is there already: attach to it, do not create it."""
     confirm: bool = False
     """The agent waits for a confirmation before each action."""
-    starts_children: bool = False
-    """The agent has the tool that starts conversations (`Adapter.child_tool`)."""
+    starts: frozenset[ChildKind] = frozenset()
+    """The agent has the tools that start these (`Adapter.child_tool`)."""
     model_key: str = ""
     """The model's key; the adapter's own when it is empty."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -342,10 +346,10 @@ class Adapter(Launcher, Protocol):
         """The verbs over one base URL. No request outlasts `budget`, nor takes longer than `timeout` seconds as a whole; `secret` is
         what a dormant server is initialised with."""
 
-    def child_tool(self, task: str) -> tuple[str, Mapping[str, Any]]:
-        """The tool with which an agent starts a conversation of its own, and the arguments that give it `task`; only where `promises`
-        has the ability `can-start-children`."""
-        raise LookupError(f"no agent of the protocol {self.name} starts conversations")
+    def child_tool(self, task: str, kind: ChildKind) -> tuple[str, Mapping[str, Any]]:
+        """The tool with which an agent starts a child of this kind, and the arguments that give it `task`; only where `promises` has the
+        ability `can-start-KIND`."""
+        raise LookupError(f"no agent of the protocol {self.name} starts a {kind}")
 
     def dormant_environment(self) -> Mapping[str, str]:
         """What makes a server start dormant, for `extra` of `launch`; empty when the protocol has no such thing."""

@@ -64,8 +64,9 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
     abilities = target.capabilities | abilities_of(promises.facts)
     if any(plan.kind == DAMAGE for plan in scenario.faults) and not promises.facts.get("stored_files"):
         return f"an event of the protocol {adapter.name} has no file of its own that could be damaged"
-    if scenario.children and "can-start-children" not in abilities:
-        return f"no agent of {target.spec} starts conversations of its own"
+    for kind in sorted({child.kind for child in scenario.children.values()}):
+        if f"can-start-{kind}" not in abilities:
+            return f"no agent of {target.spec} starts a {kind} of its own"
     for plan in scenario.landings:
         reason = announced(plan).available(abilities)
         if reason:

@@ -29,6 +29,8 @@ class Moment:
     """The turn (from 0) whose reply the model keeps back to hold the loop here; None when it is not the model that holds it."""
     token: str
     """The token of the tool that stands at its gate here; empty when the point is none of a running tool."""
+    child: str
+    """The child that is at work here; empty when the point is none of a child."""
     stored: tuple[Role, int] | None
     """Which event, and how many of its role the stream has shown by then; None when the point is none of a stored event."""
 
@@ -77,6 +79,7 @@ def _moment(
         last_turn=last_turn,
         held_turn={"model-called": point.number - 1, "final-reply": last_turn - 1}.get(point.name),
         token=tokens_of(scenario.script, point.number - 1)[0] if point.name == "tool-running" else "",
+        child=scenario.script[point.number - 1].child if point.name == "child-at-work" else "",
         stored=_stored(scenario, point),
     )
 

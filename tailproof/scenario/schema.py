@@ -233,8 +233,10 @@ class SidecarPlan(_Strict):
 
 
 class ChildPlan(_Strict):
-    """A conversation that the agent starts with a tool of its server (`child` of a tool call): the model plays `script` in it."""
+    """What the agent starts with a tool of its server (`child` of a tool call): the model plays `script` in it."""
 
+    kind: Literal["conversation", "task"] = "conversation"
+    """A conversation of the same server, which works beside its parent; or a task of a sub-agent, whose end the tool call waits for."""
     script: Annotated[list[Turn], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -294,7 +296,7 @@ class Scenario(_Strict):
     """The names of secrets that the conversation is created with. Their values are drawn, and they are looked for wherever the
     server says or writes something, with a key of the model and one in requests that it must reject."""
     children: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)], ChildPlan] = {}
-    """The conversations that its agent starts, by their names."""
+    """The conversations and tasks that its agent starts, by their names."""
     seeded: SeededPlan | None = None
     """The history that the conversation has when the client attaches to it."""
     acts: list[ActPlan] = []
@@ -346,6 +348,8 @@ class Scenario(_Strict):
                 if point.number > most:
                     counted = "turns" if point.of_a_turn else "messages"
                     raise ValueError(f"{plan.called}: {point}, but there are {most} {counted}")
+                if point.name == "child-at-work" and not self.script[point.number - 1].child:
+                    raise ValueError(f"{plan.called}: {point} needs a `child` that turn {point.number} starts")
                 if point.name == "tool-running" and not self.script[point.number - 1].gated:
                     raise ValueError(f"{plan.called}: {point} needs `gate: true` on a tool of turn {point.number}")
         replies = sum(turn.repeat * len(turn.tools or [turn]) for turn in self.script)

@@ -66,6 +66,8 @@ def _points(scenario: Scenario, lasts: Sequence[int]) -> Iterator[Point]:
                 yield Point("action-stored", number)
                 if reply.gated:
                     yield Point("tool-running", number)
+                if reply.child:
+                    yield Point("child-at-work", number)
                 yield Point("observation-stored", number)
         turn = max(turn, last + 1)
         yield Point("terminal", of_run)

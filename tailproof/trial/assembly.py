@@ -117,7 +117,7 @@ class Assembly:
         self.model = _model(recorder, order.model_url)
         removal.callback(self.model.close)
         removal.callback(self.tools.close)
-        started = children.scripts(scenario, self.adapter, recorder, scratch, removal)
+        started = children.scripts(scenario, self.adapter, recorder.witness("model"))
         self.played = self.model.serve(SCRIPT, scenario.script, journal=journal_for_tools, children=started)
         woken_by_client = scenario.server.dormant and scenario.server.initialised_by == "client"
         sight = Sight(
@@ -173,7 +173,12 @@ class Assembly:
         )
         self._removal.callback(self.observer.close)
         self.children = children.Children(
-            self.observer, self.adapter, self._recorder.witness("observer"), lambda: self.conversation
+            self.observer,
+            self.adapter,
+            self._recorder.witness("observer"),
+            lambda: self.conversation,
+            kinds={name: plan.kind for name, plan in self.scenario.children.items()},
+            started=self.played.children,
         )
         if self.scenario.children:
             self.observer.beside_poll = self.children.look

@@ -1,56 +1,77 @@
-"""The conversations that the agent of a trial starts: what the model plays in them, and what a reader is shown of them."""
+"""The conversations and tasks that the agent of a trial starts: what the model plays in them, and what is seen of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from pathlib import Path
+from contextlib import suppress
 
 from tailproof.acts.beside import as_probe
 from tailproof.history.record import SETTLED, Neutral
-from tailproof.history.recorder import Recorder, Witness
+from tailproof.history.recorder import Witness
+from tailproof.history.records import ChildCall, ModelCall
 from tailproof.history.server_records import Child
 from tailproof.model.conversation import ChildScript, PlayedScript
-from tailproof.protocol.adapter import Adapter, Answer
+from tailproof.outgoing.masking import Masker
+from tailproof.protocol.adapter import Adapter, Answer, ChildKind
 from tailproof.scenario.schema import Scenario
 from tailproof.trial.observer import Observer
-from tailproof.waiting import Budget
+from tailproof.waiting import Budget, DeadlineMissed
 
 _LOOK_EVERY_S = 0.5
 _SLACK_S = 1.0
 
 
-def scripts(
-    scenario: Scenario, adapter: Adapter, recorder: Recorder, scratch: Path, removal: ExitStack
-) -> Mapping[str, ChildScript]:
-    """What the model plays in them, by name. What it says there is written below `scratch`, where nobody reads it: it is no part of the
-    conversation of the trial."""
-    if not scenario.children:
-        return {}
-    witness = Witness("model", scratch / "children.jsonl", recorder.masker)
-    removal.callback(witness.close)
+class _OfAChild:
+    """Tells the witness of the model what it is asked in the name of a child, as that: it is no part of the conversation of the trial."""
+
+    def __init__(self, witness: Witness, child: str) -> None:
+        self._witness = witness
+        self._child = child
+        self.masker: Masker = witness.masker
+
+    def write(self, record: ModelCall) -> None:
+        if record.stage in ("asked", "answered") and record.turn >= 0:
+            self._witness.write(ChildCall(child=self._child, stage=record.stage, turn=record.turn))
+
+
+def scripts(scenario: Scenario, adapter: Adapter, witness: Witness) -> Mapping[str, ChildScript]:
+    """What the model plays in them, by name; `witness` is that of the model."""
     found = {}
     for name, plan in scenario.children.items():
         task = f"[{name}] Do the part of the work that goes by this name."
-        tool, arguments = adapter.child_tool(task)
-        played = PlayedScript(name=name, url="", script=plan.script, journal="", witness=witness)
+        tool, arguments = adapter.child_tool(task, plan.kind)
+        told = _OfAChild(witness, name)
+        played = PlayedScript(name=name, url="", script=plan.script, journal="", witness=told)
         found[name] = ChildScript(task=task, tool=tool, arguments=dict(arguments), played=played)
     return found
 
 
 class Children:
-    """Reads their statuses, by the ids that the server names as children of the conversation and without loading any. One that was
-    named once is looked for ever after."""
+    """Reads the statuses of conversations, by the ids that the server names as children of that of the trial and without loading any: one
+    that was named once is looked for ever after. Of tasks nothing is shown: they are heard at the model. `kinds` says what is which."""
 
-    def __init__(self, observer: Observer, adapter: Adapter, witness: Witness, conversation: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        observer: Observer,
+        adapter: Adapter,
+        witness: Witness,
+        conversation: Callable[[], str],
+        *,
+        kinds: Mapping[str, ChildKind],
+        started: Mapping[str, ChildScript],
+    ) -> None:
         self._observer = observer
         self._adapter = adapter
         self._witness = witness
         self._conversation = conversation
+        self._tasks = [started[name].played for name, kind in kinds.items() if kind == "task"]
+        self._looks = "conversation" in kinds.values()
         self._known: dict[str, Neutral] = {}
 
     def look(self, budget: Budget | None = None) -> bool:
-        """Whether each of them has ended, or waits for somebody."""
+        """Whether each conversation has ended, or waits for somebody."""
+        if not self._looks:
+            return True
         api, conversation = self._observer.api, self._conversation()
         answer, named = api.children(conversation, budget)
         self._note(answer)
@@ -80,6 +101,16 @@ class Children:
             saw=lambda: f"{', '.join(self._known.values()) or 'none'}",
             every=_LOOK_EVERY_S,
         )
+
+    def watch_tasks(self, limit_s: float, budget: Budget) -> None:
+        """Hear what is asked in their name, until all is told or long after `limit_s`, in which none must ask any more."""
+        with suppress(DeadlineMissed):  # whoever is quiet to the end of this does what was promised
+            budget.wait_for(
+                "every task to be told its last reply",
+                lambda: all(played.answered(len(played.script) - 1) for played in self._tasks),
+                within=2 * limit_s,
+                every=_LOOK_EVERY_S,
+            )
 
     def _note(self, answer: Answer) -> None:
         said = as_probe(answer)

@@ -45,7 +45,7 @@ class Participants(Assembly):
             model_url=self.played.url,
             workspace=self.server.workspace,
             max_iterations=self.scenario.max_iterations,
-            starts_children=bool(self.scenario.children),
+            starts=frozenset(child.kind for child in self.scenario.children.values()),
             model_retries=self.scenario.model.retries,
             model_patience_s=self.scenario.model.patience_s,
             model_streams=self.scenario.model.streams,
@@ -188,15 +188,17 @@ class Participants(Assembly):
             self.children.look(self.budget)
 
     def await_children(self, budget: Budget) -> None:
-        """Look at the conversations that the agent has started, until each has ended or had the time that `status.children` gives it.
-        Raises DeadlineMissed."""
-        if self.children_s and self.conversation and self.server.alive():
-            self.children.wait_ended(self.children_s, budget)
+        """Watch what the agent has started, until all of it has ended or had the time that `status.children` gives it. Raises
+        DeadlineMissed."""
+        if self.scenario.children and self.conversation and self.server.alive():
+            self.children.watch_tasks(self._recorder.header.parameters["status.children.tasks"], budget)
+            self.children.wait_ended(self._recorder.header.parameters["status.children"], budget)
 
     @property
     def children_s(self) -> float:
         """How long that may take, in seconds; 0 where none is started."""
-        return self._recorder.header.parameters["status.children"] if self.scenario.children else 0.0
+        limits = self._recorder.header.parameters
+        return limits["status.children"] + 2 * limits["status.children.tasks"] if self.scenario.children else 0.0
 
     def final_reading(self, budget: Budget) -> None:
         """What the server shows at last, past the wire; nothing when it is not alive."""

@@ -66,6 +66,8 @@ class RunControl:
                 return self._played.asked(moment.held_turn) > 0
             if moment.token:
                 return self._tools.seen(moment.token) > 0
+            if moment.child:
+                return self._played.children[moment.child].played.answered(0) > 0
             if moment.stored is not None:
                 role, number = moment.stored
                 return self._observer.streamed(CLOSERS if role == "observation" else {role}) >= number

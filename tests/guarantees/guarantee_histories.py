@@ -16,6 +16,7 @@ from tailproof.history.reader import History
 from tailproof.history.records import (
     Act,
     AnyRecord,
+    ChildCall,
     ClientError,
     Effect,
     End,
@@ -50,6 +51,7 @@ WITNESS_OF: dict[type, str] = {
     Stream: "observer",
     Vocabulary: "observer",
     Child: "observer",
+    ChildCall: "model",
 }
 SEEN_BY = {
     "trial": ["phases"],

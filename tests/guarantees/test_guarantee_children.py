@@ -7,9 +7,11 @@ from guarantee_histories import HOLDS, INCONCLUSIVE, NEUTRAL, NOT_APPLICABLE, VI
 
 from tailproof.guarantees.catalogue import judge
 from tailproof.history.record import Neutral
+from tailproof.history.records import ChildCall
 from tailproof.history.server_records import Child, Status
 
 STARTED = {"children": {"helper": {"script": [{"finish": "Done."}]}}}
+TASK = {"children": {"helper": {"kind": "task", "script": [{"tools": [{}]}, {"finish": "Done."}]}}}
 
 
 def shown(built: Built, *looks: tuple[float, str], child: str = "k1", epoch: int = 0) -> Built:
@@ -33,6 +35,22 @@ def alone(*looks: tuple[float, str], child: str = "k1") -> Built:
 def killed(*looks: tuple[float, str], before: str = "running") -> Built:
     """The server died at 4 and is ready again at 10; the parent is pushed, and has finished at 18: T is over at 78."""
     return shown(shown(crashed(), (3.0, before)), *looks, epoch=1)
+
+
+def asks(*at: float, told: bool = True, built: Built | None = None) -> Built:
+    """The model is asked for the turns of a task at these times; its parent has finished soon after 3, and the trial ends at 8."""
+    built = (built or calm()).plan(**TASK)
+    for turn, moment in enumerate(at):
+        built.put(moment, ChildCall(child="helper", stage="asked", turn=turn))
+        if told:
+            built.put(moment + 0.01, ChildCall(child="helper", stage="answered", turn=turn))
+    return built
+
+
+def interrupted(*at: float, until: float = 20.0) -> Built:
+    """Somebody interrupts the run at 2.7, and the parent is shown as paused from 2.8 on."""
+    built = asks(*at).ask(2.7, "interrupt", witness="observer").without(Status, raw="finished")
+    return built.show(2.8, "paused").show(until, "paused")
 
 
 ROWS = [
@@ -100,6 +118,18 @@ ROWS = [
     ),
     Row(
         "status.children", "over before the crash", INCONCLUSIVE, lambda: killed((20.0, "finished"), before="finished")
+    ),
+    Row("status.children", "a task ends before its parent", HOLDS, lambda: asks(2.5, 2.7)),
+    Row("status.children", "a task stops with its parent", HOLDS, lambda: interrupted(2.5)),
+    Row("status.children", "a task is told one more thing", HOLDS, lambda: interrupted(2.5, 4.0)),
+    Row("status.children", "a task works on", VIOLATED, lambda: interrupted(2.5, 4.0, 9.0), "works-on"),
+    Row("status.children", "a task works on in secret", VIOLATED, lambda: asks(2.5, 12.0), "works-on"),
+    Row("status.children", "a task asked for nothing", INCONCLUSIVE, asks),
+    Row(
+        "status.children",
+        "nobody waited for what a task does",
+        INCONCLUSIVE,
+        lambda: interrupted(2.5, until=6.0).until(6.0),
     ),
     Row(
         "status.children",

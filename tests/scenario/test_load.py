@@ -61,6 +61,7 @@ def test_a_good_scenario_is_loaded(tmp_path: Path) -> None:
             "nothing lands at tool-running:1: nobody would let it go on",
         ),
         (("at: created", "at: model-called:7"), 1, "model-called:7, but there are 2 turns"),
+        (("at: created", "at: child-at-work:1"), 1, "child-at-work:1 needs a `child` that turn 1 starts"),
         (("until: returned", "until: returned:3"), 1, "returned:3, but there are 1 messages"),
         (("finish: done", "finnish: done"), 7, "did you mean 'finish'?"),
         (("until: returned", "until: returned\n    lasts: 2"), 9, "either `until` a point or after what it `lasts`"),

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tailproof.adapters.openhands import disk, events, requests, seeding
-from tailproof.adapters.openhands.api import CHILD_TOOL, MODEL, MODEL_KEY, TOOL_PATIENCE_S, OpenHandsApi
+from tailproof.adapters.openhands.api import (
+    CHILD_TOOL,
+    MODEL,
+    MODEL_KEY,
+    TASK_TOOL,
+    TOOL_PATIENCE_S,
+    OpenHandsApi,
+)
 from tailproof.adapters.openhands.name import PROTOCOL
 from tailproof.adapters.openhands.releases import TRANSITIONS, Release, release
 from tailproof.adapters.openhands.sources import SOURCES
@@ -19,6 +26,7 @@ from tailproof.incoming.limits import REQUEST_S
 from tailproof.protocol.adapter import (
     Adapter,
     Asked,
+    ChildKind,
     EventWord,
     Launch,
     Places,
@@ -101,8 +109,10 @@ class OpenHands(Adapter):
             vocabulary=STATUS_WORDS,
         )
 
-    def child_tool(self, task: str) -> tuple[str, Mapping[str, Any]]:
+    def child_tool(self, task: str, kind: ChildKind) -> tuple[str, Mapping[str, Any]]:
         """In the directory of its parent: a worktree needs a repository there."""
+        if kind == "task":
+            return TASK_TOOL, {"prompt": task, "subagent_type": "general-purpose"}
         return CHILD_TOOL, {"task": task, "isolation": "shared"}
 
     def api(
@@ -188,4 +198,5 @@ ADAPTERS: Mapping[str, Adapter] = {PROTOCOL: OpenHands()}
 
 def _rarer(known: Release) -> Mapping[str, bool]:
     """What some releases can do, by the words of acts and scenarios."""
-    return {"interrupt": known.interrupts, "fork": known.forks, "start-children": known.children}
+    starts = {"start-conversation": known.conversations_of_agents, "start-task": known.tasks}
+    return {"interrupt": known.interrupts, "fork": known.forks, **starts}

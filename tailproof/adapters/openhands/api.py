@@ -19,7 +19,7 @@ from tailproof.incoming import json
 from tailproof.incoming.limits import Misshapen
 from tailproof.incoming.websocket import WebSocket
 from tailproof.incoming.words import number, word, words
-from tailproof.protocol.adapter import Answer, Api, ConversationPlan, Page
+from tailproof.protocol.adapter import Answer, Api, ChildKind, ConversationPlan, Page
 from tailproof.protocol.http_api import HttpApi
 from tailproof.protocol.since import Since
 from tailproof.waiting import Budget
@@ -27,7 +27,9 @@ from tailproof.waiting import Budget
 MODEL = "openai/mock"
 MODEL_KEY = "scripted"
 """What the scripted model is called, and the key that it does not look at."""
-CHILD_TOOL = "start_child_conversation"
+CHILD_TOOL, TASK_TOOL = "start_child_conversation", "task"
+_TOOLS: Mapping[ChildKind, str] = {"conversation": CHILD_TOOL, "task": "task_tool_set"}
+"""What an agent is given that it has these tools."""
 TOOL_PATIENCE_S = 900
 """After how many silent seconds the terminal tool gives up on a command; its default of 30 is shorter than a held gate."""
 
@@ -235,7 +237,7 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
             },
             "tools": [
                 {"name": "terminal", "params": {"no_change_timeout_seconds": plan.tool_patience_s or TOOL_PATIENCE_S}},
-                *([{"name": CHILD_TOOL}] if plan.starts_children else []),
+                *({"name": _TOOLS[kind]} for kind in sorted(plan.starts)),
             ],
         },
         "workspace": {"kind": "LocalWorkspace", "working_dir": plan.workspace},

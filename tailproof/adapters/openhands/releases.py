@@ -28,8 +28,10 @@ class Release:
     """There is a second socket, on which a subscription begins behind a place of the log."""
     interrupts: bool = False
     forks: bool = False
-    children: bool = False
-    """An agent can start conversations that have it for their parent."""
+    conversations_of_agents: bool = False
+    """An agent can start conversations that have its own for their parent."""
+    tasks: bool = False
+    """An agent can give tasks to sub-agents of the kind `general-purpose`."""
     reads_wait_for_steps: bool = True
     """Listing events, and subscribing, hang until the step that is under way ends: never do it while a tool is held."""
     first_step_alone: bool = True
@@ -40,6 +42,7 @@ class Release:
 _CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("1.12.0", {"stream_key": "header", "reads_wait_for_steps": False, "first_step_alone": False}),
     ("1.15.0", {"resend_mode": True}),
+    ("1.17.0", {"tasks": True}),
     ("1.18.0", {"forks": True}),
     ("1.18.1", {"stream_key": "first-frame"}),
     ("1.19.0", {"lease_s": 45}),
@@ -47,7 +50,7 @@ _CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("1.29.0", {"deferred_init": True}),
     ("1.37.0", {"lazy_load": True}),
     ("1.45.0", {"stores_before_publishing": True, "session_socket": True}),
-    ("1.56.0", {"children": True}),
+    ("1.56.0", {"conversations_of_agents": True}),
 )
 """From which release on, in rising order. Sources: the released packages; pull requests 2296 (reads), 3184 (lease), 2523 (deferred
 initialisation), 4806 (stored first)."""

@@ -49,7 +49,7 @@ SOURCES: Mapping[str, str] = {
     "server.stops": "OpenHands agent-server: SIGTERM closes every conversation (uvicorn's lifespan); OpenHands/software-agent-sdk#4570",
     "server.works": "OpenHands agent-server: POST /api/conversations, /events, /run and /sockets/events of each release",
     "status.agree": "OpenHands/software-agent-sdk#1865, Paca-AI/paca#242 (stale status after a dead socket)",
-    "status.children": "OpenHands agent-server 1.56.0 (`start_child_conversation`); OpenHands/software-agent-sdk#1554 (a crash)",
+    "status.children": "OpenHands agent-server: `start_child_conversation`, POST /interrupt; OpenHands/software-agent-sdk#1554",
     "status.client": "Paca-AI/paca#242 (`state.execution_status` is stale after the stream died)",
     "status.crash": "OpenHands/software-agent-sdk#1554, #3184",
     "status.final": "OpenHands/software-agent-sdk#3191",

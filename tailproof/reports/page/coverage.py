@@ -10,8 +10,8 @@ from tailproof.outgoing.visible import clip
 from tailproof.reports.result import TrialResult, UnreachableResult
 
 POINTS = (
-    *("connected", "created", "model-called", "action-stored", "tool-running", "observation-stored"),
-    *("final-reply", "terminal", "returned", "end"),
+    *("connected", "created", "model-called", "action-stored", "tool-running", "child-at-work"),
+    *("observation-stored", "final-reply", "terminal", "returned", "end"),
 )
 """The points of the loop, in the order in which a run reaches them."""
 UNTOLD = "not told"
