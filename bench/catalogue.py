@@ -32,6 +32,14 @@ from fixtures.executor.variants import VARIANTS as EXECUTORS  # noqa: E402
 from fixtures.sabotage.of_faults import KINDS as LANDED  # noqa: E402
 
 DOCS = ROOT / "docs"
+LEFT_OUT = (
+    "What an agent-server knows of a sub-agent's task (`status.children`): its log and its state lie below the directory of its parent "
+    "(`subagents/`), and no route, stream or listing shows them. So a task is judged by what the model is asked in its name, and by what "
+    "its parent says of the tool call. After a kill, 1.58.2 leaves `running` in that state for ever, where no user looks.",
+    "The older `delegate` tool, which no server of these releases registers, and the `workflow` tool, which runs scripts that start tasks.",
+    'A child conversation whose parent is deleted: the server says that children stay (`conversation_service.py`, "orphaned, not '
+    'cascaded"), so nothing is broken when it works on.',
+)
 WRITTEN = "Written by `python -m bench.catalogue`; a test finds it stale."
 
 
@@ -78,6 +86,7 @@ def _guarantees() -> Iterator[str]:
             yield f"- T: {', '.join(numbers)}"
         yield f"- convicts the variants: {_list(_code(own), 'none')}"
         yield f"- real bugs: {_list(dict.fromkeys(found), 'none yet')}"
+    yield from ("", "## Left out, and why", "", *(f"- {why}" for why in LEFT_OUT))
 
 
 def _landings(played: Sequence[Scenario]) -> Iterator[str]:
