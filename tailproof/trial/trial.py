@@ -246,11 +246,11 @@ class Trial(RecordedTrial):
             landing.account(broke_off=self._broke_off)
 
     def _recover(self, participants: Participants, budget: Budget, left: float) -> None:
-        for waits in (participants.run_control.wait_late, participants.await_children):
-            try:
-                waits(budget)
-            except DeadlineMissed as missed:
-                self._miss(missed)
+        participants.run_control.wait_late(budget)
+        try:
+            participants.await_children(budget)
+        except DeadlineMissed as missed:
+            self._miss(missed)
         participants.settle(budget.part(min(15, left + SETTLE_S)), QUIET_S)
 
     def _clear(self, participants: Participants) -> None:

@@ -190,6 +190,15 @@ def test_a_body_that_nobody_reads_is_a_timeout() -> None:
     with server(drip(b"", b""), reads=False) as port:
         reply = ask(port, seconds=1.0, body=b"x" * (30 << 20))
     assert (reply.code, reply.error) == (0, "timeout: no answer within 1 s")
+    assert not reply.unanswered, "it has not left whole"
+
+
+def test_a_request_that_was_sent_whole_and_waited_for_in_vain_is_told_from_others() -> None:
+    with server(drip(b"", b"")) as port:
+        assert ask(port, seconds=0.5).unanswered
+        assert not ask(port, Budget(0.5), seconds=60).unanswered, "the harness ended it"
+    with server(drip(b"HTTP/1.1 200 OK\r\n", b"")) as port:
+        assert not ask(port, seconds=0.5).unanswered, "an answer had begun"
 
 
 def test_a_key_that_no_header_may_hold_is_not_told() -> None:

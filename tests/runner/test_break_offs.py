@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -80,6 +81,23 @@ def test_a_run_that_never_ends(tmp_path: Path) -> None:
     history = play(tmp_path, script=[GATED, FINISH], parameters={"loop.terminates": 1.0})
     assert why(history) == [("server", "run")]
     assert [missed.waited_for for missed in history.missed] == ["run 1 to end"]
+
+
+def test_a_client_that_is_late_has_a_moment_more_before_the_trial_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_time = PlainClient._end
+
+    def late(*args: Any, **told: Any) -> None:
+        threading.Event().wait(4)  # 2 s more than it is waited for
+        in_time(*args, **told)
+
+    monkeypatch.setattr(PlainClient, "_end", late)
+    history = play(tmp_path, parameters={"loop.returns": 0.0})
+    (returned,) = [run for run in history.runs if run.stage == "returned"]
+    (reading,) = [phase for phase in history.phases if phase.name == "reading"]
+    assert returned.t_ns < reading.t_ns
+    assert len(history.missed) == 1, "it was late"
 
 
 def test_a_client_whose_last_run_does_not_return_breaks_nothing_off(
