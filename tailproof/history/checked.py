@@ -39,6 +39,7 @@ class _Server(msgspec.Struct):
 
 class _Child(msgspec.Struct):
     kind: str = "conversation"
+    script: list[Any] | None = None
 
 
 class _Plan(msgspec.Struct):
