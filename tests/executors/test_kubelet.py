@@ -26,6 +26,8 @@ from tailproof.runner.pairs import Pair  # noqa: E402
 from tailproof.runner.playable import cannot  # noqa: E402
 from tailproof.waiting import Budget  # noqa: E402
 
+BESIDE = pytest.mark.xdist_group("kubelet")
+"""What stops the kubelet, and looks whether it stands still, is not run beside another such test."""
 STILL_S = 2.0
 """Of the scenario that is played here."""
 
@@ -61,6 +63,7 @@ def test_one_that_is_not_ours_is_not_stopped(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.cluster
+@BESIDE
 def test_the_cluster_tells_of_a_death_so_much_later(tmp_path: Path, own_kubelet: int) -> None:
     history = played("", "executor-oom-kubelet-2", tmp_path)
     stages = {fault.stage: fault for fault in history.faults if fault.name == "kubelet.freeze"}
@@ -100,6 +103,7 @@ def _nothing_is_stopped(monkeypatch: pytest.MonkeyPatch, pid: int) -> None:
 
 
 @pytest.mark.cluster
+@BESIDE
 @pytest.mark.parametrize("spoil", [_goes_on_too_early, _nothing_is_stopped])
 def test_what_did_not_stand_still_is_not_proven(
     tmp_path: Path, own_kubelet: int, monkeypatch: pytest.MonkeyPatch, spoil: Spoil
@@ -112,23 +116,21 @@ def test_what_did_not_stand_still_is_not_proven(
 
 
 @pytest.mark.cluster
+@BESIDE
 def test_a_harness_that_is_killed_meanwhile_has_it_let_go_on(place: Path, own_kubelet: int) -> None:
     plan = Plan(
         target="executor:reference", client="plain", scenarios=("executor-killed-kubelet-10",), tier="deep", parallel=1
     )
-    found: list[bool] = []
-
-    def once(owners: object) -> bool:
-        return standstill.stands_still(own_kubelet)
-
-    ended = play(plan, place, victim="all", moment_s=0, then=["list"], once=once)
-    found.append(standstill.stands_still(own_kubelet))
+    ended = play(
+        plan, place, victim="all", moment_s=0, then=["list"], once=lambda owners: standstill.stands_still(own_kubelet)
+    )
     assert {"check", "supervisor"} <= set(ended.killed), "it never stood still"
-    assert found == [False]
+    assert not standstill.stands_still(own_kubelet)
     assert ended.wrong("all") == []
 
 
 @pytest.mark.cluster
+@BESIDE
 def test_a_supervisor_that_is_killed_meanwhile_has_it_let_go_on_by_its_check(place: Path, own_kubelet: int) -> None:
     plan = Plan(
         target="executor:reference", client="plain", scenarios=("executor-killed-kubelet-10",), tier="deep", parallel=1
