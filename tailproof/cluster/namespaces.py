@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tailproof.cluster.notes import forget, take_note
 from tailproof.cluster.reach import TIMEOUT_S, Cluster
 from tailproof.cluster.refusals import AlreadyThere, NotThere
 from tailproof.ownership.marks import OWNER_LABEL, TRIAL_LABEL
@@ -56,9 +57,10 @@ def make_namespace(
     cluster: Cluster, name: str, owner: Owner, budget: Budget, *, labels: Mapping[str, str] | None = None
 ) -> None:
     """Marked from its first moment on, with these `labels`, too; returns when pods can be made in it. Raises ClusterError,
-    DeadlineMissed."""
+    DeadlineMissed, OSError."""
     marks = marks_of(owner)
     metadata = {"name": name, **marks, "labels": {**marks["labels"], **(labels or {})}}
+    take_note(name, owner.owner, cluster.kubeconfig)
     cluster.ask(
         f"making the namespace {name}",
         cluster.core.create_namespace,
@@ -84,6 +86,7 @@ def remove_namespace(cluster: Cluster, name: str, *, timeout_s: float = TIMEOUT_
             timeout_s=timeout_s,
         )
         _let_go(cluster, name, timeout_s=timeout_s)
+    forget(name)
 
 
 def wait_removed(cluster: Cluster, name: str, budget: Budget) -> None:

@@ -67,10 +67,10 @@ RECORDS = 2_000_000
 """Lines of all its witnesses; a conversation of 60,000 events has some 300,000."""
 DAMAGED = 1_000
 """Of them those that are no records. A writer that is killed leaves one."""
-RESULT_BYTES = 64 << 20
-"""`result.json`."""
-RESULT_VALUES = 5_000_000
-"""Values in it; a trial has some 500."""
+RESULT_BYTES = 1 << 30
+"""`result.json`. One trial of the gate has some 55 kB: this is room for the merge of 10,000, and more (docs/scale.md)."""
+RESULT_VALUES = 50_000_000
+"""Values in it; a trial has some 1,500."""
 OWNER_BYTES = 4 << 10
 """What a scratch directory tells of its owner. Anybody can make one in the temporary directory."""
 PROGRAM_BYTES = 16 << 20

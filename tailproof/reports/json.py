@@ -37,7 +37,7 @@ def read(path: Path) -> Result:
     """Read a result. Raises BadResult: unreadable, not a result, or of a schema that this version does not know."""
     try:
         raw = files.read_bytes(path, RESULT_BYTES)
-        schema = json.decode(raw, _Versioned, values=RESULT_VALUES).schema
+        schema = json.decode(raw, _Versioned, outline=True, values=RESULT_VALUES).schema
         if schema != SCHEMA_VERSION:
             hint = ": use a newer release" if schema > SCHEMA_VERSION else ""
             raise BadResult(f"{path} has schema {schema}; this tailproof reads {SCHEMA_VERSION}{hint}")

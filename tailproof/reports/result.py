@@ -358,6 +358,8 @@ class Result(Facts, frozen=True, kw_only=True):
 
     def frequency(self, trial: TrialResult, guarantee: str, signature: str) -> tuple[int, int]:
         """In how many trials of the same scenario and pair that judged the guarantee it was violated in this way: k of n."""
-        same = [v for t, v in self.judged() if t.called == trial.called and v.guarantee == guarantee]
+        # Who tells of each trial of a large check asks this for each: a look at every verdict would cost the square of them.
+        trials = [one for one in self.trials if one.scenario == trial.scenario and one.called == trial.called]
+        same = [v for one in trials for v in one.verdicts if v.guarantee == guarantee]
         hits = [v for v in same if v.outcome is Outcome.VIOLATED and v.signature == signature]
         return len(hits), len(same)

@@ -201,11 +201,13 @@ def failures(result: Result, wanted: str) -> list[tuple[TrialResult, VerdictResu
 def elsewhere(result: Result, trial: TrialResult, verdict: VerdictResult) -> list[TrialResult]:
     """One trial of each other pair in which the same was found and stands the same."""
     fail_on = result.gate.fail_on
-    same = (trial.scenario, verdict.guarantee, verdict.signature, standing(verdict, fail_on=fail_on))
+    same = (verdict.guarantee, verdict.signature, standing(verdict, fail_on=fail_on))
     found = {
         other.called: other
-        for other, said in result.judged()
-        if (other.scenario, said.guarantee, said.signature, standing(said, fail_on=fail_on)) == same
+        for other in result.trials
+        if other.scenario == trial.scenario
+        for said in other.verdicts
+        if (said.guarantee, said.signature, standing(said, fail_on=fail_on)) == same
     }
     return [other for name, other in found.items() if name != trial.called]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
@@ -77,11 +77,11 @@ def kept(paths: Sequence[Path], out: Path, standard: Standard) -> tuple[Result, 
     check_directory(out, "the directory of the merged result")
     for path in paths:
         _check_apart(result_file(path).parent, out)
-    merged(read_parts(paths), standard)
-    _histories(paths)
+    parts = read_parts(paths)
+    result, histories = merged(parts, standard), _histories(parts)
     out_dir.check(out)
     with closing(OutLock(out, patience_s=TAKE_DOWN_S)):
-        return put_together(paths, out, standard)
+        return _keep(result, histories, out)
 
 
 def put_together(
@@ -92,8 +92,13 @@ def put_together(
     page: Path | None = None,
 ) -> tuple[Result, list[str]]:
     """As `kept`, by who has the lock of `out`: the page goes to `page`, too."""
-    result = merged(read_parts(paths), standard)
-    histories = _histories(paths)
+    parts = read_parts(paths)
+    return _keep(merged(parts, standard), _histories(parts), out, page=page)
+
+
+def _keep(
+    result: Result, histories: Mapping[str, Path], out: Path, *, page: Path | None = None
+) -> tuple[Result, list[str]]:
     out_dir.clear(out)
     lost = []
     for name, place in histories.items():
@@ -117,12 +122,12 @@ def _check_apart(source: Path, out: Path) -> None:
         raise BadMerge(f"{source} would be replaced by what is made of it: give another --out")
 
 
-def _histories(paths: Iterable[Path]) -> dict[str, Path]:
+def _histories(parts: Iterable[Part]) -> dict[str, Path]:
     """Name of a trial -> where its history lies."""
     found: dict[str, Path] = {}
-    for path in paths:
-        file = result_file(path)
-        for trial in json.read(file).trials:
+    for part in parts:
+        file = result_file(Path(part.name))
+        for trial in part.result.trials:
             name = PurePosixPath(trial.history).name
             if not may_be_called(name) or not lies_below(file.parent, trial.history):
                 raise json.BadResult(f"{file} names a history that does not lie below it: {clip(trial.history, 60)!r}")

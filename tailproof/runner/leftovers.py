@@ -14,12 +14,13 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
+from tailproof.cluster.notes import clusters_of_the_dead
 from tailproof.ownership import scratch
 from tailproof.ownership.leftover import Leftover
 from tailproof.ownership.marks import SUPERVISOR
 from tailproof.ownership.owners import Owner, owner_died, owner_lives
 from tailproof.ownership.processes import Process, end, end_until_none_is_left, processes
-from tailproof.provision.cache import building_sites, cache
+from tailproof.provision.cache import building_sites
 from tailproof.provision.errors import Unavailable
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -36,8 +37,9 @@ PLURAL = {
 }
 
 
-def leftovers(*, trial: str = "", engine: bool = True) -> list[Leftover]:
-    """Everything on this machine with our mark (of one trial, when given), in the order in which it has to be removed.
+def leftovers(*, trial: str = "", engine: bool = True, of_the_dead: bool = False) -> list[Leftover]:
+    """Everything on this machine with our mark (of one trial, when given), in the order in which it has to be removed. With
+    `of_the_dead` only clusters are asked in which a process that has died may have left something.
 
     Works without an engine and without a cluster.
     """
@@ -52,10 +54,10 @@ def leftovers(*, trial: str = "", engine: bool = True) -> list[Leftover]:
         )
 
         found += engine_leftovers()
-        if os.environ.get("KUBECONFIG") or (cache() / "cluster").is_dir():
-            from tailproof.runner.cluster_leftovers import cluster_leftovers  # likewise
+        if (places := clusters_of_the_dead()) or not of_the_dead:
+            from tailproof.runner.cluster_leftovers import cluster_leftovers, clusters_here  # likewise
 
-            found += cluster_leftovers()
+            found += cluster_leftovers(places if of_the_dead else clusters_here())
     found += [
         Leftover("scratch directory", str(place), owner, partial(scratch.remove, place))
         for place, owner in scratch.owned(_homes())
@@ -79,16 +81,18 @@ def clean(*, spare_living: bool = True, trial: str = "", owners: Collection[str]
 def sweep(*, engine: bool) -> str:
     """Remove what owners left that have died for certain: what every command does first. Says in one line what that was; empty
     when there was nothing. `engine`: look there and in a cluster, too."""
-    removed = _remove(lambda owner: owner_died(owner.owner), engine=engine)
+    removed = _remove(lambda owner: owner_died(owner.owner), engine=engine, of_the_dead=True)
     return _summary(removed, "left by a check that was killed")
 
 
 def remove_left_by(owner: str) -> str:
     """Remove whatever a process left that was ours and has died. Says in one line what that was; empty when there was nothing."""
-    return _summary(_remove(lambda one: one.owner == owner), "left by the supervisor")
+    return _summary(_remove(lambda one: one.owner == owner, of_the_dead=True), "left by the supervisor")
 
 
-def _remove(doomed: Callable[[Owner], bool], *, engine: bool = True) -> list[tuple[Leftover, str]]:
+def _remove(
+    doomed: Callable[[Owner], bool], *, engine: bool = True, of_the_dead: bool = False
+) -> list[tuple[Leftover, str]]:
     """What was doomed, each with why it could not be removed; empty when it was."""
 
     def living() -> list[Process]:
@@ -99,7 +103,9 @@ def _remove(doomed: Callable[[Owner], bool], *, engine: bool = True) -> list[tup
     for directory, owner in scratch.owned(_homes()):
         if doomed(owner):
             scratch.thaw(directory)
-    for leftover in [leftover for leftover in leftovers(engine=engine) if doomed(leftover.owner)]:
+    for leftover in [
+        leftover for leftover in leftovers(engine=engine, of_the_dead=of_the_dead) if doomed(leftover.owner)
+    ]:
         try:
             if leftover.kind == "process":
                 end_until_none_is_left(Budget(_END_S), "left processes to end", living)

@@ -28,7 +28,7 @@ from tailproof.cluster.watch import PodWatch
 from tailproof.history.pod_records import PodEvent, PodSeen
 from tailproof.history.records import Note
 from tailproof.ownership.owners import Owner
-from tailproof.runner.cluster_leftovers import cluster_leftovers
+from tailproof.runner.cluster_leftovers import cluster_leftovers, clusters_here
 from tailproof.waiting import Budget
 
 pytestmark = [pytest.mark.cluster, pytest.mark.engine]
@@ -257,7 +257,7 @@ def test_an_evicted_pod_is_gone_and_its_namespace_is_found_by_its_owner(
     pods.wait_gone(cluster, namespace, pod, budget)
     mine = [one for one in owned_namespaces(cluster) if one.name == namespace]
     assert [(one.owner, one.ending) for one in mine] == [(owner, False)]
-    (left,) = [one for one in cluster_leftovers() if one.owner == owner]
+    (left,) = [one for one in cluster_leftovers(clusters_here()) if one.owner == owner]
     assert str(left) == f"namespace {namespace} (trial {owner.trial})"
     left.remove()
     assert [one for one in owned_namespaces(cluster) if one.name == namespace] == []

@@ -29,6 +29,10 @@ DETAILS = (
 events shows each of them with the second. The last is what a verdict rests on, and the ends."""
 
 
+_WORTH_IT = 2_048
+"""In fewer characters nothing is told of a trial, so of ten thousand not all are tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
     """A trial as it stands in the page: base64 of gzip of JSON, in ASCII."""
@@ -42,7 +46,7 @@ def pack(
     trials: Sequence[Named], root: Path, most: int, *, masker: Masker, hurry: Callable[[], bool] = lambda: False
 ) -> list[Packed]:
     """As much of the trials as `most` characters hold: those with a violation first. In each group everybody has the same
-    share, and what the small ones leave goes to the large ones.
+    share, and what the small ones leave goes to the large ones; where that would be next to nothing for everybody, the first ones have it.
 
     `root` is the directory that the histories are relative to. A trial has nothing when its history cannot be read, when there is
     no room, and when `hurry` says that nobody can wait any longer.
@@ -62,6 +66,7 @@ def _violated(trial: TrialResult) -> bool:
 
 def _group(group: Sequence[Named], root: Path, most: int, masker: Masker, hurry: Callable[[], bool]) -> list[Packed]:
     found: list[Packed] = []
+    group = group[: most // _WORTH_IT]
     for number, one in enumerate(sorted(group, key=lambda one: (_size(root / one.trial.history), one.key))):
         packed = None if hurry() else _packed(one, root, most // (len(group) - number), masker)
         if packed is not None:
