@@ -33,7 +33,7 @@ class FreezeOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seconds: float = Field(ge=0.5, le=10)
-    """How long it stands still behind the agent's death. Everybody on the node waits meanwhile, and after 40 s it would be taken for lost."""
+    """How long it stands still behind the agent's death. Everybody on the node waits meanwhile; after 40 s it would be taken for lost."""
 
 
 class KubeletFreeze:
