@@ -145,6 +145,7 @@ class Supervisor:
                 pool=self._servers,
             )
             with self._admission.entered(alone=plays_alone(trial.scenario)):
+                began = time.monotonic()  # whoever waited for others took no longer for it
                 with self._lock:
                     self._trials[order.key] = trial
                 trial.run()
