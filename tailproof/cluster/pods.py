@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tailproof.cluster import status
-from tailproof.cluster.reach import Cluster
+from tailproof.cluster.reach import TIMEOUT_S, Cluster
 from tailproof.cluster.refusals import ClusterError, NotThere, cluster_does
 from tailproof.history.pod_records import PodSeen
 from tailproof.waiting import Budget
@@ -20,10 +20,12 @@ def make(cluster: Cluster, namespace: str, pod: Json) -> None:
     cluster.ask(f"making the pod {name}", cluster.core.create_namespaced_pod, namespace, pod)
 
 
-def read(cluster: Cluster, namespace: str, name: str) -> Json | None:
+def read(cluster: Cluster, namespace: str, name: str, *, timeout_s: float = TIMEOUT_S) -> Json | None:
     """None when the API server does not hold it. Raises ClusterError."""
     try:
-        found: Json = cluster.ask(f"looking at the pod {name}", cluster.core.read_namespaced_pod, name, namespace)
+        found: Json = cluster.ask(
+            f"looking at the pod {name}", cluster.core.read_namespaced_pod, name, namespace, timeout_s=timeout_s
+        )
     except NotThere:
         return None
     return found

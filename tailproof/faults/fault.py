@@ -22,6 +22,9 @@ from tailproof.waiting import Budget
 from tailproof.wire.handle import Wire
 from tailproof.wire.toxiproxy import Toxiproxy
 
+NODE = "node"
+"""The scope of a fault that touches every pod of a node: its trial is played while no other one of the check is."""
+
 
 class OtherUser(Protocol):
     """Another user of the same server, who does not go through the wire."""

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tailproof.faults.fault import Proof, Stage
+from tailproof.faults.fault import NODE, Proof, Stage
 from tailproof.history.plan import GRACE_S
 from tailproof.outgoing.visible import program_of
 from tailproof.targets.target import Place, PodEnd, Scope
@@ -119,13 +119,14 @@ class Restart:
     """SIGTERM, time to end, then a start on the same disk. Proven as a kill is."""
 
     name = "process.restart"
-    scope = "server"
     ends_a_life = True
     proves: Literal["at-once", "before-healing"] = "at-once"
 
     def __init__(self, identity: str, options: dict[str, Any]) -> None:
         self.id = identity
         self.options = RestartOptions.model_validate(options)
+        # A node that is drained takes no pods of others meanwhile.
+        self.scope = NODE if self.options.by == "drain" else "server"
         self._pid = 0
         self._told: Mapping[str, str] = {}
 

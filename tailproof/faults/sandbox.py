@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof
 from tailproof.faults.sandbox_edge import Drop, Freeze, Lag, Refuse, StatusFails
+from tailproof.faults.sandbox_kubelet import KubeletFreeze
 from tailproof.faults.sandbox_stage import SandboxFault, SandboxStage
 from tailproof.sandboxes.pod_of_an_agent import AGENT
 from tailproof.waiting import DeadlineMissed
@@ -312,6 +313,7 @@ KINDS: Mapping[str, Callable[[str, dict[str, Any]], SandboxFault]] = {
     "sidecar.kill": SidecarKill,
     "executor.kill": ExecutorKill,
     "executor.twin": ExecutorTwin,
+    "kubelet.freeze": KubeletFreeze,
     "edge.drop": Drop,
     "edge.refuse": Refuse,
     "edge.lag": Lag,

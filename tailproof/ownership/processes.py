@@ -71,12 +71,18 @@ def processes(*, trial: str = "", part: str = "") -> list[Process]:
 
 def end(process: Process, number: int = signal.SIGKILL) -> None:
     """Send a signal to this very process; nothing happens when it is gone or another one has its pid."""
+    send(process.pid, process.began, number)
+
+
+def send(pid: int, ticks: int, number: int) -> None:
+    """Send a signal to the process that began so many clock ticks after boot; nothing happens when it is gone or another one has its
+    pid. Raises PermissionError."""
     try:
-        handle = os.pidfd_open(process.pid)
+        handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
-        if began(process.pid) == process.began:
+        if began(pid) == ticks:
             signal.pidfd_send_signal(handle, number)
     except (FileNotFoundError, ProcessLookupError):
         return

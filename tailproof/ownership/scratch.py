@@ -19,7 +19,7 @@ import msgspec
 from tailproof.incoming import json
 from tailproof.incoming.files import BadFile, read_bytes
 from tailproof.incoming.limits import OWNER_BYTES, Unsound
-from tailproof.ownership import mounts
+from tailproof.ownership import mounts, standstill
 from tailproof.ownership.owners import Owner, owner_id, whereabouts
 
 OWNER_FILE = ".tailproof-owner"
@@ -87,6 +87,7 @@ def remove(directory: Path) -> None:
     for place, ours in inside.items():
         if not ours:
             raise OSError(f"{place} is mounted in it: unmount that first")
+    standstill.go_on(directory)
     for place in inside:
         mounts.unmount(place)
     with suppress(FileNotFoundError):
@@ -94,7 +95,9 @@ def remove(directory: Path) -> None:
 
 
 def thaw(directory: Path) -> None:
-    """No process can be ended while it writes to a filesystem that was left frozen."""
+    """What was left standing still for this directory goes on: a process that is not ours, and whoever writes to a filesystem that is
+    frozen, whom nobody can end before."""
+    standstill.go_on(directory)
     for place in mounts.inside(directory):
         mounts.thaw(place)
 

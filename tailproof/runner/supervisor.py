@@ -28,10 +28,11 @@ from tailproof.incoming.files import from_here
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.say import say
 from tailproof.runner import ending, room
+from tailproof.runner.admission import Admission
 from tailproof.runner.orders import GAVE_UP, NOT_ENDED, QUEUED, Ask, Done, Progress
 from tailproof.runner.out_dir import LOG
 from tailproof.trial.order import Order
-from tailproof.trial.play import trial_of
+from tailproof.trial.play import plays_alone, trial_of
 from tailproof.trial.recorded import HistoryLost, RecordedTrial, TrialFailed
 from tailproof.trial.server_pool import ServerPool
 from tailproof.waiting import Cancelled
@@ -59,6 +60,7 @@ class Supervisor:
         self._results: dict[str, Done] = {}
         self._trials: dict[str, RecordedTrial] = {}
         self._servers = ServerPool(most=parallel)
+        self._admission = Admission(self.cancel)
         self._masker = Masker(secrets_of_environment())
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="trial")
 
@@ -142,9 +144,11 @@ class Supervisor:
                 tell=lambda phase, detail: self._tell(order, phase, began, detail),
                 pool=self._servers,
             )
-            with self._lock:
-                self._trials[order.key] = trial
-            trial.run()
+            with self._admission.entered(alone=plays_alone(trial.scenario)):
+                began = time.monotonic()  # whoever waited for others took no longer for it
+                with self._lock:
+                    self._trials[order.key] = trial
+                trial.run()
             self._look_for_room({Path(order.out)})
         except Cancelled:
             error = "cancelled"

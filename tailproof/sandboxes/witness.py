@@ -50,6 +50,8 @@ class Sandboxes:
         self._kills: dict[tuple[str, str], int] = {}
         self._killed: list[str] = []
         """The control groups of what the kernel's log says that it has killed."""
+        self._ends: dict[str, int] = {}
+        """When the cluster first told that a container (by its id) has ended."""
         self._told: set[tuple[str, str, int]] = set()
         self._numbers: dict[tuple[str, int], int] = {}
         """The number of the last entry of each journal that was read."""
@@ -94,6 +96,13 @@ class Sandboxes:
             seen = max(self._kills.get((pod, container), 0), logged)
         return max([seen, *(int(says.split()[-1]) for says in counted if says.split()[-1].isdigit())])
 
+    def ended_ns(self, container: str) -> tuple[int, int]:
+        """When a container (by its id) had ended: as the node's kernel saw its last process go, and as the cluster told it first; 0 as
+        long as that was not so."""
+        with self._lock:
+            watch = self._kernel.get(container)
+            return watch.saw.gone_ns if watch else 0, self._ends.get(container, 0)
+
     def gone(self) -> bool:
         """The cluster holds none of them any more."""
         with self._lock:
@@ -127,6 +136,9 @@ class Sandboxes:
         self.hindered = hindrance(told) or self.hindered
         with self._lock:
             self._seen[seen.pod] = seen
+            for one in seen.containers.values():
+                if one.state == "terminated":
+                    self._ends.setdefault(one.id, time.monotonic_ns())
         agent = seen.containers.get(AGENT, _NONE)
         if agent.state != "waiting" or agent.restarts:
             self._follow(seen.pod, agent)

@@ -33,7 +33,7 @@ Tier = Literal["quick", "gate", "deep"]
 TIERS: tuple[Tier, ...] = ("quick", "gate", "deep")
 """A tier holds all scenarios of the ones before it."""
 
-SANDBOX_KINDS = ("agent", "worker", "sidecar", "executor", "edge", "session", "execution")
+SANDBOX_KINDS = ("agent", "worker", "sidecar", "executor", "edge", "kubelet", "session", "execution")
 """How the names of faults and acts begin that are done to an executor, its sandboxes, or its way to the cluster."""
 
 _BYTES = re.compile(r"([0-9]{1,12})([kmg]?)")

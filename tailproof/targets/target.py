@@ -43,6 +43,7 @@ Capability = Literal[
     "twin",
     "pod",
     "drain",
+    "own-kubelet",
 ]
 
 

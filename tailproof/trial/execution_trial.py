@@ -25,7 +25,7 @@ from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.ownership import processes
 from tailproof.ownership.marks import TRIAL_LABEL
 from tailproof.ownership.owners import Owner, owner_id
-from tailproof.ownership.scratch import scratch
+from tailproof.ownership.scratch import scratch, thaw
 from tailproof.sandboxes.edge import Edge
 from tailproof.sandboxes.image import IMAGE, sandbox_image
 from tailproof.sandboxes.pod_of_an_agent import Sidecar, sandbox, with_gates
@@ -85,6 +85,8 @@ class ExecutionTrial(RecordedTrial):
                 processes.end(process)
 
     def remove_all(self) -> None:
+        if self._scratch is not None:
+            thaw(self._scratch)
         if self._owner is not None:
             with suppress(DeadlineMissed):  # what hangs in the kernel is left to `clean`
                 processes.end_all(Budget(_REMOVE_S), trial=self._owner.trial)
@@ -137,6 +139,7 @@ class ExecutionTrial(RecordedTrial):
         budget = Budget(self.scenario.seconds, cancel=self._cancel)
         self._scratch = place = scratch(self._owner)
         removal.callback(shutil.rmtree, place, ignore_errors=True)
+        removal.callback(thaw, place)
         target = resolve(self.order.target)
         adapter = executor_of(kind_of(self.order.target)[0])
         target.prepare(Budget(_PREPARE_S, cancel=self._cancel))
@@ -190,6 +193,7 @@ class ExecutionTrial(RecordedTrial):
             namespace=namespace,
             api=api,
             budget=budget,
+            place=place,
             ready=lambda: self._await_ready(server, client, budget),
         )
         return stage, client

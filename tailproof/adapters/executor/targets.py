@@ -25,13 +25,22 @@ def _executor(asked: TargetSpec) -> Target:
         raise BadTarget(f"{said(asked.what)} is no executor that is known: executor:reference[:VARIANT]")
     program = str(resources.folder("fixtures") / "executor_server.py")
     installed = Installation(interpreter=Path(sys.executable), version=RELEASE)
-    return ProcessTarget(
+    target = ProcessTarget(
         asked.spec,
         adapter=asked.adapter,
         provide=lambda budget: _with_a_cluster(installed, budget),
         version=installed.version,
         program=(program, *(("--broken", variant) if variant else ())),
     )
+    target.capabilities |= _of_the_cluster()
+    return target
+
+
+def _of_the_cluster() -> frozenset[str]:
+    # The client of the cluster takes longer to load than the rest of a command.
+    from tailproof.cluster.kubelet import CAPABILITY, is_ours_to_stop
+
+    return frozenset({CAPABILITY} if is_ours_to_stop() else set())
 
 
 def _with_a_cluster(installed: Installation, budget: Budget) -> Installation:
