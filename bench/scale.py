@@ -41,12 +41,15 @@ def main() -> None:
         shutil.rmtree(place / "copied")
         say(f"a plain copy takes {floor:.1f} s")
         began = time.perf_counter()
-        code, peak_mb = merge(shards, place / "merged")
+        code, peak_mb = run("merge", *map(str, shards), "--out", str(place / "merged"))
         took = time.perf_counter() - began
         page = (place / "merged" / "report.html").stat().st_size / 1e6
         result = (place / "merged" / "result.json").stat().st_size / 1e6
         say(f"the merge takes {took:.1f} s = {took / floor:.1f} x, peak {peak_mb:,.0f} MB, exit code {code}")
         say(f"result.json {result:,.1f} MB, report.html {page:,.1f} MB")
+        began = time.perf_counter()
+        code, peak_mb = run("gate", str(place / "merged"))
+        say(f"its gate takes {time.perf_counter() - began:.1f} s, peak {peak_mb:,.0f} MB, exit code {code}")
 
 
 def deal(played: Path, place: Path, *, trials: int, shards: int) -> list[Path]:
@@ -77,10 +80,9 @@ def deal(played: Path, place: Path, *, trials: int, shards: int) -> list[Path]:
     return made
 
 
-def merge(shards: list[Path], out: Path) -> tuple[int, float]:
-    """The exit code of `tailproof merge`, and its peak memory in MB."""
-    command = [sys.executable, "-m", "tailproof.cli", "merge", *map(str, shards), "--out", str(out)]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+def run(*command: str) -> tuple[int, float]:
+    """The exit code of a command of tailproof, and its peak memory in MB."""
+    running = subprocess.Popen([sys.executable, "-m", "tailproof.cli", *command], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(running.pid, 0)
     running.returncode = os.waitstatus_to_exitcode(status)
     return running.returncode, usage.ru_maxrss / 1e3
