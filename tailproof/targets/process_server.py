@@ -365,7 +365,7 @@ class ProcessServer:
         )
 
     def _all_frozen(self) -> bool:
-        moving = [process for process in self._marked() if _status(process.pid, "State")[:1] not in ("T", "t", "")]
+        moving = [process for process in self._marked() if not _stands_still(process.pid)]
         for process in moving:
             processes.end(process, signals.SIGSTOP)
         return not moving
@@ -387,6 +387,18 @@ def split(arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is launched (`-m module`, or a script) and the arguments that it gets."""
     length = 2 if arguments[0] == "-m" else 1
     return tuple(arguments[:length]), tuple(arguments[length:])
+
+
+_PENDING_STOP = 1 << (signals.SIGSTOP - 1)
+
+
+def _stands_still(pid: int) -> bool:
+    """Also a process that waits in the kernel for its child to become another program (vfork), and the child was stopped before it did:
+    its SIGSTOP is the first that it meets."""
+    word = _status(pid, "State")[:1]
+    if word == "D":
+        return bool(int(_status(pid, "ShdPnd") or "0", 16) & _PENDING_STOP)
+    return word in ("T", "t", "")
 
 
 def _status(pid: int, field: str) -> str:

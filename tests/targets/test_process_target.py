@@ -6,14 +6,16 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
-from target_stage import Begin
+from target_stage import Begin, Trial
 
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.ownership import marks
+from tailproof.ownership.owners import stat
 from tailproof.provision.installations import Installation
 from tailproof.runner import leftovers
 from tailproof.targets.process import ProcessTarget
@@ -191,7 +193,7 @@ def test_a_paused_server_is_frozen_with_its_tools_and_goes_on(begin: Begin, smal
     trial.wait_command("sleep 989")
     trial.server.pause()
     assert trial.server.state() == "paused"
-    assert {Path(f"/proc/{it.pid}/stat").read_text().rpartition(")")[2].split()[0] for it in trial.processes()} == {"T"}
+    assert set(states(trial)) <= {"T", "D"}
     assert trial.server.alive()
     assert not trial.answers()
     trial.server.resume()
@@ -199,6 +201,32 @@ def test_a_paused_server_is_frozen_with_its_tools_and_goes_on(begin: Begin, smal
     assert trial.server.state() == "running"
     assert trial.answers()
     assert [life.stage for life in trial.lives()] == ["started", "paused", "resumed"]
+
+
+def test_a_process_whose_child_has_yet_to_become_a_program_stands_still_too(
+    begin: Begin, small_process: ProcessTarget, tmp_path: Path
+) -> None:
+    trial = begin(small_process)
+    trial.start()
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    spawn = f"os.posix_spawn('/bin/true', ['true'], {{}}, file_actions=[(os.POSIX_SPAWN_OPEN, 0, '{fifo}', os.O_RDONLY, 0)])"
+    trial.shell(f'{sys.executable} -c "import os; {spawn}; os.waitpid(-1, 0)"')
+    trial.budget.wait_for("a process to wait for its child", lambda: "D" in states(trial))
+    trial.server.pause()
+    assert set(states(trial)) == {"T", "D"}
+    trial.server.resume()
+    with fifo.open("w"):
+        trial.budget.wait_for("the child to become a program, and both to end", lambda: states(trial) == ["S"])
+
+
+def states(trial: Trial) -> list[str]:
+    """Of the processes of a trial, as the kernel tells them."""
+    found = []
+    for process in trial.processes():
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            found.append(stat(process.pid)[0])
+    return found
 
 
 def test_a_stop_is_no_death(begin: Begin, small_process: ProcessTarget) -> None:
