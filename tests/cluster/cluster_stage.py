@@ -47,7 +47,9 @@ class Door:
         self._shut = False
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._pumps: list[threading.Thread] = []
+        self._serving = threading.Thread(target=self._serve, daemon=True)
+        self._serving.start()
 
     def shut(self) -> None:
         """Break every connection, and refuse new ones."""
@@ -60,8 +62,14 @@ class Door:
         self._shut = False
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._serving.join(10)
         self.shut()
-        self._listening.close()
+        for pump in self._pumps:
+            pump.join(10)
+        for one in (self._listening, *self._open):
+            one.close()
 
     def _serve(self) -> None:
         with suppress(OSError):
@@ -73,7 +81,9 @@ class Door:
                 behind = socket.create_connection(self._behind)
                 self._open += [caller, behind]
                 for source, sink in ((caller, behind), (behind, caller)):
-                    threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+                    pump = threading.Thread(target=_pump, args=(source, sink), daemon=True)
+                    self._pumps.append(pump)
+                    pump.start()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
