@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof, Stage
-from tailproof.targets.container_processes import ContainerProcess, helper_of
+from tailproof.targets.container_processes import CAPABILITY, ContainerProcess, helper_of
 from tailproof.targets.target import Place, TargetError
 
 _EAT_AND_WAIT = "(head -c {megabytes}M /dev/zero; sleep 30) | tail > /dev/null"
@@ -155,6 +155,11 @@ class HelperOom(_MemoryFault):
     scope = "child"
     ends_a_life = False
     default_megabytes = 4096
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        if CAPABILITY not in capabilities:
+            return "this fault needs a container whose processes the harness sees: docker:IMAGE, or a pod on a cluster of docker/cluster.sh"
+        return _no_limit(capabilities)
 
     def describe(self) -> str:
         return "the terminals below which the tool runs take all memory, and the kernel kills them, not the server"

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+CAPABILITY = "sees-processes"
+"""The harness sees the processes of the container itself, whose numbers are those of this machine."""
 INITS = frozenset({"tini", "docker-init", "dumb-init", "catatonit", "s6-svscan"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
 
@@ -13,6 +14,7 @@ from tailproof.protocol.adapter import Launcher
 from tailproof.provision.engine import connect as connect_engine
 from tailproof.provision.engine import engine_does
 from tailproof.provision.images import VERSION_LABEL
+from tailproof.targets import container_processes
 from tailproof.targets.pod_holder import NEEDED, PodRelease
 from tailproof.targets.pod_server import PodServer
 from tailproof.targets.target import Plan, TargetError
@@ -54,6 +56,8 @@ class PodTarget:
         self._earlier: PodRelease | None = None
         if is_ours():
             self.capabilities |= {"drain"}
+            if os.geteuid() == 0:
+                self.capabilities |= {container_processes.CAPABILITY}
         if earlier is not None:
             self.capabilities |= {"earlier-release"}
 
