@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 
 from tailproof.incoming import BadInput
-from tailproof.incoming.limits import PROBLEMS
+from tailproof.incoming.limits import PROBLEMS, size
 from tailproof.outgoing.visible import clip
 
 _HEAD_BYTES = 4096
@@ -73,6 +73,8 @@ def begins(path: Path, pattern: re.Pattern[bytes]) -> bool:
 def read_bytes(path: Path, limit: int) -> bytes:
     """All of a file. Raises BadFile: as `open_regular`, and longer than `limit` bytes."""
     with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > limit:  # before any of it is held; a file of the kernel's own has no size
+            raise BadFile(path, 0, f"is longer than {size(limit)}")
         try:
             raw = os.read(file.fileno(), limit + 1)
             while 0 < len(raw) <= limit and (rest := os.read(file.fileno(), limit + 1 - len(raw))):
@@ -80,7 +82,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
         except OSError as error:
             raise BadFile(path, 0, f"cannot be read: {error.strerror or error}") from error
     if len(raw) > limit:
-        raise BadFile(path, 0, f"is longer than {limit >> 10} kB")
+        raise BadFile(path, 0, f"is longer than {size(limit)}")
     return raw
 
 

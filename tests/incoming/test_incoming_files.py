@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,17 @@ def test_a_file_of_just_the_limit_is_read_whole(tmp_path: Path) -> None:
     assert read_bytes(tmp_path / "x", 8) == b"12345678"
     with pytest.raises(BadFile):
         read_bytes(tmp_path / "x", 7)
+
+
+def test_nothing_is_held_of_a_file_that_is_too_long(tmp_path: Path) -> None:
+    ODD["8 GB of zeros"](tmp_path / "itself")
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadFile, match="is longer than 1024 MB"):
+            read_bytes(tmp_path / "itself", 1 << 30)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_one_mistake_a_thousand_times_is_said_ten_times(tmp_path: Path) -> None:
