@@ -210,7 +210,7 @@ def _shared_memory() -> Finding:
 
 
 def _engine() -> Iterator[Finding]:
-    needed = "docker: targets, kernel OOM kills, restarts as a new container"
+    needed = "docker: targets, kernel OOM kills, containers as new hosts"
     try:
         with closing(connect()) as engine, engine_does("looking at the engine"):
             info = engine.info()

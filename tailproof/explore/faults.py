@@ -178,9 +178,9 @@ def _of_servers() -> Iterable[Choice]:
         {"in-place": {}, "tools-end": {"survivors": "end"}, "abort": {"signal": "ABRT"}, "again-ready": {"again": "ready"}},
         **_DOWN,
     )  # fmt: skip
-    yield Choice(kind="process.kill", bucket="new-container", options={"restart": "new-container"}, **_DOWN)
+    yield Choice(kind="process.kill", bucket="new-host", options={"restart": "new-host"}, **_DOWN)
     yield Choice(kind="process.restart", bucket="in-place", **_DOWN)
-    yield Choice(kind="process.restart", bucket="new-container", options={"restart": "new-container"}, **_DOWN)
+    yield Choice(kind="process.restart", bucket="new-host", options={"restart": "new-host"}, **_DOWN)
     yield Choice(kind="process.downgrade", **_DOWN)
     yield Choice(kind="disk.full-at-start", **_DOWN)
     yield Choice(kind="process.pause", bucket="2s", ends="later", lasts=2, at=DURING, plain=True)

@@ -61,7 +61,7 @@ class Damage:
     def available(self, capabilities: frozenset[str]) -> str | None:
         if not {"disk", "restart"} <= capabilities:
             return "this target gives nobody its disk to damage: use pypi:VERSION, src:DIR or docker:IMAGE"
-        if self.options.does == "missing" and "new-container" in capabilities:
+        if self.options.does == "missing" and "container" in capabilities:
             return "a file cannot be taken out of the volume of a stopped container: use pypi:VERSION or src:DIR"
         return None
 

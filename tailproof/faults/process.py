@@ -14,6 +14,7 @@ from tailproof.targets.target import Place, PodEnd, Scope
 
 DEAD_S = 15.0
 """How long a killed server may take until its death is seen."""
+NO_NEW_HOST = "a start on a new host needs a target docker:IMAGE, or a plain process and root (CAP_SYS_ADMIN)"
 
 
 class _Options(BaseModel):
@@ -49,10 +50,10 @@ class Kill:
     def available(self, capabilities: frozenset[str]) -> str | None:
         if "kill" not in capabilities:
             return "this target cannot be killed: use pypi:VERSION, src:DIR or docker:IMAGE"
-        if self.options.scope == "container" and "new-container" not in capabilities:
+        if self.options.scope == "container" and "container" not in capabilities:
             return "kill scope container needs a target docker:IMAGE"
-        if self.options.restart == "new-container" and "new-container" not in capabilities:
-            return "a restart as a new container needs a target docker:IMAGE"
+        if self.options.restart == "new-host" and "new-host" not in capabilities:
+            return NO_NEW_HOST
         return None
 
     def describe(self) -> str:
@@ -62,7 +63,7 @@ class Kill:
 
     def inject(self, stage: Stage) -> None:
         if self.scope == "default":
-            self.scope = "container" if "new-container" in stage.capabilities else "server"
+            self.scope = "container" if "container" in stage.capabilities else "server"
         self._kill(stage)
         if self.options.again:
             stage.server.wait_dead(stage.budget.part(DEAD_S))
@@ -110,8 +111,8 @@ class RestartOptions(_Options):
 
     @model_validator(mode="after")
     def _in_another_pod(self) -> Self:
-        if self.by != "signal" and self.restart != "new-container":
-            raise ValueError("a pod that was ended is not started again: `restart: new-container`")
+        if self.by != "signal" and self.restart != "new-host":
+            raise ValueError("a pod that was ended is not started again: `restart: new-host`")
         return self
 
 
@@ -133,8 +134,8 @@ class Restart:
     def available(self, capabilities: frozenset[str]) -> str | None:
         if "restart" not in capabilities:
             return "this target cannot be restarted: use pypi:VERSION, src:DIR or docker:IMAGE"
-        if self.options.restart == "new-container" and "new-container" not in capabilities:
-            return "a restart as a new container needs a target docker:IMAGE"
+        if self.options.restart == "new-host" and "new-host" not in capabilities:
+            return NO_NEW_HOST
         if self.options.by != "signal" and "pod" not in capabilities:
             return "the end of a pod needs a target k8s:IMAGE"
         if self.options.by == "drain" and "drain" not in capabilities:

@@ -39,7 +39,7 @@ class Twin:
         return (
             None
             if "twin" in capabilities
-            else "this target has no second server on its disk: use pypi:VERSION or src:DIR"
+            else "this target has no second server on its disk: use docker:IMAGE, pypi:VERSION or src:DIR"
         )
 
     def describe(self) -> str:

@@ -18,7 +18,13 @@ def translate_plan(header: Header) -> None:
     if "grown" in plan:  # up to schema 3
         plan["seeded"] = plan.pop("grown")
     faults = plan.get("faults")
-    if header.schema >= ACTS_SINCE or not isinstance(faults, list):
+    if not isinstance(faults, list):
+        return
+    for fault in faults:
+        options = fault.get("with") if isinstance(fault, dict) else None
+        if isinstance(options, dict) and options.get("restart") == "new-container":  # until a plain process could, too
+            options["restart"] = "new-host"
+    if header.schema >= ACTS_SINCE:
         return
     acts = [one for one in faults if isinstance(one, dict) and str(one.get("fault", "")).startswith("user.")]
     if acts:

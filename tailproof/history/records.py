@@ -75,7 +75,7 @@ class Life(Record, tag="life"):
     by_us: bool = False
     """The death was caused by the harness (a signal of ours, a stop), not by the kernel or the server itself."""
     place: str = ""
-    """How this life follows the last: `first`, `in-place`, `new-container`, `new-process`."""
+    """How this life follows the last: `first`, `in-place`, `new-host`, `new-process`."""
     survivors: list[str] = []
     """Command lines of processes of the trial that outlived the server."""
     detail: str = ""

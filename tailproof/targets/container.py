@@ -17,7 +17,19 @@ from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
 
 CAPABILITIES = frozenset(
-    {"restart", "kill", "pause", "oom", "new-container", "disk", "model", "deferred-init", "tool-journal"}
+    {
+        "restart",
+        "kill",
+        "pause",
+        "oom",
+        "container",
+        "new-host",
+        "disk",
+        "model",
+        "deferred-init",
+        "tool-journal",
+        "twin",
+    }
 )
 
 

@@ -26,6 +26,7 @@ from tailproof.provision.errors import EngineError
 from tailproof.targets.container_files import ArchiveStream, counter_inside, directories, open_to_all, pack, unpack
 from tailproof.targets.container_lives import Lives
 from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of, unpacked
+from tailproof.targets.container_twin import ContainerTwin
 from tailproof.targets.engine_events import EngineEvents
 from tailproof.targets.own_clock import OwnClock
 from tailproof.targets.own_disk import OwnDisk
@@ -56,6 +57,7 @@ class ContainerServer:
         self._events: EngineEvents | None = None
         self._volume = f"tailproof-{plan.owner.trial}"
         self._containers: list[Any] = []
+        self._twins: list[ContainerTwin] = []
         self._server: ContainerProcess | None = None
         self._lives = Lives(plan.engine, oom_killed=self._oom_killed)
         self.url = f"http://{HOST}:{self._port.number}"
@@ -80,10 +82,10 @@ class ContainerServer:
         self._run(budget, "first")
 
     def restart(self, budget: Budget, *, place: Place) -> None:
-        """`in-place`: the same container. `new-container`: another one with another host name on the same volume."""
+        """`in-place`: the same container. `new-host`: another one with another host name on the same volume."""
         if self.alive():
             raise TargetError("the server is still alive and cannot be started again")
-        if place == "new-container":
+        if place == "new-host":
             self._create()
         self._run(budget, place)
 
@@ -248,6 +250,8 @@ class ContainerServer:
         """Containers, then the volume. When the engine is gone, that is recorded and `tailproof clean` does it later."""
         self._lives.end_is_ours(stop=True)
         existed = bool(self._containers)
+        for twin in self._twins:
+            twin.end()
         if self._engine is not None:
             try:
                 self._remove_all(self._engine)
@@ -263,9 +267,11 @@ class ContainerServer:
             self._containers = []
             self._lives.record("removed")
 
-    def twin(self) -> NoReturn:
-        """Raises TargetError."""
-        raise TargetError("a container gets no second server on its volume: use pypi:VERSION or src:DIR")
+    def twin(self) -> ContainerTwin:
+        """Another container, with a host name and a port of its own; everything else is that of the server."""
+        name = f"{self._volume}-twin-{len(self._twins)}"
+        self._twins.append(ContainerTwin(PLACES.root, lambda port: self._made(name, port)))
+        return self._twins[-1]
 
     def own_disk(self) -> OwnDisk:
         """The volume lies on it."""
@@ -286,10 +292,20 @@ class ContainerServer:
         return {"type": "none", "o": "bind", "device": str(self._disk.place.resolve())}
 
     def _create(self) -> None:
+        name = f"{self._volume}-{len(self._containers)}"
+        container = self._made(name, self._port.number)
+        self._containers.append(container)
+        self._lives.container, self._lives.host = container.id, name[-63:]
+        if len(self._containers) == 1:
+            with engine_does("laying out the volume"):
+                container.put_archive(PLACES.root, directories(PLACES.workspace, PLACES.conversations))
+
+    def _made(self, name: str, port: int) -> Any:
+        """A container of a server on this port, not yet started. Raises EngineError."""
         assert self._engine is not None, "start() comes before restart()"
         launch = self._adapter.launch(
             version=self._version,
-            port=self._port.number,
+            port=port,
             host=HOST,
             key=self._plan.key,
             secret=self._plan.secret,
@@ -297,12 +313,11 @@ class ContainerServer:
             extra=self._plan.environment,
         )
         _, arguments = split(launch.arguments)
-        name = f"{self._volume}-{len(self._containers)}"
         limit = {"mem_limit": self._plan.memory_bytes, "memswap_limit": self._plan.memory_bytes}
         clock, mounts = self._clock.begin_inside()
         open_to_all(self._plan.journal)
         with engine_does("creating the container"):
-            container = self._engine.containers.create(
+            return self._engine.containers.create(
                 self._image,
                 command=list(arguments),
                 name=name,
@@ -317,10 +332,6 @@ class ContainerServer:
                 ],
                 **(limit if self._plan.memory_bytes else {}),
             )
-            self._containers.append(container)
-            self._lives.container, self._lives.host = container.id, name[-63:]
-            if len(self._containers) == 1:
-                container.put_archive(PLACES.root, directories(PLACES.workspace, PLACES.conversations))
 
     def _run(self, budget: Budget, place: str) -> None:
         self._server = None

@@ -21,7 +21,19 @@ from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
 
 CAPABILITIES = frozenset(
-    {"restart", "kill", "pause", "oom", "new-container", "disk", "model", "deferred-init", "tool-journal", "pod"}
+    {
+        "restart",
+        "kill",
+        "pause",
+        "oom",
+        "container",
+        "new-host",
+        "disk",
+        "model",
+        "deferred-init",
+        "tool-journal",
+        "pod",
+    }
 )
 
 

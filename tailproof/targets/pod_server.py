@@ -70,13 +70,13 @@ class PodServer:
         self._run(budget, "first")
 
     def restart(self, budget: Budget, *, place: Place) -> None:
-        """`in-place`: the container that the kubelet has started again in the same pod. `new-container`: the pod is evicted, and another
+        """`in-place`: the container that the kubelet has started again in the same pod. `new-host`: the pod is evicted, and another
         one begins on the same volume. After a life of the release before it, a rolling update comes first."""
         if self.alive():
             raise TargetError("the server is still alive and cannot be started again")
         if self._host.release is not self._own:
             self._host.update(self._own, budget)
-        elif place == "new-container" and not self._host.unused:
+        elif place == "new-host" and not self._host.unused:
             self._host.replace(budget)
         self._run(budget, place)
 

@@ -8,6 +8,7 @@ from tailproof.protocol.adapter import Launcher
 from tailproof.provision.installations import Installation
 from tailproof.targets import own_clock as clocks
 from tailproof.targets import own_disk as disks
+from tailproof.targets import own_host as hosts
 from tailproof.targets.process_server import ProcessServer, Release
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
@@ -34,7 +35,9 @@ class ProcessTarget:
         own_clock: bool = False,
         earlier: Callable[[Budget], Release] | None = None,
     ) -> None:
-        self.capabilities = CAPABILITIES | disks.CAPABILITY | (clocks.CAPABILITY if own_clock else frozenset())
+        self.capabilities = (
+            CAPABILITIES | disks.CAPABILITY | hosts.CAPABILITY | (clocks.CAPABILITY if own_clock else frozenset())
+        )
         self.spec = spec
         self.version = version
         self.facts: Mapping[str, str] = {}

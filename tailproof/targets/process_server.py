@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal as signals
-import socket
 import subprocess
 import threading
 import time
@@ -21,6 +20,7 @@ from tailproof.ownership.scratch import scratch
 from tailproof.protocol.adapter import Launcher, Places
 from tailproof.targets.own_clock import OwnClock
 from tailproof.targets.own_disk import OwnDisk
+from tailproof.targets.own_host import OwnHost
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.process_twin import ProcessTwin
 from tailproof.targets.target import Death, Place, Plan, PodEnd, Scope, TargetError
@@ -51,6 +51,7 @@ class ProcessServer:
         self._adapter = adapter
         self._own, self._earlier = own, earlier
         self._clock = OwnClock(plan.directory / "clock", wanted=plan.own_clock)
+        self._host = OwnHost(f"tailproof-{plan.owner.trial}")
         self._port = Port()
         self._scratch: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -78,16 +79,18 @@ class ProcessServer:
         self._launch("first", self._earlier if self._plan.begins_as_earlier else None)
 
     def restart(self, budget: Budget, *, place: Place) -> None:
-        """A new process on the same disk, port and host name; what outlived the last one is left alone."""
-        if place != "in-place":
-            raise TargetError("a plain process cannot restart as a new container: use docker:IMAGE")
-        self._start_again()
+        """A new process on the same disk and port; what outlived the last one is left alone."""
+        if place == "new-host":
+            self._host.move()
+            self._start_again("new-host")
+        else:
+            self._start_again("new-process")
 
     def downgrade(self, budget: Budget) -> None:
         """Raises TargetError when no release before it was prepared, or the server is alive."""
         if self._earlier is None:
             raise TargetError("no release before this one was prepared")
-        self._start_again(self._earlier)
+        self._start_again("new-process", self._earlier)
 
     def reach(self, url: str) -> None:
         """It is on this machine."""
@@ -253,11 +256,11 @@ class ProcessServer:
         if existed:
             self._record("removed")
 
-    def _start_again(self, release: Release | None = None) -> None:
+    def _start_again(self, place: str, release: Release | None = None) -> None:
         if self.alive():
             raise TargetError("the server is still alive and cannot be started again")
         self._join()
-        self._launch("new-process", release)
+        self._launch(place, release)
 
     def _launch(self, place: str, release: Release | None = None) -> None:
         """A life of this release, of its own if none is named."""
@@ -289,7 +292,7 @@ class ProcessServer:
         with log.open("ab") as output:
             try:
                 return subprocess.Popen(
-                    [release.interpreter, *(release.program or program), *rest],
+                    self._host.command(release.interpreter, *(release.program or program), *rest),
                     env={
                         **self._surroundings(release.interpreter),
                         **launch.environment,
@@ -354,7 +357,7 @@ class ProcessServer:
                 t_ns=t_ns,
                 stage=stage,
                 epoch=self.epoch,
-                host=socket.gethostname(),
+                host=self._host.name,
                 pid=self.server_pid() if pid is None else pid,
                 exit_code=exit_code,
                 by_us=self._by_us and stage in ("died", "stopped"),

@@ -19,9 +19,9 @@ from tailproof.waiting import Budget
 Scope = Literal["server", "group", "container"]
 """What a kill reaches: the server process alone, all its descendants, or the whole container."""
 
-Place = Literal["in-place", "new-container"]
-"""How a server is started again: the same container (same host name, same pids) or a new one on the same volume; a plain process
-always has a new pid and the same host name."""
+Place = Literal["in-place", "new-host"]
+"""How a server is started again on its disk: on the same host, which for a container is the same one (same pids), or on one of another
+name, which for a container is a new one and for a plain process a new name."""
 
 PodEnd = Literal["delete", "evict", "drain", "rollout"]
 """How a cluster ends a pod: its deletion, its eviction, that of a node that is to be empty, which takes no new pods meanwhile, or a
@@ -32,7 +32,8 @@ Capability = Literal[
     "kill",
     "pause",
     "oom",
-    "new-container",
+    "container",
+    "new-host",
     "disk",
     "model",
     "deferred-init",

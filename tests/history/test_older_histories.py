@@ -27,7 +27,14 @@ def test_a_plan_of_today_is_left_alone() -> None:
     assert "acts" not in today.plan
 
 
-@pytest.mark.parametrize("faults", [None, 7, "x", [3], [{"fault": 3}]])
+def test_a_new_host_was_always_a_new_container() -> None:
+    kill = {"id": "k", "fault": "process.kill", "at": "returned:1", "with": {"restart": "new-container"}}
+    old = header(5, faults=[kill])
+    translate_plan(old)
+    assert old.plan["faults"][0]["with"] == {"restart": "new-host"}
+
+
+@pytest.mark.parametrize("faults", [None, 7, "x", [3], [{"fault": 3}], [{"fault": 3, "with": [4]}]])
 def test_what_is_no_plan_is_left_for_whoever_checks_it(faults: object) -> None:
     odd = header(1, faults=faults)
     translate_plan(odd)

@@ -237,7 +237,7 @@ def check(*, baseline: Baseline = BASELINE, fail_on: FailOn = "must", tail: Verd
         duration_s=49.75,
         environment=environment_of(history.header for history, _ in judged),
         not_run=[
-            NotRunResult(scenario="new-container", guarantee=None, reason="this target cannot start a new container"),
+            NotRunResult(scenario="new-host", guarantee=None, reason="this target cannot start on a new host"),
             NotRunResult(
                 scenario="calm", guarantee="status.gated", reason="the release has no deferred initialisation"
             ),

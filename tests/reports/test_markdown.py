@@ -17,7 +17,7 @@ from tailproof.reports.gate import decide
 from tailproof.reports.result import KnownResult, NotRunResult, Result, StaleResult, TrialResult
 
 READER = MarkdownIt("commonmark").enable("table")
-NOT_RUN = "| `new-container` | this target cannot start a new container |"
+NOT_RUN = "| `new-host` | this target cannot start on a new host |"
 
 
 def result_of(*trials: TrialResult, **more: object) -> Result:

@@ -19,9 +19,10 @@ from tailproof.history.reader import History
 from tailproof.provision.toxiproxy import available
 from tailproof.runner.check import catalogue
 from tailproof.runner.rejudge import judge_again
+from tailproof.targets.own_host import CAPABILITY
 
 FEW = ("calm", "kill-tool-running", "deferred-init")
-NEEDS_A_CONTAINER = {"oom-server", "oom-child", "oom-helper", "restart-new-container"}
+NEEDS_A_CONTAINER = {"oom-server", "oom-child", "oom-helper"} | (set() if CAPABILITY else {"restart-new-host"})
 NEEDS_A_POD = {"restart-pod-delete", "restart-pod-evict", "restart-pod-drain"}
 NEEDS_TOXIPROXY = {"stream-sliced"} if available() else set[str]()
 PLAYED = {scenario.name for scenario in catalogue(ASKED_FOR)} - NEEDS_A_CONTAINER - NEEDS_A_POD - NEEDS_TOXIPROXY

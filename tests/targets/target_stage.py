@@ -34,10 +34,10 @@ class Trial:
         """Until it answers."""
         self.budget.wait_for("the server to answer", self.answers, saw=lambda: self.server.log_tail(5))
 
-    def answers(self) -> bool:
-        """It does now."""
+    def answers(self, url: str = "") -> bool:
+        """It does now, or its twin at `url`."""
         try:
-            return httpx.get(f"{self.server.url}/health", timeout=2).status_code == 200
+            return httpx.get(f"{url or self.server.url}/health", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
 

@@ -57,13 +57,44 @@ def test_whatever_is_killed_the_container_dies_with_its_tools(
     assert [life.stage for life in trial.lives()] == ["started", "died"]
 
 
-def test_in_place_keeps_the_host_name_and_a_new_container_has_another(
+def test_a_twin_is_another_container_on_the_same_volume_and_ends_alone(
+    begin: Begin, small_container: ContainerTarget
+) -> None:
+    trial = begin(small_container)
+    trial.start()
+    trial.ready()
+    first = trial.server.server_pid()
+    twin = trial.server.twin()
+    assert (twin.pid(), twin.shares_disk(first)) == (0, False), "it was not started yet"
+    twin.start()
+    assert twin.shares_disk(first)
+    assert not twin.shares_disk(os.getpid())
+    assert 0 < twin.pid() != first
+    assert twin.url != trial.server.url
+    trial.budget.wait_for("the twin to answer", lambda: trial.answers(twin.url))
+    twin.end()
+    twin.end()
+    assert (twin.pid(), trial.server.server_pid()) == (0, first)
+    assert [life.stage for life in trial.lives()] == ["started"], "it is no life of the server"
+
+
+def test_a_twin_that_nobody_ended_goes_with_the_server(begin: Begin, small_container: ContainerTarget) -> None:
+    trial = begin(small_container)
+    trial.start()
+    twin = trial.server.twin()
+    twin.start()
+    trial.server.remove()
+    assert twin.pid() == 0
+    assert {it.kind for it in leftovers.leftovers(trial=trial.plan.owner.trial)} <= {"scratch directory"}
+
+
+def test_in_place_keeps_the_host_name_and_a_new_host_has_another(
     begin: Begin, small_container: ContainerTarget, tmp_path: Path
 ) -> None:
     trial = begin(small_container)
     trial.start()
     url = trial.server.url
-    for place in ("in-place", "new-container"):
+    for place in ("in-place", "new-host"):
         trial.server.kill(scope="container", signal="KILL")
         trial.server.wait_dead(trial.budget)
         trial.server.restart(trial.budget, place=place)  # type: ignore[arg-type]
@@ -74,7 +105,7 @@ def test_in_place_keeps_the_host_name_and_a_new_container_has_another(
     assert [(life.epoch, life.place, life.host) for life in started] == [
         (0, "first", f"{name}-0"),
         (1, "in-place", f"{name}-0"),
-        (2, "new-container", f"{name}-1"),
+        (2, "new-host", f"{name}-1"),
     ]
     # What each life wrote into the volume is there, read while the container is dead.
     trial.server.stop(trial.budget)

@@ -65,7 +65,7 @@ def test_the_kubelet_starts_it_again_in_place_and_an_evicted_pod_leaves_its_volu
     trial = begin(small_pod)
     trial.start()
     url = trial.server.url
-    for place in ("in-place", "new-container"):
+    for place in ("in-place", "new-host"):
         trial.server.kill(scope="server", signal="KILL")
         trial.server.wait_dead(trial.budget)
         death = trial.server.last_death()
@@ -83,7 +83,7 @@ def test_the_kubelet_starts_it_again_in_place_and_an_evicted_pod_leaves_its_volu
         ("died", 0, "", "server-0"),
         ("started", 1, "in-place", "server-0"),
         ("died", 1, "", "server-0"),
-        ("started", 2, "new-container", "server-1"),
+        ("started", 2, "new-host", "server-1"),
         ("stopped", 2, "", "server-1"),
     ]
     with closing(connect()) as cluster:
@@ -112,7 +112,7 @@ def test_a_rolling_update_by_the_controller_leaves_name_and_volume_to_a_pod_of_t
     assert told["revision before"] != told["revision after"]
     assert told["pod before"] != told["pod after"]
     assert not trial.server.alive()
-    trial.server.restart(trial.budget, place="new-container")
+    trial.server.restart(trial.budget, place="new-host")
     trial.ready()
     with pytest.raises(TargetError, match="nothing would be updated"):
         trial.server.end_pod(trial.budget, by="rollout", grace_s=10)

@@ -18,6 +18,7 @@ from tailproof.ownership import marks
 from tailproof.ownership.owners import stat
 from tailproof.provision.installations import Installation
 from tailproof.runner import leftovers
+from tailproof.targets.own_host import CAPABILITY
 from tailproof.targets.process import ProcessTarget
 from tailproof.targets.process_server import Release
 from tailproof.targets.target import TargetError
@@ -66,6 +67,33 @@ def test_a_twin_lives_at_the_same_place_by_another_port_and_ends_alone(
     twin.end()
     assert (twin.pid(), trial.server.server_pid()) == (0, first)
     assert [life.stage for life in trial.lives()] == ["started"], "it is no life of the server"
+
+
+def test_a_new_host_is_the_same_disk_and_address_under_another_name_to_the_end(
+    begin: Begin, small_process: ProcessTarget, tmp_path: Path
+) -> None:
+    if not CAPABILITY:
+        pytest.skip("takes CAP_SYS_ADMIN, `unshare` and `hostname`")
+    trial = begin(small_process)
+    trial.start()
+    url = trial.server.url
+    for place in ("new-host", "in-place", "new-host"):
+        trial.server.kill(scope="server", signal="KILL")
+        trial.server.wait_dead(trial.budget)
+        trial.server.restart(trial.budget, place=place)  # type: ignore[arg-type]
+        trial.ready()
+    assert trial.server.url == url
+    name = f"tailproof-{trial.plan.owner.trial}"
+    started = [life for life in trial.lives() if life.stage == "started"]
+    assert [(life.place, life.host) for life in started] == [
+        ("first", socket.gethostname()),
+        ("new-host", f"{name}-1"),
+        ("new-process", f"{name}-1"),
+        ("new-host", f"{name}-2"),
+    ]
+    assert started[-1].pid == trial.server.server_pid()
+    told = (trial.server.disk(tmp_path / "disk") / "lives").read_text().split()
+    assert told == [life.host for life in started], "what each life was told is not its name"
 
 
 def test_a_twin_that_nobody_ended_goes_with_the_server(begin: Begin, small_process: ProcessTarget) -> None:
@@ -122,8 +150,6 @@ def test_a_process_has_no_container_to_kill(begin: Begin, small_process: Process
     trial.start()
     with pytest.raises(TargetError, match="no container to kill"):
         trial.server.kill(scope="container", signal="KILL")
-    with pytest.raises(TargetError, match="new container"):
-        trial.server.restart(trial.budget, place="new-container")
 
 
 def test_a_server_that_ends_by_itself_was_not_killed_by_us(begin: Begin, small_process: ProcessTarget) -> None:
