@@ -4,6 +4,7 @@
     python -m bench.explore record [--cells N]  record what each cell shows of each variant (explore.jsonl)
     python -m bench.explore masking [--packs N] do faults that share a trial hide each other? (explore_live.jsonl)
     python -m bench.explore live [--seeds N]    the chosen order against a random one, on variants that are not in the table
+    python -m bench.explore shrink [--seeds N]  how small findings become, on the same variants (explore_shrink.jsonl)
 
 All of them append a line per trial as it ends, and go on where they were stopped.
 """
@@ -18,6 +19,7 @@ import msgspec
 from bench.explore_live import live, masking
 from bench.explore_page import TABLE, page
 from bench.explore_replay import table_of
+from bench.explore_shrink import shrink
 from bench.explore_table import HONEST, LINES, TUNING, lines, meets, recorded, some_cells
 
 SEED = 14
@@ -26,11 +28,11 @@ SEED = 14
 def main() -> int:
     """Do what was asked for; 0 when it was done."""
     parser = argparse.ArgumentParser(prog="python -m bench.explore", description=__doc__.partition("\n")[0])
-    parser.add_argument("what", nargs="?", choices=["replay", "record", "masking", "live"], default="replay")
+    parser.add_argument("what", nargs="?", choices=["replay", "record", "masking", "live", "shrink"], default="replay")
     parser.add_argument("--cells", type=int, default=48, help="how many cells are recorded")
     parser.add_argument("--packs", type=int, default=30, help="how many packs are played")
-    parser.add_argument("--seeds", type=int, default=2, help="how often each live variant is explored by each order")
-    parser.add_argument("--trials", type=int, default=60, help="the most trials of a live exploration")
+    parser.add_argument("--seeds", type=int, default=2, help="how often each variant is explored, live by each order")
+    parser.add_argument("--trials", type=int, default=60, help="the most trials of an exploration")
     parser.add_argument("--replays", type=int, default=1000)
     parser.add_argument("-n", dest="parallel", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("tailproof-results/bench-explore"))
@@ -41,6 +43,8 @@ def main() -> int:
         masking(given.packs, given.out.resolve(), given.parallel)
     elif given.what == "live":
         live(given.seeds, given.trials, given.out.resolve(), given.parallel)
+    elif given.what == "shrink":
+        shrink(given.seeds, given.trials, given.out.resolve(), given.parallel)
     TABLE.write_text(page(table_of(lines()), given.replays))
     return 0
 

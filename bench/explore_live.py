@@ -4,17 +4,21 @@ was tuned on."""
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from bench.explore_table import HERE, Line, lines, meets, recorded, reference_space
+from bench.explore_table import HERE, Line, line_of, lines, meets, order_of, recorded, reference_space
+from bench.trials import played_by
 from tailproof.explore.cells import Cell
 from tailproof.explore.deck import Deck
 from tailproof.explore.packing import MOST, arranged, may_share
+from tailproof.history.directory import remove_history
+from tailproof.runner.supervisor_process import SupervisorProcess
 
 LIVE = HERE / "explore_live.jsonl"
 HELD_OUT = (
@@ -32,7 +36,8 @@ HELD_OUT = (
     "closes-one-of-two",
 )
 """Variants that are not in the recorded table."""
-ORDERS: tuple[Literal["random", "drawn"], ...] = ("random", "drawn")
+Order = Literal["random", "drawn"]
+ORDERS: tuple[Order, ...] = ("random", "drawn")
 
 
 class Pack(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag="masking"):
@@ -49,7 +54,7 @@ class Explored(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag=
     """How many trials it took until a conviction that came back in the next trial of the same cells; `most` when there was none."""
 
     variant: str
-    order: Literal["random", "drawn"]
+    order: Order
     seed: int
     trials: int
     most: int
@@ -100,25 +105,34 @@ def live(seeds: int, most: int, out: Path, parallel: int) -> None:
         for order in ORDERS
         if (variant, order, seed) not in known
     ]
-    with ThreadPoolExecutor(parallel) as pool:
-        for done in pool.map(lambda which: _explored(*which, most, out / "live"), wanted):
-            _write(done)
+    log = out / "live" / "supervisor.log"
+    with SupervisorProcess(parallel=parallel, log=log) as supervisor, ThreadPoolExecutor(parallel) as pool:
+        asked = [
+            pool.submit(_explored, *which, most, partial(_convicted, supervisor.address, out / "live"))
+            for which in wanted
+        ]
+        for done in as_completed(asked):
+            _write(done.result())
 
 
-def _explored(variant: str, order: Literal["random", "drawn"], seed: int, most: int, out: Path) -> Explored:
-    place = out / f"{variant}-{order}-{seed}"
-    for trials, cells in enumerate(_dealt(variant, order, seed, place), 1):
+def _explored(variant: str, order: Order, seed: int, most: int, convicted: Callable[..., bool]) -> Explored:
+    place = f"{variant}-{order}-{seed}"
+    for trials, cells in enumerate(_dealt(variant, order, seed), 1):
         if trials > most:
             break
-        (line,) = recorded([(variant, cells)], place / str(trials), parallel=1)
-        if line.convicted:
-            (again,) = recorded([(variant, cells)], place / f"{trials}-again", parallel=1)
-            if again.convicted:
-                return Explored(variant=variant, order=order, seed=seed, trials=trials, most=most, convicted=True)
+        if all(convicted(f"{place}/{again}", variant, cells) for again in (f"{trials}", f"{trials}-again")):
+            return Explored(variant=variant, order=order, seed=seed, trials=trials, most=most, convicted=True)
     return Explored(variant=variant, order=order, seed=seed, trials=most, most=most, convicted=False)
 
 
-def _dealt(variant: str, order: str, seed: int, place: Path) -> Iterator[tuple[Cell, ...]]:
+def _convicted(address: str, out: Path, place: str, variant: str, cells: tuple[Cell, ...]) -> bool:
+    asked = order_of(variant, cells, out / place)
+    ((_, done, judged),) = played_by(address, [asked])
+    remove_history(asked.directory)
+    return line_of(variant, cells, done, judged).convicted
+
+
+def _dealt(variant: str, order: str, seed: int) -> Iterator[tuple[Cell, ...]]:
     cells = [cell for cell in reference_space() if meets(variant, cell)]
     if order == "random":
         random.Random(seed).shuffle(cells)

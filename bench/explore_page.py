@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from statistics import fmean, median
 
 from bench.explore_live import HELD_OUT, Explored, Pack, told
-from bench.explore_replay import BASE, POLICIES, Recorded, ranked, replayed
+from bench.explore_replay import BASE, POLICIES, Recorded, ranked, replayed, wilcoxon
+from bench.explore_shrink import told as shrunk_told
 from bench.explore_table import CONVICTED_BY, HONEST, ROOT, TUNING, lines
 
 TABLE = ROOT / "docs" / "explore-measured.md"
@@ -14,7 +15,9 @@ TABLE = ROOT / "docs" / "explore-measured.md"
 
 def page(table: Recorded, replays: int) -> str:
     """The whole page."""
-    return "\n".join([*_head(table), *_offline(table, replays), *_masking(), *_live(), *_control(table), ""])
+    return "\n".join(
+        [*_head(table), *_offline(table, replays), *_masking(), *_live(), *_shrunk(), *_control(table), ""]
+    )
 
 
 def _head(table: Recorded) -> Iterator[str]:
@@ -112,7 +115,37 @@ def _live() -> Iterator[str]:
     yield ""
     yield f"{len(pairs)} pairs of explorations: mean {fmean(chance):.1f} trials at random, {fmean(drawn):.1f} as drawn"
     yield f"({fmean(drawn) / fmean(chance):.2f}); median {median(chance):.1f} and {median(drawn):.1f}; A12 {ranked(drawn, chance):.2f}"
-    yield "(below 0.5: fewer trials). `>` means never convicted. With so few pairs this says which way it goes, and not how far."
+    yield f"(below 0.5: fewer trials); Wilcoxon's signed ranks, two-sided: p = {wilcoxon(drawn, chance):.3g}. `>` means never convicted."
+    yield ""
+
+
+def _shrunk() -> Iterator[str]:
+    explored = shrunk_told()
+    found = [finding for one in explored for finding in one.findings]
+    yield "## How small findings become"
+    yield ""
+    if not found:
+        yield "Not measured yet."
+        yield ""
+        return
+    small = [one for one in found if one.landings <= 2 and one.turns <= 3]
+    left = sum(one.open_ for one in explored)
+    ends = f"{len(found)} findings were confirmed and shrunk to their ends ({left} were not when the budget was"
+    yield f"{len(explored)} whole explorations of the same variants, by `tailproof explore`: {ends}"
+    yield f"spent). {len(small)} of {len(found)} have at most two faults and acts, and at most three turns. Medians:"
+    yield ""
+    yield "| | faults and acts | turns |"
+    yield "|---|---|---|"
+    yield f"| as found | {median(one.landings_before for one in found):g} | {median(one.turns_before for one in found):g} |"
+    yield f"| shrunk | {median(one.landings for one in found):g} | {median(one.turns for one in found):g} |"
+    yield ""
+    trials = [one.trials for one in found]
+    yield f"A shrink took {median(trials):g} trials (median), and at most {max(trials)}. What is larger:"
+    yield ""
+    for spent in explored:
+        for one in spent.findings:
+            if one not in small:
+                yield f"- `{spent.variant}`, `{one.guarantee}` {one.signature}: {one.landings} faults and acts, {one.turns} turns"
     yield ""
 
 

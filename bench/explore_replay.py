@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -132,6 +133,22 @@ def trials_until(table: Recorded, policy: Policy, variant: str, seed: int) -> in
 def replayed(table: Recorded, policy: Policy, variant: str, seeds: Sequence[int]) -> list[int]:
     """The same for many seeds."""
     return [trials_until(table, policy, variant, seed) for seed in seeds]
+
+
+def wilcoxon(one: Sequence[int], other: Sequence[int]) -> float:
+    """The two-sided p of the signed-rank test over pairs, exact, with ties in their middle rank and equal pairs left out; 1 when none is
+    left."""
+    differences = [a - b for a, b in zip(one, other, strict=True) if a != b]
+    sizes = sorted(map(abs, differences))
+    # Twice the rank: the middle of two neighbours is no whole number.
+    twice = {size: 2 * sizes.index(size) + 1 + sizes.count(size) for size in sizes}
+    ranks = [twice[abs(one)] for one in differences]
+    ways = Counter({0: 1})
+    for rank in ranks:
+        ways += Counter({total + rank: count for total, count in ways.items()})
+    above = sum(rank for rank, one in zip(ranks, differences, strict=True) if one > 0)
+    extreme = min(above, sum(ranks) - above)
+    return min(1.0, 2 * sum(count for total, count in ways.items() if total <= extreme) / 2 ** len(ranks))
 
 
 def ranked(one: Sequence[int], other: Sequence[int]) -> float:

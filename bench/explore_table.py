@@ -26,6 +26,8 @@ from tailproof.explore.cells import Cell, Space  # noqa: E402
 from tailproof.explore.compose import composed  # noqa: E402
 from tailproof.guarantees.verdict import Outcome  # noqa: E402
 from tailproof.history.reader import History  # noqa: E402
+from tailproof.reports.result import TrialResult  # noqa: E402
+from tailproof.runner.orders import Done  # noqa: E402
 from tailproof.runner.pairs import meet  # noqa: E402
 from tailproof.runner.playable import cannot  # noqa: E402
 from tailproof.trial.order import Order  # noqa: E402
@@ -51,7 +53,7 @@ TUNING = (
 )
 """Variants whose defect shows only in some situations."""
 HONEST = ""
-_CLIENTS = {variant.name for variant in CLIENTS}
+OF_CLIENTS = {variant.name for variant in CLIENTS}
 CONVICTED_BY = {variant.name: variant.convicted_by for variant in VARIANTS}
 
 
@@ -80,7 +82,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def meets(variant: str, *cells: Cell) -> bool:
     """A broken client is not in trials of the plain one."""
-    return variant not in _CLIENTS or not any(cell.plain for cell in cells)
+    return variant not in OF_CLIENTS or not any(cell.plain for cell in cells)
 
 
 def lines(path: Path = LINES) -> list[Line]:
@@ -106,7 +108,7 @@ def some_cells(number: int, seed: int) -> list[Cell]:
 
 def order_of(variant: str, cells: Sequence[Cell], out: Path, *, seed: int = 1) -> Order:
     """The trial of these cells with a variant: the server or the client is broken, the other one is honest."""
-    of_client = variant in _CLIENTS
+    of_client = variant in OF_CLIENTS
     scenario = composed(cells).model_dump(mode="json", by_alias=True)
     scenario["parameters"] = {**SHORTER, **scenario["parameters"]}
     plain = any(cell.plain for cell in cells)
@@ -121,15 +123,21 @@ def recorded(wanted: Sequence[tuple[str, tuple[Cell, ...]]], out: Path, *, paral
     asked = {order.key: which for which, order in orders.items()}
     for order, done, judged in played(list(orders.values()), parallel=parallel, log=out / "supervisor.log"):
         variant, cells = asked[order.key]
-        if judged is None:
-            yield Line(variant=variant, cells=tuple(map(str, cells)), error=done.error, seconds=round(done.seconds, 1))
-            continue
-        violated = [verdict for verdict in judged.verdicts if verdict.outcome is Outcome.VIOLATED]
-        yield Line(
-            variant=variant,
-            cells=tuple(map(str, cells)),
-            proven=bool(judged.faults) and all(fault.proven for fault in judged.faults),
-            violated=tuple(f"{verdict.guarantee}:{verdict.signature}" for verdict in violated),
-            features=tuple(sorted(features(History.load(order.directory)))),
-            seconds=round(done.seconds, 1),
-        )
+        line = line_of(variant, cells, done, judged)
+        seen = () if judged is None else features(History.load(order.directory))
+        yield msgspec.structs.replace(line, features=tuple(sorted(seen)))
+
+
+def line_of(variant: str, cells: Sequence[Cell], done: Done, judged: TrialResult | None) -> Line:
+    """What a trial says, but for how it went."""
+    verdicts = judged.verdicts if judged else ()
+    violated = [verdict for verdict in verdicts if verdict.outcome is Outcome.VIOLATED]
+    faults = judged.faults if judged else ()
+    return Line(
+        variant=variant,
+        cells=tuple(map(str, cells)),
+        proven=bool(faults) and all(fault.proven for fault in faults),
+        violated=tuple(f"{verdict.guarantee}:{verdict.signature}" for verdict in violated),
+        seconds=round(done.seconds, 1),
+        error=done.error,
+    )

@@ -16,8 +16,13 @@ from tailproof.trial.order import Order
 def played(orders: Sequence[Order], *, parallel: int, log: Path) -> Iterator[tuple[Order, Done, TrialResult | None]]:
     """Each order with its end, in the order given; the result is None when the trial failed."""
     with SupervisorProcess(parallel=parallel, log=log) as supervisor:
-        for order, done in ended(supervisor.address, orders):
-            judged = None
-            if not done.error:
-                judged = judged_once(order.directory, baseline=Baseline(), out=Path(order.out), error="")
-            yield order, done, judged
+        yield from played_by(supervisor.address, orders)
+
+
+def played_by(address: str, orders: Sequence[Order]) -> Iterator[tuple[Order, Done, TrialResult | None]]:
+    """The same on a supervisor that is there. Raises SupervisorGone."""
+    for order, done in ended(address, orders):
+        judged = None
+        if not done.error:
+            judged = judged_once(order.directory, baseline=Baseline(), out=Path(order.out), error="")
+        yield order, done, judged
