@@ -144,8 +144,9 @@ def _type(annotation: Any) -> str:
 
 
 def _scenarios(played: Sequence[Scenario]) -> Iterator[str]:
-    tiers = {tier: sum(TIERS.index(one.tier) <= TIERS.index(tier) for one in played) for tier in TIERS}
-    yield "Each tier holds those before it: " + ", ".join(f"{tier} {number}" for tier, number in tiers.items()) + "."
+    of_servers = [one for one in played if one.execution is None]
+    of_executors = [one for one in played if one.execution is not None]
+    yield f"Each tier holds those before it. Of servers: {_by_tier(of_servers)}. Of executors: {_by_tier(of_executors)}."
     for family in sorted({scenario.family for scenario in played}):
         yield from ("", f"## {family}", "", "| scenario | tier | what happens | acts and faults |", "|---|---|---|---|")
         for scenario in played:
@@ -154,8 +155,13 @@ def _scenarios(played: Sequence[Scenario]) -> Iterator[str]:
                 yield f"| `{scenario.name}` | {scenario.tier} | {_cell(scenario.summary)} | {landings} |"
 
 
+def _by_tier(played: Sequence[Scenario]) -> str:
+    return ", ".join(f"{tier} {sum(TIERS.index(one.tier) <= TIERS.index(tier) for one in played)}" for tier in TIERS)
+
+
 def _variants() -> Iterator[str]:
-    yield f"{len(VARIANTS)} servers and clients with one defect each. They are played with `reference:NAME` as target or as client."
+    yield f"{len(VARIANTS)} servers and clients with one defect each. They are `reference:NAME` as target or as client."
+    yield "Where no scenario of the catalogue shows one, its test has a situation of its own (`fixtures/broken/situations.py`)."
     yield ""
     yield "`python -m bench.variants` plays them all; the last column says who convicted each when it was played last."
     yield ""

@@ -1,6 +1,9 @@
-"""Plays every broken server and client, and the reference in the same situations: `python -m bench.variants [--variants GLOB...] [-n N]`.
+"""Plays every broken server and client, and the reference in the same situations.
 
-Keeps the newest line of each in `variants.jsonl`; `python -m bench.catalogue` writes them into docs/variants.md.
+    python -m bench.variants [--variants GLOB...] [--since DAY] [-n N]
+
+Keeps the newest line of each in `variants.jsonl` as soon as it has ended. Goes on where it was stopped with `--since` the day
+on which it began. `python -m bench.catalogue` writes the lines into docs/variants.md.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -49,25 +52,38 @@ def kept() -> dict[str, Line]:
 
 def main() -> int:
     """Play; 0 when each is convicted by its own guarantee, and the reference of nothing."""
-    parser = argparse.ArgumentParser(prog="python -m bench.variants", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.variants", description=__doc__.partition("\n")[0])
     parser.add_argument("--variants", nargs="+", default=["*"], metavar="GLOB")
+    parser.add_argument(
+        "--since", default="", metavar="DAY", help="leave out what was played on DAY or later and was as it should be"
+    )
     parser.add_argument("-n", dest="parallel", type=int, default=2, help="how many at once")
     given = parser.parse_args()
     chosen = [variant for variant in VARIANTS if any(fnmatchcase(variant.name, glob) for glob in given.variants)]
     situations = sorted({variant.scenario for variant in chosen if variant.scenario})
+    done = {line.name for line in kept().values() if given.since and line.day >= given.since and not line.wrong}
+    wrong = 0
     with workroom() as place, ThreadPoolExecutor(given.parallel) as pool:
-        lines = [
-            *pool.map(lambda variant: _played(variant, place / variant.name), chosen),
-            *pool.map(lambda name: _honest(name, place / f"honest-{name}"), situations),
+        asked = [pool.submit(_played, one, place / one.name) for one in chosen if one.name not in done]
+        asked += [
+            pool.submit(_honest, name, place / f"honest-{name}")
+            for name in situations
+            if _reference_in(name) not in done
         ]
+        for ended in as_completed(asked):
+            line = ended.result()
+            _keep(line)
+            if line.wrong:
+                wrong += 1
+                print(f"{line.name}: {line.wrong}", flush=True)
+    return 1 if wrong or not chosen else 0
+
+
+def _keep(line: Line) -> None:
     there_are = {variant.name for variant in VARIANTS} | {_reference_in(variant.scenario) for variant in VARIANTS}
-    known = kept() | {line.name: line for line in lines}
+    known = kept() | {line.name: line}
     kept_lines = [known[name] for name in sorted(known.keys() & there_are)]
     write_atomically(LINES, b"".join(msgspec.json.encode(line) + b"\n" for line in kept_lines))
-    wrong = [line for line in lines if line.wrong]
-    for line in wrong:
-        print(f"{line.name}: {line.wrong}")
-    return 1 if wrong or not chosen else 0
 
 
 def _played(variant: Variant[Any], place: Path) -> Line:

@@ -40,7 +40,7 @@ class MemoryOptions(BaseModel):
 
 def _no_limit(capabilities: frozenset[str]) -> str | None:
     """Only a container has one."""
-    return None if "oom" in capabilities else "this fault needs a target with a memory limit: docker:IMAGE"
+    return None if "oom" in capabilities else "this fault needs a target with a memory limit: docker:IMAGE or k8s:IMAGE"
 
 
 class _MemoryFault:
