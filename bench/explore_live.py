@@ -4,23 +4,28 @@ was tuned on."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
-from bench.explore_table import HERE, Line, line_of, lines, meets, order_of, recorded, reference_space
+from bench.explore_table import HERE, OF_CLIENTS, Line, line_of, lines, meets, order_of, recorded, reference_space
+from bench.kept import Kept
 from bench.trials import played_by
 from tailproof.explore.cells import Cell
+from tailproof.explore.compose import proven_of
 from tailproof.explore.deck import Deck
 from tailproof.explore.packing import MOST, arranged, may_share
 from tailproof.history.directory import remove_history
 from tailproof.runner.supervisor_process import SupervisorProcess
 
-LIVE = HERE / "explore_live.jsonl"
+ATTEMPTS = 3
+"""So often is a trial tried that the machine has failed."""
 HELD_OUT = (
     "forgets-the-first",
     "rewrites-at-end",
@@ -51,7 +56,8 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag="mas
 
 
 class Explored(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag="live"):
-    """How many trials it took until a conviction that came back in the next trial of the same cells; `most` when there was none."""
+    """How many trials it took until a conviction that came back in the next trial of the same cells; `most` when there was none. What
+    could not be proven was played once more, alone, as an exploration does it: those trials count, too."""
 
     variant: str
     order: Order
@@ -59,13 +65,33 @@ class Explored(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag=
     trials: int
     most: int
     convicted: bool
+    cells: int
+    """So many could have been drawn."""
 
 
-def told() -> list[Pack | Explored]:
-    """What was measured, a line that was cut off left out."""
-    if not LIVE.exists():
-        return []
-    return [msgspec.json.decode(line, type=Pack | Explored) for line in LIVE.read_bytes().split(b"\n")[:-1]]
+KEPT: Kept[Pack | Explored] = Kept(HERE / "explore_live.jsonl", msgspec.json.Decoder(Pack | Explored))
+
+
+class Dealer(Protocol):
+    """An order of cells."""
+
+    def draw(self) -> tuple[Cell, ...]: ...
+
+    def tell(self, cell: Cell, *, proven: bool, why: str = "") -> None: ...
+
+
+class Shuffled:
+    """All cells at random, one after the other."""
+
+    def __init__(self, cells: Iterable[Cell], seed: int) -> None:
+        self._left = list(cells)
+        random.Random(seed).shuffle(self._left)
+
+    def draw(self) -> tuple[Cell, ...]:
+        return (self._left.pop(),) if self._left else ()
+
+    def tell(self, cell: Cell, *, proven: bool, why: str = "") -> None:
+        """It makes no difference."""
 
 
 def masking(packs: int, out: Path, parallel: int) -> None:
@@ -77,7 +103,7 @@ def masking(packs: int, out: Path, parallel: int) -> None:
     ]
     chance.shuffle(alone)
     space = list(reference_space())
-    known = {(one.variant, one.cells) for one in told() if isinstance(one, Pack)}
+    known = {(one.variant, one.cells) for one in KEPT.told() if isinstance(one, Pack)}
     wanted = {}
     for variant, cell in alone[:packs]:
         some = _with_others(cell, space, chance)
@@ -87,7 +113,7 @@ def masking(packs: int, out: Path, parallel: int) -> None:
     for line in recorded(asked, out / "masking", parallel=parallel):
         cells = tuple(map(Cell.read, line.cells))
         convicting = str(wanted[line.variant, cells])
-        _write(
+        KEPT.write(
             Pack(
                 variant=line.variant, convicting=convicting, cells=line.cells, proven=line.proven,
                 convicts=line.convicted,
@@ -96,8 +122,10 @@ def masking(packs: int, out: Path, parallel: int) -> None:
 
 
 def live(seeds: int, most: int, out: Path, parallel: int) -> None:
-    """Every held-out variant by both orders, seed by seed."""
-    known = {(one.variant, one.order, one.seed) for one in told() if isinstance(one, Explored)}
+    """Every held-out variant by both orders, seed by seed. Raises SystemExit: a trial failed again and again."""
+    known = {
+        (one.variant, one.order, one.seed) for one in KEPT.told() if isinstance(one, Explored) and one.most == most
+    }
     wanted = [
         (variant, order, seed)
         for seed in range(1, seeds + 1)
@@ -107,40 +135,64 @@ def live(seeds: int, most: int, out: Path, parallel: int) -> None:
     ]
     log = out / "live" / "supervisor.log"
     with SupervisorProcess(parallel=parallel, log=log) as supervisor, ThreadPoolExecutor(parallel) as pool:
-        asked = [
-            pool.submit(_explored, *which, most, partial(_convicted, supervisor.address, out / "live"))
-            for which in wanted
-        ]
-        for done in as_completed(asked):
-            _write(done.result())
+        play = partial(_played, supervisor.address, out / "live")
+        asked = [pool.submit(_explored, *which, most, play) for which in wanted]
+        try:
+            for done in as_completed(asked):
+                KEPT.write(done.result())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _explored(variant: str, order: Order, seed: int, most: int, convicted: Callable[..., bool]) -> Explored:
-    place = f"{variant}-{order}-{seed}"
-    for trials, cells in enumerate(_dealt(variant, order, seed), 1):
-        if trials > most:
-            break
-        if all(convicted(f"{place}/{again}", variant, cells) for again in (f"{trials}", f"{trials}-again")):
-            return Explored(variant=variant, order=order, seed=seed, trials=trials, most=most, convicted=True)
-    return Explored(variant=variant, order=order, seed=seed, trials=most, most=most, convicted=False)
-
-
-def _convicted(address: str, out: Path, place: str, variant: str, cells: tuple[Cell, ...]) -> bool:
-    asked = order_of(variant, cells, out / place)
-    ((_, done, judged),) = played_by(address, [asked])
-    remove_history(asked.directory)
-    return line_of(variant, cells, done, judged).convicted
-
-
-def _dealt(variant: str, order: str, seed: int) -> Iterator[tuple[Cell, ...]]:
+def _explored(variant: str, order: Order, seed: int, most: int, play: Callable[..., Seen]) -> Explored:
     cells = [cell for cell in reference_space() if meets(variant, cell)]
-    if order == "random":
-        random.Random(seed).shuffle(cells)
-        yield from ((cell,) for cell in cells)
-        return
-    deck = Deck(cells, seed)
-    while drawn := deck.draw():
-        yield drawn
+    # Of its own for each variant: two of them are two explorations.
+    chance = random.Random(f"{seed}:{variant}").randrange(1 << 32)
+    dealer: Dealer = Shuffled(cells, chance) if order == "random" else _deck(variant, cells, chance)
+    alone: deque[Cell] = deque()
+    trials = 0
+    while trials < most:
+        again = bool(alone)
+        some = (alone.popleft(),) if again else dealer.draw()
+        if not some:
+            break
+        trials += 1
+        place = f"{variant}-{order}-{seed}/{trials}"
+        seen = play(place, variant, some)
+        if seen.convicted and play(f"{place}-again", variant, some).convicted:
+            return Explored(
+                variant=variant, order=order, seed=seed, trials=trials, most=most, convicted=True, cells=len(cells)
+            )
+        for cell in some:
+            if cell in seen.proven or again:
+                dealer.tell(cell, proven=cell in seen.proven, why="measured")
+            else:
+                alone.append(cell)
+    return Explored(variant=variant, order=order, seed=seed, trials=most, most=most, convicted=False, cells=len(cells))
+
+
+def _deck(variant: str, cells: Sequence[Cell], seed: int) -> Deck:
+    return Deck(cells, seed, one_client=variant not in OF_CLIENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a trial showed."""
+
+    convicted: bool
+    proven: tuple[Cell, ...]
+
+
+def _played(address: str, out: Path, place: str, variant: str, cells: tuple[Cell, ...]) -> Seen:
+    """Raises SystemExit: it failed whenever it was tried, and a trial that failed says nothing of a variant."""
+    for attempt in range(1, ATTEMPTS + 1):
+        asked = order_of(variant, cells, out / f"{place}.{attempt}")
+        ((_, done, judged),) = played_by(address, [asked])
+        remove_history(asked.directory)
+        if judged is not None and not done.error:
+            convicted = line_of(variant, cells, done, judged).convicted
+            return Seen(convicted=convicted, proven=proven_of(cells, judged.faults))
+    raise SystemExit(f"{variant or 'honest'} with {'; '.join(map(str, cells))} failed {ATTEMPTS} times: {done.error}")
 
 
 def _with_others(cell: Cell, space: list[Cell], chance: random.Random) -> tuple[Cell, ...]:
@@ -161,9 +213,3 @@ def _is_cell(line: Line) -> bool:
     except ValueError:
         return False
     return len(line.cells) == 1
-
-
-def _write(one: Pack | Explored) -> None:
-    with LIVE.open("ab") as file:
-        file.write(msgspec.json.encode(one) + b"\n")
-    print(one, flush=True)

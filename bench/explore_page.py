@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import fmean, median
 
-from bench.explore_live import HELD_OUT, Explored, Pack, told
+from bench.explore_live import HELD_OUT, KEPT, ORDERS, Explored, Pack
 from bench.explore_replay import BASE, POLICIES, Recorded, ranked, replayed, wilcoxon
-from bench.explore_shrink import told as shrunk_told
-from bench.explore_table import CONVICTED_BY, HONEST, ROOT, TUNING, lines
+from bench.explore_shrink import KEPT as SHRUNK
+from bench.explore_table import CONVICTED_BY, HONEST, OF_CLIENTS, ROOT, TUNING, lines
+from tailproof.explore.cells import Cell
+from tailproof.explore.packing import may_share
 
 TABLE = ROOT / "docs" / "explore-measured.md"
 
@@ -33,10 +35,14 @@ def _offline(table: Recorded, replays: int) -> Iterator[str]:
     never = [name for name in TUNING if name not in variants]
     yield "## Replayed"
     yield ""
-    yield f"{len(table.cells)} cells, drawn at random from all that the reference can play, were each played with {len(TUNING)} broken"
-    yield f"variants of it. Every order was replayed {replays} times on that table: the mean number of trials until the first conviction by"
-    yield "the variant's own guarantee. A cell that could not be proven costs two trials, as it does live. A variant that no recorded cell"
-    yield f"convicts says nothing: {', '.join(f'`{name}`' for name in never) or 'there is none'}."
+    clients = sum(name in OF_CLIENTS for name in TUNING)
+    asked = len(table.cells_of(next(name for name in TUNING if name in OF_CLIENTS)))
+    yield f"{len(table.cells)} cells, drawn at random from all that the reference can play, were each played with"
+    yield f"{len(TUNING) - clients} broken servers; {asked} of them, those that ask something of a client, with {clients} broken"
+    yield f"clients, too. Every order was replayed {replays} times on that table: the mean number of trials until the first"
+    yield "conviction by the variant's own guarantee. A cell that could not be proven costs two trials. Cells that share a trial"
+    yield "are taken to be proven there as they are alone. A replay ends after twice as many trials as there are cells. A variant"
+    yield f"that no recorded cell convicts says nothing: {', '.join(f'`{name}`' for name in never) or 'there is none'}."
     yield ""
     yield f"| variant | cells that convict | {' | '.join(POLICIES)} |"
     yield f"|---|---|{'---|' * len(POLICIES)}"
@@ -46,7 +52,7 @@ def _offline(table: Recorded, replays: int) -> Iterator[str]:
         for name, policy in POLICIES.items():
             means[name].append(fmean(replayed(table, policy, variant, range(replays))))
             row.append(f"{means[name][-1]:.1f}")
-        often = sum((variant, cell) in table.convicts for cell in table.cells)
+        often = sum((variant, cell) in table.convicts for cell in table.cells_of(variant))
         yield f"| `{variant}` | {often} | {' | '.join(row)} |"
     if not variants:
         return
@@ -67,7 +73,7 @@ def _offline(table: Recorded, replays: int) -> Iterator[str]:
 
 
 def _masking() -> Iterator[str]:
-    packs = [one for one in told() if isinstance(one, Pack)]
+    packs = [one for one in KEPT.told() if isinstance(one, Pack) and _is_drawn(one)]
     sure = [one for one in packs if one.proven]
     yield "## Do faults that share a trial hide each other?"
     yield ""
@@ -78,8 +84,9 @@ def _masking() -> Iterator[str]:
     hit = sum(one.convicts for one in packs)
     sure_hits = sum(one.convicts for one in sure)
     yield f"{len(packs)} times a cell of the path that convicts a variant alone was played with up to two others, drawn at random, each"
-    yield f"at a turn of its own: {hit} of {len(packs)} trials convicted the variant all the same, and {sure_hits} of the {len(sure)} in"
-    yield "which all that landed was proven. Those that did not:"
+    yield f"at a turn of its own: {hit} of {len(packs)} trials convicted the variant all the same. All that landed was proven"
+    yield f"in {len(sure)} of them ({sure_hits} convicted); an exploration plays each cell that was not once more, alone. Those that did"
+    yield "not convict:"
     yield ""
     for one in packs:
         if not one.convicts:
@@ -87,40 +94,68 @@ def _masking() -> Iterator[str]:
     yield ""
 
 
+def _is_drawn(one: Pack) -> bool:
+    """The cells still share a trial: what does was decided anew when some of this was measured."""
+    return may_share(tuple(map(Cell.read, one.cells)), one_client=one.variant not in OF_CLIENTS)
+
+
 def _live() -> Iterator[str]:
-    runs = [one for one in told() if isinstance(one, Explored)]
+    runs = [one for one in KEPT.told() if isinstance(one, Explored)]
+    by = {(one.variant, one.seed, one.order): one for one in runs}
+    pairs = {
+        variant: [
+            (by[variant, seed, "random"], by[variant, seed, "drawn"])
+            for seed in sorted({one.seed for one in runs})
+            if all((variant, seed, order) in by for order in ORDERS)
+        ]
+        for variant in HELD_OUT
+    }
+    pairs = {variant: some for variant, some in pairs.items() if some}
     yield "## Live"
     yield ""
-    yield "Variants that are not in the table, each explored until a conviction that came back at once, or until the most trials."
-    yield ""
-    pairs = [
-        (variant, seed)
-        for variant in HELD_OUT
-        for seed in sorted({one.seed for one in runs})
-        if len({one.order for one in runs if (one.variant, one.seed) == (variant, seed)}) == 2
-    ]
     if not pairs:
         yield "Not measured yet."
         yield ""
         return
-    by = {(one.variant, one.seed, one.order): one for one in runs}
-    yield "| variant | its guarantee | random, trials | drawn, trials |"
-    yield "|---|---|---|---|"
-    for variant in dict.fromkeys(name for name, _ in pairs):
-        mine = [(by[name, seed, "random"], by[name, seed, "drawn"]) for name, seed in pairs if name == variant]
-        cells = [", ".join(_shown(one) for one in row) for row in zip(*mine, strict=True)]
-        yield f"| `{variant}` | `{CONVICTED_BY[variant]}` | {' | '.join(cells)} |"
-    chance = [by[name, seed, "random"].trials for name, seed in pairs]
-    drawn = [by[name, seed, "drawn"].trials for name, seed in pairs]
+    yield "Variants that are not in the table, each explored until a conviction that came back at once, or until"
+    yield f"{runs[0].most} trials. What could not be proven was played once more, alone, by either order. Many share their guarantee"
+    yield "with a variant of the table."
     yield ""
-    yield f"{len(pairs)} pairs of explorations: mean {fmean(chance):.1f} trials at random, {fmean(drawn):.1f} as drawn"
-    yield f"({fmean(drawn) / fmean(chance):.2f}); median {median(chance):.1f} and {median(drawn):.1f}; A12 {ranked(drawn, chance):.2f}"
-    yield f"(below 0.5: fewer trials); Wilcoxon's signed ranks, two-sided: p = {wilcoxon(drawn, chance):.3g}. `>` means never convicted."
+    yield "| variant | its guarantee | cells | seeds | random, trials | never | drawn, trials | never | drawn against random | A12 |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    means: list[tuple[float, float]] = []
+    likely: list[float] = []
+    for variant, some in pairs.items():
+        chance, drawn = ([row[place] for row in some] for place in (0, 1))
+        means.append((fmean(one.trials for one in chance), fmean(one.trials for one in drawn)))
+        likely.append(ranked([_rank(one) for one in drawn], [_rank(one) for one in chance]))
+        yield (
+            f"| `{variant}` | `{CONVICTED_BY[variant]}` | {some[0][0].cells} | {len(some)} | {means[-1][0]:.1f} | {_never(chance)} "
+            f"| {means[-1][1]:.1f} | {_never(drawn)} | {means[-1][1] / means[-1][0]:.2f} | {likely[-1]:.2f} |"
+        )
+    whole = [fmean(row[place] for row in means) for place in (0, 1)]
+    thousandths = [[round(1000 * row[place]) for row in means] for place in (0, 1)]
     yield ""
+    worst = max(drawn / chance for chance, drawn in means)
+    yield f"Means over the {len(pairs)} variants: {whole[0]:.1f} trials at random, {whole[1]:.1f} as drawn"
+    yield f"({whole[1] / whole[0]:.2f}; the goal is 0.60). Worst variant: {worst:.2f} (the goal is 1.20). A12, how likely an exploration"
+    yield f"as drawn needs more trials than one at random: {fmean(likely):.2f}. Wilcoxon's signed ranks of the variants' means,"
+    yield f"two-sided: p = {wilcoxon(thousandths[1], thousandths[0]):.3g}. One that never convicted counts with all its trials:"
+    yield "where there are many of them, both means are too low."
+    yield ""
+
+
+def _rank(one: Explored) -> int:
+    """Never is later than with the last trial."""
+    return one.trials if one.convicted else one.most + 1
+
+
+def _never(some: Sequence[Explored]) -> str:
+    return str(sum(not one.convicted for one in some) or "")
 
 
 def _shrunk() -> Iterator[str]:
-    explored = shrunk_told()
+    explored = SHRUNK.told()
     found = [finding for one in explored for finding in one.findings]
     yield "## How small findings become"
     yield ""
@@ -147,10 +182,6 @@ def _shrunk() -> Iterator[str]:
             if one not in small:
                 yield f"- `{spent.variant}`, `{one.guarantee}` {one.signature}: {one.landings} faults and acts, {one.turns} turns"
     yield ""
-
-
-def _shown(one: Explored) -> str:
-    return str(one.trials) if one.convicted else f"> {one.most}"
 
 
 def _control(table: Recorded) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.explore_table import HONEST, TUNING, Line, meets
+from bench.explore_table import HONEST, OF_CLIENTS, TUNING, Line, meets
 from tailproof.explore.cells import Cell
 from tailproof.explore.deck import Deck
 
@@ -29,6 +29,10 @@ class Recorded:
         """Those that some cell convicts: of the others no order can tell anything."""
         return [name for name in TUNING if any((name, cell) in self.convicts for cell in self.cells)]
 
+    def cells_of(self, variant: str) -> tuple[Cell, ...]:
+        """Those that were played with it."""
+        return tuple(cell for cell in self.cells if meets(variant, cell))
+
 
 def table_of(recorded: Iterable[Line]) -> Recorded:
     """Lines of cells that there are no more are left out."""
@@ -47,7 +51,7 @@ def table_of(recorded: Iterable[Line]) -> Recorded:
     return Recorded(
         cells=whole,
         proven={which: line.proven for which, line in found.items()},
-        convicts=frozenset(which for which, line in found.items() if line.convicts),
+        convicts=frozenset(which for which, line in found.items() if line.convicted),
         features={which: line.features for which, line in found.items()},
     )
 
@@ -60,29 +64,31 @@ Policy = Callable[[Recorded, str, int], Iterator[Draw]]
 def with_replacement(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
     chance = random.Random(seed)
     while True:
-        yield (chance.choice(table.cells),)
+        yield (chance.choice(table.cells_of(variant)),)
 
 
 def without_replacement(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
-    for cell in random.Random(seed).sample(table.cells, len(table.cells)):
+    cells = table.cells_of(variant)
+    for cell in random.Random(seed).sample(cells, len(cells)):
         yield (cell,)
 
 
 def cover(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
-    yield from _dealt(table, variant, Deck(table.cells, seed, packed=False))
+    yield from _dealt(table, variant, Deck(table.cells_of(variant), seed, packed=False))
 
 
 def packed(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
-    yield from _dealt(table, variant, Deck(table.cells, seed))
+    yield from _dealt(table, variant, Deck(table.cells_of(variant), seed, one_client=variant not in OF_CLIENTS))
 
 
 def feedback(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
     """The cover; three of five draws go to a cell that shares most with those that showed something new."""
     chance = random.Random(f"feedback {seed}")
-    deck = Deck(table.cells, seed, packed=False)
-    weights = dict.fromkeys(table.cells, 0.0)
+    cells = table.cells_of(variant)
+    deck = Deck(cells, seed, packed=False)
+    weights = dict.fromkeys(cells, 0.0)
     seen: set[str] = set()
-    while left := [cell for cell in table.cells if cell not in deck.drawn]:
+    while left := [cell for cell in cells if cell not in deck.drawn]:
         weighted = [weights[cell] for cell in left]
         if any(weighted) and chance.random() < BY_WEIGHT:
             cell = chance.choices(left, weighted)[0]
@@ -92,7 +98,7 @@ def feedback(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
         yield (cell,)
         showed = set(table.features.get((variant, cell), table.features.get((HONEST, cell), ())))
         if new := showed - seen:
-            for other in table.cells:
+            for other in cells:
                 shared = len(set(other.pairs) & set(cell.pairs))
                 weights[other] += shared * len(new)
         seen |= showed
@@ -119,7 +125,7 @@ BASE = "random, without"
 def trials_until(table: Recorded, policy: Policy, variant: str, seed: int) -> int:
     """Trials up to the first conviction; what could not be proven is played once more. As many as there are cells, twice, when none
     convicts."""
-    most, spent = 2 * len(table.cells), 0
+    most, spent = 2 * len(table.cells_of(variant)), 0
     for cells in policy(table, variant, seed):
         spent += 1
         if any((variant, cell) in table.convicts for cell in cells):

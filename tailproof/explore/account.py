@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tailproof.explore.cells import Space
 from tailproof.explore.exploration import Exploration
+from tailproof.explore.findings import CONFIRMING
 from tailproof.explore.journal import Began, Drawn, Ended
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.lines import HistoryError
@@ -20,6 +21,7 @@ from tailproof.reports.result import (
     NotRunResult,
     PairResult,
     Result,
+    ShardResult,
     TrialResult,
     UnreachableResult,
 )
@@ -35,6 +37,7 @@ def write_account(
     began: Began,
     *,
     pair: Pair,
+    shard: ShardResult | None,
     started: float,
     cut_off: str,
     errors: Sequence[str],
@@ -57,6 +60,7 @@ def write_account(
         errors=errors,
         allow_inconclusive=MOST_ALLOWED,
         cut_off=cut_off,
+        shard=shard,
     )
     result = replace(result, necessity=tuple(_necessity(exploration)), unreachable=tuple(_unreachable(exploration)))
     try:
@@ -76,13 +80,16 @@ def _trials(exploration: Exploration) -> Iterator[TrialResult]:
             continue
         if len(ended[drawn.number].proven) == len(drawn.cells):
             yield trial
-        elif trial.error or any(verdict.outcome is Outcome.VIOLATED for verdict in trial.verdicts):
+        elif (
+            ended[drawn.number].proven or trial.error or any(one.outcome is Outcome.VIOLATED for one in trial.verdicts)
+        ):
             yield _what_is_sure(trial)
-    for finding in exploration.findings:
-        for number in range(finding.confirmed.trials if finding.confirmed else 0):
-            if trial := _read(exploration, f"{TRIALS}/{finding.original['name']}.{number + 2}"):
-                yield _what_is_sure(trial)
-        if finding.shown and (trial := _read(exploration, finding.shown)):
+    # Findings that came of one trial were confirmed by the same ones.
+    confirmed = (one for one in exploration.findings if one.confirmed)
+    again = [f"{TRIALS}/{one.original['name']}.{number + 1}" for one in confirmed for number in CONFIRMING]
+    smallest = [one.shown for one in exploration.findings if one.shown]
+    for place in dict.fromkeys([*again, *smallest]):
+        if trial := _read(exploration, place):
             yield _what_is_sure(trial)
 
 

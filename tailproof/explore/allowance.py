@@ -42,6 +42,10 @@ class Allowance:
             return cls(trials=int(found[1]))
         raise BadAllowance(f"--budget {clip(text, SAID_CHARS)!r} is none: a time as 30m or 2h, or a number of trials")
 
+    def start(self) -> None:
+        """The time that may be spent begins now: what was made ready before costs nothing of it."""
+        self._began = time.monotonic()
+
     def begin(self) -> bool:
         """One more trial, if there may be one."""
         with self._lock:

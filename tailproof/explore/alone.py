@@ -13,18 +13,21 @@ from tailproof.runner.pairs import meet
 from tailproof.runner.playable import cannot
 from tailproof.scenario.schema import Scenario
 from tailproof.trial.order import Order
+from tailproof.trial.recorded import TrialFailed
 from tailproof.trial.trial import Trial
 
 
 def broken(scenario: Scenario, target: str, *, client: str = "", seed: int = 0, out: Path | None = None) -> list[str]:
-    """Play a scenario once and say what it broke: `events.tail missing`. Nothing, when this target and client cannot play it, and when a
-    fault of it could not be proven. The history stays below `out`, if one is given.
+    """Play a scenario once and say what it broke: `events.tail missing`. Nothing, when this target and client cannot play it. The history
+    stays below `out`, if one is given.
 
-    Raises BadTarget, BadClient, Unavailable; TrialFailed: the harness or the environment failed.
+    Raises BadTarget, BadClient, Unavailable; TrialFailed: the harness or the environment failed, or the target cannot be had.
     """
     matrix = meet([target], [client] if client else [])
     pair = matrix.pairs[0] if scenario.client == "chosen" else matrix.plain_of(matrix.pairs[0].target)
-    if pair.failure or cannot(scenario, pair):
+    if pair.failure:
+        raise TrialFailed(pair.failure)
+    if cannot(scenario, pair):
         return []
     with workroom() as room:
         order = Order(
@@ -36,6 +39,4 @@ def broken(scenario: Scenario, target: str, *, client: str = "", seed: int = 0, 
         )
         Trial(order, cancel=threading.Event(), tell=lambda phase, detail: None).run()
         judged = judge_directory(order.directory, baseline=Baseline(), history_path=order.name)
-    if not all(fault.proven for fault in judged.faults):
-        return []
     return [f"{one.guarantee} {one.signature}" for one in judged.verdicts if one.outcome is Outcome.VIOLATED]

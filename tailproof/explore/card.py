@@ -27,7 +27,7 @@ def _lines(finding: Finding) -> Iterator[str]:
     yield f"- {confirmed(finding)}"
     yield f"- smallest scenario: `{finding.name}.yaml`, {size(finding)}, after {count(finding.trials, 'trial')}"
     for one in finding.needed:
-        yield f"- without {one.without}: {one.hits} of {one.trials}"
+        yield f"- without {one.without}: {f'{one.hits} of {one.trials}' if one.trials else 'its trials failed'}"
     if finding.shown:
         yield f"- its history: `{finding.shown}`"
     yield ""
@@ -38,6 +38,8 @@ def confirmed(finding: Finding) -> str:
     """`confirmed in 2 of 3 trials`."""
     if finding.confirmed is None:
         return "not confirmed yet"
+    if not finding.confirmed.trials:
+        return "not confirmed: every trial that was to do so failed"
     if not finding.confirmed.hits:
         return f"it did not come back in {count(finding.confirmed.trials, 'trial')}"
     return f"confirmed in {finding.confirmed.hits} of {count(finding.confirmed.trials, 'trial')}"

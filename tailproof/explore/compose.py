@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from ruamel.yaml import YAML
 
 from tailproof.explore.acts import ANSWERS, NOTHING
 from tailproof.explore.cells import Cell
-from tailproof.explore.faults import HELD, Choice
+from tailproof.explore.faults import HELD, OF_A_TURN, Choice
 from tailproof.explore.shapes import Shape, Turn
+from tailproof.reports.result import FaultResult
 from tailproof.scenario.schema import Family, Scenario
+
+T = TypeVar("T")
 
 SECONDS = 240.0
 """The budget of a trial."""
 STARTS_AGAIN_S = 180.0
 """What comes on top when the server has to start again."""
-_OF_A_TURN = ("model-called", "action-stored", "tool-running", "observation-stored")
 _OF_A_RUN = ("final-reply", "terminal", "returned")
 _FAMILIES: Mapping[str, Family] = {
     "wire": "stream",
@@ -79,6 +81,13 @@ def plan_of(cells: Sequence[Cell], *, options: Sequence[Mapping[str, Any]] = ())
     return {key: value for key, value in plan.items() if value != []}
 
 
+def proven_of(cells: Sequence[T], faults: Iterable[FaultResult]) -> tuple[T, ...]:
+    """Those of the cells of a trial of which all that lands was proven, from what the trial says of its faults and acts."""
+    told = list(faults)
+    mine = {number: [one for one in told if one.fault.endswith(f"-{number}")] for number in range(1, len(cells) + 1)}
+    return tuple(cell for number, cell in enumerate(cells, 1) if mine[number] and all(one.proven for one in mine[number]))
+
+
 def name_of(cells: Sequence[Cell]) -> str:
     """`wire-delay-tool-running-4f1c9a`: what lands first and where, and what tells it from all others."""
     digest = hashlib.sha256("; ".join(map(str, cells)).encode()).hexdigest()[:6]
@@ -98,7 +107,7 @@ def as_yaml(plan: Mapping[str, Any]) -> str:
 
 
 def _point(name: str, slot: int, shape: Shape) -> str:
-    if name in _OF_A_TURN:
+    if name in OF_A_TURN:
         return f"{name}:{slot}"
     if name in _OF_A_RUN and shape.runs > 1:
         return f"{name}:1"

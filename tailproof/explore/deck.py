@@ -26,6 +26,8 @@ class Deck:
     seed: int
     packed: bool = True
     """Several cells may share a trial."""
+    one_client: bool = False
+    """All of them are played with the plain client."""
     draws: int = 0
     values: Counter[Value] = field(default_factory=Counter)
     """How often each value was drawn and not found unreachable."""
@@ -36,6 +38,8 @@ class Deck:
     """Cell -> why its fault could not be proven, twice."""
     _there_are: frozenset[Pair] = frozenset()
     _left: list[Cell] = field(default_factory=list)
+    _aside: list[Cell] = field(default_factory=list)
+    """Hopeless ones: they come back when what is hopeless in them is proven."""
     _vain: Counter[tuple[Value, ...]] = field(default_factory=Counter)
     _hopeful: set[tuple[Value, ...]] = field(default_factory=set)
 
@@ -68,7 +72,10 @@ class Deck:
         kinds = [*singles, *cell.pairs]
         if proven:
             self.proven.add(cell)
-            self._hopeful.update(kinds)
+            if not self._hopeful.issuperset(kinds):
+                self._hopeful.update(kinds)
+                self._left += self._aside
+                self._aside.clear()
             return
         self.unreachable[cell] = why
         self._vain.update(kinds)
@@ -98,9 +105,9 @@ class Deck:
             cell = self._left[at]
             self._left[at] = self._left[-1]
             self._left.pop()
-            if cell in self.drawn or self.hopeless(cell):
+            if cell in self.drawn:
                 continue
-            some.append(cell)
+            (self._aside if self.hopeless(cell) else some).append(cell)
         if not some:
             return None
         best = max(some, key=self.news)  # the first of equals, and they come in no order
@@ -120,7 +127,7 @@ class Deck:
         pool.sort(key=self.news, reverse=True)
         for cell in pool:
             wider = arranged((*some, cell))
-            if may_share(wider):
+            if may_share(wider, one_client=self.one_client):
                 some = wider
             if len(some) == MOST:
                 break

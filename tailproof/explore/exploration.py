@@ -6,23 +6,24 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tailproof.explore import card
 from tailproof.explore.cells import Cell
-from tailproof.explore.compose import composed, name_of
+from tailproof.explore.compose import composed, name_of, proven_of
 from tailproof.explore.deck import Deck
-from tailproof.explore.findings import CONFIRMATIONS, Finding, Inquest, findings_of
+from tailproof.explore.findings import AGAIN, Finding, Inquest, findings_of
 from tailproof.explore.journal import BadJournal, Drawn, Ended, Found, Journal
 from tailproof.explore.playing import Played, Player, Stopped
 from tailproof.guarantees.verdict import Outcome
 from tailproof.reports.result import VerdictResult
 from tailproof.reports.words import count, span
 
+FINDING = "finding"
+"""How the journal begins to name what knows a violation, if no entry of the baseline does."""
 FAILED = 3
 """So many trials that failed in a row are no property of their cells: the machine or the harness is broken."""
-AGAIN = CONFIRMATIONS + 1
-"""The repetition of a trial that is played once more because it proved nothing: those before are confirmations."""
 
 
 @dataclass(slots=True)
@@ -46,7 +47,9 @@ class Exploration:
     """How many lines were drawn."""
     _asked: set[int] = field(default_factory=set)
     """Findings that somebody looks into."""
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _at_work: int = 0
+    """Threads that may yet find something to do for others."""
+    _change: threading.Condition = field(default_factory=threading.Condition)
     _failure: BaseException | None = None
 
     def __post_init__(self) -> None:
@@ -69,6 +72,7 @@ class Exploration:
                 self._account(drawn, ended[drawn.number])
             else:
                 self._open.append(drawn)
+        self._reconsider()
 
     def run(self, parallel: int) -> None:
         """Until the budget is spent or nothing is left. Raises what went wrong in a thread of it."""
@@ -85,7 +89,10 @@ class Exploration:
     def _work(self) -> None:
         try:
             while (job := self._next()) is not None:
-                job()
+                try:
+                    job()
+                finally:
+                    self._has_ended()
         except Stopped as stopped:
             self.player.allowance.end(str(stopped))
         except BaseException as failure:  # noqa: BLE001 - told by whoever waits for this thread
@@ -93,24 +100,34 @@ class Exploration:
             self.player.allowance.end("an error of the harness")
 
     def _next(self) -> Callable[[], None] | None:
-        """Findings first, then what was begun, then new cells."""
-        with self._lock:
-            for finding in self.findings:
-                if not finding.settled and finding.number not in self._asked:
-                    self._asked.add(finding.number)
-                    inquest = Inquest(finding, player=self.player, journal=self.journal, say=self.say)
-                    return inquest.run
-            drawn = self._open.popleft() if self._open else self._draw()
-        return None if drawn is None else lambda: self._play(drawn)
+        """Findings first, then what was begun, then new cells. Where there is none of them, what others are about may bring some."""
+        with self._change:
+            while (job := self._job()) is None and self._at_work and not self.player.allowance.over:
+                self._change.wait()
+            self._at_work += job is not None
+        return job
+
+    def _has_ended(self) -> None:
+        with self._change:
+            self._at_work -= 1
+            self._change.notify_all()
+
+    def _job(self) -> Callable[[], None] | None:
+        for finding in self.findings:
+            if not finding.settled and finding.number not in self._asked:
+                self._asked.add(finding.number)
+                return partial(self._look_into, finding)
+        drawn = self._open.popleft() if self._open else self._draw()
+        return None if drawn is None else partial(self._play, drawn)
+
+    def _look_into(self, finding: Finding) -> None:
+        Inquest(finding, player=self.player, journal=self.journal, say=self.say).run()
+        with self._change:
+            self._reconsider()
 
     def _draw(self) -> Drawn | None:
-        if self.player.allowance.over:
-            return None
-        cells = self.deck.draw()
-        if not cells:
-            self.player.allowance.end("every cell was drawn")
-            return None
-        return self._drawn(cells)
+        cells = () if self.player.allowance.over else self.deck.draw()
+        return self._drawn(cells) if cells else None
 
     def _drawn(self, cells: Iterable[Cell], *, again: bool = False) -> Drawn:
         some = tuple(cells)
@@ -121,9 +138,9 @@ class Exploration:
         return drawn
 
     def _play(self, drawn: Drawn) -> None:
-        plan = composed([Cell.read(cell) for cell in drawn.cells]).model_dump(mode="json", by_alias=True)
+        plan = _plan(drawn)
         played = self.player.play(plan, repetition=AGAIN if drawn.again else 0)
-        with self._lock:
+        with self._change:
             self._failed = self._failed + 1 if played.error else 0
             if self._failed >= FAILED:
                 self.broken = f"{self._failed} trials in a row failed, the last one: {played.error}"
@@ -143,21 +160,35 @@ class Exploration:
             number=drawn.number, proven=proven, why=why, violated=tuple(violated), seconds=round(played.seconds, 1),
             error=played.error,
         )  # fmt: skip
-        found = [
-            self._found(verdict, drawn, plan, number) for number, verdict in enumerate(news, len(self.findings) + 1)
-        ]
-        for line in found:
-            # Before the end of its trial: who is killed in between finds it once more, and not never.
-            self.journal.write(line)
+        # Before the end of its trial: who is killed in between finds it once more, and not never.
+        for verdict in news:
+            self._find((verdict.guarantee, verdict.signature), drawn.trial, plan)
         self.journal.write(ended)
-        self.findings += [Finding.of(line) for line in found]
         self._account(drawn, ended)
         self._tell(drawn, ended)
 
-    def _found(self, verdict: VerdictResult, drawn: Drawn, plan: dict[str, Any], number: int) -> Found:
-        return Found(
-            finding=number, guarantee=verdict.guarantee, signature=verdict.signature, trial=drawn.trial, scenario=plan
-        )
+    def _find(self, violation: tuple[str, str], trial: str, plan: dict[str, Any]) -> None:
+        guarantee, signature = violation
+        number = len(self.findings) + 1
+        line = Found(finding=number, guarantee=guarantee, signature=signature, trial=trial, scenario=plan)
+        self.journal.write(line)
+        self.findings.append(Finding.of(line, self.journal.began.shard if self.journal.began else ""))
+
+    def _reconsider(self) -> None:
+        """What was taken for a finding that nobody had looked into yet may be another one: nothing shows it then, now that it is known
+        what it takes to show that finding, or that it does not come back."""
+        drawn = {line.number: line for line in self.journal.of(Drawn)}
+        for ended in self.journal.of(Ended):
+            for guarantee, signature, knows in ended.violated:
+                violation, trial = (guarantee, signature), drawn[ended.number].trial
+                if not knows.startswith(FINDING) or self._came_of(violation, trial):
+                    continue
+                plan = _plan(drawn[ended.number])
+                if not any(one.is_shown_by(violation, plan) for one in self.findings):
+                    self._find(violation, trial, plan)
+
+    def _came_of(self, violation: tuple[str, str], trial: str) -> bool:
+        return any(one.trial == trial and (one.guarantee, one.signature) == violation for one in self.findings)
 
     def _knows(self, verdict: VerdictResult, plan: dict[str, Any]) -> str:
         if verdict.known:
@@ -165,7 +196,7 @@ class Exploration:
         same = next(
             (one for one in self.findings if one.is_shown_by((verdict.guarantee, verdict.signature), plan)), None
         )
-        return f"finding {same.number}" if same else ""
+        return f"{FINDING} {same.number}" if same else ""
 
     def _account(self, drawn: Drawn, ended: Ended) -> None:
         """What a trial says of its cells. One that proved nothing is played once more alone, and is unreachable then."""
@@ -209,15 +240,14 @@ class Exploration:
         ]
 
 
+def _plan(drawn: Drawn) -> dict[str, Any]:
+    return composed([Cell.read(cell) for cell in drawn.cells]).model_dump(mode="json", by_alias=True)
+
+
 def _proven(drawn: Drawn, played: Played) -> tuple[tuple[str, ...], str]:
     """The cells of which all that lands was proven, and why the others were not."""
     if played.result is None:
         return (), played.error
     faults = played.result.faults
-    proven = tuple(
-        cell
-        for number, cell in enumerate(drawn.cells, 1)
-        if (mine := [one for one in faults if one.fault.endswith(f"-{number}")]) and all(one.proven for one in mine)
-    )
     why = [f"{one.name} {one.proof.get('reason') or 'had no effect'}" for one in faults if not one.proven]
-    return proven, "; ".join(why) or played.error or played.result.broke_off
+    return proven_of(drawn.cells, faults), "; ".join(why) or played.error or played.result.broke_off

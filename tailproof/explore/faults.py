@@ -11,6 +11,8 @@ from tailproof.wire.toxiproxy import TOXICS
 
 HELD = ("model-called", "tool-running", "final-reply")
 DURING = ("created", "model-called", "action-stored", "tool-running", "observation-stored", "final-reply")
+OF_A_TURN = ("model-called", "action-stored", "tool-running", "observation-stored")
+"""Those of them that each turn of a script with tools has, in their order."""
 POINTS = (*DURING, "terminal", "returned")
 """The points at which something is drawn to land."""
 

@@ -12,12 +12,17 @@ from tailproof.explore.compose import as_yaml
 from tailproof.explore.journal import Confirmed, Found, Journal, Needed, Settled, Smaller
 from tailproof.explore.likeness import kinds_of
 from tailproof.explore.playing import Player
-from tailproof.explore.smaller import candidates, misses, without
+from tailproof.explore.smaller import candidates, misses, still_rejected, without
 from tailproof.history.directory import remove_history
 from tailproof.outgoing.atomic import write_atomically
+from tailproof.runner.out_dir import TRIALS
 from tailproof.scenario.schema import Scenario
 
 CONFIRMATIONS = 3
+AGAIN = CONFIRMATIONS + 1
+"""The repetition of a trial that is played once more because it proved nothing: those before it are confirmations."""
+CONFIRMING = (*range(1, AGAIN), AGAIN + 1, AGAIN + 2)
+"""The repetitions that may confirm: those behind `AGAIN` stand in for trials that failed."""
 MOST_TRIALS = 25
 """The most trials that a finding is shrunk with."""
 NECESSITY = 3
@@ -47,8 +52,10 @@ class Finding:
     """The history of the smallest scenario, from `--out`; empty when the original is the smallest."""
 
     @classmethod
-    def of(cls, found: Found) -> Finding:
-        words = _UNSAFE.sub("-", f"found {found.finding} {found.guarantee} {found.signature}".lower())
+    def of(cls, found: Found, shard: str = "") -> Finding:
+        """`shard` is K/N: no two shards give a scenario the same name."""
+        number = f"{shard.partition('/')[0]} {found.finding}"
+        words = _UNSAFE.sub("-", f"found {number} {found.guarantee} {found.signature}".lower())
         plan = {**found.scenario, "name": words[:70].strip("-")}
         return cls(
             number=found.finding, guarantee=found.guarantee, signature=found.signature, trial=found.trial,
@@ -72,8 +79,9 @@ class Finding:
         elif isinstance(line, Smaller):
             self.trials += line.trials
             if line.accepted:
+                self.rejected = still_rejected(self.rejected, self.plan, line.scenario)
                 self.plan = line.scenario
-                self.shown = f"{FOLDER}/trials/{self.name}.{self.trials + 1}"
+                self.shown = f"{FOLDER}/{TRIALS}/{self.name}.{self.trials + 1}"
             else:
                 self.rejected.add(line.says)
         elif isinstance(line, Needed):
@@ -83,15 +91,16 @@ class Finding:
 
     def is_shown_by(self, violation: tuple[str, str], plan: dict[str, Any]) -> bool:
         """A trial of this plan shows the same: it breaks the same promise in the same way, and does all that the smallest scenario does.
-        While that is not known, any that breaks it so."""
-        return violation == (self.guarantee, self.signature) and (
-            not self.settled or kinds_of(self.plan) <= kinds_of(plan)
-        )
+        While that is not known, any that breaks it so; one that was not confirmed is shown by none."""
+        if violation != (self.guarantee, self.signature):
+            return False
+        return not self.settled or (self.hits > 0 and kinds_of(self.plan) <= kinds_of(plan))
 
 
 def findings_of(journal: Journal) -> list[Finding]:
     """Those that the journal tells of, each as far as it came."""
-    found = {line.finding: Finding.of(line) for line in journal.of(Found)}
+    shard = journal.began.shard if journal.began else ""
+    found = {line.finding: Finding.of(line, shard) for line in journal.of(Found)}
     for line in journal.lines:
         if isinstance(line, Confirmed | Smaller | Needed | Settled):
             found[line.finding].hear(line)
@@ -122,12 +131,16 @@ class Inquest:
 
     def _confirm(self) -> None:
         finding = self._finding
-        hits = 0
-        for number in range(1, CONFIRMATIONS + 1):
-            played = self._player.confirm(finding.original, repetition=number)
-            hits += (finding.guarantee, finding.signature) in played.violated
-        self._tell(Confirmed(finding=finding.number, hits=hits, trials=CONFIRMATIONS))
-        self._say(f"confirmed {hits} of {CONFIRMATIONS}: {finding.guarantee} {finding.signature} [{finding.trial}]")
+        hits = trials = 0
+        for repetition in CONFIRMING:
+            played = self._player.confirm(finding.original, repetition=repetition)
+            shown = (finding.guarantee, finding.signature) in played.violated
+            hits += shown
+            trials += shown or not played.error
+            if trials == CONFIRMATIONS:
+                break
+        self._tell(Confirmed(finding=finding.number, hits=hits, trials=trials))
+        self._say(f"confirmed {hits} of {trials}: {finding.guarantee} {finding.signature} [{finding.trial}]")
 
     def _shrink(self) -> None:
         finding = self._finding
@@ -144,36 +157,35 @@ class Inquest:
 
     def _try(self, plan: dict[str, Any]) -> tuple[bool, int]:
         finding = self._finding
-        most = min(misses(finding.hits, CONFIRMATIONS), MOST_TRIALS - finding.trials)
+        assert finding.confirmed is not None, "what was not confirmed is not shrunk"
+        most = min(misses(finding.hits, finding.confirmed.trials), MOST_TRIALS - finding.trials)
         for played in range(1, most + 1):
-            repetition = finding.trials + played
-            if self._shows(plan, repetition=repetition, below=FOLDER):
+            # One that failed is a miss, too: what is accepted has shown the same.
+            if self._shows(plan, repetition=finding.trials + played):
                 return True, played
-            self._forget(repetition)
         return False, most
 
     def _ask_what_is_needed(self) -> None:
         finding = self._finding
         asked = {one.without for one in finding.needed}
-        for one in _parts(finding.plan):
-            smaller = without(finding.plan, one)
-            if one in asked or smaller is None:
+        for place, part in enumerate(_parts(finding.plan)):
+            smaller = without(finding.plan, part)
+            if part in asked or smaller is None:
                 continue
-            hits = 0
-            for number in range(NECESSITY):
-                repetition = MOST_TRIALS + 1 + number
-                hits += self._shows(smaller, repetition=repetition, below=FOLDER)
-                self._forget(repetition)
-            self._tell(Needed(finding=finding.number, without=one, hits=hits, trials=NECESSITY))
+            # Each trial has a repetition of its own: an order that was given before is not played again.
+            first = MOST_TRIALS + 1 + place * NECESSITY
+            shown = [self._shows(smaller, repetition=first + number) for number in range(NECESSITY)]
+            told = [one for one in shown if one is not None]
+            self._tell(Needed(finding=finding.number, without=part, hits=sum(told), trials=len(told)))
 
-    def _shows(self, plan: dict[str, Any], *, repetition: int, below: str = "") -> bool:
-        played = self._player.play(plan, repetition=repetition, below=below)
-        return (self._finding.guarantee, self._finding.signature) in played.violated
-
-    def _forget(self, repetition: int) -> None:
-        """The history of a trial that showed nothing."""
-        trials = self._player.out / FOLDER / "trials"
-        remove_history(trials / f"{self._finding.name}.{repetition + 1}")
+    def _shows(self, plan: dict[str, Any], *, repetition: int) -> bool | None:
+        """Whether a trial shows the same; its history is kept then. None when it failed, and so tells nothing."""
+        finding = self._finding
+        played = self._player.play(plan, repetition=repetition, below=FOLDER)
+        if (finding.guarantee, finding.signature) in played.violated:
+            return True
+        remove_history(self._player.out / FOLDER / TRIALS / f"{finding.name}.{repetition + 1}")
+        return None if played.error else False
 
     def _tell(self, line: Confirmed | Smaller | Needed | Settled) -> None:
         self._journal.write(line)

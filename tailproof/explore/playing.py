@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,16 +56,17 @@ class Player:
     allowance: Allowance
     likeness: Likeness
     model_url: str = ""
-    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+    _confirming: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    """By the key of an order."""
 
     def confirm(self, plan: Mapping[str, Any], *, repetition: int) -> Played:
         """As `play`, but a trial that was played and judged is the same trial for everybody: several findings may come of one. Raises
         Stopped."""
         order = self.order(plan, repetition=repetition, below="")
-        with self._one_at_a_time:
+        with self._confirming[order.key]:
             if (order.directory / VERDICTS).exists():
                 trial = judged_once(order.directory, baseline=Baseline(), out=self.out, error="")
-                return Played(self.marked(trial, plan), 0.0)
+                return Played(self.marked(trial, plan), 0.0, trial.error or "")
             return self.play(plan, repetition=repetition)
 
     def play(self, plan: Mapping[str, Any], *, repetition: int = 0, below: str = "") -> Played:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,6 +25,7 @@ from tailproof.explore.playing import Player
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.incoming.files import from_here
 from tailproof.reports.baseline import Baseline
+from tailproof.reports.result import ShardResult
 from tailproof.reports.words import count
 from tailproof.resources import folder
 from tailproof.runner import out_dir, room
@@ -79,7 +80,8 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
         raise CheckError(f"nothing can be explored: {pair.failure}")
     began = msgspec.structs.replace(began, target=pair.target, client=pair.client)
     space = _space(matrix, began.model_url)
-    cells = [cell for cell in space if shard is None or _part(cell, shard)]
+    every = list(space)
+    cells = [cell for cell in every if shard is None or _part(cell, shard)]
     if not cells:
         raise CheckError(f"{pair.target} can play nothing of what is drawn")
     out_dir.check(asked.out)
@@ -96,7 +98,8 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
                 address=supervisor.address, matrix=matrix, seed=began.seed, out=asked.out, allowance=allowance,
                 likeness=likeness, model_url=began.model_url,
             )  # fmt: skip
-            exploration = Exploration(Deck(cells, began.seed), journal, player, echo)
+            exploration = Exploration(Deck(cells, began.seed, one_client=pair.client == PLAIN), journal, player, echo)
+            allowance.start()
             INTERRUPTS.tell(lambda: allowance.end(INTERRUPTS.says))
             INTERRUPTS.tell(supervisor.hurry)
             try:
@@ -106,12 +109,12 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
         with INTERRUPTS.held():
             cut_off = cut_off or (INTERRUPTS.says if INTERRUPTS.by else "") or supervisor.gave_up
             result = write_account(
-                exploration, space, began, pair=pair, started=started, cut_off=cut_off,
+                exploration, space, began, pair=pair, shard=_said_of(shard, cells, every), started=started, cut_off=cut_off,
                 errors=[one for one in (exploration.broken, supervisor.died, supervisor.removed) if one],
             )  # fmt: skip
     for line in (result.gate.says, exploration.progress, *exploration.told):
         echo(line)
-    echo(f"{allowance.over or 'nothing is left to do'}; go on with --resume {from_here(asked.out)}")
+    echo(f"{allowance.over or 'every cell was drawn'}; go on with --resume {from_here(asked.out)}")
     echo(f"page {from_here(asked.out / out_dir.PAGE)}")
     return result.gate.exit_code
 
@@ -155,6 +158,13 @@ def _space(matrix: Matrix, model_url: str) -> Space:
 
 def _part(cell: Cell, shard: Shard) -> bool:
     return int(sha256(str(cell).encode()).hexdigest(), 16) % shard.of == shard.number - 1
+
+
+def _said_of(shard: Shard | None, cells: Sequence[Cell], every: Sequence[Cell]) -> ShardResult | None:
+    """Of an exploration, cells are what scenarios are of a check."""
+    if shard is None:
+        return None
+    return ShardResult(number=shard.number, of=shard.of, scenarios=len(cells), in_all=len(every))
 
 
 def _tells(space: Space, cells: list[Cell], began: Began) -> Iterator[str]:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tailproof.explore.acts import ACTS
-from tailproof.explore.faults import FAULTS, Choice
+from tailproof.explore.faults import FAULTS, OF_A_TURN, Choice
 from tailproof.scenario.points import Point
 from tailproof.scenario.schedule import last_turns
 from tailproof.scenario.schema import Scenario
 
+_OF_A_TURN = re.compile(r"\bturn \d")
 MOST_MISSES = 8
 SURE = 0.05
 """A candidate is dropped when it would have shown the violation by then, but in one case of twenty."""
+SIZES = frozenset(
+    {"seconds", "times", "count", "bytes", "behind", "rounds", "turns", "requests", "children", "megabytes", "text"}
+    | {"latency", "jitter", "rate", "average_size", "size_variation", "delay", "timeout"}
+)
+"""Parameters of faults and acts of which less is a smaller fault of the same kind, and what a message says."""
 Plan = dict[str, Any]
 
 
@@ -32,6 +39,16 @@ def candidates(plan: Mapping[str, Any]) -> Iterator[tuple[str, Plan]]:
         whole = _sound(smaller)
         if whole is not None and {**whole, "summary": plan["summary"]} != plan:
             yield says, whole
+
+
+def still_rejected(rejected: Iterable[str], before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """What was rejected of `before` and means the same of `after`, one step smaller. Where turns have gone or something lands elsewhere,
+    the number of a turn is that of another one, or another one can be spared."""
+
+    def places(plan: Mapping[str, Any]) -> list[Any]:
+        return [len(plan["script"]), *(one.get("at") for key in ("faults", "acts") for one in plan.get(key) or ())]
+
+    return {says for says in rejected if places(before) == places(after) or not _OF_A_TURN.search(says)}
 
 
 def without(plan: Mapping[str, Any], identity: str) -> Plan | None:
@@ -58,9 +75,11 @@ def _all(plan: Plan) -> Iterator[tuple[str, Plan]]:
             yield f"a plain tool in turn {number}", _with_turn(plan, number, {**turn, "tools": calls})
         if turn.get("delay_s"):
             yield f"no delay in turn {number}", _with_turn(plan, number, {**turn, "delay_s": 0.0})
-    for index, fault in enumerate(plan.get("faults") or []):
-        for point in _earlier(plan, fault):
-            yield f"{fault['id']} at {point}", _with_fault(plan, index, {**fault, "at": point, "hold_until": None})
+    for key, choices in (("faults", FAULTS), ("acts", ACTS)):
+        for index, one in enumerate(plan.get(key) or []):
+            for point in _earlier(plan, one, choices):
+                moved = {name: None if name == "hold_until" else value for name, value in one.items()}
+                yield f"{one['id']} at {point}", _with(plan, key, index, {**moved, "at": point})
     for key, choices in (("faults", FAULTS), ("acts", ACTS)):
         for index, one in enumerate(plan.get(key) or []):
             if changed := _smallest(one, choices):
@@ -143,39 +162,43 @@ def _of_a_run(text: Any) -> bool:
     return point is not None and not point.of_a_turn and not point.outside_runs
 
 
-def _earlier(plan: Plan, fault: Plan) -> list[str]:
-    """The earliest point at which this kind is drawn, and the first turn."""
-    here = Point.parse(str(fault["at"]))
-    kinds = [choice for choice in FAULTS if choice.kind == fault["fault"]]
-    names = {name for choice in kinds for name in choice.at}
+def _earlier(plan: Plan, one: Plan, choices: tuple[Choice, ...]) -> list[str]:
+    """The two earliest points at which this kind is drawn, those of a turn in the first one."""
+    here = Point.parse(str(one["at"]))
+    kind = one.get("fault") or one.get("act")
+    names = {name for choice in choices if choice.kind == kind for name in choice.at}
     scenario = Scenario.model_validate(plan)
     lasts = last_turns(scenario)
     ways = [Point("created")]
-    ways += [Point(name, 1) for name in ("model-called", "tool-running") if scenario.script[0].tools]
-    return [
-        str(point) for point in ways if point.name in names and point.order(lasts) < here.order(lasts) and point != here
-    ][:2]
+    ways += [Point(name, 1) for name in OF_A_TURN if scenario.script[0].tools]
+    return [str(point) for point in ways if point.name in names and point.order(lasts) < here.order(lasts)][:2]
 
 
 def _smallest(one: Plan, choices: tuple[Choice, ...]) -> Plan | None:
-    kind = one.get("fault") or one.get("act")
-    options = one.get("with") or {}
-    same = [choice for choice in choices if choice.kind == kind and choice.options.get("match") == options.get("match")]
-    if not same:
+    """The same in the first bucket that differs from it in sizes alone; another bucket may be another thing, and no smaller one."""
+    kind, options = one.get("fault") or one.get("act"), one.get("with") or {}
+    same = (choice for choice in choices if choice.kind == kind and _what(choice.options) == _what(options))
+    first = next(same, None)
+    if first is None:
         return None
-    first = same[0]
-    changed = {**one, "with": dict(first.options)}
-    if one.get("lasts") and first.lasts:
-        changed["lasts"] = first.lasts
+    # What a message says stays: no two of a trial say the same.
+    changed = {**one, "with": {**first.options, **({"text": options["text"]} if "text" in options else {})}}
+    if first.ends == "later":
+        changed |= {"lasts": first.lasts, "until": None}
     return changed if changed != {**one, "with": dict(options)} else None
+
+
+def _what(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Without sizes."""
+    return {
+        key: _what(value) if isinstance(value, Mapping) else value
+        for key, value in options.items()
+        if key not in SIZES and value is not None
+    }
 
 
 def _with_turn(plan: Plan, number: int, turn: Plan) -> Plan:
     return {**plan, "script": [turn if at == number else other for at, other in enumerate(plan["script"], 1)]}
-
-
-def _with_fault(plan: Plan, index: int, fault: Plan) -> Plan:
-    return _with(plan, "faults", index, fault)
 
 
 def _with(plan: Plan, key: str, index: int, one: Plan) -> Plan:

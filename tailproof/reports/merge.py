@@ -63,7 +63,8 @@ def merged(parts: Sequence[Part], standard: Standard | None = None) -> Result:
     if standard.baseline is not None:
         trials = [standard.baseline.marked(trial) for trial in trials]
         stale, expired = list(standard.baseline.stale(trials)), list(standard.baseline.expired(trials))
-    not_run = [missing for result in results for missing in result.not_run]
+    # Each shard of an exploration says the same of what is not drawn.
+    not_run = list(dict.fromkeys(missing for result in results for missing in result.not_run))
     errors = [f"{_of(part)}{error}" for part in parts for error in part.result.errors] + _missing(results)
     cut_off = "; ".join(f"{_of(part)}{part.result.cut_off}" for part in parts if part.result.cut_off)
     pairs = _pairs(results)
@@ -83,6 +84,7 @@ def merged(parts: Sequence[Part], standard: Standard | None = None) -> Result:
         cut_off=cut_off,
         times=times_of(trials) if trials else None,
         necessity=tuple(one for result in results for one in result.necessity),
+        unreachable=tuple(one for result in results for one in result.unreachable),
         gate=decide(
             trials,
             not_run=not_run,

@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tailproof.explore.allowance import Allowance
-from tailproof.explore.cells import Space
-from tailproof.explore.deck import Deck
-from tailproof.explore.exploration import FAILED, Exploration
+from tailproof.explore.exploration import FAILED
 from tailproof.explore.journal import Drawn, Ended, Journal
 from tailproof.explore.likeness import Likeness
 from tailproof.explore.playing import Played, Player
-from tailproof.runner.pairs import meet
-
-SOME = list(Space())[::60]
+from tests.explore.pretended import exploration, on_reference
 
 
 class OnABrokenMachine(Player):
@@ -29,15 +25,15 @@ class OnABrokenMachine(Player):
 def test_an_exploration_of_failures_ends_and_keeps_what_was_drawn(tmp_path: Path) -> None:
     allowance = Allowance(trials=50)
     player = OnABrokenMachine(
-        address="", matrix=meet(["reference"], [], build=False), seed=1, out=tmp_path, allowance=allowance, likeness=Likeness(()),
+        address="", matrix=on_reference(), seed=1, out=tmp_path, allowance=allowance, likeness=Likeness(()),
     )  # fmt: skip
     with closing(Journal(tmp_path)) as journal:
-        exploration = Exploration(Deck(SOME, 1), journal, player, lambda line: None)
-        exploration.run(1)
-        assert exploration.broken == f"{FAILED} trials in a row failed, the last one: no interpreter"
-        assert allowance.over == exploration.broken
+        first = exploration(player, journal)
+        first.run(1)
+        assert first.broken == f"{FAILED} trials in a row failed, the last one: no interpreter"
+        assert allowance.over == first.broken
         ended = {line.number for line in journal.of(Ended)}
         assert len(ended) == FAILED - 1
         left = [line for line in journal.of(Drawn) if line.number not in ended]
-        again = Exploration(Deck(SOME, 1), journal, player, lambda line: None)
+        again = exploration(player, journal)
         assert list(again._open) == left

@@ -85,8 +85,12 @@ def test_faults_of_the_path_take_turns_and_one_of_the_server_comes_last() -> Non
     cut = Cell("wire.cut/reset", "tool-running", "steps")
     tail = Cell("wire.drop-last/one", "created", "steps")
     kill = Cell("process.kill/in-place", "tool-running", "steps")
-    assert [may_share(some) for some in ((delay, cut), (delay, kill))] == [True, True]
+    assert [may_share(some) for some in ((delay, cut), (delay, kill))] == [True, False]
+    assert may_share((delay, kill), one_client=True)
     assert [may_share(some) for some in ((kill, delay), (delay, cut, kill), (tail, delay))] == [False] * 3
+    brief = Cell("wire.silence/3s", "model-called", "steps")
+    assert [may_share(some) for some in ((brief, cut), (delay, brief))] == [False, True]
+    assert arranged((brief, cut)) == (cut, brief)
     plan = plan_of(arranged((kill, delay)))
     assert [fault["fault"] for fault in plan["faults"]] == ["wire.delay", "process.kill"]
     assert plan["faults"][0]["until"] == plan["faults"][1]["at"]

@@ -75,3 +75,18 @@ def test_who_goes_on_draws_nothing_again() -> None:
     second.take(before)
     second.draws = first.draws
     assert not set(before) & set(drawn(second, 30))
+
+
+def test_what_was_hopeless_comes_back_when_it_is_proven_after_all() -> None:
+    """Three cells of one kind say nothing of it for ever: a fourth, drawn beside them, may still prove it."""
+    some = [cell for cell in SPACE if cell.fault == "wire.duplicate/all" and cell.shape == "steps"][:12]
+    deck = Deck(some, 5, packed=False)
+    tried = [cell for _ in range(UNREACHABLE) for cell in deck.draw()]
+    for cell in tried:
+        deck.tell(cell, proven=False, why="had no effect")
+    assert deck.draw() == ()
+    late = next(cell for cell in some if cell not in tried)
+    deck.tell(late, proven=True)
+    left = set(drawn(deck, len(some)))
+    assert left == {cell for cell in some if cell not in tried and not deck.hopeless(cell)}
+    assert left

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tailproof.explore.cells import Cell, Space
 from tailproof.explore.compose import composed
 from tailproof.explore.deck import Deck
-from tailproof.explore.smaller import MOST_MISSES, candidates, misses, without
+from tailproof.explore.smaller import MOST_MISSES, candidates, misses, still_rejected, without
 from tailproof.runner.check import check_plan
 from tailproof.scenario.schema import Scenario
 
@@ -85,6 +85,56 @@ def test_what_is_needed_is_asked_of_what_can_be_played() -> None:
     big = plan(Cell("hooks.hang", "created", "steps", "user.fork"))
     assert without(big, "act-1") is None or kinds(without(big, "act-1") or {}) == ["hooks.hang"]
     assert kinds(without(plan(Cell("wire.delay/2s", "created", "steps")), "fault-1") or {}) == []
+
+
+@pytest.mark.parametrize(
+    ("big", "small"),
+    [
+        ("wire.delay/8s at created, steps", "wire.delay/half-second"),
+        ("wire.silence/for-good at created, steps", "wire.silence/3s"),
+        ("process.pause/8s at created, steps", "process.pause/2s"),
+        ("wire.duplicate/all at created, steps", "wire.duplicate/once"),
+        ("wire.cut/instead-of-a-frame at created, steps", ""),
+        ("wire.cut/closed-4001 at created, steps", ""),
+        ("process.kill/abort at created, steps", ""),
+        ("clock.step/back at created, steps", ""),
+    ],
+)
+def test_a_smaller_fault_is_one_of_the_same_kind_with_less_of_it(big: str, small: str) -> None:
+    cell = Cell.read(f"{big}, nothing")
+    found = [one["faults"] for says, one in candidates(plan(cell)) if says == "fault-1 as small as can be"]
+    wanted = [plan(Cell(small, cell.point, cell.shape))["faults"]] if small else []
+    assert [[ends(fault) for fault in faults] for faults in found] == [
+        [ends(fault) for fault in faults] for faults in wanted
+    ]
+
+
+def ends(fault: Plan) -> Plan:
+    return {key: fault[key] for key in ("fault", "with", "lasts")}
+
+
+@pytest.mark.parametrize(
+    ("act", "small"),
+    [
+        ("user.message/100kB", {"run": True}),
+        ("user.message/no-run", None),
+        ("user.subscribe/cursor", None),
+        ("user.request/list", None),
+    ],
+)
+def test_a_smaller_act_says_the_same(act: str, small: Plan | None) -> None:
+    big = plan(Cell("wire.delay/half-second", "tool-running", "steps", act))
+    found = [one["acts"][0]["with"] for says, one in candidates(big) if says == "act-1 as small as can be"]
+    text = big["acts"][0]["with"].get("text")
+    assert found == ([] if small is None else [{"text": text, **small}])
+
+
+def test_what_was_rejected_is_tried_again_where_a_turn_is_another_one() -> None:
+    before = plan(Cell("wire.delay/half-second", "tool-running", "steps"))
+    shorter = {**before, "script": before["script"][1:]}
+    rejected = {"without turn 3", "one call in turn 2", "without fault-1"}
+    assert still_rejected(rejected, before, shorter) == {"without fault-1"}
+    assert still_rejected(rejected, before, {**before, "summary": "other"}) == rejected
 
 
 @pytest.mark.parametrize(("hits", "allowed"), [(3, 1), (2, 5), (1, MOST_MISSES)])

@@ -14,7 +14,7 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.reports.baseline import Baseline, Entry
 from tailproof.reports.gate import decide
 from tailproof.reports.merge import Apart, Part, Standard, merged
-from tailproof.reports.result import Environment, PairResult, Result, ShardResult
+from tailproof.reports.result import Environment, PairResult, Result, ShardResult, UnreachableResult
 
 WHOLE = check()
 
@@ -188,3 +188,19 @@ def test_what_another_baseline_says_of_a_finished_check(found: Any, known: Basel
     gate = merged([Part(name="r", result=result)], Standard(baseline=known)).gate
     assert gate.state == state
     assert says in "\n".join(gate.closed_by)
+
+
+def test_shards_of_an_exploration_say_once_what_is_not_drawn_and_each_what_was_unreachable() -> None:
+    """Every one of them leaves out the same faults, and tries cells of its own."""
+    unreachable = [
+        UnreachableResult(fault="wire.cut", at=at, times=3, why="had no effect") for at in ("created", "terminal")
+    ]
+    parts = [
+        other(
+            shard(number, of=2), not_run=WHOLE.not_run, unreachable=(one,), shard=redealt(number=number, of=2, in_all=2)
+        )
+        for number, one in enumerate(unreachable, 1)
+    ]
+    whole = merged(parts)
+    assert whole.not_run == WHOLE.not_run
+    assert list(whole.unreachable) == unreachable
