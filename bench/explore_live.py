@@ -18,9 +18,9 @@ from bench.explore_table import HERE, OF_CLIENTS, Line, line_of, lines, meets, o
 from bench.kept import Kept
 from bench.trials import played_by
 from tailproof.explore.cells import Cell
-from tailproof.explore.compose import proven_of
 from tailproof.explore.deck import Deck
 from tailproof.explore.packing import MOST, arranged, may_share
+from tailproof.explore.playing import proven_of
 from tailproof.history.directory import remove_history
 from tailproof.runner.supervisor_process import SupervisorProcess
 

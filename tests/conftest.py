@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tailproof.doctor import Finding, look
 from tailproof.provision.base_image import NoMmdebstrap
 
 # Time is never asserted: a machine that is busy is not a failure.
-settings.register_profile("tailproof", deadline=None)
+settings.register_profile("tailproof", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tailproof")
 
 NEEDS = {

@@ -20,6 +20,7 @@ from tailproof.clients.client import EVERYTHING, ClientError, ClientRaised, Repo
 from tailproof.clients.program_reports import ENDED, ProgramReports, Report
 from tailproof.history.recorder import TRIAL, Recorder
 from tailproof.history.records import BreakOff
+from tailproof.incoming.json import decoder
 from tailproof.incoming.limits import MESSAGE_BYTES
 from tailproof.protocol.adapter import Adapter, ConversationPlan
 from tailproof.waiting import Budget
@@ -249,7 +250,7 @@ class ProgramClient:
     def _read(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
-        decode = msgspec.json.Decoder(Report).decode
+        decode = decoder(Report).decode
         for line in _lines(self._process.stdout):
             self._lines += 1
             try:

@@ -10,6 +10,7 @@ import msgspec
 
 from tailproof.history.records import AnyRecord, Exchange
 from tailproof.history.server_records import Request, Vocabulary
+from tailproof.incoming.json import decoder
 from tailproof.protocol.adapter import Adapter
 
 TEXT_CHARS = 200
@@ -59,7 +60,7 @@ def _text(said: Said, moment_ns: int) -> str:
 
 def _exchanges(journal: Path) -> Iterator[Exchange]:
     """Lines that were torn off, or are no exchange, are left out: the reader of the history tells about them."""
-    decoder = msgspec.json.Decoder(AnyRecord)
+    decode = decoder(AnyRecord).decode
     if not journal.exists():
         return
     with journal.open("rb") as lines:
@@ -67,7 +68,7 @@ def _exchanges(journal: Path) -> Iterator[Exchange]:
             if b'"exchange"' not in line:
                 continue
             try:
-                record = decoder.decode(line)
+                record = decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue
             if isinstance(record, Exchange):

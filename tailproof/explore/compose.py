@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -14,10 +14,7 @@ from tailproof.explore.acts import ANSWERS, NOTHING
 from tailproof.explore.cells import Cell
 from tailproof.explore.faults import HELD, OF_A_TURN, Choice
 from tailproof.explore.shapes import Shape, Turn
-from tailproof.reports.result import FaultResult
 from tailproof.scenario.schema import Family, Scenario
-
-T = TypeVar("T")
 
 SECONDS = 240.0
 """The budget of a trial."""
@@ -79,13 +76,6 @@ def plan_of(cells: Sequence[Cell], *, options: Sequence[Mapping[str, Any]] = ())
     if returns:
         plan["parameters"] = {"loop.returns": returns}
     return {key: value for key, value in plan.items() if value != []}
-
-
-def proven_of(cells: Sequence[T], faults: Iterable[FaultResult]) -> tuple[T, ...]:
-    """Those of the cells of a trial of which all that lands was proven, from what the trial says of its faults and acts."""
-    told = list(faults)
-    mine = {number: [one for one in told if one.fault.endswith(f"-{number}")] for number in range(1, len(cells) + 1)}
-    return tuple(cell for number, cell in enumerate(cells, 1) if mine[number] and all(one.proven for one in mine[number]))
 
 
 def name_of(cells: Sequence[Cell]) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 
 from tailproof.explore import card
 from tailproof.explore.cells import Cell
-from tailproof.explore.compose import composed, name_of, proven_of
+from tailproof.explore.compose import composed, name_of
 from tailproof.explore.deck import Deck
 from tailproof.explore.findings import AGAIN, Finding, Inquest, findings_of
 from tailproof.explore.journal import BadJournal, Drawn, Ended, Found, Journal
-from tailproof.explore.playing import Played, Player, Stopped
+from tailproof.explore.playing import Played, Player, Stopped, proven_of
 from tailproof.guarantees.verdict import Outcome
 from tailproof.reports.result import VerdictResult
 from tailproof.reports.words import count, span

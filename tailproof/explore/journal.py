@@ -11,6 +11,7 @@ import msgspec
 
 from tailproof.incoming import BadInput
 from tailproof.incoming.files import is_plain_file
+from tailproof.incoming.json import decoder
 
 NAME = "cells.jsonl"
 SCHEMA = 1
@@ -155,7 +156,7 @@ def read_began(out: Path) -> Began:
 
 
 def _read(path: Path, whole: bytes) -> Iterator[AnyLine]:
-    decode = msgspec.json.Decoder(AnyLine).decode
+    decode = decoder(AnyLine).decode
     for number, line in enumerate(whole.splitlines(), 1):
         try:
             yield decode(line)

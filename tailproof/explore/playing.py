@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -18,11 +18,13 @@ from tailproof.history.archive import archive
 from tailproof.history.directory import remove_history
 from tailproof.history.lines import HistoryError
 from tailproof.reports.baseline import Baseline
-from tailproof.reports.result import TrialResult
+from tailproof.reports.result import FaultResult, TrialResult
 from tailproof.runner.judging import VERDICTS, judged_once
 from tailproof.runner.orders import Ask, SupervisorGone, ask
 from tailproof.runner.pairs import Matrix, model_url_of
 from tailproof.trial.order import Order
+
+T = TypeVar("T")
 
 
 class Stopped(Exception):
@@ -109,3 +111,12 @@ class Player:
             repetition=repetition,
             model_url=model_url_of(pair.target, self.model_url),
         )
+
+
+def proven_of(cells: Sequence[T], faults: Iterable[FaultResult]) -> tuple[T, ...]:
+    """Those of the cells of a trial of which all that lands was proven, from what the trial says of its faults and acts."""
+    told = list(faults)
+    mine = {number: [one for one in told if one.fault.endswith(f"-{number}")] for number in range(1, len(cells) + 1)}
+    return tuple(
+        cell for number, cell in enumerate(cells, 1) if mine[number] and all(one.proven for one in mine[number])
+    )

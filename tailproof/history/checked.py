@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from tailproof.history.header import Header
+from tailproof.incoming.json import converted
 
 
 class _Call(msgspec.Struct):
@@ -66,6 +67,6 @@ def check(header: Header) -> None:
     """Raises ValueError: the plan or a fact is none that could be judged, and where."""
     for name, shape in (("plan", _Plan), ("facts", _Facts)):
         try:
-            msgspec.convert(getattr(header, name), shape)
+            converted(getattr(header, name), shape)
         except msgspec.ValidationError as error:
             raise ValueError(f"{name}: {error}") from error

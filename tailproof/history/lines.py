@@ -12,6 +12,7 @@ from tailproof.history.archive import Readable, opened, record_files
 from tailproof.history.records import AnyRecord
 from tailproof.history.server_records import Event, WholeEvent
 from tailproof.incoming import BadInput
+from tailproof.incoming.json import decoder
 from tailproof.incoming.limits import DAMAGED, LINE_BYTES, RECORD_BYTES, RECORDS
 
 CHUNK_BYTES = 1 << 18
@@ -22,7 +23,7 @@ class HistoryError(BadInput):
     """The directory holds no history, or one of a schema that this version does not read."""
 
 
-_LINES = msgspec.json.Decoder(Union[tuple(Event if kind is WholeEvent else kind for kind in get_args(AnyRecord))])  # noqa: UP007
+_LINES = decoder(Union[tuple(Event if kind is WholeEvent else kind for kind in get_args(AnyRecord))])  # noqa: UP007
 
 
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

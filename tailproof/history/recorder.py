@@ -24,6 +24,7 @@ from tailproof.history.header import Header
 from tailproof.history.record import Record
 from tailproof.history.records import End, Note
 from tailproof.history.server_records import WholeEvent
+from tailproof.incoming.json import decoder
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.outgoing.masking import MARK, Masker, marks_in
 from tailproof.outgoing.visible import visible_json
@@ -284,7 +285,7 @@ class Recorder:
         """Where an event shows a secret. It is told at the end: whoever writes holds the lock of a witness."""
         for line in lines.splitlines():
             if MARK in line and _EVENT in line:
-                told = msgspec.json.decode(line, type=_Told)
+                told = decoder(_Told).decode(line)
                 self._saw(line, f"{told.reading} {told.name} {told.id}")
 
     def _saw(self, raw: bytes, detail: str) -> None:

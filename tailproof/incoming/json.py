@@ -41,19 +41,30 @@ def decode(raw: bytes | bytearray, shape: Any = Any, *, outline: bool = False, v
     if not outline or raw.count(b",") > values:
         measure(raw, values)
     try:
-        return _decoder(shape).decode(raw)
+        return decoder(shape).decode(raw)
     except RecursionError as error:
         raise Exceeded(f"JSON is nested deeper than {DEPTH}") from error
     except (msgspec.MsgspecError, ValueError, OverflowError) as error:
         raise NotJson(str(error)[:SAYS_CHARS]) from error
 
 
-def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
-    """msgspec works out a shape when it is first asked for, and crashes when two threads ask for the same one at once."""
+@overload
+def decoder(shape: type[T]) -> msgspec.json.Decoder[T]: ...
+@overload
+def decoder(shape: Any) -> msgspec.json.Decoder[Any]: ...
+def decoder(shape: Any) -> msgspec.json.Decoder[Any]:
+    """The decoder of a shape, of others or of ours. msgspec works out a shape when it is first asked for, and the process crashes when two
+    threads ask for the same one at once: here one does, and the others wait."""
     with _WORKING_OUT:
         if shape not in _DECODERS:
             _DECODERS[shape] = msgspec.json.Decoder(shape)
         return _DECODERS[shape]
+
+
+def converted(data: Any, shape: type[T]) -> T:
+    """Plain data as `shape`. Raises msgspec.ValidationError."""
+    decoder(shape)
+    return msgspec.convert(data, shape)
 
 
 def measure(raw: bytes | bytearray, values: int = VALUES) -> None:

@@ -14,6 +14,7 @@ from tailproof.guarantees.catalogue import CATALOGUE, judge
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.plan import guarantees_of
 from tailproof.history.reader import History
+from tailproof.incoming.json import decoder
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.reports.assemble import trial_result
 from tailproof.reports.baseline import Baseline
@@ -21,7 +22,7 @@ from tailproof.reports.result import TrialResult
 
 VERDICTS = "verdicts.json"
 
-_TRIAL = msgspec.json.Decoder(TrialResult)
+_TRIAL = decoder(TrialResult)
 
 
 def judge_directory(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from tailproof.incoming.json import decoder
 from tailproof.trial.order import Order
 
 QUEUED = "queued"
@@ -59,7 +60,8 @@ def ask(address: str, question: Ask) -> Done | None:
         raise SupervisorGone(f"the supervisor of the trials is gone: {error}") from error
     if not answer:
         raise SupervisorGone("the supervisor of the trials ended while a trial was awaited")
-    return msgspec.json.decode(answer, type=Done | None)
+    done: Done | None = decoder(Done | None).decode(answer)
+    return done
 
 
 def ended(address: str, orders: Sequence[Order]) -> Iterator[tuple[Order, Done]]:

@@ -23,6 +23,7 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.history.lines import HistoryError
 from tailproof.incoming import BadInput
 from tailproof.incoming.files import from_here, place_of
+from tailproof.incoming.json import decoder
 from tailproof.outgoing.masking import without_user_info
 from tailproof.outgoing.say import say, shown
 from tailproof.outgoing.visible import clip
@@ -334,7 +335,7 @@ def _width() -> int:
 
 def _matrix(option: Any, *, build: bool) -> Matrix:
     if option.matrix:
-        return msgspec.json.decode(option.matrix, type=Matrix)
+        return decoder(Matrix).decode(option.matrix)
 
     def tell(line: str) -> None:
         if build and option.progress:

@@ -10,6 +10,7 @@ import msgspec
 
 from tailproof.acts.catalogue import announced
 from tailproof.incoming import BadInput
+from tailproof.incoming.json import decoder
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.scenario.schema import Scenario
@@ -68,7 +69,7 @@ def cost(scenario: Scenario, trials: int) -> float:
 def read_deal(file: Path, shard: str) -> tuple[str, ...]:
     """The scenarios of the part `shard` (`2/4`), from the file that has those of all parts. Raises BadShard, OSError."""
     part = Shard.read(shard)
-    parts = msgspec.json.decode(file.read_bytes(), type=list[tuple[str, ...]])
+    parts = decoder(list[tuple[str, ...]]).decode(file.read_bytes())
     if len(parts) != part.of:
         raise BadShard(f"{file} has {len(parts)} parts, and not {part.of}")
     return parts[part.number - 1]

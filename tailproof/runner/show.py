@@ -13,6 +13,7 @@ from tailproof.history.archive import opened, record_files
 from tailproof.history.reader import History
 from tailproof.history.records import AnyRecord
 from tailproof.incoming import BadInput
+from tailproof.incoming.json import decoder
 from tailproof.incoming.limits import RECORD_BYTES, SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.reports.assemble import Clock
@@ -89,6 +90,6 @@ class _Numbered(msgspec.Struct):
 
 def _numbered(line: bytes) -> int:
     try:
-        return msgspec.json.decode(line, type=_Numbered).seq
+        return decoder(_Numbered).decode(line).seq
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return -1

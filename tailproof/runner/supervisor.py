@@ -25,6 +25,7 @@ from typing import IO
 import msgspec
 
 from tailproof.incoming.files import from_here
+from tailproof.incoming.json import decoder
 from tailproof.outgoing.masking import Masker, secrets_of_environment
 from tailproof.outgoing.say import say
 from tailproof.runner import ending, room
@@ -191,7 +192,7 @@ class Supervisor:
                 self.cancel.set()
 
 
-_ASK = msgspec.json.Decoder(Ask)
+_ASK = decoder(Ask)
 """Made before there are threads: msgspec crashes when two of them work out one shape at once."""
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-import msgspec
-
+from tailproof.incoming.json import decoder
 from tailproof.ownership import marks
 from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
@@ -112,7 +111,7 @@ class SupervisorProcess:
         self._ended = True
 
     def _read(self, lines: IO[bytes], on_progress: Callable[[Progress], object]) -> None:
-        decode = msgspec.json.Decoder(Progress).decode
+        decode = decoder(Progress).decode
         with lines:
             for line in lines:
                 progress = decode(line)

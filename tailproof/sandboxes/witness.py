@@ -23,6 +23,7 @@ from tailproof.history.execution_records import AgentSaid
 from tailproof.history.pod_records import ContainerSeen, PodEvent, PodSeen
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Counter, Note
+from tailproof.incoming.json import converted
 from tailproof.sandboxes.pod_of_an_agent import AGENT
 from tailproof.sandboxes.pod_past import PodPast
 from tailproof.waiting import Budget
@@ -235,7 +236,7 @@ class Sandboxes:
             if number <= self._numbers.get((pod, life), 0):
                 return
             self._numbers[pod, life] = number
-            record = msgspec.convert({**told, "pod": pod, "life": life, "kind": "agent"}, AgentSaid)
+            record = converted({**told, "pod": pod, "life": life, "kind": "agent"}, AgentSaid)
             record.t_ns = time.monotonic_ns()
             with self._lock:
                 self._said.append(record)

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from tailproof.history.pod_records import PodSeen
+from tailproof.incoming.json import decoder
 from tailproof.outgoing.visible import clip
 from tailproof.reports.run_events import RunEvent, ShardTold, TrialEnded, TrialEntered, TrialJudged
 from tailproof.runner.estimate import left_s
@@ -32,7 +33,7 @@ class Over(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="sh
     says: str = ""
 
 
-Line = msgspec.json.Decoder(RunEvent | Over)
+Line = decoder(RunEvent | Over)
 
 
 @dataclass(slots=True)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import msgspec
-
 from tailproof.clients.recipes import recipes
+from tailproof.incoming.json import decoder
 from tailproof.provision.environments import adopt
 from tailproof.provision.harness_image import MANIFEST, Carried
 from tailproof.provision.recipe import PythonRecipe
@@ -24,7 +23,7 @@ _S = 300.0
 def main(folder: Path) -> None:
     """Make an environment of each release that lies in `folder`. Raises Unavailable."""
     known = {recipe.locks: recipe for recipe in recipes().values() if isinstance(recipe, PythonRecipe)}
-    for one in msgspec.json.decode((folder / MANIFEST).read_bytes(), type=list[Carried]):
+    for one in decoder(list[Carried]).decode((folder / MANIFEST).read_bytes()):
         adopt(known[one.locks], one.version, folder / one.packages, folder / one.lock, Budget(_S))
 
 

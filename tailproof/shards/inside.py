@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from tailproof.incoming.json import decoder
 from tailproof.outgoing.say import say
 from tailproof.runner import out_dir
 from tailproof.shards.account import Over
@@ -37,7 +38,7 @@ _SAYS_LINES = 5
 def main() -> int:
     """Returns the exit code."""
     number = int(os.environ["JOB_COMPLETION_INDEX"]) + 1
-    arguments, of = msgspec.json.decode((ORDER / ARGUMENTS).read_bytes(), type=tuple[list[str], int])
+    arguments, of = decoder(tuple[list[str], int]).decode((ORDER / ARGUMENTS).read_bytes())
     command = [sys.executable, "-m", "tailproof.cli", "check", *arguments]
     command += [f"--shard={number}/{of}", f"--out={RESULTS / OUT}", "--progress=json"]
     # Standard error is kept, for the sentence that says why there is no result.

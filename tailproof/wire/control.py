@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from tailproof.incoming.json import decoder
 from tailproof.outgoing.masking import Masker
 from tailproof.wire.armed import Armed
 from tailproof.wire.proxy import Proxy
@@ -79,7 +80,7 @@ class Control:
     def _obey(self, line: bytes) -> None:
         assert self._proxy is not None
         try:
-            command = msgspec.json.decode(line, type=Command)
+            command = decoder(Command).decode(line)
         except msgspec.MsgspecError as error:
             self.say({"n": -1, "error": f"no command: {error}"})
             return

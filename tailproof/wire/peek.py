@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tailproof.incoming.json import UNREADABLE
+from tailproof.incoming.json import UNREADABLE, decoder
 from tailproof.protocol.naming import Naming
 
 HEAD_BYTES = 128
@@ -34,7 +34,7 @@ class _Named(msgspec.Struct):
     event: object = ""
 
 
-_decode = msgspec.json.Decoder(_Named).decode
+_decode = decoder(_Named).decode
 
 
 def named(naming: Naming, payload: bytes) -> tuple[bytes, bytes]:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from tailproof.incoming.files import BadFile
+from tailproof.incoming.json import converted
 
 StreamDo = Literal["hold", "delay", "burst", "drop", "drop-last", "duplicate", "reorder", "cut", "silence"]
 HttpDo = Literal[
@@ -117,7 +118,7 @@ def rule_from(said: Mapping[str, Any]) -> Rule:
     """A checked rule from plain data. Raises RuleError."""
     name = f"rule {said['id']}" if isinstance(said.get("id"), str) else "the rule"
     try:
-        rule = msgspec.convert(dict(said), Rule)
+        rule = converted(dict(said), Rule)
     except msgspec.ValidationError as error:
         raise RuleError(f"{name}: {error}") from error
     on: Literal["stream", "http", "wire"] = next((on for on, does in _ON.items() if rule.do in does), "http")
