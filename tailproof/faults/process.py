@@ -32,6 +32,14 @@ class KillOptions(_Options):
     """Whether tools that outlive the server are ended before it is started again."""
     again: Literal["starting", "ready"] | None = None
     """The next life is killed, too: as soon as its process runs, or as soon as it says that it is ready."""
+    again_by: Literal["KILL", "TERM"] = "KILL"
+    """With `again`: what that life gets. TERM asks it to end in the middle of its recovery."""
+
+    @model_validator(mode="after")
+    def _again(self) -> Self:
+        if self.again is None and self.again_by != "KILL":
+            raise ValueError("again_by: no life is ended `again`")
+        return self
 
 
 class Kill:
@@ -57,20 +65,21 @@ class Kill:
         return None
 
     def describe(self) -> str:
-        again = {None: "", "starting": ", once more while it starts", "ready": ", once more when it is ready"}
+        more = "SIGTERM" if self.options.again_by == "TERM" else "once more"
+        again = {None: "", "starting": f", {more} while it starts", "ready": f", {more} when it is ready"}
         gets = f"the server gets SIG{self.options.signal} (scope {self.scope}){again[self.options.again]}"
         return f"{gets} and is started again ({self.options.restart})"
 
     def inject(self, stage: Stage) -> None:
         if self.scope == "default":
             self.scope = "container" if "container" in stage.capabilities else "server"
-        self._kill(stage)
+        self._kill(stage, self.options.signal)
         if self.options.again:
             stage.server.wait_dead(stage.budget.part(DEAD_S))
             self._start(stage)
             if self.options.again == "ready":
                 stage.ready()
-            self._kill(stage)
+            self._kill(stage, self.options.again_by)
 
     def verify(self, stage: Stage) -> Proof:
         """The process that was the server before is gone, as the kernel or the engine tells it."""
@@ -90,10 +99,10 @@ class Kill:
         self._start(stage)
         stage.ready()
 
-    def _kill(self, stage: Stage) -> None:
+    def _kill(self, stage: Stage, signal: str) -> None:
         self._pid = stage.server.server_pid()
         self._lives += self._pid > 0
-        stage.server.kill(scope=_scope(self.scope), signal=self.options.signal)
+        stage.server.kill(scope=_scope(self.scope), signal=signal)
 
     def _start(self, stage: Stage) -> None:
         if self.options.survivors == "end":

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.plan import CLOCK
+from tailproof.provision.faketime import HOW_TO_GET_IT
 from tailproof.targets.target import TargetError
 
 _HOUR_S = 3600.0
@@ -45,10 +46,7 @@ class Step:
 
     def available(self, capabilities: frozenset[str]) -> str | None:
         if "own-clock" not in capabilities:
-            return (
-                "the clock of this server cannot be set: released ones fail under libfaketime (EINVAL in their event loop); "
-                "the reference server runs with it where it is installed (apt-get install libfaketime)"
-            )
+            return f"the clock of this server cannot be set: use pypi:VERSION or src:DIR, with libfaketime: {HOW_TO_GET_IT}"
         return None
 
     def describe(self) -> str:

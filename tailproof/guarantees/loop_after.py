@@ -9,9 +9,11 @@ from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.executions import explained as told
 from tailproof.guarantees.executions import loop as executions
 from tailproof.guarantees.executions.view import either, of_servers, per_execution
+from tailproof.guarantees.loop_jobs import jobs_of_the_deleted
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
+    Outcome,
     Verdict,
     all_of,
     at,
@@ -42,6 +44,7 @@ from tailproof.history.timeline import (
 )
 from tailproof.history.views import belongs, lists_of, log_of
 
+WAKES = frozenset({"load", "run", "send"})
 HALTS = frozenset({"pause", "interrupt"})
 QUIET = frozenset({"done", "failed", "stuck", "interrupted", "waiting"})
 SLACK_NS = SECOND // 2
@@ -95,7 +98,9 @@ def quiet(history: History, conversation: str) -> Verdict:
     """No model call and no tool effect after the end of a run, a pause or a deletion, or while it waits for the user.
 
     Watched from each moment at which a healthy reader saw the conversation at rest for good (or its deletion was accepted) until
-    the next request that may set it going. Requests to the model outside the script (titles) do not count.
+    the next request that may set it going. Requests to the model outside the script (titles) do not count. A deletion closes the
+    terminal: a job that a tool left there ends with it, within T (`job-outlives-deletion`); how long a process lives that was
+    detached from its terminal is told and not judged, for nobody promises its end.
     """
     spans = quiet_spans(history, conversation)
     if not spans:
@@ -135,6 +140,9 @@ def quiet(history: History, conversation: str) -> Verdict:
                 limit_s=seconds(SLACK_NS),
                 took_s=seconds(after_ns),
             )
+    left = jobs_of_the_deleted(history, min((began_ns for began_ns, _, status in spans if status is None), default=0))
+    if left.outcome is not Outcome.HOLDS:
+        return left
     if watched_ns <= SLACK_NS:
         return inconclusive(f"the conversation was watched at rest for {seconds(watched_ns)} s only")
     return holds(
@@ -142,7 +150,9 @@ def quiet(history: History, conversation: str) -> Verdict:
         compared={
             "seconds": seconds(watched_ns),
             "model calls and tool effects": len(history.model_calls) + len(history.effects),
+            **left.compared,
         },
+        **left.measured,
     )
 
 
@@ -297,26 +307,43 @@ def _all_had_ended(history: History, death: Death, on_disk: bool) -> Verdict:
 
 def _unfinished(history: History, conversation: str, death: Death) -> tuple[dict[str, Event], bool]:
     """The open actions by call id, and whether the disk of the dead server says so. A life that is a part of a fault leaves what the one
-    before it left."""
+    before it left; one that was ended before anybody asked for anything leaves that, too, and its own errors about it."""
     while passing(history, death.epoch):
         death = next(one for one in ends(history) if one.epoch == death.epoch - 1)
+    seen = [event for one in lists_of(history, conversation) for event in one.events if event.t_ns <= death.died.t_ns]
+    left = _left_on_disk(history, conversation, death)
+    marks: set[str] = set()
+    if left is None and (later := _not_asked(history, death)) is not None:
+        left = _left_on_disk(history, conversation, later)
+        marks = {event.id for event in left or () if event.role == "error"} - {event.id for event in seen}
+    if left is not None:
+        seen = left
+    closed = {event.call for event in seen if event.role in CLOSERS and event.id not in marks}
+    actions = {
+        event.call: event for event in seen if event.role == "action" and event.call and event.call not in closed
+    }
+    return actions, left is not None
+
+
+def _left_on_disk(history: History, conversation: str, death: Death) -> list[Event] | None:
+    """None where nobody read the disk between this death and the next life."""
     until_ns = death.restarted.t_ns if death.restarted else last_ns(history)
     disks = [
         one
         for one in lists_of(history, conversation, "disk")
         if death.died.t_ns <= one.began_ns <= until_ns and one.end is not None
     ]
-    if disks:
-        seen = disks[-1].events
-    else:
-        seen = [
-            event for one in lists_of(history, conversation) for event in one.events if event.t_ns <= death.died.t_ns
-        ]
-    closed = {event.call for event in seen if event.role in CLOSERS}
-    actions = {
-        event.call: event for event in seen if event.role == "action" and event.call and event.call not in closed
-    }
-    return actions, bool(disks)
+    return disks[-1].events if disks else None
+
+
+def _not_asked(history: History, death: Death) -> Death | None:
+    """The end of the life after this death, if we caused it before anybody asked that life for more than its status."""
+    later = next((one for one in ends(history) if one.epoch == death.epoch + 1), None)
+    if later is None or not later.died.by_us:
+        return None
+    asked = [one.t_ns for one in history.requests if one.verb in WAKES]
+    asked += [call.t_ns for call in history.model_calls]
+    return None if any(death.died.t_ns < t_ns < later.died.t_ns for t_ns in asked) else later
 
 
 def _runs_tools(header: Header) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, all_of, at, excused, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, STREAM
 from tailproof.history.header import Header
-from tailproof.history.plan import STOP, grace_of, plans
+from tailproof.history.plan import GRACE_S, STOP, grace_of, plans
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
@@ -25,8 +25,9 @@ def stops(history: History) -> Verdict:
     """A server that is asked to end (SIGTERM) ends by itself within the grace that it was given, and everything that it had shown
     before is on its disk.
 
-    Judged for each stop that the scenario plans. `outlived-its-grace` is a server that had to be killed, `died-of-it` one that ended
-    by another signal, `lost-at-stop` one whose disk lacks durable events that somebody saw past the wire before the stop.
+    Judged for each stop that the scenario plans. `outlived-its-grace` is a server that had to be killed, unless it was given less than
+    the usual 10 s: then only what is on its disk counts. `died-of-it` is one that ended by another signal, `lost-at-stop` one
+    whose disk lacks durable events that somebody saw past the wire before the stop.
     """
     asked = [fault for fault in history.faults if fault.name == STOP and fault.stage == "intent"]
     return all_of(
@@ -42,6 +43,8 @@ def _one_stop(history: History, fault: str, asked_ns: int) -> Verdict:
     took_s = seconds(over.t_ns - asked_ns)
     if over.stage == "died" or not over.by_us:
         return excused("the server ended by itself before it was asked to", evidence=[at(over, over.stage)])
+    if over.exit_code == KILLED and grace_s < GRACE_S:
+        return _kept(history, over, grace_s, took_s)
     if over.exit_code == KILLED:
         return violated(
             f"{grace_s:g} s after it was asked to end, the server still ran and had to be killed",

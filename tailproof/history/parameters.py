@@ -18,6 +18,7 @@ PARAMETERS: Mapping[str, float] = {
     "loop.bounded.sandboxes": 2.0,
     "loop.once.replaced": 5.0,
     "loop.progress": 30.0,
+    "loop.quiet.jobs": 5.0,
     "loop.returns": 10.0,
     "loop.terminates": 30.0,
     "loop.terminates.deadline": 5.0,

@@ -165,6 +165,12 @@ def leaves_tokens(header: Header) -> bool:
     return any(call.get("journal", True) for turn in turns(header) for call in turn.get("tools") or ())
 
 
+def left_behind(header: Header, how: Literal["job", "detached"]) -> frozenset[str]:
+    """The tokens of the tools that leave such a process behind."""
+    calls = (call for turn in turns(header) for call in turn.get("tools") or ())
+    return frozenset(str(call.get("token")) for call in calls if call.get("leaves") == how)
+
+
 def is_dormant(header: Header) -> bool:
     """The server was started with deferred initialisation."""
     return bool((header.plan.get("server") or {}).get("dormant"))

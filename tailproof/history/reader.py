@@ -37,6 +37,7 @@ from tailproof.history.records import (
     Note,
     Phase,
     Post,
+    Pulse,
     Rendezvous,
     Run,
     Stall,
@@ -122,6 +123,7 @@ class History:
         self.model_calls: list[ModelCall] = []
         self.child_calls: list[ChildCall] = []
         self.effects: list[Effect] = []
+        self.pulses: list[Pulse] = []
         self.frames: list[Frame] = []
         self.exchanges: list[Exchange] = []
         self.posts: list[Post] = []
@@ -157,6 +159,7 @@ class History:
             ModelCall: self.model_calls,
             ChildCall: self.child_calls,
             Effect: self.effects,
+            Pulse: self.pulses,
             Frame: self.frames,
             Exchange: self.exchanges,
             Post: self.posts,

@@ -135,6 +135,15 @@ class Effect(Record, tag="effect"):
     after_ns: Moment = 0
 
 
+class Pulse(Record, tag="pulse"):
+    """A process that a tool command left behind wrote into the journal that it lives."""
+
+    token: str
+    pid: Count = 0
+    """Of the shell that left it behind, where that is known."""
+    host: str = ""
+
+
 class Frame(Record, tag="frame"):
     """A frame of a stream at the wire. Written once when it came in and once more when a rule did something to it."""
 
@@ -301,6 +310,7 @@ AnyRecord = (
     | ModelCall
     | ChildCall
     | Effect
+    | Pulse
     | Frame
     | Exchange
     | Post

@@ -1,9 +1,9 @@
 """The shell command of one tool call: what it writes into the tool journal, and how it waits at its gate.
 
 One line of POSIX shell without line breaks, so that every terminal tool takes it as one command. The journal is a directory
-that harness and tools share: `tokens` collects one line per begin and end (`<wall ns> <token> <stage> <pid> <host>`), each
-written by one `write` on a file opened for appending; a gate opens when `gate-<token>` appears, and what stands in that file
-is run, so that a fault can make the tool do harm.
+that harness and tools share: `tokens` collects one line per begin and end (`<wall ns> <token> <stage> <pid> <host>`), and one
+twice a second while what a command left behind lives, each written by one `write` on a file opened for appending. A gate
+opens when `gate-<token>` appears, and what stands in that file is run, so that a fault can make the tool do harm.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from tailproof.model.script import Command
 
 TOKENS = "tokens"
 LOOK_EVERY_S = 0.05
-_LINE = re.compile(r"([0-9]{1,19}) (\S+) (begin|end) ([0-9]{1,9}) (\S+)")
+LIVES_EVERY_S = 0.5
+_LIVES = 600
+"""How often what was left behind says that it lives: five minutes, and it ends by itself where nobody can end it."""
+_LINE = re.compile(r"([0-9]{1,19}) (\S+) (begin|end|lives) ([0-9]{1,9}) (\S+)")
 
 
 def gate_name(token: str) -> str:
@@ -35,6 +38,8 @@ def command_of(command: Command, directory: str) -> str:
     if command.run:
         # A subshell: an `exit` of the scenario's command must not take the tool's own shell with it.
         parts.append(f"( {command.run} )")
+    if command.leaves:
+        parts.append(_left_behind(command, directory))
     parts += [_line(command.token, "end", directory), f"echo done {shlex.quote(command.token)}"]
     return "; ".join(parts)
 
@@ -57,6 +62,13 @@ def parse(line: str) -> Line | None:
         return None
     wall_ns, token, stage, pid, host = found.groups()
     return Line(wall_ns=int(wall_ns), token=token, stage=stage, pid=int(pid), host=host)
+
+
+def _left_behind(command: Command, directory: str) -> str:
+    """A job of the shell, or a process in a session of its own that no hangup reaches."""
+    beats = f"for beat in $(seq {_LIVES}); do {_line(command.token, 'lives', directory)}; sleep {LIVES_EVERY_S}; done"
+    begun = f"setsid sh -c {shlex.quote(beats)}" if command.leaves == "detached" else f"( {beats} )"
+    return f"{{ {begun} < /dev/null > /dev/null 2>&1 & }}"
 
 
 def _line(token: str, stage: str, directory: str) -> str:

@@ -16,6 +16,10 @@ Failure = Literal["silent", "stalls", "cut"]
 """How a model can give no whole answer."""
 
 
+Leaves = Literal["job", "detached"]
+"""How what a command leaves behind hangs on its terminal: a terminal that is closed takes its jobs with it, and nothing else."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -32,6 +36,9 @@ class ToolCall(_Strict):
     """Hold the tool until the trial opens its gate."""
     journal: bool = True
     """False for a command that is sent as it stands, without journal and gate."""
+    leaves: Leaves | None = None
+    """What the command leaves behind that goes on for minutes: a `job` of its terminal, or a process that is `detached` from it. It
+    writes into the tool journal that it lives, twice a second."""
     tool: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=60)] | None = None
     """Call the tool of this name, which the server need not have, instead of the terminal."""
     arguments: str | None = None
@@ -45,6 +52,8 @@ class ToolCall(_Strict):
     def _possible(self) -> ToolCall:
         if not self.journal and (self.gate or self.token is not None):
             raise ValueError("`journal: false` leaves no room for `gate` and `token`")
+        if self.leaves and (not self.journal or self.token is None):
+            raise ValueError("`leaves` needs the journal, and a `token` of its own")
         of_another_tool = [name for name in ("tool", "arguments", "child") if getattr(self, name) is not None]
         if not self.journal and self.run is None and not of_another_tool:
             raise ValueError("`journal: false` needs a command in `run`, or a `tool`, `arguments` or `child`")
@@ -134,6 +143,7 @@ class Command:
     arguments: str | None = None
     same_id: bool = False
     child: str | None = None
+    leaves: Leaves | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +195,7 @@ def _commands(turn: Turn, number: int, copy: int) -> tuple[Command, ...]:
             arguments=call.arguments,
             same_id=call.same_id,
             child=call.child,
+            leaves=call.leaves,
         )
         commands.append(command)
     return tuple(commands)

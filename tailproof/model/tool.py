@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from tailproof.history.recorder import Witness
-from tailproof.history.records import Effect, Note
+from tailproof.history.records import Effect, Note, Pulse
 from tailproof.model.journal import TOKENS, gate_name, parse
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.waiting import Budget
@@ -18,7 +18,8 @@ LINE_CHARS = 200
 
 
 class ToolJournal:
-    """Watches one journal directory and records every begin and end of a tool as `Effect`.
+    """Watches one journal directory and records every begin and end of a tool as `Effect`, and as `Pulse` that what it left behind
+    lives.
 
     Tools write the time of day; it is turned into the common clock with the offset measured when this object was made, so a
     clock that is set during a trial does not move effects. Tool and harness share one kernel, or the offset is `offset_ns`.
@@ -32,6 +33,7 @@ class ToolJournal:
         self._read = 0
         self._effects: list[Effect] = []
         self._began: dict[tuple[str, int], int] = {}
+        self._pulses: dict[str, int] = {}
         self._noted: set[str] = set()
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -46,6 +48,12 @@ class ToolJournal:
         self.look()
         with self._lock:
             return sum(effect.token == token and effect.stage == stage for effect in self._effects)
+
+    def last_pulse(self, token: str) -> int:
+        """When what the tool with this token left behind last said that it lives; 0 when it never did."""
+        self.look()
+        with self._lock:
+            return self._pulses.get(token, 0)
 
     def total(self) -> int:
         """How many lines the journal holds."""
@@ -106,6 +114,10 @@ class ToolJournal:
             self._witness.write(Note(text=f"the tool journal holds a line that is none of ours: {shown}"))
             return
         t_ns = line.wall_ns + self._offset_ns
+        if line.stage == "lives":
+            self._pulses[line.token] = t_ns
+            self._witness.write(Pulse(t_ns=t_ns, token=line.token, pid=line.pid, host=line.host))
+            return
         effect = Effect(t_ns=t_ns, token=line.token, stage="begin", pid=line.pid, host=line.host)
         if line.stage == "begin":
             self._began[line.token, line.pid] = t_ns

@@ -176,6 +176,8 @@ class ConversationPlan:
     """The model's answers come in pieces."""
     tool_patience_s: int | None = None
     """How long a command may say nothing new before the terminal gives it back to the model; None for so long that it never does."""
+    tool_shell: bool = False
+    """The terminal is a plain shell, also where the server has something better."""
     exists: bool = False
     """The conversation is there already: attach to it, do not create it."""
     confirm: bool = False

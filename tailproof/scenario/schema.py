@@ -188,6 +188,8 @@ class TerminalPlan(_Strict):
     patience_s: Annotated[int, Field(ge=1, le=600)] | None = None
     """How long a command may say nothing new before the terminal gives it back to the model; 15 minutes when it is missing, so that
     no gate ends by itself."""
+    shell: bool = False
+    """A plain shell, also where the server has a multiplexer of terminals for it."""
 
 
 EventBytes = Annotated[int, Field(ge=200, le=120_000)]

@@ -11,10 +11,13 @@ from tailproof.outgoing.atomic import write_atomically
 from tailproof.provision.faketime import HOW_TO_GET_IT, faketime
 from tailproof.targets.target import TargetError
 
-CAPABILITY = frozenset({"own-clock"} if faketime() else set[str]())
-"""What a target can do besides where the library is there."""
 _OFFSET = "offset"
 _INSIDE = PurePath("/tailproof-time")
+
+
+def capability() -> frozenset[str]:
+    """What a target can do besides where the library is there."""
+    return frozenset({"own-clock"} if faketime() else set[str]())
 
 
 class OwnClock:

@@ -20,8 +20,7 @@ class ProcessTarget:
     """Starts servers with an interpreter and the arguments of the adapter.
 
     `provide` finds or builds the installation, once per check. `program` replaces the module that the adapter launches, for
-    another server of the same protocol: `("/path/to/server.py",)`. `own_clock`: it runs with libfaketime. `earlier` gives the release
-    before it.
+    another server of the same protocol: `("/path/to/server.py",)`. `earlier` gives the release before it.
     """
 
     def __init__(
@@ -32,12 +31,9 @@ class ProcessTarget:
         provide: Callable[[Budget], Installation],
         version: str = "",
         program: Sequence[str] = (),
-        own_clock: bool = False,
         earlier: Callable[[Budget], Release] | None = None,
     ) -> None:
-        self.capabilities = (
-            CAPABILITIES | disks.CAPABILITY | hosts.CAPABILITY | (clocks.CAPABILITY if own_clock else frozenset())
-        )
+        self.capabilities = CAPABILITIES | disks.CAPABILITY | hosts.CAPABILITY | clocks.capability()
         self.spec = spec
         self.version = version
         self.facts: Mapping[str, str] = {}

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from tailproof.clients.client import ClientRaised
+from tailproof.guarantees.loop_jobs import PULSELESS_S
 from tailproof.history import records
-from tailproof.history.plan import hooks_limit
+from tailproof.history.plan import hooks_limit, left_behind
 from tailproof.history.recorder import Witness
 from tailproof.history.server_records import Event
 from tailproof.history.timeline import SECOND
@@ -28,6 +29,8 @@ from tailproof.waiting import Budget, DeadlineMissed
 SECOND_OPINION_S = 10.0
 HOOKS_S = 60.0
 """The longest that the trial waits for webhooks."""
+JOB_SLACK_S = 1.0
+"""What is read from the journal of the tools was written a moment before."""
 _ATTEMPTS = 5
 """How often the observer subscribes to a conversation that holds a long history."""
 
@@ -50,6 +53,7 @@ class Participants(Assembly):
             model_patience_s=self.scenario.model.patience_s,
             model_streams=self.scenario.model.streams,
             tool_patience_s=self.scenario.terminal.patience_s,
+            tool_shell=self.scenario.terminal.shell,
             confirm=self.scenario.confirmation == "always",
             model_key=self._lookout.plant(canaries.MODEL_KEY, "key of the model"),
             secrets={name: self._lookout.plant(canaries.secret(name), "creation") for name in self.scenario.secrets},
@@ -193,6 +197,20 @@ class Participants(Assembly):
         if self.scenario.children and self.conversation and self.server.alive():
             self.children.watch_tasks(self._recorder.header.parameters["status.children.tasks"], budget)
             self.children.wait_ended(self._recorder.header.parameters["status.children"], budget)
+
+    def await_jobs(self, budget: Budget) -> None:
+        """Watch the jobs that tools of a deleted conversation left behind, until all are silent or had the time that `loop.quiet` gives
+        them. Raises DeadlineMissed."""
+        jobs = left_behind(self._recorder.header, "job")
+        if not jobs or not self.stage.deleted:
+            return
+        since_ns = time.monotonic_ns()  # one that was never heard of is not waited for any longer
+        silent_ns = round((PULSELESS_S + JOB_SLACK_S) * SECOND)
+        budget.wait_for(
+            f"{PULSELESS_S:g} s in which no job of the deleted conversation says that it lives",
+            lambda: time.monotonic_ns() - max(since_ns, *map(self.tools.last_pulse, jobs)) > silent_ns,
+            within=self._recorder.header.parameters["loop.quiet.jobs"] + PULSELESS_S + 2 * JOB_SLACK_S,
+        )
 
     @property
     def children_s(self) -> float:

@@ -36,6 +36,7 @@ def may_share(scenario: Scenario) -> bool:
         scenario.server == ServerPlan()
         and scenario.seeded is None
         and all(is_of_the_path(plan.fault) for plan in scenario.faults)
+        and not any(call.leaves for turn in scenario.script for call in turn.tools or ())
     )
 
 

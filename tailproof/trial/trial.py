@@ -247,10 +247,11 @@ class Trial(RecordedTrial):
 
     def _recover(self, participants: Participants, budget: Budget, left: float) -> None:
         participants.run_control.wait_late(budget)
-        try:
-            participants.await_children(budget)
-        except DeadlineMissed as missed:
-            self._miss(missed)
+        for wait in (participants.await_children, participants.await_jobs):
+            try:
+                wait(budget)
+            except DeadlineMissed as missed:
+                self._miss(missed)
         participants.settle(budget.part(min(15, left + SETTLE_S)), QUIET_S)
 
     def _clear(self, participants: Participants) -> None:

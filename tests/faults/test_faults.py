@@ -23,6 +23,7 @@ PLANS: dict[str, dict[str, Any]] = {
     "disk.slow": {"at": "model-called:2", "with": {"seconds": 0.3}},
     "disk.full-at-start": {"at": "returned:1"},
     "process.downgrade": {"at": "returned:1"},
+    "clock.step": {"at": "returned:1", "with": {"hours": 3}},
     "wire.hold": {"at": "created", "until": "terminal:1"},
     "wire.delay": {"at": "created", "with": {"seconds": 0.3}},
     "wire.burst": {"at": "created", "with": {"seconds": 0.3}},
@@ -45,7 +46,6 @@ PLANS: dict[str, dict[str, Any]] = {
 }
 ELSEWHERE = {
     **{f"hooks.{does}": "tests/reference: needs a server with webhooks" for does in ("down", "slow", "hang", "refuse")},
-    "clock.step": "tests/reference: needs libfaketime",
     "disk.damage": "tests/reference: ends a life of the server",
     "memory.server": "tests/targets: needs a container",
     "wire.black-hole": "tests/wire: a client waits for its own timeout, 30 s",
@@ -68,7 +68,8 @@ def test_every_fault_is_tried_somewhere() -> None:
 )
 def test_a_fault_is_announced_proven_and_healed_and_the_next_run_is_untouched(tmp_path: Path, kind: str) -> None:
     plan = PLANS[kind]
-    if kind.startswith("disk.") and (missing := fault_for("it", kind, {}).available(resolve("reference").capabilities)):
+    fault = fault_for("it", kind, plan.get("with", {}))
+    if kind.startswith(("disk.", "clock.")) and (missing := fault.available(resolve("reference").capabilities)):
         pytest.skip(missing)
     script = [dict(turn) for turn in TWO_RUNS]
     if plan["at"] == "tool-running:2":

@@ -17,6 +17,7 @@ from test_guarantee_ends import ROWS as END_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
 from test_guarantee_executors import ROWS as EXECUTOR_ROWS
 from test_guarantee_hooks import ROWS as HOOKS_ROWS
+from test_guarantee_jobs import ROWS as JOB_ROWS
 from test_guarantee_load import ROWS as LOAD_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_messages import ROWS as MESSAGE_ROWS
@@ -37,6 +38,7 @@ ROWS: list[Row] = [
     *EVENT_ROWS,
     *STATUS_ROWS,
     *LOOP_ROWS,
+    *JOB_ROWS,
     *MESSAGE_ROWS,
     *CHILDREN_ROWS,
     *CLIENT_ROWS,

@@ -20,7 +20,7 @@ from guarantee_histories import (
 )
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import Life
+from tailproof.history.records import Effect, Life
 from tailproof.history.server_records import Request, Status
 
 LOGS = ("stream:0", "page:0", "page:1", "page:2", "page:3", "disk:9")
@@ -75,6 +75,33 @@ def killed_again(ready: bool) -> Built:
     if ready:
         built.put(4.6, Life(stage="ready", epoch=1))
     return built.put(4.7, Life(stage="died", epoch=1, exit_code=137, by_us=True))
+
+
+def killed_twice(what: str) -> Built:
+    """`crashed`, but the first life died at 3.9 and the second, which nobody asked for anything, at 4: the disk is read behind that. The
+    action of the first is under way, or has its result (`done`), or the second life wrote that it was broken off (`marked`)."""
+    built = crashed()
+    for _, one in built.placed:
+        if getattr(one, "epoch", 0) == 1:
+            one.epoch = 2  # type: ignore[union-attr]
+        if isinstance(one, Life) and one.epoch == 0 and one.stage == "died":
+            one.epoch = 1
+    built.put(3.85, Life(stage="died", epoch=0, exit_code=137, by_us=True)).put(3.9, Life(stage="started", epoch=1))
+    built.put(3.95, Life(stage="ready", epoch=1))
+    if what == "done":
+        built.everywhere_forget("a2").without(Effect, token="token-a2")
+    if what == "marked":
+        late = event("e2", "error", 0.55, call="call-2-0")
+        late.reading = "disk:0"
+        built.put(4.35, late)
+    return built
+
+
+def killed_soon(**lost: bool) -> Built:
+    """`stopped`, but it was given 0.3 s, and killed."""
+    built = stopped(137, **lost)
+    built.header.plan["faults"][0]["with"] = {"grace": 0.3}
+    return built
 
 
 ROWS = [
@@ -160,6 +187,8 @@ ROWS = [
     Row("server.stops", "in-order", HOLDS, stopped),
     Row("server.stops", "with-its-signal", HOLDS, lambda: stopped(143)),
     Row("server.stops", "had-to-be-killed", VIOLATED, lambda: stopped(137).parameter("lag", 0.0), "outlived-its-grace"),
+    Row("server.stops", "had-less-time-than-usual", HOLDS, killed_soon),
+    Row("server.stops", "had-less-time-and-lost", VIOLATED, lambda: killed_soon(disk=False), "lost-at-stop"),
     Row("server.stops", "died-of-it", VIOLATED, lambda: stopped(139), "died-of-it"),
     Row("server.stops", "lost-an-action", VIOLATED, lambda: stopped(disk=False), "lost-at-stop"),
     Row("server.stops", "never-asked-to-end", NOT_APPLICABLE, calm),
@@ -182,6 +211,16 @@ ROWS = [
     Row("status.crash", "killed-again-when-ready", HOLDS, lambda: killed_again(True)),
     Row("server.returns", "killed-again-while-starting", HOLDS, lambda: killed_again(False)),
     Row("loop.explained", "killed-again-when-ready", HOLDS, lambda: killed_again(True)),
+    Row("loop.explained", "killed-before-anybody-read-its-disk", HOLDS, lambda: killed_twice("open")),
+    Row("loop.explained", "marked-by-the-life-that-was-killed", HOLDS, lambda: killed_twice("marked")),
+    Row("loop.explained", "killed-twice-at-rest", NOT_APPLICABLE, lambda: killed_twice("done")),
+    Row(
+        "loop.explained",
+        "killed-twice-and-nobody-marked-it",
+        VIOLATED,
+        lambda: killed_twice("open").everywhere_forget("e2"),
+        "unexplained",
+    ),
 ]
 
 

@@ -16,7 +16,7 @@ from guarantee_histories import (
 )
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import Frame, Life, Phase, Run
+from tailproof.history.records import Frame, Life, ModelCall, Phase, Run
 from tailproof.history.server_records import Event, Reading, Request, Stream
 
 
@@ -85,6 +85,28 @@ ROWS = [
         "lost-after-persisting",
     ),
     Row("events.complete", "message-lost", VIOLATED, lambda: calm().everywhere_forget("m1"), "lost-message"),
+    Row(
+        "events.complete",
+        "told-to-the-model-and-in-no-log",
+        VIOLATED,
+        lambda: calm().everywhere_forget("o2"),
+        "unlogged-call",
+    ),
+    Row(
+        "events.complete",
+        "called-and-in-no-log",
+        VIOLATED,
+        lambda: calm().everywhere_forget("a2").everywhere_forget("o2"),
+        "unlogged-call",
+    ),
+    Row(
+        "events.complete",
+        "told-to-the-model-after-the-reading",
+        HOLDS,
+        lambda: calm().put(
+            6.5, ModelCall(stage="asked", turn=9, request=9, conversation="c1", results={"call-9-0": "late"})
+        ),
+    ),
     Row("events.complete", "log-not-read", INCONCLUSIVE, lambda: calm().until(5.5)),
     Row(
         "events.complete",

@@ -51,6 +51,15 @@ def lazy() -> Built:
     return built.ask(77.0, "run", 200, method="POST", path="/run")
 
 
+def woken(*words: str) -> Built:
+    """Shown as interrupted until somebody loads, and as this from then on: nobody works on it."""
+    built = crashed().until(14.2).ask(14.3, "load", epoch=1)
+    for at, word in zip((76.0, 76.5), (words[0], words[-1]), strict=True):
+        built.show(at, word, after_load=True, epoch=1)
+    built.ask(77.0, "run", epoch=1, witness="trial", method="POST", path="/run")
+    return built.put(80.0, Phase(name="ended"))
+
+
 def posted_at_the_last_reply(at: float) -> Built:
     """Another user posts a message, and the run ends and goes on at once; the model was asked last before 2.9."""
     last = 2.9
@@ -228,6 +237,8 @@ ROWS = [
         lambda: crashed().alter(Status, {"raw": "error"}, raw="paused", neutral="interrupted"),
     ),
     Row("status.crash", "running-until-loaded", VIOLATED, lazy, "running-after-restart"),
+    Row("status.crash", "running-once-loaded", VIOLATED, lambda: woken("running"), "running-after-load"),
+    Row("status.crash", "running-for-a-moment-once-loaded", HOLDS, lambda: woken("running", "error")),
     Row("status.crash", "running-for-ever", VIOLATED, hopeless, "running-after-restart+running-after-load+not-usable"),
     Row(
         "status.crash",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
 from tailproof.model.journal import TOKENS, command_of, parse
-from tailproof.model.script import Command
+from tailproof.model.script import Command, Leaves
 from tailproof.model.tool import ToolJournal
 from tailproof.waiting import Budget, DeadlineMissed
 
@@ -102,3 +105,26 @@ def test_a_journal_that_cannot_be_read_is_noted_once(directory: Path, journal: T
     recorder.close()
     notes = [note.text for note in History.load(recorder.directory).notes]
     assert notes == ["the tool journal cannot be read: Is a directory"]
+
+
+@pytest.mark.parametrize("leaves", ["job", "detached"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_a_command_leaves_behind_says_that_it_lives_until_it_is_ended(
+    shell: str, leaves: Leaves, directory: Path, journal: ToolJournal, recorder: Recorder
+) -> None:
+    left = Command(token="t1", run="", gate=False, journal=True, leaves=leaves)
+    started = subprocess.Popen([shell, "-c", command_of(left, str(directory))], start_new_session=True)
+    assert started.wait(20) == 0
+    Budget(20).wait_for("a first sign of life", lambda: journal.last_pulse("t1") > 0, every=0.05)
+    first_ns = journal.last_pulse("t1")
+    Budget(20).wait_for("another sign of life", lambda: journal.last_pulse("t1") > first_ns, every=0.05)
+    with suppress(ProcessLookupError):
+        os.killpg(started.pid, signal.SIGKILL)
+    processes = subprocess.run(["pgrep", "-f", str(directory)], capture_output=True, text=True, check=False).stdout
+    assert bool(processes.split()) is (leaves == "detached"), processes
+    for pid in processes.split():
+        os.kill(int(pid), signal.SIGKILL)
+    recorder.close()
+    history = History.load(recorder.directory)
+    assert {pulse.token for pulse in history.pulses} == {"t1"}
+    assert [effect.stage for effect in history.effects] == ["begin", "end"]

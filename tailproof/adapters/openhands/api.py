@@ -236,7 +236,13 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
                 **({"stream": True} if plan.model_streams else {}),
             },
             "tools": [
-                {"name": "terminal", "params": {"no_change_timeout_seconds": plan.tool_patience_s or TOOL_PATIENCE_S}},
+                {
+                    "name": "terminal",
+                    "params": {
+                        "no_change_timeout_seconds": plan.tool_patience_s or TOOL_PATIENCE_S,
+                        **({"terminal_type": "subprocess"} if plan.tool_shell else {}),
+                    },
+                },
                 *({"name": _TOOLS[kind]} for kind in sorted(plan.starts)),
             ],
         },

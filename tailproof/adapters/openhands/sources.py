@@ -36,7 +36,7 @@ SOURCES: Mapping[str, str] = {
     "loop.finishes": "OpenHands/software-agent-sdk#2720 (finished on the last allowed step is finished)",
     "loop.once": "OpenHands/software-agent-sdk#1554 (the error event says: do not run it again)",
     "loop.progress": "OpenHands/software-agent-sdk#2384 (a message gets a stuck run going), #4997 (a stalled model)",
-    "loop.quiet": "OpenHands agent-server: pause, interrupt and terminal states",
+    "loop.quiet": "OpenHands agent-server: pause, interrupt and terminal states, DELETE closes the terminal",
     "loop.returns": "OpenHands/software-agent-sdk#1546, #1865, #3793; `RemoteConversation.run`",
     "loop.terminates": "OpenHands/software-agent-sdk#1511, #4997",
     "model.bounded": "OpenHands openhands-sdk `LLM.num_retries`, retry_min_wait, retry_max_wait; LLMAuthenticationError is not retried",

@@ -107,7 +107,6 @@ def _reference(asked: TargetSpec) -> Target:
         provide=lambda budget: installed,
         version=installed.version,
         program=(program, *(("--broken", asked.what) if asked.what else ())),
-        own_clock=True,
         earlier=lambda budget: Release(
             interpreter=installed.interpreter,
             version=REFERENCE_EARLIER,
