@@ -8,6 +8,7 @@ from tailproof.acts.access import UserProbeAccess, UserSendSpoiled
 from tailproof.acts.beside import UserConversation
 from tailproof.acts.comparing import UserCompare
 from tailproof.acts.listening import UserStall, UserSubscribe
+from tailproof.acts.speaking import UserSay
 from tailproof.acts.user import UserDelete, UserMessage, UserPause
 from tailproof.acts.verbs import UserConfirm, UserFork, UserInterrupt, UserReject, UserRequest, UserRun
 from tailproof.faults.fault import Make
@@ -26,6 +27,7 @@ KINDS: Mapping[str, Make] = {
     "user.request": UserRequest,
     "user.subscribe": UserSubscribe,
     "user.stall": UserStall,
+    "user.say": UserSay,
     "user.conversation": UserConversation,
     "user.compare": UserCompare,
 }

@@ -41,6 +41,12 @@ def _all() -> Iterable[Choice]:
     yield Choice(kind="user.subscribe", bucket="cursor", options={"from": "cursor", "behind": 3}, at=DURING[3:])
     yield Choice(kind="user.subscribe", bucket="come-and-go", options={"rounds": 5}, **_LIVE)
     yield Choice(kind="user.stall", at=DURING)
+    yield Choice(
+        kind="user.say", bucket="message", options={"frames": ["message"], "text": "mind the tests"}, at=DURING
+    )
+    yield Choice(
+        kind="user.say", bucket="garbage", options={"frames": ["no-json", "other-shape", "binary", "empty"]}, **_LIVE
+    )
     yield Choice(kind="user.conversation", bucket="one", options={"count": 1, "turns": 2}, at=DURING)
     yield Choice(kind="user.conversation", bucket="three", options={"count": 3, "turns": 2}, at=DURING)
     yield Choice(kind="user.confirm", at=("returned",), plain=True)

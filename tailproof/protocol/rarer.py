@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from tailproof.incoming.stream import MessageStream
+from tailproof.incoming.stream import MessageStream, SpokenStream
+from tailproof.protocol.frames import MeantWord
 from tailproof.protocol.since import Since
 from tailproof.waiting import Budget
 
@@ -36,6 +37,14 @@ class RarerVerbs(Protocol):
         """A subscription that begins in the past, not yet opened (`Api.stream`). A message of it that is no event is not among its
         messages."""
         raise LookupError("no subscription of this protocol begins in the past")
+
+    def speaker(self, conversation: str) -> SpokenStream:
+        """A subscription on which one may say something, not yet opened."""
+        raise LookupError("on no stream of this protocol anything can be said")
+
+    def meant(self, word: MeantWord, text: str) -> bytes:
+        """What is sent on such a stream, as text: a message of the user, or the key once more."""
+        raise LookupError("on no stream of this protocol anything can be said")
 
 
 def abilities_of(facts: Mapping[str, object]) -> frozenset[str]:
