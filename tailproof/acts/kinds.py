@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tailproof.acts.access import UserProbeAccess, UserSendSpoiled
+from tailproof.acts.access import UserGiveSecret, UserProbeAccess, UserSendSpoiled
 from tailproof.acts.beside import UserConversation
 from tailproof.acts.comparing import UserCompare
 from tailproof.acts.listening import UserStall, UserSubscribe
@@ -19,6 +19,7 @@ KINDS: Mapping[str, Make] = {
     "user.delete": UserDelete,
     "user.probe-access": UserProbeAccess,
     "user.send-spoiled": UserSendSpoiled,
+    "user.give-secret": UserGiveSecret,
     "user.run": UserRun,
     "user.interrupt": UserInterrupt,
     "user.confirm": UserConfirm,

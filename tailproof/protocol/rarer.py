@@ -29,6 +29,10 @@ class RarerVerbs(Protocol):
         """Make another conversation, with the id `copy`, that begins with all that this one holds."""
         raise LookupError("no conversation of this protocol can be forked")
 
+    def give_secret(self, conversation: str, name: str, value: str) -> Answer:
+        """Give the conversation one more secret, which its tools may use and nobody may read."""
+        raise LookupError("no conversation of this protocol is given secrets later")
+
     def children(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, tuple[str, ...]]:
         """The ids of the conversations that the agent of this one has started, without loading any."""
         raise LookupError("no agent of this protocol starts conversations")

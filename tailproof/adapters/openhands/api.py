@@ -169,6 +169,10 @@ class OpenHandsApi(HttpApi, Api):
             "resume" if yes else "reject", "POST", f"{_one(conversation)}/events/respond_to_confirmation", body
         )
 
+    def give_secret(self, conversation: str, name: str, value: str) -> Answer:
+        """The environment of the commands that name it."""
+        return self.ask("probe", "POST", f"{_one(conversation)}/secrets", {"secrets": {name: _secret(value)}})
+
     def children(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, tuple[str, ...]]:
         """`sub_conversation_ids` of the conversation."""
         nothing: tuple[str, ...] = ()
