@@ -33,6 +33,9 @@ from fixtures.sabotage.of_faults import KINDS as LANDED  # noqa: E402
 
 DOCS = ROOT / "docs"
 LEFT_OUT = (
+    "The environment of the server itself (`access.secret`): a tool of the same user can read it below `/proc`, keys included. What is "
+    "promised is that the environment of a command lacks them (`sanitized_env`), which `environment-printed` looks at; nothing is said of "
+    "other processes.",
     "What an agent-server knows of a sub-agent's task (`status.children`): its log and its state lie below the directory of its parent "
     "(`subagents/`), and no route, stream or listing shows them. So a task is judged by what the model is asked in its name, and by what "
     "its parent says of the tool call. After a kill, 1.58.2 leaves `running` in that state for ever, where no user looks.",

@@ -1,5 +1,5 @@
-"""Who tries every route and stream that the server publishes with all kinds of keys, and who sends secrets in requests that must be
-rejected."""
+"""Who tries every route and stream that the server publishes with all kinds of keys, and who sends secrets: in requests that must be
+rejected, and in one that must not."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from tailproof.acts.user import UserAct
 from tailproof.faults.fault import Proof, Stage
 from tailproof.protocol.access import SpoiledWord
+from tailproof.protocol.adapter import Answer, Api
 
 
 def answered(code: int, error: str = "") -> str:
@@ -37,6 +39,15 @@ class SpoiledOptions(BaseModel):
 
     what: SpoiledWord
     """What stands in the requests: a key of the model, or a secret for the conversation."""
+
+
+class GivenOptions(BaseModel):
+    """`with:` of `user.give-secret`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern="^[A-Z][A-Z_]*$")
+    """What the tools know it by. Its value is drawn."""
 
 
 class _Asking(ABC):
@@ -103,3 +114,29 @@ class UserSendSpoiled(_Asking):
 
     def inject(self, stage: Stage) -> None:
         self._told = stage.send_spoiled(stage.conversation, self._what, stage.budget)
+
+
+class UserGiveSecret(UserAct):
+    """A user gives the conversation one more secret while it is at work. Proven by the answer."""
+
+    name = "user.give-secret"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity)
+        self._name = GivenOptions.model_validate(options).name
+        self._value = ""
+        self.says = f"a user gives the conversation the secret {self._name}"
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        return None if "can-take-secrets" in capabilities else "no conversation of this server is given secrets later"
+
+    def inject(self, stage: Stage) -> None:
+        self._value = stage.plant_secret(self._name)
+        super().inject(stage)
+
+    def ask(self, api: Api, conversation: str) -> Answer:
+        return api.give_secret(conversation, self._name, self._value)
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        """Nobody is shown a secret: that the server said yes is all that there is to see."""
+        return {"seen": True}

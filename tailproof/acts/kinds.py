@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tailproof.acts.access import UserProbeAccess, UserSendSpoiled
+from tailproof.acts.access import UserGiveSecret, UserProbeAccess, UserSendSpoiled
 from tailproof.acts.beside import UserConversation
 from tailproof.acts.comparing import UserCompare
 from tailproof.acts.listening import UserStall, UserSubscribe
+from tailproof.acts.speaking import UserSay
 from tailproof.acts.user import UserDelete, UserMessage, UserPause
 from tailproof.acts.verbs import UserConfirm, UserFork, UserInterrupt, UserReject, UserRequest, UserRun
 from tailproof.faults.fault import Make
@@ -18,6 +19,7 @@ KINDS: Mapping[str, Make] = {
     "user.delete": UserDelete,
     "user.probe-access": UserProbeAccess,
     "user.send-spoiled": UserSendSpoiled,
+    "user.give-secret": UserGiveSecret,
     "user.run": UserRun,
     "user.interrupt": UserInterrupt,
     "user.confirm": UserConfirm,
@@ -26,6 +28,7 @@ KINDS: Mapping[str, Make] = {
     "user.request": UserRequest,
     "user.subscribe": UserSubscribe,
     "user.stall": UserStall,
+    "user.say": UserSay,
     "user.conversation": UserConversation,
     "user.compare": UserCompare,
 }

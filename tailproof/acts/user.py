@@ -183,7 +183,7 @@ class UserMessage(UserAct):
             resting = bool(seen := stage.observer.statuses()) and seen[-1].neutral in RESTING
             super().inject(stage)
             if self.options.run and resting:
-                self._wait_active(stage)
+                wait_active(stage, self._since_ns)
             return
         self._since_ns = time.monotonic_ns()
         method, route = stage.adapter.route(self.options.while_held.request)
@@ -215,16 +215,6 @@ class UserMessage(UserAct):
             return  # the trial is ending: whoever waits for the answer says that there is none
         self._answered.set()
 
-    def _wait_active(self, stage: Stage) -> None:
-        """The trial waits for the end of a run that it sees; whether the server starts one is for the guarantees to judge."""
-        with contextlib.suppress(DeadlineMissed):
-            stage.observer.wait_status(
-                "the run of the posted message",
-                lambda status: status.neutral == "active",
-                stage.budget.part(SEEN_S),
-                since_ns=self._since_ns,
-            )
-
     def _wait_asked(self, stage: Stage) -> int:
         try:
             return stage.wire.wait_fired(self.id, stage.budget.part(ASKED_S))
@@ -242,3 +232,14 @@ class UserMessage(UserAct):
         except DeadlineMissed:
             return False
         return True
+
+
+def wait_active(stage: Stage, since_ns: int) -> None:
+    """The trial waits for the end of a run that it sees; whether the server starts one is for the guarantees to judge."""
+    with contextlib.suppress(DeadlineMissed):
+        stage.observer.wait_status(
+            "the run of the posted message",
+            lambda status: status.neutral == "active",
+            stage.budget.part(SEEN_S),
+            since_ns=since_ns,
+        )

@@ -41,6 +41,12 @@ def _all() -> Iterable[Choice]:
     yield Choice(kind="user.subscribe", bucket="cursor", options={"from": "cursor", "behind": 3}, at=DURING[3:])
     yield Choice(kind="user.subscribe", bucket="come-and-go", options={"rounds": 5}, **_LIVE)
     yield Choice(kind="user.stall", at=DURING)
+    yield Choice(
+        kind="user.say", bucket="message", options={"frames": ["message"], "text": "mind the tests"}, at=DURING
+    )
+    yield Choice(
+        kind="user.say", bucket="garbage", options={"frames": ["no-json", "other-shape", "binary", "empty"]}, **_LIVE
+    )
     yield Choice(kind="user.conversation", bucket="one", options={"count": 1, "turns": 2}, at=DURING)
     yield Choice(kind="user.conversation", bucket="three", options={"count": 3, "turns": 2}, at=DURING)
     yield Choice(kind="user.confirm", at=("returned",), plain=True)
@@ -52,6 +58,7 @@ LEFT_OUT: Mapping[str, str] = {
     "memory.helper": "the terminals of what is drawn wait a quarter of an hour for a tool that says nothing any more: oom-helper",
     "user.compare": "it times reads of a long history, and what a fault does to their time is no defect",
     "user.delete": "a conversation that is gone breaks no promise any more, whatever happens then: deleted-under-it",
+    "user.give-secret": "where a secret shows does not depend on where in a run it is given: secret-given-later",
     "user.probe-access": "whom a key lets in does not depend on where in a run it is tried: doors-tried tries it all",
     "user.send-spoiled": "what a rejected request is answered does not depend on the run: rejected-secret, rejected-model-key",
 }

@@ -97,6 +97,8 @@ class Stage:
     observer: OtherUser
     probe_access: ProbeAccess
     send_spoiled: SendSpoiled
+    plant_secret: Callable[[str], str]
+    """The value of a secret that the conversation is given now, by its name: it is looked for from here on."""
     company: Company
     conversation: str = ""
     """Empty until it was created."""

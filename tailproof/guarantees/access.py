@@ -21,7 +21,7 @@ NOT_EVEN_READ = frozenset({400, 413, 414, 431})
 UNREADABLE = frozenset({"long", "odd-bytes"})
 LET_IN = 101
 LOG_PLACE = "log"
-SAID = frozenset({"event", "answer", "download"})
+SAID = frozenset({"event", "answer", "download", "hook"})
 """Where a secret is shown to others by the server itself."""
 KEPT = frozenset({LOG_PLACE, "disk"})
 """Where it stays behind for whoever can read logs and disks."""
@@ -82,7 +82,7 @@ def accepted(history: History) -> Verdict:
 
 
 def secret(history: History) -> Verdict:
-    """A secret that the server was given stands in no event, answer or download.
+    """A secret that the server was given stands in no event, answer or download, and in nothing that is posted to a webhook.
 
     Looked for are the secrets of the conversation, the key of the model, a secret in requests that the server must reject, and the
     server's own two keys; in events also when a tool prints them.
@@ -125,7 +125,7 @@ def _leaks(history: History, places: frozenset[str], *, but: frozenset[tuple[str
     amounts = {f"bytes of {one.place}": one.amount for one in searched if one.place in places}
     if places == SAID:
         return holds(
-            f"none of {len(planted)} secrets stands in {len(history.events)} events, or in answers and downloads",
+            f"none of {len(planted)} secrets stands in {len(history.events)} events, or in answers, downloads and webhooks",
             compared={"secrets": len(planted), "events": len(history.events), **amounts},
         )
     if not any(amounts.values()):
@@ -183,6 +183,7 @@ _SAYS: Mapping[str, tuple[str, bool]] = {
     "event": ("is shown in an event", True),
     "answer": ("comes back in an answer", True),
     "download": ("is handed out in a download", True),
+    "hook": ("is posted to a webhook", True),
     "log": ("stands in the server's log", False),
     "disk": ("is readable on the server's disk", True),
 }
@@ -228,7 +229,7 @@ GUARANTEES = (
     Guarantee(
         id="access.secret",
         level=Level.MUST,
-        promise="A secret that the server was given shows in no event, answer or download.",
+        promise="A secret that the server was given shows in no event, answer, download or webhook.",
         hurts="the owner of the secret, wherever answers and events are kept or forwarded",
         judge=secret,
         applies=secrets_given,

@@ -34,6 +34,7 @@ from tailproof.guarantees import (
     status_client,
     status_legal,
     stream,
+    stream_apart,
 )
 from tailproof.guarantees.executions import status as executions
 from tailproof.guarantees.verdict import Guarantee
@@ -53,6 +54,7 @@ FAMILIES = (
     *(
         hooks,
         stream,
+        stream_apart,
         status,
         status_client,
         status_legal,

@@ -230,9 +230,12 @@ def _was_active(history: History, conversation: str, message: Request) -> bool:
 
 
 def _asks_for_a_run(header: Header, message: Request) -> bool:
-    """The scenario posts this message with a run."""
-    posted = [plan.get("with") or {} for plan in header.plan.get("acts") or ()]
-    return any(options.get("run") and _head(str(options.get("text", ""))) == _head(message.text) for options in posted)
+    """The scenario posts this message with a run, or says it on a stream, where each message asks for one."""
+    posted = [(plan.get("act"), plan.get("with") or {}) for plan in header.plan.get("acts") or ()]
+    return any(
+        (options.get("run") or act == "user.say") and _head(str(options.get("text", ""))) == _head(message.text)
+        for act, options in posted
+    )
 
 
 def _began(request: Request) -> int:

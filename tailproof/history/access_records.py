@@ -45,7 +45,7 @@ class Canary(Record, tag="canary"):
     name: str = ""
     """Which one; empty for a place that was searched for all of them."""
     place: str = ""
-    """How it was given, or where it was looked for or seen: `event`, `answer`, `download`, `log`, `disk`."""
+    """How it was given, or where it was looked for or seen: `event`, `answer`, `download`, `hook`, `log`, `disk`."""
     detail: str = ""
     """Of `seen`: which event, request, file or line of the log."""
     around: str = ""

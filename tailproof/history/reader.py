@@ -43,7 +43,17 @@ from tailproof.history.records import (
     Stall,
     WireCount,
 )
-from tailproof.history.server_records import Child, Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
+from tailproof.history.server_records import (
+    Child,
+    Event,
+    Reading,
+    Request,
+    Said,
+    Status,
+    Stream,
+    Vocabulary,
+    WholeEvent,
+)
 from tailproof.incoming import files, json
 from tailproof.incoming.files import BadFile
 from tailproof.incoming.json import NotJson
@@ -114,6 +124,7 @@ class History:
         self.requests: list[Request] = []
         self.events: list[Event] = []
         self.streams: list[Stream] = []
+        self.said: list[Said] = []
         self.readings: list[Reading] = []
         self.statuses: list[Status] = []
         self.children: list[Child] = []
@@ -150,6 +161,7 @@ class History:
             Event: self.events,
             WholeEvent: self.events,
             Stream: self.streams,
+            Said: self.said,
             Reading: self.readings,
             Status: self.statuses,
             Child: self.children,

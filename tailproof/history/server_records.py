@@ -23,7 +23,7 @@ class Request(Record, tag="request"):
     method: str = ""
     path: str = ""
     code: Count = 0
-    """The HTTP status; 0 when there was none."""
+    """The HTTP status; 0 when there was none. A message that was said on a stream has none: 200 once the server has published it."""
     error: str = ""
     """Why there was none (refused, reset, timeout, ...), or what is wrong with the one that came."""
     flaw: Flaw = ""
@@ -93,7 +93,8 @@ class Stream(Record, tag="stream"):
     """The run that alone it is about, and with which it ends; empty for a subscription to the conversation."""
     path: str = ""
     """`direct` (past the wire), `wire`, or past the wire and no healthy subscriber from now on: `resumed` asked for what had been
-    before, too, `replay` left at what was the end of the log then, and `unread` does not read."""
+    before, too, `replay` left at what was the end of the log then, and `unread` tells nothing of what it
+    reads, if it reads."""
     since: Literal["now", "all", "cursor", "time"] = "now"
     """Of `resumed`: from where on it asked for events."""
     after: str = ""
@@ -103,6 +104,27 @@ class Stream(Record, tag="stream"):
     """How it ended; of `flawed`, what came, in half a sentence."""
     flaw: Flaw = ""
     """Of `flawed`: what kind of wrong that is."""
+    epoch: Count = 0
+
+
+class Said(Record, tag="said"):
+    """A subscriber sent a frame on its stream, and what came of it. `t_ns` is the moment at which that was clear."""
+
+    reading: str
+    frame: str
+    """What was sent: a word of `protocol/frames.py`, such as `message` or `no-json`."""
+    conversation: str = ""
+    text: str = ""
+    """What nobody else says, where the frame holds anything that can be read."""
+    size: Count = 0
+    """Bytes of the frame."""
+    back: str = ""
+    """The name of the event that came back for it; empty for none."""
+    read: bool = False
+    """The server answered the ping behind it: it has read the frame."""
+    code: Count = 0
+    """The code with which the stream was closed over it; 0 while it stays open."""
+    began_ns: Moment = 0
     epoch: Count = 0
 
 

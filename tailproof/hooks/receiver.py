@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from struct import pack
@@ -43,12 +43,20 @@ class Trouble:
 
 
 class Receiver:
-    """Takes everything with 200 while it is well. `read` tells what a request brought: path and body. Raises OSError when it gets
-    no port."""
+    """Takes everything with 200 while it is well. `read` tells what a request brought: path and body. `sighted` is told of every field of
+    a head and every body, which may hold a secret that it must not hold, and where it stood. Raises OSError when it gets no port."""
 
-    def __init__(self, witness: Witness, read: Callable[[str, bytearray], Posted], *, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        witness: Witness,
+        read: Callable[[str, bytearray], Posted],
+        *,
+        sighted: Callable[[bytes | bytearray, str], object] = lambda raw, where: None,
+        host: str = "127.0.0.1",
+    ) -> None:
         self._witness = witness
         self._read = read
+        self._sighted = sighted
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._taken: set[str] = set()
@@ -119,8 +127,14 @@ class Receiver:
                 self._met[trouble.fault] += 1
         return post, trouble
 
+    def headed(self, head: Iterable[tuple[str, str]]) -> None:
+        """Look at the fields of its head."""
+        for name, value in head:
+            self._sighted(value.encode("utf-8", "replace"), f"the field {name.lower()}")
+
     def brought(self, post: Post, raw: bytearray) -> None:
         """Note what it brought. Raises Unsound."""
+        self._sighted(raw, f"the body at /{post.path.strip('/').partition('/')[0]}")
         posted = self._read(post.path, raw)
         post.conversation = posted.conversation
         post.batch = [event.id for event in posted.events]
@@ -181,6 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         receiver = self.server.receiver
         post, trouble = receiver.came()
         post.path, post.headers = self.path, sorted({name.lower() for name in self.headers})
+        receiver.headed(self.headers.items())
         code = 200
         try:
             receiver.brought(post, self._body())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from tailproof.incoming.connection import Waiting
 from tailproof.waiting import Budget
@@ -10,6 +10,8 @@ from tailproof.waiting import Budget
 BROKEN = 1006
 """The code of a stream that ended without a word, as RFC 6455 has it (section 7.4.1)."""
 IN_ORDER = 1000
+HowSent = Literal["text", "binary", "ping"]
+"""The kind of a frame that is sent."""
 
 
 class Refused(Exception):
@@ -51,3 +53,14 @@ class MessageStream(Protocol):
 
     def interrupt(self) -> None:
         """From any thread, for one that `end` did not reach: the connection is gone."""
+
+
+class SpokenStream(MessageStream, Protocol):
+    """One on which a subscriber may say something, too."""
+
+    def say(self, how: HowSent, data: bytes, budget: Budget) -> None:
+        """Send one frame, in the thread that reads. Raises OSError: the connection broke. DeadlineMissed, Cancelled: as every wait."""
+
+    @property
+    def pongs(self) -> int:
+        """How many pings of ours were answered."""

@@ -30,7 +30,7 @@ from tailproof.incoming.limits import (
     Unsound,
     size,
 )
-from tailproof.incoming.stream import BROKEN, IN_ORDER, Refused
+from tailproof.incoming.stream import BROKEN, IN_ORDER, HowSent, Refused
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 TICK_S = 1.0
@@ -63,6 +63,8 @@ class WebSocket:
         self._began = 0.0
         """When the message that has not ended yet began; 0 between two."""
         self._unsound: Unsound | None = None
+        self.pongs = 0
+        """See `SpokenStream`."""
 
     def open(self, budget: Budget) -> None:
         """Connect and agree.
@@ -97,13 +99,20 @@ class WebSocket:
             raise
         self._check_handshake()
         for text in self._first:
-            self._send(text, patience)
+            self.say("text", text.encode(), patience)
         self._take_frames()
 
-    def _send(self, text: str, budget: Budget) -> None:
-        self._protocol.send_text(text.encode())
-        for data in self._protocol.data_to_send():
-            self._connection.send(data, budget)
+    def say(self, how: HowSent, data: bytes, budget: Budget) -> None:
+        """See `SpokenStream`."""
+        match how:
+            case "text":
+                self._protocol.send_text(data)
+            case "binary":
+                self._protocol.send_binary(data)
+            case "ping":
+                self._protocol.send_ping(data)
+        for sent in self._protocol.data_to_send():
+            self._connection.send(sent, budget)
 
     def receive(self) -> bytearray | None:
         """The next message; None when the connection has ended, or `end` was called. Raises Unsound."""
@@ -225,6 +234,7 @@ class WebSocket:
                 self._frames = self._controls = 0
                 self._began = 0.0
         elif frame.opcode in (Opcode.PING, Opcode.PONG):
+            self.pongs += frame.opcode is Opcode.PONG
             self._controls += 1
             if self._controls > CONTROL_FRAMES:
                 raise Exceeded(f"more than {CONTROL_FRAMES} pings and pongs came between two messages")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from tailproof.incoming.stream import MessageStream
+from tailproof.incoming.stream import MessageStream, SpokenStream
+from tailproof.protocol.frames import MeantWord
 from tailproof.protocol.since import Since
 from tailproof.waiting import Budget
 
@@ -28,6 +29,10 @@ class RarerVerbs(Protocol):
         """Make another conversation, with the id `copy`, that begins with all that this one holds."""
         raise LookupError("no conversation of this protocol can be forked")
 
+    def give_secret(self, conversation: str, name: str, value: str) -> Answer:
+        """Give the conversation one more secret, which its tools may use and nobody may read."""
+        raise LookupError("no conversation of this protocol is given secrets later")
+
     def children(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, tuple[str, ...]]:
         """The ids of the conversations that the agent of this one has started, without loading any."""
         raise LookupError("no agent of this protocol starts conversations")
@@ -36,6 +41,14 @@ class RarerVerbs(Protocol):
         """A subscription that begins in the past, not yet opened (`Api.stream`). A message of it that is no event is not among its
         messages."""
         raise LookupError("no subscription of this protocol begins in the past")
+
+    def speaker(self, conversation: str) -> SpokenStream:
+        """A subscription on which one may say something, not yet opened."""
+        raise LookupError("on no stream of this protocol anything can be said")
+
+    def meant(self, word: MeantWord, text: str) -> bytes:
+        """What is sent on such a stream, as text: a message of the user, or the key once more."""
+        raise LookupError("on no stream of this protocol anything can be said")
 
 
 def abilities_of(facts: Mapping[str, object]) -> frozenset[str]:

@@ -35,6 +35,9 @@ class Posted:
 class Webhooks(Protocol):
     """The webhooks of one protocol."""
 
+    key_field: str = ""
+    """The field of the head, in lower case, in which a server shows its session key to the receiver; empty where it does not."""
+
     def environment(self, wanted: HooksWanted) -> Mapping[str, str]:
         """What tells a server all of that when it is started."""
 

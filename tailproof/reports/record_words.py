@@ -33,7 +33,17 @@ from tailproof.history.records import (
     Stall,
     WireCount,
 )
-from tailproof.history.server_records import Child, Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
+from tailproof.history.server_records import (
+    Child,
+    Event,
+    Reading,
+    Request,
+    Said,
+    Status,
+    Stream,
+    Vocabulary,
+    WholeEvent,
+)
 from tailproof.outgoing.visible import clip
 
 _ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
@@ -144,6 +154,11 @@ def _agent(one: AgentSaid) -> str:
     return _joined(f"the agent {one.stage}", f"line {one.line}" if one.line else "", one.turn, one.says)
 
 
+def _said(one: Said) -> str:
+    came = _joined(one.back, f"closed with {one.code}" if one.code else "") or ("read" if one.read else "nothing")
+    return f"{one.reading} sent {one.frame} ({one.size:,} bytes) → {came}"
+
+
 def _knock(one: Knock) -> str:
     return _joined(f"{one.method} {one.path} with key {one.key} → {one.code or 'no answer'}", one.error)
 
@@ -170,6 +185,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Event: _event,
     WholeEvent: _event,
     Stream: lambda one: _joined(f"{one.reading} {one.stage}", str(one.code or ""), one.flaw, one.reason),
+    Said: _said,
     Reading: _reading,
     Status: _status,
     Child: lambda one: f"child {one.child}: {one.raw or one.code}",

@@ -32,7 +32,7 @@ from tailproof.protocol.recording import request_of
 from tailproof.scenario.schema import Scenario, parse_bytes
 from tailproof.targets.resolve import adapter_of, kind_of, resolve
 from tailproof.targets.target import TargetError
-from tailproof.trial import children, machine
+from tailproof.trial import canaries, children, machine
 from tailproof.trial.access_probe import AccessProbe
 from tailproof.trial.break_off import AtWork
 from tailproof.trial.canaries import Lookout
@@ -99,7 +99,7 @@ class Assembly:
 
         header.facts["server_trials"] = pooled.trials
         pooled.tell(recorder.witness("engine"), recorder.witness("pod") if "pod" in self.capabilities else None)
-        self.hooks = TrialHooks(scenario, self.adapter, recorder, removal)
+        self.hooks = TrialHooks(scenario, self.adapter, recorder, removal, self._lookout)
         self.server = pooled.make(
             target,
             environment={
@@ -263,6 +263,7 @@ class Assembly:
             observer=self.observer,
             probe_access=self._access.knock,
             send_spoiled=partial(self._lookout.send_spoiled, self.observer.api.access()),
+            plant_secret=lambda name: self._lookout.plant(canaries.secret(name), "request"),
             toxiproxy=toxiproxy,
             hooks=self.hooks.receiver,
         )

@@ -1,7 +1,7 @@
 """Secrets that a server is given so that they can be found where they must not be: drawn, planted, and looked for.
 
-What events hold is noticed by the recorder while it writes them. Here everything else is looked through: answers, downloads, the
-server's log, its disk.
+What events hold is noticed by the recorder while it writes them. Here everything else is looked through: answers, downloads, what is
+posted to webhooks, the server's log, its disk.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ REJECTED: Mapping[SpoiledWord, str] = {
     "model-key": "key of a rejected request",
     "secret": "secret of a rejected request",
 }
+GIVEN = "user.give-secret"
+"""The act that gives the conversation one more secret."""
 LOG_LINES = 20_000
 SEARCH_S = 15.0
 
@@ -34,7 +36,9 @@ def drawn(scenario: Scenario) -> dict[str, str]:
     """The canaries of one trial, by what they stand for; none where the scenario gives no secrets."""
     if not scenario.secrets:
         return {}
-    return {name: secrets.token_hex(20) for name in (MODEL_KEY, *REJECTED.values(), *map(secret, scenario.secrets))}
+    later = [str(act.options.get("name", "")) for act in scenario.acts if act.kind == GIVEN]
+    named = map(secret, (*scenario.secrets, *later))
+    return {name: secrets.token_hex(20) for name in (MODEL_KEY, *REJECTED.values(), *named)}
 
 
 def secret(name: str) -> str:

@@ -12,6 +12,7 @@ from tailproof.protocol.adapter import Adapter
 from tailproof.protocol.webhooks import HooksWanted
 from tailproof.scenario.schema import Scenario
 from tailproof.targets.target import TargetError
+from tailproof.trial.canaries import Lookout
 from tailproof.waiting import Budget
 
 WITNESS = "hooks"
@@ -20,15 +21,24 @@ WITNESS = "hooks"
 class TrialHooks:
     """The receiver, if the scenario has one. Raises TargetError when it gets no port."""
 
-    def __init__(self, scenario: Scenario, adapter: Adapter, recorder: Recorder, removal: ExitStack) -> None:
+    def __init__(
+        self, scenario: Scenario, adapter: Adapter, recorder: Recorder, removal: ExitStack, lookout: Lookout
+    ) -> None:
         self.receiver: Receiver | None = None
         self.environment: Mapping[str, str] = {}
         """What the server is told."""
         plan, words = scenario.server.hooks, adapter.webhooks
         if plan is None or words is None:
             return
+        # The server proves by it who it is: that is no leak.
+        of_the_key = f"the field {words.key_field}" if words.key_field else ""
+
+        def sighted(raw: bytes | bytearray, where: str) -> None:
+            if where != of_the_key:
+                lookout.look(raw, "hook", where)
+
         try:
-            self.receiver = Receiver(recorder.witness(WITNESS), words.posted)
+            self.receiver = Receiver(recorder.witness(WITNESS), words.posted, sighted=sighted)
         except OSError as error:
             raise TargetError(f"the receiver of webhooks cannot listen: {error.strerror or error}") from error
         removal.callback(self.receiver.close)

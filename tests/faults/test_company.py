@@ -162,8 +162,31 @@ def test_reads_are_timed_beside_those_of_a_short_conversation(tmp_path: Path) ->
         ("user.compare", {"often": 5}),
         ("user.conversation", {"stay": "perhaps"}),
         ("user.conversation", {"count": 51}),
+        ("user.say", {"frames": ["song"]}),
     ],
 )
 def test_options_that_make_no_sense_are_refused(act: str, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         act_for("it", act, options)
+
+
+def test_frames_of_every_kind_are_read_or_end_the_stream_of_their_sender(tmp_path: Path) -> None:
+    frames = ["auth", "no-json", "other-shape", "binary", "empty", "large", "ping"]
+    history = play(tmp_path, {"act": "user.say", "at": "tool-running:2", "with": {"frames": frames}}, script=LONGER)
+    told = proof(history)
+    assert told.pop("of") == len(frames)
+    assert told.keys() == set(frames)
+    assert told["large"] in ("cut off", "closed with 1009")
+    assert told["no-json"] == told["other-shape"] == "ServerErrorEvent"
+    assert told["auth"] == told["ping"] == "read"
+    assert judged(history, "stream.apart")["stream.apart"].outcome is Outcome.HOLDS
+
+
+def test_a_message_that_is_said_on_a_stream_is_one(tmp_path: Path) -> None:
+    say = {"act": "user.say", "at": "tool-running:2", "with": {"frames": ["message"], "text": "mind the tests"}}
+    history = play(tmp_path, say, script=LONGER)
+    assert proof(history) == {"message": "MessageEvent", "of": 1}
+    (sent,) = [request for request in history.requests if request.method == "SAY"]
+    assert sent.text == "mind the tests"
+    assert sum(event.text == "mind the tests" and event.reading == "page:0" for event in history.events) == 1
+    assert judged(history, "loop.answered")["loop.answered"].outcome is Outcome.HOLDS

@@ -127,7 +127,7 @@ ROWS = [
     Row("access.secret", "none-planted", INCONCLUSIVE, lambda: calm().plan(secrets=["TOKEN"])),
     *(
         Row("access.secret", f"in-{place}", VIOLATED, lambda place=place: given(seen(place)), f"secret-in-{place}")  # type: ignore[misc]
-        for place in ("event", "answer", "download")
+        for place in ("event", "answer", "download", "hook")
     ),
     Row(
         "access.secret",

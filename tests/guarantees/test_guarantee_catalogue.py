@@ -10,6 +10,7 @@ from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, B
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_guarantee_access import ROWS as ACCESS_ROWS
+from test_guarantee_apart import ROWS as APART_ROWS
 from test_guarantee_children import ROWS as CHILDREN_ROWS
 from test_guarantee_client import ROWS as CLIENT_ROWS
 from test_guarantee_damage import ROWS as DAMAGE_ROWS
@@ -46,6 +47,7 @@ ROWS: list[Row] = [
     *PROGRESS_ROWS,
     *ACCESS_ROWS,
     *HOOKS_ROWS,
+    *APART_ROWS,
     *RESUMABLE_ROWS,
     *DAMAGE_ROWS,
     *END_ROWS,
@@ -85,7 +87,7 @@ PROMISED = {
     "cost": {"reconcile", "history", "start"},
     "server": {"ready", "works", "returns", "responsive", "sane", "stops", "leaves-nothing"},
     "hooks": {"delivered"},
-    "stream": {"resumed"},
+    "stream": {"resumed", "apart"},
     "client": {"works", "compatible"},
     "access": {"key", "accepted", "secret", "traces"},
 }

@@ -33,7 +33,17 @@ from tailproof.history.records import (
     Stall,
     WireCount,
 )
-from tailproof.history.server_records import Child, Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
+from tailproof.history.server_records import (
+    Child,
+    Event,
+    Reading,
+    Request,
+    Said,
+    Status,
+    Stream,
+    Vocabulary,
+    WholeEvent,
+)
 from tailproof.reports.page.lanes import LANES, lane_of
 from tailproof.reports.record_words import LINE, address, kind, says, troubled
 
@@ -51,6 +61,7 @@ ONE_OF_EACH: list[Any] = [
     Event(id=X, name=X, call=X, status=X, text=X),
     WholeEvent(id=X, name=X),
     Stream(reading=X, stage="closed", code=1006, reason=X),
+    Said(reading=X, frame=X, text=X, back=X, code=1009),
     Reading(reading=X, stage="end", reader="rest", count=3, complete=False, error=X),
     Status(conversation=X, via="disk", raw=X, neutral="unknown"),
     Child(conversation=X, child=X, raw=X),

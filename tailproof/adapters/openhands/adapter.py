@@ -92,7 +92,9 @@ class OpenHands(Adapter):
                 "seeded_histories": True,
                 "stored_files": True,
                 "page_size": 100,
-                "can": " ".join(["confirm", *(word for word, has in _rarer(known).items() if has)]),
+                "can": " ".join(
+                    ["confirm", "speak", "take-secrets", *(word for word, has in _rarer(known).items() if has)]
+                ),
                 "replays": " ".join(
                     ["all", *(["time"] if known.resend_mode else []), *(["cursor"] if known.session_socket else [])]
                 ),

@@ -20,6 +20,7 @@ from tailproof.incoming.limits import Misshapen
 from tailproof.incoming.websocket import WebSocket
 from tailproof.incoming.words import number, word, words
 from tailproof.protocol.adapter import Answer, Api, ChildKind, ConversationPlan, Page
+from tailproof.protocol.frames import MeantWord
 from tailproof.protocol.http_api import HttpApi
 from tailproof.protocol.since import Since
 from tailproof.waiting import Budget
@@ -168,6 +169,10 @@ class OpenHandsApi(HttpApi, Api):
             "resume" if yes else "reject", "POST", f"{_one(conversation)}/events/respond_to_confirmation", body
         )
 
+    def give_secret(self, conversation: str, name: str, value: str) -> Answer:
+        """The environment of the commands that name it."""
+        return self.ask("probe", "POST", f"{_one(conversation)}/secrets", {"secrets": {name: _secret(value)}})
+
     def children(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, tuple[str, ...]]:
         """`sub_conversation_ids` of the conversation."""
         nothing: tuple[str, ...] = ()
@@ -181,6 +186,16 @@ class OpenHandsApi(HttpApi, Api):
         """The socket of the conversation, opened as this release wants its key."""
         opening = self.stream_opening(conversation)
         return WebSocket(opening.url, opening.headers, first=opening.frames)
+
+    def speaker(self, conversation: str) -> WebSocket:
+        """The socket of the conversation takes messages, too."""
+        return self.stream(conversation)
+
+    def meant(self, word: MeantWord, text: str) -> bytes:
+        """A `Message` and the frame of authentication. Each message asks for a run."""
+        if word == "auth":
+            return msgspec.json.encode({"type": "auth", "session_api_key": self._key})
+        return msgspec.json.encode({"role": "user", "content": [{"type": "text", "text": text}]})
 
     def stream_since(self, conversation: str, since: Since) -> WebSocket:
         """The same socket, which knows times only, and the session socket for a cursor, which is a place of the log. Of what comes at the

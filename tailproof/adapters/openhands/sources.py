@@ -56,5 +56,6 @@ SOURCES: Mapping[str, str] = {
     "status.gated": "OpenHands agent-server: deferred initialisation (OH_DEFERRED_INIT, /api/init)",
     "status.known": "OpenHands/software-agent-sdk#3793",
     "status.legal": "OpenHands openhands-sdk `ConversationExecutionStatus`, `LocalConversation` (run, pause, interrupt, messages)",
+    "stream.apart": "OpenHands agent-server: /sockets/events (what is no message is answered with ServerErrorEvent, to its sender alone)",
     "stream.resumed": "OpenHands/software-agent-sdk#3987",
 }

@@ -16,7 +16,9 @@ _FIRST = "OH_WEBHOOKS_0_"
 
 
 class OpenHandsWebhooks(Webhooks):
-    """A value without state."""
+    """A value without state. The receiver gets the session key (`WebhookSubscriber.session_api_key`)."""
+
+    key_field = "x-session-api-key"
 
     def environment(self, wanted: HooksWanted) -> Mapping[str, str]:
         return {

@@ -31,7 +31,17 @@ from tailproof.history.records import (
     Stall,
     WireCount,
 )
-from tailproof.history.server_records import Child, Event, Reading, Request, Status, Stream, Vocabulary, WholeEvent
+from tailproof.history.server_records import (
+    Child,
+    Event,
+    Reading,
+    Request,
+    Said,
+    Status,
+    Stream,
+    Vocabulary,
+    WholeEvent,
+)
 
 LANES = {
     "trial": "Trial: points, faults",
@@ -78,6 +88,7 @@ _OF_KIND: dict[type, str | Callable[[Any], str]] = {
     Event: _of_event,
     WholeEvent: _of_event,
     Stream: lambda one: "wire-down" if one.path == "wire" else "client" if one.witness == CLIENT else "observer",
+    Said: "observer",
     Reading: lambda one: one.reader,
     Status: lambda one: {"stream": "observer"}.get(one.via, one.via),
     **dict.fromkeys((Child, Vocabulary), "rest"),
