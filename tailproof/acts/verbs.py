@@ -14,26 +14,48 @@ from tailproof.acts.user import SEEN_S, NoOptions, Options, UserAct
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.record import Neutral
 from tailproof.history.server_records import Event, Status
-from tailproof.protocol.adapter import Answer, Api
+from tailproof.protocol.adapter import Answer, Api, ConversationPlan
 from tailproof.waiting import DeadlineMissed
 
 ANSWERS_S = 60.0
 """How long all answers to many requests are waited for."""
+NO_INTERRUPT = "no run of this server can be interrupted"
+NO_CONFIRMATION = "no agent of this server waits for a confirmation"
+NO_FORK = "no conversation of this server can be forked"
 
-Verb = Literal["status", "count", "page", "page-newest", "list", "run", "pause", "interrupt", "send", "delete"]
+Verb = Literal[
+    "ready", "version", "vocabulary", "status", "count", "page", "page-newest", "list", "children", "create", "run", "pause",
+    "interrupt", "send", "confirm", "reject", "fork", "delete",
+]  # fmt: skip
+"""What an `Api` can be asked for, but for the initialisation, which a server takes once, and streams (`user.subscribe`)."""
 
 VERBS: Mapping[Verb, Callable[[Api, str], Answer]] = {
+    "ready": lambda api, _: api.ready(),
+    "version": lambda api, _: api.version()[0],
+    "vocabulary": lambda api, _: api.vocabulary()[0],
     "status": lambda api, conversation: api.status(conversation)[0],
     "count": lambda api, conversation: api.count(conversation)[0],
     "page": lambda api, conversation: api.page(conversation).answer,
     "page-newest": lambda api, conversation: api.page(conversation, ascending=False).answer,
-    "list": lambda api, conversation: api.conversations()[0],
+    "list": lambda api, _: api.conversations()[0],
+    "children": lambda api, conversation: api.children(conversation)[0],
     "run": lambda api, conversation: api.run(conversation),
     "pause": lambda api, conversation: api.pause(conversation),
     "interrupt": lambda api, conversation: api.interrupt(conversation),
     "send": lambda api, conversation: api.send(conversation, "one more word", run=False),
+    "confirm": lambda api, conversation: api.confirm(conversation, yes=True),
+    "reject": lambda api, conversation: api.confirm(conversation, yes=False),
     "delete": lambda api, conversation: api.delete(conversation),
 }
+"""Those that need to know nothing but the conversation."""
+NEEDS: Mapping[Verb, tuple[str, str]] = {
+    "interrupt": ("can-interrupt", NO_INTERRUPT),
+    "confirm": ("can-confirm", NO_CONFIRMATION),
+    "reject": ("can-confirm", NO_CONFIRMATION),
+    "fork": ("can-fork", NO_FORK),
+    "children": ("can-start-conversation", "no agent of this server starts conversations"),
+}
+"""The ability without which there is no such verb, and what is said then."""
 
 
 class _ShownInStatus(UserAct):
@@ -81,7 +103,7 @@ class UserInterrupt(_ShownInStatus):
         NoOptions.model_validate(options)
 
     def available(self, capabilities: frozenset[str]) -> str | None:
-        return None if "can-interrupt" in capabilities else "no run of this server can be interrupted"
+        return None if "can-interrupt" in capabilities else NO_INTERRUPT
 
     def ask(self, api: Api, conversation: str) -> Answer:
         return api.interrupt(conversation)
@@ -97,7 +119,7 @@ class _Confirming(UserAct):
         NoOptions.model_validate(options)
 
     def available(self, capabilities: frozenset[str]) -> str | None:
-        return None if "can-confirm" in capabilities else "no agent of this server waits for a confirmation"
+        return None if "can-confirm" in capabilities else NO_CONFIRMATION
 
     def ask(self, api: Api, conversation: str) -> Answer:
         return api.confirm(conversation, yes=self.yes)
@@ -145,7 +167,7 @@ class UserFork(UserAct):
         self._copy = str(uuid.uuid4())
 
     def available(self, capabilities: frozenset[str]) -> str | None:
-        return None if "can-fork" in capabilities else "no conversation of this server can be forked"
+        return None if "can-fork" in capabilities else NO_FORK
 
     def ask(self, api: Api, conversation: str) -> Answer:
         return api.fork(conversation, self._copy)
@@ -177,21 +199,29 @@ class UserRequest(UserAct):
     def __init__(self, identity: str, options: dict[str, Any]) -> None:
         super().__init__(identity)
         self.options = RequestOptions.model_validate(options)
-        self._verb = VERBS[self.options.verb]
+        self._plan: ConversationPlan | None = None
+        self._copies: list[str] = []
         self._answers: list[Answer] = []
         self._threads: list[threading.Thread] = []
         times = "" if self.options.times == 1 else f" {self.options.times} times"
         self.says = f"another user asks for {self.options.verb}{times}{' at once' if self.options.at_once else ''}"
 
     def available(self, capabilities: frozenset[str]) -> str | None:
-        if self.options.verb == "interrupt" and "can-interrupt" not in capabilities:
-            return "no run of this server can be interrupted"
-        return None
+        needed, lacking = NEEDS.get(self.options.verb, ("", ""))
+        return lacking if needed and needed not in capabilities else None
 
     def ask(self, api: Api, conversation: str) -> Answer:
-        return self._verb(api, conversation)
+        if self.options.verb == "create":
+            assert self._plan is not None, "where there is a conversation, it was created"
+            return api.create(self._plan)
+        if self.options.verb == "fork":
+            copy = str(uuid.uuid4())
+            self._copies.append(copy)
+            return api.fork(conversation, copy)
+        return VERBS[self.options.verb](api, conversation)
 
     def inject(self, stage: Stage) -> None:
+        self._plan = stage.plan
         if not self.options.at_once:
             super().inject(stage)
             return
@@ -214,6 +244,11 @@ class UserRequest(UserAct):
 
     def seen(self, stage: Stage) -> dict[str, Any]:
         return {"seen": bool(self._answers)}
+
+    def heal(self, stage: Stage) -> None:
+        """Copies are removed."""
+        for copy in self._copies:
+            stage.company.api().delete(copy)
 
     def _wait_answered(self, stage: Stage, seconds: float) -> None:
         try:

@@ -12,7 +12,7 @@ NOTHING = Choice(kind="nothing")
 _HELD = ("created", *HELD)
 """Where a message without a run lands: behind the end of a run, which a point that nobody holds may be, a client would wait for a run that
 nobody has started."""
-_ASKED: Mapping[str, tuple[str, ...]] = {"send": _HELD, "run": DURING}
+_ASKED: Mapping[str, tuple[str, ...]] = {"send": _HELD, "run": DURING, "confirm": DURING}
 """What starts a run does so while one is under way: nobody holds one that begins behind the last, and it may have ended or not when a fault
 lands."""
 _LIVE: Mapping[str, Any] = {"at": (*DURING, "terminal")}
@@ -28,12 +28,15 @@ def _all() -> Iterable[Choice]:
     yield Choice(kind="user.pause", at=DURING[1:], ends_run=True)
     yield Choice(kind="user.interrupt", at=DURING[1:], ends_run=True)
     yield Choice(kind="user.fork", at=POINTS[1:])
-    for verb, times in (("status", 3), ("page", 3), ("page-newest", 1), ("list", 3), ("run", 2), ("send", 2)):
+    for verb, times in (
+        *(("status", 3), ("page", 3), ("page-newest", 1), ("list", 3), ("run", 2), ("send", 2)),
+        *(("create", 2), ("confirm", 1), ("reject", 1)),
+    ):
         yield Choice(
             kind="user.request",
             bucket=verb,
             options={"verb": verb, "times": times, "at_once": times > 1},
-            plain=verb in ("run", "send"),
+            plain=verb in ("run", "send", "confirm"),
             at=_ASKED.get(verb, POINTS),
         )
     yield Choice(kind="user.subscribe", bucket="now", **_LIVE)

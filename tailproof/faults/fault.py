@@ -102,6 +102,8 @@ class Stage:
     company: Company
     conversation: str = ""
     """Empty until it was created."""
+    plan: ConversationPlan | None = None
+    """What it was created with, from then on."""
     deleted: bool = False
     """Another user has deleted the conversation: no run of it has an end that anybody could see."""
     damaged: set[str] = field(default_factory=set)

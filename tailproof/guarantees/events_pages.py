@@ -21,7 +21,8 @@ def paged(history: History, conversation: str) -> Verdict:
     The readings that follow the final one in time are compared with it: each holds the events of the log, each as often as
     the log does, in its order (or exactly reversed). Events that were appended after the final reading may follow at the
     newest end. The server's counter lies between the length of its own reading and that of the longest. A reading that was cut
-    short holds no more events than the server counted behind it: logs only grow.
+    short holds no more events than the server counted behind it: logs only grow. Pages of no event, or of more than the server gives at
+    once, are refused (4xx); a server that gives the log all the same does no harm.
     """
     for one in lists_of(history, conversation, "page"):
         if one.reader == "rest" and not one.complete and one.end and 0 <= one.end.count < len(one.ids):
@@ -39,17 +40,24 @@ def paged(history: History, conversation: str) -> Verdict:
         return without_log(history, conversation)
     if log.read_as.source != "page":
         return inconclusive("the final log could be read from the disk only, not in pages")
-    readings = [
-        one
-        for one in lists_of(history, conversation, "page")
-        if one.reader == "rest" and one.complete and (one is log.read_as or one.began_ns >= log.taken_ns)
-    ]
+    most = int(history.header.facts.get("page_size", 0))
+    readings, outside = list[EventList](), list[EventList]()
+    for one in lists_of(history, conversation, "page"):
+        if one.reader == "rest" and (one is log.read_as or one.began_ns >= log.taken_ns):
+            if _is_outside(one, most):
+                outside.append(one)
+            elif one.complete:
+                readings.append(one)
     if len(readings) < 2:
         return inconclusive("the log was read with one page size only")
     if not any(one.end and 0 < one.end.page_size < len(one.ids) for one in readings):
         return inconclusive(f"every reading of {len(log.events)} events fitted into one page")
     for one in readings:
         verdict = _against(log.read_as, one)
+        if verdict:
+            return verdict
+    for one in outside:
+        verdict = _refused(log.read_as, one)
         if verdict:
             return verdict
     longest = max(len(one.ids) for one in readings)
@@ -65,10 +73,35 @@ def paged(history: History, conversation: str) -> Verdict:
                 read=len(one.ids),
             )
     sizes = sorted({one.end.page_size for one in readings if one.end})
+    refused = ", ".join(str(one.end.page_size) for one in outside if one.end)
     return holds(
-        f"{len(readings)} readings with page sizes {', '.join(map(str, sizes))} show one log of {len(log.events)} events",
+        f"{len(readings)} readings with page sizes {', '.join(map(str, sizes))} show one log of {len(log.events)} events"
+        + (f"; {refused} do no harm" if refused else ""),
         compared={"readings": len(readings), "events": sum(len(one.ids) for one in readings)},
         in_log=len(log.events),
+    )
+
+
+def _is_outside(one: EventList, most: int) -> bool:
+    """It was asked for with a page size that the server does not offer, and something was said to that."""
+    return one.end is not None and most > 0 and one.end.code > 0 and not 0 < one.end.page_size <= most
+
+
+def _refused(log: EventList, one: EventList) -> Verdict | None:
+    """None when pages of this size were refused, or show the log."""
+    assert one.end is not None
+    end = one.end
+    if 400 <= end.code < 500 or (one.complete and _against(log, one) is None):
+        return None
+    return violated(
+        f"pages of {end.page_size} events are neither refused nor the log: {end.code}, {len(one.ids)} of {len(log.ids)} events",
+        signature="outside-the-limits",
+        expected=["4xx"],
+        seen=[str(end.code)],
+        evidence=[at(end, f"page size {end.page_size}: {end.error or f'{len(one.ids)} events on {end.pages} pages'}")],
+        page_size=end.page_size,
+        read=len(one.ids),
+        in_log=len(log.ids),
     )
 
 

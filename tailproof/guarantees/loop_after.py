@@ -45,7 +45,8 @@ from tailproof.history.timeline import (
 from tailproof.history.views import belongs, lists_of, log_of
 
 WAKES = frozenset({"load", "run", "send"})
-HALTS = frozenset({"pause", "interrupt"})
+HALTS = frozenset({"pause", "interrupt", "reject"})
+RUNS = frozenset({"run", "resume"})
 QUIET = frozenset({"done", "failed", "stuck", "interrupted", "waiting"})
 SLACK_NS = SECOND // 2
 """A token is read from the tools' journal a moment after it was written, and a request may be on its way."""
@@ -166,7 +167,11 @@ def quiet_spans(history: History, conversation: str) -> list[tuple[int, int, Sta
         rest = _stopped_at(history, conversation, began_ns, until_ns) or settled
         if rest and rest.neutral in QUIET:
             spans.append((rest.t_ns, until_ns, rest))
-        elif spans and spans[-1][1] == began_ns and _halted_at_rest(history, conversation, began_ns, until_ns):
+        elif (
+            spans
+            and spans[-1][1] == began_ns
+            and _left_at_rest(history, conversation, began_ns, until_ns, spans[-1][2])
+        ):
             spans.append((began_ns, until_ns, spans[-1][2]))
     gone = [
         request.t_ns
@@ -176,16 +181,19 @@ def quiet_spans(history: History, conversation: str) -> list[tuple[int, int, Sta
     return [*spans, *((moment, last_ns(history), None) for moment in gone)]
 
 
-def _halted_at_rest(history: History, conversation: str, began_ns: int, until_ns: int) -> bool:
-    """Who halts what rests already leaves it at rest, and no status has to say so again."""
-    halted = any(
-        request.verb in HALTS
-        and (request.began_ns or request.t_ns) == began_ns
-        and belongs(history, conversation, request.conversation)
+def _left_at_rest(history: History, conversation: str, began_ns: int, until_ns: int, rest: Status | None) -> bool:
+    """Who halts what rests already leaves it at rest, and no status has to say so again; who rejects what waits leaves it idle. Who asks
+    for a run of what is done leaves it so, if no status and no call of the model says otherwise."""
+    asked = {
+        request.verb
         for request in history.requests
-    )
-    shown = (one for one in clean_statuses(history, conversation) if began_ns <= one.t_ns <= until_ns)
-    return halted and all(status.neutral in QUIET for status in shown)
+        if (request.began_ns or request.t_ns) == began_ns and belongs(history, conversation, request.conversation)
+    }
+    shown = {one.neutral for one in clean_statuses(history, conversation) if began_ns <= one.t_ns <= until_ns}
+    if asked & HALTS:
+        return shown <= (QUIET | {"idle"} if "reject" in asked else QUIET)
+    called = any(call.turn >= 0 and began_ns < call.t_ns < until_ns for call in history.model_calls)
+    return rest is not None and rest.neutral == "done" and bool(asked & RUNS) and shown <= {"done"} and not called
 
 
 def _stopped_at(history: History, conversation: str, began_ns: int, until_ns: int) -> Status | None:

@@ -213,7 +213,8 @@ def _one_finish(history: History, run: BegunRun) -> Verdict:
     last = answers[-1] if answers else None
     if last is None or last.stage == "broken" or not _is_done(script, last.turn):
         if end is None:
-            return inconclusive("the model did not say that it is done, and the run was not seen to end")
+            unseen = inconclusive("the model did not say that it is done, and the run was not seen to end")
+            return unseen if calls else _why_unasked(history, run) or unseen
         return excused("the model did not say that it is done", evidence=evidence)
     said = at(last, f"the model said in turn {last.turn + 1} that it is done")
     if end is None:

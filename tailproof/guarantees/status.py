@@ -108,13 +108,18 @@ def final(history: History, conversation: str) -> Verdict:
                 evidence=[at(first, f"{first.raw} via {via}"), at(status, f"{status.raw} via {via}")],
                 after_s=seconds(status.t_ns - first.t_ns),
             )
-    last = [row[-1] for row in readers.values() if row[-1].neutral in SETTLED]
+    last = [row[-1] for row in readers.values() if row[-1].neutral in SETTLED or _is_rejected(row)]
     if not ended and last:
         return excused("no run came to a terminal status", evidence=[_shown(status) for status in last])
     return holds(
         "every terminal status stayed",
         compared={"terminal statuses": ended, "looks at one": looked},
     )
+
+
+def _is_rejected(row: Sequence[Status]) -> bool:
+    """It waited for a user, who had nothing of it done."""
+    return row[-1].neutral == "idle" and any(status.neutral == "waiting" for status in row)
 
 
 def _shown(status: Status) -> Pointer:

@@ -48,7 +48,7 @@ class Event(Record, kw_only=True, tag="event"):
     """
 
     reading: str = ""
-    """`stream:1`, `page:3`, `disk:0`, `callback:0`, `held:0`: unique within the witness."""
+    """`stream:1`, `page:3`, `part:4`, `disk:0`, `callback:0`, `held:0`: unique within the witness."""
     id: str
     name: str
     """The protocol's own word for the kind."""
@@ -138,6 +138,8 @@ class Reading(Record, tag="reading"):
     final: bool = False
     """The last reading of this reader in the trial: what the guarantees call the log."""
     order: Literal["ascending", "descending", "as-held"] = "ascending"
+    part: dict[str, str] = {}
+    """The filters that were asked for, by name (`protocol.part.Part`); empty for the whole list."""
     page_size: Count = 0
     count: Count = -1
     """What the server's own counter said at the end of the reading; -1 when it was not asked."""
@@ -145,6 +147,8 @@ class Reading(Record, tag="reading"):
     complete: bool = True
     """False when a page failed or the reading was cut short; `error` says why."""
     error: str = ""
+    code: Count = 0
+    """What the server answered to the page with which a reading of its pages ended; 0 when it said nothing, or was not asked."""
     epoch: Count = 0
 
 

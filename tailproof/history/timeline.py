@@ -15,6 +15,7 @@ from tailproof.history.views import belongs
 SECOND = 1_000_000_000
 STARTERS = frozenset({"create", "send", "run", "resume", "init"})
 """Requests that may set a conversation going; `pause`, `interrupt`, `reject` and `delete` change a status, too."""
+ALREADY_RUNNING = 409
 CHANGERS = STARTERS | {"pause", "interrupt", "reject", "delete"}
 
 
@@ -102,12 +103,19 @@ def changers(history: History, conversation: str) -> tuple[tuple[int, int], ...]
 @derived
 def runs_of(history: History, conversation: str) -> tuple[BegunRun, ...]:
     """The runs that were accepted, oldest first; those of a client that nobody saw asking the server count, too. A script has asked
-    for its run before it is seen to run: what it asked for since its last run is that run."""
-    begun: list[tuple[int, Request | Run]] = [
-        (request.began_ns or request.t_ns, request)
+    for its run before it is seen to run: what it asked for since its last run is that run. What other users asked for in the same moment
+    is one run, and a client that was refused because somebody else's is on goes along with that."""
+    asked_for = [
+        request
         for request in history.requests
-        if request.verb == "run" and accepted(request) and belongs(history, conversation, request.conversation)
+        if request.verb == "run" and belongs(history, conversation, request.conversation)
     ]
+    begun: list[tuple[int, Request | Run]] = []
+    under_way_ns: dict[str, int] = {}
+    for request in sorted(filter(accepted, asked_for), key=lambda one: one.began_ns or one.t_ns):
+        if not 0 < request.began_ns < under_way_ns.get(request.witness, 0):
+            begun.append((request.began_ns or request.t_ns, request))
+        under_way_ns[request.witness] = max(under_way_ns.get(request.witness, 0), request.t_ns)
     since_ns = 0
     for called, back in client_runs(history, conversation):
         end = back.t_ns if back else last_ns(history)
@@ -115,7 +123,11 @@ def runs_of(history: History, conversation: str) -> tuple[BegunRun, ...]:
             called.t_ns <= began <= end or (record.witness == called.witness and since_ns < began < called.t_ns)
             for began, record in begun
         )
-        if not asked:
+        joined = any(
+            request.code == ALREADY_RUNNING and request.witness == called.witness and called.t_ns <= request.t_ns <= end
+            for request in asked_for
+        ) and any(record.witness != called.witness and since_ns < began < called.t_ns for began, record in begun)
+        if not asked and not joined:
             begun.append((called.t_ns, called))
         since_ns = back.t_ns if back else called.t_ns
     begun.sort(key=lambda one: one[0])

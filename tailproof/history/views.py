@@ -14,12 +14,14 @@ from tailproof.history.reader import History, derived
 from tailproof.history.record import Neutral
 from tailproof.history.server_records import Event, Reading, Stream
 
-Source = Literal["stream", "page", "disk", "held", "callback", "other"]
-"""Where a list was seen: on a subscription, in the pages of the log, on the disk, in what a client holds, in its callbacks."""
+Source = Literal["stream", "page", "part", "disk", "held", "callback", "other"]
+"""Where a list was seen: on a subscription, in the pages of the log or of a part of it, on the disk, in what a client holds, in its
+callbacks."""
 
 _SOURCES: dict[str, Source] = {
     "stream": "stream",
     "page": "page",
+    "part": "part",
     "disk": "disk",
     "held": "held",
     "callback": "callback",

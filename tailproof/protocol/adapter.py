@@ -58,6 +58,7 @@ class Promises:
       goes on by itself (`run-again`). Missing: no mark is owed.
     - `can`: the verbs of `rarer.RarerVerbs` that it has but for subscriptions (`interrupt confirm fork`), and `replays`, the ways of
       `since.Since` in which one can begin in the past (`all time cursor`); both parted by blanks. Missing: none.
+    - `filters`: by what a part of a log can be asked for, the fields of `part.Part`, parted by blanks. Missing: by nothing.
     - `deferred_init`, `confirmations`, `seeded_histories` (`seed`), `stored_files` (`stored`): the protocol has it.
       Missing: it has not, and scenarios with it are not run.
     - `page_size`: the most events of a page. Missing: 100.

@@ -1,4 +1,5 @@
-"""Verbs that some protocols have and others lack. An adapter that has one says so in its facts (`can`, `replays`)."""
+"""Verbs that some protocols have and others lack. An adapter that has one says so in its facts (`can`, `replays`,
+`filters`)."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from tailproof.incoming.stream import MessageStream, SpokenStream
 from tailproof.protocol.frames import MeantWord
+from tailproof.protocol.part import Part
 from tailproof.protocol.since import Since
 from tailproof.waiting import Budget
 
 if TYPE_CHECKING:
-    from tailproof.protocol.adapter import Answer
+    from tailproof.protocol.adapter import Answer, Page
 
 
 class RarerVerbs(Protocol):
@@ -36,6 +38,23 @@ class RarerVerbs(Protocol):
     def children(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, tuple[str, ...]]:
         """The ids of the conversations that the agent of this one has started, without loading any."""
         raise LookupError("no agent of this protocol starts conversations")
+
+    def page_of(
+        self,
+        conversation: str,
+        part: Part,
+        *,
+        cursor: str = "",
+        size: int = 100,
+        ascending: bool = True,
+        budget: Budget | None = None,
+    ) -> Page:
+        """Read one page of a part of the log, as `Api.page` reads one of the whole."""
+        raise LookupError("no log of this protocol is read in part")
+
+    def count_of(self, conversation: str, part: Part, budget: Budget | None = None) -> tuple[Answer, int]:
+        """The server's own count of the events of a part; -1 when it does not say."""
+        raise LookupError("no log of this protocol is read in part")
 
     def stream_since(self, conversation: str, since: Since) -> MessageStream:
         """A subscription that begins in the past, not yet opened (`Api.stream`). A message of it that is no event is not among its

@@ -14,7 +14,8 @@ from tailproof.history.record import TERMINAL
 from tailproof.history.recorder import Recorder
 from tailproof.history.server_records import Event, Reading, Status
 from tailproof.incoming.limits import EMPTY_PAGES, LOG_EVENTS, LOG_PAGES, Exceeded
-from tailproof.protocol.adapter import Adapter, Answer, Api
+from tailproof.protocol.adapter import Adapter, Answer, Api, Page
+from tailproof.protocol.part import ALL, Part
 from tailproof.protocol.recording import record_event, request_of, status_of
 from tailproof.protocol.subscription import FirstStep, Subscription
 from tailproof.trial.log import Log
@@ -70,9 +71,9 @@ class Observer:
         self._poller: threading.Thread | None = None
         self._stop_polling = threading.Event()
         self._cut_poll = Budget(math.inf)
-        self._first_step = FirstStep(
-            adapter.neutral, alone=bool(adapter.promises(version).facts.get("first_step_alone"))
-        )
+        self.facts = adapter.promises(version).facts
+        """What the protocol promises."""
+        self._first_step = FirstStep(adapter.neutral, alone=bool(self.facts.get("first_step_alone")))
 
     # -- readiness ------------------------------------------------------------------------------------------------
 
@@ -253,24 +254,27 @@ class Observer:
         *,
         page_size: int = LARGEST,
         ascending: bool = True,
+        part: Part = ALL,
         final: bool = False,
         budget: Budget | None = None,
     ) -> Log:
-        """Read the whole log, page by page, and the server's own count behind it. A page that fails ends the reading, and so
-        does the end of `budget`."""
-        name = f"page:{next(self._readings)}"
-        place = {"reading": name, "conversation": conversation, "epoch": self.epoch}
-        order = "ascending" if ascending else "descending"
-        begin = Reading(stage="begin", reader="rest", final=final, page_size=page_size, **place)  # type: ignore[arg-type]
-        begin.order = order  # type: ignore[assignment]
+        """Read the whole log, or a part of it, page by page, and the server's own count behind it. A page that fails ends the reading,
+        and so does the end of `budget`."""
+        name = f"{'part' if part.said else 'page'}:{next(self._readings)}"
+        begin = Reading(name, "begin", "rest", conversation=conversation, final=final, epoch=self.epoch)
+        begin.order, begin.part, begin.page_size = (
+            "ascending" if ascending else "descending",
+            dict(part.said),
+            page_size,
+        )
         self._witness.write(begin)
         paging = budget.part(max(0.0, budget.left - COUNT_S)) if budget is not None else None
-        events, pages, error = self._read_pages(conversation, name, page_size, ascending, paging)
-        answer, count = self.api.count(conversation, budget)
+        events, pages, code, error = self._read_pages(begin, part, paging)
+        answer, count = self._count(conversation, part, budget)
         self._record(answer, conversation)
-        end = Reading(stage="end", reader="rest", final=final, page_size=page_size, **place)  # type: ignore[arg-type]
-        end.order = order  # type: ignore[assignment]
-        end.count, end.pages, end.complete, end.error = count, pages, not error, error
+        end = Reading(name, "end", "rest", conversation=conversation, final=final, epoch=self.epoch)
+        end.order, end.part, end.page_size = begin.order, begin.part, page_size
+        end.count, end.pages, end.complete, end.error, end.code = count, pages, not error, error, code
         self._witness.write(end)
         return Log(reading=name, events=events, count=count, complete=not error, error=error)
 
@@ -280,13 +284,12 @@ class Observer:
         self.unsubscribe()
         self.api.close()
 
-    def _read_pages(
-        self, conversation: str, reading: str, page_size: int, ascending: bool, budget: Budget | None
-    ) -> tuple[list[Event], int, str]:
-        events: list[Event] = []
+    def _read_pages(self, begin: Reading, part: Part, budget: Budget | None) -> tuple[list[Event], int, int, str]:
+        """Events, pages, what the last of these was answered with, and why there are no more; empty when that was the last one."""
+        conversation, events = begin.conversation, list[Event]()
         cursor, cursors, empty, asks_at = "", {""}, 0, COUNT_EVERY
         for pages in range(1, LOG_PAGES + 1):
-            page = self.api.page(conversation, cursor=cursor, size=page_size, ascending=ascending, budget=budget)
+            page = self._page(begin, part, cursor, budget)
             empty = 0 if page.events or not page.cursor else empty + 1
             answer = page.answer
             if empty > EMPTY_PAGES:
@@ -298,32 +301,48 @@ class Observer:
                     event,
                     self._recorder,
                     self._witness,
-                    reading=reading,
+                    reading=begin.reading,
                     conversation=conversation,
                     epoch=self.epoch,
                     t_ns=page.answer.ended_ns,
                 )
             events.extend(page.events)
+            code = answer.code
             if not answer.ok:
-                return events, pages, f"page {pages}: {_brief(answer)}"
+                return events, pages, code, f"page {pages}: {_brief(answer)}"
             if not page.cursor:
-                return events, pages, ""
+                return events, pages, code, ""
             if page.cursor in cursors:
                 shown = self._recorder.masker.cut(page.cursor, CURSOR_CHARS)
-                return events, pages, f"page {pages}: the cursor {shown!r} came a second time"
+                return events, pages, code, f"page {pages}: the cursor {shown!r} came a second time"
             if len(events) > LOG_EVENTS:
-                return events, pages, f"page {pages}: the log has more than {LOG_EVENTS} events"
+                return events, pages, code, f"page {pages}: the log has more than {LOG_EVENTS} events"
             if len(events) >= asks_at:
                 asks_at += COUNT_EVERY
-                answer, count = self.api.count(conversation, budget)
+                answer, count = self._count(conversation, part, budget)
                 self._record(answer, conversation)
                 if answer.ok and 0 <= count < len(events) - COUNT_EVERY // 2:
-                    return events, pages, f"page {pages}: {len(events)} events came, and the server counts {count}"
+                    return (
+                        events,
+                        pages,
+                        code,
+                        f"page {pages}: {len(events)} events came, and the server counts {count}",
+                    )
             if budget is not None and not budget.left:
-                return events, pages, f"no time was left behind page {pages}"
+                return events, pages, code, f"no time was left behind page {pages}"
             cursor = page.cursor
             cursors.add(cursor)
-        return events, LOG_PAGES, f"the log has more than {LOG_PAGES} pages"
+        return events, LOG_PAGES, code, f"the log has more than {LOG_PAGES} pages"
+
+    def _page(self, begin: Reading, part: Part, cursor: str, budget: Budget | None) -> Page:
+        read = partial(self.api.page_of, part=part) if part.said else self.api.page
+        ascending = begin.order == "ascending"
+        return read(begin.conversation, cursor=cursor, size=begin.page_size, ascending=ascending, budget=budget)
+
+    def _count(self, conversation: str, part: Part, budget: Budget | None) -> tuple[Answer, int]:
+        if part.said:
+            return self.api.count_of(conversation, part, budget)
+        return self.api.count(conversation, budget)
 
     # -- what was seen --------------------------------------------------------------------------------------------
 

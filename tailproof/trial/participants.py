@@ -68,6 +68,7 @@ class Participants(Assembly):
         self.at_work = ("client", "create")
         try:
             self.conversation = self.stage.conversation = self.client.create(plan, self.budget)
+            self.stage.plan = plan
         except ClientRaised as raised:
             # The client gave up; what the server made of it all the same is read at the end.
             self.conversation = plan.conversation if self.observer.read_status(plan.conversation) else ""

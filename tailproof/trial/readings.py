@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator, Mapping
 from math import ceil
 from pathlib import Path
 
@@ -12,10 +12,13 @@ from tailproof.protocol.adapter import Adapter
 from tailproof.protocol.recording import record_event, status_of
 from tailproof.trial.log import Log
 from tailproof.trial.observer import COUNT_S, LARGEST, Observer
+from tailproof.trial.parts import page_size, parts_of
 from tailproof.waiting import Budget
 
 PAGINGS = ((3, True), (10, True), (7, False))
 """Page sizes and directions (ascending) in which the log is read once more at the end; larger pages where it is long."""
+AT_THE_LIMITS = ((1, False), (LARGEST - 1, True), (LARGEST, False), (LARGEST + 1, True), (0, True))
+"""The same, around the least and the largest page: where the log is longer than that, and so short that it can be read event by event."""
 PAGES = 100
 """So many requests are spent on one paging at most, as far as the largest page of the server allows it."""
 READ_S = 0.02
@@ -23,16 +26,28 @@ READ_S = 0.02
 
 
 def read_at_last(observer: Observer, conversation: str, budget: Budget) -> Log:
-    """Status, the whole log, the log in other pages and directions while `budget` lasts, and the status again; the log."""
+    """Status, the whole log, the log in other pages and directions and in parts, all while `budget` lasts, and the status again; the
+    log."""
     observer.stop_polling()
     observer.read_status(conversation, budget=budget.part(budget.left / 2))
     log = observer.read_log(conversation, final=True, budget=budget)
-    for least, ascending in PAGINGS:
+    for size, ascending in _pagings(len(log.events), observer.facts):
         if budget.left > COUNT_S:
-            size = min(LARGEST - least, least * max(1, ceil(len(log.events) / least / PAGES)))
             observer.read_log(conversation, page_size=size, ascending=ascending, budget=budget)
+    for number, part in enumerate(parts_of(log.events, str(observer.facts.get("filters", "")).split())):
+        if budget.left > COUNT_S:
+            size = page_size(log.events)
+            observer.read_log(conversation, part=part, page_size=size, ascending=number % 2 == 0, budget=budget)
     observer.read_status(conversation, after_load=True, budget=budget)
     return log
+
+
+def _pagings(events: int, facts: Mapping[str, object]) -> Iterator[tuple[int, bool]]:
+    """Page sizes and directions in which a log of so many events is read once more."""
+    for least, ascending in PAGINGS:
+        yield min(LARGEST - least, least * max(1, ceil(events / least / PAGES))), ascending
+    if LARGEST < events <= 2 * LARGEST and facts.get("page_size") == LARGEST:
+        yield from AT_THE_LIMITS
 
 
 def record_disk(

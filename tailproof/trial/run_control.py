@@ -117,12 +117,16 @@ class RunControl:
         active = next((place for place, status in enumerate(statuses) if status.neutral == "active"), None)
         was_active = active is not None
         if statuses[-1].neutral == "idle":
-            # What somebody posts after the end makes a conversation idle again; before the run it is idle anyway.
-            return was_active and any(status.neutral in TERMINAL for status in statuses[active:])
+            # What somebody posts after the end makes a conversation idle again, and so does a rejection of what waited; before the run it
+            # is idle anyway.
+            return was_active and any(status.neutral in TERMINAL | {"waiting"} for status in statuses[active:])
         return was_active or self._played.answered(last_turn - 1) > 0
 
     def wait_returned(self) -> None:
-        """Until the client's run has returned, or had the time that `loop.returns` gives it. Raises DeadlineMissed."""
+        """Until the client's run has returned, or had the time that `loop.returns` gives it. Raises DeadlineMissed. One of which nothing is
+        asked but the protocol's words looks for a deleted conversation for as long as it is let."""
+        if self._stage.deleted and not self._client.reports:
+            return
         limits = self._parameters
         allowed = limits["loop.returns"] + limits["lag"] + self._still_lasts()
         # It has returned when all that it held was reported, and that may be a long list.

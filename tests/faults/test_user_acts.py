@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fault_stage import GATED, play, steps
 
+from tailproof.acts.verbs import NEEDS, UserRequest
 from tailproof.history.reader import History
 
 
@@ -88,3 +89,37 @@ def test_the_events_are_listed_while_a_tool_is_held(tmp_path: Path) -> None:
     listed = next(request for request in history.requests if request.verb == "load")
     assert listed.witness == "observer"
     assert (listed.code, listed.t_ns < held.t_ns) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "recorded", "answers"),
+    [
+        ("create", "create", {"answered 200": 2}),
+        ("reject", "reject", {"answered 200": 2}),
+        ("fork", "fork", {"answered 201": 2}),
+    ],
+)
+def test_what_two_users_ask_for_in_the_same_moment_leaves_the_run_as_it_is(
+    tmp_path: Path, verb: str, recorded: str, answers: dict[str, int]
+) -> None:
+    both = {"verb": verb, "times": 2, "at_once": True}
+    history = play(tmp_path, {"act": "user.request", "at": "tool-running:1", "with": both}, script=GATED)
+    assert list(steps(history)) == ["intent", "done", "proven", "ended"]
+    assert steps(history)["proven"].proof == answers
+    assert len(asked_by_the_harness(history, recorded)) == 2
+    assert [run.status for run in history.runs if run.stage == "returned"] == ["finished"]
+
+
+def test_of_two_deletions_in_the_same_moment_one_finds_nothing(tmp_path: Path) -> None:
+    both = {"verb": "delete", "times": 2, "at_once": True}
+    history = play(tmp_path, {"act": "user.request", "at": "tool-running:1", "with": both}, script=GATED)
+    assert steps(history)["proven"].proof == {"answered 200": 1, "answered 404": 1}
+    assert not history.missed
+
+
+@pytest.mark.parametrize("verb", NEEDS)
+def test_what_a_server_lacks_is_not_asked_for(verb: str) -> None:
+    act = UserRequest("a", {"verb": verb})
+    needed, lacking = NEEDS[verb]  # type: ignore[index]
+    assert act.available(frozenset()) == lacking
+    assert act.available(frozenset({needed})) is None

@@ -63,7 +63,14 @@ SEEN_BY = {
     "client": ["held", "callbacks", "status"],
     "engine": ["lives"],
 }
-WITNESS_OF_READING = {"stream": "observer", "page": "observer", "disk": "disk", "held": "client", "callback": "client"}
+WITNESS_OF_READING = {
+    "stream": "observer",
+    "page": "observer",
+    "part": "observer",
+    "disk": "disk",
+    "held": "client",
+    "callback": "client",
+}
 HOLDS, VIOLATED = Outcome.HOLDS, Outcome.VIOLATED
 INCONCLUSIVE, NOT_APPLICABLE = Outcome.INCONCLUSIVE, Outcome.NOT_APPLICABLE
 
@@ -199,7 +206,7 @@ class Built:
 
     def read(self, at: float, reading: str, events: list[Event], **fields: Any) -> Self:
         """A whole reading, from begin to end, within a tenth of a second."""
-        reader = {"page": "rest", "disk": "disk"}.get(reading.split(":")[0], "client")
+        reader = {"page": "rest", "part": "rest", "disk": "disk"}.get(reading.split(":")[0], "client")
         self.put(at, Reading(reading=reading, stage="begin", reader=reader, conversation="c1", **fields))
         fields.setdefault("count", len(events) if reader == "rest" else -1)
         step = 0.05 / (len(events) + 1)

@@ -17,6 +17,7 @@ from test_guarantee_damage import ROWS as DAMAGE_ROWS
 from test_guarantee_ends import ROWS as END_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
 from test_guarantee_executors import ROWS as EXECUTOR_ROWS
+from test_guarantee_filtered import ROWS as FILTERED_ROWS
 from test_guarantee_hooks import ROWS as HOOKS_ROWS
 from test_guarantee_jobs import ROWS as JOB_ROWS
 from test_guarantee_load import ROWS as LOAD_ROWS
@@ -50,6 +51,7 @@ ROWS: list[Row] = [
     *APART_ROWS,
     *RESUMABLE_ROWS,
     *DAMAGE_ROWS,
+    *FILTERED_ROWS,
     *END_ROWS,
     *LOAD_ROWS,
     *EXECUTOR_ROWS,
@@ -65,6 +67,7 @@ PROMISED = {
         "ordered",
         "stable",
         "paged",
+        "filtered",
         "paired",
         "spared",
         "terminal",

@@ -40,6 +40,20 @@ def late_on_disk(built: Built) -> Built:
     return built.put(8.29, event("b99", "bookkeeping", 9.0, **{})).alter(Event, {"id": "b99"}, reading="disk:9")
 
 
+LOG = calm().ids("page:0")
+
+
+def outside(size: int, *ids: str, code: int = 200, built: Built | None = None) -> Built:
+    """`calm`, and pages of so many events were asked for: they gave these, or nothing but a code."""
+    history = built or calm()
+    given = [event(identity, "other") for identity in ids]
+    whole = code == 200
+    name = f"page:{size + 10}"
+    return history.read(6.7, name, given, page_size=size, code=code, count=len(LOG)).alter(
+        Reading, {"reading": name, "stage": "end"}, complete=whole, error="" if whole else f"page 1: {code}"
+    )
+
+
 ROWS = [
     Row("events.complete", "calm", HOLDS, calm),
     Row("events.complete", "kill-tool-running", HOLDS, crashed),
@@ -354,6 +368,16 @@ ROWS = [
         INCONCLUSIVE,
         lambda: calm().alter(Reading, {"reader": "rest"}, complete=False),
     ),
+    Row(
+        "events.paged", "refused-outside-the-limits", HOLDS, lambda: outside(0, code=422, built=outside(101, code=422))
+    ),
+    Row("events.paged", "more-than-a-page-gives-the-log", HOLDS, lambda: outside(101, *LOG)),
+    Row("events.paged", "nobody-answered-outside-the-limits", HOLDS, lambda: outside(101, code=0)),
+    Row(
+        "events.paged", "more-than-a-page-cuts-the-log", VIOLATED, lambda: outside(101, *LOG[:5]), "outside-the-limits"
+    ),
+    Row("events.paged", "pages-of-nothing-end", VIOLATED, lambda: outside(0), "outside-the-limits"),
+    Row("events.paged", "pages-of-nothing-fail", VIOLATED, lambda: outside(0, code=500), "outside-the-limits"),
     Row("events.paged", "one-page-size", INCONCLUSIVE, lambda: calm().until(6.15)),
     Row(
         "events.paged",

@@ -97,7 +97,26 @@ def gone(again: float) -> Built:
     return built.put(again, Life(stage="died", epoch=1, exit_code=1)) if again else built
 
 
+def asked_again(at: float = 5.0) -> Built:
+    """Two other users ask in the same moment for a run of what is done."""
+    return calm().ask(at, "run", witness="observer").ask(at + 0.01, "run", witness="observer")
+
+
+def rejected() -> Built:
+    """The run comes to wait for a confirmation, and another user rejects what waits."""
+    built = calm().alter(Status, {"raw": "finished"}, raw="waiting", neutral="waiting")
+    built.ask(5.0, "reject", witness="observer").show(5.1, "idle", "stream")
+    return built.without(Status, via="rest", raw="waiting").show(6.9, "idle")
+
+
 ROWS = [
+    Row("loop.terminates", "two-ask-in-the-same-moment-for-what-is-done", HOLDS, asked_again),
+    Row(
+        "loop.terminates",
+        "goes-along-with-the-run-of-another",
+        HOLDS,
+        lambda: calm().alter(Request, {"verb": "run"}, code=409).ask(1.85, "run", witness="observer"),
+    ),
     Row("loop.terminates", "calm", HOLDS, calm),
     Row(
         "loop.terminates",
@@ -306,6 +325,15 @@ ROWS = [
         "goes-on-after-a-pause-because-it-was-asked-to",
         HOLDS,
         lambda: ignored_pause().ask(3.3, "run", witness="observer"),
+    ),
+    Row("loop.quiet", "asked-to-run-what-is-done", HOLDS, lambda: asked_again(3.2)),
+    Row("loop.quiet", "rejected-while-it-waited", HOLDS, rejected),
+    Row(
+        "loop.quiet",
+        "goes-on-after-a-rejection",
+        VIOLATED,
+        lambda: rejected().put(5.5, ModelCall(stage="asked", turn=4)),
+        "model-called-after-end",
     ),
     Row("loop.quiet", "not-watched", INCONCLUSIVE, lambda: calm().until(3.2)),
     Row("loop.quiet", "never-at-rest", INCONCLUSIVE, lambda: calm().until(2.6)),

@@ -132,6 +132,12 @@ ROWS = [
     Row("model.sound", "one-id-twice-by-the-model", HOLDS, lambda: one_id_twice(by_the_model=True)),
     Row("model.sound", "one-id-twice-by-the-server", VIOLATED, one_id_twice, "unpaired"),
     Row("loop.finishes", "done", HOLDS, lambda: said_so("finished")),
+    Row(
+        "loop.finishes",
+        "asked-to-run-what-is-done",
+        HOLDS,
+        lambda: said_so("finished").ask(5.0, "run", witness="observer"),
+    ),
     Row("loop.finishes", "on-the-last-step", HOLDS, lambda: said_so("finished").plan(max_iterations=4)),
     Row(
         "loop.finishes",

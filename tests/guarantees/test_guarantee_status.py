@@ -212,6 +212,19 @@ ROWS = [
         NOT_APPLICABLE,
         lambda: calm().alter(Status, {"raw": "finished"}, raw="paused", neutral="interrupted"),
     ),
+    Row(
+        "status.final",
+        "rejected-while-it-waited",
+        NOT_APPLICABLE,
+        lambda: (
+            calm()
+            .alter(Status, {"raw": "finished"}, raw="waiting", neutral="waiting")
+            .ask(6.95, "reject", witness="observer")
+            .show(7.0, "idle", "stream")
+            .without(Status, via="rest", raw="waiting")
+            .alter(Status, {"via": "disk"}, raw="idle", neutral="idle")
+        ),
+    ),
     Row("status.crash", "marked-and-usable", HOLDS, crashed),
     Row(
         "status.crash",

@@ -10,6 +10,8 @@ from datetime import datetime
 import pytest
 from conftest import CALM, KEY, Stage
 
+from tailproof.protocol.part import Part
+
 STATUSES = {"idle", "running", "paused", "waiting_for_confirmation", "finished", "error", "stuck", "deleting"}
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -121,6 +123,28 @@ def test_pages_concatenate_to_the_log_in_both_orders(served: Stage, size: int) -
     assert served.log(conversation, size=size) == whole
     assert served.log(conversation, size=size, ascending=False) == whole[::-1]
     assert served.api.count(conversation)[1] == len(whole)
+
+
+def test_a_part_of_the_log_is_what_its_filters_say(served: Stage) -> None:
+    conversation, _ = served.create(*CALM)
+    served.run_to(conversation, "finished")
+    whole = served.log(conversation)
+    bound = whole[4]["timestamp"]
+    for part, met in (
+        (Part(name="ActionEvent"), lambda event: event["kind"] == "ActionEvent"),
+        (Part(source="environment"), lambda event: event["source"] == "environment"),
+        (Part(text="GO"), lambda event: event["kind"] == "MessageEvent" and event["source"] == "user"),
+        (Part(since=bound), lambda event: event["timestamp"] >= bound),
+        (Part(before=bound), lambda event: event["timestamp"] < bound),
+        (
+            Part(name="ActionEvent", since=bound),
+            lambda event: event["kind"] == "ActionEvent" and event["timestamp"] >= bound,
+        ),
+    ):
+        wanted = [event for event in whole if met(event)]
+        given = served.api.page_of(conversation, part, ascending=False).events
+        assert [event.body for event in given] == wanted[::-1], part
+        assert served.api.count_of(conversation, part)[1] == len(wanted) > 0, part
 
 
 def test_the_disk_holds_the_log_and_the_status(served: Stage) -> None:

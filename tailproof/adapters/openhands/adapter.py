@@ -10,6 +10,7 @@ from typing import Any
 from tailproof.adapters.openhands import disk, events, requests, seeding
 from tailproof.adapters.openhands.api import (
     CHILD_TOOL,
+    FILTERS,
     MODEL,
     MODEL_KEY,
     TASK_TOOL,
@@ -92,6 +93,7 @@ class OpenHands(Adapter):
                 "seeded_histories": True,
                 "stored_files": True,
                 "page_size": 100,
+                "filters": " ".join(FILTERS),
                 "can": " ".join(
                     ["confirm", "speak", "take-secrets", *(word for word, has in _rarer(known).items() if has)]
                 ),

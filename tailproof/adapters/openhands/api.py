@@ -22,6 +22,7 @@ from tailproof.incoming.words import number, word, words
 from tailproof.protocol.adapter import Answer, Api, ChildKind, ConversationPlan, Page
 from tailproof.protocol.frames import MeantWord
 from tailproof.protocol.http_api import HttpApi
+from tailproof.protocol.part import ALL, Part
 from tailproof.protocol.since import Since
 from tailproof.waiting import Budget
 
@@ -31,6 +32,14 @@ MODEL_KEY = "scripted"
 CHILD_TOOL, TASK_TOOL = "start_child_conversation", "task"
 _TOOLS: Mapping[ChildKind, str] = {"conversation": CHILD_TOOL, "task": "task_tool_set"}
 """What an agent is given that it has these tools."""
+FILTERS: Mapping[str, str] = {
+    "name": "kind",
+    "source": "source",
+    "text": "body",
+    "since": "timestamp__gte",
+    "before": "timestamp__lt",
+}
+"""What `events/search` and `events/count` call the filters of a part (the same words since 1.6.0)."""
 TOOL_PATIENCE_S = 900
 """After how many silent seconds the terminal tool gives up on a command; its default of 30 is shorter than a held gate."""
 
@@ -118,7 +127,20 @@ class OpenHandsApi(HttpApi, Api):
         budget: Budget | None = None,
     ) -> Page:
         """`size` is at most 100. The cursor is the id of the first event of the next page. Loads the conversation."""
-        asked = {"limit": str(size), "sort_order": "TIMESTAMP" if ascending else "TIMESTAMP_DESC"}
+        return self.page_of(conversation, ALL, cursor=cursor, size=size, ascending=ascending, budget=budget)
+
+    def page_of(
+        self,
+        conversation: str,
+        part: Part,
+        *,
+        cursor: str = "",
+        size: int = 100,
+        ascending: bool = True,
+        budget: Budget | None = None,
+    ) -> Page:
+        """As `page`: the filters stand beside limit and order."""
+        asked = {"limit": str(size), "sort_order": "TIMESTAMP" if ascending else "TIMESTAMP_DESC", **_filters(part)}
         if cursor:
             asked["page_id"] = cursor
         events: list[WholeEvent] = []
@@ -134,7 +156,13 @@ class OpenHandsApi(HttpApi, Api):
 
     def count(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, int]:
         """The server's own count of events; loads the conversation."""
-        return self.read("load", f"{_one(conversation)}/events/count", _count, -1, budget)
+        return self.count_of(conversation, ALL, budget)
+
+    def count_of(self, conversation: str, part: Part, budget: Budget | None = None) -> tuple[Answer, int]:
+        """With the same filters as `page_of`."""
+        asked = urlencode(_filters(part))
+        target = f"{_one(conversation)}/events/count"
+        return self.read("load", f"{target}?{asked}" if asked else target, _count, -1, budget)
 
     def init(self, *, key: str) -> Answer:
         """Proves itself with the secret that the dormant server was started with."""
@@ -272,6 +300,10 @@ def creation(plan: ConversationPlan) -> dict[str, Any]:
 
 def _secret(value: str) -> dict[str, str]:
     return {"kind": "StaticSecret", "value": value}
+
+
+def _filters(part: Part) -> dict[str, str]:
+    return {FILTERS[word]: value for word, value in part.said.items()}
 
 
 def _one(conversation: str) -> str:

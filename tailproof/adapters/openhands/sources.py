@@ -18,6 +18,7 @@ SOURCES: Mapping[str, str] = {
     "events.callbacks": "OpenHands openhands-sdk 1.56.0 (missed events are replayed to callbacks), `RemoteConversation`",
     "events.complete": "OpenHands/software-agent-sdk#4806 (persist before publish), #3754 (unreadable files)",
     "events.delivered": "OpenHands/software-agent-sdk#1791, #3201, #3987",
+    "events.filtered": "OpenHands agent-server: events/search and events/count (kind, source, body, timestamp__gte, timestamp__lt)",
     "events.middle": "OpenHands/software-agent-sdk#1791, #1865",
     "events.ordered": "OpenHands/software-agent-sdk#1737 (clients sort by timestamp), timestamp__gte and resend_mode=since",
     "events.paged": "OpenHands agent-server: events/search (page_id, limit, sort_order) and events/count",

@@ -1,0 +1,48 @@
+"""The parts of a log that are read once more at the end of a trial: one for each filter that the protocol has, and one for several."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from math import ceil
+
+from tailproof.guarantees.events_filtered import MOST_EVENTS, moment
+from tailproof.history.server_records import Event
+from tailproof.protocol.part import Part
+
+PAGES = 4
+"""So many pages, and no more, are needed for a part: borders of pages are met, too."""
+
+
+def parts_of(events: Sequence[Event], filters: Collection[str]) -> Iterator[Part]:
+    """What is asked for of a log with these events. Each part lacks some of them, and its bounds are events of the log: whoever is one
+    off at a bound gives one too many or too few."""
+    if not 0 < len(events) <= MOST_EVENTS:
+        return
+    name = _commonest([event.name for event in events])
+    source = _commonest([event.source for event in events])
+    stamps = [event.ts for event in events]
+    timed = all(moment(stamp) for stamp in stamps)
+    early, late = stamps[len(stamps) // 4], stamps[-1 - len(stamps) // 4]
+    wanted = [Part(name=name), Part(source=source), Part(text=_word(events))]
+    if timed:
+        wanted += [Part(since=late), Part(before=early), Part(source=source, since=early, before=late)]
+    yield from (part for part in wanted if part.said and part.said.keys() <= set(filters))
+
+
+def page_size(events: Sequence[Event]) -> int:
+    """With how many events of a page a part of these is read."""
+    return max(1, ceil(len(events) / PAGES))
+
+
+def _commonest(words: Sequence[str]) -> str:
+    """The word that most events have, if not all of them have it."""
+    found = [(word, times) for word, times in Counter(words).most_common() if word and times < len(words)]
+    return found[0][0] if found else ""
+
+
+def _word(events: Sequence[Event]) -> str:
+    """The first word of the first message, in the other case."""
+    said = (event.text.split() for event in events if event.role == "message")
+    words = (word for text in said for word in text[:1] if word.isalnum() and word.isascii())
+    return next(words, "").swapcase()
