@@ -106,7 +106,8 @@ def _event(event: Event) -> str:
 def _reading(one: Reading) -> str:
     told = f"{one.count} counted" if one.count >= 0 else ""
     whole = "" if one.complete else f"cut short: {one.error}"
-    return _joined(f"{one.reader} {one.reading} {one.stage}", "final" if one.final else "", told, whole)
+    part = ", ".join(f"{word} {value}" for word, value in one.part.items())
+    return _joined(f"{one.reader} {one.reading} {one.stage}", "final" if one.final else "", part, told, whole)
 
 
 def _status(status: Status) -> str:

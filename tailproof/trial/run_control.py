@@ -125,16 +125,32 @@ class RunControl:
     def wait_returned(self) -> None:
         """Until the client's run has returned, or had the time that `loop.returns` gives it. Raises DeadlineMissed. One of which nothing is
         asked but the protocol's words looks for a deleted conversation for as long as it is let."""
-        if self._stage.deleted and not self._client.reports:
-            return
         limits = self._parameters
         allowed = limits["loop.returns"] + limits["lag"] + self._still_lasts()
         # It has returned when all that it held was reported, and that may be a long list.
+        budget = self._budget.part(allowed + 2.0 + self._reported_s)
         try:
-            self._client.wait_returned(self._budget.part(allowed + 2.0 + self._reported_s))
+            if self._client.reports:
+                self._client.wait_returned(budget)
+            else:
+                self._wait_returned_or_deleted(budget)
         except DeadlineMissed:
             self.late = True
             raise
+
+    def _wait_returned_or_deleted(self, budget: Budget) -> None:
+        saw = ""
+
+        def over() -> bool:
+            nonlocal saw
+            try:
+                self._client.wait_returned(budget.part(0.0))
+            except DeadlineMissed as missed:
+                saw = missed.saw
+                return self._stage.deleted
+            return True
+
+        budget.wait_for("the client's run to return", over, saw=lambda: saw)
 
     def wait_late(self, budget: Budget) -> None:
         """Give a run that did not return in its time a little more, now that nothing is in its way: late and never are two findings,
