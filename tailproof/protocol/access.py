@@ -36,6 +36,8 @@ class Door:
     body: bytes | None = None
     reads: bool = False
     """It can be asked for with the right key: it answers with 2xx and changes nothing."""
+    opens: bool = False
+    """It can be asked for with the right key, too, and changes nothing; what it answers is its own matter, but no refusal of the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,7 +114,8 @@ class AccessProbe:
 
 def tries(doors: Sequence[Door], *, exhaustive: bool, dormant: bool) -> Iterator[Try]:
     """Every door without a key and with a wrong one in each place; malformed keys at every stream and at what is only read, and one
-    of them in turn at each other route, or all of them (`exhaustive`). The right key is shown where nothing is changed by it."""
+    of them in turn at each other route, or all of them (`exhaustive`). The right key is shown where nothing is changed by it: at what is
+    read, and at all that opens (`exhaustive`; a stream may have nothing to say, and is listened to for long)."""
     for number, door in enumerate(doors):
         yield door, "none", door.places[0]
         if door.open:
@@ -125,7 +126,7 @@ def tries(doors: Sequence[Door], *, exhaustive: bool, dormant: bool) -> Iterator
             for form in forms:
                 if form != "odd-bytes" or place == _CARRIES_ANYTHING[door.kind]:
                     yield door, form, place
-            if door.reads and not dormant:
+            if not dormant and (door.reads or (exhaustive and door.opens)):
                 yield door, "right", place
 
 

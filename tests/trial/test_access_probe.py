@@ -34,6 +34,23 @@ def test_the_right_key_is_shown_only_where_it_changes_nothing() -> None:
     assert not [one for one in tries([READ], exhaustive=True, dormant=True) if one[1] == "right"]
 
 
+def test_what_opens_is_shown_the_right_key_by_whoever_is_thorough() -> None:
+    door = Door(kind="route", method="GET", path="/settings", target="/settings", opens=True)
+    assert "right" in [key for _, key, _ in tries([door], exhaustive=True, dormant=False)]
+    assert "right" not in [key for _, key, _ in tries([door], exhaustive=False, dormant=False)]
+    assert "right" not in [key for _, key, _ in tries([door], exhaustive=True, dormant=True)]
+
+
+def test_a_route_that_wants_to_be_told_nothing_opens() -> None:
+    told: dict[str, Any] = {
+        "/settings": {"get": {"parameters": [{"name": "deep", "in": "query", "required": False}]}},
+        "/file": {"get": {"parameters": [{"name": "path", "in": "query", "required": True}]}},
+        "/things/{thing_id}": {"get": {}},
+    }
+    doors = [access._route("get", path, one, {"conversation": "c1", "workspace": "/w"}) for path, one in told.items()]
+    assert [door.opens for door in doors] == [True, False, False]
+
+
 def test_every_door_is_tried_without_a_key_and_with_a_wrong_one_in_each_place() -> None:
     tried = {(door.method, key, place) for door, key, place in tries([READ, CHANGE], exhaustive=False, dormant=False)}
     assert {("GET", "none", "header"), ("POST", "none", "header")} <= tried

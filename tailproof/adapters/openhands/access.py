@@ -40,6 +40,16 @@ OPEN: Mapping[tuple[str, str], str] = {
 }
 """What anybody may ask for, and where that stands. Everything else that is published needs a key."""
 
+EVENTS, SESSION, BASH = "/events/{conversation_id}", "/session/{conversation_id}", "/bash-events"
+STREAMS = tuple(f"{SOCKETS}{path}" for path in (EVENTS, SESSION, BASH))
+"""Sockets stand in no schema."""
+_OF_APPS = "it leads to an installed Canvas App, and asks for a cookie of that and not for the key (canvas_extensions_bridge_router)"
+NOT_TRIED: Mapping[str, str] = {
+    "/app-backends/{extension_name}": _OF_APPS,
+    "/app-backends/{extension_name}/{path:path}": _OF_APPS,
+}
+"""Sockets that are no doors of the key, and why."""
+
 _PLACES: Mapping[str, KeyPlace] = {"APIKeyHeader": "header", "APIKeyCookie": "cookie", "HTTPBearer": "bearer"}
 """The security schemes of the schema."""
 _READS = frozenset(
@@ -150,12 +160,12 @@ class OpenHandsAccess(Access):
             places = (*places, "header")
         if self._release.stream_key == "first-frame":
             places = (*places, "first-message")
-        own = ("/events/{conversation_id}", *(("/session/{conversation_id}",) if self._release.session_socket else ()))
-        for path in (*own, "/bash-events"):
-            target = f"{SOCKETS}{path.replace('{conversation_id}', conversation)}"
-            yield Door(
-                kind="stream", method="GET", path=f"{SOCKETS}{path}", target=target, places=places, reads=path == own[0]
-            )
+        for path in STREAMS:
+            if path.endswith(SESSION) and not self._release.session_socket:
+                continue
+            target = path.replace("{conversation_id}", conversation)
+            reads = path.endswith(EVENTS)
+            yield Door(kind="stream", method="GET", path=path, target=target, places=places, reads=reads, opens=True)
 
     def _ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, budget: Budget) -> Reply:
         path = f"{self._http.path}{target}"
@@ -229,6 +239,7 @@ def _route(method: str, path: str, told: Mapping[str, Any], filled: Mapping[str,
         field=INIT_HEADER if path == INIT else "",
         body=_body(path) if method in _WRITES else None,
         reads=method == "GET" and path in _READS,
+        opens=method == "GET" and "{" not in path and not _asks_for_more(operation),
     )
 
 
@@ -250,6 +261,11 @@ def _filled(path: str, parameters: Sequence[Any], filled: Mapping[str, str]) -> 
             part = filled["conversation"] if name.endswith("conversation_id") else nothing
         parts.append(part)
     return "/".join(parts) + (f"?{urlencode(query)}" if query else "")
+
+
+def _asks_for_more(operation: Mapping[str, Any]) -> bool:
+    """It wants to be told something: it may do with it what is no mere look."""
+    return any(isinstance(one, dict) and one.get("required") for one in _listed(operation.get("parameters")))
 
 
 def _body(path: str) -> bytes:
