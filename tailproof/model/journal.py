@@ -19,6 +19,8 @@ LOOK_EVERY_S = 0.05
 LIVES_EVERY_S = 0.5
 _LIVES = 600
 """How often what was left behind says that it lives: five minutes, and it ends by itself where nobody can end it."""
+_REQUESTS = "INT TERM HUP"
+"""Signals that ask a process to end."""
 _LINE = re.compile(r"([0-9]{1,19}) (\S+) (begin|end|lives) ([0-9]{1,9}) (\S+)")
 
 
@@ -40,8 +42,10 @@ def command_of(command: Command, directory: str) -> str:
         parts.append(f"( {command.run} )")
     if command.leaves:
         parts.append(_left_behind(command, directory))
-    parts += [_line(command.token, "end", directory), f"echo done {shlex.quote(command.token)}"]
-    return "; ".join(parts)
+    parts.append(_line(command.token, "end", directory))
+    if command.stubborn:
+        parts = [f"trap '' {_REQUESTS}", *parts, f"trap - {_REQUESTS}"]
+    return "; ".join((*parts, f"echo done {shlex.quote(command.token)}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,8 @@ class ToolCall(_Strict):
     """Hold the tool until the trial opens its gate."""
     journal: bool = True
     """False for a command that is sent as it stands, without journal and gate."""
+    stubborn: bool = False
+    """It ignores whatever asks it to end (INT, TERM, HUP), from its first line in the journal to its last."""
     leaves: Leaves | None = None
     """What the command leaves behind that goes on for minutes: a `job` of its terminal, or a process that is `detached` from it. It
     writes into the tool journal that it lives, twice a second."""
@@ -52,6 +54,8 @@ class ToolCall(_Strict):
     def _possible(self) -> ToolCall:
         if not self.journal and (self.gate or self.token is not None):
             raise ValueError("`journal: false` leaves no room for `gate` and `token`")
+        if self.stubborn and not self.journal:
+            raise ValueError("`stubborn` needs the journal")
         if self.leaves and (not self.journal or self.token is None):
             raise ValueError("`leaves` needs the journal, and a `token` of its own")
         of_another_tool = [name for name in ("tool", "arguments", "child") if getattr(self, name) is not None]
@@ -144,6 +148,7 @@ class Command:
     same_id: bool = False
     child: str | None = None
     leaves: Leaves | None = None
+    stubborn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +201,7 @@ def _commands(turn: Turn, number: int, copy: int) -> tuple[Command, ...]:
             same_id=call.same_id,
             child=call.child,
             leaves=call.leaves,
+            stubborn=call.stubborn,
         )
         commands.append(command)
     return tuple(commands)

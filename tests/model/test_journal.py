@@ -128,3 +128,19 @@ def test_what_a_command_leaves_behind_says_that_it_lives_until_it_is_ended(
     history = History.load(recorder.directory)
     assert {pulse.token for pulse in history.pulses} == {"t1"}
     assert [effect.stage for effect in history.effects] == ["begin", "end"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_stubborn_command_goes_on_whatever_asks_it_to_end(
+    shell: str, directory: Path, journal: ToolJournal, recorder: Recorder
+) -> None:
+    stubborn = Command(token="t1", run="", gate=True, journal=True, stubborn=True)
+    started = subprocess.Popen([shell, "-c", command_of(stubborn, str(directory))], start_new_session=True)
+    journal.wait_token("t1", "begin", Budget(20))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.killpg(started.pid, number)
+    with pytest.raises(subprocess.TimeoutExpired):
+        started.wait(0.5)
+    journal.open_gate("t1")
+    assert started.wait(20) == 0
+    assert journal.seen("t1", "end") == 1
