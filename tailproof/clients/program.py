@@ -21,7 +21,8 @@ from tailproof.clients.program_reports import ENDED, ProgramReports, Report
 from tailproof.history.recorder import TRIAL, Recorder
 from tailproof.history.records import BreakOff
 from tailproof.incoming.limits import MESSAGE_BYTES
-from tailproof.protocol.adapter import Adapter, ConversationPlan
+from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.waiting import Budget
 
 LOG_NAME = "client.log"
@@ -125,6 +126,7 @@ class ProgramClient:
                 "tool_patience_s": self._adapter.tool_patience_s,
                 "exists": plan.exists,
                 "confirm": plan.confirm,
+                "equipment": plan.equipment,
             }
         )
         created = self._await("created", "create", "the client to create the conversation", budget)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from typing import Literal
 
 from tailproof.model.script import Command
 
@@ -28,15 +29,21 @@ def command_of(command: Command, directory: str) -> str:
     """What the terminal tool is asked to run; `directory` is the journal as the tools see it."""
     if not command.journal:
         return command.run
-    parts = [_line(command.token, "begin", directory)]
+    parts = [line_of(command.token, "begin", directory)]
     if command.gate:
         gate = shlex.quote(f"{directory}/{gate_name(command.token)}")
         parts += [f"until [ -e {gate} ]; do sleep {LOOK_EVERY_S}; done", f"sh {gate}"]
     if command.run:
         # A subshell: an `exit` of the scenario's command must not take the tool's own shell with it.
         parts.append(f"( {command.run} )")
-    parts += [_line(command.token, "end", directory), f"echo done {shlex.quote(command.token)}"]
+    parts += [line_of(command.token, "end", directory), f"echo done {shlex.quote(command.token)}"]
     return "; ".join(parts)
+
+
+def line_of(token: str, stage: Literal["begin", "end"], directory: str) -> str:
+    """The command that writes one line."""
+    tokens = shlex.quote(f"{directory}/{TOKENS}")
+    return f'printf \'%s %s {stage} %s %s\\n\' "$(date +%s%N)" {shlex.quote(token)} "$$" "$(uname -n)" >> {tokens}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +64,3 @@ def parse(line: str) -> Line | None:
         return None
     wall_ns, token, stage, pid, host = found.groups()
     return Line(wall_ns=int(wall_ns), token=token, stage=stage, pid=int(pid), host=host)
-
-
-def _line(token: str, stage: str, directory: str) -> str:
-    tokens = shlex.quote(f"{directory}/{TOKENS}")
-    return f'printf \'%s %s {stage} %s %s\\n\' "$(date +%s%N)" {shlex.quote(token)} "$$" "$(uname -n)" >> {tokens}'

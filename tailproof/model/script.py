@@ -16,13 +16,17 @@ Failure = Literal["silent", "stalls", "cut"]
 """How a model can give no whole answer."""
 
 
+Risk = Literal["low", "high"]
+"""What a model can say of a tool call."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ToolCall(_Strict):
-    """One call of the terminal tool. It writes `token` into the tool journal before and after what it does. With `tool` or
-    `arguments` it is a call that cannot be carried out, with `child` one of the tool that starts a child."""
+    """One call of the terminal tool, or with `mcp` of that of an MCP server. It writes `token` into the tool journal before and after
+    what it does. With `tool` or `arguments` it is a call that cannot be carried out, with `child` one of the tool that starts a child."""
 
     token: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] | None = None
     """How the journal calls this effect; by default `t<turn>` or `t<turn>-<call>`, both counted from 1."""
@@ -40,6 +44,11 @@ class ToolCall(_Strict):
     """The call has the id of the one before it in the same turn."""
     child: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)] | None = None
     """Start the child of this name (`children` of the scenario)."""
+    mcp: bool = False
+    """Call the tool of the MCP server that the agent has (`agent: {mcp: true}` in the scenario) instead of the terminal. The variable
+    MCP_SERVER_PID of `run` is the id of its process."""
+    risk: Risk | None = None
+    """What the model says of it, to an agent that asks (`agent: {confirms_risks: true}`)."""
 
     @model_validator(mode="after")
     def _possible(self) -> ToolCall:
@@ -52,6 +61,10 @@ class ToolCall(_Strict):
             raise ValueError(f"a call with `{of_another_tool[0]}` writes no journal: say `journal: false`")
         if self.child is not None and (self.run is not None or len(of_another_tool) > 1):
             raise ValueError("a `child` is started with nothing else: no `run`, `tool` or `arguments` beside it")
+        if self.risk and (self.token is None or self.mcp or of_another_tool):
+            raise ValueError("`risk` is told of a call of the terminal that has a `token`")
+        if self.mcp and of_another_tool:
+            raise ValueError(f"`mcp` names the tool already: no `{of_another_tool[0]}` beside it")
         return self
 
 
@@ -134,6 +147,8 @@ class Command:
     arguments: str | None = None
     same_id: bool = False
     child: str | None = None
+    mcp: bool = False
+    risk: Risk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +200,8 @@ def _commands(turn: Turn, number: int, copy: int) -> tuple[Command, ...]:
             arguments=call.arguments,
             same_id=call.same_id,
             child=call.child,
+            mcp=call.mcp,
+            risk=call.risk,
         )
         commands.append(command)
     return tuple(commands)

@@ -117,8 +117,9 @@ class RunControl:
         active = next((place for place, status in enumerate(statuses) if status.neutral == "active"), None)
         was_active = active is not None
         if statuses[-1].neutral == "idle":
-            # What somebody posts after the end makes a conversation idle again; before the run it is idle anyway.
-            return was_active and any(status.neutral in TERMINAL for status in statuses[active:])
+            # What somebody posts after the end makes a conversation idle again, and so does who rejects what it waits with; before the run
+            # it is idle anyway.
+            return was_active and any(status.neutral in {*TERMINAL, "waiting"} for status in statuses[active:])
         return was_active or self._played.answered(last_turn - 1) > 0
 
     def wait_returned(self) -> None:
