@@ -138,13 +138,13 @@ class UserConfirm(_Confirming):
 
     def __init__(self, identity: str, options: dict[str, Any]) -> None:
         super().__init__(identity, {})
-        self._then = ConfirmOptions.model_validate(options).then
-        if self._then:
-            self.says = f"{self.says}, and {self._then}s the next one"
+        self.options = ConfirmOptions.model_validate(options)
+        if self.options.then:
+            self.says = f"{self.says}, and {self.options.then}s the next one"
 
     def seen(self, stage: Stage) -> dict[str, Any]:
         told = super().seen(stage)
-        if self._then is None or not told["seen"]:
+        if self.options.then is None or not told["seen"]:
             return told
         try:
             waits = stage.observer.wait_status(
@@ -155,7 +155,7 @@ class UserConfirm(_Confirming):
             )
         except DeadlineMissed:
             return {"seen": False, "closed by": told["closed by"]}
-        self.yes, self._since_ns = self._then == "confirm", waits.t_ns
+        self.yes, self._since_ns = self.options.then == "confirm", waits.t_ns
         answer = stage.observer.ask(self.ask, stage.conversation)
         after = super().seen(stage) if answer.ok else {"seen": False}
         return {**after, "the first one closed by": told["closed by"], "next answer": answer.code or answer.error}
