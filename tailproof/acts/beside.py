@@ -16,7 +16,8 @@ from tailproof.faults.fault import Proof, Stage
 from tailproof.history.server_records import Request
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import ToolCall, Turn
-from tailproof.protocol.adapter import Answer, ConversationPlan
+from tailproof.protocol.adapter import Answer
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.protocol.recording import request_of
 from tailproof.waiting import Cancelled, DeadlineMissed
 

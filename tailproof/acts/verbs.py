@@ -14,7 +14,8 @@ from tailproof.acts.user import SEEN_S, NoOptions, Options, UserAct
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.record import Neutral
 from tailproof.history.server_records import Event, Status
-from tailproof.protocol.adapter import Answer, Api, ConversationPlan
+from tailproof.protocol.adapter import Answer, Api
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.waiting import DeadlineMissed
 
 ANSWERS_S = 60.0
@@ -22,6 +23,8 @@ ANSWERS_S = 60.0
 NO_INTERRUPT = "no run of this server can be interrupted"
 NO_CONFIRMATION = "no agent of this server waits for a confirmation"
 NO_FORK = "no conversation of this server can be forked"
+NEXT_S = 30.0
+"""How long an agent may take from an action that was confirmed to the next one that it waits for."""
 
 Verb = Literal[
     "ready", "version", "vocabulary", "status", "count", "page", "page-newest", "list", "children", "create", "run", "pause",
@@ -117,6 +120,7 @@ class _Confirming(UserAct):
     def __init__(self, identity: str, options: dict[str, Any]) -> None:
         super().__init__(identity)
         NoOptions.model_validate(options)
+        self._closed_ns = 0
 
     def available(self, capabilities: frozenset[str]) -> str | None:
         return None if "can-confirm" in capabilities else NO_CONFIRMATION
@@ -136,15 +140,48 @@ class _Confirming(UserAct):
             )
         except DeadlineMissed:
             return {"seen": False}
+        self._closed_ns = event.t_ns
         return {"seen": True, "closed by": event.name}
 
 
+class ConfirmOptions(Options):
+    """`with:` of `user.confirm`."""
+
+    then: Literal["confirm", "reject"] | None = None
+    """What the user says when the agent waits once more, before the act is over."""
+
+
 class UserConfirm(_Confirming):
-    """Another user lets the agent do what it waits for. Proven by the observation that follows."""
+    """Another user lets the agent do what it waits for, and may answer what it waits for next. Proven by the observation that follows,
+    and by what closes the next action."""
 
     name = "user.confirm"
     says = "another user confirms the action"
     yes = True
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        super().__init__(identity, {})
+        self.options = ConfirmOptions.model_validate(options)
+        if self.options.then:
+            self.says = f"{self.says}, and {self.options.then}s the next one"
+
+    def seen(self, stage: Stage) -> dict[str, Any]:
+        told = super().seen(stage)
+        if self.options.then is None or not told["seen"]:
+            return told
+        try:
+            waits = stage.observer.wait_status(
+                "the agent to wait once more",
+                lambda status: status.neutral == "waiting",
+                stage.budget.part(NEXT_S),
+                since_ns=self._closed_ns,
+            )
+        except DeadlineMissed:
+            return {"seen": False, "closed by": told["closed by"]}
+        self.yes, self._since_ns = self.options.then == "confirm", waits.t_ns
+        answer = stage.observer.ask(self.ask, stage.conversation)
+        after = super().seen(stage) if answer.ok else {"seen": False}
+        return {**after, "the first one closed by": told["closed by"], "next answer": answer.code or answer.error}
 
 
 class UserReject(_Confirming):

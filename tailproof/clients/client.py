@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from tailproof.protocol.adapter import ConversationPlan
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.waiting import Budget
 
 Reportable = Literal["held", "callbacks", "status", "exit"]

@@ -77,5 +77,7 @@ class Kind:
     """Its clients are releases of this; of one in the Python package index `newest` is one of them."""
     file: Callable[[str], Path | None] = lambda what: None
     """The file of the user's that a client of this kind is: it travels with the history, so that the trial can be run again elsewhere."""
+    equips: bool = False
+    """It gives the agent of its conversation what the plan says (`ConversationPlan.equipment`)."""
     is_the_targets: Callable[[str], bool] = lambda what: False
     """What the word means depends on the release of the target."""

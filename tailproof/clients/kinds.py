@@ -26,7 +26,7 @@ def _plain(what: str, plan: ClientPlan) -> Client:
 
 
 KINDS: Mapping[str, Kind] = {
-    "plain": Kind(form="plain", check=_check_plain, prepare=_prepare_nothing, make=_plain),
+    "plain": Kind(form="plain", check=_check_plain, prepare=_prepare_nothing, make=_plain, equips=True),
     "program": PROGRAM,
     "script": SCRIPT,
 }

@@ -10,7 +10,8 @@ from tailproof.clients.client import ClientError, ClientRaised, Reportable, Retu
 from tailproof.history.record import CLIENT, SETTLED
 from tailproof.history.recorder import Recorder
 from tailproof.history.records import Run
-from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan
+from tailproof.protocol.adapter import Adapter, Answer, Api
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.protocol.recording import request_of, status_of
 from tailproof.protocol.subscription import FirstStep, Subscription, SubscriptionRefused
 from tailproof.waiting import Budget

@@ -22,7 +22,8 @@ from tailproof.history.recorder import TRIAL, Recorder
 from tailproof.history.records import BreakOff
 from tailproof.incoming.json import decoder
 from tailproof.incoming.limits import MESSAGE_BYTES
-from tailproof.protocol.adapter import Adapter, ConversationPlan
+from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.waiting import Budget
 
 LOG_NAME = "client.log"
@@ -126,6 +127,7 @@ class ProgramClient:
                 "tool_patience_s": self._adapter.tool_patience_s,
                 "exists": plan.exists,
                 "confirm": plan.confirm,
+                "equipment": plan.equipment,
             }
         )
         created = self._await("created", "create", "the client to create the conversation", budget)

@@ -24,7 +24,8 @@ from tailproof.history.server_records import Vocabulary
 from tailproof.incoming.files import BadFile, is_file, place_of, read_bytes
 from tailproof.incoming.limits import PROGRAM_BYTES
 from tailproof.ownership import marks, processes
-from tailproof.protocol.adapter import Adapter, ConversationPlan
+from tailproof.protocol.adapter import Adapter
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.waiting import Budget, DeadlineMissed
 
 FORM = "script:FILE"

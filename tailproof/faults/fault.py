@@ -14,7 +14,8 @@ from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.tool import ToolJournal
 from tailproof.protocol.access import SpoiledWord
-from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan
+from tailproof.protocol.adapter import Adapter, Answer, Api
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.protocol.since import Since
 from tailproof.protocol.subscription import Subscription
 from tailproof.targets.target import Server

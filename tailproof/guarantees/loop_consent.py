@@ -5,7 +5,7 @@ from __future__ import annotations
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, first_of, holds, violated
 from tailproof.guarantees.witnesses import LOG, MODEL, STATUS, TOOL, WIRE
 from tailproof.history.header import Header
-from tailproof.history.plan import asks_for_confirmation, leaves_tokens
+from tailproof.history.plan import asks_for_confirmation, harmless, leaves_tokens
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Effect, ModelCall
@@ -20,13 +20,15 @@ def consent(history: History) -> Verdict:
     """An action that waits for a confirmation has no effect before one.
 
     Every tool effect needs a confirmation (a run that somebody asked for and that was not refused) between the answer of the model
-    that called the tool and its begin. The calls that are still waiting at the end were searched for effects, too.
+    that called the tool and its begin. The calls that are still waiting at the end were searched for effects, too. An agent that waits
+    for risky actions alone needs none for those that the model called harmless.
     """
+    free = harmless(history.header)
     called = [
         call for call in history.model_calls if call.stage in ("answered", "broken") and call.turn >= 0 and call.calls
     ]
     said_yes = sorted(_confirmations(history))
-    begun = [effect for effect in history.effects if effect.stage == "begin"]
+    begun = [effect for effect in history.effects if effect.stage == "begin" and effect.token not in free]
     early = [
         (effect, call)
         for effect in begun

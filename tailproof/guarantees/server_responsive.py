@@ -6,7 +6,7 @@ from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, i
 from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STATUS, STREAM, TOOL, WIRE
 from tailproof.history.header import Header
 from tailproof.history.parameters import parameter
-from tailproof.history.plan import looks, number_of, turns
+from tailproof.history.plan import lingers_s, looks, number_of, turns
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.server_records import Request, Stream
@@ -20,9 +20,9 @@ READS = frozenset({"status", "load"})
 def responsive(history: History) -> Verdict:
     """Whoever asks for the status or the events while a step is under way, or subscribes, is answered within T, whoever holds the step.
 
-    A step is under way from each question to the model to its answer, and from the begin of each tool to its end. Judged on what
-    `server.ready` is judged on; one request that hangs is enough, whatever it is answered at last. What was asked at no step decides
-    nothing.
+    A step is under way from each question to the model to its answer, and from the begin of each tool, or of a guard that tells of it,
+    to its end. Judged on what `server.ready` is judged on; one request that hangs is enough, whatever it is answered at last. What was
+    asked at no step decides nothing.
     """
     limit_s = parameter(history.header, "server.responsive")
     steps = _steps(history)
@@ -119,7 +119,11 @@ def _takes_long(header: Header) -> str:
     slow = any(
         number_of(turn, "delay_s", 0) > limit_s or turn.get("fails") in ("silent", "stalls") for turn in turns(header)
     )
-    return "" if slow or looks(header) else "no step of the script takes long, and nobody asks during one"
+    return (
+        ""
+        if slow or looks(header) or lingers_s(header) > limit_s
+        else "no step of the script takes long, and nobody asks during one"
+    )
 
 
 GUARANTEES = (

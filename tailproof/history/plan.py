@@ -40,7 +40,7 @@ DELETION = "user.delete"
 """The act of another user that deletes the conversation."""
 PATH = ("wire.", "network.")
 """How the names of the faults begin that are put between client and server."""
-HOLDING = frozenset({"model-called", "tool-running", "final-reply"})
+HOLDING = frozenset({"condensing", "model-called", "tool-running", "final-reply"})
 """Points at which the loop stands still until it is let go."""
 
 
@@ -177,8 +177,25 @@ def is_dormant(header: Header) -> bool:
 
 
 def asks_for_confirmation(header: Header) -> bool:
-    """The agent waits for a confirmation before each action."""
-    return header.plan.get("confirmation") == "always"
+    """The agent waits for a confirmation before each action, or before each risky one."""
+    return header.plan.get("confirmation") == "always" or confirms_risks(header)
+
+
+def confirms_risks(header: Header) -> bool:
+    """The agent waits for a confirmation before each risky action, and before no other."""
+    return bool((header.plan.get("agent") or {}).get("confirms_risks"))
+
+
+def lingers_s(header: Header) -> float:
+    """How long the slowest guard of its agent takes that tells the tool journal of it, in seconds; 0 where there is none."""
+    guards = (header.plan.get("agent") or {}).get("guards") or ()
+    return max((number_of(guard, "seconds", 0) for guard in guards), default=0.0)
+
+
+def harmless(header: Header) -> frozenset[str]:
+    """The tokens of the tool calls that need no confirmation of an agent that waits for some."""
+    calls = [call for turn in turns(header) for call in turn.get("tools") or ()] if confirms_risks(header) else []
+    return frozenset(str(call.get("token")) for call in calls if call.get("risk") != "high")
 
 
 def probes_access(header: Header) -> bool:

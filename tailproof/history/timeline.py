@@ -203,16 +203,19 @@ def down_after(history: History, moment_ns: int) -> int | None:
 def settled_at(history: History, conversation: str, began_ns: int, until_ns: int) -> Status | None:
     """The status with which a run came to rest for good: the first of the last unbroken row of one settled status in this
     span. What a reader was shown before the span and is still shown at its beginning says nothing about the run (a poll may lag
-    behind the stream), and neither does `idle` after its end: the next message does that before the next run begins."""
+    behind the stream, also where only the stream had shown it), and neither does `idle` after its end: the next message does that
+    before the next run begins."""
     found: Status | None = None
     stale: dict[str, str] = {}
+    newest = ""
+    fresh: set[str] = set()
     for status in clean_statuses(history, conversation):
         if status.t_ns < began_ns:
-            stale[status.via] = status.neutral
+            stale[status.via] = newest = status.neutral
         elif status.t_ns > until_ns:
             break
-        elif status.neutral != stale.get(status.via):
-            stale.pop(status.via, None)
+        elif status.via in fresh or status.neutral not in (stale.get(status.via), newest):
+            fresh.add(status.via)
             if status.neutral == "idle" and found is not None:
                 continue
             if status.neutral not in SETTLED:

@@ -9,17 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tailproof.history.records import ModelCall
+from tailproof.model import mcp
 from tailproof.model.journal import command_of
 from tailproof.model.position import call_id, position_of
 from tailproof.model.reply import FINISH_TOOL, TERMINAL_TOOL, Call, Reply
 from tailproof.model.request import Messages, Request, results_in, said_in, told_in, unpaired_in
-from tailproof.model.script import Command, Failure, Step, Turn, steps_of
+from tailproof.model.script import Command, Failure, Risk, Step, Turn, steps_of
 from tailproof.outgoing.masking import Masker
 from tailproof.waiting import Budget
 
 SIDE_REPLY = "A scripted side answer"
 AFTER_THE_END = "The script is over."
 BROKEN_OFF = "The script breaks off in this sentence."
+ASIDE = -1
+"""The turn of a request that is none of the loop: it wants a title, or a summary."""
 NO_WHOLE_ANSWER = 0
 """The code of an answer that never came to its end."""
 
@@ -75,6 +78,10 @@ class PlayedScript:
     """How the ids of its tool calls begin. Two scripts that are played in one conversation need two words."""
     children: Mapping[str, ChildScript] = field(default_factory=dict)
     """The conversations that its tool calls start, by name."""
+    aside_errors: int = 0
+    """So many requests outside the loop are answered with 500, before one gets an answer."""
+    risks: Mapping[Risk, Mapping[str, Any]] = field(default_factory=dict)
+    """How the arguments of a tool call say its risk."""
     _replies: list[Step] = field(init=False)
     _errors: dict[int, list[Step]] = field(init=False)
     _held: set[int] = field(init=False)
@@ -164,7 +171,7 @@ class PlayedScript:
         """Decide the answer to a request, and record the question. Side requests (no tools) never move the script."""
         messages = asked.messages
         with self._changed:
-            answer = self._decide(request, messages) if asked.tools else _side(request)
+            answer = self._decide(request, messages) if asked.tools else self._aside(request)
             self._asked[answer.turn] += 1
             self._last = answer.turn
         loop = messages if answer.turn >= 0 else []  # a side request (a title, a summary) may quote as it likes
@@ -209,6 +216,12 @@ class PlayedScript:
         """The answer did not come to its end: nobody was there any more to hear it, or the script breaks it off."""
         self._write("broken", request, answer)
 
+    def _aside(self, request: int) -> Answered:
+        if self._errors_given[ASIDE] < self.aside_errors:
+            self._errors_given[ASIDE] += 1
+            return Answered(turn=ASIDE, reply=None, code=500)
+        return Answered(turn=ASIDE, reply=Reply(id=f"reply-{request}", text=SIDE_REPLY))
+
     def _decide(self, request: int, messages: Messages) -> Answered:
         position = position_of(messages)
         # An HTTP error leaves no trace in the messages: this is the one thing that has to be counted.
@@ -242,11 +255,16 @@ class PlayedScript:
         if command.child is not None:
             child = self.children[command.child]
             return Call(id=identity, tool=child.tool, arguments=child.arguments)
+        if command.mcp:
+            return Call(id=identity, tool=mcp.TOOL, arguments=mcp.arguments(command_of(command, self.journal)))
         return Call(
             id=identity,
             tool=command.tool or TERMINAL_TOOL,
             # Old releases reject arguments that they do not know: only the tool's own.
-            arguments={"command": command_of(command, self.journal)},
+            arguments={
+                "command": command_of(command, self.journal),
+                **(self.risks[command.risk] if command.risk else {}),
+            },
             broken=command.arguments,
         )
 
@@ -276,7 +294,3 @@ def _error(identity: str, step: Step) -> Answered:
         return Answered(turn=step.turn, reply=reply, code=NO_WHOLE_ANSWER, delay_s=plan.delay_s, fails=plan.fails)
     code = plan.status or 500
     return Answered(turn=step.turn, reply=None, code=code, delay_s=plan.delay_s, retry_after_s=plan.retry_after_s)
-
-
-def _side(request: int) -> Answered:
-    return Answered(turn=-1, reply=Reply(id=f"reply-{request}", text=SIDE_REPLY))

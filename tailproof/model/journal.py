@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from typing import Literal
 
 from tailproof.model.script import Command
 
@@ -24,6 +25,9 @@ _REQUESTS = "INT TERM HUP"
 _LINE = re.compile(r"([0-9]{1,19}) (\S+) (begin|end|lives) ([0-9]{1,9}) (\S+)")
 
 
+Stage = Literal["begin", "end", "lives"]
+
+
 def gate_name(token: str) -> str:
     """The file that opens the gate of `token`."""
     return f"gate-{token}"
@@ -33,7 +37,7 @@ def command_of(command: Command, directory: str) -> str:
     """What the terminal tool is asked to run; `directory` is the journal as the tools see it."""
     if not command.journal:
         return command.run
-    parts = [_line(command.token, "begin", directory)]
+    parts = [line_of(command.token, "begin", directory)]
     if command.gate:
         gate = shlex.quote(f"{directory}/{gate_name(command.token)}")
         parts += [f"until [ -e {gate} ]; do sleep {LOOK_EVERY_S}; done", f"sh {gate}"]
@@ -42,10 +46,16 @@ def command_of(command: Command, directory: str) -> str:
         parts.append(f"( {command.run} )")
     if command.leaves:
         parts.append(_left_behind(command, directory))
-    parts.append(_line(command.token, "end", directory))
+    parts.append(line_of(command.token, "end", directory))
     if command.stubborn:
         parts = [f"trap '' {_REQUESTS}", *parts, f"trap - {_REQUESTS}"]
     return "; ".join((*parts, f"echo done {shlex.quote(command.token)}"))
+
+
+def line_of(token: str, stage: Stage, directory: str) -> str:
+    """The command that writes one line."""
+    tokens = shlex.quote(f"{directory}/{TOKENS}")
+    return f'printf \'%s %s {stage} %s %s\\n\' "$(date +%s%N)" {shlex.quote(token)} "$$" "$(uname -n)" >> {tokens}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +80,6 @@ def parse(line: str) -> Line | None:
 
 def _left_behind(command: Command, directory: str) -> str:
     """A job of the shell, or a process in a session of its own that no hangup reaches."""
-    beats = f"for beat in $(seq {_LIVES}); do {_line(command.token, 'lives', directory)}; sleep {LIVES_EVERY_S}; done"
+    beats = f"for beat in $(seq {_LIVES}); do {line_of(command.token, 'lives', directory)}; sleep {LIVES_EVERY_S}; done"
     begun = f"setsid sh -c {shlex.quote(beats)}" if command.leaves == "detached" else f"( {beats} )"
     return f"{{ {begun} < /dev/null > /dev/null 2>&1 & }}"
-
-
-def _line(token: str, stage: str, directory: str) -> str:
-    tokens = shlex.quote(f"{directory}/{TOKENS}")
-    return f'printf \'%s %s {stage} %s %s\\n\' "$(date +%s%N)" {shlex.quote(token)} "$$" "$(uname -n)" >> {tokens}'

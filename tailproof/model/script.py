@@ -18,6 +18,8 @@ Failure = Literal["silent", "stalls", "cut"]
 
 Leaves = Literal["job", "detached"]
 """How what a command leaves behind hangs on its terminal: a terminal that is closed takes its jobs with it, and nothing else."""
+Risk = Literal["low", "high"]
+"""What a model can say of a tool call."""
 
 
 class _Strict(BaseModel):
@@ -25,8 +27,8 @@ class _Strict(BaseModel):
 
 
 class ToolCall(_Strict):
-    """One call of the terminal tool. It writes `token` into the tool journal before and after what it does. With `tool` or
-    `arguments` it is a call that cannot be carried out, with `child` one of the tool that starts a child."""
+    """One call of the terminal tool, or with `mcp` of that of an MCP server. It writes `token` into the tool journal before and after
+    what it does. With `tool` or `arguments` it is a call that cannot be carried out, with `child` one of the tool that starts a child."""
 
     token: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] | None = None
     """How the journal calls this effect; by default `t<turn>` or `t<turn>-<call>`, both counted from 1."""
@@ -49,6 +51,11 @@ class ToolCall(_Strict):
     """The call has the id of the one before it in the same turn."""
     child: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)] | None = None
     """Start the child of this name (`children` of the scenario)."""
+    mcp: bool = False
+    """Call the tool of the MCP server that the agent has (`agent: {mcp: true}` in the scenario) instead of the terminal. The variable
+    MCP_SERVER_PID of `run` is the id of its process."""
+    risk: Risk | None = None
+    """What the model says of it, to an agent that asks (`agent: {confirms_risks: true}`)."""
 
     @model_validator(mode="after")
     def _possible(self) -> ToolCall:
@@ -65,6 +72,10 @@ class ToolCall(_Strict):
             raise ValueError(f"a call with `{of_another_tool[0]}` writes no journal: say `journal: false`")
         if self.child is not None and (self.run is not None or len(of_another_tool) > 1):
             raise ValueError("a `child` is started with nothing else: no `run`, `tool` or `arguments` beside it")
+        if self.risk and (self.token is None or self.mcp or of_another_tool):
+            raise ValueError("`risk` is told of a call of the terminal that has a `token`")
+        if self.mcp and of_another_tool:
+            raise ValueError(f"`mcp` names the tool already: no `{of_another_tool[0]}` beside it")
         return self
 
 
@@ -149,6 +160,8 @@ class Command:
     child: str | None = None
     leaves: Leaves | None = None
     stubborn: bool = False
+    mcp: bool = False
+    risk: Risk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +215,8 @@ def _commands(turn: Turn, number: int, copy: int) -> tuple[Command, ...]:
             child=call.child,
             leaves=call.leaves,
             stubborn=call.stubborn,
+            mcp=call.mcp,
+            risk=call.risk,
         )
         commands.append(command)
     return tuple(commands)

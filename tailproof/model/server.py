@@ -22,7 +22,7 @@ from tailproof.model.conversation import Answered, ChildScript, PlayedScript
 from tailproof.model.dialects import chat, messages, responses
 from tailproof.model.dialects.dialect import Dialect, Refused
 from tailproof.model.request import Request
-from tailproof.model.script import Turn
+from tailproof.model.script import Risk, Turn
 
 JOIN_S = 2.0
 PIECE_BYTES = 1 << 16
@@ -69,9 +69,12 @@ class ScriptedModel:
         journal: str,
         witness: Witness | None = None,
         children: Mapping[str, ChildScript] = MappingProxyType({}),
+        aside_errors: int = 0,
+        risks: Mapping[Risk, Mapping[str, Any]] = MappingProxyType({}),
     ) -> PlayedScript:
         """Play `script` for one conversation; `journal` is the tool journal directory as the tools see it, `witness` who is told
-        instead of the trial's own, `children` what its agent starts, by name."""
+        instead of the trial's own, `children` what its agent starts, by name, `aside_errors` how many requests outside the loop fail,
+        `risks` how arguments say a risk."""
         played = PlayedScript(
             name=conversation,
             url=f"{self.url}/c/{conversation}/v1",
@@ -79,6 +82,8 @@ class ScriptedModel:
             journal=journal,
             witness=witness or self._witness,
             children=children,
+            aside_errors=aside_errors,
+            risks=risks,
         )
         self._conversations[conversation] = played
         return played

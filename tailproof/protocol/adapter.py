@@ -14,6 +14,7 @@ from tailproof.history.server_records import WholeEvent
 from tailproof.incoming.limits import REQUEST_S, Flaw, Misshapen
 from tailproof.incoming.stream import MessageStream
 from tailproof.protocol.access import Access
+from tailproof.protocol.conversation import ChildKind, ConversationPlan
 from tailproof.protocol.naming import Naming
 from tailproof.protocol.rarer import RarerVerbs
 from tailproof.protocol.stored import Stored
@@ -39,10 +40,6 @@ RequestWord = Literal[
 of its log, `subscribe` one that opens a stream. A protocol may lack some of them."""
 EventWord = Literal["terminal-status"]
 """Which event a fault means: `terminal-status` says how a run ended."""
-
-
-ChildKind = Literal["conversation", "task"]
-"""What an agent can start: a conversation of the same server, or a task of a sub-agent, which its own run waits for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,41 +151,6 @@ class Places:
     workspace: str
     """The working directory of the agent's tools."""
     conversations: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationPlan:
-    """What a conversation is created with."""
-
-    conversation: str
-    """The id, a UUID with hyphens, chosen by us."""
-    model_url: str
-    """The base URL of the scripted model for this conversation, ending in `/v1`. The adapter chooses the dialect by the address that it
-    gives its server: this one, below which are `/chat/completions` and `/responses`, as OpenAI's clients add them, and `/messages`.
-    Anthropic's own clients add `/v1/messages`: they get `model_url.removesuffix("/v1")`."""
-    workspace: str
-    """The working directory of the agent's tools. The server makes it if it is missing, as it is where the server runs already."""
-    max_iterations: int = 100
-    model_retries: int = 1
-    """Steps of a run, and retries of a request to the model, for a server that has such limits."""
-    model_patience_s: int | None = None
-    """How long the server waits for an answer of the model, or for the next piece of one; None for its own patience."""
-    model_streams: bool = False
-    """The model's answers come in pieces."""
-    tool_patience_s: int | None = None
-    """How long a command may say nothing new before the terminal gives it back to the model; None for so long that it never does."""
-    tool_shell: bool = False
-    """The terminal is a plain shell, also where the server has something better."""
-    exists: bool = False
-    """The conversation is there already: attach to it, do not create it."""
-    confirm: bool = False
-    """The agent waits for a confirmation before each action."""
-    starts: frozenset[ChildKind] = frozenset()
-    """The agent has the tools that start these (`Adapter.child_tool`)."""
-    model_key: str = ""
-    """The model's key; the adapter's own when it is empty."""
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What the tools may use and nobody may read: name -> value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,6 +315,10 @@ class Adapter(Launcher, Protocol):
         """The tool with which an agent starts a child of this kind, and the arguments that give it `task`; only where `promises` has the
         ability `can-start-KIND`."""
         raise LookupError(f"no agent of the protocol {self.name} starts a {kind}")
+
+    def risk(self, risk: Literal["low", "high"]) -> Mapping[str, Any]:
+        """What a model adds to the arguments of a tool call to say how risky it is; only with the ability `take-risks`."""
+        raise LookupError(f"no model says to an agent of the protocol {self.name} how risky a call is")
 
     def dormant_environment(self) -> Mapping[str, str]:
         """What makes a server start dormant, for `extra` of `launch`; empty when the protocol has no such thing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tailproof.acts.catalogue import announced
+from tailproof.clients.spec import kind_of as client_kind_of
 from tailproof.faults.meaning import lacks
 from tailproof.history.plan import DAMAGE
 from tailproof.protocol.rarer import abilities_of
@@ -67,6 +68,8 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
     for kind in sorted({child.kind for child in scenario.children.values()}):
         if f"can-start-{kind}" not in abilities:
             return f"no agent of {target.spec} starts a {kind} of its own"
+    if lacking := scenario.agent.takes - abilities:
+        return f"{target.spec} gives no agent {_named(lacking)}"
     for plan in scenario.landings:
         reason = announced(plan).available(abilities)
         if reason:
@@ -78,6 +81,8 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
 
 def _client_cannot(scenario: Scenario, client: str) -> str:
     """A script plays by itself, from the first message to the end; all other clients are driven."""
+    if scenario.agent.takes and not client_kind_of(client)[0].equips:
+        return f"{client} gives its agent no more than a terminal, and here it has {_named(scenario.agent.takes)}"
     by_client = scenario.server.dormant and scenario.server.initialised_by == "client"
     if client.partition(":")[0] != "script":
         return f"{client} does not initialise a server: use script:FILE" if by_client else ""
@@ -90,3 +95,15 @@ def _client_cannot(scenario: Scenario, client: str) -> str:
     if len(scenario.messages) != 1:
         return f"{client} sends one message, and this scenario has {len(scenario.messages)}"
     return ""
+
+
+def _named(takes: frozenset[str]) -> str:
+    return " and ".join(_WORDS[ability] for ability in sorted(takes))
+
+
+_WORDS = {
+    "can-take-mcp": "an MCP server",
+    "can-take-condenser": "a condenser",
+    "can-take-guards": "guards",
+    "can-take-risks": "a policy that confirms what is risky",
+}

@@ -11,10 +11,17 @@ from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 
 _POINT = re.compile(
-    r"(connected|created|model-called|action-stored|tool-running|child-at-work|observation-stored|final-reply|terminal|returned|end|accepted|line)"
+    r"(connected|created|model-called|action-stored|tool-running|child-at-work|condensing|observation-stored|final-reply|terminal|returned|end|accepted|line)"
     r"(?::([0-9]{1,6}))?"
 )
-_OF_A_TURN = {"model-called": 0, "action-stored": 1, "tool-running": 2, "child-at-work": 3, "observation-stored": 4}
+_OF_A_TURN = {
+    "condensing": -1,
+    "model-called": 0,
+    "action-stored": 1,
+    "tool-running": 2,
+    "child-at-work": 3,
+    "observation-stored": 4,
+}
 OF_EXECUTIONS = frozenset({"accepted", "line"})
 """Points of an executor's turn; it has `created` and `end`, too."""
 _OUTSIDE_RUNS = frozenset({"connected", "created", "end", "accepted"})
@@ -23,12 +30,13 @@ _OF_A_RUN = {"final-reply": 0, "terminal": 5, "returned": 6}
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point: `connected`, `created`, `model-called:K`, `action-stored:K`, `tool-running:K`, `child-at-work:K`,
+    """One point: `connected`, `created`, `condensing:K`, `model-called:K`, `action-stored:K`, `tool-running:K`, `child-at-work:K`,
     `observation-stored:K`, `final-reply`, `terminal`, `returned`, `end`.
 
     K counts the turns of the script from 1, as a person reads it. At `connected` the client knows the server and has not asked
     it for anything. Nobody holds the loop at `action-stored` and `observation-stored`: they are reached when the stream
     shows the first action of turn K, or what answers it; `child-at-work` when the model has told the child of turn K what to do first.
+    `condensing` is the model's first summary of the conversation (held), which it is asked for before turn K.
     `final-reply` is the model's last reply of a run (held),
     `terminal` the server's terminal status and `returned` the return of the client's run; they mean the last run unless a
     run is named (`terminal:1`). `end` is the end of driving.
@@ -49,7 +57,7 @@ class Point:
         wrong_number = number is not None and (name in _OUTSIDE_RUNS or int(number) < 1)
         if not name or wrong_number or (name in {*_OF_A_TURN, "line"} and number is None):
             raise ValueError(
-                f"{clip(repr(text), SAID_CHARS)} is no point of the loop; there are connected, created, model-called:K, "
+                f"{clip(repr(text), SAID_CHARS)} is no point of the loop; there are connected, created, condensing:K, model-called:K, "
                 "action-stored:K, tool-running:K, child-at-work:K, observation-stored:K, final-reply, terminal, returned and end "
                 "(K counts the turns of the script from 1); an execution has created, accepted, line:N and end"
             )

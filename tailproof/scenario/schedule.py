@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tailproof.history.record import Role
+from tailproof.model.conversation import ASIDE
 from tailproof.model.script import tokens_of
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import Scenario
@@ -26,7 +27,7 @@ class Moment:
     last_turn: int
     """The turn of the script (from 1) that ends the run."""
     held_turn: int | None
-    """The turn (from 0) whose reply the model keeps back to hold the loop here; None when it is not the model that holds it."""
+    """The turn (from 0, or `ASIDE`) whose reply the model keeps back to hold the loop here; None when it is not the model that holds it."""
     token: str
     """The token of the tool that stands at its gate here; empty when the point is none of a running tool."""
     child: str
@@ -77,7 +78,7 @@ def _moment(
         fault=fault,
         order=point.order(lasts),
         last_turn=last_turn,
-        held_turn={"model-called": point.number - 1, "final-reply": last_turn - 1}.get(point.name),
+        held_turn={"condensing": ASIDE, "model-called": point.number - 1, "final-reply": last_turn - 1}.get(point.name),
         token=tokens_of(scenario.script, point.number - 1)[0] if point.name == "tool-running" else "",
         child=scenario.script[point.number - 1].child if point.name == "child-at-work" else "",
         stored=_stored(scenario, point),

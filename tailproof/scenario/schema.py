@@ -21,6 +21,7 @@ from tailproof.history.plan import DOWNGRADE
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.model.script import REPLIES, Turn
 from tailproof.outgoing.visible import clip
+from tailproof.scenario.agent import AgentPlan
 from tailproof.scenario.points import OF_EXECUTIONS, Point
 
 Family = Literal[
@@ -283,6 +284,7 @@ class Scenario(_Strict):
     server: ServerPlan = ServerPlan()
     model: ModelPlan = ModelPlan()
     terminal: TerminalPlan = TerminalPlan()
+    agent: AgentPlan = AgentPlan()
     script: list[Turn] = []
     """What the model answers; none for an execution, whose agent has a script of its own."""
     execution: ExecutionPlan | None = None
@@ -352,6 +354,8 @@ class Scenario(_Strict):
                     raise ValueError(f"{plan.called}: {point}, but there are {most} {counted}")
                 if point.name == "child-at-work" and not self.script[point.number - 1].child:
                     raise ValueError(f"{plan.called}: {point} needs a `child` that turn {point.number} starts")
+                if point.name == "condensing" and self.agent.condenser is None:
+                    raise ValueError(f"{plan.called}: {point} needs an agent that has a condenser")
                 if point.name == "tool-running" and not self.script[point.number - 1].gated:
                     raise ValueError(f"{plan.called}: {point} needs `gate: true` on a tool of turn {point.number}")
         replies = sum(turn.repeat * len(turn.tools or [turn]) for turn in self.script)
@@ -364,7 +368,12 @@ class Scenario(_Strict):
             raise ValueError("a model that never answers (`silent`, `stalls`) needs `model: {patience_s: ...}`")
         if (self.model != ModelPlan() or self.terminal != TerminalPlan()) and self.client != "plain":
             raise ValueError("`model` and `terminal` need `client: plain`: no other client can be told")
-        started = {call.child for turn in self.script for call in turn.tools or () if call.child}
+        calls = [call for turn in self.script for call in turn.tools or ()]
+        if any(call.mcp for call in calls) and not self.agent.mcp:
+            raise ValueError("a call with `mcp` needs an agent that has an MCP server: `agent: {mcp: true}`")
+        if any(call.risk for call in calls) and not self.agent.confirms_risks:
+            raise ValueError("a call with `risk` needs an agent that asks for it: `agent: {confirms_risks: true}`")
+        started = {call.child for call in calls if call.child}
         if started != self.children.keys():
             odd = sorted(started ^ self.children.keys())[0]
             raise ValueError(

@@ -18,7 +18,8 @@ from tailproof.acts.access import answered
 from tailproof.history.access_records import Key, Knock
 from tailproof.history.recorder import Witness, digest_of_bytes
 from tailproof.protocol.access import Access, Door, Heard, KeyPlace
-from tailproof.protocol.adapter import Api, ConversationPlan
+from tailproof.protocol.adapter import Api
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.protocol.recording import TEXT_CHARS
 from tailproof.waiting import Budget
 

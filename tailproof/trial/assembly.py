@@ -37,6 +37,7 @@ from tailproof.trial.access_probe import AccessProbe
 from tailproof.trial.break_off import AtWork
 from tailproof.trial.canaries import Lookout
 from tailproof.trial.company import Company
+from tailproof.trial.equipment import equipment_of, serve
 from tailproof.trial.header import witnesses_of
 from tailproof.trial.observer import Observer
 from tailproof.trial.order import Order
@@ -114,11 +115,12 @@ class Assembly:
         )
         journal, journal_for_tools = pooled.journal(header.trial)
         self.tools = ToolJournal(journal, recorder.witness("tool"))
+        self.equipment = equipment_of(scenario.agent, journal=journal_for_tools)
         self.model = _model(recorder, order.model_url)
         removal.callback(self.model.close)
         removal.callback(self.tools.close)
-        started = children.scripts(scenario, self.adapter, recorder.witness("model"))
-        self.played = self.model.serve(SCRIPT, scenario.script, journal=journal_for_tools, children=started)
+        told = recorder.witness("model")
+        self.played = serve(self.model, scenario, self.adapter, told, key=SCRIPT, journal=journal_for_tools)
         woken_by_client = scenario.server.dormant and scenario.server.initialised_by == "client"
         sight = Sight(
             conversations=lambda: self.observer.conversations(),
@@ -248,6 +250,7 @@ class Assembly:
             conversation=lambda: self.conversation,
             workspace=self.server.workspace,
             scratch=self._scratch,
+            equipment=self.equipment,
         )
         self._removal.callback(self.company.close)
         self.stage = Stage(

@@ -12,7 +12,8 @@ from tailproof.history.records import ChildCall, ModelCall
 from tailproof.history.server_records import Child
 from tailproof.model.conversation import ChildScript, PlayedScript
 from tailproof.outgoing.masking import Masker
-from tailproof.protocol.adapter import Adapter, Answer, ChildKind
+from tailproof.protocol.adapter import Adapter, Answer
+from tailproof.protocol.conversation import ChildKind
 from tailproof.scenario.schema import Scenario
 from tailproof.trial.observer import Observer
 from tailproof.waiting import Budget, DeadlineMissed

@@ -13,7 +13,8 @@ from tailproof.incoming.stream import MessageStream
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
-from tailproof.protocol.adapter import Adapter, Api, ConversationPlan
+from tailproof.protocol.adapter import Adapter, Api
+from tailproof.protocol.conversation import ConversationPlan, Equipment
 from tailproof.protocol.since import NOW, Since
 from tailproof.protocol.subscription import Subscription
 from tailproof.trial.observer import Observer
@@ -24,7 +25,7 @@ USER = "user"
 
 class Company:
     """They go past the wire. `conversation` tells that of the trial. What the model says in other conversations is written below
-    `scratch`, where nobody reads it."""
+    `scratch`, where nobody reads it. Every agent has the same `equipment`."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Company:
         conversation: Callable[[], str],
         workspace: str,
         scratch: Path,
+        equipment: Equipment,
     ) -> None:
         self._adapter = adapter
         self._recorder = recorder
@@ -44,6 +46,7 @@ class Company:
         self._conversation = conversation
         self._workspace = workspace
         self._scratch = scratch
+        self._equipment = equipment
         self._numbers = itertools.count()
         self._elsewhere: Witness | None = None
         self._subscriptions: list[Subscription] = []
@@ -79,7 +82,10 @@ class Company:
             self._elsewhere = Witness("model", self._scratch / "beside.jsonl", self._recorder.masker)
         played = self._model.serve(f"{name}-{next(self._numbers)}", script, journal="", witness=self._elsewhere)
         plan = ConversationPlan(
-            conversation=str(uuid.uuid4()), model_url=played.url, workspace=f"{self._workspace}/{played.name}"
+            conversation=str(uuid.uuid4()),
+            model_url=played.url,
+            workspace=f"{self._workspace}/{played.name}",
+            equipment=self._equipment,
         )
         return plan, played
 

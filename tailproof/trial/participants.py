@@ -17,7 +17,8 @@ from tailproof.history.recorder import Witness
 from tailproof.history.server_records import Event
 from tailproof.history.timeline import SECOND
 from tailproof.model.conversation import PlayedScript
-from tailproof.protocol.adapter import ConversationPlan, SeededHistory
+from tailproof.protocol.adapter import SeededHistory
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.protocol.subscription import SubscriptionRefused
 from tailproof.scenario.schema import SeededPlan
 from tailproof.trial import canaries, seeded_history
@@ -57,6 +58,7 @@ class Participants(Assembly):
             confirm=self.scenario.confirmation == "always",
             model_key=self._lookout.plant(canaries.MODEL_KEY, "key of the model"),
             secrets={name: self._lookout.plant(canaries.secret(name), "creation") for name in self.scenario.secrets},
+            equipment=self.equipment,
         )
         if self.scenario.seeded:
             self.at_work = ("server", "seed")

@@ -16,7 +16,8 @@ from tailproof.model.server import ScriptedModel
 from tailproof.outgoing.masking import Masker, without_user_info
 from tailproof.ownership.owners import Owner, owner_id
 from tailproof.ownership.scratch import scratch
-from tailproof.protocol.adapter import Adapter, Answer, Api, ConversationPlan, Places, SeededHistory, SeedingError
+from tailproof.protocol.adapter import Adapter, Answer, Api, Places, SeededHistory, SeedingError
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.targets.kind import check_address
 from tailproof.targets.resolve import adapter_of, kind_of, resolve
 from tailproof.targets.target import Nowhere, Plan, Server, TargetError

@@ -8,7 +8,9 @@ import pytest
 
 from tailproof.adapters.openhands.adapter import OpenHands
 from tailproof.adapters.openhands.api import creation
-from tailproof.protocol.adapter import ConversationPlan, Places
+from tailproof.protocol.adapter import Places
+from tailproof.protocol.conversation import Condenser, ConversationPlan, Equipment, Guard, McpServer
+from tailproof.protocol.rarer import abilities_of
 
 ADAPTER = OpenHands()
 PLACES = Places(root="/data", workspace="/data/project", conversations="/data/conversations")
@@ -100,3 +102,39 @@ def test_what_the_scenario_says_wins() -> None:
 def test_a_tool_call_may_be_silent_for_longer_than_a_gate_is_held() -> None:
     body = creation(ConversationPlan(conversation="c1", model_url="http://m/v1", workspace="/w"))
     assert body["agent"]["tools"] == [{"name": "terminal", "params": {"no_change_timeout_seconds": 900}}]
+
+
+def test_an_agent_has_what_the_plan_says() -> None:
+    equipment = Equipment(
+        mcp=McpServer(name="ours", command=("sh", "-c", "true")),
+        condenser=Condenser(max_size=20),
+        guards=(
+            Guard(when="before-tool", command="one", patience_s=5),
+            Guard(when="before-tool", command="two", patience_s=6),
+            Guard(when="before-stop", command="three", patience_s=7),
+        ),
+        confirms_risks=True,
+    )
+    plan = ConversationPlan(conversation="c1", model_url="http://m/v1", workspace="/w", equipment=equipment)
+    body = creation(plan)
+    assert body["agent"]["mcp_config"] == {"ours": {"command": "sh", "args": ["-c", "true"]}}
+    assert body["agent"]["condenser"]["max_size"] == 20
+    assert body["agent"]["condenser"]["llm"] == {**body["agent"]["llm"], "usage_id": "condenser"}
+    hooks = body["hook_config"]
+    assert [one["hooks"][0]["command"] for one in hooks["pre_tool_use"]] == ["one", "two"]
+    assert hooks["stop"][0]["hooks"][0]["timeout"] == 7
+    assert body["confirmation_policy"]["kind"] == "ConfirmRisky"
+
+
+@pytest.mark.parametrize(
+    ("version", "takes"),
+    [
+        ("1.6.0", {"condenser"}),
+        ("1.12.0", {"condenser", "guards"}),
+        ("1.29.0", {"condenser", "guards", "risks"}),
+        ("1.58.0", {"condenser", "guards", "risks", "mcp"}),
+    ],
+)
+def test_what_an_agent_may_have_follows_the_release(version: str, takes: set[str]) -> None:
+    abilities = abilities_of(ADAPTER.promises(version).facts)
+    assert {one.removeprefix("can-take-") for one in abilities if one.startswith("can-take-")} == takes

@@ -24,7 +24,7 @@ from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
 from tailproof.outgoing.masking import Masker
 from tailproof.ownership.owners import Owner, owner_id
-from tailproof.protocol.adapter import ConversationPlan
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.provision.installations import Installation
 from tailproof.targets.process import ProcessTarget
 from tailproof.targets.resolve import resolve

@@ -17,7 +17,7 @@ from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
 from tailproof.outgoing.masking import Masker
-from tailproof.protocol.adapter import ConversationPlan
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.waiting import Budget
 
 KEY = "a+b/c=12"

@@ -26,7 +26,7 @@ from tailproof.outgoing.masking import Masker
 from tailproof.ownership import marks, processes
 from tailproof.ownership.marks import variables
 from tailproof.ownership.owners import Owner, owner_id
-from tailproof.protocol.adapter import ConversationPlan
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.reports import json
 from tailproof.runner.rejudge import judge_again
 from tailproof.waiting import Budget

@@ -116,6 +116,25 @@ def test_an_action_that_waits_is_answered_by_another_user(tmp_path: Path, act: s
     assert proof(history) == {"answer": 200, "closed by": closer}
 
 
+@pytest.mark.parametrize(
+    ("then", "closers"),
+    [("confirm", ["ObservationEvent"] * 2), ("reject", ["ObservationEvent", "UserRejectObservation"])],
+)
+def test_what_waits_next_is_answered_too(tmp_path: Path, then: str, closers: list[str]) -> None:
+    answers = {"act": "user.confirm", "at": "returned:1", "until": "returned:1", "with": {"then": then}}
+    script = [{"tools": [{"token": token}]} for token in ("one", "two")] + [{"finish": "."}]
+    messages = ["go"] if then == "confirm" else ["go", "go on"]
+    told = proof(play(tmp_path, answers, script=script, messages=messages, confirmation="always"))
+    assert [told["the first one closed by"], told["closed by"]] == closers
+    assert (told["answer"], told["next answer"]) == (200, 200)
+
+
+def test_an_agent_that_never_waits_again_proves_nothing(tmp_path: Path) -> None:
+    answers = {"act": "user.confirm", "at": "returned:1", "until": "returned:1", "with": {"then": "reject"}}
+    history = play(tmp_path, answers, script=GATED[1:], confirmation="always")
+    assert steps(history)["unproven"].proof["closed by"] == "ObservationEvent"
+
+
 def test_an_interrupted_run_is_shown_as_such(tmp_path: Path) -> None:
     interrupt = {"act": "user.interrupt", "at": "tool-running:1", "until": "returned"}
     assert proof(play(tmp_path, interrupt, script=GATED))["answer"] == 200
@@ -163,6 +182,7 @@ def test_reads_are_timed_beside_those_of_a_short_conversation(tmp_path: Path) ->
         ("user.conversation", {"stay": "perhaps"}),
         ("user.conversation", {"count": 51}),
         ("user.say", {"frames": ["song"]}),
+        ("user.confirm", {"then": "perhaps"}),
     ],
 )
 def test_options_that_make_no_sense_are_refused(act: str, options: dict[str, Any]) -> None:

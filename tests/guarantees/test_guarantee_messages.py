@@ -74,6 +74,23 @@ def waiting(confirmed: bool = True, began: float = 5.0) -> Built:
     return built.move(Effect, {"stage": "begin"}, began).move(Effect, {"stage": "end"}, began + 0.1)
 
 
+def risky(risk: str, began: float = 5.0) -> Built:
+    """The same of an agent that waits for risky actions alone, and a model that calls the action so."""
+    script = [{"tools": [{"token": "token-a1", "risk": risk}]}, {"finish": "done"}]
+    return waiting(began=began).plan(confirmation="never", agent={"confirms_risks": True}, script=script)
+
+
+def lagging(after: float) -> Built:
+    """A poll still says `waiting` so long after somebody has confirmed the action, and none had said so before; at 5 the tool begins."""
+    built = waiting().without(Status, via="rest")
+    waits = {"raw": "waiting", "neutral": "waiting", "conversation": "c1", "witness": "observer"}
+    return (
+        built.put(4.1, Status(raw="running", neutral="active", via="stream", conversation="c1", witness="observer"))
+        .put(4.0 + after, Status(via="rest", **waits))
+        .put(5.5, Status(via="stream", **waits))
+    )
+
+
 ROWS = [
     Row("loop.answered", "calm", HOLDS, calm),
     Row(
@@ -204,6 +221,10 @@ ROWS = [
         lambda: waiting(confirmed=False).ask(4.0, "run", 409, witness="observer"),
         "ran-unconfirmed",
     ),
+    Row("loop.consent", "what-is-harmless-waits-for-nobody", HOLDS, lambda: risky("low", began=2.45)),
+    Row("loop.consent", "what-is-risky-waits", VIOLATED, lambda: risky("high", began=2.45), "ran-unconfirmed"),
+    Row("loop.consent", "what-is-risky-was-confirmed", HOLDS, lambda: risky("high")),
+    Row("loop.quiet", "a-poll-that-lags-behind-the-stream-says-nothing", HOLDS, lambda: lagging(0.3)),
     Row("loop.consent", "the-model-never-called", INCONCLUSIVE, lambda: waiting().without(ModelCall).without(Effect)),
     Row("loop.consent", "nothing-waits-for-a-confirmation", NOT_APPLICABLE, calm),
 ]

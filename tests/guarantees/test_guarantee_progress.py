@@ -81,6 +81,14 @@ def slow(waited: float, verb: str = "load", begin: float = 2.8, code: int = 200)
     return built.ask(begin + waited, verb, code, waited, method="GET", path=f"/{verb}")
 
 
+def guarded(waited: float) -> Built:
+    """A guard runs from 2.7 to 12.7; somebody asks for the status at 2.8 and waits."""
+    built = slow(waited, "status").without(ModelCall, request=9)
+    built.plan(script=[{"tools": [{"token": "t1"}]}, {"finish": "done"}], agent={"guards": [{"seconds": 10.0}]})
+    built.put(2.7, Effect(token="before-tool-t1", stage="begin", pid=77))
+    return built.put(12.7, Effect(token="before-tool-t1", stage="end", pid=77))
+
+
 def newcomer(after: float) -> Built:
     """Somebody subscribes while the model thinks for eight seconds, and is sent the first event so many seconds later."""
     built = slow(0.02)
@@ -167,6 +175,8 @@ ROWS = [
     Row("server.responsive", "a-newcomer-at-once", HOLDS, lambda: newcomer(1.0)),
     Row("server.responsive", "a-newcomer-waits-for-the-step", VIOLATED, lambda: newcomer(7.5), "subscribe-waits"),
     Row("server.responsive", "nobody-asks", INCONCLUSIVE, lambda: _unasked()),
+    Row("server.responsive", "a-status-waits-for-a-guard", VIOLATED, lambda: guarded(6.0), "status-waits"),
+    Row("server.responsive", "a-guard-keeps-nobody-waiting", HOLDS, lambda: guarded(0.1)),
     Row("server.responsive", "no-long-step", NOT_APPLICABLE, calm),
 ]
 

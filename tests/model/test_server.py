@@ -13,7 +13,8 @@ import pytest
 
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder
-from tailproof.model.conversation import AFTER_THE_END, SIDE_REPLY, ChildScript, PlayedScript
+from tailproof.model import mcp
+from tailproof.model.conversation import AFTER_THE_END, ASIDE, SIDE_REPLY, ChildScript, PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.waiting import Budget, DeadlineMissed
@@ -227,3 +228,43 @@ def test_a_child_is_known_by_its_task_and_has_a_script_of_its_own(model: Scripte
     with httpx.Client(trust_env=False, timeout=20) as client:
         assert message(client.post(f"{played.url}/chat/completions", json=body))["content"] == "my part"
     assert [call["function"]["name"] for call in message(ask(played, first))["tool_calls"]] == ["finish"]
+
+
+def test_a_summary_is_refused_as_often_as_was_said_and_moves_nothing(model: ScriptedModel) -> None:
+    played = model.serve("c1", [Turn(say="hello")], journal="/journal", aside_errors=2)
+    asked = [ask(played, tools=[]) for _ in range(3)]
+    assert [answer.status_code for answer in asked] == [500, 500, 200]
+    assert message(asked[2])["content"] == SIDE_REPLY
+    assert message(ask(played))["content"] == "hello"
+    assert (played.asked(ASIDE), played.total()) == (3, 1)
+
+
+def test_a_summary_can_be_held(model: ScriptedModel) -> None:
+    played = play(model, {"say": "hello"})
+    played.hold(ASIDE)
+    got: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: got.append(ask(played, tools=[])))
+    asking.start()
+    played.wait_called(ASIDE, Budget(10))
+    assert message(ask(played))["content"] == "hello"
+    assert not got
+    played.release(ASIDE)
+    asking.join(10)
+    assert message(got[0])["content"] == SIDE_REPLY
+
+
+def test_the_tool_of_an_mcp_server_is_called_with_the_same_command(model: ScriptedModel) -> None:
+    played = play(model, {"tools": [{"token": "one"}]}, {"tools": [{"token": "one", "mcp": True}]})
+    first = message(ask(played))
+    (terminal,), (other,) = first["tool_calls"], message(ask(played, first))["tool_calls"]
+    assert other["function"]["name"] == mcp.TOOL
+    command = json.loads(terminal["function"]["arguments"])["command"]
+    assert json.loads(other["function"]["arguments"]) == mcp.arguments(command)
+
+
+def test_the_model_says_how_risky_a_call_is_as_the_protocol_wants_it(model: ScriptedModel) -> None:
+    risks = {"low": {"danger": 0}, "high": {"danger": 9}}
+    script = [Turn.model_validate({"tools": [{"token": "one", "risk": "high"}, {"token": "two"}]})]
+    played = model.serve("c1", script, journal="/journal", risks=risks)  # type: ignore[arg-type]
+    risky, other = (json.loads(call["function"]["arguments"]) for call in message(ask(played))["tool_calls"])
+    assert (risky["danger"], "danger" in other) == (9, False)

@@ -29,7 +29,8 @@ from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.model.tool import ToolJournal
-from tailproof.protocol.adapter import Api, ConversationPlan
+from tailproof.protocol.adapter import Api
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.waiting import Budget
 
 ROOT = Path(__file__).resolve().parents[2]

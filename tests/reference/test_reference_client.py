@@ -14,7 +14,7 @@ from tailproof.clients import program
 from tailproof.clients.client import Returned
 from tailproof.history.reader import History
 from tailproof.model.script import Turn
-from tailproof.protocol.adapter import ConversationPlan
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.waiting import DeadlineMissed
 from tailproof.wire.handle import Wire
 from tailproof.wire.rules import rule_from

@@ -11,7 +11,7 @@ from tailproof.adapters.openhands.recipes import RELEASES
 from tailproof.clients.program import ProgramClient
 from tailproof.history.reader import History
 from tailproof.model.script import Turn
-from tailproof.protocol.adapter import ConversationPlan
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.provision.environments import environment
 from tailproof.waiting import Budget
 

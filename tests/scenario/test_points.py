@@ -17,6 +17,7 @@ TWO_RUNS = [2, 4]
     [
         "connected",
         "created",
+        "condensing:2",
         "model-called:1",
         "action-stored:2",
         "tool-running:3",
@@ -35,7 +36,9 @@ def test_a_point_reads_back_as_it_was_written(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "creted", "model-called", "tool-running:0", "end:1", "created:2", "terminal:x"])
 def test_what_is_no_point_is_refused_with_the_list_of_points(text: str) -> None:
-    with pytest.raises(ValueError, match="is no point of the loop; there are connected, created, model-called:K"):
+    with pytest.raises(
+        ValueError, match="is no point of the loop; there are connected, created, condensing:K, model-called:K"
+    ):
         Point.parse(text)
 
 
@@ -51,6 +54,7 @@ def test_points_are_sorted_as_the_loop_reaches_them() -> None:
         "final-reply:1",
         "terminal:1",
         "returned:1",
+        "condensing:3",
         "model-called:3",
         "tool-running:3",
         "observation-stored:3",

@@ -22,7 +22,6 @@ from tailproof.protocol.adapter import (
     Answer,
     Api,
     Asked,
-    ConversationPlan,
     EventWord,
     Launch,
     NotAnEvent,
@@ -32,6 +31,7 @@ from tailproof.protocol.adapter import (
     RequestWord,
     StatusReads,
 )
+from tailproof.protocol.conversation import ConversationPlan
 from tailproof.protocol.http_api import HttpApi
 from tailproof.protocol.naming import Naming
 from tailproof.provision.installations import Installation

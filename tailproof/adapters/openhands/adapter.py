@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tailproof.adapters.openhands import disk, events, requests, seeding
 from tailproof.adapters.openhands.api import (
@@ -27,7 +27,6 @@ from tailproof.incoming.limits import REQUEST_S
 from tailproof.protocol.adapter import (
     Adapter,
     Asked,
-    ChildKind,
     EventWord,
     Launch,
     Places,
@@ -36,6 +35,7 @@ from tailproof.protocol.adapter import (
     SeededHistory,
     StatusReads,
 )
+from tailproof.protocol.conversation import ChildKind
 from tailproof.protocol.stored import Stored
 from tailproof.resources import REFERENCE
 from tailproof.waiting import Budget
@@ -118,6 +118,10 @@ class OpenHands(Adapter):
         if kind == "task":
             return TASK_TOOL, {"prompt": task, "subagent_type": "general-purpose"}
         return CHILD_TOOL, {"task": task, "isolation": "shared"}
+
+    def risk(self, risk: Literal["low", "high"]) -> Mapping[str, Any]:
+        """An argument that every tool has where a security analyzer is set that believes the model."""
+        return {"security_risk": risk.upper()}
 
     def api(
         self,
@@ -203,4 +207,5 @@ ADAPTERS: Mapping[str, Adapter] = {PROTOCOL: OpenHands()}
 def _rarer(known: Release) -> Mapping[str, bool]:
     """What some releases can do, by the words of acts and scenarios."""
     starts = {"start-conversation": known.conversations_of_agents, "start-task": known.tasks}
-    return {"interrupt": known.interrupts, "fork": known.forks, **starts}
+    takes = {"take-mcp": known.mcp, "take-condenser": True, "take-guards": known.guards, "take-risks": known.risks}
+    return {"interrupt": known.interrupts, "fork": known.forks, **starts, **takes}

@@ -102,9 +102,10 @@ KINDS: Mapping[str, Kind] = {
         make=_sdk,
         concrete=_concrete_sdk,
         recipe=RELEASES,
+        equips=True,
         is_the_targets=lambda version: not version,
     ),
-    "src": Kind(form="src:DIR", protocol=PROTOCOL, check=_check_src, prepare=_prepare_src, make=_src),
+    "src": Kind(form="src:DIR", protocol=PROTOCOL, check=_check_src, prepare=_prepare_src, make=_src, equips=True),
     "ts": TYPESCRIPT,
     REFERENCE: Kind(
         form=f"{REFERENCE}[:VARIANT]",
@@ -112,5 +113,6 @@ KINDS: Mapping[str, Kind] = {
         check=_check_nothing,
         prepare=_prepare_nothing,
         make=_reference,
+        equips=True,
     ),
 }

@@ -32,6 +32,12 @@ class Release:
     """An agent can start conversations that have its own for their parent."""
     tasks: bool = False
     """An agent can give tasks to sub-agents of the kind `general-purpose`."""
+    guards: bool = False
+    """Its agents take hooks: commands that are run before and after a tool, and when they want to stop."""
+    risks: bool = False
+    """Its agents ask for a confirmation by the risk that the model tells of an action."""
+    mcp: bool = False
+    """Its agents take MCP servers by their names, without a word around them."""
     reads_wait_for_steps: bool = True
     """Listing events, and subscribing, hang until the step that is under way ends: never do it while a tool is held."""
     first_step_alone: bool = True
@@ -40,15 +46,16 @@ class Release:
 
 
 _CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("1.12.0", {"stream_key": "header", "reads_wait_for_steps": False, "first_step_alone": False}),
+    ("1.12.0", {"stream_key": "header", "reads_wait_for_steps": False, "first_step_alone": False, "guards": True}),
     ("1.15.0", {"resend_mode": True}),
     ("1.17.0", {"tasks": True}),
     ("1.18.0", {"forks": True}),
     ("1.18.1", {"stream_key": "first-frame"}),
     ("1.19.0", {"lease_s": 45}),
     ("1.23.0", {"interrupts": True}),
-    ("1.29.0", {"deferred_init": True}),
+    ("1.29.0", {"deferred_init": True, "risks": True}),
     ("1.37.0", {"lazy_load": True}),
+    ("1.43.1", {"mcp": True}),
     ("1.45.0", {"stores_before_publishing": True, "session_socket": True}),
     ("1.56.0", {"conversations_of_agents": True}),
 )

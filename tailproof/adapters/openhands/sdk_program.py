@@ -28,6 +28,8 @@ SWALLOWED = {"ws_event_processing_error": "decode", "ws_reconnect_callback_error
 """What the SDK logs with an exception instead of raising it: an event of the stream is lost with it."""
 MOST_SWALLOWED = 20
 """So many are reported; behind a release that writes other events, every event is one."""
+HOOKS = {"before-tool": "pre_tool_use", "after-tool": "post_tool_use", "before-stop": "stop"}
+"""What the SDK calls the moments of a guard."""
 ERROR_CHARS = 4000
 """More than is kept: whoever keeps it knows what must not be cut in half."""
 
@@ -117,19 +119,46 @@ class Program:
         numbers = tuple(int(part) for part in version("openhands-sdk").split(".")[:3])
         given = command["exists"] or numbers >= CHOOSES_ID_SINCE
         self._conversation = self._remote.RemoteConversation(
-            agent=self._sdk.Agent(llm=llm, tools=[tool]),
+            agent=self._sdk.Agent(llm=llm, tools=[tool], **self._fields(command["equipment"], llm)),
             workspace=workspace.RemoteWorkspace(
                 host=command["host"], api_key=command["key"], working_dir=command["working_dir"]
             ),
             conversation_id=uuid.UUID(command["conversation"]) if given else None,
             callbacks=[self._callback],
+            **self._hooks(command["equipment"]["guards"]),
             max_iteration_per_run=command["max_iterations"],
             visualizer=None,
         )
         if command["confirm"]:
             policies = importlib.import_module("openhands.sdk.security.confirmation_policy")
             self._conversation.set_confirmation_policy(policies.AlwaysConfirm())
+        if command["equipment"]["confirms_risks"]:
+            security = importlib.import_module("openhands.sdk.security.llm_analyzer")
+            policies = importlib.import_module("openhands.sdk.security.confirmation_policy")
+            self._conversation.set_security_analyzer(security.LLMSecurityAnalyzer())
+            self._conversation.set_confirmation_policy(policies.ConfirmRisky())
         self._reports.put({"is": "created", "conversation": str(self._conversation.id), "t_ns": time.monotonic_ns()})
+
+    def _fields(self, equipment: dict[str, Any], llm: Any) -> dict[str, Any]:
+        """The fields of an agent that has this. Those of a release that knows no such thing stay as they are."""
+        fields: dict[str, Any] = {}
+        if mcp := equipment["mcp"]:
+            fields["mcp_config"] = {mcp["name"]: {"command": mcp["command"][0], "args": mcp["command"][1:]}}
+        if condenser := equipment["condenser"]:
+            condensers = importlib.import_module("openhands.sdk.context.condenser")
+            fields["condenser"] = condensers.LLMSummarizingCondenser(
+                llm=llm.model_copy(update={"usage_id": "condenser"}), max_size=condenser["max_size"], keep_first=2
+            )
+        return fields
+
+    def _hooks(self, guards: list[dict[str, Any]]) -> dict[str, Any]:
+        if not guards:
+            return {}
+        found: dict[str, Any] = {}
+        for guard in guards:
+            hook = {"type": "command", "command": guard["command"], "timeout": guard["patience_s"]}
+            found.setdefault(HOOKS[guard["when"]], []).append({"matcher": "*", "hooks": [hook]})
+        return {"hook_config": importlib.import_module("openhands.sdk.hooks").HookConfig(**found)}
 
     def send(self, command: dict[str, Any]) -> None:
         """Post a user message."""
