@@ -10,6 +10,7 @@ from tailproof.faults.disk_refusing import Full, FullAtStart, ReadOnly
 from tailproof.faults.disk_slow import Slow
 from tailproof.faults.downgrade import Downgrade
 from tailproof.faults.fault import Make
+from tailproof.faults.fork_bomb import ForkBomb
 from tailproof.faults.memory import ChildOom, HelperOom, Pressure, ServerOom
 from tailproof.faults.network import ToxicFault
 from tailproof.faults.process import Kill, Pause, Restart
@@ -40,6 +41,7 @@ KINDS: Mapping[str, Make] = {
     "disk.slow": Slow,
     "clock.step": Step,
     "memory.server": ServerOom,
+    "process.fork-bomb": ForkBomb,
     "memory.child": ChildOom,
     "memory.helper": HelperOom,
     "memory.pressure": Pressure,

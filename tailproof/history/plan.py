@@ -22,6 +22,8 @@ STOP = "process.restart"
 """The fault that asks the server to end, and starts it again."""
 GRACE_S = 10.0
 """How long it may take, unless the scenario says another time."""
+FORK_BOMB = "process.fork-bomb"
+"""The fault in which a tool forks until no process is left to be had."""
 CLOCK = "clock.step"
 """The fault that sets the server's clock."""
 DAMAGE = "disk.damage"

@@ -47,20 +47,39 @@ def on_host(pid: int) -> Read | None:
     return None if place is None else lambda name: _text(place / name)
 
 
+def processes(pid: int) -> Mapping[str, float]:
+    """`processes.limit`, `processes.now` (threads are counted, too) and `processes.refused` (how often the limit was met) of the group
+    of a process of this host; nothing where that cannot be seen from here, and no limit where there is none."""
+    place = _group(pid, "pids")
+    if place is None:
+        return {}
+    met = dict(line.split(None, 1) for line in _text(place / "pids.events").splitlines() if " " in line)
+    said = {
+        "processes.limit": _text(place / "pids.max"),
+        "processes.now": _text(place / "pids.current"),
+        "processes.refused": met.get("max", ""),
+    }
+    return {name: float(text) for name, text in said.items() if text.strip().isdigit()}
+
+
 def memory_group(pid: int) -> Path | None:
     """Where the memory of a process of this host is counted; None when that cannot be seen from here, or is the whole host."""
+    return _group(pid, "memory")
+
+
+def _group(pid: int, controller: str) -> Path | None:
     try:
         lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     groups = {line.split(":", 2)[1]: line.split(":", 2)[2].lstrip("/") for line in lines}
     for controllers, path in groups.items():
-        if "memory" in controllers.split(","):
-            place = ROOT / "memory" / path
+        if controller in controllers.split(","):
+            place = ROOT / controller / path
             break
     else:
         place = ROOT / groups.get("", "")
-    if not (place / "cgroup.procs").exists() or place in (ROOT, ROOT / "memory"):
+    if not (place / "cgroup.procs").exists() or place in (ROOT, ROOT / controller):
         return None
     return place
 

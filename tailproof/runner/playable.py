@@ -46,6 +46,8 @@ def _target_cannot(scenario: Scenario, target: Target, version: str) -> str:
         return f"{target.spec} cannot reach the scripted model: give it with --model-url"
     if scenario.server.memory and "oom" not in target.capabilities:
         return f"{target.spec} has no memory limit: use docker:IMAGE"
+    if scenario.server.processes and "process-limit" not in target.capabilities:
+        return f"{target.spec} has no limit of processes: use docker:IMAGE"
     if scenario.server.begins_as == "earlier" and "earlier-release" not in target.capabilities:
         return f"{target.spec} names no release before it to upgrade from: use pypi:VERSION"
     adapter = adapter_of(kind_of(target.spec)[0])

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from tailproof.history.plan import DOWNGRADE
+from tailproof.history.plan import DOWNGRADE, FORK_BOMB
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.model.script import REPLIES, Turn
 from tailproof.outgoing.visible import clip
@@ -161,6 +161,8 @@ class ServerPlan(_Strict):
     environment: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)], str] = {}
     memory: Annotated[str, AfterValidator(_check_bytes)] | None = None
     """The limit of the container, for example `1g`. Needs a target that can limit memory."""
+    processes: Annotated[int, Field(ge=100, le=1000)] | None = None
+    """How many processes and threads its container may have. Needs a target that can limit them."""
     dormant: bool = False
     """Start it with deferred initialisation: it must refuse all work until it is initialised."""
     initialised_by: Literal["harness", "client"] = "harness"
@@ -386,6 +388,10 @@ class Scenario(_Strict):
         for plan in self.faults:
             if plan.fault.startswith("hooks.") and self.server.hooks is None:
                 raise ValueError(f"{plan.called}: {plan.fault} needs a receiver of webhooks: `server: {{hooks: {{}}}}`")
+            if plan.fault == FORK_BOMB and self.server.processes is None:
+                raise ValueError(
+                    f"{plan.called}: {plan.fault} needs a limit of processes: `server: {{processes: 300}}`"
+                )
         if self.seeded and self.server.dormant:
             raise ValueError("a dormant server holds no conversation that could be seeded with a history")
         return self

@@ -22,6 +22,7 @@ CAPABILITIES = frozenset(
         "kill",
         "pause",
         "oom",
+        "process-limit",
         "container",
         "new-host",
         "disk",

@@ -184,7 +184,7 @@ class ContainerServer:
         read = (cgroup.on_host(init) or partial(counter_inside, self._container)) if init else None
         if read is None:
             return {}
-        found = {**cgroup.counters(read), "pids": float(len(container_processes(init)))}
+        found = {**cgroup.counters(read), **cgroup.processes(init), "pids": float(len(container_processes(init)))}
         self._lives.counted(found)
         return found
 
@@ -331,6 +331,7 @@ class ContainerServer:
                     *mounts,
                 ],
                 **(limit if self._plan.memory_bytes else {}),
+                **({"pids_limit": self._plan.processes} if self._plan.processes else {}),
             )
 
     def _run(self, budget: Budget, place: str) -> None:

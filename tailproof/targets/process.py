@@ -61,6 +61,8 @@ class ProcessTarget:
             raise TargetError(f"{self.spec} was not prepared")
         if plan.memory_bytes:
             raise TargetError(f"{self.spec} is a plain process and takes no memory limit: use docker:IMAGE")
+        if plan.processes:
+            raise TargetError(f"{self.spec} is a plain process and takes no limit of processes: use docker:IMAGE")
         if plan.begins_as_earlier and self._earlier is None:
             raise TargetError(f"{self.spec} has no release before it that was prepared")
         own = Release(interpreter=self._installation.interpreter, version=self.version, program=self._program)

@@ -39,6 +39,7 @@ Capability = Literal[
     "deferred-init",
     "tool-journal",
     "own-clock",
+    "process-limit",
     "earlier-release",
     "own-disk",
     "twin",
@@ -84,6 +85,8 @@ class Plan:
     environment: Mapping[str, str] = field(default_factory=dict)
     memory_bytes: int = 0
     """The limit of the container; 0 for none. Needs the capability `oom`."""
+    processes: int = 0
+    """How many processes and threads the container may have; 0 for any number. Needs the capability `process-limit`."""
     own_clock: bool = False
     """The server's clock can be set. Needs the capability `own-clock`."""
     begins_as_earlier: bool = False

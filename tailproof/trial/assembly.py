@@ -109,6 +109,7 @@ class Assembly:
                 **self.hooks.environment,
             },
             memory_bytes=parse_bytes(scenario.server.memory) if scenario.server.memory else 0,
+            processes=scenario.server.processes or 0,
             own_clock=any(plan.fault == CLOCK for plan in scenario.faults),
             begins_as_earlier=scenario.server.begins_as == "earlier",
             own_disk=filesystem(plan.fault for plan in scenario.faults),

@@ -47,6 +47,7 @@ PLANS: dict[str, dict[str, Any]] = {
 ELSEWHERE = {
     **{f"hooks.{does}": "tests/reference: needs a server with webhooks" for does in ("down", "slow", "hang", "refuse")},
     "disk.damage": "tests/reference: ends a life of the server",
+    "process.fork-bomb": "tests/targets: needs a container",
     "memory.server": "tests/targets: needs a container",
     "wire.black-hole": "tests/wire: a client waits for its own timeout, 30 s",
     "memory.child": "tests/targets: needs a container",

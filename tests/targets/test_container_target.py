@@ -208,6 +208,27 @@ def test_the_kernel_kills_a_large_child_and_the_server_lives_on(begin: Begin, sm
     assert counted == [0, 1]
 
 
+def test_the_kernel_refuses_more_processes_than_a_container_may_have(
+    begin: Begin, small_container: ContainerTarget
+) -> None:
+    trial = begin(small_container, processes=120)
+    trial.start()
+    pid = trial.server.server_pid()
+    before = trial.server.counters()
+    assert (before["processes.limit"], before["processes.refused"]) == (120, 0)
+    trial.shell("i=0; while [ $i -lt 240 ]; do sleep 3 & i=$((i+1)); done")
+    trial.budget.wait_for("a refusal", lambda: trial.server.counters()["processes.refused"] > 0)
+    assert trial.server.server_pid() == pid
+    trial.budget.wait_for("them to be gone", lambda: trial.server.counters()["processes.now"] < 60)
+    assert trial.answers()
+
+
+def test_a_container_without_a_limit_of_processes_has_none(begin: Begin, small_container: ContainerTarget) -> None:
+    trial = begin(small_container)
+    trial.start()
+    assert "processes.limit" not in trial.server.counters()
+
+
 def test_counters_are_read_inside_when_the_host_cannot_see_them(
     begin: Begin, small_container: ContainerTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
