@@ -129,10 +129,10 @@ def test_an_agent_has_what_the_plan_says() -> None:
 @pytest.mark.parametrize(
     ("version", "takes"),
     [
-        ("1.6.0", {"condenser"}),
-        ("1.12.0", {"condenser", "guards"}),
-        ("1.29.0", {"condenser", "guards", "risks"}),
-        ("1.58.0", {"condenser", "guards", "risks", "mcp"}),
+        ("1.6.0", {"secrets", "condenser"}),
+        ("1.12.0", {"secrets", "condenser", "guards"}),
+        ("1.29.0", {"secrets", "condenser", "guards", "risks"}),
+        ("1.58.0", {"secrets", "condenser", "guards", "risks", "mcp"}),
     ],
 )
 def test_what_an_agent_may_have_follows_the_release(version: str, takes: set[str]) -> None:
