@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def load_scenarios(path: Path, check: Check) -> list[Scenario]:
     Raises:
         BadFile: with file and line of every mistake; also when the file is not named like its scenario.
     """
-    document = Document.read(path)
+    document = _document(path)
     scenarios = [_scenario(document.saying(data), check) for data in _expanded(document)]
     stem = path.stem
     for scenario in scenarios:
@@ -52,7 +53,21 @@ def _names(path: Path) -> list[str]:
             return [path.stem]
     except OSError:
         return [path.stem]  # whoever loads it says what is wrong
-    return [str(data["name"]) for data in _expanded(Document.read(path))]
+    return [str(data["name"]) for data in _expanded(_document(path))]
+
+
+def _document(path: Path) -> Document:
+    """YAML is slow to read, and the name of a scenario is asked for more than once. Raises BadFile."""
+    try:
+        at = path.stat()
+    except OSError:
+        return Document.read(path)
+    return _unchanged(path, at.st_mtime_ns, at.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _unchanged(path: Path, mtime_ns: int, size: int) -> Document:
+    return Document.read(path)
 
 
 def _expanded(document: Document) -> list[Any]:
