@@ -103,7 +103,7 @@ def test_a_client_that_is_late_has_a_moment_more_before_the_trial_ends(
 def test_a_client_whose_last_run_does_not_return_breaks_nothing_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PlainClient, "wait_returned", raises(DeadlineMissed("the run to return", 1.0, "")))
+    monkeypatch.setattr(PlainClient, "wait_returned", raises(DeadlineMissed("the client's run to return", 1.0, "")))
     until_returned = {
         "id": "lag",
         "fault": "wire.delay",
@@ -113,7 +113,7 @@ def test_a_client_whose_last_run_does_not_return_breaks_nothing_off(
     }
     history = play(tmp_path, faults=[until_returned])
     assert why(history) == []
-    assert [missed.waited_for for missed in history.missed] == ["the run to return"], "it is waited for once"
+    assert [missed.waited_for for missed in history.missed] == ["the client's run to return"], "it is waited for once"
     assert [record.stage for record in history.faults] == ["intent", "injected", "proven", "healed"]
 
 

@@ -15,9 +15,9 @@ from tailproof.runner.judging import judge_directory
 @pytest.mark.parametrize(
     ("about", "asked", "judged"),
     [
-        (["loop.once", "stream.*"], ("*",), {"loop.once", "stream.resumed"}),
-        (["loop.once", "stream.*"], ("stream.*", "cost.*"), {"stream.resumed"}),
-        ([], ("stream.*",), {"stream.resumed"}),
+        (["loop.once", "stream.*"], ("*",), {"loop.once", "stream.apart", "stream.resumed"}),
+        (["loop.once", "stream.*"], ("stream.*", "cost.*"), {"stream.apart", "stream.resumed"}),
+        ([], ("stream.*",), {"stream.apart", "stream.resumed"}),
     ],
 )
 def test_a_trial_is_judged_by_what_its_scenario_is_about(
