@@ -23,7 +23,7 @@ from tailproof.reports.result import FailOn, NotRunResult, PairResult, ShardResu
 from tailproof.runner.pairs import Matrix, Pair, model_url_of
 from tailproof.runner.playable import cannot, is_about
 from tailproof.runner.shard import Shard, cost
-from tailproof.scenario.load import load_scenarios, of_tier, scenario_files
+from tailproof.scenario.load import is_beyond, load_scenarios, of_tier, scenario_files
 from tailproof.scenario.schema import ActPlan, FaultPlan, Scenario, Tier
 from tailproof.trial.order import Order
 
@@ -215,10 +215,12 @@ def shipped_files() -> dict[str, Path]:
     return scenario_files(resources.folder("scenarios"))
 
 
-def catalogue(globs: Sequence[str] = ("*",)) -> list[Scenario]:
-    """The shipped scenarios whose names match one of `globs`; no other file is read. Raises BadFile."""
+def catalogue(globs: Sequence[str] = ("*",), *, tier: Tier = "deep") -> list[Scenario]:
+    """The shipped scenarios whose names match one of `globs`, without those of files that say a wider tier; no other file is read. Raises
+    BadFile."""
     wanted = {name: path for name, path in shipped_files().items() if any(fnmatchcase(name, glob) for glob in globs)}
-    loaded = (scenario for path in dict.fromkeys(wanted.values()) for scenario in load_scenarios(path, check_plan))
+    files = [path for path in dict.fromkeys(wanted.values()) if not is_beyond(path, tier)]
+    loaded = (scenario for path in files for scenario in load_scenarios(path, check_plan))
     return [scenario for scenario in loaded if scenario.name in wanted]
 
 
@@ -230,7 +232,7 @@ def _asked_for(options: CheckOptions, files: list[Scenario]) -> list[Scenario]:
     """Those named, whatever their tier; without a name those of the tier. Raises CheckError for a name that is none: what was asked
     for and not looked at would stand behind an open gate."""
     if not options.scenarios:
-        return of_tier(catalogue(), options.tier)
+        return of_tier(catalogue(tier=options.tier), options.tier)
     globs = [word for word in options.scenarios if not _is_file(word)]
     names = shipped_files()
     for glob in globs:

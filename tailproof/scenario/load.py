@@ -17,6 +17,9 @@ from tailproof.yamlfile import BadFile, Document
 Check = Callable[[ActPlan | FaultPlan], object]
 """Raises ValueError for a kind of act or fault, or options, that do not exist."""
 _SWEPT = re.compile(rb"^sweep:", re.MULTILINE)
+_NAMING = re.compile(rb"^(?:name|sweep):.*\n(?:[ \t#].*\n|\n)*", re.MULTILINE)
+"""The two keys of a file that say what its scenarios are called, with all that stands below them."""
+_TIER = re.compile(rb"^tier:[ \t]*(\S+)", re.MULTILINE)
 
 
 def load_scenarios(path: Path, check: Check) -> list[Scenario]:
@@ -49,11 +52,27 @@ def scenario_files(folder: Path) -> dict[str, Path]:
 def _names(path: Path) -> list[str]:
     """What the scenarios of a file are called, without a look at what else they say."""
     try:
-        if not _SWEPT.search(path.read_bytes()):
-            return [path.stem]
+        raw = path.read_bytes()
     except OSError:
         return [path.stem]  # whoever loads it says what is wrong
-    return [str(data["name"]) for data in _expanded(_document(path))]
+    if not _SWEPT.search(raw):
+        return [path.stem]
+    try:
+        # Of a long file its name and its sweep are read, and no more: YAML is slow to read.
+        brief = Document.of(path, b"".join(_NAMING.findall(raw)).decode())
+        return [str(data["name"]) for data in expanded(brief.data)]
+    except (BadFile, ValueError, KeyError):
+        return [str(data["name"]) for data in _expanded(_document(path))]
+
+
+def is_beyond(path: Path, tier: Tier) -> bool:
+    """Whether all scenarios of a file are of a wider tier than this, as far as that can be told without reading it as YAML."""
+    try:
+        said = _TIER.findall(path.read_bytes())
+    except OSError:
+        return False
+    words = [one.decode() for one in said]
+    return bool(words) and all(word in TIERS and TIERS.index(word) > TIERS.index(tier) for word in words)
 
 
 def _document(path: Path) -> Document:

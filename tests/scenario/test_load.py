@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from tailproof import resources
-from tailproof.runner.check import catalogue, check_plan
+from tailproof.runner.check import catalogue, check_plan, shipped_files
 from tailproof.scenario.load import load_scenarios, of_tier, scenario_files
 from tailproof.scenario.schedule import last_turns, of_run, schedule
-from tailproof.scenario.schema import Scenario
+from tailproof.scenario.schema import TIERS, Scenario, Tier
 from tailproof.schemas import scenario_schema
 from tailproof.yamlfile import BadFile, explained
 
@@ -202,3 +202,24 @@ def test_a_key_of_thousands_of_letters_is_cut_inside_its_sentence() -> None:
     sentence = explained(alone, Scenario)
     assert "unknown key" in sentence
     assert len(sentence) < 1_000
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_what_is_not_read_is_of_a_wider_tier(tier: Tier) -> None:
+    """A check of a narrow tier leaves files of wider ones alone."""
+    assert [one.name for one in of_tier(catalogue(tier=tier), tier)] == [one.name for one in of_tier(catalogue(), tier)]
+
+
+def test_names_are_told_from_a_part_of_a_file_as_from_the_whole() -> None:
+    told: dict[Path, list[str]] = {}
+    for name, path in shipped_files().items():
+        told.setdefault(path, []).append(name)
+    assert {path: [one.name for one in load_scenarios(path, check_plan)] for path in told} == told
+
+
+def test_a_sweep_that_needs_the_rest_of_its_file_to_be_read_is_read_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "kill.yaml"
+    path.write_text(
+        "name: kill\nfamily: crash\nsummary: x\nscript: [{finish: &points [created, final-reply]}]\nsweep:\n  at: *points\n"
+    )
+    assert list(scenario_files(tmp_path)) == ["kill-created", "kill-final-reply"]
