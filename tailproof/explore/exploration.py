@@ -172,7 +172,7 @@ class Exploration:
         number = len(self.findings) + 1
         line = Found(finding=number, guarantee=guarantee, signature=signature, trial=trial, scenario=plan)
         self.journal.write(line)
-        self.findings.append(Finding.of(line, self.journal.began.shard if self.journal.began else ""))
+        self.findings.append(Finding.of(line, self.journal.shard))
 
     def _reconsider(self) -> None:
         """What was taken for a finding that nobody had looked into yet may be another one: nothing shows it then, now that it is known

@@ -99,8 +99,7 @@ class Finding:
 
 def findings_of(journal: Journal) -> list[Finding]:
     """Those that the journal tells of, each as far as it came."""
-    shard = journal.began.shard if journal.began else ""
-    found = {line.finding: Finding.of(line, shard) for line in journal.of(Found)}
+    found = {line.finding: Finding.of(line, journal.shard) for line in journal.of(Found)}
     for line in journal.lines:
         if isinstance(line, Confirmed | Smaller | Needed | Settled):
             found[line.finding].hear(line)

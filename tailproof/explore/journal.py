@@ -128,6 +128,11 @@ class Journal:
         first = self.lines[0] if self.lines else None
         return first if isinstance(first, Began) else None
 
+    @property
+    def shard(self) -> str:
+        """K/N; empty for a whole exploration."""
+        return self.began.shard if self.began else ""
+
     def of(self, kind: type[L]) -> list[L]:
         """The lines of one kind, in their order."""
         return [line for line in self.lines if isinstance(line, kind)]

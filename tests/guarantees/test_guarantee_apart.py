@@ -71,6 +71,7 @@ ROWS = [
     Row("stream.apart", "the-observer-is-cut-off", VIOLATED, lambda: cut_off(said()), "others-closed"),
     Row("stream.apart", "stored", VIOLATED, lambda: kept(f'{{"{MARK}": '), "garbage-stored"),
     Row("stream.apart", "nothing-was-read", INCONCLUSIVE, lambda: said(back="", read=False)),
+    Row("stream.apart", "nobody-else-listens", INCONCLUSIVE, lambda: said().without(Stream, path="direct")),
     Row("stream.apart", "nobody-speaks", NOT_APPLICABLE, calm),
     Row("loop.answered", "said-to-a-run", VIOLATED, lambda: unheard(2.58, "user.say"), "never-answered"),
     Row("loop.answered", "said-at-rest", VIOLATED, lambda: unheard(3.0, "user.say"), "never-answered"),
