@@ -13,6 +13,7 @@ from tailproof.targets.target import TargetError
 
 _OFFSET = "offset"
 _INSIDE = PurePath("/tailproof-time")
+_SHARED = Path("/dev/shm")
 
 
 def capability() -> frozenset[str]:
@@ -29,6 +30,7 @@ class OwnClock:
         self._library = faketime() if wanted else None
         self._directory = directory
         self._wanted = wanted
+        self._pids: list[int] = []
         if wanted and self._library is None:
             raise TargetError(f"a clock of the server's own needs libfaketime: {HOW_TO_GET_IT}")
 
@@ -42,6 +44,17 @@ class OwnClock:
     def begin(self) -> Mapping[str, str]:
         """What the environment of a server on this machine needs."""
         return self._variables(str(self._library), self._directory)
+
+    def began(self, pid: int) -> None:
+        """A process on this machine got what `begin` returned."""
+        self._pids.append(pid)
+
+    def end(self) -> None:
+        """Remove what the library shared between a process and its descendants: one that is killed leaves it behind."""
+        for pid in self._pids if self._wanted else ():
+            for name in (f"sem.faketime_sem_{pid}", f"faketime_shm_{pid}"):
+                (_SHARED / name).unlink(missing_ok=True)
+        self._pids.clear()
 
     def begin_inside(self) -> tuple[Mapping[str, str], list[Mount]]:
         """What the environment of a container needs, and what it must see of this machine."""
@@ -63,6 +76,9 @@ class OwnClock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
+            # Nor when a timed wait ends. Left alone, the library moves that by what it adds to the clock (with glibc 2.30 and later), also
+            # where it adds nothing to that of the wait: threads of Python then take its lock from each other without ever waiting.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
             # Nor when a tool wrote into its journal: that is written down for the harness, with `date`.
             "FAKETIME_SKIP_CMDS": "date",
         }

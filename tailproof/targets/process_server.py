@@ -248,6 +248,7 @@ class ProcessServer:
             twin.end()
         self._process = None
         self._disk.end()
+        self._clock.end()
         self._port.release()
         if self._scratch is not None:
             with suppress(FileNotFoundError):
@@ -291,7 +292,7 @@ class ProcessServer:
         program, rest = split(launch.arguments)
         with log.open("ab") as output:
             try:
-                return subprocess.Popen(
+                begun = subprocess.Popen(
                     self._host.command(release.interpreter, *(release.program or program), *rest),
                     env={
                         **self._surroundings(release.interpreter),
@@ -307,6 +308,8 @@ class ProcessServer:
                 )
             except OSError as error:
                 raise TargetError(f"{release.interpreter} does not run: {error.strerror or error}") from error
+        self._clock.began(begun.pid)
+        return begun
 
     def _surroundings(self, interpreter: Path) -> dict[str, str]:
         if self._scratch is None:
