@@ -26,7 +26,7 @@ from tailproof.history.plan import PATH, RESTARTS, SERVERS_NUMBERS, client_tells
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import ClientError, Run
-from tailproof.history.timeline import SECOND, client_runs, last_ns, seconds, settled_at
+from tailproof.history.timeline import SECOND, client_runs, deletions, last_ns, seconds, settled_at
 from tailproof.history.traffic import failed_requests, faulted_at, requests_of_the_ready, server_down
 from tailproof.history.views import lists_of, log_of
 
@@ -65,13 +65,13 @@ def _refused(history: History) -> ClientError | None:
 def works(history: History, conversation: str) -> Verdict:
     """A client creates its conversation, sends its message and runs.
 
-    One of the server's own release, or one whose releases are not comparable with the server's (a script, for one),
-    that gives up before it runs has no excuse but a fault that was on at that moment, or a server that failed it (`server.works`
+    One of the server's own release, or one whose releases are not comparable with the server's (a script, for one), that gives up before
+    it runs has no excuse but a fault that was on at that moment, a deletion by somebody else, or a server that failed it (`server.works`
     and `server.ready` judge that). One of another release may refuse with a clear error (`client.compatible`).
     """
     refused = _refused(history)
     if refused is not None:
-        return _gave_up(history, refused)
+        return _gave_up(history, conversation, refused)
     mine = [request for request in history.requests if request.witness == CLIENT]
     runs = client_runs(history, conversation)
     if not runs:
@@ -82,8 +82,14 @@ def works(history: History, conversation: str) -> Verdict:
     )
 
 
-def _gave_up(history: History, refused: ClientError) -> Verdict:
+def _gave_up(history: History, conversation: str, refused: ClientError) -> Verdict:
     pointer = at(refused, f"{refused.verb} raised {refused.error_type}")
+    gone = next((one for one in deletions(history, conversation) if one.witness != CLIENT), None)
+    if gone is not None and (gone.began_ns or gone.t_ns) < refused.t_ns:
+        return excused(
+            f"the conversation was deleted before the client could {refused.verb}",
+            evidence=[at(gone, "deleted"), pointer],
+        )
     if faulted_at(history, refused.t_ns, slack_ns=SECOND) or any(
         life.t_ns < refused.t_ns for life in server_down(history)
     ):

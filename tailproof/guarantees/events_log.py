@@ -23,7 +23,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, CLOSERS
 from tailproof.history.records import ModelCall
 from tailproof.history.server_records import Event, Request
-from tailproof.history.timeline import accepted
+from tailproof.history.timeline import accepted, deletions
 from tailproof.history.views import EventList, Log, belongs, conversations, destroyed_events, lists_of, log_of, no_log
 
 NO_EVENTS = "no event was seen in this trial"
@@ -41,11 +41,7 @@ def per_conversation(judge: Callable[[History, str], Verdict]) -> Callable[[Hist
 
 def without_log(history: History, conversation: str) -> Verdict:
     """The answer where there is no final log to judge by."""
-    gone = [
-        request
-        for request in history.requests
-        if request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation)
-    ]
+    gone = deletions(history, conversation)
     if gone:
         return excused(
             "the conversation was deleted, its log with it", evidence=[at(gone[0], f"deleted with {gone[0].code}")]

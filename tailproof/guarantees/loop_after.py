@@ -36,6 +36,7 @@ from tailproof.history.timeline import (
     changers,
     clean_statuses,
     deaths,
+    deletions,
     ends,
     last_ns,
     passing,
@@ -173,12 +174,8 @@ def quiet_spans(history: History, conversation: str) -> list[tuple[int, int, Sta
             and _left_at_rest(history, conversation, began_ns, until_ns, spans[-1][2])
         ):
             spans.append((began_ns, until_ns, spans[-1][2]))
-    gone = [
-        request.t_ns
-        for request in history.requests
-        if request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation)
-    ]
-    return [*spans, *((moment, last_ns(history), None) for moment in gone)]
+    gone = deletions(history, conversation)
+    return [*spans, *((one.t_ns, last_ns(history), None) for one in gone)]
 
 
 def _left_at_rest(history: History, conversation: str, began_ns: int, until_ns: int, rest: Status | None) -> bool:

@@ -26,16 +26,15 @@ from tailproof.history.records import Exchange, Run
 from tailproof.history.server_records import Request, Status
 from tailproof.history.timeline import (
     SECOND,
-    accepted,
     clean_statuses,
     client_runs,
+    deletions,
     last_ns,
     last_record,
     seconds,
     settled_at,
 )
 from tailproof.history.traffic import SPOILED, FaultWindow, began, fault_windows
-from tailproof.history.views import belongs
 
 FAILED = frozenset({"failed", "stuck"})
 DOWN = "wire.down"
@@ -240,12 +239,8 @@ def _deleted(history: History, conversation: str, after_ns: int, until_ns: int) 
     return next(
         (
             request
-            for request in history.requests
-            if request.verb == "delete"
-            and request.witness != CLIENT
-            and accepted(request)
-            and belongs(history, conversation, request.conversation)
-            and after_ns < request.t_ns < until_ns
+            for request in deletions(history, conversation)
+            if request.witness != CLIENT and after_ns < request.t_ns < until_ns
         ),
         None,
     )

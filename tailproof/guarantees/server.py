@@ -23,7 +23,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
 from tailproof.history.server_records import Request, Stream
-from tailproof.history.timeline import SECOND, accepted, last_ns, last_record, passing, seconds
+from tailproof.history.timeline import SECOND, accepted, deletions, last_ns, last_record, passing, seconds
 from tailproof.history.traffic import attempts, client_streams, failed_requests, requests_of_the_ready, spoiled_spans
 from tailproof.history.views import same
 
@@ -87,10 +87,10 @@ def works(history: History) -> Verdict:
     """A server that is ready lets a client create a conversation, subscribe to it, send a message and run it, and does not die by
     itself.
 
-    `NAME-refused` is an answer of 4xx to the plain protocol client, which asks for nothing but what the protocol offers, when the
-    trial broke off for it; what other clients are refused is theirs (`client.works`), unless the server fails (5xx, no answer:
-    `NAME-fails`). `subscription-refused` needs two who were refused, the observer past the wire and the client: one alone may have
-    itself to blame. `died-by-itself` is a death in a life to which no fault was done.
+    `NAME-refused` is an answer of 4xx to the plain protocol client, which asks for nothing but what the protocol offers, when the trial
+    broke off for it; what other clients are refused is theirs (`client.works`), unless the server fails (5xx, no answer: `NAME-fails`); who
+    asks for a conversation that somebody deleted is refused rightly. `subscription-refused` needs two who were refused, the observer past
+    the wire and the client: one alone may have itself to blame. `died-by-itself` is a death in a life to which no fault was done.
     """
     by_itself = next((life for life in history.lives if _died_by_itself(history, life)), None)
     if by_itself is not None:
@@ -100,7 +100,11 @@ def works(history: History) -> Verdict:
             evidence=[at(by_itself, f"died, exit code {by_itself.exit_code}")],
         )
     for one in history.break_offs:
-        refused = [request for request in _asked(history, one.doing) if not accepted(request)]
+        refused = [
+            request
+            for request in _asked(history, one.doing)
+            if not accepted(request) and not _was_gone(history, request)
+        ]
         failed = [request for request in failed_requests(history) if request.verb == one.doing]
         if one.by != "harness" and (failed or (refused and history.header.client == "plain")):
             request = (failed or refused)[0]
@@ -132,6 +136,10 @@ def works(history: History) -> Verdict:
 
 def _asked(history: History, verb: str) -> list[Request]:
     return [request for request in requests_of_the_ready(history) if request.verb == verb and not request.flaw]
+
+
+def _was_gone(history: History, request: Request) -> bool:
+    return any((gone.began_ns or gone.t_ns) < request.t_ns for gone in deletions(history, same(request.conversation)))
 
 
 def _died_by_itself(history: History, life: Life) -> bool:

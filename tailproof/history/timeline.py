@@ -51,6 +51,15 @@ def accepted(request: Request) -> bool:
     return 200 <= request.code < 300
 
 
+def deletions(history: History, conversation: str) -> tuple[Request, ...]:
+    """Requests that deleted it, as they were accepted."""
+    return tuple(
+        request
+        for request in history.requests
+        if request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation)
+    )
+
+
 @derived
 def last_record(history: History) -> Record:
     """Where the record ends: nothing is known of what came later. Raises ValueError for a history without records."""

@@ -425,6 +425,23 @@ ROWS = [
     Row("server.works", "calm", HOLDS, calm),
     Row("server.works", "kill-tool-running", HOLDS, crashed),
     Row("server.works", "refuses-to-create", VIOLATED, lambda: broke("create", 422), "create-refused"),
+    Row(
+        "server.works", "has-nothing-for-what-was-deleted", INCONCLUSIVE, lambda: broke("send", 404).ask(1.3, "delete")
+    ),
+    Row(
+        "server.works",
+        "has-nothing-for-what-is-deleted-later",
+        VIOLATED,
+        lambda: broke("send", 404).ask(1.45, "delete"),
+        "send-refused",
+    ),
+    Row(
+        "server.works",
+        "fails-for-what-was-deleted",
+        VIOLATED,
+        lambda: broke("send", 500).ask(1.3, "delete"),
+        "send-fails",
+    ),
     Row("server.works", "fails-to-take-a-message", VIOLATED, lambda: broke("send", 500), "send-fails"),
     Row(
         "server.works",
