@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +23,9 @@ def kinds_of(plan: Mapping[str, Any]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """The entries of a baseline, each with the kinds of what lands in its scenario. An entry is about one scenario; what is drawn has
-    another name, and shows the same bug if it breaks the same guarantee in the same way and all that the entry's scenario does is done
-    in it, too."""
+    """The entries of a baseline, each with the kinds of what lands in its scenario, or in each of its scenarios. What is drawn has
+    another name than these, and shows the same bug if it breaks the same guarantee in the same way and all that the entry's scenario
+    does is done in it, too."""
 
     entries: tuple[tuple[str, Entry, frozenset[str]], ...]
 
@@ -35,8 +36,14 @@ class Likeness:
         kinds = {
             scenario.name: kinds_of(scenario.model_dump(mode="json", by_alias=True)) for scenario in catalogue(names)
         }
-        found = ((where, entry, kinds[entry.scenario]) for where, entry in baseline.entries if entry.scenario in kinds)
-        return cls(tuple(one for one in found if not one[1].expired(baseline.day)))
+        mine = ((where, entry, fnmatch.filter(kinds, entry.scenario)) for where, entry in baseline.entries)
+        return cls(
+            tuple(
+                (where, entry, frozenset.intersection(*(kinds[name] for name in played)))
+                for where, entry, played in mine
+                if played and not entry.expired(baseline.day)
+            )
+        )
 
     def known(self, trial: TrialResult, verdict: VerdictResult, plan: Mapping[str, Any]) -> KnownResult | None:
         """The entry that a violation is like; None for what is not violated, and for what nobody knows."""

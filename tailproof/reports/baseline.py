@@ -89,8 +89,8 @@ Day = Annotated[date, BeforeValidator(_to_date)]
 
 
 class Entry(BaseModel):
-    """One known violation. `target` and `client` are specs or globs (`docker:*:1.58.0`), `release` and `client_release` ranges of
-    what server and client report."""
+    """One known violation. `target` and `client` are specs or globs (`docker:*:1.58.0`), `scenario` is a name or, for what shows
+    wherever it is looked for, a glob, `release` and `client_release` are ranges of what server and client report."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -111,7 +111,8 @@ class Entry(BaseModel):
         """The entry is about this guarantee in this trial, whatever release target and client had."""
         targets = [self.target] if isinstance(self.target, str) else self.target
         return (
-            (self.guarantee, self.scenario) == (guarantee, trial.scenario)
+            self.guarantee == guarantee
+            and fnmatchcase(trial.scenario, self.scenario)
             and any(fnmatchcase(trial.target, pattern) for pattern in targets)
             and fnmatchcase(trial.client, self.client)
         )
@@ -207,7 +208,7 @@ class Baseline:
             line = document.line("known", index)
             for key, known in (("guarantee", guarantees), ("scenario", scenarios)):
                 word = getattr(entry, key)
-                if known is not None and word not in known:
+                if known is not None and not any(fnmatchcase(one, word) for one in known):
                     say = f"known[{index}].{key}: there is no {key} {clip(repr(word), SAID_CHARS)}{did_you_mean(word, known)}"
                     mistakes.append((document.line("known", index, key), say))
             if file.known[index].last_seen and not (entry.release or entry.client_release):

@@ -19,7 +19,7 @@ STOP = {
 }
 
 
-def known(plan: dict[str, list[dict[str, str]]], **other: str) -> bool:
+def known(plan: dict[str, list[dict[str, str]]], entry: Entry = ENTRY, **other: str) -> bool:
     told = {"guarantee": "server.stops", "signature": "outlived-its-grace", "release": "1.58.0", **other}
     verdict = VerdictResult(
         guarantee=told["guarantee"], level=Level.MUST, promise="", source="", outcome=Outcome.VIOLATED, says="",
@@ -29,7 +29,7 @@ def known(plan: dict[str, list[dict[str, str]]], **other: str) -> bool:
         trial="t", scenario="drawn", summary="", family="", tier="", client="plain", target="pypi:1.58.0", seed=1,
         duration_s=1, history="h", verdicts=(verdict,), release=told["release"],
     )  # fmt: skip
-    likeness = Likeness.of(Baseline((("baseline.yaml:1", ENTRY),)))
+    likeness = Likeness.of(Baseline((("baseline.yaml:1", entry),)))
     return likeness.known(trial, verdict, plan) is not None
 
 
@@ -49,3 +49,11 @@ def test_another_violation_is_new(other: dict[str, str]) -> None:
 def test_without_what_the_entry_does_it_is_new() -> None:
     assert kinds_of(STOP) == {"process.restart", "user.fork"}
     assert not known({"faults": [{"fault": "wire.cut", "at": "created"}]})
+
+
+def test_an_entry_about_several_scenarios_needs_what_they_have_in_common() -> None:
+    everywhere = ENTRY.model_copy(update={"scenario": "*"})
+    stops = ENTRY.model_copy(update={"scenario": "stop-*-running"})
+    assert known({"faults": []}, everywhere)
+    assert known(STOP, stops)
+    assert not known({"faults": []}, stops)

@@ -95,6 +95,15 @@ def test_what_an_entry_is_not_about(tmp_path: Path, other: dict[str, Any]) -> No
     assert listed(baseline(tmp_path), **other) is None
 
 
+@pytest.mark.parametrize(("glob", "known"), [("'*'", True), ("ca*", True), ("stream-*", False)])
+def test_an_entry_may_be_about_several_scenarios(tmp_path: Path, glob: str, known: bool) -> None:
+    path = tmp_path / "baseline.yaml"
+    path.write_text(ENTRY.format(target="'*'", more="").replace("calm", glob))
+    several = Baseline.load(path, scenarios={"calm", "stream-lag"})
+    assert (listed(several) is not None) == known
+    assert bool(several.stale([trial(HELD), trial(OCCURRED, scenario="another")])) == (glob == "ca*")
+
+
 RANGES = {
     "since this very release": (">=1.58.0", "1.58.0", True),
     "since an older one": (">=1.56.0", "1.58.0", True),
@@ -366,6 +375,10 @@ ERRORS = {
     "unknown scenario": (
         ENTRY.format(target="x", more="").replace("calm", "lag"),
         "4: known[0].scenario: there is no scenario 'lag'",
+    ),
+    "a glob for no scenario": (
+        ENTRY.format(target="x", more="").replace("calm", "lag-*"),
+        "4: known[0].scenario: there is no scenario 'lag-*'",
     ),
     "a word as range": (
         ENTRY.format(target="x", more="    release: since 1.56"),
