@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tailproof.adapters.openhands.adapter import OpenHands
-from tailproof.adapters.openhands.api import creation
+from tailproof.adapters.openhands.creation import creation
 from tailproof.protocol.adapter import Places
 from tailproof.protocol.conversation import Condenser, ConversationPlan, Equipment, Guard, McpServer
 from tailproof.protocol.rarer import abilities_of

@@ -8,15 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tailproof.adapters.openhands import disk, events, requests, seeding
-from tailproof.adapters.openhands.api import (
-    CHILD_TOOL,
-    FILTERS,
-    MODEL,
-    MODEL_KEY,
-    TASK_TOOL,
-    TOOL_PATIENCE_S,
-    OpenHandsApi,
-)
+from tailproof.adapters.openhands.api import FILTERS, OpenHandsApi
+from tailproof.adapters.openhands.creation import CHILD_TOOL, MODEL, MODEL_KEY, TASK_TOOL, TOOL_PATIENCE_S
 from tailproof.adapters.openhands.name import PROTOCOL
 from tailproof.adapters.openhands.releases import TRANSITIONS, Release, release
 from tailproof.adapters.openhands.sources import SOURCES
