@@ -8,6 +8,7 @@ from tailproof.acts.access import UserGiveSecret, UserProbeAccess, UserSendSpoil
 from tailproof.acts.beside import UserConversation
 from tailproof.acts.comparing import UserCompare
 from tailproof.acts.listening import UserStall, UserSubscribe
+from tailproof.acts.listing import UserList
 from tailproof.acts.speaking import UserSay
 from tailproof.acts.user import UserDelete, UserMessage, UserPause
 from tailproof.acts.verbs import UserConfirm, UserFork, UserInterrupt, UserReject, UserRequest, UserRun
@@ -30,5 +31,6 @@ KINDS: Mapping[str, Make] = {
     "user.stall": UserStall,
     "user.say": UserSay,
     "user.conversation": UserConversation,
+    "user.list": UserList,
     "user.compare": UserCompare,
 }

@@ -62,6 +62,7 @@ LEFT_OUT: Mapping[str, str] = {
     "user.compare": "it times reads of a long history, and what a fault does to their time is no defect",
     "user.delete": "a conversation that is gone breaks no promise any more, whatever happens then: deleted-under-it",
     "user.give-secret": "where a secret shows does not depend on where in a run it is given: secret-given-later",
+    "user.list": "one conversation makes no list: conversations-listed",
     "user.probe-access": "whom a key lets in does not depend on where in a run it is tried: doors-tried tries it all",
     "user.send-spoiled": "what a rejected request is answered does not depend on the run: rejected-secret, rejected-model-key",
 }

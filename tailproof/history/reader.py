@@ -46,6 +46,7 @@ from tailproof.history.records import (
 from tailproof.history.server_records import (
     Child,
     Event,
+    Listing,
     Reading,
     Request,
     Said,
@@ -125,6 +126,7 @@ class History:
         self.events: list[Event] = []
         self.streams: list[Stream] = []
         self.said: list[Said] = []
+        self.listings: list[Listing] = []
         self.readings: list[Reading] = []
         self.statuses: list[Status] = []
         self.children: list[Child] = []
@@ -162,6 +164,7 @@ class History:
             WholeEvent: self.events,
             Stream: self.streams,
             Said: self.said,
+            Listing: self.listings,
             Reading: self.readings,
             Status: self.statuses,
             Child: self.children,

@@ -13,7 +13,17 @@ from tailproof.history.access_records import Canary, Knock
 from tailproof.history.execution_records import AgentSaid, Turn
 from tailproof.history.pod_records import PodEvent, PodSeen
 from tailproof.history.record import Count, Moment, Neutral, Parameter, Record
-from tailproof.history.server_records import Child, Reading, Request, Said, Status, Stream, Vocabulary, WholeEvent
+from tailproof.history.server_records import (
+    Child,
+    Listing,
+    Reading,
+    Request,
+    Said,
+    Status,
+    Stream,
+    Vocabulary,
+    WholeEvent,
+)
 from tailproof.incoming.limits import Flaw
 
 
@@ -302,6 +312,7 @@ AnyRecord = (
     | WholeEvent
     | Stream
     | Said
+    | Listing
     | Reading
     | Status
     | Child

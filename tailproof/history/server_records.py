@@ -165,6 +165,37 @@ class Status(Record, tag="status"):
     after_load: bool = False
 
 
+class Listing(Record, tag="listing"):
+    """The list of the server's conversations was read, page by page, or several of them were asked for by their ids. `t_ns` is the end of
+    the reading."""
+
+    reading: str
+    """All of one visit have the same."""
+    began_ns: Moment = 0
+    status: str = ""
+    """The raw status that was asked for; empty for all."""
+    asked: list[str] = []
+    """The ids that were asked for; empty where a list was read."""
+    order: Literal["ascending", "descending"] = "descending"
+    """By the time of creation."""
+    page_size: Count = 0
+    conversations: list[str] = []
+    """In the order given. Of those that were asked for by id, an empty word stands for one that the server does not know."""
+    statuses: list[str] = []
+    """The raw status with which each was shown."""
+    created: list[str] = []
+    """When each was created, as the server writes its times."""
+    count: Count = -1
+    """What the server's own counter said behind it; -1 when it was not asked, or did not say."""
+    pages: Count = 0
+    complete: bool = True
+    """False when a page failed; `error` says how."""
+    error: str = ""
+    code: Count = 0
+    """What the server answered to the page with which the reading ended; 0 when it said nothing."""
+    epoch: Count = 0
+
+
 class Child(Record, tag="child"):
     """A conversation that the agent of another one started, and the status that a reader was shown of it, without loading it."""
 

@@ -53,7 +53,7 @@ class Promises:
 
     - `crash_policy`: after a crash a run is shown as failed or has an error event (`error`), is shown as interrupted (`interrupted`), or
       goes on by itself (`run-again`). Missing: no mark is owed.
-    - `can`: the verbs of `rarer.RarerVerbs` that it has but for subscriptions (`interrupt confirm fork`), and `replays`, the ways of
+    - `can`: the verbs of `rarer.RarerVerbs` that it has but for subscriptions (`interrupt confirm fork list`), and `replays`, the ways of
       `since.Since` in which one can begin in the past (`all time cursor`); both parted by blanks. Missing: none.
     - `filters`: by what a part of a log can be asked for, the fields of `part.Part`, parted by blanks. Missing: by nothing.
     - `deferred_init`, `confirmations`, `seeded_histories` (`seed`), `stored_files` (`stored`): the protocol has it.

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from tailproof.incoming.stream import MessageStream, SpokenStream
 from tailproof.protocol.frames import MeantWord
+from tailproof.protocol.listing import Listed, ListPage
 from tailproof.protocol.part import Part
 from tailproof.protocol.since import Since
 from tailproof.waiting import Budget
@@ -38,6 +39,29 @@ class RarerVerbs(Protocol):
     def children(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, tuple[str, ...]]:
         """The ids of the conversations that the agent of this one has started, without loading any."""
         raise LookupError("no agent of this protocol starts conversations")
+
+    def list_page(
+        self,
+        *,
+        status: str = "",
+        cursor: str = "",
+        size: int = 100,
+        ascending: bool = False,
+        budget: Budget | None = None,
+    ) -> ListPage:
+        """Read one page of the list of conversations, of all or of those with this raw status, by the time of their creation. Loads
+        none of them."""
+        raise LookupError("no server of this protocol lists its conversations")
+
+    def list_count(self, *, status: str = "", budget: Budget | None = None) -> tuple[Answer, int]:
+        """The server's own count of them; -1 when it does not say."""
+        raise LookupError("no server of this protocol counts its conversations")
+
+    def those(
+        self, conversations: Sequence[str], budget: Budget | None = None
+    ) -> tuple[Answer, Sequence[Listed | None]]:
+        """Several conversations by their ids, in the order asked for; None for one that the server does not know. Loads none."""
+        raise LookupError("nobody asks for several conversations of this protocol at once")
 
     def page_of(
         self,

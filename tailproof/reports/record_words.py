@@ -36,6 +36,7 @@ from tailproof.history.records import (
 from tailproof.history.server_records import (
     Child,
     Event,
+    Listing,
     Reading,
     Request,
     Said,
@@ -160,6 +161,13 @@ def _said(one: Said) -> str:
     return f"{one.reading} sent {one.frame} ({one.size:,} bytes) → {came}"
 
 
+def _listing(one: Listing) -> str:
+    which = _joined(f"status {one.status}" if one.status else "", f"{len(one.asked)} by id" if one.asked else "")
+    told = f"{one.count} counted" if one.count >= 0 else ""
+    whole = "" if one.complete else f"cut short: {one.error}"
+    return _joined(f"{one.reading}: {len(one.conversations)} conversations,", which, one.order, told, whole)
+
+
 def _knock(one: Knock) -> str:
     return _joined(f"{one.method} {one.path} with key {one.key} → {one.code or 'no answer'}", one.error)
 
@@ -187,6 +195,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     WholeEvent: _event,
     Stream: lambda one: _joined(f"{one.reading} {one.stage}", str(one.code or ""), one.flaw, one.reason),
     Said: _said,
+    Listing: _listing,
     Reading: _reading,
     Status: _status,
     Child: lambda one: f"child {one.child}: {one.raw or one.code}",

@@ -20,6 +20,7 @@ from test_guarantee_executors import ROWS as EXECUTOR_ROWS
 from test_guarantee_filtered import ROWS as FILTERED_ROWS
 from test_guarantee_hooks import ROWS as HOOKS_ROWS
 from test_guarantee_jobs import ROWS as JOB_ROWS
+from test_guarantee_lists import ROWS as LISTS_ROWS
 from test_guarantee_load import ROWS as LOAD_ROWS
 from test_guarantee_loop import ROWS as LOOP_ROWS
 from test_guarantee_messages import ROWS as MESSAGE_ROWS
@@ -54,6 +55,7 @@ ROWS: list[Row] = [
     *FILTERED_ROWS,
     *END_ROWS,
     *LOAD_ROWS,
+    *LISTS_ROWS,
     *EXECUTOR_ROWS,
 ]
 PROMISED = {
@@ -88,7 +90,7 @@ PROMISED = {
     },
     "model": {"sound", "bounded"},
     "cost": {"reconcile", "history", "start"},
-    "server": {"ready", "works", "returns", "responsive", "sane", "stops", "leaves-nothing"},
+    "server": {"ready", "works", "returns", "responsive", "sane", "stops", "leaves-nothing", "lists"},
     "hooks": {"delivered"},
     "stream": {"resumed", "apart"},
     "client": {"works", "compatible"},

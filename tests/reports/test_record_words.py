@@ -37,6 +37,7 @@ from tailproof.history.records import (
 from tailproof.history.server_records import (
     Child,
     Event,
+    Listing,
     Reading,
     Request,
     Said,
@@ -63,6 +64,7 @@ ONE_OF_EACH: list[Any] = [
     WholeEvent(id=X, name=X),
     Stream(reading=X, stage="closed", code=1006, reason=X),
     Said(reading=X, frame=X, text=X, back=X, code=1009),
+    Listing(reading=X, status=X, asked=[X], count=3, complete=False, error=X),
     Reading(reading=X, stage="end", reader="rest", part={X: X}, count=3, complete=False, error=X),
     Status(conversation=X, via="disk", raw=X, neutral="unknown"),
     Child(conversation=X, child=X, raw=X),

@@ -88,7 +88,7 @@ class OpenHands(Adapter):
                 "page_size": 100,
                 "filters": " ".join(FILTERS),
                 "can": " ".join(
-                    ["confirm", "speak", "take-secrets", *(word for word, has in _rarer(known).items() if has)]
+                    ["confirm", "list", "speak", "take-secrets", *(word for word, has in _rarer(known).items() if has)]
                 ),
                 "replays": " ".join(
                     ["all", *(["time"] if known.resend_mode else []), *(["cursor"] if known.session_socket else [])]

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from tailproof.adapters.openhands import listing
 from tailproof.adapters.openhands.access import INIT_HEADER, KEY_HEADER, OpenHandsAccess
 from tailproof.adapters.openhands.creation import creation, secret
 from tailproof.adapters.openhands.events import decode
@@ -24,6 +25,7 @@ from tailproof.protocol.adapter import Answer, Api, Page
 from tailproof.protocol.conversation import ConversationPlan
 from tailproof.protocol.frames import MeantWord
 from tailproof.protocol.http_api import HttpApi
+from tailproof.protocol.listing import Listed, ListPage
 from tailproof.protocol.part import ALL, Part
 from tailproof.protocol.since import Since
 from tailproof.waiting import Budget
@@ -85,6 +87,38 @@ class OpenHandsApi(HttpApi, Api):
         nothing: tuple[str, ...] = ()
         newest = f"{CONVERSATIONS}/search?limit=100&sort_order=CREATED_AT_DESC"
         return self.read("probe", newest, _conversations, nothing)
+
+    def list_page(
+        self,
+        *,
+        status: str = "",
+        cursor: str = "",
+        size: int = 100,
+        ascending: bool = False,
+        budget: Budget | None = None,
+    ) -> ListPage:
+        """The cursor is the id of the first conversation of the next page."""
+        asked = {"limit": str(size), "sort_order": "CREATED_AT" if ascending else "CREATED_AT_DESC"}
+        asked |= {"status": status} if status else {}
+        asked |= {"page_id": cursor} if cursor else {}
+        nothing: tuple[Sequence[Listed], str] = ((), "")
+        target = f"{CONVERSATIONS}/search?{urlencode(asked)}"
+        answer, (items, following) = self.read("probe", target, listing.page, nothing, budget)
+        return ListPage(answer=answer, items=items, cursor=following)
+
+    def list_count(self, *, status: str = "", budget: Budget | None = None) -> tuple[Answer, int]:
+        """With the same filter as `list_page`."""
+        target = f"{CONVERSATIONS}/count"
+        asked = f"{target}?{urlencode({'status': status})}" if status else target
+        return self.read("probe", asked, listing.count, -1, budget)
+
+    def those(
+        self, conversations: Sequence[str], budget: Budget | None = None
+    ) -> tuple[Answer, Sequence[Listed | None]]:
+        """At most 99 since 1.50.0."""
+        nothing: Sequence[Listed | None] = ()
+        asked = urlencode([("ids", one) for one in conversations])
+        return self.read("probe", f"{CONVERSATIONS}?{asked}", listing.several, nothing, budget)
 
     def create(self, plan: ConversationPlan) -> Answer:
         """Only fields that 1.6.0 knows, and `autotitle`, which older releases drop."""

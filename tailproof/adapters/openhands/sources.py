@@ -42,6 +42,7 @@ SOURCES: Mapping[str, str] = {
     "loop.terminates": "OpenHands/software-agent-sdk#1511, #4997",
     "model.bounded": "OpenHands openhands-sdk `LLM.num_retries`, retry_min_wait, retry_max_wait; LLMAuthenticationError is not retried",
     "model.sound": "OpenAI chat completions: each tool call is answered by one tool message; OpenHands/software-agent-sdk#163",
+    "server.lists": "OpenHands agent-server: conversations/search, conversations/count and conversations?ids= (status, sort_order, limit)",
     "server.leaves-nothing": "OpenHands agent-server: DELETE /api/conversations/{id} closes the conversation and its tools",
     "server.ready": "OpenHands agent-server: GET /ready; OpenHands/software-agent-sdk#3184",
     "server.responsive": "OpenHands/software-agent-sdk#2296 (listing events takes no lock of a step)",

@@ -34,6 +34,7 @@ from tailproof.history.records import (
 from tailproof.history.server_records import (
     Child,
     Event,
+    Listing,
     Reading,
     Request,
     Said,
@@ -89,6 +90,7 @@ _OF_KIND: dict[type, str | Callable[[Any], str]] = {
     WholeEvent: _of_event,
     Stream: lambda one: "wire-down" if one.path == "wire" else "client" if one.witness == CLIENT else "observer",
     Said: "observer",
+    Listing: "rest",
     Reading: lambda one: one.reader,
     Status: lambda one: {"stream": "observer"}.get(one.via, one.via),
     **dict.fromkeys((Child, Vocabulary), "rest"),

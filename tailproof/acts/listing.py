@@ -1,0 +1,137 @@
+"""Another user reads the list of the server's conversations, in every way in which it can be asked for."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import Any, Literal
+
+from tailproof.acts.user import NoOptions
+from tailproof.faults.fault import Proof, Stage
+from tailproof.history.server_records import Listing
+from tailproof.protocol.adapter import Answer
+from tailproof.protocol.listing import Listed
+from tailproof.waiting import Cancelled, DeadlineMissed
+
+AT_ONCE_S = 10.0
+"""How long the loop is kept held for it."""
+PROOF_S = 60.0
+LARGEST = 100
+"""Conversations of a page, unless asked for otherwise."""
+PAGES = 200
+"""A list that has more pages does not end."""
+EVENTUALLY_ONE = 12
+"""Shorter lists are read conversation by conversation, too."""
+
+
+class UserList:
+    """Another user reads the list of conversations: whole, in pages of several sizes, in both directions, those of each status, and those
+    with certain ids, one of which nobody has; and whole once more. Proven by an answer to each."""
+
+    name = "user.list"
+    scope = "server"
+    ends_a_life = False
+    proves: Literal["at-once", "before-healing"] = "before-healing"
+
+    def __init__(self, identity: str, options: dict[str, Any]) -> None:
+        self.id = identity
+        NoOptions.model_validate(options)
+        self._read: list[Listing] = []
+        self._over = threading.Event()
+
+    def available(self, capabilities: frozenset[str]) -> str | None:
+        return None if "can-list" in capabilities else "no server of this protocol lists its conversations"
+
+    def describe(self) -> str:
+        return "another user reads the list of conversations in all ways"
+
+    def inject(self, stage: Stage) -> None:
+        threading.Thread(target=self._act, args=(stage,), name=f"user-{self.id}", daemon=True).start()
+        try:
+            stage.budget.wait_event("the list of conversations to be read", self._over, within=AT_ONCE_S)
+        except DeadlineMissed:
+            return  # the loop goes on meanwhile: `verify` waits longer
+
+    def verify(self, stage: Stage) -> Proof:
+        stage.budget.wait_event("the list of conversations to be read", self._over, within=PROOF_S)
+        answered = sum(bool(one.code) for one in self._read)
+        counters: Mapping[str, Any] = {
+            "readings": len(self._read),
+            "answered": answered,
+            "conversations": max((len(one.conversations) for one in self._read), default=0),
+        }
+        return Proof(0 < answered == len(self._read), counters)
+
+    def heal(self, stage: Stage) -> None:
+        """Reading changes nothing."""
+
+    def _act(self, stage: Stage) -> None:
+        try:
+            for listing in self._ways(stage):
+                stage.company.tell(listing)
+                self._read.append(listing)
+        except (Cancelled, DeadlineMissed):
+            pass  # whoever waits for the proof says so
+        self._over.set()
+
+    def _ways(self, stage: Stage) -> Iterator[Listing]:
+        whole = self._list(stage, size=LARGEST, ascending=False)
+        yield whole
+        number = len(whole.conversations)
+        yield self._list(stage, size=max(1, ceil(number / 3)), ascending=True)
+        if number <= EVENTUALLY_ONE:
+            yield self._list(stage, size=1, ascending=False)
+        shown = sorted({status for status in whole.statuses if status})
+        nobody = next((word for word in stage.company.api().vocabulary()[1] if word not in shown), "")
+        for turn, status in enumerate([*shown, *([nobody] if nobody else [])]):
+            yield self._list(stage, size=max(1, ceil(number / 2)), ascending=turn % 2 == 1, status=status)
+        yield self._those(stage, [*reversed(whole.conversations[: EVENTUALLY_ONE - 1]), str(uuid.uuid4())])
+        yield self._list(stage, size=LARGEST, ascending=False)
+
+    def _list(self, stage: Stage, *, size: int, ascending: bool, status: str = "") -> Listing:
+        api, cursor = stage.company.api(), ""
+        found = self._begun(stage, status=status, page_size=size)
+        found.order = "ascending" if ascending else "descending"
+        while found.pages < PAGES:
+            page = api.list_page(status=status, cursor=cursor, size=size, ascending=ascending, budget=stage.budget)
+            _answered(found, page.answer)
+            if not found.complete:
+                break
+            found.pages += 1
+            for item in page.items:
+                _show(found, item)
+            cursor = page.cursor
+            if not cursor:
+                found.count = api.list_count(status=status, budget=stage.budget)[1]
+                break
+        else:
+            found.complete, found.error = False, f"the list has no end: {PAGES} pages of {size}"
+        found.t_ns = time.monotonic_ns()
+        return found
+
+    def _those(self, stage: Stage, conversations: list[str]) -> Listing:
+        found = self._begun(stage, asked=conversations, page_size=len(conversations))
+        answer, items = stage.company.api().those(conversations, stage.budget)
+        _answered(found, answer)
+        for item in items:
+            _show(found, item or Listed(conversation="", status="", created=""))
+        found.t_ns = time.monotonic_ns()
+        return found
+
+    def _begun(self, stage: Stage, **asked: Any) -> Listing:
+        return Listing(reading=f"list:{self.id}", began_ns=time.monotonic_ns(), epoch=stage.server.epoch, **asked)
+
+
+def _answered(found: Listing, answer: Answer) -> None:
+    found.code = answer.code
+    found.complete = answer.ok
+    found.error = "" if answer.ok else answer.error or answer.text
+
+
+def _show(found: Listing, item: Listed) -> None:
+    found.conversations.append(item.conversation)
+    found.statuses.append(item.status)
+    found.created.append(item.created)

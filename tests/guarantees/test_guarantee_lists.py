@@ -1,0 +1,97 @@
+"""The list of conversations, as a user read it in several ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm
+
+from tailproof.guarantees.catalogue import judge
+from tailproof.history.server_records import Listing
+
+CREATED = {"c1": "2026-01-01T00:00:01", "c2": "2026-01-01T00:00:02", "c3": "2026-01-01T00:00:03"}
+STATUSES = {"c1": "running", "c2": "finished", "c3": "finished"}
+
+
+def listing(given: str, **fields: Any) -> Listing:
+    """What one reading shows: the numbers of conversations, in their order. Newest first unless said otherwise."""
+    names = [f"c{number}" if number != "0" else "" for number in given]
+    statuses = fields.pop("statuses", STATUSES)
+    return Listing(
+        reading="list:look",
+        conversations=names,
+        statuses=[statuses.get(name, "") for name in names],
+        created=[CREATED.get(name, "") for name in names],
+        began_ns=2_290_000_000,
+        **{"code": 200, "page_size": 100, "count": len(names), "witness": "user", **fields},
+    )
+
+
+def looked(*readings: Listing, first: Listing | None = None, last: Listing | None = None) -> Built:
+    """`calm`, and a user who reads the list at 2.3."""
+    built = calm().act(2.25, "intent", "user.list").act(2.65, "proven", "user.list")
+    built.header.witnesses["user"] = ["stream"]
+    return built.put(2.3, first or listing("321"), *readings, last or listing("321"))
+
+
+def done(given: str, **fields: Any) -> Listing:
+    """Who asks for what has finished."""
+    return listing(given, status="finished", **fields)
+
+
+CHANGED = {**STATUSES, "c3": "idle"}
+ROWS = [
+    Row("server.lists", "as-asked", HOLDS, lambda: looked(listing("123", order="ascending", page_size=1), done("32"))),
+    Row("server.lists", "nobody-has-the-status", HOLDS, lambda: looked(listing("", status="paused"))),
+    Row("server.lists", "several-by-id", HOLDS, lambda: looked(listing("120", asked=["c1", "c2", "c9"], count=-1))),
+    Row("server.lists", "a-status-changes", HOLDS, lambda: looked(done("2"), last=listing("321", statuses=CHANGED))),
+    Row("server.lists", "does-not-count", HOLDS, lambda: looked(listing("321", count=-1))),
+    Row("server.lists", "no-times", HOLDS, lambda: looked(_timeless(listing("132", order="ascending")))),
+    Row("server.lists", "busy", HOLDS, lambda: looked(listing("", complete=False, code=503, count=-1))),
+    Row("server.lists", "one-is-not-there", VIOLATED, lambda: looked(listing("31", page_size=1)), "lacks-its-own"),
+    Row(
+        "server.lists",
+        "its-own-is-not-there",
+        VIOLATED,
+        lambda: looked(first=listing("32"), last=listing("32")),
+        "lacks-its-own",
+    ),
+    Row("server.lists", "one-of-a-status-is-not-there", VIOLATED, lambda: looked(done("3")), "lacks-its-own"),
+    Row("server.lists", "another-status", VIOLATED, lambda: looked(done("321")), "holds-others"),
+    Row("server.lists", "from-nowhere", VIOLATED, lambda: looked(listing("4321")), "holds-others"),
+    Row("server.lists", "one-twice", VIOLATED, lambda: looked(listing("3221", page_size=2)), "doubled"),
+    Row("server.lists", "newest-first", VIOLATED, lambda: looked(listing("321", order="ascending")), "other-order"),
+    Row("server.lists", "in-any-order", VIOLATED, lambda: looked(listing("231")), "other-order"),
+    Row("server.lists", "counts-another-number", VIOLATED, lambda: looked(done("32", count=3)), "count-differs"),
+    Row(
+        "server.lists", "moved-up", VIOLATED, lambda: looked(listing("2", asked=["c9", "c2"], count=-1)), "other-order"
+    ),
+    Row(
+        "server.lists",
+        "not-found-by-id",
+        VIOLATED,
+        lambda: looked(listing("0", asked=["c2"], count=-1)),
+        "lacks-its-own",
+    ),
+    Row(
+        "server.lists",
+        "refuses-a-page",
+        VIOLATED,
+        lambda: looked(listing("", complete=False, code=422, error="limit", count=-1)),
+        "refused",
+    ),
+    Row("server.lists", "others-come-and-go", INCONCLUSIVE, lambda: looked(done("3"), last=listing("21"))),
+    Row("server.lists", "nobody-looks", NOT_APPLICABLE, calm),
+]
+
+
+def _timeless(one: Listing) -> Listing:
+    one.created = ["" for _ in one.created]
+    return one
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_row(row: Row) -> None:
+    verdict = judge(row.make().build(), [row.guarantee])[row.guarantee]
+    assert (verdict.outcome, verdict.signature) == (row.outcome, row.signature)
