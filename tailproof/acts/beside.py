@@ -66,7 +66,10 @@ class Beside:
     def run(self, stage: Stage) -> Iterator[Answer]:
         """Create it and run it to its end. Raises DeadlineMissed."""
         api, conversation = stage.company.api(), self.plan.conversation
-        yield api.create(self.plan)
+        created = api.create(self.plan)
+        if created.ok:
+            stage.company.others.add(conversation)
+        yield created
         if self.turns:
             yield api.send(conversation, "go", run=True)
 
@@ -79,6 +82,7 @@ class Beside:
     def leave(self, stage: Stage) -> Iterator[Answer]:
         """Delete it."""
         api, conversation = stage.company.api(), self.plan.conversation
+        stage.company.others.discard(conversation)
         yield api.delete(conversation)
         self.gone = api.status(conversation)[0].code == GONE
 
@@ -133,6 +137,7 @@ class UserConversation:
         """Whatever is left of them is deleted."""
         for one in self._all:
             if not one.gone:
+                stage.company.others.discard(one.plan.conversation)
                 stage.company.api().delete(one.plan.conversation)
 
     def _act(self, stage: Stage) -> None:

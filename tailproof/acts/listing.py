@@ -109,8 +109,7 @@ class UserList:
                 break
         else:
             found.complete, found.error = False, f"the list has no end: {PAGES} pages of {size}"
-        found.t_ns = time.monotonic_ns()
-        return found
+        return _ended(stage, found)
 
     def _those(self, stage: Stage, conversations: list[str]) -> Listing:
         found = self._begun(stage, asked=conversations, page_size=len(conversations))
@@ -118,11 +117,19 @@ class UserList:
         _answered(found, answer)
         for item in items:
             _show(found, item or Listed(conversation="", status="", created=""))
-        found.t_ns = time.monotonic_ns()
-        return found
+        return _ended(stage, found)
 
     def _begun(self, stage: Stage, **asked: Any) -> Listing:
-        return Listing(reading=f"list:{self.id}", began_ns=time.monotonic_ns(), epoch=stage.server.epoch, **asked)
+        owed = sorted(stage.company.others)
+        return Listing(
+            reading=f"list:{self.id}", began_ns=time.monotonic_ns(), owed=owed, epoch=stage.server.epoch, **asked
+        )
+
+
+def _ended(stage: Stage, found: Listing) -> Listing:
+    found.t_ns = time.monotonic_ns()
+    found.owed = sorted(stage.company.others.intersection(found.owed))
+    return found
 
 
 def _answered(found: Listing, answer: Answer) -> None:

@@ -64,6 +64,9 @@ class SendSpoiled(Protocol):
 class Company(Protocol):
     """More users of the same server, past the wire. Safe from any thread."""
 
+    others: set[str]
+    """The conversations that they have created, by the server's word, and have not asked it to delete."""
+
     def listen(self, reading: str, since: Since) -> Subscription:
         """One more subscriber to the conversation, who has not subscribed yet: witness `user`. It stays as long as the observer does.
         Raises LookupError for what the protocol does not have."""

@@ -36,7 +36,7 @@ def lists(history: History) -> Verdict:
 
     Judged on the visits of a user who reads the whole list first and last and saw the same conversations in both. A conversation whose
     status was not the same in both may be among those of a status or not. The conversation of the trial is in the list if the server
-    answered for it in this life, before, and nobody had deleted it.
+    answered for it in this life, before, and nobody had deleted it; so is each that another user has created and not deleted.
     """
     visits = [one for one in _visits(history) if one.readings]
     judged = 0
@@ -100,9 +100,10 @@ def _against(history: History, visit: Visit, one: Listing) -> Verdict | None:
     lacking = [name for name in _owed(visit, one) if name not in one.conversations]
     others = [name for name in one.conversations if not _may_be(visit, one, name)]
     doubled = [name for name, times in Counter(one.conversations).items() if times > 1]
-    mine = _own(history, one) if not one.status else ""
-    if mine and mine not in map(same, one.conversations):
-        lacking.append(mine)
+    if not one.status:
+        given = set(map(same, one.conversations))
+        known = dict.fromkeys((*one.owed, *_own(history, one)))
+        lacking += [name for name in known if same(name) not in given and name not in lacking]
     for wrong, what, signature in (
         (lacking, f"lacks {len(lacking)} that are", "lacks-its-own"),
         (others, f"holds {len(others)} that are not", "holds-others"),
@@ -144,14 +145,14 @@ def _may_be(visit: Visit, one: Listing, name: str) -> bool:
     return visit.first[name] != visit.last[name] or visit.first[name] == one.status
 
 
-def _own(history: History, one: Listing) -> str:
+def _own(history: History, one: Listing) -> list[str]:
     """The conversation of the trial, where it has to be in the list."""
     shown = [
         status.conversation
         for status in history.statuses
         if status.via == "rest" and status.epoch == one.epoch and status.t_ns < one.began_ns
     ]
-    return next((same(name) for name in shown if name and not deletions(history, same(name))), "")
+    return [name for name in dict.fromkeys(shown) if name and not deletions(history, same(name))]
 
 
 def _backward(one: Listing) -> list[str]:

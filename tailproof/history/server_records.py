@@ -176,6 +176,9 @@ class Listing(Record, tag="listing"):
     """The raw status that was asked for; empty for all."""
     asked: list[str] = []
     """The ids that were asked for; empty where a list was read."""
+    owed: list[str] = []
+    """The conversations of others that the server had created when the reading began, and that nobody had asked it to delete
+    when it ended."""
     order: Literal["ascending", "descending"] = "descending"
     """By the time of creation."""
     page_size: Count = 0

@@ -160,6 +160,18 @@ def test_others_stay_when_they_shall(tmp_path: Path) -> None:
     assert proof(play(tmp_path, act, script=LONGER[2:])) == {"run to their end": 4, "deleted": 0, "of": 4}
 
 
+def test_the_list_of_conversations_is_read_in_every_way(tmp_path: Path) -> None:
+    history = play(tmp_path, {"act": "user.list", "at": "tool-running:2"}, script=LONGER)
+    # Whole twice, in pages twice, with its status, with one that nobody has, and by ids.
+    assert proof(history) == {"readings": 7, "answered": 7, "conversations": 2}
+    whole, *_, several, again = history.listings
+    assert whole.conversations == again.conversations
+    assert whole.statuses == ["running"]
+    assert several.asked[:-1] == several.conversations[:-1] == whole.conversations
+    assert several.conversations[-1] == ""
+    assert judged(history, "server.lists")["server.lists"].outcome is Outcome.HOLDS
+
+
 def test_the_server_is_counted_behind_each_round(tmp_path: Path) -> None:
     others = {"count": 1, "rounds": 5}
     history = play(tmp_path, {"act": "user.conversation", "at": "tool-running:2", "with": others}, script=LONGER)

@@ -43,6 +43,7 @@ def done(given: str, **fields: Any) -> Listing:
 CHANGED = {**STATUSES, "c3": "idle"}
 ROWS = [
     Row("server.lists", "as-asked", HOLDS, lambda: looked(listing("123", order="ascending", page_size=1), done("32"))),
+    Row("server.lists", "those-of-others", HOLDS, lambda: looked(listing("321", owed=["c3"]), done("32", owed=["c1"]))),
     Row("server.lists", "nobody-has-the-status", HOLDS, lambda: looked(listing("", status="paused"))),
     Row("server.lists", "several-by-id", HOLDS, lambda: looked(listing("120", asked=["c1", "c2", "c9"], count=-1))),
     Row("server.lists", "a-status-changes", HOLDS, lambda: looked(done("2"), last=listing("321", statuses=CHANGED))),
@@ -55,6 +56,13 @@ ROWS = [
         "its-own-is-not-there",
         VIOLATED,
         lambda: looked(first=listing("32"), last=listing("32")),
+        "lacks-its-own",
+    ),
+    Row(
+        "server.lists",
+        "that-of-another-user-is-not-there",
+        VIOLATED,
+        lambda: looked(listing("321", owed=["c7"])),
         "lacks-its-own",
     ),
     Row("server.lists", "one-of-a-status-is-not-there", VIOLATED, lambda: looked(done("3")), "lacks-its-own"),
