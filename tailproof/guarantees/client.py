@@ -22,7 +22,7 @@ from tailproof.guarantees.verdict import (
 from tailproof.guarantees.witnesses import ENGINE, LOG, STATUS, STREAM, WIRE
 from tailproof.history.header import Header
 from tailproof.history.parameters import parameter
-from tailproof.history.plan import PATH, RESTARTS, SERVERS_NUMBERS, client_tells, plans, skew
+from tailproof.history.plan import PATH, RESTARTS, client_tells, of_one_numbering, plans, skew
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import ClientError, Run
@@ -105,7 +105,7 @@ def _gave_up(history: History, conversation: str, refused: ClientError) -> Verdi
         )
     if skew(history.header):
         return excused(f"{skew(history.header)}, and it refused to {refused.verb}", evidence=[pointer])
-    own = history.header.client.partition(":")[0] in SERVERS_NUMBERS and bool(history.header.versions.get("server"))
+    own = of_one_numbering(history.header)
     server = "a server of its own release" if own else "this server"
     return violated(
         f"the client failed to {refused.verb} with {server}: {refused.error_type}",

@@ -269,6 +269,12 @@ def deleted(history: History) -> bool:
     return any(request.verb == "delete" and accepted(request) for request in history.requests)
 
 
+def _nothing_was_created(history: History) -> bool:
+    """The client gave up before it had a conversation: there was none to subscribe to."""
+    gave_up = any(one.by == "client" and one.doing in ("start", "create") for one in history.break_offs)
+    return gave_up and not any(request.verb == "create" and accepted(request) for request in history.requests)
+
+
 def _observers(history: History, known: Known) -> Iterator[Blind]:
     """The observer's readings have their ends; its subscriptions lasted as long as the server and the conversation did."""
     mine = [one for one in lists(history) if one.witness == "observer"]
@@ -279,7 +285,7 @@ def _observers(history: History, known: Known) -> Iterator[Blind]:
             yield LOG, f"the observer's {one.reading} has no end"
         if one.source == "stream" and one.subscribed and one.closed is None:
             yield from ((witness, f"the observer's {one.reading} has no end") for witness in _OF_ONE_FILE["observer"])
-    if not streams:
+    if not streams and not _nothing_was_created(history):
         yield STREAM, "the observer was never subscribed"
     over = min((phase.t_ns for phase in history.phases if phase.name == "stopping"), default=None)
     for one in streams:

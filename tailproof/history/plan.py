@@ -233,8 +233,9 @@ def hooks_limit(header: Header) -> float:
     return parameter(header, "hooks.delivered") + sum(float(told.get(name, 0)) for name in ("flush_s", "retry_s"))
 
 
-SERVERS_NUMBERS = frozenset({"sdk", "src"})
-"""The kinds of clients that are released together with the server, under the same number."""
+_SERVERS_NUMBERS = frozenset({"sdk", "src", "reference"})
+"""The kinds of clients that are released together with the server, under the same number. Of the reference client only some variants
+say that they are of a release."""
 _RELEASE = re.compile(r"\d+\.\d+(\.\d+)?")
 
 
@@ -250,11 +251,19 @@ def client_tells(header: Header) -> frozenset[str]:
 def skew(header: Header) -> str:
     """Why the client's lists are not judged: it is of another release than the server. Empty when it is of the same, or when
     one of the two is unknown or counts its releases in another way (a script, for one)."""
-    client, server = (_release(header.versions.get(side, "")) for side in ("client", "server"))
-    kind = header.client.partition(":")[0]
-    if not client or not server or client == server or kind not in SERVERS_NUMBERS:
+    client, server = _releases(header)
+    if client == server or not of_one_numbering(header):
         return ""
     return f"the client is {client} and the server {server}: a mere skew is no lost event (see client.compatible)"
+
+
+def of_one_numbering(header: Header) -> bool:
+    """The releases of client and server are known, and can be compared."""
+    return all(_releases(header)) and header.client.partition(":")[0] in _SERVERS_NUMBERS
+
+
+def _releases(header: Header) -> tuple[str, str]:
+    return _release(header.versions.get("client", "")), _release(header.versions.get("server", ""))
 
 
 def _release(version: str) -> str:

@@ -18,7 +18,7 @@ from guarantee_histories import (
 )
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import ClientError, Exchange, Frame, Life, ModelCall, Phase, Rendezvous, Run
+from tailproof.history.records import BreakOff, ClientError, Exchange, Frame, Life, ModelCall, Phase, Rendezvous, Run
 from tailproof.history.server_records import Event, Reading, Request, Status, Stream, Vocabulary
 
 
@@ -56,6 +56,15 @@ def refused(verb: str = "create", said: str = "422 Unprocessable Entity: llm.str
     """The client raised before it ran."""
     built = calm().until(1.6).put(1.6, ClientError(verb=verb, error_type="HTTPStatusError", error=said))
     return built.put(2.0, Phase(name="ended"))
+
+
+def gave_up_at_once(created: bool = False) -> Built:
+    """The client says nothing but that it failed, and nobody has subscribed: unless it was `created`, there is no conversation."""
+    built = calm().until(0.9)
+    if created:
+        built.client_asks(1.0, "create", 201)
+    built.put(1.1, ClientError(verb="create", error_type="RuntimeError", error=""))
+    return built.put(1.1, BreakOff("client", "create", "the client failed to create")).put(2.0, Phase(name="ended"))
 
 
 def failed_by_server() -> Built:
@@ -554,6 +563,8 @@ ROWS = [
         "hangs",
     ),
     Row("client.compatible", "spins", VIOLATED, lambda: skewed(built=asks("GET", 200, 60, 0.03)), "spins"),
+    Row("client.compatible", "gave-up-at-once", VIOLATED, lambda: skewed(built=gave_up_at_once()), "unclear-error"),
+    Row("client.compatible", "gave-up-unseen", INCONCLUSIVE, lambda: skewed(built=gave_up_at_once(created=True))),
     Row("client.works", "own-release", HOLDS, lambda: own(calm())),
     Row("client.works", "unknown-release", HOLDS, calm),
     Row(
