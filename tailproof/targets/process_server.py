@@ -22,6 +22,7 @@ from tailproof.targets.own_clock import OwnClock
 from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.own_host import OwnHost
 from tailproof.targets.port import HOST, Port
+from tailproof.targets.proc_status import stands_still, status_of
 from tailproof.targets.process_twin import ProcessTwin
 from tailproof.targets.target import Death, Place, Plan, PodEnd, Scope, TargetError
 from tailproof.waiting import Budget, DeadlineMissed
@@ -161,7 +162,7 @@ class ProcessServer:
 
     def state(self) -> Literal["running", "paused", "dead"]:
         """What the kernel says."""
-        word = _status(self.server_pid(), "State")
+        word = status_of(self.server_pid(), "State")
         if not self.alive() or not word:
             return "dead"
         return "paused" if word[0] in "Tt" else "running"
@@ -186,7 +187,7 @@ class ProcessServer:
 
     def counters(self) -> Mapping[str, float]:
         """Of the server process alone, as long as it lives."""
-        peak = _status(self.server_pid(), "VmHWM")
+        peak = status_of(self.server_pid(), "VmHWM")
         if not peak:
             return {}
         return {"memory.peak_bytes": float(peak.split()[0]) * 1024, "pids": float(len(self._marked()))}
@@ -371,7 +372,7 @@ class ProcessServer:
         )
 
     def _all_frozen(self) -> bool:
-        moving = [process for process in self._marked() if not _stands_still(process.pid)]
+        moving = [process for process in self._marked() if not stands_still(process.pid)]
         for process in moving:
             processes.end(process, signals.SIGSTOP)
         return not moving
@@ -393,27 +394,6 @@ def split(arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is launched (`-m module`, or a script) and the arguments that it gets."""
     length = 2 if arguments[0] == "-m" else 1
     return tuple(arguments[:length]), tuple(arguments[length:])
-
-
-_PENDING_STOP = 1 << (signals.SIGSTOP - 1)
-
-
-def _stands_still(pid: int) -> bool:
-    """Also a process that waits in the kernel for its child to become another program (vfork), and the child was stopped before it did:
-    its SIGSTOP is the first that it meets."""
-    word = _status(pid, "State")[:1]
-    if word == "D":
-        return bool(int(_status(pid, "ShdPnd") or "0", 16) & _PENDING_STOP)
-    return word in ("T", "t", "")
-
-
-def _status(pid: int, field: str) -> str:
-    """One field of `/proc/PID/status`; empty when the process is gone or the kernel does not tell."""
-    try:
-        text = Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(f"{field}:")), "")
 
 
 def _sockets(directory: str, names: list[str]) -> list[str]:
