@@ -83,7 +83,10 @@ class Beside:
         """Delete it."""
         api, conversation = stage.company.api(), self.plan.conversation
         stage.company.others.discard(conversation)
-        yield api.delete(conversation)
+        deleted = api.delete(conversation)
+        if deleted.ok:
+            stage.company.deleted.add(conversation)
+        yield deleted
         self.gone = api.status(conversation)[0].code == GONE
 
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any, Literal
 
+from tailproof.acts.beside import as_probe
 from tailproof.acts.user import NoOptions
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.server_records import Listing
+from tailproof.incoming.limits import LIST_PAGES
 from tailproof.protocol.adapter import Answer
 from tailproof.protocol.listing import Listed
 from tailproof.waiting import Cancelled, DeadlineMissed
@@ -20,11 +22,11 @@ AT_ONCE_S = 10.0
 """How long the loop is kept held for it."""
 PROOF_S = 60.0
 LARGEST = 100
-"""Conversations of a page, unless asked for otherwise."""
-PAGES = 200
-"""A list that has more pages does not end."""
-EVENTUALLY_ONE = 12
-"""Shorter lists are read conversation by conversation, too."""
+"""Conversations of a page, unless asked for otherwise; no larger page is asked for."""
+ONE_BY_ONE = 12
+"""A list of so many is read in pages of one, too, and so many are asked for by their ids."""
+MOST = 2_000
+"""Longer lists are not read to their end."""
 
 
 class UserList:
@@ -81,49 +83,61 @@ class UserList:
         whole = self._list(stage, size=LARGEST, ascending=False)
         yield whole
         number = len(whole.conversations)
-        yield self._list(stage, size=max(1, ceil(number / 3)), ascending=True)
-        if number <= EVENTUALLY_ONE:
+        yield self._list(stage, size=_part(number, 3), ascending=True)
+        if number <= ONE_BY_ONE:
             yield self._list(stage, size=1, ascending=False)
         shown = sorted({status for status in whole.statuses if status})
         nobody = next((word for word in stage.company.api().vocabulary()[1] if word not in shown), "")
         for turn, status in enumerate([*shown, *([nobody] if nobody else [])]):
-            yield self._list(stage, size=max(1, ceil(number / 2)), ascending=turn % 2 == 1, status=status)
-        yield self._those(stage, [*reversed(whole.conversations[: EVENTUALLY_ONE - 1]), str(uuid.uuid4())])
+            yield self._list(stage, size=_part(number, 2), ascending=turn % 2 == 1, status=status)
+        yield self._those(stage, [*reversed(whole.conversations[:ONE_BY_ONE]), str(uuid.uuid4())])
         yield self._list(stage, size=LARGEST, ascending=False)
 
     def _list(self, stage: Stage, *, size: int, ascending: bool, status: str = "") -> Listing:
         api, cursor = stage.company.api(), ""
         found = self._begun(stage, status=status, page_size=size)
         found.order = "ascending" if ascending else "descending"
-        while found.pages < PAGES:
+        while found.pages < LIST_PAGES and len(found.conversations) < MOST:
             page = api.list_page(status=status, cursor=cursor, size=size, ascending=ascending, budget=stage.budget)
-            _answered(found, page.answer)
+            _answered(stage, found, page.answer)
             if not found.complete:
                 break
             found.pages += 1
-            for item in page.items:
+            found.largest = max(found.largest, len(page.items))
+            for item in page.items[:MOST]:
                 _show(found, item)
             cursor = page.cursor
             if not cursor:
-                found.count = api.list_count(status=status, budget=stage.budget)[1]
+                answer, found.count = api.list_count(status=status, budget=stage.budget)
+                found.count_code = answer.code
+                stage.company.tell(as_probe(answer))
                 break
         else:
-            found.complete, found.error = False, f"the list has no end: {PAGES} pages of {size}"
+            found.complete, found.error = False, f"it had no end after {found.pages} pages"
         return _ended(stage, found)
 
     def _those(self, stage: Stage, conversations: list[str]) -> Listing:
         found = self._begun(stage, asked=conversations, page_size=len(conversations))
         answer, items = stage.company.api().those(conversations, stage.budget)
-        _answered(found, answer)
-        for item in items:
+        _answered(stage, found, answer)
+        for item in items[:MOST]:
             _show(found, item or Listed(conversation="", status="", created=""))
         return _ended(stage, found)
 
     def _begun(self, stage: Stage, **asked: Any) -> Listing:
-        owed = sorted(stage.company.others)
         return Listing(
-            reading=f"list:{self.id}", began_ns=time.monotonic_ns(), owed=owed, epoch=stage.server.epoch, **asked
+            reading=f"list:{self.id}",
+            began_ns=time.monotonic_ns(),
+            owed=sorted(stage.company.others),
+            gone=sorted(stage.company.deleted),
+            epoch=stage.server.epoch,
+            **asked,
         )
+
+
+def _part(number: int, parts: int) -> int:
+    """A page size with which so many conversations are read in so many pages, if such a page may be asked for."""
+    return min(LARGEST, max(1, ceil(number / parts)))
 
 
 def _ended(stage: Stage, found: Listing) -> Listing:
@@ -132,7 +146,8 @@ def _ended(stage: Stage, found: Listing) -> Listing:
     return found
 
 
-def _answered(found: Listing, answer: Answer) -> None:
+def _answered(stage: Stage, found: Listing, answer: Answer) -> None:
+    stage.company.tell(as_probe(answer))
     found.code = answer.code
     found.complete = answer.ok
     found.error = "" if answer.ok else answer.error or answer.text

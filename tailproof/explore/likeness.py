@@ -24,10 +24,10 @@ def kinds_of(plan: Mapping[str, Any]) -> frozenset[str]:
 @dataclass(frozen=True, slots=True)
 class Likeness:
     """The entries of a baseline, each with the kinds of what lands in its scenario, or in each of its scenarios. What is drawn has
-    another name than these, and shows the same bug if it breaks the same guarantee in the same way and all that the entry's scenario
-    does is done in it, too."""
+    another name than these, and shows the same bug if it breaks the same guarantee in the same way and all that one of them does is
+    done in it, too."""
 
-    entries: tuple[tuple[str, Entry, frozenset[str]], ...]
+    entries: tuple[tuple[str, Entry, frozenset[frozenset[str]]], ...]
 
     @classmethod
     def of(cls, baseline: Baseline) -> Likeness:
@@ -39,9 +39,9 @@ class Likeness:
         mine = ((where, entry, fnmatch.filter(kinds, entry.scenario)) for where, entry in baseline.entries)
         return cls(
             tuple(
-                (where, entry, frozenset.intersection(*(kinds[name] for name in played)))
+                (where, entry, frozenset(kinds[name] for name in played))
                 for where, entry, played in mine
-                if played and not entry.expired(baseline.day)
+                if not entry.expired(baseline.day)
             )
         )
 
@@ -51,7 +51,7 @@ class Likeness:
             return None
         done = kinds_of(plan)
         for where, entry, kinds in self.entries:
-            if kinds <= done and _means(entry, trial, verdict):
+            if any(one <= done for one in kinds) and _means(entry, trial, verdict):
                 return KnownResult(reason=entry.reason, link=entry.link, entry=where)
         return None
 

@@ -66,6 +66,8 @@ class Company(Protocol):
 
     others: set[str]
     """The conversations that they have created, by the server's word, and have not asked it to delete."""
+    deleted: set[str]
+    """Those that the server has deleted, by its word."""
 
     def listen(self, reading: str, since: Since) -> Subscription:
         """One more subscriber to the conversation, who has not subscribed yet: witness `user`. It stays as long as the observer does.

@@ -30,6 +30,7 @@ from tailproof.history.views import same
 WORK = ("create", "send", "run")
 """What a conversation needs of its server."""
 READS = ("status", "load")
+GONE = (404, 410)
 
 
 def ready(history: History) -> Verdict:
@@ -139,7 +140,9 @@ def _asked(history: History, verb: str) -> list[Request]:
 
 
 def _was_gone(history: History, request: Request) -> bool:
-    return any((gone.began_ns or gone.t_ns) < request.t_ns for gone in deletions(history, same(request.conversation)))
+    return request.code in GONE and any(
+        (gone.began_ns or gone.t_ns) < request.t_ns for gone in deletions(history, same(request.conversation))
+    )
 
 
 def _died_by_itself(history: History, life: Life) -> bool:

@@ -7,53 +7,72 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tailproof.guarantees.events_filtered import TRANSIENT, moment
-from tailproof.guarantees.verdict import Guarantee, Level, Pointer, Verdict, at, holds, inconclusive, violated
+from tailproof.guarantees.events_filtered import moment
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import ENGINE, STATUS, STREAM
 from tailproof.history.header import Header
 from tailproof.history.plan import plans
 from tailproof.history.reader import History
 from tailproof.history.server_records import Listing
-from tailproof.history.timeline import deletions
-from tailproof.history.views import same
+from tailproof.history.traffic import left_alone
+from tailproof.history.views import belongs, same
+from tailproof.incoming.limits import LIST_PAGES
 
 LIST = "user.list"
+BUSY = frozenset({408, 429})
+"""Refusals that say nothing of what was asked. What is answered with 5xx is judged elsewhere (`server.ready`)."""
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What somebody was shown, reading by reading. The first and the last show the whole list."""
+    """What somebody was shown, reading by reading, from a whole list to a whole list of the same conversations. Nothing was done to the
+    server meanwhile."""
 
     readings: Sequence[Listing]
     first: dict[str, str]
     last: dict[str, str]
     """Conversation -> the status with which it was shown."""
+    quiet: bool
+    """Nobody asked for anything but reads: what came and went meanwhile, and what began to run, did so by itself."""
+
+    @property
+    def steady(self) -> bool:
+        """Nor did a status change."""
+        return self.quiet and self.first == self.last
 
 
 def lists(history: History) -> Verdict:
-    """The list of conversations holds each one once, by the time of its creation, whatever the page size; with a status, exactly those
-    that have it; the server's count is that of the list; and whoever asks for several by their ids gets these, in this order.
+    """The list of conversations holds each one once, by the time of its creation, in pages of no more than were asked for; with a status,
+    exactly those that have it; the server's count is that of the list; and whoever asks for several by their ids gets these, in this
+    order.
 
-    Judged on the visits of a user who reads the whole list first and last and saw the same conversations in both. A conversation whose
-    status was not the same in both may be among those of a status or not. The conversation of the trial is in the list if the server
-    answered for it in this life, before, and nobody had deleted it; so is each that another user has created and not deleted.
+    Judged on the visits of a user who reads the whole list first and last and saw the same conversations in both, while nothing was done
+    to the server. What others created before and did not delete has to be in it, and what they deleted before must not be; so has the
+    conversation of the trial, if the server answered for it in this life, and with the status that it showed before and behind. Where
+    somebody asked for more than reads during the visit, conversations and statuses may have come and gone, and what is in the list beside
+    those of its beginning, the order of its pages, and the list of a status accuse nobody. A conversation whose status was not the same
+    at the beginning and at the end may be among those of a status or not.
     """
-    visits = [one for one in _visits(history) if one.readings]
-    judged = 0
-    for visit in visits:
-        for reading in visit.readings:
-            verdict = _refused(reading) or (_against(history, visit, reading) if reading.complete else None)
-            if verdict is not None:
-                return verdict
-            judged += reading.complete
-    if not judged:
+    visits = list(_visits(history))
+    readings = [(visit, reading) for visit in visits for reading in visit.readings]
+    for visit, reading in readings:
+        verdict = (
+            _refused(reading) or _endless(reading) or (_against(history, visit, reading) if reading.complete else None)
+        )
+        if verdict is not None:
+            return verdict
+    failed = [reading for _, reading in readings if not reading.complete]
+    if failed:
+        return inconclusive(f"{len(failed)} of {len(readings)} readings failed: {_said(failed[0])}: {failed[0].error}")
+    if not readings:
         return inconclusive("nobody saw the same conversations in the list at the beginning and at the end of a visit")
     return holds(
-        f"{judged} readings of the list of conversations show what they were asked for",
+        f"{len(readings)} readings of the list of conversations show what they were asked for",
         compared={
-            "readings": judged,
+            "readings": len(readings),
             "conversations": max(len(visit.first) for visit in visits),
-            "statuses": len({reading.status for visit in visits for reading in visit.readings if reading.status}),
+            "statuses": len({reading.status for visit, reading in readings if reading.status and visit.quiet}),
         },
     )
 
@@ -61,28 +80,48 @@ def lists(history: History) -> Verdict:
 def _visits(history: History) -> Iterator[Visit]:
     found: dict[tuple[str, int], list[Listing]] = {}
     for one in history.listings:
-        found.setdefault((one.reading, one.epoch), []).append(one)
+        if left_alone(history, one):
+            found.setdefault((one.reading, one.epoch), []).append(one)
     for readings in found.values():
-        whole = [one for one in readings if one.complete and not one.status and not one.asked]
-        refused = [one for one in readings if _refused(one)]
-        if len(whole) < 2 or set(whole[0].conversations) != set(whole[-1].conversations):
-            yield Visit(refused, {}, {})
-        else:
-            yield Visit(
-                readings, *(dict(zip(one.conversations, one.statuses, strict=True)) for one in (whole[0], whole[-1]))
-            )
+        ends = [at for at, one in enumerate(readings) if one.complete and not one.status and not one.asked]
+        if not ends:
+            yield Visit(readings, {}, {}, quiet=False)
+            continue
+        first, last = (
+            dict(zip(one.conversations, one.statuses, strict=True)) for one in (readings[ends[0]], readings[ends[-1]])
+        )
+        within = readings[ends[0] : ends[-1] + 1]
+        if len(ends) > 1 and first.keys() == last.keys():
+            yield Visit(within, first, last, quiet=_quiet(history, within))
+
+
+def _quiet(history: History, readings: Sequence[Listing]) -> bool:
+    began_ns, ended_ns = readings[0].began_ns, readings[-1].t_ns
+    return not any(
+        request.method not in READING and request.t_ns >= began_ns and (request.began_ns or request.t_ns) <= ended_ns
+        for request in history.requests
+    )
 
 
 def _refused(one: Listing) -> Verdict | None:
-    if one.complete or one.code < 400 or one.code in TRANSIENT:
+    code = one.code if not one.complete else one.count_code
+    if not 400 <= code < 500 or code in BUSY:
         return None
+    what = "list" if not one.complete else "count"
     return violated(
-        f"the server does not list {_said(one)}: {one.code}",
+        f"the server does not {what} {_said(one)}: {code}",
         signature="refused",
         expected=["200"],
-        seen=[f"{one.code} {one.error}".strip()],
-        evidence=[at(one, f"answered {one.code}")],
+        seen=[f"{code} {one.error}".strip()],
+        evidence=[at(one, f"answered {code}")],
     )
+
+
+def _endless(one: Listing) -> Verdict | None:
+    again = len(set(one.conversations)) < len(one.conversations)
+    if one.complete or one.code != 200 or not (again or one.pages >= LIST_PAGES):
+        return None
+    return _wrong(one, f"the list of {_said(one)} has no end: {one.pages} pages, and a next one", "endless")
 
 
 def _said(one: Listing) -> str:
@@ -97,26 +136,38 @@ def _against(history: History, visit: Visit, one: Listing) -> Verdict | None:
     """None when the reading is what was asked for."""
     if one.asked:
         return _of_those(visit, one)
-    lacking = [name for name in _owed(visit, one) if name not in one.conversations]
-    others = [name for name in one.conversations if not _may_be(visit, one, name)]
-    doubled = [name for name, times in Counter(one.conversations).items() if times > 1]
-    if not one.status:
-        given = set(map(same, one.conversations))
-        known = dict.fromkeys((*one.owed, *_own(history, one)))
-        lacking += [name for name in known if same(name) not in given and name not in lacking]
-    for wrong, what, signature in (
-        (lacking, f"lacks {len(lacking)} that are", "lacks-its-own"),
-        (others, f"holds {len(others)} that are not", "holds-others"),
-        (doubled, f"holds {len(doubled)} twice", "doubled"),
-        (_backward(one), "has another order than that of their creation", "other-order"),
-    ):
+    if one.largest > one.page_size:
+        return _wrong(one, f"a page of {_said(one)} holds {one.largest}", "page-too-large")
+    for wrong, what, signature in _wrongs(history, visit, one):
         if wrong:
-            return _wrong(one, f"the list of {_said(one)} {what}", signature, wrong)
-    steady = visit.first == visit.last
-    if steady and 0 <= one.count != len(one.conversations):
+            lacking = signature == "lacks-its-own"
+            return _wrong(
+                one,
+                f"the list of {_said(one)} {what.format(len(wrong))}",
+                signature,
+                expected=wrong if lacking else [],
+                seen=one.conversations if lacking else wrong,
+            )
+    if visit.steady and 0 <= one.count != len(one.conversations):
         said = f"the server counts {one.count} for {_said(one)}; its pages hold {len(one.conversations)}"
-        return _wrong(one, said, "count-differs", [str(one.count)])
-    return None
+        return _wrong(one, said, "count-differs", expected=[str(len(one.conversations))], seen=[str(one.count)])
+    return _other_status(history, one) if visit.quiet else None
+
+
+def _wrongs(history: History, visit: Visit, one: Listing) -> Iterator[tuple[list[str], str, str]]:
+    given = set(map(same, one.conversations))
+    owed = _owed(visit, one) if visit.quiet or not one.status else []
+    if not one.status:
+        owed = list(dict.fromkeys((*owed, *one.owed, *_own(history, one))))
+    yield [name for name in owed if same(name) not in given], "lacks {} that are", "lacks-its-own"
+    gone = set(map(same, one.gone))
+    others = [
+        name for name in one.conversations if same(name) in gone or (visit.quiet and not _may_be(visit, one, name))
+    ]
+    yield others, "holds {} that are not", "holds-others"
+    if visit.quiet and (visit.steady or not one.status):
+        yield [name for name, times in Counter(one.conversations).items() if times > 1], "holds {} twice", "doubled"
+        yield _backward(one), "has another order than that of their creation", "other-order"
 
 
 def _of_those(visit: Visit, one: Listing) -> Verdict | None:
@@ -124,12 +175,12 @@ def _of_those(visit: Visit, one: Listing) -> Verdict | None:
     if one.conversations == wanted:
         return None
     lacking = [name for name, given in zip(wanted, one.conversations, strict=False) if name and not given]
-    return violated(
+    return _wrong(
+        one,
         f"whoever asks for {_said(one)} gets others, or in another order",
-        signature="lacks-its-own" if lacking else "other-order",
+        "lacks-its-own" if lacking else "other-order",
         expected=wanted,
         seen=one.conversations,
-        evidence=[_pointer(one)],
     )
 
 
@@ -146,13 +197,39 @@ def _may_be(visit: Visit, one: Listing, name: str) -> bool:
 
 
 def _own(history: History, one: Listing) -> list[str]:
-    """The conversation of the trial, where it has to be in the list."""
+    """The conversation of the trial, where it has to be in the list: somebody may have deleted it whose answer did not come."""
     shown = [
         status.conversation
         for status in history.statuses
         if status.via == "rest" and status.epoch == one.epoch and status.t_ns < one.began_ns
     ]
-    return [name for name in dict.fromkeys(shown) if name and not deletions(history, same(name))]
+    asked_to_go = [request for request in history.requests if request.verb == "delete"]
+    return [
+        name
+        for name in dict.fromkeys(shown)
+        if name and not any(belongs(history, same(name), request.conversation) for request in asked_to_go)
+    ]
+
+
+def _other_status(history: History, one: Listing) -> Verdict | None:
+    """The conversation of the trial is shown with another status than GET showed before and behind."""
+    for name, listed in zip(one.conversations, one.statuses, strict=True):
+        shown = [
+            status
+            for status in history.statuses
+            if status.via == "rest" and status.epoch == one.epoch and same(status.conversation) == same(name)
+        ]
+        before = next((status for status in reversed(shown) if status.t_ns < one.began_ns), None)
+        behind = next((status for status in shown if status.t_ns > one.t_ns), None)
+        if before is not None and behind is not None and before.raw == behind.raw != listed:
+            return _wrong(
+                one,
+                f"the list of {_said(one)} shows a conversation as {listed}, and GET as {before.raw} before and behind",
+                "status-differs",
+                expected=[before.raw],
+                seen=[listed],
+            )
+    return None
 
 
 def _backward(one: Listing) -> list[str]:
@@ -165,20 +242,18 @@ def _backward(one: Listing) -> list[str]:
     return [name for (before, _), (now, name) in pairwise(forth) if now < before]
 
 
-def _wrong(one: Listing, says: str, signature: str, wrong: Sequence[str]) -> Verdict:
+def _wrong(
+    one: Listing, says: str, signature: str, *, expected: Sequence[str] = (), seen: Sequence[str] = ()
+) -> Verdict:
     return violated(
         says,
         signature=signature,
-        expected=[] if signature != "count-differs" else [str(len(one.conversations))],
-        seen=list(wrong),
-        evidence=[_pointer(one)],
+        expected=list(expected),
+        seen=list(seen),
+        evidence=[at(one, f"{_said(one)}: {len(one.conversations)}")],
         listed=len(one.conversations),
         pages=one.pages,
     )
-
-
-def _pointer(one: Listing) -> Pointer:
-    return at(one, f"{_said(one)}: {len(one.conversations)}")
 
 
 def _somebody_lists(header: Header) -> str:

@@ -179,6 +179,8 @@ class Listing(Record, tag="listing"):
     owed: list[str] = []
     """The conversations of others that the server had created when the reading began, and that nobody had asked it to delete
     when it ended."""
+    gone: list[str] = []
+    """Those of others that the server had deleted when the reading began."""
     order: Literal["ascending", "descending"] = "descending"
     """By the time of creation."""
     page_size: Count = 0
@@ -190,9 +192,13 @@ class Listing(Record, tag="listing"):
     """When each was created, as the server writes its times."""
     count: Count = -1
     """What the server's own counter said behind it; -1 when it was not asked, or did not say."""
+    count_code: Count = 0
+    """What it answered when it was asked to count."""
     pages: Count = 0
+    largest: Count = 0
+    """The conversations of its largest page."""
     complete: bool = True
-    """False when a page failed; `error` says how."""
+    """False when a page failed, or there was no end to them; `error` says how."""
     error: str = ""
     code: Count = 0
     """What the server answered to the page with which the reading ended; 0 when it said nothing."""

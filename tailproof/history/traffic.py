@@ -9,7 +9,7 @@ from tailproof.history.plan import is_of_the_path
 from tailproof.history.reader import History, derived
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Exchange, Life, Run
-from tailproof.history.server_records import Request, Stream
+from tailproof.history.server_records import Listing, Request, Stream
 from tailproof.history.timeline import SECOND, accepted
 
 SPOILED = frozenset({"refused", "reset-before", "reset-after", "truncated", "black-hole", "broken"})
@@ -162,6 +162,12 @@ def requests_of_the_ready(history: History) -> tuple[Request, ...]:
     )
 
 
+def left_alone(history: History, reading: Listing) -> bool:
+    """The server was ready from its beginning to its end, and nothing was done to it."""
+    readies = [life for life in history.lives if life.stage == "ready"]
+    return _in_a_life(history, readies, reading) and not any(_touches(reading, span) for span in spoiled_spans(history))
+
+
 @derived
 def flawed_exchanges(history: History) -> tuple[Exchange, ...]:
     """Those at the wire whose answers are not what they should be, of a server that was ready and to which nothing was done, where no
@@ -232,7 +238,7 @@ def exchanges_met_by_rules(history: History) -> tuple[Exchange, ...]:
     return tuple(exchange for exchange in history.exchanges if exchange.rule)
 
 
-def _in_a_life(history: History, readies: Sequence[Life], request: Request | Exchange) -> bool:
+def _in_a_life(history: History, readies: Sequence[Life], request: Request | Exchange | Listing) -> bool:
     """Asked and answered between one readiness and the end of that life."""
     for life in readies:
         ends = [
@@ -262,5 +268,5 @@ def spoiled_spans(history: History) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _touches(request: Request | Exchange, span: Span) -> bool:
+def _touches(request: Request | Exchange | Listing, span: Span) -> bool:
     return request.t_ns >= span[0] and (request.began_ns or request.t_ns) <= span[1]

@@ -34,6 +34,8 @@ LOG_EVENTS = 200_000
 """The events of a log, as it is read page by page."""
 LOG_PAGES = 10_000
 """The pages of a log."""
+LIST_PAGES = 200
+"""The pages of a list of conversations: one that has more does not end."""
 EMPTY_PAGES = 100
 """Pages of a log without an event, one behind the other, each of which names a next one."""
 DEPTH = 200

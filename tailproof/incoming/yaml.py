@@ -116,6 +116,8 @@ _CORE: Mapping[str, re.Pattern[str]] = {
 """The core schema (YAML 1.2.2, 10.3.2): how a word without quotes is written that is no text. The first that fits."""
 _STANDARD = "tag:yaml.org,2002:"
 _MERGE = "<<"
+_BREAKS = re.compile("[\x85\u2028\u2029]")
+"""To libyaml these end a line, as they did in YAML 1.1; to everybody else they do not."""
 _DIRECTIVE = re.compile(r"^%", re.MULTILINE)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml, where this PyYAML was built with it, as all that the package index has were: it reads many times as fast."""
@@ -140,6 +142,8 @@ class _Reading:
             raise self._bad(
                 self._text.count("\n", 0, directive.start()) + 1, "is a directive, and files have none here"
             )
+        if found := _BREAKS.search(self._text):
+            raise self._acts(found[0])
         for number, line in enumerate(self._text.splitlines(), 1):
             if len(line) > INPUT_CHARS:
                 raise self._bad(number, f"the line is longer than {INPUT_CHARS:,} characters")
@@ -293,18 +297,18 @@ class _Reading:
             said = ", ".join(part for part in (error.context, error.problem) if part)
             raise self._bad(mark.line + 1 if mark else self._reached, f"is not YAML: {said}") from error
         except ReaderError as error:
-            raise self._acts(error.character) from error
+            raise self._acts(chr(error.character)) from error
         except UnicodeEncodeError as error:
-            raise self._acts(ord(self._text[error.start])) from error
+            raise self._acts(self._text[error.start]) from error
         except Exception as error:
             raise self._bad(self._reached, f"is not YAML: {type(error).__name__} {error}") from error
         if event is not None:
             self._reached = _line(event)
         return event
 
-    def _acts(self, character: int) -> BadFile:
-        line = self._text.count("\n", 0, self._text.find(chr(character))) + 1
-        return self._bad(line, f"holds the character U+{character:04X}, which acts and is no text")
+    def _acts(self, character: str) -> BadFile:
+        line = self._text.count("\n", 0, self._text.find(character)) + 1
+        return self._bad(line, f"holds the character U+{ord(character):04X}, which acts and is no text")
 
     def _bad(self, line: int, message: str) -> BadFile:
         return BadFile(self._path, line, message)

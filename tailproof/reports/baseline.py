@@ -208,7 +208,10 @@ class Baseline:
             line = document.line("known", index)
             for key, known in (("guarantee", guarantees), ("scenario", scenarios)):
                 word = getattr(entry, key)
-                if known is not None and not any(fnmatchcase(one, word) for one in known):
+                there = known is None or (
+                    any(fnmatchcase(one, word) for one in known) if key == "scenario" else word in known
+                )
+                if known is not None and not there:
                     say = f"known[{index}].{key}: there is no {key} {clip(repr(word), SAID_CHARS)}{did_you_mean(word, known)}"
                     mistakes.append((document.line("known", index, key), say))
             if file.known[index].last_seen and not (entry.release or entry.client_release):

@@ -30,7 +30,6 @@ class OwnClock:
         self._library = faketime() if wanted else None
         self._directory = directory
         self._wanted = wanted
-        self._pids: list[int] = []
         if wanted and self._library is None:
             raise TargetError(f"a clock of the server's own needs libfaketime: {HOW_TO_GET_IT}")
 
@@ -45,16 +44,11 @@ class OwnClock:
         """What the environment of a server on this machine needs."""
         return self._variables(str(self._library), self._directory)
 
-    def began(self, pid: int) -> None:
-        """A process on this machine got what `begin` returned."""
-        self._pids.append(pid)
-
-    def end(self) -> None:
-        """Remove what the library shared between a process and its descendants: one that is killed leaves it behind."""
-        for pid in self._pids if self._wanted else ():
-            for name in (f"sem.faketime_sem_{pid}", f"faketime_shm_{pid}"):
-                (_SHARED / name).unlink(missing_ok=True)
-        self._pids.clear()
+    def ended(self, pid: int) -> None:
+        """A process on this machine that got what `begin` returned is dead. What the library shared between it and its descendants is
+        removed: one that is killed leaves it behind, and those who come later make it anew."""
+        for name in (f"sem.faketime_sem_{pid}", f"faketime_shm_{pid}") if self._wanted else ():
+            (_SHARED / name).unlink(missing_ok=True)
 
     def begin_inside(self) -> tuple[Mapping[str, str], list[Mount]]:
         """What the environment of a container needs, and what it must see of this machine."""

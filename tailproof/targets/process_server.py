@@ -249,7 +249,6 @@ class ProcessServer:
             twin.end()
         self._process = None
         self._disk.end()
-        self._clock.end()
         self._port.release()
         if self._scratch is not None:
             with suppress(FileNotFoundError):
@@ -293,7 +292,7 @@ class ProcessServer:
         program, rest = split(launch.arguments)
         with log.open("ab") as output:
             try:
-                begun = subprocess.Popen(
+                return subprocess.Popen(
                     self._host.command(release.interpreter, *(release.program or program), *rest),
                     env={
                         **self._surroundings(release.interpreter),
@@ -309,8 +308,6 @@ class ProcessServer:
                 )
             except OSError as error:
                 raise TargetError(f"{release.interpreter} does not run: {error.strerror or error}") from error
-        self._clock.began(begun.pid)
-        return begun
 
     def _surroundings(self, interpreter: Path) -> dict[str, str]:
         if self._scratch is None:
@@ -333,6 +330,7 @@ class ProcessServer:
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         code = process.wait()
         seen = time.monotonic_ns()
+        self._clock.ended(process.pid)
         code = 128 - code if code < 0 else code
         self._death = Death(exit_code=code, oom_killed=False, oom_events=0, by_us=self._by_us)
         # Death comes before its record: survivors are what is still there afterwards.

@@ -48,6 +48,7 @@ class Company:
         self._scratch = scratch
         self._equipment = equipment
         self.others: set[str] = set()
+        self.deleted: set[str] = set()
         self._numbers = itertools.count()
         self._elsewhere: Witness | None = None
         self._subscriptions: list[Subscription] = []

@@ -23,7 +23,7 @@ def listing(given: str, **fields: Any) -> Listing:
         conversations=names,
         statuses=[statuses.get(name, "") for name in names],
         created=[CREATED.get(name, "") for name in names],
-        began_ns=2_290_000_000,
+        began_ns=round(fields.pop("at", 2.29) * 1e9),
         **{"code": 200, "page_size": 100, "count": len(names), "witness": "user", **fields},
     )
 
@@ -40,6 +40,16 @@ def done(given: str, **fields: Any) -> Listing:
     return listing(given, status="finished", **fields)
 
 
+def failed(code: int, given: str = "", **fields: Any) -> Listing:
+    """A reading that did not come to its end."""
+    return listing(given, complete=False, code=code, error="not to its end", count=-1, **fields)
+
+
+def busy(*readings: Listing) -> Built:
+    """Somebody starts a run during the visit."""
+    return looked(*readings).ask(2.3, "run", method="POST", witness="observer")
+
+
 CHANGED = {**STATUSES, "c3": "idle"}
 ROWS = [
     Row("server.lists", "as-asked", HOLDS, lambda: looked(listing("123", order="ascending", page_size=1), done("32"))),
@@ -49,7 +59,14 @@ ROWS = [
     Row("server.lists", "a-status-changes", HOLDS, lambda: looked(done("2"), last=listing("321", statuses=CHANGED))),
     Row("server.lists", "does-not-count", HOLDS, lambda: looked(listing("321", count=-1))),
     Row("server.lists", "no-times", HOLDS, lambda: looked(_timeless(listing("132", order="ascending")))),
-    Row("server.lists", "busy", HOLDS, lambda: looked(listing("", complete=False, code=503, count=-1))),
+    Row("server.lists", "one-comes-and-goes", HOLDS, lambda: looked(listing("4321")).ask(2.3, "create", method="POST")),
+    Row("server.lists", "one-comes-before-the-count", HOLDS, lambda: busy(listing("321", count=4))),
+    Row("server.lists", "one-begins-to-run", HOLDS, lambda: busy(done("33"))),
+    Row("server.lists", "under-a-fault", HOLDS, lambda: _faulted(looked(), listing("1", at=4.0))),
+    Row("server.lists", "its-own-runs", HOLDS, lambda: looked().show(2.2, "running").show(2.4, "running")),
+    Row("server.lists", "busy", INCONCLUSIVE, lambda: looked(failed(503))),
+    Row("server.lists", "too-busy", INCONCLUSIVE, lambda: looked(failed(429))),
+    Row("server.lists", "the-last-look-fails", INCONCLUSIVE, lambda: looked(done("3"), last=failed(503))),
     Row("server.lists", "one-is-not-there", VIOLATED, lambda: looked(listing("31", page_size=1)), "lacks-its-own"),
     Row(
         "server.lists",
@@ -83,15 +100,42 @@ ROWS = [
         "lacks-its-own",
     ),
     Row(
+        "server.lists", "what-is-deleted-is-there", VIOLATED, lambda: busy(listing("321", gone=["c2"])), "holds-others"
+    ),
+    Row(
         "server.lists",
-        "refuses-a-page",
+        "all-on-one-page",
         VIOLATED,
-        lambda: looked(listing("", complete=False, code=422, error="limit", count=-1)),
+        lambda: busy(listing("321", page_size=2, largest=3)),
+        "page-too-large",
+    ),
+    Row("server.lists", "no-end", VIOLATED, lambda: looked(failed(200, "3213", pages=200)), "endless"),
+    Row("server.lists", "in-circles", VIOLATED, lambda: looked(failed(200, "3213", pages=9)), "endless"),
+    Row("server.lists", "refuses-a-page", VIOLATED, lambda: looked(failed(422)), "refused"),
+    Row(
+        "server.lists",
+        "refuses-to-count",
+        VIOLATED,
+        lambda: looked(listing("321", count=-1, count_code=404)),
         "refused",
+    ),
+    Row(
+        "server.lists",
+        "its-own-in-another-status",
+        VIOLATED,
+        lambda: looked().show(2.2, "paused").show(2.4, "paused"),
+        "status-differs",
     ),
     Row("server.lists", "others-come-and-go", INCONCLUSIVE, lambda: looked(done("3"), last=listing("21"))),
     Row("server.lists", "nobody-looks", NOT_APPLICABLE, calm),
 ]
+
+
+def _faulted(built: Built, reading: Listing) -> Built:
+    """A reading while the server's disk is full."""
+    for at, stage in ((3.5, "intent"), (3.6, "injected"), (3.7, "proven"), (4.5, "healed")):
+        built.fault(at, stage, "disk.full")
+    return built.put(4.1, reading)
 
 
 def _timeless(one: Listing) -> Listing:

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
@@ -44,6 +45,13 @@ def read(tmp_path: Path, text: str | bytes) -> Document:
     return Document.read(path)
 
 
+@pytest.fixture(params=["CSafeLoader", "SafeLoader"])
+def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that a PyYAML may have."""
+    monkeypatch.setattr("tailproof.incoming.yaml._LOADER", getattr(yaml, request.param))
+
+
+@pytest.mark.usefixtures("loader")
 @pytest.mark.parametrize(("text", "said"), GOOD.values(), ids=GOOD)
 def test_plain_yaml_is_taken(tmp_path: Path, text: str, said: object) -> None:
     expected = ["yes", "no", "on", "12:30:45", "2026-01-01", "1_000", 10] if said is None else said
@@ -63,6 +71,8 @@ BAD = {
     "6,000 digits": ("a: 1\nb: " + "9" * 6_000 + "\n", 2, "is beyond 64 bits"),
     "half a character": ('a: 1\nb: "\\ud800"\n', 2, "character"),
     "a character that ends text": ('a: 1\nb: "x\\0y"\n', 2, "NUL"),
+    "a line separator": ('a: 1\nb: "x\u2028y"\n', 2, "U+2028"),
+    "a next line": ("a: 1\n# \x85\n", 2, "U+0085"),
     "a character that acts": ("a: 1\nb: \x1b[31m\n", 2, "which acts and is no text"),
     "a key twice": ("a: 1\nb: 2\na: 3\n", 3, "stands there already, at line 1"),
     "a key that is a number": ("a: 1\n7: 2\n", 2, "the key 7 is no text"),
@@ -89,6 +99,7 @@ BAD = {
 }
 
 
+@pytest.mark.usefixtures("loader")
 @pytest.mark.parametrize(("text", "line", "says"), BAD.values(), ids=BAD)
 def test_what_is_not_taken_is_said_with_its_line(tmp_path: Path, text: str | bytes, line: int, says: str) -> None:
     with pytest.raises(BadFile) as caught:

@@ -376,6 +376,10 @@ ERRORS = {
         ENTRY.format(target="x", more="").replace("calm", "lag"),
         "4: known[0].scenario: there is no scenario 'lag'",
     ),
+    "a glob as guarantee": (
+        ENTRY.format(target="x", more="").replace("events.tail", "events.*"),
+        "3: known[0].guarantee: there is no guarantee 'events.*'",
+    ),
     "a glob for no scenario": (
         ENTRY.format(target="x", more="").replace("calm", "lag-*"),
         "4: known[0].scenario: there is no scenario 'lag-*'",

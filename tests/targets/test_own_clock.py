@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from target_stage import Begin
 
 from tailproof.targets.own_clock import OwnClock, capability
+from tailproof.targets.process import ProcessTarget
 
 pytestmark = pytest.mark.skipif(not capability(), reason="libfaketime is not here")
 
@@ -47,20 +48,12 @@ def test_a_timed_wait_ends_when_it_shall(tmp_path: Path, offset_s: float) -> Non
     assert waited.stdout.strip() == "in time", waited.stderr
 
 
-def test_a_process_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
-    clock = OwnClock(tmp_path / "clock", wanted=True)
-    with subprocess.Popen(
-        [sys.executable, "-c", "print('begun', flush=True); input()"],
-        env={**os.environ, **clock.begin()},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        clock.began(process.pid)
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.send_signal(signal.SIGKILL)
-        process.wait(SECONDS)
-    named = {SHARED / f"sem.faketime_sem_{process.pid}", SHARED / f"faketime_shm_{process.pid}"}
-    assert any(path.exists() for path in named), "nothing was shared: this test looks in the wrong place"
-    clock.end()
+def test_a_server_that_is_killed_leaves_nothing_behind(begin: Begin, small_process: ProcessTarget) -> None:
+    trial = begin(small_process, own_clock=True)
+    trial.start()
+    pid = trial.server.server_pid()
+    named = {SHARED / f"sem.faketime_sem_{pid}", SHARED / f"faketime_shm_{pid}"}
+    assert any(path.exists() for path in named), "nothing is shared: this test looks in the wrong place"
+    trial.server.kill(scope="server", signal="KILL")
+    trial.server.wait_dead(trial.budget)
     assert not any(path.exists() for path in named)

@@ -115,7 +115,7 @@ class OpenHandsApi(HttpApi, Api):
     def those(
         self, conversations: Sequence[str], budget: Budget | None = None
     ) -> tuple[Answer, Sequence[Listed | None]]:
-        """At most 99 since 1.50.0."""
+        """At most 99."""
         nothing: Sequence[Listed | None] = ()
         asked = urlencode([("ids", one) for one in conversations])
         return self.read("probe", f"{CONVERSATIONS}?{asked}", listing.several, nothing, budget)
