@@ -118,8 +118,10 @@ class UserConversation:
 
     def inject(self, stage: Stage) -> None:
         threading.Thread(target=self._act, args=(stage,), name=f"user-{self.id}", daemon=True).start()
+        # What stays is there for what comes next.
+        seconds = RUN_S * self.options.rounds if self.options.stay else AT_ONCE_S
         try:
-            stage.budget.wait_event("the other conversations to begin", self._over, within=AT_ONCE_S)
+            stage.budget.wait_event("the other conversations to begin", self._over, within=seconds)
         except DeadlineMissed:
             return  # they go on beside the loop: `verify` waits for them
 
