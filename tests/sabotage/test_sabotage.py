@@ -23,9 +23,10 @@ from tailproof.faults.sandbox import KINDS as SANDBOX_FAULTS  # noqa: E402
 PAGE = ROOT / "docs/sabotage.md"
 LINES = ROOT / "bench/sabotage.jsonl"
 OF_THEIR_KIND = {
-    "no-op": "process-kill disk-full user-request user-delete wire-drop wire-status network-latency memory-server memory-child "
+    "no-op": "process-kill disk-full user-request user-delete wire-drop wire-status network-latency memory-server "
     "agent-oom edge-lag",
     "clock": "ahead-trial behind-observer ahead-model behind-disk ahead-engine behind-client-program ahead-tools behind-wire",
+    "release": "observer-cut-midway",
 }
 """Of the cells that are hurt in one way, those that stand for the others here: `python -m bench.sabotage` plays all of them."""
 
