@@ -295,7 +295,9 @@ class _Reading:
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             said = ", ".join(part for part in (error.context, error.problem) if part)
-            raise self._bad(mark.line + 1 if mark else self._reached, f"is not YAML: {said}") from error
+            # The end of a file without an end of its last line is told as a line of its own.
+            line = min(mark.line, self._text.count("\n")) + 1 if mark else self._reached
+            raise self._bad(line, f"is not YAML: {said}") from error
         except ReaderError as error:
             raise self._acts(chr(error.character)) from error
         except UnicodeEncodeError as error:

@@ -85,6 +85,7 @@ BAD = {
     "a tab where blanks belong": ("a:\n\tb: 1\n", 2, "is not YAML"),
     "a list that is never closed": ("a: [1\nb: 2\n", 2, "is not YAML"),
     "a text that is never closed": ("a: 1\nb: 'x\n", 3, "is not YAML"),
+    "a list that is never closed, at the end": ("a: 1\nb: [", 2, "is not YAML"),
     "too deep": ("a: 1\nb: " + "[" * 500 + "]" * 500, 2, f"nested deeper than {INPUT_DEPTH}"),
     "too deep by indentation": ("".join(" " * n + "a:\n" for n in range(100)), INPUT_DEPTH + 2, "nested deeper than"),
     "too many values": ("a: 1\nb: [" + "1," * (INPUT_VALUES + 1) + "1]", 2, "more than 5,000 values"),
