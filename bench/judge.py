@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from tailproof.guarantees.catalogue import CATALOGUE, judge
+from tailproof.history.archive import opened, record_files
 from tailproof.history.header import SCHEMA_VERSION, Header
 from tailproof.history.reader import History
 from tailproof.history.recorder import Recorder, Witness
@@ -129,12 +130,20 @@ def plain_read(directory: Path) -> int:
     """The floor: every line of every file, decoded into {id, kind, ts}."""
     decode = msgspec.json.Decoder(Key).decode
     count = 0
-    for path in sorted(directory.glob("*.jsonl")):
-        with path.open("rb", buffering=1 << 20) as lines:
-            for line in lines:
-                decode(line)
-                count += 1
+    for path in record_files(directory).values():
+        for line in _bytes(path).splitlines():
+            decode(line)
+            count += 1
     return count
+
+
+def _bytes(path: Path) -> bytes:
+    """What is in a file of records, compressed or not."""
+    found, piece = bytearray(), bytearray(1 << 20)
+    with opened(path) as file:
+        while size := file.readinto(piece):
+            found += memoryview(piece)[:size]
+    return bytes(found)
 
 
 def peak_mb() -> float:

@@ -21,6 +21,7 @@ import msgspec
 from bench.judge import peak_mb, plain_read
 from bench.pages import shown, span
 from tailproof.guarantees.catalogue import judge
+from tailproof.history.archive import record_files
 from tailproof.history.reader import History
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.reports import json
@@ -154,9 +155,9 @@ def _judge_here(out: Path) -> Judged:
         judge(History.load(place))
     return Judged(
         histories=len(histories),
-        mb=round(sum(file.stat().st_size for place in histories for file in place.glob("*.jsonl")) / 1e6, 1),
+        mb=round(sum(file.stat().st_size for place in histories for file in record_files(place).values()) / 1e6, 1),
         seconds=round(time.perf_counter() - began, 2),
-        floor_s=round(floor_s, 2),
+        floor_s=round(floor_s, 4),
         peak_mb=round(peak_mb(), 1),
     )
 
