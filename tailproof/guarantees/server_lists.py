@@ -67,6 +67,10 @@ def lists(history: History) -> Verdict:
         return inconclusive(f"{len(failed)} of {len(readings)} readings failed: {_said(failed[0])}: {failed[0].error}")
     if not readings:
         return inconclusive("nobody saw the same conversations in the list at the beginning and at the end of a visit")
+    if not any(visit.quiet for visit in visits):
+        return inconclusive(
+            "somebody asked for more than reads during each visit: neither order nor statuses were judged"
+        )
     return holds(
         f"{len(readings)} readings of the list of conversations show what they were asked for",
         compared={
