@@ -96,11 +96,10 @@ def _visits(history: History) -> Iterator[Visit]:
         )
         within = readings[ends[0] : ends[-1] + 1]
         if len(ends) > 1 and first.keys() == last.keys():
-            yield Visit(within, first, last, quiet=_quiet(history, within))
+            yield Visit(within, first, last, quiet=_quiet(history, within[0].began_ns, within[-1].t_ns))
 
 
-def _quiet(history: History, readings: Sequence[Listing]) -> bool:
-    began_ns, ended_ns = readings[0].began_ns, readings[-1].t_ns
+def _quiet(history: History, began_ns: int, ended_ns: int) -> bool:
     return not any(
         request.method not in READING and request.t_ns >= began_ns and (request.began_ns or request.t_ns) <= ended_ns
         for request in history.requests
@@ -216,16 +215,18 @@ def _own(history: History, one: Listing) -> list[str]:
 
 
 def _other_status(history: History, one: Listing) -> Verdict | None:
-    """The conversation of the trial is shown with another status than GET showed before and behind."""
+    """The conversation of the trial is shown with another status than GET showed before and behind, while nobody asked for more than
+    reads between the two and no witness saw another one."""
     for name, listed in zip(one.conversations, one.statuses, strict=True):
-        shown = [
-            status
-            for status in history.statuses
-            if status.via == "rest" and status.epoch == one.epoch and same(status.conversation) == same(name)
-        ]
+        seen = [status for status in history.statuses if same(status.conversation) == same(name)]
+        shown = [status for status in seen if status.via == "rest" and status.epoch == one.epoch]
         before = next((status for status in reversed(shown) if status.t_ns < one.began_ns), None)
         behind = next((status for status in shown if status.t_ns > one.t_ns), None)
-        if before is not None and behind is not None and before.raw == behind.raw != listed:
+        if before is None or behind is None or not _quiet(history, before.t_ns, behind.t_ns):
+            continue
+        if any(status.raw != before.raw for status in seen if before.t_ns <= status.t_ns <= behind.t_ns):
+            continue
+        if before.raw != listed:
             return _wrong(
                 one,
                 f"the list of {_said(one)} shows a conversation as {listed}, and GET as {before.raw} before and behind",

@@ -50,6 +50,11 @@ def busy(*readings: Listing) -> Built:
     return looked(*readings).ask(2.3, "run", method="POST", witness="observer")
 
 
+def paused() -> Built:
+    """The list shows as running what GET shows as paused, before and behind."""
+    return looked().show(2.285, "paused").show(2.305, "paused")
+
+
 CHANGED = {**STATUSES, "c3": "idle"}
 ROWS = [
     Row("server.lists", "as-asked", HOLDS, lambda: looked(listing("123", order="ascending", page_size=1), done("32"))),
@@ -68,6 +73,18 @@ ROWS = [
     Row("server.lists", "one-comes-before-the-count", INCONCLUSIVE, lambda: busy(listing("321", count=4))),
     Row("server.lists", "one-begins-to-run", INCONCLUSIVE, lambda: busy(done("33"))),
     Row("server.lists", "under-a-fault", HOLDS, lambda: _faulted(looked(), listing("1", at=4.0))),
+    Row(
+        "server.lists",
+        "its-own-ran-between-two-looks",
+        HOLDS,
+        lambda: paused().ask(2.287, "run", took=0.001, method="POST"),
+    ),
+    Row(
+        "server.lists",
+        "its-own-is-seen-to-run",
+        HOLDS,
+        lambda: paused().show(2.287, "running", "stream"),
+    ),
     Row("server.lists", "its-own-runs", HOLDS, lambda: looked().show(2.2, "running").show(2.4, "running")),
     Row("server.lists", "busy", INCONCLUSIVE, lambda: looked(failed(503))),
     Row("server.lists", "too-busy", INCONCLUSIVE, lambda: looked(failed(429))),
@@ -128,7 +145,7 @@ ROWS = [
         "server.lists",
         "its-own-in-another-status",
         VIOLATED,
-        lambda: looked().show(2.2, "paused").show(2.4, "paused"),
+        paused,
         "status-differs",
     ),
     Row("server.lists", "others-come-and-go", INCONCLUSIVE, lambda: looked(done("3"), last=listing("21"))),
