@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 SUITE=trixie
 PACKAGES=python3,git,make,ca-certificates
 # Tests that need much and little: some are run, some are not for want of Toxiproxy or of an engine.
-SLICE="tests/guarantees tests/scenario tests/wire/test_toxiproxy.py tests/targets/test_container_target.py"
+SLICE="tests/guarantees tests/scenario tests/wire/test_toxiproxy.py tests/targets/test_container_target.py tests/targets/test_own_clock.py"
 
 fail() { echo "docker/bare.sh: $1" >&2; exit 2; }
 

@@ -14,6 +14,7 @@ from tailproof.targets.target import TargetError
 _OFFSET = "offset"
 _INSIDE = PurePath("/tailproof-time")
 _SHARED = Path("/dev/shm")
+_C_LIBRARY = "libc.so.6"
 
 
 def capability() -> frozenset[str]:
@@ -63,7 +64,9 @@ class OwnClock:
         if not (self._directory / _OFFSET).exists():
             self.set(0)
         return {
-            "LD_PRELOAD": library,
+            # The C library, too, and before all others: a program that allocates with jemalloc (tmux of Debian 13) otherwise asks for the
+            # time while libfaketime is not ready for it, and waits for itself for ever. So it allocates with the C library.
+            "LD_PRELOAD": f"{library}:{_C_LIBRARY}",
             "FAKETIME_TIMESTAMP_FILE": str(directory / _OFFSET),
             "FAKETIME_NO_CACHE": "1",
             # How long something takes and when a file was written stay true: a clock that is set changes neither.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from target_stage import Begin
 from tailproof.targets.own_clock import OwnClock, capability
 from tailproof.targets.process import ProcessTarget
 
+COMPILER = pytest.mark.skipif(not shutil.which("cc"), reason="no compiler is here")
 pytestmark = pytest.mark.skipif(not capability(), reason="libfaketime is not here")
 
 SHARED = Path("/dev/shm")
@@ -32,6 +34,30 @@ c.pthread_cond_timedwait(condition, mutex, (ctypes.c_long * 2)(*divmod(until, 10
 print("early" if time.monotonic_ns() < until else "in time")
 """
 
+# As jemalloc does: it takes its lock, and asks for the time with it when it is used first.
+ALLOCATES = """
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char memory[1 << 20] __attribute__((aligned(16)));
+static size_t used;
+static struct timespec began;
+void *malloc(size_t size) {
+    pthread_mutex_lock(&lock);
+    if (!began.tv_sec) clock_gettime(CLOCK_MONOTONIC, &began);
+    void *found = memory + used;
+    used += (size + 15) & ~15ul;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+void free(void *p) {}
+void *calloc(size_t n, size_t size) { return malloc(n * size); }
+void *realloc(void *p, size_t size) { void *found = malloc(size); return p ? memcpy(found, p, size) : found; }
+void *kept;
+__attribute__((constructor)) static void begin(void) { kept = malloc(64); }
+"""
+
 
 @pytest.mark.parametrize("offset_s", [0, 3 * 3600, -3 * 3600])
 def test_a_timed_wait_ends_when_it_shall(tmp_path: Path, offset_s: float) -> None:
@@ -46,6 +72,21 @@ def test_a_timed_wait_ends_when_it_shall(tmp_path: Path, offset_s: float) -> Non
         check=True,
     )
     assert waited.stdout.strip() == "in time", waited.stderr
+
+
+@COMPILER
+def test_a_program_whose_allocator_asks_for_the_time_starts(tmp_path: Path) -> None:
+    """tmux of Debian 13 is one: a server that looked for its version never became ready."""
+    allocator, program = tmp_path / "liballocates.so", tmp_path / "program"
+    (tmp_path / "allocates.c").write_text(ALLOCATES)
+    (tmp_path / "program.c").write_text("extern void *kept; int main(void) { return !kept; }\n")
+    for command in (
+        ["cc", "-shared", "-fPIC", "-o", allocator, tmp_path / "allocates.c"],
+        ["cc", "-o", program, tmp_path / "program.c", allocator, f"-Wl,-rpath,{tmp_path}"],
+    ):
+        subprocess.run(command, check=True, timeout=SECONDS)
+    clock = OwnClock(tmp_path / "clock", wanted=True)
+    subprocess.run([program], env={**os.environ, **clock.begin()}, timeout=SECONDS, check=True)
 
 
 def test_a_server_that_is_killed_leaves_nothing_behind(begin: Begin, small_process: ProcessTarget) -> None:
