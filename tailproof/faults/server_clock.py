@@ -46,7 +46,7 @@ class Step:
 
     def available(self, capabilities: frozenset[str]) -> str | None:
         if "own-clock" not in capabilities:
-            return f"the clock of this server cannot be set: use pypi:VERSION or src:DIR, with libfaketime: {HOW_TO_GET_IT}"
+            return f"the clock of this server cannot be set: use pypi:VERSION, src:DIR or docker:IMAGE, with libfaketime: {HOW_TO_GET_IT}"
         return None
 
     def describe(self) -> str:

@@ -11,7 +11,7 @@ from tailproof.provision.base_image import pull
 from tailproof.provision.engine import connect, engine_does
 from tailproof.provision.images import VERSION_LABEL
 from tailproof.provision.recipe import ImageRecipe
-from tailproof.targets import container_processes, own_disk
+from tailproof.targets import container_processes, own_clock, own_disk
 from tailproof.targets.container_server import ContainerServer
 from tailproof.targets.target import Plan, TargetError
 from tailproof.waiting import Budget
@@ -41,7 +41,9 @@ class ContainerTarget:
     there is built by the user, who is told how. `spec` is how it was asked for: `KIND:IMAGE`.
     """
 
-    capabilities: frozenset[str] = CAPABILITIES | own_disk.CAPABILITY | {container_processes.CAPABILITY}
+    capabilities: frozenset[str] = (
+        CAPABILITIES | {container_processes.CAPABILITY} | own_disk.CAPABILITY | own_clock.capability()
+    )
 
     def __init__(self, spec: str, image: str, *, adapter: Launcher, recipe: ImageRecipe) -> None:
         self.spec = spec

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -40,6 +42,10 @@ class Trial:
             return httpx.get(f"{url or self.server.url}/health", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
+
+    def date(self) -> datetime:
+        """What time it is, as it writes it into an answer."""
+        return parsedate_to_datetime(httpx.get(f"{self.server.url}/health", timeout=5).headers["Date"])
 
     def shell(self, command: str) -> None:
         """Let the server start a command that outlives it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tailproof.ownership.owners import Owner, owner_id
 from tailproof.provision.engine import connect
 from tailproof.provision.errors import Unavailable
 from tailproof.runner import leftovers
+from tailproof.targets import own_clock
 from tailproof.targets.container import ContainerTarget
 from tailproof.targets.target import Plan, TargetError
 from tailproof.trial.server_pool import ServerPool
@@ -240,6 +242,17 @@ def test_counters_are_read_inside_when_the_host_cannot_see_them(
     assert set(inside) == set(seen)
     assert inside["memory.oom_kill"] == 0
     assert inside["memory.peak_bytes"] >= seen["memory.peak_bytes"] > 0
+
+
+@pytest.mark.skipif(not own_clock.capability(), reason="libfaketime is not here")
+def test_the_clock_of_a_container_is_set_and_set_right(begin: Begin, small_container: ContainerTarget) -> None:
+    assert "own-clock" in small_container.capabilities
+    trial = begin(small_container, own_clock=True)
+    trial.start()
+    for hours in (0, 3, -30, 0):
+        trial.server.set_clock(hours * 3600)
+        off_s = abs(trial.date().timestamp() - time.time() - hours * 3600)
+        assert off_s < 60, f"{off_s} s beside {hours} hours"
 
 
 def test_a_paused_container_is_frozen_and_goes_on(begin: Begin, small_container: ContainerTarget) -> None:
