@@ -8,8 +8,8 @@ TARGET ?= pypi:newest
 WORKERS ?= 2
 # Most tests wait for a server more than they compute: four at once keep two cores busy.
 TESTS_AT_ONCE := 4
-# What `make test` runs: SLICE=tests/wire, SLICE='tests/model -k script'.
-SLICE ?= tests
+# What `make test` runs: SLICE=tests/wire, SLICE='tests/model -k script'; SLICE='-m long' what .ci/run plays besides.
+SLICE ?= -m "not long"
 
 # A check starts dozens of Python processes. Images for CI often forbid Python to keep what it compiled: each of them would
 # compile everything again, which doubles what a check costs.

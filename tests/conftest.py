@@ -54,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_OBITUARIES] = []
     for mark, (_, what) in NEEDS.items():
         config.addinivalue_line("markers", f"{mark}: needs {what}")
+    config.addinivalue_line("markers", "long: plays whole checks, for minutes; `make test` leaves it to `.ci/run`")
     # Tests that run behind `nohup` or a shell's `&` ignore these, and so would the checks that they start and signal.
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[1]
 ACTION: dict[str, Any] = YAML(typ="safe").load((ROOT / "action.yml").read_text())
 INSTALLED = Path(sys.executable).with_name("tailproof")

@@ -29,6 +29,8 @@ from tailproof.provision.npm_locks import LOCKED, MANIFEST, known_npm_releases, 
 from tailproof.waiting import Budget
 from tests.clients.conftest import ROOT, Play
 
+pytestmark = pytest.mark.long
+
 RELEASE = "1.39.0"
 
 BUILD = f"""

@@ -30,6 +30,8 @@ from tailproof.runner.check import check_plan
 from tailproof.scenario.load import load_scenarios
 from tailproof.waiting import Budget
 
+pytestmark = pytest.mark.long
+
 ENDS_S = 300
 MARK = "TAILPROOF_SACRIFICE"
 

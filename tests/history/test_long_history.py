@@ -15,6 +15,8 @@ from tailproof.runner.check import catalogue
 from tailproof.trial.order import Order
 from tailproof.trial.trial import Trial
 
+pytestmark = pytest.mark.long
+
 EVENTS = 700
 LONG = next(scenario for scenario in catalogue() if scenario.name == "long-history")
 

@@ -17,6 +17,8 @@ from tailproof.provision.locks import lock_for
 from tailproof.provision.recipe import BinaryRecipe, Package, PythonRecipe
 from tailproof.waiting import Budget
 
+pytestmark = pytest.mark.long
+
 VERSION = "1.17.0"
 SPEC = """
 analysis = Analysis([SPECPATH + "/small.py"])

@@ -15,7 +15,7 @@ from tailproof.protocol.conversation import ConversationPlan
 from tailproof.provision.environments import environment
 from tailproof.waiting import Budget
 
-pytestmark = pytest.mark.release
+pytestmark = [pytest.mark.long, pytest.mark.release]
 
 WITHOUT_REPAIR = "1.10.0"
 """Its `run()` returns with what the stream has brought by then: the beginning of the log."""

@@ -12,6 +12,8 @@ from checks import tailproof
 
 from tailproof.reports import json as results
 
+pytestmark = pytest.mark.long
+
 ASKED = (
     *("check", "reference:refuses-after-the-crash", "--client", "plain", "--out", "out"),
     *("--scenario", "calm", "--scenario", "kill-tool-running", "--scenario", "oom-server"),

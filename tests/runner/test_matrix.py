@@ -13,6 +13,8 @@ from checks import CHECK_S, Checked, tailproof
 
 from tailproof import resources
 
+pytestmark = pytest.mark.long
+
 TARGETS = ("reference", "reference:never-closes")
 CLIENTS = ("reference", "reference:never-repairs", "plain")
 WORDS = {"reference": "reference", "reference:never-closes": "reference-never-closes"}

@@ -14,6 +14,8 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))  # `fixtures` is not i
 
 from fixtures.ends import full_disk, signals
 
+pytestmark = pytest.mark.long
+
 SIGNALS = (
     "held-model-three-signals",
     "everything-stopped",

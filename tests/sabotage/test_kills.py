@@ -22,6 +22,8 @@ from tailproof.ownership.owners import Owner, owner_id  # noqa: E402
 from tailproof.ownership.scratch import workroom  # noqa: E402
 from tailproof.waiting import Budget  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def place() -> Iterator[Path]:

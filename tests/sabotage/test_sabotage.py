@@ -20,6 +20,8 @@ from tailproof.acts.session import KINDS as SESSION_ACTS  # noqa: E402
 from tailproof.faults.catalogue import CATALOGUE as FAULTS  # noqa: E402
 from tailproof.faults.sandbox import KINDS as SANDBOX_FAULTS  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 PAGE = ROOT / "docs/sabotage.md"
 LINES = ROOT / "bench/sabotage.jsonl"
 OF_THEIR_KIND = {

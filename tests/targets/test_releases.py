@@ -16,7 +16,7 @@ from tailproof.provision.images import build_image
 from tailproof.targets.container import ContainerTarget
 from tailproof.waiting import Budget
 
-pytestmark = pytest.mark.release
+pytestmark = [pytest.mark.long, pytest.mark.release]
 NEWEST = "1.58.0"
 
 
