@@ -47,21 +47,22 @@ def lists(history: History) -> Verdict:
     exactly those that have it; the server's count is that of the list; and whoever asks for several by their ids gets these, in this
     order.
 
-    Judged on the visits of a user who reads the whole list first and last and saw the same conversations in both, while nothing was done
+    A refusal, a list without an end and a page of more than were asked for say enough by themselves. All else is judged on the visits of a
+    user who reads the whole list first and last and saw the same conversations in both, while nothing was done
     to the server. What others created before and did not delete has to be in it, and what they deleted before must not be; so has the
     conversation of the trial, if the server answered for it in this life, and with the status that it showed before and behind. Where
     somebody asked for more than reads during the visit, conversations and statuses may have come and gone, and what is in the list beside
     those of its beginning, the order of its pages, and the list of a status accuse nobody. A conversation whose status was not the same
     at the beginning and at the end may be among those of a status or not.
     """
+    for reading in history.listings:
+        if left_alone(history, reading) and (wrong := _refused(reading) or _endless(reading) or _too_large(reading)):
+            return wrong
     visits = list(_visits(history))
     readings = [(visit, reading) for visit in visits for reading in visit.readings]
     for visit, reading in readings:
-        verdict = (
-            _refused(reading) or _endless(reading) or (_against(history, visit, reading) if reading.complete else None)
-        )
-        if verdict is not None:
-            return verdict
+        if reading.complete and (wrong := _against(history, visit, reading)):
+            return wrong
     failed = [reading for _, reading in readings if not reading.complete]
     if failed:
         return inconclusive(f"{len(failed)} of {len(readings)} readings failed: {_said(failed[0])}: {failed[0].error}")
@@ -127,6 +128,12 @@ def _endless(one: Listing) -> Verdict | None:
     return _wrong(one, f"the list of {_said(one)} has no end: {one.pages} pages, and a next one", "endless")
 
 
+def _too_large(one: Listing) -> Verdict | None:
+    if one.largest <= one.page_size:
+        return None
+    return _wrong(one, f"a page of {_said(one)} holds {one.largest}", "page-too-large")
+
+
 def _said(one: Listing) -> str:
     if one.asked:
         return f"{len(one.asked)} conversations by their ids"
@@ -139,8 +146,6 @@ def _against(history: History, visit: Visit, one: Listing) -> Verdict | None:
     """None when the reading is what was asked for."""
     if one.asked:
         return _of_those(visit, one)
-    if one.largest > one.page_size:
-        return _wrong(one, f"a page of {_said(one)} holds {one.largest}", "page-too-large")
     for wrong, what, signature in _wrongs(history, visit, one):
         if wrong:
             lacking = signature == "lacks-its-own"

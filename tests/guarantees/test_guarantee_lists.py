@@ -131,6 +131,13 @@ ROWS = [
         lambda: busy(listing("321", page_size=2, largest=3)),
         "page-too-large",
     ),
+    Row(
+        "server.lists",
+        "all-on-one-page-and-others-each-time",
+        VIOLATED,
+        lambda: looked(done("3"), last=listing("21", page_size=1, largest=2)),
+        "page-too-large",
+    ),
     Row("server.lists", "no-end", VIOLATED, lambda: looked(failed(200, "3213", pages=200)), "endless"),
     Row("server.lists", "in-circles", VIOLATED, lambda: looked(failed(200, "3213", pages=9)), "endless"),
     Row("server.lists", "refuses-a-page", VIOLATED, lambda: looked(failed(422)), "refused"),
