@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
@@ -38,7 +39,6 @@ def write_account(
     *,
     pair: Pair,
     shard: ShardResult | None,
-    started: float,
     cut_off: str,
     errors: Sequence[str],
 ) -> Result:
@@ -46,12 +46,13 @@ def write_account(
     is no trial of it. Raises OSError: no result is there then."""
     out = exploration.player.out
     trials = list(_trials(exploration))
+    started, duration_s = exploration.journal.worked(time.time())
     result = check_result(
         trials,
         pairs=[PairResult(target=pair.target, client=pair.client, release=pair.release, newest=pair.newest)],
         seed=began.seed,
         started=started,
-        duration_s=exploration.player.allowance.elapsed_s,
+        duration_s=duration_s,
         environment=environment_of(read_header(out / trial.history) for trial in trials),
         not_run=[
             NotRunResult(scenario=name, guarantee=None, reason=why, target=pair.target, client=pair.client)

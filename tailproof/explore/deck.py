@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tailproof.explore.cells import Cell, Value
 from tailproof.explore.packing import MOST, arranged, may_share
@@ -97,6 +98,21 @@ class Deck:
     def covered(self) -> float:
         """The part of all pairs of values that was drawn and not found unreachable."""
         return sum(self.pairs[pair] > 0 for pair in self._there_are) / max(1, len(self._there_are))
+
+    @property
+    def rest(self) -> tuple[int, Literal["value", "pair", "cell"]]:
+        """What is drawn for now, and how many of them there are: values that were not drawn yet, then pairs of values, then the cells
+        that are left. 0 cells: nothing is drawn any more."""
+        if not self._left:
+            return 0, "cell"
+        hopeless = {some for some, times in self._vain.items() if times >= UNREACHABLE and some not in self._hopeful}
+        values = {value for pair in self._there_are for value in pair if not self.values[value]}
+        if left := [value for value in values if (value,) not in hopeless]:
+            return len(left), "value"
+        pairs = [pair for pair in self._there_are if not self.pairs[pair] and pair not in hopeless]
+        if left_pairs := [pair for pair in pairs if not any((value,) in hopeless for value in pair)]:
+            return len(left_pairs), "pair"
+        return sum(cell not in self.drawn for cell in self._left), "cell"
 
     def _next(self, chance: random.Random) -> Cell | None:
         some: list[Cell] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -158,7 +159,7 @@ class Exploration:
                 news += [] if knows else [verdict]
         ended = Ended(
             number=drawn.number, proven=proven, why=why, violated=tuple(violated), seconds=round(played.seconds, 1),
-            error=played.error,
+            error=played.error, at_s=time.time(),
         )  # fmt: skip
         # Before the end of its trial: who is killed in between finds it once more, and not never.
         for verdict in news:
@@ -223,12 +224,12 @@ class Exploration:
 
     @property
     def progress(self) -> str:
-        """`45 of 68065 cells tried, 3 unreachable, pairs 60 %, 2 found`."""
+        """`45 of 68065 cells tried, 3 unreachable, pairs 60 %, 2 found, the rest goes to 1,312 pairs`."""
         deck = self.deck
         found = [one for one in self.findings if one.hits]
         return (
             f"{len(deck.proven)} of {count(len(deck.cells), 'cell')} tried, {len(deck.unreachable)} unreachable, "
-            f"pairs {100 * deck.covered:.0f} %, {len(found)} found"
+            f"pairs {100 * deck.covered:.0f} %, {len(found)} found, the rest goes to {count(*deck.rest)}"
         )
 
     @property

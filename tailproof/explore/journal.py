@@ -37,6 +37,13 @@ class Began(_Line, tag="began", frozen=True):
     shard: str = ""
 
 
+class Session(_Line, tag="session", frozen=True):
+    """Somebody begins to play, or goes on."""
+
+    at_s: float
+    """By the clock of the machine, as in `Ended`."""
+
+
 class Drawn(_Line, tag="drawn", frozen=True):
     """These cells are to be played in the trial `trial`; `again` when they could not be proven before, each alone then."""
 
@@ -59,6 +66,7 @@ class Ended(_Line, tag="ended", frozen=True):
     features: tuple[str, ...] = ()
     seconds: float = 0.0
     error: str = ""
+    at_s: float = 0.0
 
 
 class Found(_Line, tag="found", frozen=True):
@@ -104,7 +112,7 @@ class Settled(_Line, tag="settled", frozen=True):
     finding: int
 
 
-AnyLine = Began | Drawn | Ended | Found | Confirmed | Smaller | Needed | Settled
+AnyLine = Began | Session | Drawn | Ended | Found | Confirmed | Smaller | Needed | Settled
 L = TypeVar("L", bound=_Line)
 
 
@@ -132,6 +140,19 @@ class Journal:
     def shard(self) -> str:
         """K/N; empty for a whole exploration."""
         return self.began.shard if self.began else ""
+
+    def worked(self, now_s: float) -> tuple[float, float]:
+        """When its first session began, and how many seconds all of them took: the last one up to now, one that was killed up to the end
+        of its last trial."""
+        sessions: list[list[float]] = []
+        for line in self.lines:
+            if isinstance(line, Session):
+                sessions.append([line.at_s])
+            elif isinstance(line, Ended) and sessions:
+                sessions[-1].append(line.at_s)
+        sessions = sessions or [[now_s]]
+        sessions[-1].append(now_s)
+        return sessions[0][0], sum(max(0.0, moments[-1] - moments[0]) for moments in sessions)
 
     def of(self, kind: type[L]) -> list[L]:
         """The lines of one kind, in their order."""

@@ -19,7 +19,7 @@ from tailproof.explore.cells import Cell, Space
 from tailproof.explore.compose import composed
 from tailproof.explore.deck import Deck
 from tailproof.explore.exploration import Exploration
-from tailproof.explore.journal import NAME, BadJournal, Began, Journal, read_began
+from tailproof.explore.journal import NAME, BadJournal, Began, Journal, Session, read_began
 from tailproof.explore.likeness import Likeness
 from tailproof.explore.playing import Player
 from tailproof.guarantees.catalogue import CATALOGUE
@@ -85,7 +85,7 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
     if not cells:
         raise CheckError(f"{pair.target} can play nothing of what is drawn")
     out_dir.check(asked.out)
-    started, cut_off = time.time(), ""
+    cut_off = ""
     with closing(OutLock(asked.out, patience_s=PATIENCE_S)) as lock, closing(Journal(asked.out)) as journal:
         if journal.began is None:
             journal.write(began)
@@ -100,6 +100,7 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
             )  # fmt: skip
             exploration = Exploration(Deck(cells, began.seed, one_client=pair.client == PLAIN), journal, player, echo)
             allowance.start()
+            journal.write(Session(at_s=time.time()))
             INTERRUPTS.tell(lambda: allowance.end(INTERRUPTS.says))
             INTERRUPTS.tell(supervisor.hurry)
             try:
@@ -109,7 +110,7 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
         with INTERRUPTS.held():
             cut_off = cut_off or (INTERRUPTS.says if INTERRUPTS.by else "") or supervisor.gave_up
             result = write_account(
-                exploration, space, began, pair=pair, shard=_said_of(shard, cells, every), started=started, cut_off=cut_off,
+                exploration, space, began, pair=pair, shard=_said_of(shard, cells, every), cut_off=cut_off,
                 errors=[one for one in (exploration.broken, supervisor.died, supervisor.removed) if one],
             )  # fmt: skip
     for line in (result.gate.says, exploration.progress, *exploration.told):

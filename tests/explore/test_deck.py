@@ -41,6 +41,27 @@ def test_all_of_them_are_drawn_in_the_end() -> None:
     assert deck.draw() == ()
 
 
+def test_it_is_told_what_the_rest_goes_to() -> None:
+    few = SOME[::20]
+    deck = Deck(few, 1)
+    assert deck.rest == (len({value for cell in few for value in cell.values}), "value")
+    seen = [deck.rest[1] for _ in iter(deck.draw, ())]
+    assert seen == sorted(seen, key=["value", "pair", "cell"].index)
+    assert set(seen) == {"value", "pair", "cell"}
+    assert deck.rest == (0, "cell")
+
+
+def test_what_is_hopeless_is_not_promised() -> None:
+    deck = Deck(SOME, 1)
+    cell = next(one for one in SOME if one.act == "user.fork")
+    for other in [one for one in SOME if one.fault == cell.fault][:UNREACHABLE]:
+        deck.take([other])
+        deck.tell(other, proven=False)
+    never = {value for one in SOME for value in one.values if not deck.values[value]}
+    assert deck.rest == (len(never - {("fault", cell.fault)}), "value")
+    assert ("fault", cell.fault) in never
+
+
 def test_the_seed_decides() -> None:
     assert drawn(Deck(SPACE, 7), 12) == drawn(Deck(SPACE, 7), 12)
     assert drawn(Deck(SPACE, 7), 12) != drawn(Deck(SPACE, 8), 12)
