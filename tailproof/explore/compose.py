@@ -40,9 +40,16 @@ def composed(cells: Sequence[Cell]) -> Scenario:
     return Scenario.model_validate(plan_of(cells))
 
 
-def plan_of(cells: Sequence[Cell], *, options: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """The same as data. `options` are those of the faults where they are others than their buckets say."""
-    shape = cells[0].shape_choice
+def plan_of(
+    cells: Sequence[Cell],
+    *,
+    options: Sequence[Mapping[str, Any]] = (),
+    act_options: Sequence[Mapping[str, Any]] = (),
+    shape: Shape | None = None,
+) -> dict[str, Any]:
+    """The same as data. `options` are those of the faults, and `act_options` those of the acts, cell by cell, where they are others than
+    their buckets say; `shape` is that of the cells with other turns."""
+    shape = shape or cells[0].shape_choice
     script = shape.played(len(cells))
     turns = [_turn(turn) for turn in script.script]
     points = [_point(cell.point, slot, shape) for cell, slot in zip(cells, script.slots, strict=True)]
@@ -52,8 +59,10 @@ def plan_of(cells: Sequence[Cell], *, options: Sequence[Mapping[str, Any]] = ())
     given = options or [cell.fault_choice.options for cell in cells]
     faults = [fault for number, said in enumerate(given) for fault in _faults(number, points, cells, said)]
     acts = [
-        _act(cell.act_choice, number, point)
-        for number, (cell, point) in enumerate(zip(cells, points, strict=True), 1)
+        _act(cell.act_choice, number, point, said)
+        for number, (cell, point, said) in enumerate(
+            zip(cells, points, act_options or [cell.act_choice.options for cell in cells], strict=True), 1
+        )
         if cell.act != NOTHING.name
     ]
     plan: dict[str, Any] = {
@@ -133,14 +142,14 @@ def _faults(
         yield {"id": f"beside-{number + 1}", "at": at, **choice.companion, "until": returned}
 
 
-def _act(choice: Choice, number: int, point: str) -> dict[str, Any]:
+def _act(choice: Choice, number: int, point: str, options: Mapping[str, Any]) -> dict[str, Any]:
     at = "returned" if choice.kind in ANSWERS else point
     said: dict[str, Any] = {"id": f"act-{number}", "act": choice.kind, "at": at}
-    if choice.options:
-        said["with"] = dict(choice.options)
-    if "text" in choice.options:
+    if options:
+        said["with"] = dict(options)
+    if "text" in options:
         # No two messages of a trial say the same: nobody could tell which of them was heard.
-        said["with"]["text"] = f"{choice.options['text']} ({number})"
+        said["with"]["text"] = f"{options['text']} ({number})"
     return said
 
 

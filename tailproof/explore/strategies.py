@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,10 +12,22 @@ from tailproof.explore.cells import Cell, Space
 from tailproof.explore.compose import plan_of
 from tailproof.explore.faults import FAULTS
 from tailproof.explore.packing import MOST, arranged, may_share
+from tailproof.explore.shapes import Shape, Turn
 from tailproof.scenario.schema import Scenario
 
 _NUMBERS = ("seconds", "count", "times", "bytes", "requests")
 """What of a fault's options is drawn between the smallest and the largest bucket of its kind."""
+_OF_ACTS = {
+    "bytes": (1, 200_000),
+    "times": (2, 5),
+    "rounds": (2, 8),
+    "count": (2, 4),
+    "turns": (1, 3),
+    "behind": (1, 3),
+}
+"""What of an act's options is drawn, from and to; what its bucket has once stays so."""
+_MOST_BEHIND = 4
+_MOST_BYTES = 300_000
 
 
 def cells(space: Space | None = None) -> st.SearchStrategy[Cell]:
@@ -32,14 +45,47 @@ def cells(space: Space | None = None) -> st.SearchStrategy[Cell]:
 
 @st.composite
 def scenarios(draw: st.DrawFn, *, space: Space | None = None, most_faults: int = 1) -> Scenario:
-    """A scenario that `tailproof check` could play: a script, acts, and up to `most_faults` faults at their points, the parameters of
-    the faults drawn from the range of their buckets. `space` is what the target and the client can play."""
+    """A scenario that `tailproof check` could play: a script, acts, and up to `most_faults` faults at their points, with parameters from
+    the range of their buckets. `space` is what the target and the client can play."""
     some: tuple[Cell, ...] = (draw(cells(space)),)
     for _ in range(draw(st.integers(0, min(most_faults, MOST) - 1))):
         wider = arranged((*some, draw(cells(space))))
         some = wider if may_share(wider) else some
-    options = [draw(_options(cell)) for cell in some]
-    return Scenario.model_validate(plan_of(some, options=options))
+    plan = plan_of(
+        some,
+        options=[draw(_options(cell)) for cell in some],
+        act_options=[draw(_act_options(cell)) for cell in some],
+        shape=draw(shapes(some[0].shape_choice)),
+    )
+    return Scenario.model_validate(plan)
+
+
+def turns() -> st.SearchStrategy[Turn]:
+    """One turn of a script: up to three tools, some of which fail or write much, after a model that took its time or did not."""
+    calls = st.one_of(
+        st.just(dict[str, Any]()),
+        st.just({"run": "false"}),
+        st.integers(1, _MOST_BYTES).map(
+            lambda number: {"run": f"head -c {number} /dev/zero | tr '\\0' x | fold -w 100"}
+        ),
+    )
+    return st.fixed_dictionaries(
+        {"tools": st.lists(calls, min_size=1, max_size=3)}, optional={"delay_s": st.sampled_from([0.5, 1, 2])}
+    )
+
+
+def shapes(shape: Shape) -> st.SearchStrategy[Shape]:
+    """The same with other turns behind what lands; shrinks towards one plain step."""
+    if shape.waits:
+        return st.just(shape)
+    behind = st.lists(turns(), min_size=1, max_size=_MOST_BEHIND)
+    return behind.map(lambda drawn: replace(shape, behind=(*drawn,)))
+
+
+def _act_options(cell: Cell) -> st.SearchStrategy[Mapping[str, Any]]:
+    mine = cell.act_choice.options
+    drawn = {name: st.integers(*some) for name, some in _OF_ACTS.items() if mine.get(name, 0) > 1}
+    return st.fixed_dictionaries({name: drawn.get(name, st.just(value)) for name, value in mine.items()})
 
 
 def _options(cell: Cell) -> st.SearchStrategy[Mapping[str, Any]]:

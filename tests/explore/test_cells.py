@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from tailproof.acts.catalogue import CATALOGUE as ACT_KINDS
@@ -11,6 +14,7 @@ from tailproof.explore import acts, faults, scenarios
 from tailproof.explore.cells import Cell, Space
 from tailproof.explore.compose import as_yaml, composed, plan_of
 from tailproof.explore.packing import arranged, may_share
+from tailproof.explore.shapes import SHAPES
 from tailproof.explore.strategies import cells
 from tailproof.faults.catalogue import CATALOGUE as FAULT_KINDS
 from tailproof.ownership.scratch import workroom
@@ -72,6 +76,31 @@ def test_what_hypothesis_draws_is_one_too(scenario: Scenario) -> None:
     for plan in scenario.landings:
         check_plan(plan)
     assert Scenario.model_validate(scenario.model_dump(mode="json", by_alias=True)) == scenario
+
+
+@pytest.mark.parametrize(
+    ("act", "wanted"),
+    [
+        ("nothing", lambda plan: any(len(turn["tools"] or ()) == 3 and turn["delay_s"] for turn in plan["script"])),
+        (
+            "nothing",
+            lambda plan: sum(call["run"] == "false" for turn in plan["script"] for call in turn["tools"] or ()) > 1,
+        ),
+        ("user.subscribe/come-and-go", lambda plan: plan["acts"][0]["with"]["rounds"] == 7),
+        ("user.message/100kB", lambda plan: plan["acts"][0]["with"]["bytes"] < 10),
+    ],
+    ids=["slow-and-parallel", "failing-twice", "rounds", "bytes"],
+)
+def test_scripts_and_the_parameters_of_acts_are_drawn_too(act: str, wanted: Callable[[dict[str, Any]], bool]) -> None:
+    space = Space(
+        faults=faults.FAULTS[:1],
+        acts=tuple(one for one in acts.ACTS if one.name == act),
+        shapes=tuple(one for one in SHAPES if one.name == "steps"),
+        points=("model-called",),
+    )
+    found = find(scenarios(space=space), lambda one: wanted(one.model_dump(mode="json", by_alias=True)))
+    for plan in found.landings:
+        check_plan(plan)
 
 
 def test_what_cannot_be_played_is_not_drawn_and_has_a_reason() -> None:
