@@ -56,11 +56,14 @@ def journal(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]] if path.exists() else []
 
 
-def kill(victim: subprocess.Popen[str], out: Path, *, lines: int) -> None:
-    """As soon as its journal has so many lines."""
-    Budget(ENDS_S).wait_for(
-        "the journal to grow", lambda: len(journal(out)) >= lines or victim.poll() is not None, every=0.005
-    )
+def kill(victim: subprocess.Popen[str], out: Path, *, lines: int, of: str = "") -> None:
+    """As soon as its journal has so many lines, or so many `of` an event; one begins with each session, and is not counted."""
+
+    def there() -> bool:
+        events = [line["event"] for line in journal(out)]
+        return sum(event == of if of else event != "session" for event in events) >= lines
+
+    Budget(ENDS_S).wait_for("the journal to grow", lambda: there() or victim.poll() is not None, every=0.005)
     victim.send_signal(signal.SIGKILL)
     code, said = ended(victim)
     assert code == -signal.SIGKILL, said
@@ -103,10 +106,9 @@ def test_killed_at_five_moments_it_goes_on_and_leaves_nothing(place: Path) -> No
     assert [*home.iterdir(), *processes_of(place)] == []
 
 
-@pytest.fixture(scope="module")
-def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
-    """An exploration that goes on where a violation was found and nothing more was done about it."""
-    out = tmp_path_factory.mktemp("found")
+def found_one(out: Path) -> None:
+    """An exploration that was killed when it had found a violation, and nothing more was done about it."""
+    out.mkdir(exist_ok=True)
     cell = Cell("process.kill/in-place", "tool-running", "steps", "user.fork")
     plan = composed([cell]).model_dump(mode="json", by_alias=True)
     lines = (
@@ -116,6 +118,34 @@ def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
         ),
     )  # fmt: skip
     (out / "cells.jsonl").write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines) + b'{"event":"dra')
+
+
+def test_killed_while_a_finding_is_looked_into_it_goes_on_there(place: Path) -> None:
+    out, home = place / "out", place / "t"
+    home.mkdir()
+    found_one(out)
+    environment = {"TMPDIR": str(home), MARK: str(place)}
+    for lines, event in ((1, "confirmed"), (1, "smaller"), (2, "smaller"), (1, "needed")):
+        victim = explore("--resume", str(out), "--budget", "100 trials", "-n", "1", environment=environment)
+        kill(victim, out, lines=lines, of=event)
+    code, said = ended(explore("--resume", str(out), "--budget", "1 trials", "-n", "1", environment=environment))
+    assert code == 1, said
+    assert "events.stable changed-in-disk: confirmed in 3 of 3 trials; 1 fault, 0 acts, 2 turns" in said
+    told = journal(out)
+    done = [
+        (line["event"], line["finding"], line.get("says"), line.get("without"))
+        for line in told
+        if line["event"] in ("confirmed", "smaller", "needed")
+    ]
+    assert len(set(done)) == len(done)
+    assert [*home.iterdir(), *processes_of(place)] == []
+
+
+@pytest.fixture(scope="module")
+def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
+    """It goes on, and comes to its end."""
+    out = tmp_path_factory.mktemp("found")
+    found_one(out)
     code, said = ended(explore("--resume", str(out), "--budget", "12 trials", "-n", "1"))
     return out, code, said
 
