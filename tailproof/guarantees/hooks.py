@@ -87,9 +87,12 @@ def _due(history: History, conversation: str, log: Log, taken: Sequence[Post]) -
         had = first.get(event.id)
         end = next((life for life in history.lives if life.stage in ("died", "stopped") and life.t_ns > since_ns), None)
         if end is not None and end.t_ns - _stop_takes(history, end) < until_ns:
-            if had is None and (_was_killed(end) or _is_out(outages, end.t_ns)):
+            excused = _was_killed(end) or _is_out(outages, end.t_ns)
+            if excused and had is None:
                 continue
-            until_ns = end.t_ns
+            # Who kept it over the end has done more than was owed, and has the time of an outage for it.
+            if not (excused and had is not None and had.began_ns > end.t_ns):
+                until_ns = end.t_ns
         yield Due(event, until_ns, had)
 
 

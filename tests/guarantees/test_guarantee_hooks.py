@@ -63,6 +63,25 @@ ROWS: list[Row] = [
     ),
     Row(
         "hooks.delivered",
+        "kept over an end in an outage",
+        HOLDS,
+        lambda: out(posted((2.6, FIRST, 200), (7.8, LAST, 0), (8.5, LAST, 200), flush_s=300), 7.0, 8.2),
+    ),
+    Row(
+        "hooks.delivered",
+        "kept over a kill",
+        HOLDS,
+        lambda: killed(posted((2.6, FIRST, 200), (8.5, LAST, 200), flush_s=300)),
+    ),
+    Row(
+        "hooks.delivered",
+        "kept over an end for no reason",
+        VIOLATED,
+        lambda: posted((2.6, FIRST, 200), (8.5, LAST, 200), flush_s=300),
+        "late",
+    ),
+    Row(
+        "hooks.delivered",
         "bookkeeping in another place",
         HOLDS,
         lambda: posted((2.6, ("b1", *FIRST), 200), (3.5, LAST[:-1], 200)),
