@@ -113,7 +113,8 @@ class UserList:
                 stage.company.tell(as_probe(answer))
                 break
         else:
-            found.complete, found.error = False, f"it had no end after {found.pages} pages"
+            found.complete, found.cut_off = False, True
+            found.error = f"it had no end after {found.pages} pages"
         return _ended(stage, found)
 
     def _those(self, stage: Stage, conversations: list[str]) -> Listing:

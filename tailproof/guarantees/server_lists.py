@@ -47,8 +47,9 @@ def lists(history: History) -> Verdict:
     exactly those that have it; the server's count is that of the list; and whoever asks for several by their ids gets these, in this
     order.
 
-    A refusal, a list without an end and a page of more than were asked for say enough by themselves. All else is judged on the visits of a
-    user who reads the whole list first and last and saw the same conversations in both, while nothing was done
+    A list without an end, a page with more conversations than were asked for, and a refusal of its first page or of the count say enough
+    by themselves: a later page may be refused because somebody deleted the conversation with which it begins. All else is judged on the
+    visits of a user who reads the whole list first and last and saw the same conversations in both, while nothing was done
     to the server. What others created before and did not delete has to be in it, and what they deleted before must not be; so has the
     conversation of the trial, if the server answered for it in this life, and with the status that it showed before and behind. Where
     somebody asked for more than reads during the visit, conversations and statuses may have come and gone, and what is in the list beside
@@ -56,12 +57,16 @@ def lists(history: History) -> Verdict:
     at the beginning and at the end may be among those of a status or not.
     """
     for reading in history.listings:
-        if left_alone(history, reading) and (wrong := _refused(reading) or _endless(reading) or _too_large(reading)):
+        if not left_alone(history, reading):
+            continue
+        refused = _refused(reading) if reading.complete or not reading.pages else None
+        if wrong := refused or _endless(reading) or _too_large(reading):
             return wrong
     visits = list(_visits(history))
     readings = [(visit, reading) for visit in visits for reading in visit.readings]
     for visit, reading in readings:
-        if reading.complete and (wrong := _against(history, visit, reading)):
+        refused = _refused(reading) if visit.quiet else None
+        if wrong := refused or (_against(history, visit, reading) if reading.complete else None):
             return wrong
     failed = [reading for _, reading in readings if not reading.complete]
     if failed:
@@ -122,8 +127,8 @@ def _refused(one: Listing) -> Verdict | None:
 
 
 def _endless(one: Listing) -> Verdict | None:
-    again = len(set(one.conversations)) < len(one.conversations)
-    if one.complete or one.code != 200 or not (again or one.pages >= LIST_PAGES):
+    in_circles = 2 * len(set(one.conversations)) <= len(one.conversations)
+    if not one.cut_off or not (in_circles or one.pages >= LIST_PAGES):
         return None
     return _wrong(one, f"the list of {_said(one)} has no end: {one.pages} pages, and a next one", "endless")
 

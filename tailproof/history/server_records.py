@@ -199,6 +199,8 @@ class Listing(Record, tag="listing"):
     """The conversations of its largest page."""
     complete: bool = True
     """False when a page failed, or there was no end to them; `error` says how."""
+    cut_off: bool = False
+    """Its reader gave up: there was a next page behind as many as are read."""
     error: str = ""
     code: Count = 0
     """What the server answered to the page with which the reading ended; 0 when it said nothing."""

@@ -138,8 +138,25 @@ ROWS = [
         lambda: looked(done("3"), last=listing("21", page_size=1, largest=2)),
         "page-too-large",
     ),
-    Row("server.lists", "no-end", VIOLATED, lambda: looked(failed(200, "3213", pages=200)), "endless"),
-    Row("server.lists", "in-circles", VIOLATED, lambda: looked(failed(200, "3213", pages=9)), "endless"),
+    Row("server.lists", "no-end", VIOLATED, lambda: looked(failed(200, "321", pages=200, cut_off=True)), "endless"),
+    Row(
+        "server.lists", "in-circles", VIOLATED, lambda: looked(failed(200, "321321", pages=9, cut_off=True)), "endless"
+    ),
+    Row("server.lists", "too-many-to-read", INCONCLUSIVE, lambda: looked(failed(200, "3213", pages=20, cut_off=True))),
+    Row("server.lists", "broken-behind-one-twice", INCONCLUSIVE, lambda: looked(failed(200, "3213", pages=2))),
+    Row("server.lists", "refuses-the-next-page", VIOLATED, lambda: looked(failed(404, "3", pages=1)), "refused"),
+    Row(
+        "server.lists",
+        "cursor-deleted-by-another",
+        INCONCLUSIVE,
+        lambda: looked(failed(404, "3", pages=1), last=listing("31")),
+    ),
+    Row(
+        "server.lists",
+        "cursor-deleted-and-created-again",
+        INCONCLUSIVE,
+        lambda: busy(failed(404, "3", pages=1)),
+    ),
     Row("server.lists", "refuses-a-page", VIOLATED, lambda: looked(failed(422)), "refused"),
     Row(
         "server.lists",
