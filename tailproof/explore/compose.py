@@ -45,11 +45,11 @@ def plan_of(
     *,
     options: Sequence[Mapping[str, Any]] = (),
     act_options: Sequence[Mapping[str, Any]] = (),
-    shape: Shape | None = None,
+    given_shape: Shape | None = None,
 ) -> dict[str, Any]:
     """The same as data. `options` are those of the faults, and `act_options` those of the acts, cell by cell, where they are others than
-    their buckets say; `shape` is that of the cells with other turns."""
-    shape = shape or cells[0].shape_choice
+    their buckets say; `given_shape` is theirs with other turns."""
+    shape = given_shape or cells[0].shape_choice
     script = shape.played(len(cells))
     turns = [_turn(turn) for turn in script.script]
     points = [_point(cell.point, slot, shape) for cell, slot in zip(cells, script.slots, strict=True)]
@@ -65,8 +65,9 @@ def plan_of(
         )
         if cell.act != NOTHING.name
     ]
+    drawn = repr((options, act_options, shape)) if options or act_options or given_shape else ""
     plan: dict[str, Any] = {
-        "name": name_of(cells),
+        "name": name_of(cells, drawn),
         "family": _FAMILIES[cells[0].fault_choice.kind.partition(".")[0]],
         "summary": _summary(cells, points, shape),
         "tier": "deep",
@@ -87,9 +88,10 @@ def plan_of(
     return {key: value for key, value in plan.items() if value != []}
 
 
-def name_of(cells: Sequence[Cell]) -> str:
-    """`wire-delay-tool-running-4f1c9a`: what lands first and where, and what tells it from all others."""
-    digest = hashlib.sha256("; ".join(map(str, cells)).encode()).hexdigest()[:6]
+def name_of(cells: Sequence[Cell], drawn: str = "") -> str:
+    """`wire-delay-tool-running-4f1c9a`: what lands first and where, and what tells it from all others; `drawn` is what was drawn besides
+    the cells."""
+    digest = hashlib.sha256(("; ".join(map(str, cells)) + drawn).encode()).hexdigest()[:6]
     first = _UNSAFE.sub("-", f"{cells[0].fault_choice.kind} {cells[0].point}").strip("-")
     more = f"-and-{len(cells) - 1}-more" if len(cells) > 1 else ""
     return f"{first[:_NAME_CHARS]}{more}-{digest}"

@@ -103,16 +103,16 @@ class Deck:
     def rest(self) -> tuple[int, Literal["value", "pair", "cell"]]:
         """What is drawn for now, and how many of them there are: values that were not drawn yet, then pairs of values, then the cells
         that are left. 0 cells: nothing is drawn any more."""
-        if not self._left:
-            return 0, "cell"
-        hopeless = {some for some, times in self._vain.items() if times >= UNREACHABLE and some not in self._hopeful}
-        values = {value for pair in self._there_are for value in pair if not self.values[value]}
-        if left := [value for value in values if (value,) not in hopeless]:
-            return len(left), "value"
-        pairs = [pair for pair in self._there_are if not self.pairs[pair] and pair not in hopeless]
-        if left_pairs := [pair for pair in pairs if not any((value,) in hopeless for value in pair)]:
-            return len(left_pairs), "pair"
-        return sum(cell not in self.drawn for cell in self._left), "cell"
+        values, pairs, cells = set[Value](), set[Pair](), 0
+        for cell in self._left:
+            if cell in self.drawn or self.hopeless(cell):
+                continue
+            cells += 1
+            values.update(value for value in cell.values if not self.values[value])
+            pairs.update(pair for pair in cell.pairs if not self.pairs[pair])
+        if values:
+            return len(values), "value"
+        return (len(pairs), "pair") if pairs else (cells, "cell")
 
     def _next(self, chance: random.Random) -> Cell | None:
         some: list[Cell] = []

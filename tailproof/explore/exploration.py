@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -21,6 +20,8 @@ from tailproof.guarantees.verdict import Outcome
 from tailproof.reports.result import VerdictResult
 from tailproof.reports.words import count, span
 
+_TOLD_EVERY = 10
+"""Trials: what is left to draw is counted again then."""
 FINDING = "finding"
 """How the journal begins to name what knows a violation, if no entry of the baseline does."""
 FAILED = 3
@@ -159,7 +160,7 @@ class Exploration:
                 news += [] if knows else [verdict]
         ended = Ended(
             number=drawn.number, proven=proven, why=why, violated=tuple(violated), seconds=round(played.seconds, 1),
-            error=played.error, at_s=time.time(),
+            error=played.error,
         )  # fmt: skip
         # Before the end of its trial: who is killed in between finds it once more, and not never.
         for verdict in news:
@@ -221,16 +222,23 @@ class Exploration:
         self.say(
             f"{span(self.player.allowance.elapsed_s):>9}  {self.progress}  {what}: {state}{f'; {seen}' if seen else ''}"
         )
+        if drawn.number % _TOLD_EVERY == 0:
+            self.say(self.rest)
 
     @property
     def progress(self) -> str:
-        """`45 of 68065 cells tried, 3 unreachable, pairs 60 %, 2 found, the rest goes to 1,312 pairs`."""
+        """`45 of 68065 cells tried, 3 unreachable, pairs 60 %, 2 found`."""
         deck = self.deck
         found = [one for one in self.findings if one.hits]
         return (
             f"{len(deck.proven)} of {count(len(deck.cells), 'cell')} tried, {len(deck.unreachable)} unreachable, "
-            f"pairs {100 * deck.covered:.0f} %, {len(found)} found, the rest goes to {count(*deck.rest)}"
+            f"pairs {100 * deck.covered:.0f} %, {len(found)} found"
         )
+
+    @property
+    def rest(self) -> str:
+        """What the rest of the budget goes to: `1,312 pairs left to draw`."""
+        return f"{count(*self.deck.rest)} left to draw"
 
     @property
     def told(self) -> list[str]:

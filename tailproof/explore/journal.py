@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,8 @@ class BadJournal(BadInput):
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
-    pass
+    at_s: float = 0.0
+    """When it was written, by the clock of the machine."""
 
 
 class Began(_Line, tag="began", frozen=True):
@@ -39,9 +41,6 @@ class Began(_Line, tag="began", frozen=True):
 
 class Session(_Line, tag="session", frozen=True):
     """Somebody begins to play, or goes on."""
-
-    at_s: float
-    """By the clock of the machine, as in `Ended`."""
 
 
 class Drawn(_Line, tag="drawn", frozen=True):
@@ -66,7 +65,6 @@ class Ended(_Line, tag="ended", frozen=True):
     features: tuple[str, ...] = ()
     seconds: float = 0.0
     error: str = ""
-    at_s: float = 0.0
 
 
 class Found(_Line, tag="found", frozen=True):
@@ -142,13 +140,13 @@ class Journal:
         return self.began.shard if self.began else ""
 
     def worked(self, now_s: float) -> tuple[float, float]:
-        """When its first session began, and how many seconds all of them took: the last one up to now, one that was killed up to the end
-        of its last trial."""
+        """When its first session began, and how many seconds all of them took: the last one up to now, those before it up to their last
+        line."""
         sessions: list[list[float]] = []
         for line in self.lines:
             if isinstance(line, Session):
                 sessions.append([line.at_s])
-            elif isinstance(line, Ended) and sessions:
+            elif sessions:
                 sessions[-1].append(line.at_s)
         sessions = sessions or [[now_s]]
         sessions[-1].append(now_s)
@@ -160,10 +158,11 @@ class Journal:
 
     def write(self, line: AnyLine) -> None:
         """It is on the disk when this returns. Raises OSError."""
-        self._file.write(msgspec.json.encode(line) + b"\n")
+        dated = msgspec.structs.replace(line, at_s=line.at_s or round(time.time(), 3))
+        self._file.write(msgspec.json.encode(dated) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
-        self.lines.append(line)
+        self.lines.append(dated)
 
     def close(self) -> None:
         self._file.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -100,7 +99,7 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
             )  # fmt: skip
             exploration = Exploration(Deck(cells, began.seed, one_client=pair.client == PLAIN), journal, player, echo)
             allowance.start()
-            journal.write(Session(at_s=time.time()))
+            journal.write(Session())
             INTERRUPTS.tell(lambda: allowance.end(INTERRUPTS.says))
             INTERRUPTS.tell(supervisor.hurry)
             try:
@@ -113,7 +112,7 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
                 exploration, space, began, pair=pair, shard=_said_of(shard, cells, every), cut_off=cut_off,
                 errors=[one for one in (exploration.broken, supervisor.died, supervisor.removed) if one],
             )  # fmt: skip
-    for line in (result.gate.says, exploration.progress, *exploration.told):
+    for line in (result.gate.says, exploration.progress, exploration.rest, *exploration.told):
         echo(line)
     echo(f"{allowance.over or 'every cell was drawn'}; go on with --resume {from_here(asked.out)}")
     echo(f"page {from_here(asked.out / out_dir.PAGE)}")

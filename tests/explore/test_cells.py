@@ -86,7 +86,7 @@ def test_what_hypothesis_draws_is_one_too(scenario: Scenario) -> None:
             "nothing",
             lambda plan: sum(call["run"] == "false" for turn in plan["script"] for call in turn["tools"] or ()) > 1,
         ),
-        ("user.subscribe/come-and-go", lambda plan: plan["acts"][0]["with"]["rounds"] == 7),
+        ("user.subscribe/come-and-go", lambda plan: plan["acts"][0]["with"]["rounds"] == 4),
         ("user.message/100kB", lambda plan: plan["acts"][0]["with"]["bytes"] < 10),
     ],
     ids=["slow-and-parallel", "failing-twice", "rounds", "bytes"],

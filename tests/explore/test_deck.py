@@ -58,8 +58,18 @@ def test_what_is_hopeless_is_not_promised() -> None:
         deck.take([other])
         deck.tell(other, proven=False)
     never = {value for one in SOME for value in one.values if not deck.values[value]}
-    assert deck.rest == (len(never - {("fault", cell.fault)}), "value")
     assert ("fault", cell.fault) in never
+    assert deck.rest == (len(never - {("fault", cell.fault)}), "value")
+
+
+def test_what_nothing_left_can_bring_is_not_promised() -> None:
+    lonely = Cell("process.kill/in-place", "terminal", "two-runs", "nothing")
+    deck = Deck([lonely, *(cell for cell in SOME if cell.fault.startswith("wire."))], 1)
+    deck.take([lonely])
+    deck.tell(lonely, proven=False)
+    while deck.draw():
+        assert not deck.values["fault", lonely.fault]
+    assert deck.rest == (0, "cell")
 
 
 def test_the_seed_decides() -> None:

@@ -30,8 +30,6 @@ from tailproof.runner.check import check_plan
 from tailproof.scenario.load import load_scenarios
 from tailproof.waiting import Budget
 
-pytestmark = pytest.mark.long
-
 ENDS_S = 300
 MARK = "TAILPROOF_SACRIFICE"
 
@@ -84,6 +82,7 @@ def place() -> Iterator[Path]:
         yield room
 
 
+@pytest.mark.long
 def test_killed_at_five_moments_it_goes_on_and_leaves_nothing(place: Path) -> None:
     out, home = place / "out", place / "t"
     home.mkdir()
@@ -120,6 +119,7 @@ def found_one(out: Path) -> None:
     (out / "cells.jsonl").write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines) + b'{"event":"dra')
 
 
+@pytest.mark.long
 def test_killed_while_a_finding_is_looked_into_it_goes_on_there(place: Path) -> None:
     out, home = place / "out", place / "t"
     home.mkdir()
@@ -216,6 +216,7 @@ def test_a_budget_is_a_time_or_a_number_of_trials(text: str, seconds: float | No
     assert (allowance.seconds, allowance.trials) == (seconds, trials)
 
 
+@pytest.mark.long
 def test_the_example_of_the_docs_runs(tmp_path: Path) -> None:
     example = Path(__file__).resolve().parents[2] / "docs" / "explore" / "test_my_server.py"
     done = subprocess.run(

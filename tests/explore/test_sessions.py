@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from pathlib import Path
 
-from tailproof.explore.journal import Ended, Journal, Session
+from tailproof.explore.journal import Confirmed, Ended, Journal, Session
 
 
 def ended(number: int, at_s: float) -> Ended:
     return Ended(number=number, seconds=3.0, at_s=at_s)
 
 
+def test_each_line_says_when_it_was_written(tmp_path: Path) -> None:
+    before = time.time()
+    with closing(Journal(tmp_path)) as journal:
+        journal.write(Session())
+        journal.write(Confirmed(finding=1, hits=3, trials=3))
+        assert all(before - 1 < line.at_s < time.time() + 1 for line in journal.lines)
+
+
 def test_all_its_sessions_count_and_what_lies_between_does_not(tmp_path: Path) -> None:
     with closing(Journal(tmp_path)) as journal:
         journal.write(Session(at_s=1000.0))
         journal.write(ended(1, 1010.0))
-        journal.write(ended(2, 1020.0))  # and then it was killed
+        journal.write(Confirmed(finding=1, hits=3, trials=3, at_s=1020.0))
     with closing(Journal(tmp_path)) as journal:
         journal.write(Session(at_s=5000.0))
         assert journal.worked(5005.0) == (1000.0, 25.0)
