@@ -8,11 +8,14 @@ import threading
 from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes | bytearray) -> None:
-    """Write a file so that nobody ever sees half of it. Raises OSError; what was there before is still there then."""
+def write_atomically(path: Path, content: bytes | bytearray, *, mode: int | None = None) -> None:
+    """Write a file so that nobody ever sees half of it, with the permissions of `mode`, whatever the umask, where it is given. Raises
+    OSError; what was there before is still there then."""
     aside = aside_of(path)
     try:
         aside.write_bytes(content)
+        if mode is not None:
+            aside.chmod(mode)
         aside.replace(path)
     except OSError:
         aside.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 
@@ -15,6 +16,8 @@ _OFFSET = "offset"
 _INSIDE = PurePath("/tailproof-time")
 _SHARED = Path("/dev/shm")
 _C_LIBRARY = "libc.so.6"
+LOADER = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}.get(platform.machine(), "")
+"""What loads programs where the library works: there is such a C library, and such a processor. Empty where nobody knows."""
 
 
 def capability() -> frozenset[str]:
@@ -39,11 +42,17 @@ class OwnClock:
         if not self._wanted:
             raise TargetError("this server has no clock of its own")
         self._directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._directory / _OFFSET, f"{offset_s:+.0f}\n".encode())
+        # Whoever the image says that it runs as reads it.
+        self._directory.chmod(0o755)
+        write_atomically(self._directory / _OFFSET, f"{offset_s:+.0f}\n".encode(), mode=0o644)
 
-    def begin(self) -> Mapping[str, str]:
-        """What the environment of a server on this machine needs."""
-        return self._variables(str(self._library), self._directory)
+    def begin(self, place: Path) -> Mapping[str, str]:
+        """What the environment of a server on this machine needs. In `place` it gets a path to the library: where that is there may be
+        spaces, and what is preloaded has none."""
+        link = place / "libfaketime.so"
+        if self._library is not None and not link.is_symlink():
+            link.symlink_to(self._library.resolve())
+        return self._variables(str(link), self._directory)
 
     def ended(self, pid: int) -> None:
         """A process on this machine that got what `begin` returned is dead. What the library shared between it and its descendants is
@@ -64,8 +73,8 @@ class OwnClock:
         if not (self._directory / _OFFSET).exists():
             self.set(0)
         return {
-            # The C library, too, and before all others: a program that allocates with jemalloc (tmux of Debian 13) otherwise asks for the
-            # time while libfaketime is not ready for it, and waits for itself for ever. So it allocates with the C library.
+            # The C library, too, so that it comes before an allocator: jemalloc (in the tmux of Debian 13) asks for the time when it is
+            # first used, libfaketime is not ready for it then, and the program waits for itself for ever.
             "LD_PRELOAD": f"{library}:{_C_LIBRARY}",
             "FAKETIME_TIMESTAMP_FILE": str(directory / _OFFSET),
             "FAKETIME_NO_CACHE": "1",

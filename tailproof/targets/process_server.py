@@ -297,7 +297,6 @@ class ProcessServer:
                     env={
                         **self._surroundings(release.interpreter),
                         **launch.environment,
-                        **self._clock.begin(),
                         **marks.variables(self._plan.owner, PART),
                     },
                     cwd=self._places.root,
@@ -323,6 +322,7 @@ class ProcessServer:
             "LC_ALL": "C.UTF-8",
             "SHELL": "/bin/bash",
             "TERM": "xterm-256color",
+            **self._clock.begin(self._scratch),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
         }

@@ -246,13 +246,23 @@ def test_counters_are_read_inside_when_the_host_cannot_see_them(
 
 @pytest.mark.skipif(not own_clock.capability(), reason="libfaketime is not here")
 def test_the_clock_of_a_container_is_set_and_set_right(begin: Begin, small_container: ContainerTarget) -> None:
-    assert "own-clock" in small_container.capabilities
+    assert "own-clock" not in small_container.capabilities, "what an image can do is seen in the image"
     trial = begin(small_container, own_clock=True)
+    assert "own-clock" in small_container.capabilities
     trial.start()
     for hours in (0, 3, -30, 0):
         trial.server.set_clock(hours * 3600)
         off_s = abs(trial.date().timestamp() - time.time() - hours * 3600)
         assert off_s < 60, f"{off_s} s beside {hours} hours"
+
+
+@pytest.mark.skipif(not own_clock.capability(), reason="libfaketime is not here")
+def test_an_image_with_another_c_library_has_no_clock_of_its_own(
+    small_container: ContainerTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_clock, "LOADER", "/lib/ld-musl-x86_64.so.1")
+    small_container.prepare(Budget(600))
+    assert "own-clock" not in small_container.capabilities
 
 
 def test_a_paused_container_is_frozen_and_goes_on(begin: Begin, small_container: ContainerTarget) -> None:

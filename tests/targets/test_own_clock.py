@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -65,13 +67,43 @@ def test_a_timed_wait_ends_when_it_shall(tmp_path: Path, offset_s: float) -> Non
     clock.set(offset_s)
     waited = subprocess.run(
         [sys.executable, "-c", WAITS],
-        env={**os.environ, **clock.begin()},
+        env={**os.environ, **clock.begin(tmp_path)},
         capture_output=True,
         text=True,
         timeout=SECONDS,
         check=True,
     )
     assert waited.stdout.strip() == "in time", waited.stderr
+
+
+def test_the_library_may_lie_where_there_are_spaces(tmp_path: Path) -> None:
+    clock = OwnClock(tmp_path / "a clock", wanted=True)
+    assert clock._library is not None
+    aside = tmp_path / "with a space:and a colon" / "libfaketime.so.1"
+    aside.parent.mkdir()
+    aside.symlink_to(clock._library)
+    clock._library = aside
+    clock.set(-30 * 3600)
+    said = subprocess.run(
+        [sys.executable, "-c", "import time; print(time.time())"],
+        env={**os.environ, **clock.begin(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    assert abs(float(said.stdout) + 30 * 3600 - time.time()) < SECONDS
+
+
+def test_whoever_a_server_runs_as_can_read_its_clock(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        clock = OwnClock(tmp_path / "clock", wanted=True)
+        clock.set(5)
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "clock", tmp_path / "clock" / "offset")]
+    assert modes == [0o755, 0o644]
 
 
 @COMPILER
@@ -86,7 +118,7 @@ def test_a_program_whose_allocator_asks_for_the_time_starts(tmp_path: Path) -> N
     ):
         subprocess.run(command, check=True, timeout=SECONDS)
     clock = OwnClock(tmp_path / "clock", wanted=True)
-    subprocess.run([program], env={**os.environ, **clock.begin()}, timeout=SECONDS, check=True)
+    subprocess.run([program], env={**os.environ, **clock.begin(tmp_path)}, timeout=SECONDS, check=True)
 
 
 def test_a_server_that_is_killed_leaves_nothing_behind(begin: Begin, small_process: ProcessTarget) -> None:
