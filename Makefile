@@ -8,8 +8,9 @@ TARGET ?= pypi:newest
 WORKERS ?= 2
 # Most tests wait for a server more than they compute: four at once keep two cores busy.
 TESTS_AT_ONCE := 4
-# What `make test` runs: SLICE=tests/wire, SLICE='tests/model -k script'; SLICE='-m long' what .ci/run plays besides.
-SLICE ?= -m "not long"
+# What `make test` runs: SLICE=tests/wire, SLICE='tests/model -k script'; MARKS=long what .ci/run plays besides.
+SLICE ?= tests
+MARKS ?= not long
 
 # A check starts dozens of Python processes. Images for CI often forbid Python to keep what it compiled: each of them would
 # compile everything again, which doubles what a check costs.
@@ -29,7 +30,7 @@ check: setup
 
 test: setup
 	@sh docker/needs.sh test $(BIN)
-	@$(BIN)/pytest $(SLICE) -n $(TESTS_AT_ONCE) --dist loadgroup
+	@$(BIN)/pytest $(SLICE) -m "$(MARKS)" -n $(TESTS_AT_ONCE) --dist loadgroup
 
 lint: setup
 	@$(BIN)/ruff check .

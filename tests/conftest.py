@@ -46,6 +46,9 @@ MADE_ONCE = (
 )
 """Fixtures that many tests share: with pytest-xdist all tests of one of them go to one process, where it is made once."""
 
+PLAY_CHECKS = frozenset({"allure_results", "compared", "explored", "gates", "hostile_checks", "matrix"})
+"""Fixtures that play whole checks: whoever asks for one of them is `long`, and so is whoever needs a cluster."""
+
 _OBITUARIES = pytest.StashKey[list[str]]()
 _LAST_WORDS_S = 10.0
 
@@ -64,9 +67,12 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        fixtures = getattr(item, "fixturenames", ())
         for fixture in MADE_ONCE:
-            if fixture in getattr(item, "fixturenames", ()):
+            if fixture in fixtures:
                 item.add_marker(pytest.mark.xdist_group(fixture))
+        if PLAY_CHECKS.intersection(fixtures) or item.get_closest_marker("cluster"):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.hookimpl(wrapper=True)

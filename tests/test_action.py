@@ -15,8 +15,6 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-pytestmark = pytest.mark.long
-
 ROOT = Path(__file__).resolve().parents[1]
 ACTION: dict[str, Any] = YAML(typ="safe").load((ROOT / "action.yml").read_text())
 INSTALLED = Path(sys.executable).with_name("tailproof")
@@ -231,6 +229,7 @@ def test_wrong_usage_ends_the_job_with_64(tmp_path: Path) -> None:
     assert "no scenario matches nonsuch" in runner.log
 
 
+@pytest.mark.long
 def test_a_pull_request_has_one_comment_that_is_kept_up_to_date(tmp_path: Path) -> None:
     store, tools = tmp_path / "job" / "github", tmp_path / "job" / "bin"
     store.mkdir(parents=True)

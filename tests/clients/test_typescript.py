@@ -29,8 +29,6 @@ from tailproof.provision.npm_locks import LOCKED, MANIFEST, known_npm_releases, 
 from tailproof.waiting import Budget
 from tests.clients.conftest import ROOT, Play
 
-pytestmark = pytest.mark.long
-
 RELEASE = "1.39.0"
 
 BUILD = f"""
@@ -69,6 +67,7 @@ def given(history: History, reading: str) -> list[str]:
 # -- what it reports ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.node
 def test_node_and_python_read_the_same_clock() -> None:
     before = time.monotonic_ns()
@@ -78,6 +77,7 @@ def test_node_and_python_read_the_same_clock() -> None:
     assert before <= int(said.stdout) <= time.monotonic_ns()
 
 
+@pytest.mark.long
 @pytest.mark.node
 def test_what_it_holds_and_what_its_callback_got_are_the_log(play: Callable[..., Play]) -> None:
     it = play()
@@ -115,6 +115,7 @@ def test_what_it_holds_and_what_its_callback_got_are_the_log(play: Callable[...,
     assert [path.name for path in it.recorder.directory.glob("*.jsonl") if key in path.read_bytes()] == []
 
 
+@pytest.mark.long
 @pytest.mark.node
 def test_it_attaches_to_a_conversation_that_exists(play: Callable[..., Play]) -> None:
     it = play()
@@ -133,6 +134,7 @@ def test_it_attaches_to_a_conversation_that_exists(play: Callable[..., Play]) ->
     assert [run.stage for run in it.history().runs] == ["called", "returned"]
 
 
+@pytest.mark.long
 @pytest.mark.node
 def test_a_run_that_the_model_refuses_raises(play: Callable[..., Play]) -> None:
     it = play()
@@ -145,6 +147,7 @@ def test_a_run_that_the_model_refuses_raises(play: Callable[..., Play]) -> None:
     client.close()
 
 
+@pytest.mark.long
 @pytest.mark.node
 def test_a_second_run_is_waited_for_when_the_status_is_asked_for_anew(play: Callable[..., Play]) -> None:
     """Without `@fresh` this release shows the first run's `finished` while the second one runs."""
@@ -163,6 +166,7 @@ def test_a_second_run_is_waited_for_when_the_status_is_asked_for_anew(play: Call
     assert len(given(history, "held:0")) < len(ids)
 
 
+@pytest.mark.long
 @pytest.mark.node
 def test_loaded_as_a_node_program_it_says_that_it_has_no_stream(play: Callable[..., Play]) -> None:
     it = play()
@@ -180,6 +184,7 @@ def test_loaded_as_a_node_program_it_says_that_it_has_no_stream(play: Callable[.
     assert len(given(history, "held:0")) > 4
 
 
+@pytest.mark.long
 @pytest.mark.node
 @pytest.mark.parametrize("kind", ["installed", "checkout"])
 def test_a_directory_of_the_user_is_a_client(kind: str, play: Callable[..., Play], tmp_path: Path) -> None:
@@ -245,6 +250,7 @@ def test_a_release_is_a_spec_and_anything_else_is_said_in_one_sentence() -> None
             kind.check(what)
 
 
+@pytest.mark.long
 @pytest.mark.node
 def test_a_release_that_does_not_exist_is_named_with_those_that_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -274,6 +280,7 @@ def test_a_committed_lock_has_a_hash_for_each_package_and_no_registry(version: s
         assert "resolved" not in package
 
 
+@pytest.mark.long
 @pytest.mark.node
 def test_two_processes_at_once_build_an_environment_once(tmp_path: Path) -> None:
     environment = {**os.environ, "TAILPROOF_CACHE": str(tmp_path)}
@@ -290,6 +297,7 @@ def test_two_processes_at_once_build_an_environment_once(tmp_path: Path) -> None
     assert {path.name for path in place.parent.iterdir()} == {place.name, f"{place.name}.lock"}
 
 
+@pytest.mark.long
 @pytest.mark.node
 def test_a_package_that_is_not_what_the_lock_says_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAILPROOF_CACHE", str(tmp_path))

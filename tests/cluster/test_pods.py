@@ -31,7 +31,7 @@ from tailproof.ownership.owners import Owner
 from tailproof.runner.cluster_leftovers import cluster_leftovers, clusters_here
 from tailproof.waiting import Budget
 
-pytestmark = [pytest.mark.long, pytest.mark.cluster, pytest.mark.engine]
+pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 
 STAY = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 SERVE = "mkdir -p /tmp/served && cd /tmp/served && echo hello > f && exec python3 -m http.server 8000 --bind 127.0.0.1"

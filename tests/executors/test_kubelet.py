@@ -26,8 +26,6 @@ from tailproof.runner.pairs import Pair  # noqa: E402
 from tailproof.runner.playable import cannot  # noqa: E402
 from tailproof.waiting import Budget  # noqa: E402
 
-pytestmark = pytest.mark.long
-
 BESIDE = pytest.mark.xdist_group("kubelet")
 """What stops the kubelet, and looks whether it stands still, is not run beside another such test."""
 STILL_S = 2.0

@@ -15,7 +15,7 @@ from tailproof.guarantees.catalogue import CATALOGUE, judge  # noqa: E402
 from tailproof.guarantees.verdict import Outcome  # noqa: E402
 from tailproof.guarantees.witnesses import blind  # noqa: E402
 
-pytestmark = [pytest.mark.long, pytest.mark.cluster]
+pytestmark = pytest.mark.cluster
 
 
 def test_the_right_executor_survives_an_agent_that_the_kernel_kills(tmp_path: Path) -> None:

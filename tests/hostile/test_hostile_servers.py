@@ -23,8 +23,6 @@ from fixtures.hostile.way import Closed, Open, Way  # noqa: E402
 from tailproof.guarantees.catalogue import CATALOGUE  # noqa: E402
 from tailproof.guarantees.verdict import Level  # noqa: E402
 
-pytestmark = pytest.mark.long
-
 PAGE = ROOT / "docs/hostile.md"
 SLICE = (
     "readiness-drips",

@@ -17,8 +17,6 @@ from tailproof.provision.locks import lock_for
 from tailproof.provision.recipe import BinaryRecipe, Package, PythonRecipe
 from tailproof.waiting import Budget
 
-pytestmark = pytest.mark.long
-
 VERSION = "1.17.0"
 SPEC = """
 analysis = Analysis([SPECPATH + "/small.py"])
@@ -44,6 +42,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BinaryRecipe:
     return replace(IMAGES.binary, releases=releases, spec=tmp_path / "small.spec")
 
 
+@pytest.mark.long
 @pytest.mark.release
 def test_a_packed_server_runs_without_python_and_is_packed_once(small: BinaryRecipe, tmp_path: Path) -> None:
     server = packed(small, VERSION, Budget(300))

@@ -12,8 +12,6 @@ from checks import tailproof
 
 from tailproof.reports import json as results
 
-pytestmark = pytest.mark.long
-
 ASKED = (
     *("check", "reference:refuses-after-the-crash", "--client", "plain", "--out", "out"),
     *("--scenario", "calm", "--scenario", "kill-tool-running", "--scenario", "oom-server"),

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from checks import Checked, tailproof
 
-pytestmark = pytest.mark.long
-
 BROKEN = "reference:counts-one-less"
 FIXED = "events.paged[calm]  count-differs"
 

@@ -13,8 +13,6 @@ from checks import CHECK_S, Checked, tailproof
 
 from tailproof import resources
 
-pytestmark = pytest.mark.long
-
 TARGETS = ("reference", "reference:never-closes")
 CLIENTS = ("reference", "reference:never-repairs", "plain")
 WORDS = {"reference": "reference", "reference:never-closes": "reference-never-closes"}
@@ -110,6 +108,7 @@ def test_repro_takes_each_violated_trial_with_its_own_pair(matrix: Checked, tmp_
     assert not any(line.startswith("0/1") for line in every.stdout.splitlines())
 
 
+@pytest.mark.long
 def test_what_cannot_be_built_fails_alone(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -125,6 +124,7 @@ def test_what_cannot_be_built_fails_alone(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_under_xdist_every_trial_of_every_pair_is_run_once(tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = subprocess.run(

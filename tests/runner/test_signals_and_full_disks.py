@@ -14,8 +14,6 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))  # `fixtures` is not i
 
 from fixtures.ends import full_disk, signals
 
-pytestmark = pytest.mark.long
-
 SIGNALS = (
     "held-model-three-signals",
     "everything-stopped",
@@ -36,12 +34,14 @@ FULL_DISKS = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("row", [row for row in signals.ROWS if row.name in SIGNALS], ids=lambda row: row.name)
 def test_a_signal_ends_a_command_whatever_the_server_does(tmp_path: Path, row: signals.Row) -> None:
     _, wrong = signals.play(row, tmp_path)
     assert wrong == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("row", [row for row in full_disk.ROWS if row.name in FULL_DISKS], ids=lambda row: row.name)
 def test_a_full_disk_is_no_verdict(tmp_path: Path, row: full_disk.Row) -> None:
     if why_not := full_disk.cannot():

@@ -22,8 +22,6 @@ from tailproof.ownership.owners import Owner, owner_id  # noqa: E402
 from tailproof.ownership.scratch import workroom  # noqa: E402
 from tailproof.waiting import Budget  # noqa: E402
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture
 def place() -> Iterator[Path]:
@@ -35,6 +33,7 @@ def place() -> Iterator[Path]:
 PLAN = Plan(target="reference", client="reference", scenarios=("calm",), parallel=1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("victim", "moment_s", "then"),
     [

@@ -20,8 +20,6 @@ from tailproof.acts.session import KINDS as SESSION_ACTS  # noqa: E402
 from tailproof.faults.catalogue import CATALOGUE as FAULTS  # noqa: E402
 from tailproof.faults.sandbox import KINDS as SANDBOX_FAULTS  # noqa: E402
 
-pytestmark = pytest.mark.long
-
 PAGE = ROOT / "docs/sabotage.md"
 LINES = ROOT / "bench/sabotage.jsonl"
 OF_THEIR_KIND = {
@@ -60,6 +58,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return Stage(tmp_path_factory.mktemp("sabotage"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "situation",
     [pytest.param(one, id=f"{one.scenario}-{one.client}", marks=shares(one)) for one in (CALM, REPORTING, CUT, KILLED)],
@@ -69,6 +68,7 @@ def test_the_gate_is_open_when_nobody_does_anything(stage: Stage, situation: Sit
     assert (gate.state, gate.closed_by, gate.doubts) == ("open", (), ())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "cell", [pytest.param(one, id=one.name, marks=marks(one)) for one in filter(stands_for_others, CELLS)]
 )

@@ -23,7 +23,7 @@ from tailproof.cluster.reach import Cluster, connect
 from tailproof.runner import leftovers
 from tailproof.waiting import Budget
 
-pytestmark = [pytest.mark.long, pytest.mark.cluster, pytest.mark.engine, pytest.mark.xdist_group("shards")]
+pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.xdist_group("shards")]
 
 ASKED = ("--client", "plain", "--scenario", "calm", "--scenario", "message-*", "--seed", "7")
 SHARDED = (*ASKED, "--on", "kubernetes", "--shards", "2")

@@ -20,7 +20,7 @@ from tailproof.targets.pod import PodTarget
 from tailproof.targets.pod_inside import RAISED
 from tailproof.waiting import Budget
 
-pytestmark = [pytest.mark.long, pytest.mark.engine, pytest.mark.cluster]
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 
 MIB = 1 << 20
 EATS = "echo 1000 > /proc/self/oom_score_adj; exec tail /dev/zero"

@@ -21,8 +21,6 @@ from tailproof.targets.pod import PodTarget
 from tailproof.targets.pod_spec import PodPlan, pod
 from tailproof.targets.target import TargetError
 
-pytestmark = pytest.mark.long
-
 MIB = 1 << 20
 EAT_AND_WAIT = "(head -c 40M /dev/zero; sleep 30) | tail > /dev/null"
 
