@@ -26,6 +26,7 @@ from tailproof.history.reader import History
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.reports import json
 from tailproof.reports.result import Counts, Result, TimesResult, TrialResult
+from tailproof.reports.words import count
 from tailproof.runner.finished import result_file
 from tailproof.scenario.schema import TIERS
 
@@ -233,9 +234,18 @@ def _differences(series: Sequence[Series]) -> Iterator[str]:
     for one in several:
         if not one.unstable:
             yield f"- `{one.target}`, {one.tier}: nothing, in {len(one.seconds)} checks."
+        undecided = Counter[tuple[str, int, int]]()
         for verdict in one.unstable:
+            if verdict.outcomes.keys() == {"holds", "inconclusive"}:
+                undecided[verdict.scenario, verdict.outcomes["inconclusive"], verdict.outcomes["holds"]] += 1
+                continue
             often = ", ".join(f"{number} times {outcome}" for outcome, number in verdict.outcomes.items())
             yield f"- `{one.target}`, {one.tier}: `{verdict.scenario}`, `{verdict.guarantee}`: {often} ({shown(verdict.says)})."
+        for (scenario, never, always), number in undecided.items():
+            yield (
+                f"- `{one.target}`, {one.tier}: `{scenario}`: {count(number, 'verdict')} {never} times inconclusive, "
+                f"{always} times holds."
+            )
     if not several:
         yield "No tier was checked more than once."
 
