@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus, PayloadTooBig, SecurityError
+from websockets.exceptions import InvalidState, InvalidStatus, PayloadTooBig, SecurityError
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
@@ -104,13 +104,16 @@ class WebSocket:
 
     def say(self, how: HowSent, data: bytes, budget: Budget) -> None:
         """See `SpokenStream`."""
-        match how:
-            case "text":
-                self._protocol.send_text(data)
-            case "binary":
-                self._protocol.send_binary(data)
-            case "ping":
-                self._protocol.send_ping(data)
+        try:
+            match how:
+                case "text":
+                    self._protocol.send_text(data)
+                case "binary":
+                    self._protocol.send_binary(data)
+                case "ping":
+                    self._protocol.send_ping(data)
+        except InvalidState as ended:  # the other side has said goodbye
+            raise BrokenPipeError(str(ended)) from ended
         for sent in self._protocol.data_to_send():
             self._connection.send(sent, budget)
 

@@ -12,6 +12,7 @@ import pytest
 
 from tailproof.incoming import websocket as incoming
 from tailproof.incoming.limits import CONTROL_FRAMES, MESSAGE_BYTES, MESSAGE_FRAMES, Unsound
+from tailproof.incoming.stream import HowSent
 from tailproof.incoming.websocket import CLOSE_S, Refused, WebSocket
 from tailproof.waiting import Budget
 from tests.incoming.odd_servers import Says, drip, flood, frame, server
@@ -40,6 +41,16 @@ def test_messages_come_whole_and_the_end_is_told() -> None:
     with server(lambda: pieces, websocket=True) as port:
         socket = opened(port)
         assert read(socket) == [b"one", b"two"]
+        assert socket.close() == (4001, "no")
+
+
+@pytest.mark.parametrize("how", ["text", "binary", "ping"])
+def test_nothing_is_said_to_who_has_said_goodbye(how: HowSent) -> None:
+    with server(lambda: (frame(TEXT, b"one"), frame(CLOSE, b"\x0f\xa1no")), websocket=True) as port:
+        socket = opened(port)
+        assert read(socket) == [b"one"]
+        with pytest.raises(OSError, match="connection is"):
+            socket.say(how, b"still there?", Budget(5))
         assert socket.close() == (4001, "no")
 
 
