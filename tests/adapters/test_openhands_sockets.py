@@ -30,6 +30,7 @@ print(json.dumps(sorted(sockets(create_app().routes))))
 """
 
 
+@pytest.mark.long
 @pytest.mark.release
 def test_the_sockets_of_the_newest_release_are_those_that_are_tried_and_those_that_need_no_key(
     tmp_path: Path,

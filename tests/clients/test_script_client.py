@@ -297,6 +297,7 @@ def test_the_conversation_is_read_before_the_script_deletes_it(woken: tuple[Path
     assert (init.witness, init.code) == ("client", 200)
 
 
+@pytest.mark.long
 @pytest.mark.release
 def test_a_real_server_is_initialised_by_the_script(tmp_path: Path) -> None:
     found = check(tmp_path / "out", "pypi:1.58.0", DORMANT, "deferred_init_stopped.py")

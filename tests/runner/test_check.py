@@ -91,6 +91,7 @@ def test_the_page_is_written_where_it_was_asked_for_too(tmp_path: Path) -> None:
     assert "  page    deep/page.html\n" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("scheduler", "scenarios"), [("load", FEW), ("worksteal", FEW[:1])])
 def test_under_xdist_every_trial_is_run_once_and_the_verdicts_are_the_same(
     reference_check: Checked, tmp_path: Path, scheduler: str, scenarios: tuple[str, ...]
