@@ -90,8 +90,11 @@ def _due(history: History, conversation: str, log: Log, taken: Sequence[Post]) -
             excused = _was_killed(end) or _is_out(outages, end.t_ns)
             if excused and had is None:
                 continue
-            # Who kept it over the end has done more than was owed, and has the time of an outage for it.
-            if not (excused and had is not None and had.began_ns > end.t_ns):
+            if excused and had is not None and had.began_ns > end.t_ns:
+                # Who kept it over the end has done more than was owed, and as long for it as after an outage.
+                back = (life.t_ns for life in history.lives if life.stage == "ready" and life.t_ns > end.t_ns)
+                until_ns = max(until_ns, next(back, end.t_ns) + limit_ns)
+            else:
                 until_ns = end.t_ns
         yield Due(event, until_ns, had)
 

@@ -21,6 +21,7 @@ from tailproof.incoming.limits import LIST_PAGES
 LIST = "user.list"
 BUSY = frozenset({408, 429})
 """Refusals that say nothing of what was asked. What is answered with 5xx is judged elsewhere (`server.ready`)."""
+GONE = frozenset({404, 410})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -47,20 +48,20 @@ def lists(history: History) -> Verdict:
     exactly those that have it; the server's count is that of the list; and whoever asks for several by their ids gets these, in this
     order.
 
-    A list without an end, a page with more conversations than were asked for, and a refusal of its first page or of the count say enough
-    by themselves: a later page may be refused because somebody deleted the conversation with which it begins. All else is judged on the
-    visits of a user who reads the whole list first and last and saw the same conversations in both, while nothing was done
-    to the server. What others created before and did not delete has to be in it, and what they deleted before must not be; so has the
-    conversation of the trial, if the server answered for it in this life, and with the status that it showed before and behind. Where
-    somebody asked for more than reads during the visit, conversations and statuses may have come and gone, and what is in the list beside
-    those of its beginning, the order of its pages, and the list of a status accuse nobody. A conversation whose status was not the same
-    at the beginning and at the end may be among those of a status or not.
+    A list without an end, a page with more conversations than were asked for, and a refusal say enough by themselves, unless a later page
+    is not found: somebody may have deleted the conversation with which it begins. All else is judged on the visits of a user who reads
+    the whole list first and last and saw the same conversations in both, while nothing was done to the server. What others created before
+    and did not delete has to be in it, and what they deleted before must not be; so has the conversation of the trial, if the server
+    answered for it in this life, and with the status that it showed before and behind. Where somebody asked for more than reads during
+    the visit, conversations and statuses may have come and gone, and what is in the list beside those of its beginning, the order of its
+    pages, and the list of a status accuse nobody. A conversation whose status was not the same at the beginning and at the end may be
+    among those of a status or not.
     """
     for reading in history.listings:
         if not left_alone(history, reading):
             continue
-        refused = _refused(reading) if reading.complete or not reading.pages else None
-        if wrong := refused or _endless(reading) or _too_large(reading):
+        cursor_gone = not reading.complete and reading.pages and reading.code in GONE
+        if wrong := (None if cursor_gone else _refused(reading)) or _endless(reading) or _too_large(reading):
             return wrong
     visits = list(_visits(history))
     readings = [(visit, reading) for visit in visits for reading in visit.readings]

@@ -75,6 +75,12 @@ ROWS: list[Row] = [
     ),
     Row(
         "hooks.delivered",
+        "kept over a kill and a slow start",
+        HOLDS,
+        lambda: killed(posted((2.6, FIRST, 200), (60.2, LAST, 200), flush_s=5)).put(60.0, Life(stage="ready", epoch=1)),
+    ),
+    Row(
+        "hooks.delivered",
         "kept over an end for no reason",
         VIOLATED,
         lambda: posted((2.6, FIRST, 200), (8.5, LAST, 200), flush_s=300),

@@ -147,6 +147,20 @@ ROWS = [
     Row("server.lists", "refuses-the-next-page", VIOLATED, lambda: looked(failed(404, "3", pages=1)), "refused"),
     Row(
         "server.lists",
+        "refuses-the-next-page-beside-others",
+        VIOLATED,
+        lambda: busy(failed(400, "3", pages=1)),
+        "refused",
+    ),
+    Row(
+        "server.lists",
+        "refuses-every-second-page",
+        VIOLATED,
+        lambda: looked(first=failed(400, "3", pages=1), last=failed(400, "3", pages=1)),
+        "refused",
+    ),
+    Row(
+        "server.lists",
         "cursor-deleted-by-another",
         INCONCLUSIVE,
         lambda: looked(failed(404, "3", pages=1), last=listing("31")),
