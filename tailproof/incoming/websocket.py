@@ -99,7 +99,8 @@ class WebSocket:
             raise
         self._check_handshake()
         for text in self._first:
-            self.say("text", text.encode(), patience)
+            if self._protocol.state is State.OPEN:  # else it has ended it with the handshake: whoever reads is told how
+                self.say("text", text.encode(), patience)
         self._take_frames()
 
     def say(self, how: HowSent, data: bytes, budget: Budget) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from docker import DockerClient
-from docker.errors import ImageNotFound, NotFound
+from docker.errors import APIError, ImageNotFound
 
 from tailproof.ownership import marks
 from tailproof.ownership.owners import Owner, owner_id
@@ -66,15 +66,15 @@ class ContainerTarget:
                     self._pull(engine)
                     image = engine.images.get(self._image)
                 release = engine.version()["Version"]
-                own = image.labels.get(VERSION_LABEL)
-                if own or (own_clock.capability() and self._fits(engine, image.id)):
-                    self.capabilities |= own_clock.capability()
+            if not image.attrs["Config"].get("Entrypoint"):
+                raise TargetError(
+                    f"the image {self._image} has no entrypoint to which `--host` and `--port` could be given"
+                )
+            own = image.labels.get(VERSION_LABEL)
+            clock = own_clock.capability() if own or self._fits(engine, image.id) else frozenset[str]()
+            self.capabilities = type(self).capabilities | clock
         finally:
             engine.close()
-        if not image.attrs["Config"].get("Entrypoint"):
-            raise TargetError(
-                f"the image {self._image} has no entrypoint to which `--host` and `--port` could be given"
-            )
         self._identity = image.id
         self.version = own or image.labels.get("org.opencontainers.image.version", "")
         digests = image.attrs.get("RepoDigests") or [image.id]
@@ -88,16 +88,17 @@ class ContainerTarget:
 
     def _fits(self, engine: DockerClient, identity: str) -> bool:
         """Our library of the clock works in it: it has a C library like ours, for processors like ours. Nothing of the image is run."""
-        if not own_clock.LOADER:
+        if not own_clock.LOADER or not own_clock.capability():
             return False
-        container = engine.containers.create(identity, labels=marks.labels(Owner(trial="", owner=owner_id())))
         try:
-            for _ in container.get_archive(own_clock.LOADER)[0]:
-                pass
-        except NotFound:
+            container = engine.containers.create(identity, labels=marks.labels(Owner(trial="", owner=owner_id())))
+            try:
+                for _ in container.get_archive(own_clock.LOADER)[0]:
+                    pass
+            finally:
+                container.remove(force=True, v=True)
+        except APIError:
             return False
-        finally:
-            container.remove()
         return True
 
     def _pull(self, engine: object) -> None:

@@ -54,6 +54,14 @@ def test_nothing_is_said_to_who_has_said_goodbye(how: HowSent) -> None:
         assert socket.close() == (4001, "no")
 
 
+def test_who_ends_it_with_the_handshake_says_how_although_a_key_is_to_be_sent() -> None:
+    with server(lambda: (frame(CLOSE, b"\x0f\xa1no"),), websocket=True) as port:
+        socket = WebSocket(f"ws://127.0.0.1:{port}/x", {}, first=["a key"])
+        socket.open(Budget(20))
+        assert read(socket) == []
+        assert socket.close() == (4001, "no")
+
+
 def test_a_connection_that_is_lost_has_no_code() -> None:
     with server(lambda: (frame(TEXT, b"one"), b"\x81\x05ha"), websocket=True) as port:
         socket = opened(port)
