@@ -10,7 +10,8 @@ WORKERS ?= 2
 TESTS_AT_ONCE := 4
 # What `make test` runs: SLICE=tests/wire, SLICE='tests/model -k script'; MARKS=long what .ci/run plays besides.
 SLICE ?= tests
-MARKS ?= not long
+# Whoever names a slice gets all of it.
+MARKS ?= $(if $(filter file,$(origin SLICE)),not long)
 
 # A check starts dozens of Python processes. Images for CI often forbid Python to keep what it compiled: each of them would
 # compile everything again, which doubles what a check costs.
@@ -30,7 +31,7 @@ check: setup
 
 test: setup
 	@sh docker/needs.sh test $(BIN)
-	@$(BIN)/pytest $(SLICE) -m "$(MARKS)" -n $(TESTS_AT_ONCE) --dist loadgroup
+	@$(BIN)/pytest $(SLICE) $(if $(MARKS),-m "$(MARKS)") -n $(TESTS_AT_ONCE) --dist loadgroup
 
 lint: setup
 	@$(BIN)/ruff check .

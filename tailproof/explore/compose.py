@@ -65,7 +65,7 @@ def plan_of(
         )
         if cell.act != NOTHING.name
     ]
-    drawn = repr((options, act_options, shape)) if options or act_options or given_shape else ""
+    drawn = repr((options, act_options, shape.name, shape.behind)) if options or act_options or given_shape else ""
     plan: dict[str, Any] = {
         "name": name_of(cells, drawn),
         "family": _FAMILIES[cells[0].fault_choice.kind.partition(".")[0]],

@@ -146,7 +146,7 @@ class Journal:
         for line in self.lines:
             if isinstance(line, Session):
                 sessions.append([line.at_s])
-            elif sessions:
+            elif sessions and line.at_s:
                 sessions[-1].append(line.at_s)
         sessions = sessions or [[now_s]]
         sessions[-1].append(now_s)

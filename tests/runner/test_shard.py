@@ -58,15 +58,15 @@ def test_a_start_of_a_server_and_more_trials_cost_more() -> None:
 
 
 @pytest.fixture(scope="module")
-def matrix() -> Matrix:
+def pairs() -> Matrix:
     return meet(["reference"], ["plain"], model_url="", build=False, say=lambda _: None)
 
 
 @pytest.mark.parametrize("tier", ["quick", "gate", "deep"])
-def test_the_parts_of_a_check_are_the_check(tier: str, matrix: Matrix, tmp_path: Path) -> None:
+def test_the_parts_of_a_check_are_the_check(tier: str, pairs: Matrix, tmp_path: Path) -> None:
     def planned(shard: str) -> Check:
         options = CheckOptions(tier=tier, out=str(tmp_path), seed=1, shard=shard)  # type: ignore[arg-type]
-        return Check.plan(options, lambda: matrix)
+        return Check.plan(options, lambda: pairs)
 
     whole = planned("").cells
     parts = [planned(f"{number}/3") for number in (1, 2, 3)]
