@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from docker import DockerClient
-from docker.errors import APIError, ImageNotFound
+from docker.errors import ImageNotFound
 
-from tailproof.ownership import marks
-from tailproof.ownership.owners import Owner, owner_id
 from tailproof.protocol.adapter import Launcher
 from tailproof.provision.base_image import pull
 from tailproof.provision.engine import connect, engine_does
@@ -44,7 +41,9 @@ class ContainerTarget:
     there is built by the user, who is told how. `spec` is how it was asked for: `KIND:IMAGE`.
     """
 
-    capabilities: frozenset[str] = CAPABILITIES | own_disk.CAPABILITY | {container_processes.CAPABILITY}
+    capabilities: frozenset[str] = (
+        CAPABILITIES | {container_processes.CAPABILITY} | own_disk.CAPABILITY | own_clock.capability()
+    )
 
     def __init__(self, spec: str, image: str, *, adapter: Launcher, recipe: ImageRecipe) -> None:
         self.spec = spec
@@ -66,17 +65,14 @@ class ContainerTarget:
                     self._pull(engine)
                     image = engine.images.get(self._image)
                 release = engine.version()["Version"]
-            if not image.attrs["Config"].get("Entrypoint"):
-                raise TargetError(
-                    f"the image {self._image} has no entrypoint to which `--host` and `--port` could be given"
-                )
-            own = image.labels.get(VERSION_LABEL)
-            clock = own_clock.capability() if own or self._fits(engine, image.id) else frozenset[str]()
-            self.capabilities = type(self).capabilities | clock
         finally:
             engine.close()
+        if not image.attrs["Config"].get("Entrypoint"):
+            raise TargetError(
+                f"the image {self._image} has no entrypoint to which `--host` and `--port` could be given"
+            )
         self._identity = image.id
-        self.version = own or image.labels.get("org.opencontainers.image.version", "")
+        self.version = image.labels.get(VERSION_LABEL) or image.labels.get("org.opencontainers.image.version", "")
         digests = image.attrs.get("RepoDigests") or [image.id]
         self.facts = {"image": digests[0], "engine": release}
 
@@ -85,21 +81,6 @@ class ContainerTarget:
         if not self._identity:
             raise TargetError(f"{self.spec} was not prepared")
         return ContainerServer(plan, adapter=self.adapter, image=self._identity, version=self.version)
-
-    def _fits(self, engine: DockerClient, identity: str) -> bool:
-        """Our library of the clock works in it: it has a C library like ours, for processors like ours. Nothing of the image is run."""
-        if not own_clock.LOADER or not own_clock.capability():
-            return False
-        try:
-            container = engine.containers.create(identity, labels=marks.labels(Owner(trial="", owner=owner_id())))
-            try:
-                for _ in container.get_archive(own_clock.LOADER)[0]:
-                    pass
-            finally:
-                container.remove(force=True, v=True)
-        except APIError:
-            return False
-        return True
 
     def _pull(self, engine: object) -> None:
         repository, _, version = self._image.rpartition(":")

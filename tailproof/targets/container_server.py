@@ -28,7 +28,7 @@ from tailproof.targets.container_lives import Lives
 from tailproof.targets.container_processes import ContainerProcess, container_processes, server_of, unpacked
 from tailproof.targets.container_twin import ContainerTwin
 from tailproof.targets.engine_events import EngineEvents
-from tailproof.targets.own_clock import OwnClock
+from tailproof.targets.own_clock import LOADER, OwnClock
 from tailproof.targets.own_disk import OwnDisk
 from tailproof.targets.port import HOST, Port
 from tailproof.targets.process_server import split
@@ -297,8 +297,21 @@ class ContainerServer:
         self._containers.append(container)
         self._lives.container, self._lives.host = container.id, name[-63:]
         if len(self._containers) == 1:
+            if self._plan.own_clock:
+                self._check_clock(container)
             with engine_does("laying out the volume"):
                 container.put_archive(PLACES.root, directories(PLACES.workspace, PLACES.conversations))
+
+    def _check_clock(self, container: Any) -> None:
+        """Raises TargetError: nothing of the image would start with our library, which is for a C library and a processor as ours."""
+        with engine_does("looking for the C library of the image"):
+            try:
+                for _ in container.get_archive(LOADER)[0]:
+                    pass
+            except NotFound as error:
+                raise TargetError(
+                    f"the clock of this image cannot be set: it has no {LOADER}, which libfaketime of this machine needs"
+                ) from error
 
     def _made(self, name: str, port: int) -> Any:
         """A container of a server on this port, not yet started. Raises EngineError."""
