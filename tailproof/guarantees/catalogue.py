@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from tailproof.extensions import table
 from tailproof.guarantees.executions.view import is_of_an_executor
-from tailproof.guarantees.verdict import TAKEN_BACK, Guarantee, Outcome, Verdict
+from tailproof.guarantees.verdict import TAKEN_BACK, Guarantee, Outcome, Verdict, at, excused
 from tailproof.guarantees.witnesses import COUNTED_SINCE, TRIAL, WITNESSES, blind
 from tailproof.history.plan import planned_acts, planned_faults
 from tailproof.history.reader import History
-from tailproof.history.timeline import SECOND
+from tailproof.history.timeline import SECOND, deleted_unsaid
 
 STOOD_STILL_NS = 3 * SECOND
 """A supervisor that is late by so much at once was stopped, or its machine was: that is no mere load."""
@@ -63,7 +63,8 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
     - A part of the plan that was not done, a fault without proof, and a trial that did not come to its end take back what holds or
       is excused: the situation that was to be survived may not have come about. They leave `violated` alone: a promise is broken
       whatever was done to the server, and each guarantee looks for the end of the lists that it compares.
-    - Nothing compared is nothing decided.
+    - Nothing compared is nothing decided, unless somebody deleted the conversation before anything was said in it: then there was nothing
+      to compare.
     - A stall of the supervisor takes back a `violated` that a clock decided, when the time that was lost makes the difference. A long
       one takes back what holds by a clock, too: the moments between which time was measured may have been seen late.
 
@@ -75,13 +76,21 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
     doubts = [*_of_the_harness(history), *_of_blind_witnesses(history, guarantee, verdict)]
     if verdict.outcome is not Outcome.VIOLATED:
         doubts += [*unaccounted(history, break_offs=not guarantee.judges_break_offs), *_unfinished(history)]
+    nothing = verdict.outcome is Outcome.INCONCLUSIVE or (
+        verdict.outcome is Outcome.HOLDS and not any(verdict.compared.values())
+    )
+    if nothing and not doubts and (unsaid := deleted_unsaid(history)):
+        return excused(
+            "the conversation was deleted before anything was said in it",
+            evidence=[at(unsaid[0], "deleted"), at(unsaid[1], "the client could say nothing any more")],
+        )
     if verdict.outcome is Outcome.INCONCLUSIVE:
         return replace(verdict, unsound=bool(doubts))
     if doubts:
         return replace(_taken_back(verdict, doubts[0]), unsound=True)
     if verdict.outcome is Outcome.NOT_APPLICABLE and not verdict.evidence:
         return _taken_back(verdict, "no record shows it")
-    if verdict.outcome is Outcome.HOLDS and not any(verdict.compared.values()):
+    if nothing:
         return _taken_back(verdict, "nothing was compared")
     if verdict.outcome is Outcome.HOLDS and guarantee.rests_on_time:
         longest_ns = max((stall.late_ns for stall in history.stalls), default=0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tailproof.history.plan import PASSING, is_of_the_path, is_seeded
 from tailproof.history.reader import History, derived
 from tailproof.history.record import CLIENT, SETTLED, TERMINAL, Record
-from tailproof.history.records import Fault, Life, Run
+from tailproof.history.records import ClientError, Fault, Life, Run
 from tailproof.history.server_records import Request, Status
 from tailproof.history.views import belongs
 
@@ -58,6 +58,22 @@ def deletions(history: History, conversation: str) -> tuple[Request, ...]:
         for request in history.requests
         if request.verb == "delete" and accepted(request) and belongs(history, conversation, request.conversation)
     )
+
+
+@derived
+def deleted_unsaid(history: History) -> tuple[Request, ClientError] | None:
+    """Somebody else's deletion of the conversation before anything was said in it, and the word of the client that it could say nothing
+    any more. None when anybody was heard, or the model was asked."""
+    refused = next((one for one in history.client_errors if one.verb == "send"), None)
+    heard = any(one.verb in ("send", "run") and accepted(one) for one in history.requests)
+    if refused is None or heard or history.model_calls or history.runs:
+        return None
+    gone = (
+        one
+        for one in history.requests
+        if one.verb == "delete" and accepted(one) and one.witness != CLIENT and one.t_ns < refused.t_ns
+    )
+    return next(((one, refused) for one in gone), None)
 
 
 @derived

@@ -179,10 +179,22 @@ class Trial(RecordedTrial):
         for run, message in enumerate(self.scenario.messages, 1):
             self._check()
             landing.hold(participants, run)
-            participants.say(message)
+            if not self._heard(participants, message):
+                return
             landing.during(participants, run)
             self._await_end(participants, landing, run)
         landing.during(participants, len(self.scenario.messages) + 1)
+
+    def _heard(self, participants: Participants, message: str) -> bool:
+        """Say it. False: the client was refused, for a conversation that somebody has deleted before. Nothing else of the plan can come."""
+        try:
+            participants.say(message)
+        except ClientRaised as raised:
+            if not participants.stage.deleted:
+                raise
+            self._raised(raised)
+            return False
+        return True
 
     def _await_end(self, participants: Participants, landing: Landing, run: int) -> None:
         """Until the run has ended for the server and for the client, or it had all the time that a promise gives it."""
@@ -260,6 +272,9 @@ class Trial(RecordedTrial):
 
     # -- the trial's own witness --------------------------------------------------------------------------------------
 
+    def _raised(self, error: ClientRaised) -> None:
+        self._witness(records.ClientError(error.verb, error.error_type, self.masker.cut(error.error, SAYS_CHARS)))
+
     def _break_off(self, error: Exception, at_work: AtWork, participants: Participants) -> None:
         """Say with whom the trial could not go on. Raises TrialFailed when that is the harness, Cancelled when it is cut off."""
         self._check_cut_off()
@@ -273,7 +288,7 @@ class Trial(RecordedTrial):
                 self._witness(break_off(broken, at_work, self.masker))
             raise TrialFailed(participants.wire.failed or str(broken)) from error
         if isinstance(error, ClientRaised):
-            self._witness(records.ClientError(error.verb, error.error_type, self.masker.cut(error.error, SAYS_CHARS)))
+            self._raised(error)
         off = break_off(error, at_work, self.masker)
         self._witness(off)
         if off.by == "harness":

@@ -58,6 +58,12 @@ def refused(verb: str = "create", said: str = "422 Unprocessable Entity: llm.str
     return built.put(2.0, Phase(name="ended"))
 
 
+def unsaid(deleted_at: float = 1.3, heard: bool = False) -> Built:
+    """Another user deletes the conversation before the client can say anything."""
+    built = own(refused("send", "404 Not Found").ask(deleted_at, "delete"))
+    return built.client_asks(1.2, "send", text="go") if heard else built
+
+
 def gave_up_at_once(created: bool = False) -> Built:
     """The client says nothing but that it failed, and nobody has subscribed: unless it was `created`, there is no conversation."""
     built = calm().until(0.9)
@@ -588,6 +594,24 @@ ROWS = [
         lambda: own(cut().without(Run).put(2.4, ClientError(verb="create", error_type="E", error="x"))),
     ),
     Row("client.works", "deleted-before-it-spoke", NOT_APPLICABLE, lambda: own(refused("send").ask(1.3, "delete"))),
+    *(
+        Row(guarantee, "deleted-before-anything-was-said", NOT_APPLICABLE, unsaid)
+        for guarantee in ("loop.terminates", "loop.once", "model.sound")
+    ),
+    *(
+        Row("loop.terminates", name, INCONCLUSIVE, built)
+        for name, built in (
+            ("something-was-said-before", lambda: unsaid(heard=True)),
+            ("unsaid-and-not-deleted", lambda: unsaid().without(Request, verb="delete")),
+            ("deleted-when-it-could-not-speak", lambda: unsaid(deleted_at=1.7)),
+            ("deleted-by-the-client", lambda: unsaid().alter(Request, {"verb": "delete"}, witness="client")),
+            ("its-deletion-failed", lambda: unsaid().alter(Request, {"verb": "delete"}, code=500)),
+            (
+                "deleted-unsaid-and-the-harness-failed",
+                lambda: unsaid().put(1.9, BreakOff("harness", "wire", "it died")),
+            ),
+        )
+    ),
     Row(
         "client.works",
         "deleted-after-it-gave-up",
