@@ -38,6 +38,7 @@ class Deck:
     unreachable: dict[Cell, str] = field(default_factory=dict)
     """Cell -> why its fault could not be proven, twice."""
     _there_are: frozenset[Pair] = frozenset()
+    _values: frozenset[Value] = frozenset()
     _left: list[Cell] = field(default_factory=list)
     _aside: list[Cell] = field(default_factory=list)
     """Hopeless ones: they come back when what is hopeless in them is proven."""
@@ -48,6 +49,7 @@ class Deck:
         self._left = sorted(self.cells)
         random.Random(self.seed).shuffle(self._left)
         self._there_are = frozenset(pair for cell in self.cells for pair in cell.pairs)
+        self._values = frozenset(value for cell in self.cells for value in cell.values)
 
     def draw(self) -> tuple[Cell, ...]:
         """The cells of the next trial; none when all were drawn."""
@@ -127,14 +129,28 @@ class Deck:
         if not some:
             return None
         best = max(some, key=self.news)  # the first of equals, and they come in no order
-        self._left += [cell for cell in some if cell != best]
+        self._left += some
+        rare = self._rare() if not self.news(best)[0] else []
+        if rare:
+            best = chance.choice(rare)
+        self._left.remove(best)
         return best
+
+    def _rare(self) -> list[Cell]:
+        """Cells that are left of values that were not drawn yet: those that few cells have are in none of those looked at."""
+        if all(self.values[value] for value in self._values):
+            return []
+        return [
+            cell
+            for cell in self._left
+            if not all(self.values[value] for value in cell.values)
+            and cell not in self.drawn
+            and not self.hopeless(cell)
+        ]
 
     def _shared(self, first: Cell, chance: random.Random) -> tuple[Cell, ...]:
         """More cells for the same trial, those that bring most first."""
         some: tuple[Cell, ...] = (first,)
-        if not first.fault_choice.of_the_path:
-            return some
         pool = [
             cell
             for cell in chance.sample(self._left, min(len(self._left), LOOKED_AT * MOST))

@@ -162,6 +162,8 @@ _ATTRIBUTES: Mapping[str, Mapping[str, Mapping[str, int]]] = {
     "timeout": {"1s": {"timeout": 1000}},
     "limit_data": {"20kB": {"bytes": 20_000}},
 }
+_UNANSWERED = ("reset_peer", "timeout")
+"""Toxics through which nothing comes: while they are on no client can learn that its run has ended."""
 
 
 def _of_bytes() -> Iterable[Choice]:
@@ -171,6 +173,8 @@ def _of_bytes() -> Iterable[Choice]:
             breaks = toxic in ("reset_peer", "timeout", "limit_data")
             # What breaks connections would break that of the user's message, too.
             when = {**_RUNNING, "at": DURING[1:] if breaks else DURING}
+            if toxic in _UNANSWERED:
+                when |= {"ends": "later", "lasts": 5}
             yield Choice(kind=f"network.{toxic}", bucket=bucket, options=options, **when)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 from hypothesis import given, settings
@@ -42,7 +43,7 @@ def test_all_of_them_are_drawn_in_the_end() -> None:
 
 
 def test_it_is_told_what_the_rest_goes_to() -> None:
-    few = SOME[::20]
+    few = SOME[::10]
     deck = Deck(few, 1)
     assert deck.rest == (len({value for cell in few for value in cell.values}), "value")
     seen = [deck.rest[1] for _ in iter(deck.draw, ())]
@@ -87,6 +88,26 @@ def test_values_come_first_and_then_pairs() -> None:
     for cell in some:
         by_chance.take([cell])
     assert deck.covered > by_chance.covered
+
+
+def test_a_value_that_few_cells_have_waits_for_no_chance() -> None:
+    """It is in none of those that a draw looks at, most of the time."""
+    rare = next(cell for cell in Space() if cell.fault == "disk.damage/event-empty")
+    others = [cell for cell in Space() if cell.fault != rare.fault]
+    for seed in range(3):
+        deck = Deck([*others, rare], seed)
+        values = {value for cell in deck.cells for value in cell.values}
+        drawn(deck, len(values))
+        assert rare in deck.drawn
+
+
+def test_what_is_done_to_the_server_shares_with_a_fault_of_the_path() -> None:
+    servers = [cell for cell in SPACE if not cell.fault_choice.of_the_path and cell.shape == "steps"]
+    path = [cell for cell in SPACE if cell.fault_choice.of_the_path and cell.shape == "steps"]
+    packs = [Deck([first, *path], seed, one_client=True) for seed, first in enumerate(servers[:40])]
+    shared = [deck._shared(deck.cells[0], random.Random(1)) for deck in packs]
+    assert all(len(some) <= 2 and some[-1] in servers for some in shared)
+    assert any(len(some) == 2 for some in shared)
 
 
 def test_what_is_never_proven_is_not_tried_for_ever() -> None:
