@@ -99,6 +99,12 @@ def _one_death(history: History, conversation: str, death: Death, limit_s: float
             f"the conversation was not running when the server died ({running.raw})",
             evidence=[at(running, f"{running.raw} via {running.via}"), at(death.died, "the server died")],
         )
+    paused = _shown_as_paused(history, conversation, death)
+    if paused is not None:
+        return excused(
+            f"it was shown as {paused[1].raw} when the server died, as somebody had asked: status.legal judges whether it stays so",
+            evidence=[at(paused[0], paused[0].verb), at(paused[1], f"{paused[1].raw} via {paused[1].via}")],
+        )
     cut_short = _cut_short(history, death)
     if cut_short is not None:
         return excused("the next life was ended before anybody could look", evidence=[at(cut_short, "ended by us")])
@@ -145,6 +151,29 @@ def _cut_short(history: History, death: Death) -> Life | None:
         request.verb in ("load", "run", "send") and began_ns < request.t_ns < end.t_ns for request in history.requests
     )
     return None if asked else end
+
+
+def _shown_as_paused(history: History, conversation: str, death: Death) -> tuple[Request, Status] | None:
+    """The pause or the interruption that was accepted, and what was shown since, last before the death, by whomever: no user knows of a run
+    that was broken off."""
+    shown = [
+        one
+        for one in statuses_of(history, conversation)
+        if one.via in ("rest", "stream") and one.t_ns <= death.died.t_ns
+    ]
+    if not shown or shown[-1].neutral != "interrupted":
+        return None
+    asked = (
+        one
+        for one in history.requests
+        if one.verb in ("pause", "interrupt")
+        and accepted(one)
+        and belongs(history, conversation, one.conversation)
+        and (one.began_ns or one.t_ns) <= shown[-1].t_ns
+        and one.t_ns <= death.died.t_ns
+    )
+    last = max(asked, key=lambda one: one.t_ns, default=None)
+    return None if last is None else (last, shown[-1])
 
 
 def _running_at(history: History, conversation: str, death: Death) -> Status | None:

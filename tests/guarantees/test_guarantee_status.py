@@ -283,6 +283,15 @@ ROWS = [
             crashed().show(3.7, "finished").alter(Status, {"via": "disk", "epoch": 0}, raw="finished", neutral="done")
         ),
     ),
+    Row("status.crash", "paused-when-it-died", NOT_APPLICABLE, lambda: crashed().show(3.8, "paused").ask(3.7, "pause")),
+    Row("status.crash", "paused-and-nobody-asked", HOLDS, lambda: crashed().show(3.8, "paused")),
+    Row("status.crash", "the-pause-was-refused", HOLDS, lambda: crashed().show(3.8, "paused").ask(3.7, "pause", 409)),
+    Row(
+        "status.crash",
+        "paused-and-running-again-when-it-died",
+        HOLDS,
+        lambda: crashed().show(3.7, "paused").ask(3.6, "pause").show(3.8, "running"),
+    ),
     Row(
         "status.crash",
         "ended-between-the-last-look-and-the-death",
