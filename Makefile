@@ -37,6 +37,7 @@ lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy -p fixtures.broken --explicit-package-bases
 	@$(BIN)/lint-imports
 
 bench: setup
