@@ -87,10 +87,10 @@ class Deck:
 
     def hopeless(self, cell: Cell) -> bool:
         """Something in it was never proven, often enough."""
-        return any(
-            self._vain[some] >= UNREACHABLE and some not in self._hopeful
-            for some in (*((value,) for value in cell.values), *cell.pairs)
-        )
+        return any(self._in_vain(some) for some in (*((value,) for value in cell.values), *cell.pairs))
+
+    def _in_vain(self, some: tuple[Value, ...]) -> bool:
+        return self._vain[some] >= UNREACHABLE and some not in self._hopeful
 
     def news(self, cell: Cell) -> tuple[int, int]:
         """How many values and pairs it has that were not drawn yet."""
@@ -132,20 +132,19 @@ class Deck:
         self._left += some
         rare = self._rare() if not self.news(best)[0] else []
         if rare:
-            best = chance.choice(rare)
+            best = max(chance.sample(rare, min(len(rare), LOOKED_AT)), key=self.news)
         self._left.remove(best)
         return best
 
     def _rare(self) -> list[Cell]:
         """Cells that are left of values that were not drawn yet: those that few cells have are in none of those looked at."""
-        if all(self.values[value] for value in self._values):
+        wanted = {value for value in self._values if not self.values[value] and not self._in_vain((value,))}
+        if not wanted:
             return []
         return [
             cell
             for cell in self._left
-            if not all(self.values[value] for value in cell.values)
-            and cell not in self.drawn
-            and not self.hopeless(cell)
+            if not wanted.isdisjoint(cell.values) and cell not in self.drawn and not self.hopeless(cell)
         ]
 
     def _shared(self, first: Cell, chance: random.Random) -> tuple[Cell, ...]:

@@ -162,19 +162,17 @@ _ATTRIBUTES: Mapping[str, Mapping[str, Mapping[str, int]]] = {
     "timeout": {"1s": {"timeout": 1000}},
     "limit_data": {"20kB": {"bytes": 20_000}},
 }
-_UNANSWERED = ("reset_peer", "timeout")
-"""Toxics through which nothing comes: while they are on no client can learn that its run has ended."""
+_BREAKING = ("reset_peer", "timeout", "limit_data")
+"""Toxics through which no answer comes, or no long one: while they are on no client can learn all of how its run has ended. They would
+break the user's message, too."""
 
 
 def _of_bytes() -> Iterable[Choice]:
     for toxic in TOXICS:
         for bucket, attributes in _ATTRIBUTES[toxic].items():
             options = {"direction": "downstream", "attributes": attributes}
-            breaks = toxic in ("reset_peer", "timeout", "limit_data")
-            # What breaks connections would break that of the user's message, too.
-            when = {**_RUNNING, "at": DURING[1:] if breaks else DURING}
-            if toxic in _UNANSWERED:
-                when |= {"ends": "later", "lasts": 5}
+            breaks = toxic in _BREAKING
+            when = {**_RUNNING, "at": DURING[1:], "ends": "later", "lasts": 5} if breaks else {**_RUNNING, "at": DURING}
             yield Choice(kind=f"network.{toxic}", bucket=bucket, options=options, **when)
 
 

@@ -16,6 +16,9 @@ from tailproof.history.timeline import SECOND, deleted_unsaid
 STOOD_STILL_NS = 3 * SECOND
 """A supervisor that is late by so much at once was stopped, or its machine was: that is no mere load."""
 
+OF_RUNS = frozenset({"loop", "model", "status.final", "status.agree"})
+"""Guarantees, or families of them, that have nothing to say of a conversation in which nothing was said."""
+
 CATALOGUE: Mapping[str, Guarantee] = table("guarantees")
 """id -> guarantee, in the order in which reports list them."""
 
@@ -63,8 +66,8 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
     - A part of the plan that was not done, a fault without proof, and a trial that did not come to its end take back what holds or
       is excused: the situation that was to be survived may not have come about. They leave `violated` alone: a promise is broken
       whatever was done to the server, and each guarantee looks for the end of the lists that it compares.
-    - Nothing compared is nothing decided, unless somebody deleted the conversation before anything was said in it: then there was nothing
-      to compare.
+    - Nothing compared is nothing decided. Where it is about runs (`OF_RUNS`), and somebody deleted the conversation before anything was
+      said in it, as every witness shows, there was nothing to compare.
     - A stall of the supervisor takes back a `violated` that a clock decided, when the time that was lost makes the difference. A long
       one takes back what holds by a clock, too: the moments between which time was measured may have been seen late.
 
@@ -79,7 +82,8 @@ def weigh(history: History, guarantee: Guarantee, verdict: Verdict) -> Verdict:
     nothing = verdict.outcome is Outcome.INCONCLUSIVE or (
         verdict.outcome is Outcome.HOLDS and not any(verdict.compared.values())
     )
-    if nothing and not doubts and (unsaid := deleted_unsaid(history)):
+    of_runs = guarantee.id.partition(".")[0] in OF_RUNS or guarantee.id in OF_RUNS
+    if nothing and of_runs and not doubts and not blind(history) and (unsaid := deleted_unsaid(history)):
         return excused(
             "the conversation was deleted before anything was said in it",
             evidence=[at(unsaid[0], "deleted"), at(unsaid[1], "the client could say nothing any more")],

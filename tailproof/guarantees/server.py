@@ -21,16 +21,15 @@ from tailproof.history.parameters import parameter
 from tailproof.history.plan import damages_state
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
-from tailproof.history.records import Life
+from tailproof.history.records import BreakOff, Life
 from tailproof.history.server_records import Request, Stream
-from tailproof.history.timeline import SECOND, accepted, deletions, last_ns, last_record, passing, seconds
+from tailproof.history.timeline import NOT_THERE, SECOND, accepted, deletions, last_ns, last_record, passing, seconds
 from tailproof.history.traffic import attempts, client_streams, failed_requests, requests_of_the_ready, spoiled_spans
 from tailproof.history.views import same
 
 WORK = ("create", "send", "run")
 """What a conversation needs of its server."""
 READS = ("status", "load")
-GONE = (404, 410)
 
 
 def ready(history: History) -> Verdict:
@@ -100,7 +99,7 @@ def works(history: History) -> Verdict:
             signature="died-by-itself",
             evidence=[at(by_itself, f"died, exit code {by_itself.exit_code}")],
         )
-    for one in history.break_offs:
+    for one in (*history.break_offs, *_refusals(history)):
         refused = [
             request
             for request in _asked(history, one.doing)
@@ -135,12 +134,22 @@ def works(history: History) -> Verdict:
     )
 
 
+def _refusals(history: History) -> list[BreakOff]:
+    """What the client was refused, where the trial came to its end all the same."""
+    known = {one.doing for one in history.break_offs}
+    return [
+        BreakOff("client", one.verb, one.error, t_ns=one.t_ns, witness=one.witness, seq=one.seq)
+        for one in history.client_errors
+        if one.verb == "send" and one.verb not in known
+    ]
+
+
 def _asked(history: History, verb: str) -> list[Request]:
     return [request for request in requests_of_the_ready(history) if request.verb == verb and not request.flaw]
 
 
 def _was_gone(history: History, request: Request) -> bool:
-    return request.code in GONE and any(
+    return request.code in NOT_THERE and any(
         (gone.began_ns or gone.t_ns) < request.t_ns for gone in deletions(history, same(request.conversation))
     )
 

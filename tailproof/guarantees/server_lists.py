@@ -14,6 +14,7 @@ from tailproof.history.header import Header
 from tailproof.history.plan import plans
 from tailproof.history.reader import History
 from tailproof.history.server_records import Listing
+from tailproof.history.timeline import NOT_THERE
 from tailproof.history.traffic import left_alone
 from tailproof.history.views import belongs, same
 from tailproof.incoming.limits import LIST_PAGES
@@ -21,7 +22,6 @@ from tailproof.incoming.limits import LIST_PAGES
 LIST = "user.list"
 BUSY = frozenset({408, 429})
 """Refusals that say nothing of what was asked. What is answered with 5xx is judged elsewhere (`server.ready`)."""
-GONE = frozenset({404, 410})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -60,7 +60,7 @@ def lists(history: History) -> Verdict:
     for reading in history.listings:
         if not left_alone(history, reading):
             continue
-        cursor_gone = not reading.complete and reading.pages and reading.code in GONE
+        cursor_gone = not reading.complete and reading.pages and reading.code in NOT_THERE
         if wrong := (None if cursor_gone else _refused(reading)) or _endless(reading) or _too_large(reading):
             return wrong
     visits = list(_visits(history))

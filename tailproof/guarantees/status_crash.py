@@ -26,7 +26,19 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Life
 from tailproof.history.server_records import Request, Status
-from tailproof.history.timeline import SECOND, Death, accepted, down_after, ends, last_ns, passing, seconds, statuses_of
+from tailproof.history.timeline import (
+    SECOND,
+    STARTERS,
+    Death,
+    accepted,
+    clean_statuses,
+    down_after,
+    ends,
+    last_ns,
+    passing,
+    seconds,
+    statuses_of,
+)
 from tailproof.history.views import belongs, lists_of, log_of
 
 POLL_NS = 2 * SECOND
@@ -78,9 +90,10 @@ def crash(history: History, conversation: str) -> Verdict:
     Four checks after each death of a server that was running the conversation, and each stop that left it shown as running:
     `running-after-restart`: a plain read of the status (no load) still shows it running T after the next life was ready;
     `running-after-load`: also after a load of the conversation; `unmarked`: neither a failed status nor a new error event that
-    somebody saw before the push says that the run was interrupted (`interrupted` is as good after a stop, and for a server that promises
-    it; one that promises `run-again` needs no mark); `not-usable`: the first request to run after all that is refused. What the model
-    was asked by itself is a worker. A life that the scenario ended at once is not judged: the next one is.
+    somebody saw before the push says that the run was interrupted (`interrupted` is as good after a stop, for a server that
+    promises it, and for a run that was shown so before, because a user had paused it; one that promises `run-again` needs no mark);
+    `not-usable`: the first request to run after all that is refused. What the model was asked by itself is a worker. A life that the
+    scenario ended at once is not judged: the next one is.
     The signature joins all that failed.
     """
     limit_s = parameter(history.header, "status.crash")
@@ -98,12 +111,6 @@ def _one_death(history: History, conversation: str, death: Death, limit_s: float
         return excused(
             f"the conversation was not running when the server died ({running.raw})",
             evidence=[at(running, f"{running.raw} via {running.via}"), at(death.died, "the server died")],
-        )
-    paused = _shown_as_paused(history, conversation, death)
-    if paused is not None:
-        return excused(
-            f"it was shown as {paused[1].raw} when the server died, as somebody had asked: status.legal judges whether it stays so",
-            evidence=[at(paused[0], paused[0].verb), at(paused[1], f"{paused[1].raw} via {paused[1].via}")],
         )
     cut_short = _cut_short(history, death)
     if cut_short is not None:
@@ -153,27 +160,23 @@ def _cut_short(history: History, death: Death) -> Life | None:
     return None if asked else end
 
 
-def _shown_as_paused(history: History, conversation: str, death: Death) -> tuple[Request, Status] | None:
-    """The pause or the interruption that was accepted, and what was shown since, last before the death, by whomever: no user knows of a run
-    that was broken off."""
-    shown = [
-        one
-        for one in statuses_of(history, conversation)
-        if one.via in ("rest", "stream") and one.t_ns <= death.died.t_ns
-    ]
+def _was_paused(history: History, conversation: str, death: Death) -> bool:
+    """Last before the death it was shown as interrupted, as somebody had asked this life, and nobody has set it going since."""
+    born_ns = max(
+        (life.t_ns for life in history.lives if life.stage == "ready" and life.epoch == death.epoch), default=0
+    )
+    shown = [one for one in clean_statuses(history, conversation) if born_ns <= one.t_ns <= death.died.t_ns]
     if not shown or shown[-1].neutral != "interrupted":
-        return None
-    asked = (
+        return False
+    mine = [
         one
         for one in history.requests
-        if one.verb in ("pause", "interrupt")
-        and accepted(one)
-        and belongs(history, conversation, one.conversation)
-        and (one.began_ns or one.t_ns) <= shown[-1].t_ns
-        and one.t_ns <= death.died.t_ns
-    )
-    last = max(asked, key=lambda one: one.t_ns, default=None)
-    return None if last is None else (last, shown[-1])
+        if belongs(history, conversation, one.conversation) and born_ns <= (one.began_ns or one.t_ns) <= death.died.t_ns
+    ]
+    asked = [one for one in mine if one.verb in ("pause", "interrupt") and accepted(one)]
+    if not asked or (asked[-1].began_ns or asked[-1].t_ns) > shown[-1].t_ns:
+        return False
+    return not any(one.verb in STARTERS and one.t_ns > (asked[-1].began_ns or asked[-1].t_ns) for one in mine)
 
 
 def _running_at(history: History, conversation: str, death: Death) -> Status | None:
@@ -298,7 +301,8 @@ def _marked(after: Aftermath) -> Finding:
     if policy not in ("error", "interrupted"):
         return Finding(says=f"crash policy {policy or 'unknown'}: no mark is required")
     stopped = after.death.died.stage == "stopped"
-    good = {"failed"} | ({"interrupted"} if policy == "interrupted" or stopped else set())
+    paused = _was_paused(after.history, after.conversation, after.death)
+    good = {"failed"} | ({"interrupted"} if policy == "interrupted" or stopped or paused else set())
     seen = [
         status
         for status in statuses_of(after.history, after.conversation)

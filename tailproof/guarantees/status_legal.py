@@ -31,7 +31,8 @@ def legal(history: History, conversation: str) -> Verdict:
     Steps are read where every change is told: the status events of the final log, and of each subscription past the wire (not its
     snapshots, which may be older than what they stand behind). Two of them that a restart lies between are no step: a crash may
     take one from between them. What is read now and then skips statuses, so of the reads only those are judged that leave a status
-    which waits for somebody (`moved-by-itself`): nothing that sets a conversation going was asked since it was first seen.
+    which waits for somebody (`moved-by-itself-to-STATUS`): nothing that sets a conversation going was asked since it was first seen.
+    What was answered before is no reason for what a later life of the server shows.
     """
     table = transitions(history.header)
     compared = 0
@@ -54,7 +55,7 @@ def legal(history: History, conversation: str) -> Verdict:
             if not _asked(history, conversation, since.t_ns, left.t_ns):
                 return violated(
                     f"{since.raw} became {left.raw} (via {left.via}) although nobody asked for anything",
-                    signature="moved-by-itself",
+                    signature=f"moved-by-itself-to-{left.neutral}",
                     expected=[since.raw],
                     seen=[left.raw],
                     evidence=[at(since, f"{since.raw} via {since.via}"), at(left, f"{left.raw} via {left.via}")],
@@ -124,6 +125,8 @@ def _left(row: Sequence[Status]) -> Iterator[tuple[Status, Status]]:
 
 def _asked(history: History, conversation: str, since_ns: int, until_ns: int) -> bool:
     """What may set a conversation going: requests whatever their answer, a client's run, and whatever wrote through the wire."""
+    started_again = any(life.stage == "started" and since_ns < life.t_ns <= until_ns for life in history.lives)
+    slack_ns = 0 if started_again else UNDER_WAY_NS
     requests = (
         (request.began_ns or request.t_ns, request.t_ns)
         for request in history.requests
@@ -135,9 +138,7 @@ def _asked(history: History, conversation: str, since_ns: int, until_ns: int) ->
         for exchange in history.exchanges
         if exchange.method.upper() not in ("GET", "HEAD", "OPTIONS")
     )
-    return any(
-        asked < until_ns and answered > since_ns - UNDER_WAY_NS for asked, answered in (*requests, *runs, *written)
-    )
+    return any(asked < until_ns and answered > since_ns - slack_ns for asked, answered in (*requests, *runs, *written))
 
 
 def _says_which(header: Header) -> str:

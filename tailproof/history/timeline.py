@@ -10,12 +10,13 @@ from tailproof.history.reader import History, derived
 from tailproof.history.record import CLIENT, SETTLED, TERMINAL, Record
 from tailproof.history.records import ClientError, Fault, Life, Run
 from tailproof.history.server_records import Request, Status
-from tailproof.history.views import belongs
+from tailproof.history.views import belongs, same
 
 SECOND = 1_000_000_000
 STARTERS = frozenset({"create", "send", "run", "resume", "init"})
 """Requests that may set a conversation going; `pause`, `interrupt`, `reject` and `delete` change a status, too."""
 ALREADY_RUNNING = 409
+NOT_THERE = frozenset({404, 410})
 CHANGERS = STARTERS | {"pause", "interrupt", "reject", "delete"}
 
 
@@ -62,18 +63,25 @@ def deletions(history: History, conversation: str) -> tuple[Request, ...]:
 
 @derived
 def deleted_unsaid(history: History) -> tuple[Request, ClientError] | None:
-    """Somebody else's deletion of the conversation before anything was said in it, and the word of the client that it could say nothing
-    any more. None when anybody was heard, or the model was asked."""
+    """Somebody else's deletion of the conversation before anything was said in it, and the word of the client that it could say nothing any
+    more, when it was told that there is no such conversation. None when anybody was heard, the model was asked, or the conversation
+    was shown since."""
     refused = next((one for one in history.client_errors if one.verb == "send"), None)
     heard = any(one.verb in ("send", "run") and accepted(one) for one in history.requests)
-    if refused is None or heard or history.model_calls or history.runs:
+    told = [one for one in history.requests if one.verb == "send" and one.witness == CLIENT]
+    conversations = {same(one.conversation) for one in told}
+    if refused is None or heard or history.model_calls or history.runs or len(conversations) != 1:
         return None
-    gone = (
-        one
+    (conversation,) = conversations
+    gone = next((one for one in deletions(history, conversation) if one.witness != CLIENT), None)
+    if gone is None or (gone.began_ns or gone.t_ns) > refused.t_ns or told[-1].code not in NOT_THERE:
+        return None
+    shown = any(
+        one.verb in ("status", "load") and accepted(one) and (one.began_ns or one.t_ns) > gone.t_ns
         for one in history.requests
-        if one.verb == "delete" and accepted(one) and one.witness != CLIENT and one.t_ns < refused.t_ns
+        if belongs(history, conversation, one.conversation)
     )
-    return next(((one, refused) for one in gone), None)
+    return None if shown else (gone, refused)
 
 
 @derived

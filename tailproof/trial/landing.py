@@ -114,7 +114,7 @@ class Landing:
 
     def _inject(self, participants: Participants, fault: Fault, moment: Moment) -> None:
         plan = self._plans[fault.id]
-        was_active = participants.run_control.active()
+        was_active, paused = participants.run_control.active(), participants.run_control.paused()
         held = None if isinstance(plan, ActPlan) else plan.hold_until
         streams = participants.run_control.streams() if held else 0
         participants.stage.token = moment.token
@@ -134,7 +134,8 @@ class Landing:
         if held:
             self._hold_until_reconnected(participants, fault, streams)
         if fault.ends_a_life:
-            participants.lost_life()
+            # A step that goes on behind a pause is broken off, whatever was shown.
+            was_active = (participants.lost_life() and paused) or was_active
             self.broke_a_run = self.broke_a_run or was_active
             self._enter("recovering")
             self._bring_back(participants, fault)

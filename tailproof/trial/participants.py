@@ -152,12 +152,12 @@ class Participants(Assembly):
 
     # -- death and return ---------------------------------------------------------------------------------------------
 
-    def lost_life(self) -> None:
-        """The server is dead: stop asking it, read what it left on the disk."""
+    def lost_life(self) -> bool:
+        """The server is dead: stop asking it, read what it left on the disk, and tell whether a run is under way there."""
         self.at_work = ("harness", "disk")
         self.observer.stop_polling()
         self.observer.unsubscribe()
-        self.read_disk(final=False)
+        return self.adapter.neutral(self.read_disk(final=False)) == "active"
 
     def probe_recovery(self, *, was_active: bool) -> None:
         """The server is ready again: see what it makes of the conversation, and push a run that was broken off."""
@@ -249,22 +249,22 @@ class Participants(Assembly):
         limit = hooks_limit(self._recorder.header)
         return limit if self.hooks.receiver and limit <= HOOKS_S else 0.0
 
-    def read_disk(self, *, final: bool) -> None:
-        """What the server persisted, as it stands while the server is dead or stopped. Raises TargetError."""
-        if "disk" in self.capabilities and self.conversation:
-            self._read_disk(final=final)
+    def read_disk(self, *, final: bool) -> str:
+        """What the server persisted, as it stands while the server is dead or stopped, and the raw status there. Raises TargetError."""
+        status = self._read_disk(final=final) if "disk" in self.capabilities and self.conversation else ""
         if final:
             self._lookout.look_at_log(self.server.log_tail(canaries.LOG_LINES))
             self._lookout.end()
+        return status
 
-    def _read_disk(self, *, final: bool) -> None:
+    def _read_disk(self, *, final: bool) -> str:
         epoch = self.server.epoch
         place = self._scratch / f"disk-{epoch}-{int(final)}"
         copy = self.server.disk(place)
         if final:
             self._lookout.look_at_files(place, but=PurePath(self.server.workspace).name)
         damaged = self.stage.damaged
-        record_disk(
+        return record_disk(
             self.adapter, self._recorder, copy, epoch=epoch, final=final, only=self.conversation, damaged=damaged
         )
 

@@ -59,8 +59,10 @@ def record_disk(
     final: bool,
     only: str,
     damaged: Container[str] = (),
-) -> None:
-    """The conversation `only` in a copy of the server's disk, as the witness `disk`. It is whole without the files that were `damaged`."""
+) -> str:
+    """The conversation `only` in a copy of the server's disk, as the witness `disk`, and its raw status; empty where there is none. It is
+    whole without the files that were `damaged`."""
+    found = ""
     witness = recorder.witness("disk")
     name = f"disk:{epoch}{'-final' if final else ''}"
     for conversation, status, events, unreadable in adapter.disk(copy):
@@ -74,4 +76,6 @@ def record_disk(
         end.error = ", ".join(unreadable)
         witness.write(end)
         if status:
+            found = status
             witness.write(status_of(status, adapter, conversation=conversation, via="disk", epoch=epoch))
+    return found

@@ -180,6 +180,10 @@ class RunControl:
         """A run is under way, as far as the observer saw."""
         return self._adapter.neutral(self._observer.last_status()) == "active"
 
+    def paused(self) -> bool:
+        """It was shown as interrupted last."""
+        return self._adapter.neutral(self._observer.last_status()) == "interrupted"
+
     def last_status(self) -> str:
         """The raw status seen last."""
         return f"status {self._observer.last_status() or 'none'}"

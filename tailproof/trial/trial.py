@@ -186,12 +186,13 @@ class Trial(RecordedTrial):
         landing.during(participants, len(self.scenario.messages) + 1)
 
     def _heard(self, participants: Participants, message: str) -> bool:
-        """Say it. False: the client was refused, for a conversation that somebody has deleted before. Nothing else of the plan can come."""
+        """Say it. False: the client was refused, in a conversation that somebody has deleted before. Nothing else of the plan can come."""
         try:
             participants.say(message)
         except ClientRaised as raised:
             if not participants.stage.deleted:
                 raise
+            self._answers(participants, raised, participants.at_work)
             self._raised(raised)
             return False
         return True
@@ -220,7 +221,7 @@ class Trial(RecordedTrial):
         longer = participants.history_s
         budget = Budget(END_S + longer + participants.hooks_s + participants.children_s, cancel=self._cancel)
         left = participants.budget.left
-        steps: list[tuple[str, Callable[[], None]]] = [
+        steps: list[tuple[str, Callable[[], object]]] = [
             ("healing", lambda: self._heal(participants, landing)),
             ("recovering", lambda: self._recover(participants, budget, left)),
             ("reading", lambda: participants.final_reading(budget.part(min(20, left + READ_S) + longer))),
@@ -272,6 +273,16 @@ class Trial(RecordedTrial):
 
     # -- the trial's own witness --------------------------------------------------------------------------------------
 
+    def _answers(self, participants: Participants, error: Exception, at_work: AtWork) -> None:
+        """Raises TrialFailed where the wire does not: whatever the client made of it is not the client's doing."""
+        try:
+            participants.wire.answer()
+        except WireError as broken:
+            # Of a wire that died it was said when it happened.
+            if not participants.wire.failed:
+                self._witness(break_off(broken, at_work, self.masker))
+            raise TrialFailed(participants.wire.failed or str(broken)) from error
+
     def _raised(self, error: ClientRaised) -> None:
         self._witness(records.ClientError(error.verb, error.error_type, self.masker.cut(error.error, SAYS_CHARS)))
 
@@ -280,13 +291,7 @@ class Trial(RecordedTrial):
         self._check_cut_off()
         if isinstance(error, DeadlineMissed):
             self._miss(error)
-        try:
-            participants.wire.answer()
-        except WireError as broken:
-            # Whatever the client made of it is not the client's doing. Of a wire that died it was said when it happened.
-            if not participants.wire.failed:
-                self._witness(break_off(broken, at_work, self.masker))
-            raise TrialFailed(participants.wire.failed or str(broken)) from error
+        self._answers(participants, error, at_work)
         if isinstance(error, ClientRaised):
             self._raised(error)
         off = break_off(error, at_work, self.masker)

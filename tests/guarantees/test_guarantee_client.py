@@ -58,10 +58,15 @@ def refused(verb: str = "create", said: str = "422 Unprocessable Entity: llm.str
     return built.put(2.0, Phase(name="ended"))
 
 
-def unsaid(deleted_at: float = 1.3, heard: bool = False) -> Built:
+def unsaid(deleted_at: float = 1.3, heard: bool = False, code: int = 404) -> Built:
     """Another user deletes the conversation before the client can say anything."""
-    built = own(refused("send", "404 Not Found").ask(deleted_at, "delete"))
-    return built.client_asks(1.2, "send", text="go") if heard else built
+    built = own(refused("send", f"{code}").ask(deleted_at, "delete")).client_asks(1.59, "send", code, text="go")
+    return built.client_asks(1.28, "send", text="go") if heard else built
+
+
+def of_plain(built: Built) -> Built:
+    built.header.client = "plain"
+    return built
 
 
 def gave_up_at_once(created: bool = False) -> Built:
@@ -606,11 +611,20 @@ ROWS = [
             ("deleted-when-it-could-not-speak", lambda: unsaid(deleted_at=1.7)),
             ("deleted-by-the-client", lambda: unsaid().alter(Request, {"verb": "delete"}, witness="client")),
             ("its-deletion-failed", lambda: unsaid().alter(Request, {"verb": "delete"}, code=500)),
+            ("refused-for-another-reason", lambda: unsaid(code=409)),
+            ("shown-after-its-deletion", lambda: unsaid().ask(1.5, "status")),
+            ("another-one-was-deleted", lambda: unsaid().alter(Request, {"verb": "delete"}, conversation="c2")),
+            ("deleted-unsaid-and-a-witness-is-blind", lambda: unsaid().blind("observer")),
             (
                 "deleted-unsaid-and-the-harness-failed",
                 lambda: unsaid().put(1.9, BreakOff("harness", "wire", "it died")),
             ),
         )
+    ),
+    Row("status.known", "deleted-unsaid-and-no-words-known", INCONCLUSIVE, lambda: unsaid().without(Vocabulary)),
+    Row("server.works", "refuses-what-is-deleted", HOLDS, lambda: of_plain(unsaid())),
+    Row(
+        "server.works", "refuses-what-is-deleted-as-wrong", VIOLATED, lambda: of_plain(unsaid(code=400)), "send-refused"
     ),
     Row(
         "client.works",

@@ -71,6 +71,12 @@ def posted_at_the_last_reply(at: float) -> Built:
     )
 
 
+def paused() -> Built:
+    """What was broken off is shown as paused afterwards, and nothing else marks it."""
+    built = crashed().alter(Status, {"raw": "error"}, raw="paused", neutral="interrupted")
+    return built.alter(Event, {"id": "e2"}, role="observation")
+
+
 ROWS = [
     Row("status.known", "calm", HOLDS, calm),
     Row(
@@ -283,14 +289,16 @@ ROWS = [
             crashed().show(3.7, "finished").alter(Status, {"via": "disk", "epoch": 0}, raw="finished", neutral="done")
         ),
     ),
-    Row("status.crash", "paused-when-it-died", NOT_APPLICABLE, lambda: crashed().show(3.8, "paused").ask(3.7, "pause")),
-    Row("status.crash", "paused-and-nobody-asked", HOLDS, lambda: crashed().show(3.8, "paused")),
-    Row("status.crash", "the-pause-was-refused", HOLDS, lambda: crashed().show(3.8, "paused").ask(3.7, "pause", 409)),
-    Row(
-        "status.crash",
-        "paused-and-running-again-when-it-died",
-        HOLDS,
-        lambda: crashed().show(3.7, "paused").ask(3.6, "pause").show(3.8, "running"),
+    Row("status.crash", "paused-before-and-after", HOLDS, lambda: paused().show(3.8, "paused").ask(3.7, "pause")),
+    *(
+        Row("status.crash", name, VIOLATED, built, "unmarked")
+        for name, built in (
+            ("paused-and-nobody-asked", lambda: paused().show(3.8, "paused")),
+            ("the-pause-was-refused", lambda: paused().show(3.8, "paused").ask(3.7, "pause", 409)),
+            ("paused-and-running-again", lambda: paused().ask(3.6, "pause").show(3.7, "paused").show(3.8, "running")),
+            ("paused-and-asked-to-run", lambda: paused().ask(3.6, "pause").show(3.7, "paused").ask(3.85, "run")),
+            ("paused-for-the-client-alone", lambda: paused().ask(2.2, "pause").show(3.9, "paused", "client")),
+        )
     ),
     Row(
         "status.crash",
