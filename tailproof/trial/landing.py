@@ -114,7 +114,8 @@ class Landing:
 
     def _inject(self, participants: Participants, fault: Fault, moment: Moment) -> None:
         plan = self._plans[fault.id]
-        was_active, paused = participants.run_control.active(), participants.run_control.paused()
+        control = participants.run_control
+        was_active, paused = control.shows("active"), control.shows("interrupted")
         held = None if isinstance(plan, ActPlan) else plan.hold_until
         streams = participants.run_control.streams() if held else 0
         participants.stage.token = moment.token

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from tailproof.clients.client import Client
 from tailproof.faults.fault import Stage
-from tailproof.history.record import CLOSERS, RESTING, TERMINAL
+from tailproof.history.record import CLOSERS, RESTING, TERMINAL, Neutral
 from tailproof.protocol.adapter import Adapter
 from tailproof.scenario.schedule import Moment
 from tailproof.trial.observer import Observer
@@ -176,13 +176,9 @@ class RunControl:
             every=0.1,
         )
 
-    def active(self) -> bool:
-        """A run is under way, as far as the observer saw."""
-        return self._adapter.neutral(self._observer.last_status()) == "active"
-
-    def paused(self) -> bool:
-        """It was shown as interrupted last."""
-        return self._adapter.neutral(self._observer.last_status()) == "interrupted"
+    def shows(self, status: Neutral) -> bool:
+        """This is what the observer saw last: `active`, as far as it knows a run is under way."""
+        return self._adapter.neutral(self._observer.last_status()) == status
 
     def last_status(self) -> str:
         """The raw status seen last."""
