@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tailproof.adapters.openhands.adapter import OpenHands
@@ -17,10 +18,13 @@ from tailproof.clients.plain import PlainClient
 from tailproof.clients.program import ProgramClient
 from tailproof.history.header import Header
 from tailproof.history.recorder import Recorder
+from tailproof.history.records import AnyRecord, Exchange
 from tailproof.waiting import Budget
+from tailproof.wire.handle import Wire
 from tests.clients.conftest import NEWEST, REFERENCE, Play
 
 SERVERS = [REFERENCE, NEWEST]
+decode = msgspec.json.Decoder(AnyRecord).decode
 
 
 def sdk(it: Play) -> ProgramClient:
@@ -183,21 +187,32 @@ def test_a_conversation_that_exists_is_attached_to(play: Callable[..., Play]) ->
         one.close()
 
 
+def polls_after_run(wire: Wire, journal: Path, conversation: str) -> bool:
+    """Whether the client has asked for the conversation since its request to run was answered."""
+    wire.sync()
+    lines = journal.read_bytes().splitlines()
+    exchanges = [record for line in lines if isinstance(record := decode(line), Exchange)]
+    path = f"/api/conversations/{conversation}"
+    ran = [exchange.t_ns for exchange in exchanges if (exchange.method, exchange.path) == ("POST", f"{path}/run")]
+    return any((e.method, e.path) == ("GET", path) and e.began_ns > ran[-1] for e in exchanges if ran)
+
+
 @pytest.mark.release
-def test_a_client_can_ask_for_confirmation_of_each_action(play: Callable[..., Play]) -> None:
+def test_a_client_can_ask_for_confirmation_of_each_action(play: Callable[..., Play], tmp_path: Path) -> None:
     it = play(REFERENCE)
     played = it.serve({"tools": [{}]}, {"say": "bye"})
     client = sdk(it)
     client.start()
-    client.connect(it.server.url, key=it.key, version=it.version, budget=Budget(90))
-    played.name = client.create(dataclasses.replace(it.plan(played), confirm=True), Budget(60))
-    client.send("go", Budget(30))
-    # A run that is over before its request was answered keeps the SDK waiting (BUGS.md, TP-8).
-    played.stand_still()
-    client.run()
-    Budget(90).wait_for("the run to begin", lambda: played.asked(0) > 0)
-    assert it.observer.read_status(played.name) == "running"
-    played.go_on()
-    assert client.wait_returned(Budget(90)).status == "waiting_for_confirmation"
-    assert it.tools.total() == 0
-    client.close()
+    with Wire.start(it.server.url, tmp_path / "wire.jsonl") as wire:
+        client.connect(wire.url, key=it.key, version=it.version, budget=Budget(90))
+        played.name = client.create(dataclasses.replace(it.plan(played), confirm=True), Budget(60))
+        client.send("go", Budget(30))
+        # A run that is over before its request was answered keeps the SDK waiting (BUGS.md, TP-8): it has the answer once it polls.
+        played.stand_still()
+        client.run()
+        Budget(90).wait_for("the client to poll", lambda: polls_after_run(wire, tmp_path / "wire.jsonl", played.name))
+        assert it.observer.read_status(played.name) == "running"
+        played.go_on()
+        assert client.wait_returned(Budget(90)).status == "waiting_for_confirmation"
+        assert it.tools.total() == 0
+        client.close()
