@@ -64,10 +64,12 @@ def helper_of(server: int) -> ContainerProcess | None:
     process = _container_process(server)
     if process is None:
         return None
-    init = server if process.inner_pid == 1 else process.parent
+    above = _container_process(process.parent)
+    loader = above if above is not None and unpacked(above) == process else process
+    init = loader.pid if loader.inner_pid == 1 else loader.parent
     below = container_processes(init)
     parents = {one.parent for one in below}
-    beside = (one for one in below if one.parent in (init, server) and one.pid != server)
+    beside = (one for one in below if one.parent in (init, server) and one.pid not in (loader.pid, server))
     return next((one for one in beside if one.pid in parents), None)
 
 

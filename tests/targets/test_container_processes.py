@@ -39,6 +39,22 @@ def test_the_helper_is_what_has_the_children_that_the_server_has_not() -> None:
         init.stdin.close()
 
 
+def test_the_helper_of_a_packed_server_is_beside_what_unpacked_it() -> None:
+    packed_and_helper = "exec 3<&0; sh -c '(cat; :); :' <&3 & (cat <&3; :) & wait"
+    with subprocess.Popen(["sh", "-c", packed_and_helper], stdin=subprocess.PIPE) as init:
+        assert init.stdin is not None
+        Budget(30).wait_for(
+            "all five", lambda: sorted(one.name for one in container_processes(init.pid)) == ["cat"] * 2 + ["sh"] * 3
+        )
+        below = container_processes(init.pid)
+        loader = next(one for one in below if one.command == "sh -c (cat; :); :")
+        server = unpacked(loader)
+        helper = next(one for one in below if one.parent == init.pid and one != loader)
+        assert server.parent == loader.pid
+        assert helper_of(server.pid) == helper
+        init.stdin.close()
+
+
 def test_a_server_alone_has_no_helper() -> None:
     with subprocess.Popen(["sh", "-c", "exec 3<&0; cat <&3 & wait"], stdin=subprocess.PIPE) as init:
         assert init.stdin is not None
