@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 TARGET ?= pypi:newest
 WORKERS ?= 2
+# What `make check` plays: the gate; SCENARIOS='calm clock-*' only those.
+SCENARIOS ?=
 # Most tests wait for a server more than they compute: four at once keep two cores busy.
 TESTS_AT_ONCE := 4
 # What `make test` runs: SLICE=tests/wire, SLICE='tests/model -k script'; MARKS=long what .ci/run plays besides.
@@ -27,7 +29,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 check: setup
 	@sh docker/needs.sh check $(BIN)
-	@$(BIN)/tailproof check $(TARGET) -n $(WORKERS)
+	@$(BIN)/tailproof check $(TARGET) -n $(WORKERS) $(SCENARIOS:%=--scenario '%')
 
 test: setup
 	@sh docker/needs.sh test $(BIN)
