@@ -179,9 +179,15 @@ def _of_bytes() -> Iterable[Choice]:
 def _of_servers() -> Iterable[Choice]:
     yield from _each(
         "process.kill",
-        {"in-place": {}, "tools-end": {"survivors": "end"}, "abort": {"signal": "ABRT"}, "again-ready": {"again": "ready"}},
+        {
+            "in-place": {},
+            "tools-end": {"survivors": "end"},
+            "abort": {"signal": "ABRT"},
+            "again-ready": {"again": "ready"},
+            "again-starting": {"again": "starting"},
+        },
         **_DOWN,
-    )  # fmt: skip
+    )
     yield Choice(kind="process.kill", bucket="new-host", options={"restart": "new-host"}, **_DOWN)
     yield Choice(kind="process.restart", bucket="in-place", **_DOWN)
     yield Choice(kind="process.restart", bucket="new-host", options={"restart": "new-host"}, **_DOWN)
