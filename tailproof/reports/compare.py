@@ -34,7 +34,7 @@ from tailproof.reports.comparison import (
     Unverified,
 )
 from tailproof.reports.gate import DECIDES, decide
-from tailproof.reports.result import Result, TrialResult
+from tailproof.reports.result import Result, TrialResult, VerdictResult
 from tailproof.reports.unverified import HIDDEN, hidden, scenarios_of, unverified
 from tailproof.reports.words import count
 
@@ -128,9 +128,12 @@ def _findings(before: Result, after: Result, scenarios: Sequence[str]) -> list[F
         if verdict.outcome is Outcome.VIOLATED and trial.scenario in scenarios
     }
     deciding = DECIDES[after.gate.fail_on]
+    told_before, told_after = _told(before), _told(after)
     found = []
     for (guarantee, scenario, signature), level in keys.items():
-        base, candidate = (_sighting(result, guarantee, scenario, signature) for result in (before, after))
+        base, candidate = (
+            _sighting(told.get((guarantee, scenario), ()), signature) for told in (told_before, told_after)
+        )
         change = _change(base, candidate)
         unknown = candidate.verdict is not None and candidate.verdict.violated
         found.append(
@@ -148,12 +151,15 @@ def _findings(before: Result, after: Result, scenarios: Sequence[str]) -> list[F
     return sorted(found, key=lambda one: (_ORDER.index(one.change), not one.closes, list(Level).index(one.level)))
 
 
-def _sighting(result: Result, guarantee: str, scenario: str, signature: str) -> Sighting:
-    told = [
-        (trial, verdict)
-        for trial, verdict in result.judged()
-        if verdict.guarantee == guarantee and trial.scenario == scenario
-    ]
+def _told(result: Result) -> dict[tuple[str, str], list[tuple[TrialResult, VerdictResult]]]:
+    """What was judged, by guarantee and scenario."""
+    told: dict[tuple[str, str], list[tuple[TrialResult, VerdictResult]]] = {}
+    for trial, verdict in result.judged():
+        told.setdefault((verdict.guarantee, trial.scenario), []).append((trial, verdict))
+    return told
+
+
+def _sighting(told: Sequence[tuple[TrialResult, VerdictResult]], signature: str) -> Sighting:
     hits = [(t, v) for t, v in told if v.outcome is Outcome.VIOLATED and v.signature == signature]
     others = [(t, v) for t, v in told if v.outcome is Outcome.HOLDS]
     violated = [(t, v) for t, v in told if v.outcome is Outcome.VIOLATED]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from every_cell import EVERY_CELL
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
@@ -21,8 +22,6 @@ from tailproof.ownership.scratch import workroom
 from tailproof.runner.check import check_plan
 from tailproof.scenario.load import load_scenarios
 from tailproof.scenario.schema import Scenario
-
-SPACE = list(Space())
 
 
 def test_every_kind_is_drawn_or_has_a_reason() -> None:
@@ -57,7 +56,7 @@ def test_what_there_cannot_be_is_no_cell(text: str) -> None:
 
 
 @settings(max_examples=30)
-@given(st.lists(st.sampled_from(SPACE), min_size=1, max_size=3))
+@given(st.lists(st.sampled_from(EVERY_CELL), min_size=1, max_size=3))
 def test_what_is_drawn_is_an_ordinary_scenario_file(some: list[Cell]) -> None:
     together = arranged(some)
     drawn = [together] if may_share(together) else [(cell,) for cell in together]

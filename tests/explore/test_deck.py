@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+from every_cell import EVERY_CELL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailproof.explore.cells import Cell, Space
+from tailproof.explore.cells import Cell
 from tailproof.explore.deck import UNREACHABLE, Deck
 
-SPACE = list(Space())[::7]
+SPACE = EVERY_CELL[::7]
 SOME = [cell for cell in SPACE if cell.shape in ("steps", "two-runs") and cell.act in ("nothing", "user.fork")]
 
 
@@ -92,7 +93,7 @@ def test_values_come_first_and_then_pairs() -> None:
 
 def test_a_value_that_few_cells_have_waits_for_no_chance() -> None:
     """It is in none of those that a draw looks at, most of the time."""
-    rare = next(cell for cell in Space() if cell.fault == "disk.damage/event-empty")
+    rare = next(cell for cell in EVERY_CELL if cell.fault == "disk.damage/event-empty")
     others = [cell for cell in SPACE if cell.fault != rare.fault]
     deck = Deck([*others, rare], 0)
     drawn(deck, 60)

@@ -6,17 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from every_cell import EVERY_CELL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailproof.explore.cells import Cell, Space
+from tailproof.explore.cells import Cell
 from tailproof.explore.compose import composed
 from tailproof.explore.deck import Deck
 from tailproof.explore.smaller import MOST_MISSES, candidates, misses, still_rejected, without
 from tailproof.runner.check import check_plan
 from tailproof.scenario.schema import Scenario
 
-SOME = list(Space())[::50]
+SOME = EVERY_CELL[::50]
 DECK = Deck(SOME, 1)
 PACKS = [cells for cells in (DECK.draw() for _ in range(60)) if len(cells) > 1]
 Plan = dict[str, Any]
