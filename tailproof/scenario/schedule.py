@@ -47,8 +47,8 @@ def last_turns(scenario: Scenario) -> list[int]:
 
 
 def schedule(scenario: Scenario) -> list[Moment]:
-    """All moments, in the order in which the loop reaches them; acts of one point come before its faults, and each of the two keep the
-    order of the file.
+    """All moments, in the order in which the loop reaches them. At one point what landed before it is healed first, so that what lands
+    there does so alone; acts come before faults, and each of the two keep the order of the file.
 
     What heals after a fixed time (`lasts`) has no moment of the loop for it.
     """
@@ -58,7 +58,15 @@ def schedule(scenario: Scenario) -> list[Moment]:
         moments.append(_moment(scenario, plan.at, lasts, "inject", plan.id))
         if plan.lasts is None:
             moments.append(_moment(scenario, plan.until or Point("end"), lasts, "heal", plan.id))
-    return sorted(moments, key=lambda moment: (moment.order, moment.does == "heal"))
+    landed = {moment.fault: moment.order for moment in moments if moment.does == "inject"}
+    return sorted(moments, key=lambda moment: (moment.order, _place(moment, landed[moment.fault])))
+
+
+def _place(moment: Moment, landed: tuple[int, int]) -> int:
+    """Among the moments of one point. What lands and is healed there lands first."""
+    if moment.does == "inject":
+        return 1
+    return 0 if landed < moment.order else 2
 
 
 def of_run(moments: Sequence[Moment], run: int) -> list[Moment]:

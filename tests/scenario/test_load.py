@@ -169,6 +169,19 @@ def test_the_schedule_injects_and_heals_in_the_order_of_the_loop(tmp_path: Path)
     assert [moment.fault for moment in of_run(schedule(scenario), 1)] == ["pause", "pause", "lag"]
 
 
+def test_what_landed_before_is_healed_before_anything_lands_at_the_same_point(tmp_path: Path) -> None:
+    text = GATED.replace("until: returned", "until: 'tool-running:1'") + (
+        "  - {id: pause, fault: process.pause, at: 'tool-running:1', until: 'tool-running:1'}\n"
+    )
+    (scenario,) = load_scenarios(write(tmp_path, text), check_plan)
+    assert [(moment.does, moment.fault) for moment in schedule(scenario)] == [
+        ("inject", "lag"),
+        ("heal", "lag"),
+        ("inject", "pause"),
+        ("heal", "pause"),
+    ]
+
+
 def test_what_heals_by_the_clock_has_no_moment_of_its_own_in_the_loop(tmp_path: Path) -> None:
     text = GATED.replace(
         "at: created\n    until: returned", "at: 'tool-running:1'\n    lasts: 2\n    hold_until: reconnected"
