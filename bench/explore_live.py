@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from bench.explore_table import HERE, OF_CLIENTS, Line, line_of, lines, meets, order_of, recorded, reference_space
+from bench.explore_table import HERE, Line, line_of, lines, meets, order_of, recorded, reference_space
 from bench.kept import Kept
 from bench.trials import played_by
 from tailproof.explore.cells import Cell
@@ -26,6 +26,8 @@ from tailproof.runner.supervisor_process import SupervisorProcess
 
 ATTEMPTS = 3
 """So often is a trial tried that the machine has failed."""
+MOST_CONVICT = 1 / 3
+"""Of a variant that more of the recorded cells convict, nobody could tell which cell of a pack did."""
 HELD_OUT = (
     "forgets-the-first",
     "rewrites-at-end",
@@ -97,7 +99,9 @@ class Shuffled:
 def masking(packs: int, out: Path, parallel: int) -> None:
     """Convicting cells of the path, each with two others that they can share a trial with, drawn at random."""
     chance = random.Random(14)
-    alone = [(line.variant, Cell.read(line.cells[0])) for line in lines() if line.convicts and _is_cell(line)]
+    told = [line for line in lines() if not line.error and _is_cell(line)]
+    rare = {line.variant for line in told if share_that_convicts(line.variant) <= MOST_CONVICT}
+    alone = [(line.variant, Cell.read(line.cells[0])) for line in told if line.convicts and line.variant in rare]
     alone = [
         (variant, cell) for variant, cell in alone if cell.fault_choice.of_the_path and not cell.act_choice.ends_run
     ]
@@ -111,6 +115,8 @@ def masking(packs: int, out: Path, parallel: int) -> None:
             wanted[variant, some] = cell
     asked = [which for which in wanted if (which[0], tuple(map(str, which[1]))) not in known]
     for line in recorded(asked, out / "masking", parallel=parallel):
+        if line.error:
+            continue  # it says nothing, and is asked for again
         cells = tuple(map(Cell.read, line.cells))
         convicting = str(wanted[line.variant, cells])
         KEPT.write(
@@ -119,6 +125,12 @@ def masking(packs: int, out: Path, parallel: int) -> None:
                 convicts=line.convicted,
             )
         )  # fmt: skip
+
+
+def share_that_convicts(variant: str) -> float:
+    """The part of the recorded cells that convict it alone."""
+    told = [line.convicts for line in lines() if line.variant == variant and not line.error and _is_cell(line)]
+    return sum(told) / max(1, len(told))
 
 
 def live(seeds: int, most: int, out: Path, parallel: int) -> None:
@@ -148,7 +160,7 @@ def _explored(variant: str, order: Order, seed: int, most: int, play: Callable[.
     cells = [cell for cell in reference_space() if meets(variant, cell)]
     # Of its own for each variant: two of them are two explorations.
     chance = random.Random(f"{seed}:{variant}").randrange(1 << 32)
-    dealer: Dealer = Shuffled(cells, chance) if order == "random" else _deck(variant, cells, chance)
+    dealer: Dealer = Shuffled(cells, chance) if order == "random" else Deck(cells, chance)
     alone: deque[Cell] = deque()
     trials = 0
     while trials < most:
@@ -169,10 +181,6 @@ def _explored(variant: str, order: Order, seed: int, most: int, play: Callable[.
             else:
                 alone.append(cell)
     return Explored(variant=variant, order=order, seed=seed, trials=most, most=most, convicted=False, cells=len(cells))
-
-
-def _deck(variant: str, cells: Sequence[Cell], seed: int) -> Deck:
-    return Deck(cells, seed, one_client=variant not in OF_CLIENTS)
 
 
 @dataclass(frozen=True, slots=True)

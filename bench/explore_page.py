@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean, median
 
-from bench.explore_live import HELD_OUT, KEPT, ORDERS, Explored, Pack
+from bench.explore_live import HELD_OUT, KEPT, MOST_CONVICT, ORDERS, Explored, Pack, share_that_convicts
 from bench.explore_replay import BASE, POLICIES, Recorded, ranked, replayed, wilcoxon
 from bench.explore_shrink import KEPT as SHRUNK
 from bench.explore_table import CONVICTED_BY, HONEST, OF_CLIENTS, ROOT, TUNING, lines
@@ -66,41 +66,45 @@ def _offline(table: Recorded, replays: int) -> Iterator[str]:
     yield f"Kept: cover with packing ({kept / whole[BASE]:.2f} of {BASE})."
     if left >= whole["cover"]:
         yield ""
-        yield "Left out: feedback. Three draws of five went to a cell that shares most values with cells that had shown new behaviour"
-        yield f"(`bench/explore_behaviour.py`); it took {left / whole['cover']:.2f} times the trials of the cover without it, so"
-        yield "`tailproof explore` does not do it."
+        yield "Left out: feedback. Three draws of five went by weight, to cells that share values with cells that had shown new"
+        yield f"behaviour (`bench/explore_behaviour.py`), from the second draw on; it took {left / whole['cover']:.2f} times the trials of"
+        yield "the cover without it, so `tailproof explore` does not do it. What feedback does behind the cover of the pairs cannot be"
+        yield "told on a table that is smaller than such a cover."
     yield ""
 
 
 def _masking() -> Iterator[str]:
-    packs = [one for one in KEPT.told() if isinstance(one, Pack) and _is_drawn(one)]
+    packs = [one for one in KEPT.told() if isinstance(one, Pack) and _tells(one)]
     sure = [one for one in packs if one.proven]
     yield "## Do faults that share a trial hide each other?"
     yield ""
-    if not packs:
+    if not sure:
         yield "Not measured yet."
         yield ""
         return
-    hit = sum(one.convicts for one in packs)
-    sure_hits = sum(one.convicts for one in sure)
-    yield f"{len(packs)} times a cell of the path that convicts a variant alone was played with up to two others, drawn at random, each"
-    yield f"at a turn of its own: {hit} of {len(packs)} trials convicted the variant all the same. All that landed was proven"
-    yield f"in {len(sure)} of them ({sure_hits} convicted); an exploration plays each cell that was not once more, alone. Those that did"
-    yield "not convict:"
+    hit = sum(one.convicts for one in sure)
+    yield "A cell of the path that convicts a variant alone was played with up to two others, drawn at random, each at a turn of its"
+    yield f"own. Only variants that few of the recorded cells convict were taken (at most {MOST_CONVICT:.0%}): of the others nobody"
+    yield f"could tell which cell did. In {len(sure)} of {len(packs)} trials all that was to land was proven, and {hit} of these convicted"
+    yield "the variant all the same. What is not proven an exploration plays once more, alone. Those that hid it:"
     yield ""
-    for one in packs:
+    for one in sure:
         if not one.convicts:
             yield f"- `{one.variant}`: {one.convicting}; with {'; '.join(cell for cell in one.cells if cell != one.convicting)}"
+    if hit == len(sure):
+        yield "- none"
     yield ""
 
 
-def _is_drawn(one: Pack) -> bool:
-    """The cells still share a trial: what does was decided anew when some of this was measured."""
-    return may_share(tuple(map(Cell.read, one.cells)), one_client=one.variant not in OF_CLIENTS)
+def _tells(one: Pack) -> bool:
+    """The cells still share a trial (what does was decided anew when some of this was measured), and the convicting one alone tells."""
+    return may_share(tuple(map(Cell.read, one.cells))) and share_that_convicts(one.variant) <= MOST_CONVICT
 
 
 def _live() -> Iterator[str]:
-    runs = [one for one in KEPT.told() if isinstance(one, Explored)]
+    told = [one for one in KEPT.told() if isinstance(one, Explored)]
+    most = max((one.most for one in told), default=0)
+    runs = [one for one in told if one.most == most]
     by = {(one.variant, one.seed, one.order): one for one in runs}
     pairs = {
         variant: [
@@ -118,7 +122,7 @@ def _live() -> Iterator[str]:
         yield ""
         return
     yield "Variants that are not in the table, each explored until a conviction that came back at once, or until"
-    yield f"{runs[0].most} trials. What could not be proven was played once more, alone, by either order. Many share their guarantee"
+    yield f"{most} trials. What could not be proven was played once more, alone, by either order. Many share their guarantee"
     yield "with a variant of the table."
     yield ""
     yield "| variant | its guarantee | cells | seeds | random, trials | never | drawn, trials | never | drawn against random | A12 |"
@@ -165,7 +169,9 @@ def _shrunk() -> Iterator[str]:
         return
     small = [one for one in found if one.landings <= 2 and one.turns <= 3]
     left = sum(one.open_ for one in explored)
-    ends = f"{len(found)} findings were confirmed and shrunk to their ends ({left} were not when the budget was"
+    ends = (
+        f"{len(found)} findings were confirmed and shrunk as far as 25 trials go ({left} were not when the budget was"
+    )
     yield f"{len(explored)} whole explorations of the same variants, by `tailproof explore`: {ends}"
     yield f"spent). {len(small)} of {len(found)} have at most two faults and acts, and at most three turns. Medians:"
     yield ""

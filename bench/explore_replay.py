@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.explore_table import HONEST, OF_CLIENTS, TUNING, Line, meets
+from bench.explore_table import HONEST, TUNING, Line, meets
 from tailproof.explore.cells import Cell
 from tailproof.explore.deck import Deck
 
@@ -78,7 +78,7 @@ def cover(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
 
 
 def packed(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
-    yield from _dealt(table, variant, Deck(table.cells_of(variant), seed, one_client=variant not in OF_CLIENTS))
+    yield from _dealt(table, variant, Deck(table.cells_of(variant), seed))
 
 
 def feedback(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
@@ -88,13 +88,13 @@ def feedback(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
     deck = Deck(cells, seed, packed=False)
     weights = dict.fromkeys(cells, 0.0)
     seen: set[str] = set()
-    while left := [cell for cell in cells if cell not in deck.drawn]:
+    while left := [cell for cell in cells if cell not in deck.drawn and not deck.hopeless(cell)]:
         weighted = [weights[cell] for cell in left]
         if any(weighted) and chance.random() < BY_WEIGHT:
             cell = chance.choices(left, weighted)[0]
             deck.take((cell,))
         else:
-            (cell,) = deck.draw() or (left[0],)
+            (cell,) = deck.draw()
         yield (cell,)
         showed = set(table.features.get((variant, cell), table.features.get((HONEST, cell), ())))
         if new := showed - seen:
