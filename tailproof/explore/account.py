@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tailproof.explore.cells import Space
 from tailproof.explore.exploration import Exploration
-from tailproof.explore.findings import CONFIRMING
+from tailproof.explore.findings import FOLDER, NECESSITY
 from tailproof.explore.journal import Began, Drawn, Ended
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.lines import HistoryError
@@ -26,6 +26,7 @@ from tailproof.reports.result import (
     TrialResult,
     UnreachableResult,
 )
+from tailproof.reports.words import count
 from tailproof.runner.judging import judged_once
 from tailproof.runner.out_dir import TRIALS
 from tailproof.runner.pairs import Pair
@@ -58,7 +59,7 @@ def write_account(
             NotRunResult(scenario=name, guarantee=None, reason=why, target=pair.target, client=pair.client)
             for name, why in space.missing.items()
         ],
-        errors=errors,
+        errors=[*errors, *_gone(exploration)],
         allow_inconclusive=MOST_ALLOWED,
         cut_off=cut_off,
         shard=shard,
@@ -77,7 +78,9 @@ def _trials(exploration: Exploration) -> Iterator[TrialResult]:
     journal = exploration.journal
     ended = {line.number: line for line in journal.of(Ended)}
     for drawn in journal.of(Drawn):
-        if drawn.number not in ended or (trial := _read(exploration, f"{TRIALS}/{drawn.trial}")) is None:
+        if drawn.number not in ended or _is_made_up_for(drawn, ended[drawn.number]):
+            continue
+        if (trial := _read(exploration, f"{TRIALS}/{drawn.trial}")) is None:
             continue
         if len(ended[drawn.number].proven) == len(drawn.cells):
             yield trial
@@ -87,11 +90,32 @@ def _trials(exploration: Exploration) -> Iterator[TrialResult]:
             yield _what_is_sure(trial)
     # Findings that came of one trial were confirmed by the same ones.
     confirmed = (one for one in exploration.findings if one.confirmed)
-    again = [f"{TRIALS}/{one.original['name']}.{number + 1}" for one in confirmed for number in CONFIRMING]
+    again = [f"{TRIALS}/{one.original['name']}.{number + 1}" for one in confirmed for number in one.confirming]
+    besides = [one.seen_in for one in exploration.findings if one.seen_in.startswith(f"{FOLDER}/")]
     smallest = [one.shown for one in exploration.findings if one.shown]
-    for place in dict.fromkeys([*again, *smallest]):
+    for place in dict.fromkeys([*again, *besides, *smallest]):
         if trial := _read(exploration, place):
             yield _what_is_sure(trial)
+
+
+def _is_made_up_for(drawn: Drawn, ended: Ended) -> bool:
+    """It failed, and there is another attempt."""
+    return bool(ended.error) and not ended.violated and drawn.attempt == 1
+
+
+def _gone(exploration: Exploration) -> Iterator[str]:
+    """What trials showed whose histories are there no more."""
+    violated = {line.number for line in exploration.journal.of(Ended) if line.violated}
+    gone = [
+        drawn.trial
+        for drawn in exploration.journal.of(Drawn)
+        if drawn.number in violated and _read(exploration, f"{TRIALS}/{drawn.trial}") is None
+    ]
+    if gone:
+        yield (
+            f"{count(len(gone), 'trial')} showed violations, and cannot be read any more: {', '.join(gone[:3])}"
+            f"{', ...' if len(gone) > 3 else ''}"
+        )
 
 
 def _what_is_sure(trial: TrialResult) -> TrialResult:
@@ -120,11 +144,12 @@ def _necessity(exploration: Exploration) -> Iterator[NecessityResult]:
         for one in finding.needed:
             yield NecessityResult(
                 guarantee=finding.guarantee,
-                scenario=finding.name,
+                scenario=finding.name if finding.shown else str(finding.original["name"]),
                 signature=finding.signature,
                 variant=f"without {one.without}",
                 hits=one.hits,
-                trials=one.trials,
+                trials=NECESSITY,
+                undecided=NECESSITY - one.trials,
             )
 
 

@@ -23,11 +23,11 @@ def _lines(finding: Finding) -> Iterator[str]:
     yield ""
     yield f"{guarantee.level}: {guarantee.promise}"
     yield ""
-    yield f"- first seen: `trials/{finding.trial}` ({finding.original.get('summary', '')})"
+    yield f"- first seen: `{finding.seen_in}` ({finding.original.get('summary', '')})"
     yield f"- {confirmed(finding)}"
     yield f"- smallest scenario: `{finding.name}.yaml`, {size(finding)}, after {count(finding.trials, 'trial')}"
     for one in finding.needed:
-        yield f"- without {one.without}: {f'{one.hits} of {one.trials}' if one.trials else 'its trials failed'}"
+        yield f"- without {one.without}: {f'{one.hits} of {one.trials}' if one.trials else 'no trial could tell'}"
     if finding.shown:
         yield f"- its history: `{finding.shown}`"
     yield ""
@@ -39,7 +39,7 @@ def confirmed(finding: Finding) -> str:
     if finding.confirmed is None:
         return "not confirmed yet"
     if not finding.confirmed.trials:
-        return "not confirmed: every trial that was to do so failed"
+        return "not confirmed: no trial could tell"
     if not finding.confirmed.hits:
         return f"it did not come back in {count(finding.confirmed.trials, 'trial')}"
     return f"confirmed in {finding.confirmed.hits} of {count(finding.confirmed.trials, 'trial')}"

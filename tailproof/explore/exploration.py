@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from tailproof.explore import card
 from tailproof.explore.cells import Cell
 from tailproof.explore.compose import composed, name_of
 from tailproof.explore.deck import Deck
-from tailproof.explore.findings import AGAIN, Finding, Inquest, findings_of
+from tailproof.explore.findings import AGAIN, CONFIRMING, FRESH, Finding, Inquest, findings_of
 from tailproof.explore.journal import BadJournal, Drawn, Ended, Found, Journal
 from tailproof.explore.playing import Played, Player, Stopped, proven_of
 from tailproof.guarantees.verdict import Outcome
@@ -41,6 +43,10 @@ class Exploration:
     """Why trials fail, once that is so: nothing is said of the cells of the last of them then."""
     _failed: int = 0
     """How many in a row."""
+    _later: deque[Drawn] = field(default_factory=deque)
+    """Another attempt at what failed, behind everything else: the machine may be better by then."""
+    _tried_twice: set[tuple[tuple[str, ...], bool]] = field(default_factory=set)
+    """Cells, and whether they were alone, of which there is another attempt."""
     _open: deque[Drawn] = field(default_factory=deque)
     """Drawn, and not ended."""
     _again: set[str] = field(default_factory=set)
@@ -67,8 +73,9 @@ class Exploration:
         before = self.journal.of(Drawn)
         self.deck.draws = self._numbers = len(before)
         self._again = {cell for drawn in before if drawn.again for cell in drawn.cells}
+        self._tried_twice = {(drawn.cells, drawn.again) for drawn in before if drawn.attempt > 1}
         for drawn in before:
-            if not drawn.again:
+            if not drawn.again and drawn.attempt == 1:
                 self.deck.take(map(Cell.read, drawn.cells))
             if drawn.number in ended:
                 self._account(drawn, ended[drawn.number])
@@ -120,28 +127,47 @@ class Exploration:
                 self._asked.add(finding.number)
                 return partial(self._look_into, finding)
         drawn = self._open.popleft() if self._open else self._draw()
+        if drawn is None and self._later:
+            drawn = self._later.popleft()
         return None if drawn is None else partial(self._play, drawn)
 
     def _look_into(self, finding: Finding) -> None:
-        Inquest(finding, player=self.player, journal=self.journal, say=self.say).run()
+        def meet(played: Played, plan: dict[str, Any], place: str) -> bool:
+            with self._change:
+                return self._meet(played, plan, place)
+
+        Inquest(finding, player=self.player, journal=self.journal, say=self.say, meet=meet).run()
         with self._change:
             self._reconsider()
+
+    def _meet(self, played: Played, plan: dict[str, Any], place: str) -> bool:
+        """What nobody knows is a finding, whatever its trial was played for."""
+        news = [
+            verdict
+            for verdict in (played.result.verdicts if played.result else ())
+            if verdict.outcome is Outcome.VIOLATED and not self._knows(verdict, plan)
+        ]
+        for verdict in news:
+            self._find((verdict.guarantee, verdict.signature), place, plan)
+        return bool(news)
 
     def _draw(self) -> Drawn | None:
         cells = () if self.player.allowance.over else self.deck.draw()
         return self._drawn(cells) if cells else None
 
-    def _drawn(self, cells: Iterable[Cell], *, again: bool = False) -> Drawn:
+    def _drawn(self, cells: Iterable[Cell], *, again: bool = False, attempt: int = 1) -> Drawn:
         some = tuple(cells)
         self._numbers += 1
-        trial = f"{name_of(some)}.{AGAIN + 1}" if again else name_of(some)
-        drawn = Drawn(number=self._numbers, cells=tuple(map(str, some)), trial=trial, again=again)
+        drawn = Drawn(number=self._numbers, cells=tuple(map(str, some)), trial="", again=again, attempt=attempt)
+        repetition = _repetition(drawn)
+        trial = f"{name_of(some)}.{repetition + 1}" if repetition else name_of(some)
+        drawn = msgspec.structs.replace(drawn, trial=trial)
         self.journal.write(drawn)
         return drawn
 
     def _play(self, drawn: Drawn) -> None:
         plan = _plan(drawn)
-        played = self.player.play(plan, repetition=AGAIN if drawn.again else 0)
+        played = self.player.play(plan, repetition=_repetition(drawn))
         with self._change:
             self._failed = self._failed + 1 if played.error else 0
             if self._failed >= FAILED:
@@ -172,7 +198,16 @@ class Exploration:
     def _find(self, violation: tuple[str, str], trial: str, plan: dict[str, Any]) -> None:
         guarantee, signature = violation
         number = len(self.findings) + 1
-        line = Found(finding=number, guarantee=guarantee, signature=signature, trial=trial, scenario=plan)
+        # A scenario that is being confirmed, or was, is confirmed by other trials than those that led to this.
+        before = [
+            one.beyond
+            for one in self.findings
+            if one.original["name"] == plan["name"] and (one.confirmed or one.number in self._asked)
+        ]
+        line = Found(
+            finding=number, guarantee=guarantee, signature=signature, trial=trial, scenario=plan,
+            beyond=max(before) + FRESH if before else 0,
+        )  # fmt: skip
         self.journal.write(line)
         self.findings.append(Finding.of(line, self.journal.shard))
 
@@ -201,7 +236,13 @@ class Exploration:
         return f"{FINDING} {same.number}" if same else ""
 
     def _account(self, drawn: Drawn, ended: Ended) -> None:
-        """What a trial says of its cells. One that proved nothing is played once more alone, and is unreachable then."""
+        """What a trial says of its cells. One that proved nothing is played once more alone, and is unreachable then. A trial that failed
+        says nothing: there is another attempt."""
+        if ended.error and not ended.violated and drawn.attempt == 1:
+            if (drawn.cells, drawn.again) not in self._tried_twice:
+                self._tried_twice.add((drawn.cells, drawn.again))
+                self._later.append(self._drawn(map(Cell.read, drawn.cells), again=drawn.again, attempt=2))
+            return
         for text in drawn.cells:
             cell = Cell.read(text)
             if text in ended.proven:
@@ -253,10 +294,15 @@ def _plan(drawn: Drawn) -> dict[str, Any]:
     return composed([Cell.read(cell) for cell in drawn.cells]).model_dump(mode="json", by_alias=True)
 
 
+def _repetition(drawn: Drawn) -> int:
+    """Each trial of a scenario is another one: a supervisor plays none twice."""
+    return (AGAIN if drawn.again else 0) if drawn.attempt == 1 else CONFIRMING[-1] + 1 + drawn.again
+
+
 def _proven(drawn: Drawn, played: Played) -> tuple[tuple[str, ...], str]:
     """The cells of which all that lands was proven, and why the others were not."""
-    if played.result is None:
+    if played.result is None or played.error:
         return (), played.error
     faults = played.result.faults
     why = [f"{one.name} {one.proof.get('reason') or 'had no effect'}" for one in faults if not one.proven]
-    return proven_of(drawn.cells, faults), "; ".join(why) or played.error or played.result.broke_off
+    return proven_of(drawn.cells, faults), "; ".join(why) or played.result.broke_off

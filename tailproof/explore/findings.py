@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tailproof.explore import card
 from tailproof.explore.compose import as_yaml
 from tailproof.explore.journal import Confirmed, Found, Journal, Needed, Settled, Smaller
-from tailproof.explore.likeness import kinds_of
-from tailproof.explore.playing import Player
-from tailproof.explore.smaller import candidates, misses, still_rejected, without
-from tailproof.history.directory import remove_history
+from tailproof.explore.likeness import Done
+from tailproof.explore.playing import Played, Player
+from tailproof.explore.smaller import candidates, lands, misses, still_rejected, without
+from tailproof.history.directory import is_history, remove_history
 from tailproof.outgoing.atomic import write_atomically
 from tailproof.runner.out_dir import TRIALS
 from tailproof.scenario.schema import Scenario
@@ -22,7 +23,11 @@ CONFIRMATIONS = 3
 AGAIN = CONFIRMATIONS + 1
 """The repetition of a trial that is played once more because it proved nothing: those before it are confirmations."""
 CONFIRMING = (*range(1, AGAIN), AGAIN + 1, AGAIN + 2)
-"""The repetitions that may confirm: those behind `AGAIN` stand in for trials that failed."""
+"""The repetitions that may confirm: those behind `AGAIN` stand in for trials that told nothing."""
+SPARE = len(CONFIRMING) - CONFIRMATIONS
+"""So many trials that tell nothing may be played besides those that a question takes."""
+FRESH = 10
+"""How far the confirmations of a finding are from those of an earlier one with the same scenario."""
 MOST_TRIALS = 25
 """The most trials that a finding is shrunk with."""
 NECESSITY = 3
@@ -50,6 +55,8 @@ class Finding:
     settled: bool = False
     shown: str = ""
     """The history of the smallest scenario, from `--out`; empty when the original is the smallest."""
+    beyond: int = 0
+    """Its confirmations are the repetitions behind this one: those before it had been played when it was found."""
 
     @classmethod
     def of(cls, found: Found, shard: str = "") -> Finding:
@@ -59,7 +66,7 @@ class Finding:
         plan = {**found.scenario, "name": words[:70].strip("-")}
         return cls(
             number=found.finding, guarantee=found.guarantee, signature=found.signature, trial=found.trial,
-            original=found.scenario, plan=plan,
+            original=found.scenario, plan=plan, beyond=found.beyond,
         )  # fmt: skip
 
     @property
@@ -68,8 +75,18 @@ class Finding:
         return str(self.plan["name"])
 
     @property
+    def seen_in(self) -> str:
+        """The history of the trial that showed it first, from `--out`."""
+        return self.trial if self.trial.startswith(f"{FOLDER}/") else f"{TRIALS}/{self.trial}"
+
+    @property
     def hits(self) -> int:
         return self.confirmed.hits if self.confirmed else 0
+
+    @property
+    def confirming(self) -> tuple[int, ...]:
+        """The repetitions of the original that may confirm it."""
+        return tuple(self.beyond + one for one in CONFIRMING)
 
     def hear(self, line: Confirmed | Smaller | Needed | Settled) -> None:
         """What the journal says of it, line by line."""
@@ -94,7 +111,17 @@ class Finding:
         While that is not known, any that breaks it so; one that was not confirmed is shown by none."""
         if violation != (self.guarantee, self.signature):
             return False
-        return not self.settled or (self.hits > 0 and kinds_of(self.plan) <= kinds_of(plan))
+        return not self.settled or (self.hits > 0 and Done.by(self.plan).is_done_in(Done.by(plan)))
+
+
+def forget(out: Path) -> None:
+    """Remove what an earlier exploration found in `out`."""
+    for history in (out / FOLDER / TRIALS).iterdir() if (out / FOLDER / TRIALS).is_dir() else ():
+        if is_history(history):
+            remove_history(history)
+    for ending in ("yaml", "md"):
+        for place in (out / FOLDER).glob(f"found-*.{ending}"):
+            place.unlink()
 
 
 def findings_of(journal: Journal) -> list[Finding]:
@@ -106,38 +133,52 @@ def findings_of(journal: Journal) -> list[Finding]:
     return list(found.values())
 
 
+Meet = Callable[[Played, dict[str, Any], str], bool]
+"""Told of a trial besides, its plan and where its history is: whether it shows what nobody knows and no finding is about."""
+
+
 class Inquest:
     """Confirms a finding, shrinks it, and says what is needed of it. Whatever it learns is on the disk at once; it may be broken off at
-    any moment (Stopped) and begun again."""
+    any moment (Stopped) and begun again. Whatever else its trials show is told to `meet`."""
 
-    def __init__(self, finding: Finding, *, player: Player, journal: Journal, say: Callable[[str], object]) -> None:
+    def __init__(
+        self, finding: Finding, *, player: Player, journal: Journal, say: Callable[[str], object], meet: Meet
+    ) -> None:
         self._finding = finding
         self._player = player
         self._journal = journal
         self._say = say
+        self._meet = meet
 
     def run(self) -> None:
         """Raises Stopped."""
         finding = self._finding
         self._save()
-        if finding.confirmed is None:
-            self._confirm()
-        if not finding.settled:
-            self._shrink()
-            self._ask_what_is_needed()
-            self._tell(Settled(finding=finding.number))
-        self._save()
+        try:
+            if finding.confirmed is None:
+                self._confirm()
+            if finding.hits and not finding.settled:
+                self._shrink()
+                self._ask_what_is_needed()
+                self._tell(Settled(finding=finding.number))
+        finally:
+            self._save()
 
     def _confirm(self) -> None:
         finding = self._finding
-        hits = trials = 0
-        for repetition in CONFIRMING:
+        hits = trials = failed = 0
+        for repetition in finding.confirming:
             played = self._player.confirm(finding.original, repetition=repetition)
-            shown = (finding.guarantee, finding.signature) in played.violated
-            hits += shown
-            trials += shown or not played.error
+            self._meet(played, finding.original, f"{finding.original['name']}.{repetition + 1}")
+            shown = self._is_shown(played)
+            failed += bool(played.error)
+            hits += bool(shown)
+            trials += shown is not None
             if trials == CONFIRMATIONS:
                 break
+        if failed > SPARE and not hits:
+            self._say(f"not confirmed yet, {failed} trials failed: {finding.guarantee} {finding.signature}")
+            return  # whoever goes on asks again
         self._tell(Confirmed(finding=finding.number, hits=hits, trials=trials))
         self._say(f"confirmed {hits} of {trials}: {finding.guarantee} {finding.signature} [{finding.trial}]")
 
@@ -157,17 +198,20 @@ class Inquest:
     def _try(self, plan: dict[str, Any]) -> tuple[bool, int]:
         finding = self._finding
         assert finding.confirmed is not None, "what was not confirmed is not shrunk"
-        most = min(misses(finding.hits, finding.confirmed.trials), MOST_TRIALS - finding.trials)
-        for played in range(1, most + 1):
-            # One that failed is a miss, too: what is accepted has shown the same.
-            if self._shows(plan, repetition=finding.trials + played):
+        most = misses(finding.hits, finding.confirmed.trials)
+        missed = played = 0
+        while missed < most and played < min(most + SPARE, MOST_TRIALS - finding.trials):
+            played += 1
+            shown = self._shows(plan, repetition=finding.trials + played)
+            if shown:
                 return True, played
-        return False, most
+            missed += shown is not None
+        return False, played
 
     def _ask_what_is_needed(self) -> None:
         finding = self._finding
         asked = {one.without for one in finding.needed}
-        for place, part in enumerate(_parts(finding.plan)):
+        for place, part in enumerate(str(one["id"]) for one in lands(finding.plan)):
             smaller = without(finding.plan, part)
             if part in asked or smaller is None:
                 continue
@@ -178,13 +222,19 @@ class Inquest:
             self._tell(Needed(finding=finding.number, without=part, hits=sum(told), trials=len(told)))
 
     def _shows(self, plan: dict[str, Any], *, repetition: int) -> bool | None:
-        """Whether a trial shows the same; its history is kept then. None when it failed, and so tells nothing."""
-        finding = self._finding
+        """Whether a trial shows the same; its history is kept then. None when it tells nothing of that."""
+        place = f"{FOLDER}/{TRIALS}/{self._finding.name}.{repetition + 1}"
         played = self._player.play(plan, repetition=repetition, below=FOLDER)
-        if (finding.guarantee, finding.signature) in played.violated:
+        shown = self._is_shown(played)
+        if not self._meet(played, {**plan, "name": f"{self._finding.name}-in-{repetition + 1}"}, place) and not shown:
+            remove_history(self._player.out / place)
+        return shown
+
+    def _is_shown(self, played: Played) -> bool | None:
+        """None when the trial does not tell: it failed, what was to land did not, or nothing was decided."""
+        if (self._finding.guarantee, self._finding.signature) in played.violated:
             return True
-        remove_history(self._player.out / FOLDER / TRIALS / f"{finding.name}.{repetition + 1}")
-        return None if played.error else False
+        return False if played.tells(self._finding.guarantee) else None
 
     def _tell(self, line: Confirmed | Smaller | Needed | Settled) -> None:
         self._journal.write(line)
@@ -196,11 +246,6 @@ class Inquest:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / f"{self._finding.name}.yaml", as_yaml(_said(self._finding.plan)).encode())
         write_atomically(folder / f"{self._finding.name}.md", card.text(self._finding).encode())
-
-
-def _parts(plan: dict[str, Any]) -> Iterator[str]:
-    for key in ("faults", "acts"):
-        yield from (str(one["id"]) for one in plan.get(key) or ())
 
 
 def _said(plan: dict[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,8 @@ class Began(_Line, tag="began", frozen=True):
     schema: int = SCHEMA
     model_url: str = ""
     shard: str = ""
+    baseline: str = ""
+    """The file of known violations; empty for the one that tailproof brings."""
 
 
 class Session(_Line, tag="session", frozen=True):
@@ -44,12 +46,14 @@ class Session(_Line, tag="session", frozen=True):
 
 
 class Drawn(_Line, tag="drawn", frozen=True):
-    """These cells are to be played in the trial `trial`; `again` when they could not be proven before, each alone then."""
+    """These cells are to be played in the trial `trial`; `again` when they could not be proven before, each alone then. A second `attempt`
+    is made when the trial of the first one failed."""
 
     number: int
     cells: tuple[str, ...]
     trial: str
     again: bool = False
+    attempt: int = 1
 
 
 class Ended(_Line, tag="ended", frozen=True):
@@ -74,7 +78,10 @@ class Found(_Line, tag="found", frozen=True):
     guarantee: str
     signature: str
     trial: str
+    """Its history: below `trials`, or from `--out` when it was a trial of another finding."""
     scenario: dict[str, Any]
+    beyond: int = 0
+    """The repetitions up to this one had been played then, or may have been."""
 
 
 class Confirmed(_Line, tag="confirmed", frozen=True):

@@ -46,6 +46,15 @@ class Played:
         verdicts = self.result.verdicts if self.result else ()
         return {(one.guarantee, one.signature) for one in verdicts if one.outcome is Outcome.VIOLATED}
 
+    def tells(self, guarantee: str) -> bool:
+        """Whether a violation of it would have shown: all that was to land did, and was proven, and it could be decided."""
+        if self.result is None or self.error:
+            return False
+        undecided = any(
+            one.guarantee == guarantee and one.outcome is Outcome.INCONCLUSIVE for one in self.result.verdicts
+        )
+        return all(one.proven for one in self.result.faults) and not undecided
+
 
 @dataclass(slots=True, kw_only=True)
 class Player:

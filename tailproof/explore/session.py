@@ -18,6 +18,7 @@ from tailproof.explore.cells import Cell, Space
 from tailproof.explore.compose import composed
 from tailproof.explore.deck import Deck
 from tailproof.explore.exploration import Exploration
+from tailproof.explore.findings import forget
 from tailproof.explore.journal import NAME, BadJournal, Began, Journal, Session, read_began
 from tailproof.explore.likeness import Likeness
 from tailproof.explore.playing import Player
@@ -67,7 +68,9 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
     began = _began(asked)
     shard = Shard.read(began.shard) if began.shard else None
     baseline = Baseline.load(
-        asked.baseline or folder("suites") / "baseline.yaml", guarantees=CATALOGUE.keys(), scenarios=shipped_files()
+        Path(began.baseline) if began.baseline else folder("suites") / "baseline.yaml",
+        guarantees=CATALOGUE.keys(),
+        scenarios=shipped_files(),
     )
     likeness = Likeness.of(baseline)
     check_scratch()
@@ -87,6 +90,9 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
     cut_off = ""
     with closing(OutLock(asked.out, patience_s=PATIENCE_S)) as lock, closing(Journal(asked.out)) as journal:
         if journal.began is None:
+            # What is left of another exploration there would be taken for trials of this one.
+            out_dir.clear(asked.out)
+            forget(asked.out)
             journal.write(began)
         for line in _tells(space, cells, began):
             echo(line)
@@ -114,7 +120,7 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
             )  # fmt: skip
     for line in (result.gate.says, exploration.progress, exploration.rest, *exploration.told):
         echo(line)
-    echo(f"{allowance.over or 'every cell was drawn'}; go on with --resume {from_here(asked.out)}")
+    echo(f"{allowance.over or 'nothing is left to draw'}; go on with --resume {from_here(asked.out)}")
     echo(f"page {from_here(asked.out / out_dir.PAGE)}")
     return result.gate.exit_code
 
@@ -127,9 +133,10 @@ def _began(asked: Asked) -> Began:
             ("client", before.client, asked.client),
             ("seed", before.seed, asked.seed),
             ("shard", before.shard, asked.shard),
+            ("baseline", before.baseline, _baseline(asked)),
         ):
             if now not in (None, "", was):
-                raise BadJournal(f"the exploration in {from_here(asked.out)} has {word} {was}, not {now}")
+                raise BadJournal(f"the exploration in {from_here(asked.out)} has {word} {was or 'none'}, not {now}")
         return before
     if (asked.out / NAME).exists():
         there = from_here(asked.out)
@@ -141,7 +148,12 @@ def _began(asked: Asked) -> Began:
         seed=random.SystemRandom().randrange(1 << 32) if asked.seed is None else asked.seed,
         model_url=asked.model_url,
         shard=asked.shard,
+        baseline=_baseline(asked),
     )
+
+
+def _baseline(asked: Asked) -> str:
+    return str(asked.baseline.resolve()) if asked.baseline else ""
 
 
 def _space(matrix: Matrix, model_url: str) -> Space:

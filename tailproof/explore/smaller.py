@@ -25,11 +25,22 @@ SIZES = frozenset(
 Plan = dict[str, Any]
 
 
+def lands(plan: Mapping[str, Any]) -> Iterator[Plan]:
+    """The faults and acts of a scenario."""
+    for key in ("faults", "acts"):
+        yield from plan.get(key) or ()
+
+
+def kind_of(landing: Mapping[str, Any]) -> str:
+    """Of a fault or an act."""
+    return str(landing.get("fault") or landing.get("act"))
+
+
 def misses(hits: int, trials: int) -> int:
     """After how many trials without the violation a candidate is dropped, when the original showed it in `hits` of `trials`."""
     if hits >= trials:
         return 1
-    return min(MOST_MISSES, math.ceil(math.log(SURE) / math.log(1 - max(hits, 1) / (trials + 1))))
+    return min(MOST_MISSES, math.ceil(math.log(SURE) / math.log(1 - hits / trials)))
 
 
 def candidates(plan: Mapping[str, Any]) -> Iterator[tuple[str, Plan]]:
@@ -46,7 +57,7 @@ def still_rejected(rejected: Iterable[str], before: Mapping[str, Any], after: Ma
     the number of a turn is that of another one, or another one can be spared."""
 
     def places(plan: Mapping[str, Any]) -> list[Any]:
-        return [len(plan["script"]), *(one.get("at") for key in ("faults", "acts") for one in plan.get(key) or ())]
+        return [len(plan["script"]), *(one.get("at") for one in lands(plan))]
 
     return {says for says in rejected if places(before) == places(after) or not _OF_A_TURN.search(says)}
 
@@ -88,7 +99,7 @@ def _all(plan: Plan) -> Iterator[tuple[str, Plan]]:
 
 def _sound(plan: Plan) -> Plan | None:
     """The plan with its gates where something lands and nowhere else, if it is a scenario."""
-    held = {str(one.get(key)) for one in (*plan.get("faults", ()), *plan.get("acts", ())) for key in ("at", "until")}
+    held = {str(one.get(key)) for one in lands(plan) for key in ("at", "until")}
     script = []
     for number, turn in enumerate(plan["script"], 1):
         calls = turn.get("tools")
@@ -105,21 +116,12 @@ def _sound(plan: Plan) -> Plan | None:
 
 
 def _summary(plan: Plan) -> str:
-    landings = [
-        f"{one.get('fault') or one.get('act')} at {one['at']}"
-        for key in ("faults", "acts")
-        for one in plan.get(key) or ()
-    ]
+    landings = [f"{kind_of(one)} at {one['at']}" for one in lands(plan)]
     return f"Found by an exploration, and made as small as can be: {' and '.join(landings) or 'nothing but the run'}."
 
 
 def _landed(plan: Plan) -> list[int]:
-    points = [
-        Point.parse(str(one[key]))
-        for one in (*(plan.get("faults") or ()), *(plan.get("acts") or ()))
-        for key in ("at", "until")
-        if one.get(key)
-    ]
+    points = [Point.parse(str(one[key])) for one in lands(plan) for key in ("at", "until") if one.get(key)]
     return [point.number for point in points if point.of_a_turn]
 
 
@@ -165,7 +167,7 @@ def _of_a_run(text: Any) -> bool:
 def _earlier(plan: Plan, one: Plan, choices: tuple[Choice, ...]) -> list[str]:
     """The two earliest points at which this kind is drawn, those of a turn in the first one."""
     here = Point.parse(str(one["at"]))
-    kind = one.get("fault") or one.get("act")
+    kind = kind_of(one)
     names = {name for choice in choices if choice.kind == kind for name in choice.at}
     scenario = Scenario.model_validate(plan)
     lasts = last_turns(scenario)
@@ -176,8 +178,10 @@ def _earlier(plan: Plan, one: Plan, choices: tuple[Choice, ...]) -> list[str]:
 
 def _smallest(one: Plan, choices: tuple[Choice, ...]) -> Plan | None:
     """The same in the first bucket that differs from it in sizes alone; another bucket may be another thing, and no smaller one."""
-    kind, options = one.get("fault") or one.get("act"), one.get("with") or {}
-    same = (choice for choice in choices if choice.kind == kind and _what(choice.options) == _what(options))
+    kind, options = kind_of(one), one.get("with") or {}
+    same = (
+        choice for choice in choices if choice.kind == kind and without_sizes(choice.options) == without_sizes(options)
+    )
     first = next(same, None)
     if first is None:
         return None
@@ -188,10 +192,10 @@ def _smallest(one: Plan, choices: tuple[Choice, ...]) -> Plan | None:
     return changed if changed != {**one, "with": dict(options)} else None
 
 
-def _what(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Without sizes."""
+def without_sizes(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a fault or act, those left out of which less is less of the same."""
     return {
-        key: _what(value) if isinstance(value, Mapping) else value
+        key: without_sizes(value) if isinstance(value, Mapping) else value
         for key, value in options.items()
         if key not in SIZES and value is not None
     }

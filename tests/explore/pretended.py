@@ -32,10 +32,12 @@ def on_reference() -> Matrix:
 
 @dataclass(slots=True, kw_only=True)
 class Pretending(Player):
-    """Each trial shows what `shows` says, from its plan and its number among all; one of which `fails` gives a reason fails."""
+    """Each trial shows what `shows` says, from its plan and its number among all; one of which `fails` gives a reason fails, and what
+    `misses` says is never proven in it."""
 
     shows: Callable[[Plan, int], Iterable[Violation]]
     fails: Callable[[Plan, int], str] = lambda plan, number: ""
+    misses: Callable[[Plan, int], bool] = lambda plan, number: False
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     """Directory, scenario, repetition."""
     plans: list[Plan] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Pretending(Player):
             number = len(self.asked)
         if error := self.fails(plan, number):
             return Played(None, 0.1, error)
-        return Played(_trial(plan, self.shows(plan, number)), 0.1)
+        return Played(_trial(plan, self.shows(plan, number), proven=not self.misses(plan, number)), 0.1)
 
 
 def pretending(out: Path, shows: Callable[[Plan, int], Iterable[Violation]], *, trials: int = 200) -> Pretending:
@@ -74,12 +76,12 @@ def exploration(player: Player, journal: Journal, cells: Iterable[Cell] = SOME) 
     return Exploration(Deck(list(cells), 1), journal, player, lambda line: None)
 
 
-def _trial(plan: Plan, shows: Iterable[Violation]) -> TrialResult:
+def _trial(plan: Plan, shows: Iterable[Violation], *, proven: bool) -> TrialResult:
     landed = [(one, False) for one in plan.get("faults") or ()] + [(one, True) for one in plan.get("acts") or ()]
     faults = tuple(
         FaultResult(
             fault=one["id"], name=str(one.get("fault") or one.get("act")), act=act, says="", scope="", injected_at_s=1.0,
-            healed_at_s=2.0, proven=True,
+            healed_at_s=2.0, proven=proven,
         )
         for one, act in landed
     )  # fmt: skip

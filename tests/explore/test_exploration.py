@@ -199,6 +199,7 @@ def test_wrong_usage_is_one_sentence(asked: dict[str, Any], says: str, tmp_path:
         ({"target": "reference"}, "there is an exploration in"),
         ({"target": "reference", "resume": True}, "has target reference:rewrites-at-start, not reference"),
         ({"target": "", "seed": 5, "resume": True}, "has seed 1, not 5"),
+        ({"target": "", "baseline": Path("/own.yaml"), "resume": True}, "has baseline none, not /own.yaml"),
     ],
 )
 def test_an_exploration_is_not_begun_in_place_of_another(

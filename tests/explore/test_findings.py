@@ -11,13 +11,14 @@ import pytest
 
 from tailproof.explore.cells import Cell
 from tailproof.explore.compose import composed
-from tailproof.explore.findings import CONFIRMATIONS, MOST_TRIALS, NECESSITY, Finding, Inquest
+from tailproof.explore.findings import CONFIRMATIONS, FOLDER, MOST_TRIALS, NECESSITY, Finding, Inquest, findings_of
 from tailproof.explore.journal import Ended, Found, Journal, Needed, Smaller
 from tailproof.explore.likeness import kinds_of
-from tailproof.explore.playing import Player
+from tailproof.explore.playing import Played, Player, Stopped
 from tests.explore.pretended import Plan, Violation, exploration, pretending
 
 LOST = ("events.complete", "lost-in-disk")
+OTHER = ("server.works", "send-fails")
 BOTH = Cell("wire.delay/2s", "tool-running", "steps", "user.fork")
 
 
@@ -30,8 +31,12 @@ def looked_into(player: Player, journal: Journal, cell: Cell) -> Finding:
     line = Found(finding=1, guarantee=LOST[0], signature=LOST[1], trial=plan["name"], scenario=plan)
     journal.write(line)
     finding = Finding.of(line)
-    Inquest(finding, player=player, journal=journal, say=lambda text: None).run()
+    Inquest(finding, player=player, journal=journal, say=lambda text: None, meet=nothing_else).run()
     return finding
+
+
+def nothing_else(played: Played, plan: dict[str, Any], place: str) -> bool:
+    return False
 
 
 def where(*kinds: str) -> Any:
@@ -109,11 +114,83 @@ def test_what_was_taken_for_a_finding_is_looked_into_when_that_turns_out_to_be_a
             journal.write(Ended(number=one.number, proven=one.cells, violated=((*LOST, "finding 1"),)))
         player.shows = lambda plan, number: [LOST] if kinds_of(plan) else []
         if resumed:
-            Inquest(going.findings[0], player=player, journal=journal, say=lambda text: None).run()
+            Inquest(going.findings[0], player=player, journal=journal, say=lambda text: None, meet=nothing_else).run()
             going = exploration(player, journal, [kill, delay])
         going.run(1)
         found = sorted(tuple(kinds_of(one.original)) for one in going.findings)
     assert found == [("process.kill",), ("wire.delay",)]
+
+
+def test_what_a_smaller_scenario_breaks_besides_is_a_finding_too(tmp_path: Path) -> None:
+    """With the act it loses an event; without it, something else."""
+
+    def shows(plan: Plan, number: int) -> Iterable[Violation]:
+        return [LOST if "user.fork" in kinds_of(plan) else OTHER] if "wire.delay" in kinds_of(plan) else []
+
+    player = pretending(tmp_path, shows)
+    with closing(Journal(tmp_path)) as journal:
+        going = exploration(player, journal, [BOTH])
+        going.run(1)
+        found = {(one.guarantee, one.signature): (one.hits, kinds_of(one.plan)) for one in going.findings}
+    assert found == {
+        LOST: (CONFIRMATIONS, {"wire.delay", "user.fork"}),
+        OTHER: (CONFIRMATIONS, {"wire.delay"}),
+    }
+    assert going.findings[1].seen_in.startswith("found/trials/")
+
+
+def test_trials_in_which_nothing_landed_confirm_nothing_and_refute_nothing(tmp_path: Path) -> None:
+    player = pretending(tmp_path, lambda plan, number: [] if number in (1, 3) else where("wire.delay")(plan, number))
+    player.misses = lambda plan, number: number in (1, 3)
+    with closing(Journal(tmp_path)) as journal:
+        finding = looked_into(player, journal, BOTH)
+    assert finding.confirmed is not None
+    assert (finding.confirmed.hits, finding.confirmed.trials) == (CONFIRMATIONS, CONFIRMATIONS)
+
+
+def test_a_smaller_scenario_that_did_not_land_is_tried_once_more(tmp_path: Path) -> None:
+    first = CONFIRMATIONS + 1
+
+    def shows(plan: Plan, number: int) -> Iterable[Violation]:
+        return [LOST] if "wire.delay" in kinds_of(plan) and number != first else []
+
+    player = pretending(tmp_path, shows)
+    player.misses = lambda plan, number: number == first
+    with closing(Journal(tmp_path)) as journal:
+        finding = looked_into(player, journal, BOTH)
+    assert kinds_of(finding.plan) == {"wire.delay"}
+
+
+def test_a_finding_whose_trials_all_failed_is_looked_into_by_whoever_goes_on(tmp_path: Path) -> None:
+    player = pretending(tmp_path, where("wire.delay"))
+    player.fails = lambda plan, number: "no room"
+    with closing(Journal(tmp_path)) as journal:
+        looked_into(player, journal, BOTH)
+        (finding,) = findings_of(journal)
+        assert (finding.confirmed, finding.settled) == (None, False)
+        player = pretending(tmp_path, where("wire.delay"))
+        Inquest(finding, player=player, journal=journal, say=lambda text: None, meet=nothing_else).run()
+    assert (finding.hits, finding.settled) == (CONFIRMATIONS, True)
+
+
+def test_what_is_seen_again_is_confirmed_by_other_trials(tmp_path: Path) -> None:
+    """Alone, and once more alone: what was seen in the second of the two is asked of trials that were not played for the first."""
+    player = pretending(tmp_path, lambda plan, number: [LOST] if number in (1, 7) else [])
+    player.misses = lambda plan, number: True
+    with closing(Journal(tmp_path)) as journal:
+        going = exploration(player, journal, [Cell("wire.delay/2s", "tool-running", "steps")])
+        going.run(1)
+        first, second = (set(one.confirming) for one in going.findings)
+    assert first & second == set()
+
+
+def test_what_is_known_of_a_finding_stands_in_its_file_when_the_budget_ends(tmp_path: Path) -> None:
+    player = pretending(tmp_path, where("wire.delay", "user.fork"), trials=CONFIRMATIONS + 1)
+    with closing(Journal(tmp_path)) as journal:
+        with pytest.raises(Stopped):
+            looked_into(player, journal, BOTH)
+        (finding,) = findings_of(journal)
+    assert "confirmed in 3 of 3 trials" in (tmp_path / FOLDER / f"{finding.name}.md").read_text()
 
 
 def test_all_threads_stay_while_one_of_them_may_find_more(tmp_path: Path) -> None:

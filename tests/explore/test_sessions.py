@@ -6,7 +6,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from tailproof.explore.journal import Confirmed, Ended, Journal, Session
+from tailproof.explore.account import write_account
+from tailproof.explore.cells import Cell, Space
+from tailproof.explore.journal import Began, Confirmed, Drawn, Ended, Journal, Session
+from tests.explore.pretended import exploration, on_reference, pretending
 
 
 def ended(number: int, at_s: float) -> Ended:
@@ -39,3 +42,17 @@ def test_a_clock_that_was_set_back_takes_no_time_away(tmp_path: Path) -> None:
         journal.write(ended(1, 1010.0))
         journal.write(Session(at_s=2000.0))
         assert journal.worked(1500.0) == (1000.0, 10.0)
+
+
+def test_what_a_trial_showed_is_not_forgotten_with_its_history(tmp_path: Path) -> None:
+    began = Began(tailproof="0", target="reference", client="plain", seed=1)
+    cell = Cell("wire.delay/2s", "tool-running", "steps")
+    with closing(Journal(tmp_path)) as journal:
+        journal.write(began)
+        journal.write(Drawn(number=1, cells=(str(cell),), trial="shown"))
+        journal.write(Ended(number=1, proven=(str(cell),), violated=(("events.tail", "missing-tail", "known"),)))
+        going = exploration(pretending(tmp_path, lambda plan, number: []), journal, [cell])
+        pair = on_reference().pairs[0]
+        result = write_account(going, Space(), began, pair=pair, shard=None, cut_off="", errors=[])
+    assert result.errors == ("1 trial showed violations, and cannot be read any more: shown",)
+    assert result.gate.exit_code == 2
