@@ -46,7 +46,19 @@ MADE_ONCE = (
 )
 """Fixtures that many tests share: with pytest-xdist all tests of one of them go to one process, where it is made once."""
 
-PLAY_CHECKS = frozenset({"allure_results", "compared", "explored", "gates", "hostile_checks", "matrix"})
+PLAY_CHECKS = frozenset(
+    {
+        "allure_results",
+        "compared",
+        "explored",
+        "gates",
+        "hostile_checks",
+        "lagging",
+        "matrix",
+        "reference_check",
+        "shards",
+    }
+)
 """Fixtures that play whole checks: whoever asks for one of them is `long`, and so is whoever needs a cluster."""
 
 _OBITUARIES = pytest.StashKey[list[str]]()
