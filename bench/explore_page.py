@@ -78,22 +78,22 @@ def _masking() -> Iterator[str]:
     sure = [one for one in packs if one.proven]
     yield "## Do faults that share a trial hide each other?"
     yield ""
-    if not sure:
+    if not packs:
         yield "Not measured yet."
         yield ""
         return
-    hit = sum(one.convicts for one in sure)
+    hidden = [one for one in packs if not one.convicts]
     yield "A cell of the path that convicts a variant alone was played with up to two others, drawn at random, each at a turn of its"
     yield f"own. Only variants that few of the recorded cells convict were taken (at most {MOST_CONVICT:.0%}): of the others nobody"
-    yield f"could tell which cell did. In {len(sure)} of {len(packs)} trials all that was to land was proven, and {hit} of these convicted"
-    yield "the variant all the same. What is not proven an exploration plays once more, alone. Those that hid it:"
+    yield f"could tell which cell did. {len(packs) - len(hidden)} of {len(packs)} trials convicted the variant all the same. All that was"
+    yield f"to land was proven in {len(sure)} of them, of which {sum(one.convicts for one in sure)} convicted. What is not proven an"
+    yield f"exploration plays once more, alone. Those that hid it:{'' if hidden else ' none.'}"
     yield ""
-    for one in sure:
-        if not one.convicts:
-            yield f"- `{one.variant}`: {one.convicting}; with {'; '.join(cell for cell in one.cells if cell != one.convicting)}"
-    if hit == len(sure):
-        yield "- none"
-    yield ""
+    for one in hidden:
+        others = "; ".join(cell for cell in one.cells if cell != one.convicting)
+        yield f"- `{one.variant}`: {one.convicting}; with {others}{'' if one.proven else ' (not all of it proven)'}"
+    if hidden:
+        yield ""
 
 
 def _tells(one: Pack) -> bool:

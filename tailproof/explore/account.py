@@ -154,8 +154,12 @@ def _necessity(exploration: Exploration) -> Iterator[NecessityResult]:
 
 
 def _unreachable(exploration: Exploration) -> Iterator[UnreachableResult]:
+    """Faults that could not be proven; not those whose act could not be."""
     found: dict[tuple[str, str], list[str]] = {}
+    ended = {line.number: line for line in exploration.journal.of(Ended)}
+    drawn = {cell: line.number for line in exploration.journal.of(Drawn) if line.again for cell in line.cells}
     for cell, why in exploration.deck.unreachable.items():
-        found.setdefault((cell.fault_choice.kind, cell.point), []).append(why)
+        if "fault" not in ended[drawn[str(cell)]].sound:
+            found.setdefault((cell.fault_choice.kind, cell.point), []).append(why)
     for (fault, point), reasons in sorted(found.items()):
         yield UnreachableResult(fault=fault, at=point, times=len(reasons), why=reasons[-1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -69,10 +69,12 @@ class Deck:
             self.values.update(cell.values)
             self.pairs.update(cell.pairs)
 
-    def tell(self, cell: Cell, *, proven: bool, why: str = "") -> None:
-        """What became of a cell: all that it plans was proven, or could not be, `why` says so."""
-        singles: list[tuple[Value, ...]] = [(value,) for value in cell.values if value[0] in ("fault", "act")]
-        kinds = [*singles, *cell.pairs]
+    def tell(self, cell: Cell, *, proven: bool, why: str = "", sound: Collection[str] = ()) -> None:
+        """What became of a cell: all that it plans was proven, or could not be, `why` says so. Then what is `sound` (its `fault`, its
+        `act`) was proven all the same, and is not to blame."""
+        blamed = {"fault", "act"}.difference(sound)
+        singles: list[tuple[Value, ...]] = [(value,) for value in cell.values if value[0] in blamed]
+        kinds = [*singles, *(pair for pair in cell.pairs if not blamed.isdisjoint(axis for axis, _ in pair))]
         if proven:
             self.proven.add(cell)
             if not self._hopeful.issuperset(kinds):

@@ -186,7 +186,7 @@ class Exploration:
                 news += [] if knows else [verdict]
         ended = Ended(
             number=drawn.number, proven=proven, why=why, violated=tuple(violated), seconds=round(played.seconds, 1),
-            error=played.error,
+            error=played.error, sound=_sound(played) if drawn.again and not proven else (),
         )  # fmt: skip
         # Before the end of its trial: who is killed in between finds it once more, and not never.
         for verdict in news:
@@ -248,7 +248,7 @@ class Exploration:
             if text in ended.proven:
                 self.deck.tell(cell, proven=True)
             elif drawn.again:
-                self.deck.tell(cell, proven=False, why=ended.why)
+                self.deck.tell(cell, proven=False, why=ended.why, sound=ended.sound)
             elif text not in self._again:
                 self._again.add(text)
                 self._open.append(self._drawn((cell,), again=True))
@@ -297,6 +297,13 @@ def _plan(drawn: Drawn) -> dict[str, Any]:
 def _repetition(drawn: Drawn) -> int:
     """Each trial of a scenario is another one: a supervisor plays none twice."""
     return (AGAIN if drawn.again else 0) if drawn.attempt == 1 else CONFIRMING[-1] + 1 + drawn.again
+
+
+def _sound(played: Played) -> tuple[str, ...]:
+    """Whether the fault of a cell that was alone was proven, with what goes beside it, and whether its act was."""
+    told = played.result.faults if played.result and not played.error else ()
+    by = {axis: [one.proven for one in told if one.act is (axis == "act")] for axis in ("fault", "act")}
+    return tuple(axis for axis, proven in by.items() if proven and all(proven))
 
 
 def _proven(drawn: Drawn, played: Played) -> tuple[tuple[str, ...], str]:

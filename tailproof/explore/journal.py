@@ -64,6 +64,8 @@ class Ended(_Line, tag="ended", frozen=True):
     """Those of its cells of which all was proven."""
     why: str = ""
     """Why the others were not."""
+    sound: tuple[str, ...] = ()
+    """Of a cell that was alone and could not be proven: what of it, `fault` or `act`, was."""
     violated: tuple[tuple[str, str, str], ...] = ()
     """Guarantee, signature, and what knows of it (empty: nothing does)."""
     features: tuple[str, ...] = ()

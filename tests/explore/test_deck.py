@@ -141,3 +141,17 @@ def test_what_was_hopeless_comes_back_when_it_is_proven_after_all() -> None:
     left = set(drawn(deck, len(some)))
     assert left == {cell for cell in some if cell not in tried and not deck.hopeless(cell)}
     assert left
+
+
+def test_a_fault_that_was_proven_is_not_blamed_for_its_act() -> None:
+    cells = [cell for cell in EVERY_CELL if cell.fault == "wire.delay/2s" and cell.shape == "steps"]
+    acts = {cell.act: cell for cell in cells if cell.point == "tool-running" and cell.act != "nothing"}
+    deck = Deck(cells, 1, packed=False)
+    tried = list(acts.values())[:UNREACHABLE]
+    deck.take(tried)
+    for cell in tried:
+        deck.tell(cell, proven=False, why="the act had no effect", sound=["fault"])
+    assert not deck.hopeless(Cell("wire.delay/2s", "tool-running", "steps"))
+    for cell in tried:
+        deck.tell(cell, proven=False, why="nothing had an effect")
+    assert deck.hopeless(Cell("wire.delay/2s", "tool-running", "steps"))
