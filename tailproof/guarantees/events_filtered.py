@@ -13,6 +13,7 @@ from tailproof.guarantees.witnesses import DISK, LOG, STREAM
 from tailproof.history.header import Header
 from tailproof.history.reader import History
 from tailproof.history.server_records import Event
+from tailproof.history.timeline import at_work
 from tailproof.history.views import EventList, Log, lists_of, log_of
 
 MOST_EVENTS = 300
@@ -150,7 +151,8 @@ def _counted(history: History, log: Log, one: EventList) -> Verdict | None:
         for event in other.events
         if event.durable and event.id not in log.position and _may_meet(event, part)
     }
-    if count < 0 or len(one.ids) <= count <= len(one.ids) + len(later):
+    growing = at_work(history, one.conversation, log.taken_ns) is not None
+    if count < 0 or len(one.ids) <= count <= len(one.ids) + len(later) or (growing and count > len(one.ids)):
         return None
     return violated(
         f"the server counts {count} events with {_said(part)}; its pages hold {len(one.ids)}",

@@ -10,7 +10,7 @@ from tailproof.history.plan import calls_tools
 from tailproof.history.reader import History
 from tailproof.history.record import CLOSERS, SETTLED
 from tailproof.history.server_records import Event
-from tailproof.history.timeline import clean_statuses
+from tailproof.history.timeline import at_work, clean_statuses
 from tailproof.history.views import EventList, destroyed_events, lists_of, log_of
 
 
@@ -20,7 +20,8 @@ def paged(history: History, conversation: str) -> Verdict:
 
     The readings that follow the final one in time are compared with it: each holds the events of the log, each as often as
     the log does, in its order (or exactly reversed). Events that were appended after the final reading may follow at the
-    newest end. The server's counter lies between the length of its own reading and that of the longest. A reading that was cut
+    newest end. The server's counter lies between the length of its own reading and that of the longest; it may be beyond that where the
+    run had not ended when the log was read. A reading that was cut
     short holds no more events than the server counted behind it: logs only grow. Pages of no event, or of more than the server gives at
     once, are refused (4xx); a server that gives the log all the same does no harm.
     """
@@ -60,9 +61,14 @@ def paged(history: History, conversation: str) -> Verdict:
         verdict = _refused(log.read_as, one)
         if verdict:
             return verdict
+    growing = at_work(history, conversation, log.taken_ns) is not None
     longest = max(len(one.ids) for one in readings)
     for one in readings:
-        if one.end and one.end.count >= 0 and not len(one.ids) <= one.end.count <= longest:
+        if (
+            one.end
+            and one.end.count >= 0
+            and (one.end.count < len(one.ids) or (longest < one.end.count and not growing))
+        ):
             return violated(
                 f"the server counts {one.end.count} events; its pages hold {len(one.ids)}",
                 signature="count-differs",
@@ -136,9 +142,9 @@ def _against(log: EventList, one: EventList) -> Verdict | None:
 def paired(history: History, conversation: str) -> Verdict:
     """Every action ends with exactly one observation, rejection or error event.
 
-    Judged on the final log, by call id, once the conversation has come to rest; as long as it runs or waits for a confirmation
-    an action may be open, but none may be closed twice. One whose end a fault destroyed on the disk may stay open. A call id that the
-    model itself gave to several calls of one reply has as many ends.
+    Judged on the final log, by call id, once the conversation has come to rest; as long as it runs when the log is read, or waits for a
+    confirmation, an action may be open, but none may be closed twice. One whose end a fault destroyed on the disk may stay open. A call
+    id that the model itself gave to several calls of one reply has as many ends.
     """
     log = log_of(history, conversation)
     if log is None:
@@ -175,6 +181,13 @@ def paired(history: History, conversation: str) -> Verdict:
         return inconclusive(
             f"{len(unclosed)} of {len(actions)} actions are open, and no witness saw the run end or wait "
             f"(last status: {statuses[-1].raw if statuses else 'none'})",
+            actions=len(actions),
+            open=len(unclosed),
+        )
+    if (running := at_work(history, conversation, log.taken_ns)) is not None:
+        return inconclusive(
+            f"{len(unclosed)} of {len(actions)} actions are open in a log that was read before the run was seen to end "
+            f"({running.raw} then)",
             actions=len(actions),
             open=len(unclosed),
         )

@@ -115,6 +115,12 @@ def clean_statuses(history: History, conversation: str) -> tuple[Status, ...]:
     )
 
 
+def at_work(history: History, conversation: str, moment_ns: int) -> Status | None:
+    """The status of a run that was under way at a moment, as far as anybody had seen: the log may have grown since."""
+    before = [status for status in clean_statuses(history, conversation) if status.t_ns <= moment_ns]
+    return before[-1] if before and before[-1].neutral == "active" else None
+
+
 @derived
 def changers(history: History, conversation: str) -> tuple[tuple[int, int], ...]:
     """(asked, answered) of everything that may change a status: requests whatever their answer, runs of a client, and what

@@ -357,6 +357,19 @@ ROWS = [
     ),
     Row(
         "events.paged",
+        "more-is-counted-than-was-read-while-it-ran",
+        HOLDS,
+        lambda: calm().show(5.99, "running").alter(Reading, {"reading": "page:0"}, count=99),
+    ),
+    Row(
+        "events.paged",
+        "less-is-counted-than-was-read-while-it-ran",
+        VIOLATED,
+        lambda: calm().show(5.99, "running").alter(Reading, {"reading": "page:0"}, count=2),
+        "count-differs",
+    ),
+    Row(
+        "events.paged",
         "more-pages-than-events",
         VIOLATED,
         lambda: calm().alter(Reading, {"reading": "page:0"}, complete=False, count=7),
@@ -407,6 +420,19 @@ ROWS = [
     Row("events.paired", "kill-tool-running", HOLDS, crashed),
     Row("events.paired", "rejected", HOLDS, lambda: calm().alter(Event, {"id": "o2"}, role="rejection")),
     Row("events.paired", "unclosed", VIOLATED, lambda: calm().everywhere_forget("o2"), "unclosed"),
+    Row(
+        "events.paired",
+        "read-before-the-run-was-seen-to-end",
+        INCONCLUSIVE,
+        lambda: calm().everywhere_forget("o2").show(5.99, "running").show(7.0, "finished"),
+    ),
+    Row(
+        "events.paired",
+        "the-next-run-began-when-the-log-was-read",
+        VIOLATED,
+        lambda: calm().everywhere_forget("o2").show(7.0, "running").show(7.1, "finished"),
+        "unclosed",
+    ),
     Row(
         "events.paired",
         "run-again-after-crash",

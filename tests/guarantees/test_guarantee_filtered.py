@@ -92,6 +92,12 @@ ROWS = [
     Row("events.filtered", "counts-less", VIOLATED, actions("a1", "a2", "a3", count=2), "count-differs"),
     Row(
         "events.filtered",
+        "counts-what-came-while-it-ran",
+        HOLDS,
+        lambda: actions("a1", "a2", "a3", count=10)().show(5.99, "running"),
+    ),
+    Row(
+        "events.filtered",
         "refuses-the-filter",
         VIOLATED,
         ended(actions(), complete=False, code=422, error="page 1: 422"),
