@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tailproof.explore.cells import Space
 from tailproof.explore.exploration import Exploration
-from tailproof.explore.findings import FOLDER, NECESSITY
+from tailproof.explore.findings import NECESSITY
 from tailproof.explore.journal import Began, Drawn, Ended
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.lines import HistoryError
@@ -77,8 +77,14 @@ def _trials(exploration: Exploration) -> Iterator[TrialResult]:
     """Those of the cells, those that confirmed a finding, and the one that shows the smallest scenario of each."""
     journal = exploration.journal
     ended = {line.number: line for line in journal.of(Ended)}
-    for drawn in journal.of(Drawn):
-        if drawn.number not in ended or _is_made_up_for(drawn, ended[drawn.number]):
+    every = journal.of(Drawn)
+    made_up_for = {
+        (drawn.cells, drawn.again)
+        for drawn in every
+        if drawn.attempt > 1 and drawn.number in ended and not ended[drawn.number].error
+    }
+    for drawn in every:
+        if drawn.number not in ended or (ended[drawn.number].error and (drawn.cells, drawn.again) in made_up_for):
             continue
         if (trial := _read(exploration, f"{TRIALS}/{drawn.trial}")) is None:
             continue
@@ -91,16 +97,15 @@ def _trials(exploration: Exploration) -> Iterator[TrialResult]:
     # Findings that came of one trial were confirmed by the same ones.
     confirmed = (one for one in exploration.findings if one.confirmed)
     again = [f"{TRIALS}/{one.original['name']}.{number + 1}" for one in confirmed for number in one.confirming]
-    besides = [one.seen_in for one in exploration.findings if one.seen_in.startswith(f"{FOLDER}/")]
     smallest = [one.shown for one in exploration.findings if one.shown]
+    told = {f"{TRIALS}/{drawn.trial}" for drawn in every}
+    # What the trials for other findings showed goes by the name of the scenario that it is looked into with.
+    besides = {one.seen_in: one.original["name"] for one in exploration.findings if one.seen_in not in told}
     for place in dict.fromkeys([*again, *besides, *smallest]):
         if trial := _read(exploration, place):
+            if place in besides and place not in smallest:
+                trial = replace(trial, scenario=besides[place])
             yield _what_is_sure(trial)
-
-
-def _is_made_up_for(drawn: Drawn, ended: Ended) -> bool:
-    """It failed, and there is another attempt."""
-    return bool(ended.error) and not ended.violated and drawn.attempt == 1
 
 
 def _gone(exploration: Exploration) -> Iterator[str]:
@@ -110,6 +115,9 @@ def _gone(exploration: Exploration) -> Iterator[str]:
         drawn.trial
         for drawn in exploration.journal.of(Drawn)
         if drawn.number in violated and _read(exploration, f"{TRIALS}/{drawn.trial}") is None
+    ]
+    gone += [
+        one.seen_in for one in exploration.findings if "/" in one.trial and _read(exploration, one.seen_in) is None
     ]
     if gone:
         yield (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from tailproof.explore.cells import Cell
 from tailproof.explore.compose import composed, name_of
 from tailproof.explore.deck import Deck
 from tailproof.explore.findings import AGAIN, CONFIRMING, FRESH, Finding, Inquest, findings_of
-from tailproof.explore.journal import BadJournal, Drawn, Ended, Found, Journal
+from tailproof.explore.journal import BadJournal, Drawn, Ended, Found, Journal, Seen
 from tailproof.explore.playing import Played, Player, Stopped, proven_of
 from tailproof.guarantees.verdict import Outcome
 from tailproof.reports.result import VerdictResult
@@ -28,6 +28,9 @@ FINDING = "finding"
 """How the journal begins to name what knows a violation, if no entry of the baseline does."""
 FAILED = 3
 """So many trials that failed in a row are no property of their cells: the machine or the harness is broken."""
+
+LATER = 5
+"""So many trials behind it what failed is tried again."""
 
 
 @dataclass(slots=True)
@@ -126,6 +129,8 @@ class Exploration:
             if not finding.settled and finding.number not in self._asked:
                 self._asked.add(finding.number)
                 return partial(self._look_into, finding)
+        if self._later and self._numbers - self._later[0].number >= LATER:
+            self._open.append(self._later.popleft())
         drawn = self._open.popleft() if self._open else self._draw()
         if drawn is None and self._later:
             drawn = self._later.popleft()
@@ -134,22 +139,29 @@ class Exploration:
     def _look_into(self, finding: Finding) -> None:
         def meet(played: Played, plan: dict[str, Any], place: str) -> bool:
             with self._change:
-                return self._meet(played, plan, place)
+                return self._meet(played, plan, place, finding)
 
         Inquest(finding, player=self.player, journal=self.journal, say=self.say, meet=meet).run()
         with self._change:
             self._reconsider()
 
-    def _meet(self, played: Played, plan: dict[str, Any], place: str) -> bool:
-        """What nobody knows is a finding, whatever its trial was played for."""
-        news = [
-            verdict
-            for verdict in (played.result.verdicts if played.result else ())
-            if verdict.outcome is Outcome.VIOLATED and not self._knows(verdict, plan)
-        ]
-        for verdict in news:
-            self._find((verdict.guarantee, verdict.signature), place, plan)
-        return bool(news)
+    def _meet(self, played: Played, plan: dict[str, Any], place: str, played_for: Finding) -> bool:
+        """What nobody knows is a finding, whatever its trial was played for. True if its history is needed for that."""
+        needed = any(one.seen_in == place for one in self.findings)
+        for verdict in played.result.verdicts if played.result else ():
+            violation = verdict.guarantee, verdict.signature
+            if verdict.outcome is not Outcome.VIOLATED or violation == (played_for.guarantee, played_for.signature):
+                continue
+            knows = self._knows(verdict, plan, played.landed)
+            if not knows:
+                self._find(violation, place, plan)
+            elif knows.startswith(FINDING) and not needed:
+                guarantee, signature = violation
+                self.journal.write(
+                    Seen(guarantee=guarantee, signature=signature, trial=place, scenario=plan, landed=played.landed)
+                )
+            needed = needed or not knows or knows.startswith(FINDING)
+        return needed
 
     def _draw(self) -> Drawn | None:
         cells = () if self.player.allowance.over else self.deck.draw()
@@ -171,6 +183,8 @@ class Exploration:
         with self._change:
             self._failed = self._failed + 1 if played.error else 0
             if self._failed >= FAILED:
+                if played.violated:
+                    self._judge(drawn, plan, played)
                 self.broken = f"{self._failed} trials in a row failed, the last one: {played.error}"
                 raise Stopped(self.broken)
             self._judge(drawn, plan, played)
@@ -181,12 +195,12 @@ class Exploration:
         violated = []
         for verdict in played.result.verdicts if played.result else ():
             if verdict.outcome is Outcome.VIOLATED:
-                knows = self._knows(verdict, plan)
+                knows = self._knows(verdict, plan, played.landed)
                 violated.append((verdict.guarantee, verdict.signature, knows))
                 news += [] if knows else [verdict]
         ended = Ended(
             number=drawn.number, proven=proven, why=why, violated=tuple(violated), seconds=round(played.seconds, 1),
-            error=played.error, sound=_sound(played) if drawn.again and not proven else (),
+            error=played.error, landed=played.landed, sound=_sound(played) if drawn.again and not proven else (),
         )  # fmt: skip
         # Before the end of its trial: who is killed in between finds it once more, and not never.
         for verdict in news:
@@ -217,22 +231,28 @@ class Exploration:
         drawn = {line.number: line for line in self.journal.of(Drawn)}
         for ended in self.journal.of(Ended):
             for guarantee, signature, knows in ended.violated:
-                violation, trial = (guarantee, signature), drawn[ended.number].trial
-                if not knows.startswith(FINDING) or self._came_of(violation, trial):
-                    continue
-                plan = _plan(drawn[ended.number])
-                if not any(one.is_shown_by(violation, plan) for one in self.findings):
-                    self._find(violation, trial, plan)
+                if knows.startswith(FINDING):
+                    of = drawn[ended.number]
+                    self._find_unless_shown((guarantee, signature), of.trial, _plan(of), ended.landed)
+        for seen in self.journal.of(Seen):
+            self._find_unless_shown((seen.guarantee, seen.signature), seen.trial, seen.scenario, seen.landed)
+
+    def _find_unless_shown(
+        self, violation: tuple[str, str], trial: str, plan: dict[str, Any], landed: Collection[str] | None
+    ) -> None:
+        if not self._came_of(violation, trial) and not any(
+            one.is_shown_by(violation, plan, landed) for one in self.findings
+        ):
+            self._find(violation, trial, plan)
 
     def _came_of(self, violation: tuple[str, str], trial: str) -> bool:
         return any(one.trial == trial and (one.guarantee, one.signature) == violation for one in self.findings)
 
-    def _knows(self, verdict: VerdictResult, plan: dict[str, Any]) -> str:
+    def _knows(self, verdict: VerdictResult, plan: dict[str, Any], landed: Collection[str]) -> str:
         if verdict.known:
             return verdict.known.entry
-        same = next(
-            (one for one in self.findings if one.is_shown_by((verdict.guarantee, verdict.signature), plan)), None
-        )
+        violation = verdict.guarantee, verdict.signature
+        same = next((one for one in self.findings if one.is_shown_by(violation, plan, landed)), None)
         return f"{FINDING} {same.number}" if same else ""
 
     def _account(self, drawn: Drawn, ended: Ended) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,12 +106,13 @@ class Finding:
         else:
             self.settled = True
 
-    def is_shown_by(self, violation: tuple[str, str], plan: dict[str, Any]) -> bool:
-        """A trial of this plan shows the same: it breaks the same promise in the same way, and does all that the smallest scenario does.
-        While that is not known, any that breaks it so; one that was not confirmed is shown by none."""
+    def is_shown_by(self, violation: tuple[str, str], plan: dict[str, Any], landed: Collection[str] | None) -> bool:
+        """A trial of this plan, in which these ids landed (all of them, where that is not told), shows the same: it breaks the same
+        promise in the same way, and does all that the smallest scenario does. While that is not known, any that breaks it so; one that
+        was not confirmed is shown by none."""
         if violation != (self.guarantee, self.signature):
             return False
-        return not self.settled or (self.hits > 0 and Done.by(self.plan).is_done_in(Done.by(plan)))
+        return not self.settled or (self.hits > 0 and Done.by(self.plan).is_done_in(Done.by(plan, landed)))
 
 
 def forget(out: Path) -> None:
@@ -134,7 +135,7 @@ def findings_of(journal: Journal) -> list[Finding]:
 
 
 Meet = Callable[[Played, dict[str, Any], str], bool]
-"""Told of a trial besides, its plan and where its history is: whether it shows what nobody knows and no finding is about."""
+"""Told of a trial, its plan and where its history is: whether that is to be kept, for something else that it shows."""
 
 
 class Inquest:
@@ -168,7 +169,7 @@ class Inquest:
         finding = self._finding
         hits = trials = failed = 0
         for repetition in finding.confirming:
-            played = self._player.confirm(finding.original, repetition=repetition)
+            played = self._player.ask(finding.original, repetition=repetition)
             self._meet(played, finding.original, f"{finding.original['name']}.{repetition + 1}")
             shown = self._is_shown(played)
             failed += bool(played.error)
@@ -224,7 +225,7 @@ class Inquest:
     def _shows(self, plan: dict[str, Any], *, repetition: int) -> bool | None:
         """Whether a trial shows the same; its history is kept then. None when it tells nothing of that."""
         place = f"{FOLDER}/{TRIALS}/{self._finding.name}.{repetition + 1}"
-        played = self._player.play(plan, repetition=repetition, below=FOLDER)
+        played = self._player.ask(plan, repetition=repetition, below=FOLDER)
         shown = self._is_shown(played)
         if not self._meet(played, {**plan, "name": f"{self._finding.name}-in-{repetition + 1}"}, place) and not shown:
             remove_history(self._player.out / place)

@@ -66,6 +66,8 @@ class Ended(_Line, tag="ended", frozen=True):
     """Why the others were not."""
     sound: tuple[str, ...] = ()
     """Of a cell that was alone and could not be proven: what of it, `fault` or `act`, was."""
+    landed: tuple[str, ...] | None = None
+    """The ids of what landed; None in lines of earlier versions."""
     violated: tuple[tuple[str, str, str], ...] = ()
     """Guarantee, signature, and what knows of it (empty: nothing does)."""
     features: tuple[str, ...] = ()
@@ -84,6 +86,16 @@ class Found(_Line, tag="found", frozen=True):
     scenario: dict[str, Any]
     beyond: int = 0
     """The repetitions up to this one had been played then, or may have been."""
+
+
+class Seen(_Line, tag="seen", frozen=True):
+    """A trial that was played for one finding shows what may be another one, which is not known well enough yet to tell."""
+
+    guarantee: str
+    signature: str
+    trial: str
+    scenario: dict[str, Any]
+    landed: tuple[str, ...]
 
 
 class Confirmed(_Line, tag="confirmed", frozen=True):
@@ -119,7 +131,7 @@ class Settled(_Line, tag="settled", frozen=True):
     finding: int
 
 
-AnyLine = Began | Session | Drawn | Ended | Found | Confirmed | Smaller | Needed | Settled
+AnyLine = Began | Session | Drawn | Ended | Found | Seen | Confirmed | Smaller | Needed | Settled
 L = TypeVar("L", bound=_Line)
 
 

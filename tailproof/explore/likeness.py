@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +26,15 @@ _SAID = frozenset(
     | {"seconds", "max_iterations"}
 )
 """What a scenario says that is no setting of the server, the agent or the client."""
+_ROOM = frozenset({"model.retries", "server.memory"})
+"""Settings that only make room for what a scenario is about."""
 _OF_ANY_TURN = frozenset({"say", "finish", "tools", "thought", "delay_s", "hold", "repeat"})
-_OF_ANY_CALL = frozenset({"token", "gate", "journal"})
+_OF_ANY_CALL = frozenset({"token", "gate", "journal", "run"})
+
+
+def landed_in(trial: TrialResult) -> tuple[str, ...]:
+    """The ids of what landed."""
+    return tuple(one.fault for one in trial.faults if one.injected_at_s is not None)
 
 
 def kinds_of(plan: Mapping[str, Any]) -> frozenset[str]:
@@ -42,6 +48,8 @@ class Done:
 
     landed: tuple[tuple[str, Mapping[str, Any]], ...]
     set: frozenset[str]
+    runs: frozenset[str]
+    """The commands of its tools: what a scenario is about in which nothing lands."""
 
     @classmethod
     def by(cls, plan: Mapping[str, Any], landed: Collection[str] | None = None) -> Done:
@@ -49,21 +57,31 @@ class Done:
         there = [one for one in lands(plan) if landed is None or one["id"] in landed]
         told = Scenario.model_validate(plan).model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return cls(
-            tuple((kind_of(one), _what(one.get("with") or {})) for one in there),
+            tuple((kind_of(one), one.get("with") or {}) for one in there),
             frozenset((*_settings(told), *_of_script(told))),
+            frozenset(_commands(told)),
         )
 
     def is_done_in(self, other: Done) -> bool:
-        """All of it is done there, too: of what lands, whatever is said of it here is so there, if only because it goes without saying.
-        What lands nothing and sets nothing is done everywhere, and what only runs a command of its own, nowhere else."""
-        return self.set <= other.set and all(
-            any(kind == theirs and _holds(what, _effective(theirs, options)) for theirs, options in other.landed)
-            for kind, what in self.landed
+        """All of it is done there, too: of what lands, whatever is said of it here that does not go without saying is so there. What
+        lands nothing, sets nothing and runs no command of its own is done everywhere."""
+        here = self.set if self.landed else self.set | self.runs
+        return here <= other.set | other.runs and all(
+            any(
+                kind == theirs and _holds(_what(kind, said), _effective(theirs, options))
+                for theirs, options in other.landed
+            )
+            for kind, said in self.landed
         )
 
 
-def _what(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in without_sizes(options).items() if name not in _HOW}
+def _what(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    usual = _effective(kind, {})
+    return {
+        name: value
+        for name, value in without_sizes(options).items()
+        if name not in _HOW and not (name in usual and usual[name] == value)
+    }
 
 
 def _effective(kind: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -91,21 +109,22 @@ def _settings(told: Mapping[str, Any]) -> Iterator[str]:
         if name in _SAID:
             continue
         if isinstance(value, Mapping):
-            yield from (f"{name}.{part}" for part in value)
+            yield from (setting for part in value if (setting := f"{name}.{part}") not in _ROOM)
         else:
             yield name
 
 
 def _of_script(told: Mapping[str, Any]) -> Iterator[str]:
-    """What the model and the tools do that is not in any script: `turn.status`, `call.stubborn`. A command counts where nothing lands
-    that could be what a scenario is about."""
-    landless = next(lands(told), None) is None
+    """What the model and the tools do that is not in any script: `turn.status`, `call.stubborn`."""
     for turn in told.get("script") or ():
         yield from (f"turn.{name}" for name in turn if name not in _OF_ANY_TURN)
         for call in turn.get("tools") or ():
-            yield from (f"call.{name}" for name in call if name not in {*_OF_ANY_CALL, "run"})
-            if "run" in call and landless:
-                yield f"call.run {json.dumps(call['run'])}"
+            yield from (f"call.{name}" for name in call if name not in _OF_ANY_CALL)
+
+
+def _commands(told: Mapping[str, Any]) -> Iterator[str]:
+    calls = (call for turn in told.get("script") or () for call in turn.get("tools") or ())
+    return (f"call.run {call['run']}" for call in calls if "run" in call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +156,7 @@ class Likeness:
         is not done in it."""
         if verdict.outcome is not Outcome.VIOLATED:
             return None
-        here = Done.by(plan, {one.fault for one in trial.faults if one.injected_at_s is not None})
+        here = Done.by(plan, landed_in(trial))
         for where, entry, done in self.entries:
             if _means(entry, trial, verdict) and any(one.is_done_in(here) for one in done):
                 return KnownResult(reason=entry.reason, link=entry.link, entry=where)

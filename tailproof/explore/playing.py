@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from tailproof.explore.allowance import Allowance
-from tailproof.explore.likeness import Likeness
+from tailproof.explore.likeness import Likeness, landed_in
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.archive import archive
 from tailproof.history.directory import remove_history
@@ -46,6 +46,11 @@ class Played:
         verdicts = self.result.verdicts if self.result else ()
         return {(one.guarantee, one.signature) for one in verdicts if one.outcome is Outcome.VIOLATED}
 
+    @property
+    def landed(self) -> tuple[str, ...]:
+        """The ids of what landed."""
+        return landed_in(self.result) if self.result else ()
+
     def tells(self, guarantee: str) -> bool:
         """Whether a violation of it would have shown: all that was to land did, and was proven, and it could be decided."""
         if self.result is None or self.error:
@@ -67,18 +72,21 @@ class Player:
     allowance: Allowance
     likeness: Likeness
     model_url: str = ""
-    _confirming: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    _asking: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     """By the key of an order."""
+    _played: set[str] = field(default_factory=set)
+    """Keys of orders: a supervisor plays none of them twice."""
 
-    def confirm(self, plan: Mapping[str, Any], *, repetition: int) -> Played:
-        """As `play`, but a trial that was played and judged is the same trial for everybody: several findings may come of one. Raises
-        Stopped."""
-        order = self.order(plan, repetition=repetition, below="")
-        with self._confirming[order.key]:
+    def ask(self, plan: Mapping[str, Any], *, repetition: int, below: str = "") -> Played:
+        """As `play`, but a trial that was played and judged is the same trial for everybody, by an earlier session perhaps: several
+        findings may come of one. One that failed then is played again. Raises Stopped."""
+        order = self.order(plan, repetition=repetition, below=below)
+        with self._asking[order.key]:
             if (order.directory / VERDICTS).exists():
                 trial = judged_once(order.directory, baseline=Baseline(), out=self.out, error="")
-                return Played(self.marked(trial, plan), 0.0, trial.error or "")
-            return self.play(plan, repetition=repetition)
+                if not trial.error or order.key in self._played:
+                    return Played(self.marked(trial, plan), 0.0, trial.error or "")
+            return self.play(plan, repetition=repetition, below=below)
 
     def play(self, plan: Mapping[str, Any], *, repetition: int = 0, below: str = "") -> Played:
         """One trial, its history below `out`, or `below` it. A history that is there was of one that never ended, and is replaced. Raises
@@ -87,6 +95,7 @@ class Player:
             raise Stopped(self.allowance.over)
         order = self.order(plan, repetition=repetition, below=below)
         remove_history(order.directory)
+        self._played.add(order.key)
         try:
             done = ask(self.address, Ask(submit=[order], wait=order.key))
         except SupervisorGone as gone:

@@ -23,7 +23,7 @@ from tailproof.explore.journal import NAME, BadJournal, Began, Journal, Session,
 from tailproof.explore.likeness import Likeness
 from tailproof.explore.playing import Player
 from tailproof.guarantees.catalogue import CATALOGUE
-from tailproof.incoming.files import from_here
+from tailproof.incoming.files import from_here, is_plain_file
 from tailproof.reports.baseline import Baseline
 from tailproof.reports.result import ShardResult
 from tailproof.reports.words import count
@@ -88,11 +88,8 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
         raise CheckError(f"{pair.target} can play nothing of what is drawn")
     out_dir.check(asked.out)
     cut_off = ""
-    with closing(OutLock(asked.out, patience_s=PATIENCE_S)) as lock, closing(Journal(asked.out)) as journal:
+    with closing(_alone(asked)) as lock, closing(Journal(asked.out)) as journal:
         if journal.began is None:
-            # What is left of another exploration there would be taken for trials of this one.
-            out_dir.clear(asked.out)
-            forget(asked.out)
             journal.write(began)
         for line in _tells(space, cells, began):
             echo(line)
@@ -138,7 +135,7 @@ def _began(asked: Asked) -> Began:
             if now not in (None, "", was):
                 raise BadJournal(f"the exploration in {from_here(asked.out)} has {word} {was or 'none'}, not {now}")
         return before
-    if (asked.out / NAME).exists():
+    if _begun(asked.out):
         there = from_here(asked.out)
         raise BadJournal(f"there is an exploration in {there}: go on with --resume {there}, or give another --out")
     return Began(
@@ -150,6 +147,26 @@ def _began(asked: Asked) -> Began:
         shard=asked.shard,
         baseline=_baseline(asked),
     )
+
+
+def _begun(out: Path) -> bool:
+    """One that was killed at once has not."""
+    journal = out / NAME
+    return journal.exists() and (not is_plain_file(journal) or journal.stat().st_size > 0)
+
+
+def _alone(asked: Asked) -> OutLock:
+    """The lock of the directory, in which nothing is left of another exploration: that would be taken for trials of this one. Raises
+    OutRefused, OSError."""
+    lock = OutLock(asked.out, patience_s=PATIENCE_S)
+    try:
+        if not _begun(asked.out):
+            out_dir.clear(asked.out)
+            forget(asked.out)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
 
 
 def _baseline(asked: Asked) -> str:

@@ -43,8 +43,8 @@ class Pretending(Player):
     plans: list[Plan] = field(default_factory=list)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def confirm(self, plan: Plan, *, repetition: int) -> Played:
-        return self.play(plan, repetition=repetition)
+    def ask(self, plan: Plan, *, repetition: int, below: str = "") -> Played:
+        return self.play(plan, repetition=repetition, below=below)
 
     def play(self, plan: Plan, *, repetition: int = 0, below: str = "") -> Played:
         if not self.allowance.begin():

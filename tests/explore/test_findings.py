@@ -139,6 +139,24 @@ def test_what_a_smaller_scenario_breaks_besides_is_a_finding_too(tmp_path: Path)
     assert going.findings[1].seen_in.startswith("found/trials/")
 
 
+def test_what_was_taken_for_another_finding_is_looked_into_when_that_does_not_come_back(tmp_path: Path) -> None:
+    def shows(plan: Plan, number: int) -> Iterable[Violation]:
+        return {1: [LOST, OTHER]}.get(number) or where("wire.delay")(plan, number) + (
+            [OTHER] if kinds_of(plan) == {"wire.delay"} else []
+        )
+
+    player = pretending(tmp_path, shows)
+    with closing(Journal(tmp_path)) as journal:
+        going = exploration(player, journal, [BOTH])
+        going.run(1)
+        found = [(one.signature, one.hits, len(kinds_of(one.original))) for one in going.findings]
+    assert found == [
+        (LOST[1], CONFIRMATIONS, 2),
+        (OTHER[1], 0, 2),
+        (OTHER[1], CONFIRMATIONS, 1),
+    ]
+
+
 def test_trials_in_which_nothing_landed_confirm_nothing_and_refute_nothing(tmp_path: Path) -> None:
     player = pretending(tmp_path, lambda plan, number: [] if number in (1, 3) else where("wire.delay")(plan, number))
     player.misses = lambda plan, number: number in (1, 3)

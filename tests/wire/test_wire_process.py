@@ -33,8 +33,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("lagging", [False, True], ids=["reader-stands-still", "frames-are-delayed"])
-def test_back_pressure_keeps_memory_bounded(tmp_path: Path, lagging: bool) -> None:
+@pytest.mark.parametrize("delayed", [False, True], ids=["reader-stands-still", "frames-are-delayed"])
+def test_back_pressure_keeps_memory_bounded(tmp_path: Path, delayed: bool) -> None:
     message = frame(TEXT, b"x" * 120_000)
     count = 1_000
 
@@ -46,7 +46,7 @@ def test_back_pressure_keeps_memory_bounded(tmp_path: Path, lagging: bool) -> No
         sock.recv(1)
 
     with raw_server(flood) as port, wire_to(port, tmp_path) as wire:
-        if lagging:
+        if delayed:
             wire.add(Rule.from_options("lag", "delay", {"seconds": 3600}))
         with socket.create_connection(("127.0.0.1", wire.port)) as sock:
             sock.settimeout(SECONDS)
@@ -56,7 +56,7 @@ def test_back_pressure_keeps_memory_bounded(tmp_path: Path, lagging: bool) -> No
             resident = psutil.Process(wire.pid).memory_info().rss
             assert 0 < queued < (16 << 20) + (1 << 20)
             assert resident < 100 << 20
-            if lagging:
+            if delayed:
                 assert wire.counters()["down.frames_out"] == 0
                 wire.remove("lag")
             left = len(ACCEPTED) + count * len(message)
