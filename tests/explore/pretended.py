@@ -41,10 +41,14 @@ class Pretending(Player):
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     """Directory, scenario, repetition."""
     plans: list[Plan] = field(default_factory=list)
+    played: dict[tuple[str, str, int], Played] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, plan: Plan, *, repetition: int, below: str = "") -> Played:
-        return self.play(plan, repetition=repetition, below=below)
+        order = below, str(plan["name"]), repetition
+        if order not in self.played:
+            self.played[order] = self.play(plan, repetition=repetition, below=below)
+        return self.played[order]
 
     def play(self, plan: Plan, *, repetition: int = 0, below: str = "") -> Played:
         if not self.allowance.begin():
