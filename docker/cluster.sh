@@ -44,26 +44,6 @@ one_at_a_time() {
     flock -w 1800 9 || fail "another docker/cluster.sh has been at work for half an hour: $CLUSTER/.lock"
 }
 
-runs() { # runs DAEMON: the very process that was started here, not another one with its number
-    [ -s "$RUN/$1.pid" ] && pid=$(cat "$RUN/$1.pid") && living "$pid" && grep -qF "$RUN" "/proc/$pid/cmdline" 2>/dev/null
-}
-
-living() { # living PID: a zombie does not count
-    state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) && [ -n "$state" ] && [ "$state" != Z ]
-}
-
-wait_for() { # wait_for WHAT SECONDS COMMAND...
-    what=$1 deadline=$(($(date +%s) + $2))
-    shift 2
-    until "$@" >/dev/null 2>&1; do
-        [ "$(date +%s)" -lt "$deadline" ] || return 1
-        for daemon in $DAEMONS; do
-            if [ -e "$RUN/$daemon.pid" ] && ! runs "$daemon"; then what="$daemon, which has ended"; return 1; fi
-        done
-        sleep 0.1
-    done
-}
-
 api() { # api PATH [CURL-OPTION...]
     path=$1
     shift
@@ -121,6 +101,7 @@ load() { # load IMAGE...
 containers() { ctr -a "$RUN/containerd.sock" -n k8s.io "$@"; }
 
 . docker/cluster/build.sh
+. docker/cluster/daemons.sh
 . docker/cluster/up.sh
 . docker/cluster/down.sh
 

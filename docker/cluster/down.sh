@@ -27,26 +27,6 @@ sweep() { # Idempotent; says and does nothing when there is nothing
     rm -rf --one-file-system "$RUN"
 }
 
-end_daemon() { # end_daemon NAME: asked first, unless it does not listen
-    if runs "$1"; then
-        pid=$(cat "$RUN/$1.pid")
-        kill -CONT "$pid" 2>/dev/null || true
-        kill -TERM "$pid" 2>/dev/null || true
-        gone_within 50 "$pid" || kill -KILL "$pid" 2>/dev/null || true
-        gone_within 50 "$pid" || fail "$1 (pid $pid) cannot be ended"
-    fi
-    rm -f "$RUN/$1.pid"
-}
-
-gone_within() { # gone_within TENTHS PID
-    tenths=$1
-    while living "$2"; do
-        [ "$tenths" -gt 0 ] || return 1
-        tenths=$((tenths - 1))
-        sleep 0.1
-    done
-}
-
 group_members() {
     for place in $(cgroup_places); do
         [ -d "$place/$GROUP" ] && find "$place/$GROUP" -name cgroup.procs -exec cat {} + 2>/dev/null

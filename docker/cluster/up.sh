@@ -175,17 +175,6 @@ volumePluginDir: $RUN/volume-plugins
 YAML
 }
 
-launch() { # launch DAEMON COMMAND...: on its own, whatever becomes of the terminal
-    daemon=$1
-    shift
-    setsid "$@" >>"$RUN/log/$daemon.log" 2>&1 </dev/null 9>&- &
-    echo $! >"$RUN/$daemon.pid"
-}
-
-must() { # must WHAT SECONDS COMMAND...
-    wait_for "$@" || fail "it did not come up: waited for $what; see $RUN/log"
-}
-
 start_daemons() {
     launch containerd containerd --config "$RUN/containerd.toml"
     launch etcd "$BIN/etcd" --data-dir "$RUN/etcd" --unsafe-no-fsync --log-level=warn \

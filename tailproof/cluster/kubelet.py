@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from kubernetes import client
 
 from tailproof.cluster.reach import Cluster, is_ours, own_kubeconfig
 from tailproof.cluster.refusals import ClusterError
+from tailproof.ownership.owners import began
 
 CAPABILITY = "own-kubelet"
 _LEASES = "kube-node-lease"
@@ -23,9 +23,9 @@ def pid_of_kubelet() -> int:
     """Of the cluster of `docker/cluster.sh`. Raises ClusterError: it does not run."""
     run = own_kubeconfig().parent
     try:
-        pid = int((run / "kubelet.pid").read_text())
+        pid, since = map(int, (run / "kubelet.pid").read_text().split())
         # Another process may have its number.
-        if f"{run}/".encode() not in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if began(pid) != since:
             raise ProcessLookupError(pid)
     except (OSError, ValueError):
         raise ClusterError("the kubelet of the cluster does not run: sudo sh docker/cluster.sh up") from None
