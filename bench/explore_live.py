@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -127,6 +127,7 @@ def masking(packs: int, out: Path, parallel: int) -> None:
         )  # fmt: skip
 
 
+@cache
 def share_that_convicts(variant: str) -> float:
     """The part of the recorded cells that convict it alone."""
     told = [line.convicts for line in lines() if line.variant == variant and not line.error and _is_cell(line)]
