@@ -5,6 +5,7 @@
     python -m bench.explore masking [--packs N] do faults that share a trial hide each other? (explore_live.jsonl)
     python -m bench.explore live [--seeds N]    the chosen order against a random one, on variants that are not in the table
     python -m bench.explore shrink [--seeds N]  how small findings become, on the same variants (explore_shrink.jsonl)
+    python -m bench.explore control             is anybody accused who is honest? (explore_control.jsonl)
 
 All of them append a line per trial as it ends, and go on where they were stopped.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.explore_control import control
 from bench.explore_live import live, masking
 from bench.explore_page import TABLE, page
 from bench.explore_replay import table_of
@@ -28,11 +30,14 @@ SEED = 14
 def main() -> int:
     """Do what was asked for; 0 when it was done."""
     parser = argparse.ArgumentParser(prog="python -m bench.explore", description=__doc__.partition("\n")[0])
-    parser.add_argument("what", nargs="?", choices=["replay", "record", "masking", "live", "shrink"], default="replay")
+    parser.add_argument(
+        "what", nargs="?", choices=["replay", "record", "masking", "live", "shrink", "control"], default="replay"
+    )
     parser.add_argument("--cells", type=int, default=48, help="how many cells are recorded")
     parser.add_argument("--packs", type=int, default=30, help="how many packs are played")
     parser.add_argument("--seeds", type=int, default=2, help="how often each variant is explored, live by each order")
     parser.add_argument("--trials", type=int, default=60, help="the most trials of an exploration")
+    parser.add_argument("--target", default="pypi:newest", help="the release of the control")
     parser.add_argument("--replays", type=int, default=1000)
     parser.add_argument("-n", dest="parallel", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("tailproof-results/bench-explore"))
@@ -45,6 +50,8 @@ def main() -> int:
         live(given.seeds, given.trials, given.out.resolve(), given.parallel)
     elif given.what == "shrink":
         shrink(given.seeds, given.trials, given.out.resolve(), given.parallel)
+    elif given.what == "control":
+        control(given.target, given.trials, given.out.resolve(), given.parallel)
     TABLE.write_text(page(table_of(lines()), given.replays))
     return 0
 

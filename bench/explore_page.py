@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from statistics import fmean, median
 
+from bench.explore_control import AGAIN, Asked
+from bench.explore_control import KEPT as CONTROL
 from bench.explore_live import HELD_OUT, KEPT, MOST_CONVICT, ORDERS, Explored, Pack, share_that_convicts
 from bench.explore_replay import BASE, POLICIES, Recorded, ranked, replayed, wilcoxon
 from bench.explore_shrink import KEPT as SHRUNK
@@ -198,3 +201,19 @@ def _control(table: Recorded) -> Iterator[str]:
     yield f"The honest reference in {len(honest)} of the recorded cells: {len(accused)} violations."
     for line in accused:
         yield f"- {'; '.join(line.cells)}: {', '.join(line.violated)}"
+    for (target, calm), some in groupby(CONTROL.told(), key=lambda one: (one.target, one.calm)):
+        yield ""
+        yield from _asked(target, calm, list(some))
+
+
+def _asked(target: str, calm: bool, asked: Sequence[Asked]) -> Iterator[str]:
+    told = [one for one in asked if not one.error]
+    alarms = [one for one in told if one.violated]
+    how = "in the same order, the faults taken out" if calm else "in trials as an exploration draws them"
+    yield f"`{target}`, {how}: {len(told)} trials, of which {len(alarms)} accuse it."
+    if alarms:
+        yield f"Each of these was played {AGAIN} times more:"
+        yield ""
+    for one in alarms:
+        came = (f"{name} {back} of {AGAIN}" for name, back in zip(one.violated, one.came_back, strict=True))
+        yield f"- {'; '.join(one.cells)}: {', '.join(came)}"
