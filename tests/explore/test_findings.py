@@ -137,6 +137,11 @@ def test_what_a_smaller_scenario_breaks_besides_is_a_finding_too(tmp_path: Path)
         OTHER: (CONFIRMATIONS, {"wire.delay"}),
     }
     assert going.findings[1].seen_in.startswith("found/trials/")
+    with closing(Journal(tmp_path)) as journal:
+        again = exploration(player, journal, [BOTH])
+        first, second = again.findings
+        assert again._meet(Played(None, 0.1), {}, second.seen_in, first), "the history of what was seen besides is kept"
+        assert not again._meet(Played(None, 0.1), {}, "found/trials/another", first)
 
 
 def test_what_was_taken_for_another_finding_is_looked_into_when_that_does_not_come_back(tmp_path: Path) -> None:
