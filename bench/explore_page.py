@@ -28,8 +28,8 @@ def page(table: Recorded, replays: int) -> str:
 def _head(table: Recorded) -> Iterator[str]:
     yield "# How soon an exploration convicts"
     yield ""
-    yield "Written by `python -m bench.explore` from `bench/explore.jsonl` and `bench/explore_live.jsonl`. What is explored, and how, is"
-    yield "in [explore.md](explore.md)."
+    yield "Written by `python -m bench.explore` from `explore.jsonl`, `explore_live.jsonl`, `explore_shrink.jsonl` and"
+    yield "`explore_control.jsonl` in `bench/`. What is explored, and how, is in [explore.md](explore.md)."
     yield ""
 
 
