@@ -11,6 +11,7 @@ import msgspec
 from bench.explore_table import HERE
 from bench.kept import Kept
 from bench.trials import played
+from tailproof.explore.acts import NOTHING
 from tailproof.explore.cells import Cell, Space
 from tailproof.explore.compose import composed
 from tailproof.explore.deck import Deck
@@ -53,7 +54,7 @@ def control(target: str, most: int, out: Path, parallel: int) -> None:
 def _control(pairs: Matrix, calm: bool, most: int, out: Path, parallel: int) -> None:
     told = {(one.target, one.client, one.calm, one.cells) for one in KEPT.told() if not one.error}
     wanted = {}
-    for cells in _drawn(pairs, most):
+    for cells in _drawn(pairs, calm, most):
         pair = _pair(pairs, cells)
         if (pair.target, pair.client, calm, tuple(map(str, cells))) not in told:
             order = _order(pair, cells, calm, out)
@@ -75,9 +76,10 @@ def _control(pairs: Matrix, calm: bool, most: int, out: Path, parallel: int) -> 
         )
 
 
-def _drawn(pairs: Matrix, most: int) -> Iterator[tuple[Cell, ...]]:
-    """As an exploration draws them when all is proven."""
-    deck = Deck(list(Space.playable(lambda cell: cannot(composed([cell]), _pair(pairs, (cell,))))), SEED)
+def _drawn(pairs: Matrix, calm: bool, most: int) -> Iterator[tuple[Cell, ...]]:
+    """As an exploration draws them when all is proven. In calm each has an act: nobody else opens the gate of a tool then."""
+    space = Space.playable(lambda cell: cannot(composed([cell]), _pair(pairs, (cell,))))
+    deck = Deck([cell for cell in space if not calm or cell.act != NOTHING.name], SEED)
     for _ in range(most):
         cells = deck.draw()
         yield cells

@@ -209,7 +209,11 @@ def _control(table: Recorded) -> Iterator[str]:
 def _asked(target: str, calm: bool, asked: Sequence[Asked]) -> Iterator[str]:
     told = [one for one in asked if not one.error]
     alarms = [one for one in told if one.violated]
-    how = "in the same order, the faults taken out" if calm else "in trials as an exploration draws them"
+    how = (
+        "in trials like these with an act in each cell, the faults taken out"
+        if calm
+        else "in trials as an exploration draws them"
+    )
     yield f"`{target}`, {how}: {len(told)} trials, of which {len(alarms)} accuse it."
     if alarms:
         yield f"Each of these was played {AGAIN} times more:"
