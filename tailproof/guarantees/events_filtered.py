@@ -19,7 +19,7 @@ from tailproof.history.views import EventList, Log, lists_of, log_of
 MOST_EVENTS = 300
 """Longer logs are not read in parts: a filter may look at each event, and that takes its time."""
 TRANSIENT = frozenset({404, 408, 429, 503})
-"""Answers that say nothing of the filter."""
+"""Answers that say nothing of what was asked for."""
 
 
 def filtered(history: History, conversation: str) -> Verdict:
@@ -44,7 +44,7 @@ def filtered(history: History, conversation: str) -> Verdict:
     if not parts and len(log.events) > MOST_EVENTS and log.read_as.end:
         said = f"{len(log.events)} events: logs of up to {MOST_EVENTS} are read in parts"
         return excused(f"the log has {said}", evidence=[at(log.read_as.end, said)])
-    judged = 0
+    judged, broken = 0, list[EventList]()
     for one in parts:
         assert one.end is not None
         if one.complete and _timed(log, _part(one)):
@@ -58,10 +58,13 @@ def filtered(history: History, conversation: str) -> Verdict:
             )
         else:
             verdict = None
+            broken += [one] if one.end.code and not one.complete else []
         if verdict is not None:
             return verdict
     if not judged:
         return inconclusive("no part of the log was read to its end")
+    if broken:
+        return inconclusive(broken[0].why_incomplete)
     return holds(
         f"{judged} parts of the log of {len(log.events)} events are what their filters say",
         compared={"parts": judged, "events": sum(len(one.ids) for one in parts)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tailproof.guarantees.events_filtered import TRANSIENT
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import LOG, MODEL, STATUS, STREAM, doubled_by_the_model
@@ -20,9 +21,10 @@ def paged(history: History, conversation: str) -> Verdict:
 
     The readings that follow the final one in time are compared with it: each holds the events of the log, each as often as
     the log does, in its order (or exactly reversed). Events that were appended after the final reading may follow at the
-    newest end. The server's counter lies between the length of its own reading and that of the longest; it may be beyond that where the
-    run had not ended when the log was read. A reading that was cut
-    short holds no more events than the server counted behind it: logs only grow. Pages of no event, or of more than the server gives at
+    newest end. Each size and direction is given, not refused (4xx); a reading that breaks off otherwise (a cursor that comes a second time)
+    leaves the question open. The server's counter lies between the length of its own reading and that of the longest; it may be beyond
+    that where the run had not ended when the log was read. A reading that was cut short holds no more events than the server counted
+    behind it: logs only grow. Pages of no event, or of more than the server gives at
     once, are refused (4xx); a server that gives the log all the same does no harm.
     """
     for one in lists_of(history, conversation, "page"):
@@ -42,13 +44,21 @@ def paged(history: History, conversation: str) -> Verdict:
     if log.read_as.source != "page":
         return inconclusive("the final log could be read from the disk only, not in pages")
     most = int(history.header.facts.get("page_size", 0))
-    readings, outside = list[EventList](), list[EventList]()
+    readings, outside, broken = list[EventList](), list[EventList](), list[EventList]()
     for one in lists_of(history, conversation, "page"):
         if one.reader == "rest" and (one is log.read_as or one.began_ns >= log.taken_ns):
             if _is_outside(one, most):
                 outside.append(one)
             elif one.complete:
                 readings.append(one)
+            elif one.end and 400 <= one.end.code < 500 and one.end.code not in TRANSIENT:
+                return violated(
+                    f"the log is given, and its pages of {one.end.page_size} are not: {one.end.code}",
+                    signature="refused",
+                    evidence=[at(one.end, one.end.error)],
+                )
+            elif one.end and one.end.code:
+                broken.append(one)
     if len(readings) < 2:
         return inconclusive("the log was read with one page size only")
     if not any(one.end and 0 < one.end.page_size < len(one.ids) for one in readings):
@@ -78,6 +88,8 @@ def paged(history: History, conversation: str) -> Verdict:
                 count=one.end.count,
                 read=len(one.ids),
             )
+    if broken:
+        return inconclusive(broken[0].why_incomplete)
     sizes = sorted({one.end.page_size for one in readings if one.end})
     refused = ", ".join(str(one.end.page_size) for one in outside if one.end)
     return holds(

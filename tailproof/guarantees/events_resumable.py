@@ -14,6 +14,9 @@ from tailproof.history.server_records import Event
 from tailproof.history.timeline import down_after
 from tailproof.history.views import EventList, Log, lists_of, log_of, torn
 
+_ORDINARY = frozenset({0, 1000, 1001, 1005, 1006, 1012})
+"""No code, a normal end, an end of the server's, no code in the frame, a connection that broke, a restart."""
+
 
 def resumable(history: History, conversation: str) -> Verdict:
     """A subscription that begins behind an event (by cursor or time), or at the beginning, brings everything that the log has from
@@ -51,7 +54,7 @@ def _received(history: History, log: Log, one: EventList) -> Verdict:
     if not missing:
         return holds(
             f"{one.reading} went on behind event {start} of the log and received {len(due)} events",
-            compared={"events": len(due), "subscriptions": 1},
+            compared={"events": len(due), "subscriptions": int(not _thrown_out(one))},
         )
     gap = any(log.position[event.id] < highest for event in missing)
     return violated(
@@ -67,6 +70,11 @@ def _received(history: History, log: Log, one: EventList) -> Verdict:
         missing=len(missing),
         due=len(due),
     )
+
+
+def _thrown_out(one: EventList) -> bool:
+    """The server closed it with a reason of its own: what it was owed nobody knows."""
+    return one.closed is not None and one.closed.code not in _ORDINARY
 
 
 def _is_due(event: Event, log: Log, highest: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.executions import events as executions
@@ -22,8 +23,8 @@ from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, STATUS, STREAM
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, SETTLED, TERMINAL
 from tailproof.history.server_records import Event, Status
-from tailproof.history.timeline import clean_statuses
-from tailproof.history.views import Log, log_of, neutral_of
+from tailproof.history.timeline import clean_statuses, down_after, settled_at
+from tailproof.history.views import Log, lists_of, log_of, neutral_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +70,14 @@ def terminal(history: History, conversation: str) -> Verdict:
                 seen=[event.id for event in run.behind],
                 evidence=[_place(log, run.ends[0]), *(_place(log, event) for event in run.behind)],
             )
+    for run, following in pairwise(runs):
+        if not run.ends and (end := _not_logged(history, conversation, run, following)) is not None:
+            return violated(
+                f"the server showed {end.raw}, and the log has no end of that run before the next one begins",
+                signature=f"{end.neutral}-not-logged",
+                expected=[end.raw],
+                evidence=[_place(log, run.began), at(end, f"{end.raw} via {end.via}"), _place(log, following.began)],
+            )
     last = [event for event in log.events if event.role == "status" and event.status in words][-1]
     shown = _shown(history, conversation, log)
     if shown is not None and shown.neutral in TERMINAL and shown.neutral != words[last.status]:
@@ -103,6 +112,19 @@ def _runs(history: History, log: Log) -> list[LoggedRun]:
         elif runs and runs[-1].ends and _of_the_agent(event):
             runs[-1].behind.append(event)
     return runs
+
+
+def _not_logged(history: History, conversation: str, run: LoggedRun, following: LoggedRun) -> Status | None:
+    """How a run came to rest, as a healthy reader saw it, unless the server went down meanwhile."""
+    began_ns, until_ns = (
+        min(event.t_ns for one in lists_of(history, conversation) for event in one.events if event.id == which.id)
+        for which in (run.began, following.began)
+    )
+    down = down_after(history, began_ns)
+    if down is not None and down < until_ns:
+        return None
+    end = settled_at(history, conversation, began_ns, until_ns - 1)
+    return end if end is not None and end.neutral in TERMINAL else None
 
 
 def _of_the_agent(event: Event) -> bool:

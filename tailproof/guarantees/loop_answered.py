@@ -36,7 +36,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import ModelCall
 from tailproof.history.server_records import Event, Request, Status
-from tailproof.history.timeline import SECOND, accepted, clean_statuses, deaths, last_ns, runs_of, seconds
+from tailproof.history.timeline import SECOND, accepted, clean_statuses, deaths, down_after, last_ns, runs_of, seconds
 from tailproof.history.views import Log, belongs, log_of
 
 CHARS = 200
@@ -162,7 +162,8 @@ def _one_message(history: History, conversation: str, message: Request, event: E
     rest = _rest(last)
     if rest is None:
         return inconclusive(f"the run had not ended when it was seen last: {last[-1].raw if last else 'no status'}")
-    watched_ns = last_ns(history) - rest.t_ns
+    down_ns = down_after(history, rest.t_ns)
+    watched_ns = (last_ns(history) if down_ns is None else down_ns) - rest.t_ns
     if watched_ns < WATCHED_NS:
         return inconclusive(f"the end of the run was watched for {seconds(watched_ns)} s only")
     known = asked_turns(history.model_calls)
@@ -209,7 +210,12 @@ def _why_unanswered(history: History, conversation: str, message: Request, accep
             )
     runs = [run for run in runs_of(history, conversation) if run.began_ns > _began(message)]
     for death in deaths(history):
-        if death.died.t_ns > message.t_ns and not any(run.began_ns > death.died.t_ns for run in runs):
+        died_ns = death.died.t_ns
+        if died_ns < message.t_ns or any(run.began_ns > died_ns for run in runs):
+            continue
+        # A run that had come to rest without the message is not the death's fault.
+        rest = _rest([one for one in clean_statuses(history, conversation) if message.t_ns < one.t_ns < died_ns])
+        if rest is None or died_ns - rest.t_ns < WATCHED_NS:
             return excused(
                 "the server died before the model got the message, and nobody ran the conversation again",
                 evidence=[accepted_here, at(death.died, "the server died")],

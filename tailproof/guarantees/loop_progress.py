@@ -22,7 +22,7 @@ from tailproof.guarantees.verdict import (
 from tailproof.guarantees.witnesses import ENGINE, MODEL, STATUS, STREAM, TOOL, WIRE, asked_turns
 from tailproof.history.header import Header
 from tailproof.history.parameters import parameter
-from tailproof.history.plan import HOLDING, turns
+from tailproof.history.plan import HOLDING, is_of_the_path, turns
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, TERMINAL, Record
 from tailproof.history.records import Life, ModelCall
@@ -65,7 +65,7 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
         excuse = _why_unasked(history, run)
         if excuse is not None:
             return excuse
-    until_ns = end.t_ns if end else run.until_ns
+    until_ns = end.t_ns if end else (down.t_ns if down else run.until_ns)
     moments: list[Record] = [run.record, *(step for step in steps if step.t_ns < until_ns), *([end] if end else [])]
     times = [run.began_ns, *(moment.t_ns for moment in moments[1:])]
     if end is None:
@@ -103,7 +103,7 @@ def _end(history: History, run: BegunRun) -> Status | None:
         status for status in clean_statuses(history, run.conversation) if run.began_ns < status.t_ns <= run.until_ns
     ]
     if asked and seen and seen[-1].neutral == "idle":
-        return next(status for status in seen if status.neutral == "idle" and status.t_ns > asked[0])
+        return next((status for status in seen if status.neutral == "idle" and status.t_ns > asked[0]), None)
     return None
 
 
@@ -126,11 +126,17 @@ def _is_ours(history: History, since_ns: int, until_ns: int) -> bool:
     held = [one for one in history.rendezvous if one.point.partition(":")[0] in HOLDING and one.t_ns < until_ns]
     if held and held[-1].stage == "reached":
         return True
-    on = [one.fault for one in history.faults if one.stage == "injected" and one.t_ns < until_ns]
+    on = [
+        one.fault
+        for one in history.faults
+        if one.stage == "injected" and one.t_ns < until_ns and not is_of_the_path(one.name)
+    ]
     if set(on) - {one.fault for one in history.faults if one.stage == "healed" and one.t_ns <= since_ns}:
         return True
-    begun = [(one.token, one.pid) for one in history.effects if one.stage == "begin" and one.t_ns <= since_ns]
-    ended = [(one.token, one.pid) for one in history.effects if one.stage == "end" and one.t_ns <= since_ns]
+    born_ns = max((one.t_ns for one in history.lives if one.stage == "started" and one.t_ns <= since_ns), default=0)
+    mine = [one for one in history.effects if born_ns <= one.t_ns <= since_ns]
+    begun = [one for one in mine if one.stage == "begin"]
+    ended = [one for one in mine if one.stage == "end" and any(one.token == other.token for other in begun)]
     return len(begun) > len(ended)
 
 

@@ -18,12 +18,22 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
 from tailproof.history.parameters import parameter
-from tailproof.history.plan import damages_state
+from tailproof.history.plan import DAMAGE, damages_state
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import BreakOff, Life
 from tailproof.history.server_records import Request, Stream
-from tailproof.history.timeline import NOT_THERE, SECOND, accepted, deletions, last_ns, last_record, passing, seconds
+from tailproof.history.timeline import (
+    ALREADY_RUNNING,
+    NOT_THERE,
+    SECOND,
+    accepted,
+    deletions,
+    last_ns,
+    last_record,
+    passing,
+    seconds,
+)
 from tailproof.history.traffic import attempts, client_streams, failed_requests, requests_of_the_ready, spoiled_spans
 from tailproof.history.views import same
 
@@ -103,7 +113,7 @@ def works(history: History) -> Verdict:
         refused = [
             request
             for request in _asked(history, one.doing)
-            if not accepted(request) and not _was_gone(history, request)
+            if not accepted(request) and not _was_gone(history, request) and request.code != ALREADY_RUNNING
         ]
         failed = [request for request in failed_requests(history) if request.verb == one.doing]
         if one.by != "harness" and (failed or (refused and history.header.client == "plain")):
@@ -155,11 +165,17 @@ def _was_gone(history: History, request: Request) -> bool:
 
 
 def _died_by_itself(history: History, life: Life) -> bool:
-    """It had got ready, and nothing was done to this life of it."""
+    """It had got ready, and nothing was done to this life of it. What ended the life before was done to that one, also where it counts as
+    healed only when this life is ready; a damaged disk stays damaged."""
     if life.stage != "died" or life.by_us:
         return False
     mine = [one.t_ns for one in history.lives if one.epoch == life.epoch and one.stage == "ready"]
-    return bool(mine) and not any(began <= life.t_ns and ended >= min(mine) for began, ended in spoiled_spans(history))
+    if not mine or any(fault.name == DAMAGE and fault.t_ns < life.t_ns for fault in history.faults):
+        return False
+    born_ns = min((one.t_ns for one in history.lives if one.epoch == life.epoch and one.stage == "started"), default=0)
+    return not any(
+        began <= life.t_ns and (began >= born_ns or ended >= life.t_ns) for began, ended in spoiled_spans(history)
+    )
 
 
 def _turned_away(history: History) -> Stream | None:

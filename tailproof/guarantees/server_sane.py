@@ -55,7 +55,9 @@ def sane(history: History) -> Verdict:
 
 def _is_the_servers(history: History, one: Stream) -> bool:
     """It came past the wire while nothing was done to the server."""
-    return one.path == "direct" and not any(began <= one.t_ns <= ended for began, ended in spoiled_spans(history))
+    return one.path in ("direct", "resumed") and not any(
+        began <= one.t_ns <= ended for began, ended in spoiled_spans(history)
+    )
 
 
 def _count(flawed: Sequence[Said]) -> str:

@@ -13,6 +13,7 @@ from tailproof.history.record import CLIENT, SETTLED
 from tailproof.history.records import Life
 from tailproof.history.server_records import Status, Stream
 from tailproof.history.timeline import SECOND, clean_statuses, seconds, statuses_of
+from tailproof.history.views import same
 
 
 def agree(history: History, conversation: str) -> Verdict:
@@ -33,7 +34,13 @@ def agree(history: History, conversation: str) -> Verdict:
     kinds = {status.via for status in (*clean, *disk)}
     if len(kinds) < 2:
         return inconclusive(f"a status was seen through {', '.join(kinds)} only" if kinds else "no status was seen")
-    closed = [one for one in history.streams if one.stage == "closed" and one.path != "wire"]
+    # Whoever else leaves takes nothing away of what the stream has said.
+    told_by = {status.witness for status in clean if status.via == "stream"}
+    closed = [
+        one
+        for one in history.streams
+        if one.stage == "closed" and one.witness in told_by and same(one.conversation) in ("", conversation)
+    ]
     worst, took_ns, compared = _longest_disagreement(sorted((*clean, *closed), key=lambda record: record.t_ns))
     if worst and took_ns > limit_s * SECOND:
         shown, first, last = worst

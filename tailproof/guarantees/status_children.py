@@ -39,8 +39,11 @@ def children(history: History, conversation: str) -> Verdict:
             if belongs(history, conversation, one.conversation):
                 looks.setdefault(one.child, []).append(one)
         verdicts += [_one_child(history, conversation, seen) for seen in looks.values()]
-        if not looks:
-            verdicts.append(inconclusive("no reader was shown a conversation that the agent had started"))
+        planned = len(children_of(header, "conversation"))
+        if len(looks) < planned:
+            verdicts.append(
+                inconclusive(f"readers were shown {len(looks)} of {planned} conversations that the agent was to start")
+            )
     return all_of(verdicts, nothing="the agent of this scenario starts nothing")
 
 

@@ -53,10 +53,17 @@ def interrupted(*at: float, until: float = 20.0) -> Built:
     return built.show(2.8, "paused").show(until, "paused")
 
 
+def one_of_two() -> Built:
+    """Two are to be started, and readers are shown one of them."""
+    child = {"script": [{"finish": "All done."}]}
+    return alone((2.5, "running"), (9.0, "finished")).plan(children={"k1": child, "k2": child})
+
+
 ROWS = [
     Row("status.children", "no agent starts one", NOT_APPLICABLE, calm),
     Row("status.children", "it ends before its parent", HOLDS, lambda: alone((2.5, "running"), (2.9, "finished"))),
     Row("status.children", "it ends after its parent", HOLDS, lambda: alone((2.5, "running"), (9.0, "finished"))),
+    Row("status.children", "one of two is shown", INCONCLUSIVE, one_of_two),
     Row("status.children", "it ends in an error", HOLDS, lambda: alone((2.5, "running"), (9.0, "error"))),
     Row("status.children", "it waits for somebody", HOLDS, lambda: alone((9.0, "paused"))),
     Row("status.children", "nobody answered for a moment", HOLDS, lambda: alone((5.0, ""), (9.0, "finished"))),

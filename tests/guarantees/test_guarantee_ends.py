@@ -39,6 +39,23 @@ def with_statuses(*words: str) -> Built:
     return closed(built, log)
 
 
+def two_runs(first_is_logged: bool) -> Built:
+    """GET and, where it is logged, the log say that the first run finished, before the second begins."""
+    one, other = log_of_run(2), log_of_run(2, 3, 2.0)
+    if not first_is_logged:
+        one = [event for event in one if event.status != "finished"]
+    built = opened("plain")
+    built.plan(script=[*({"tools": [{}]} for _ in range(4)), {"finish": "All done."}], messages=["go", "go on"])
+    lived(built, one, 2.1, 1.0, "stream:0")
+    for at, raw in ((2.5, "running"), (3.3, "finished"), (3.8, "finished")):
+        built.show(at, raw).ask(at, "status")
+    built.client_asks(4.0, "send", text="go on").client_asks(4.2, "run")
+    lived(built, other, 4.3, 1.0, "stream:0", turn=2)
+    for at, raw in ((4.6, "running"), (5.4, "finished"), (5.6, "finished")):
+        built.show(at, raw).ask(at, "status")
+    return closed(built, [*one, *other])
+
+
 def behind_the_end(role: str, **fields: object) -> Built:
     """Something stands in the log behind the end of the run."""
     built = calm()
@@ -107,6 +124,8 @@ def killed_soon(**lost: bool) -> Built:
 ROWS = [
     Row("events.terminal", "calm", HOLDS, calm),
     Row("events.terminal", "kill-tool-running", HOLDS, crashed),
+    Row("events.terminal", "two-runs", HOLDS, lambda: two_runs(True)),
+    Row("events.terminal", "the-first-end-is-not-logged", VIOLATED, lambda: two_runs(False), "done-not-logged"),
     Row("events.terminal", "error-event-behind-the-end", HOLDS, lambda: behind_the_end("error")),
     Row("events.terminal", "words-of-the-user-behind-the-end", HOLDS, lambda: behind_the_end("message", source="user")),
     Row(

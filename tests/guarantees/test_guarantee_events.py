@@ -54,7 +54,21 @@ def outside(size: int, *ids: str, code: int = 200, built: Built | None = None) -
     )
 
 
+def broken_off(code: int, error: str, keep: int) -> Built:
+    """The reading with newest first holds so many events and no more."""
+    built = calm()
+    built.forget("page:3", *built.ids("page:3")[keep:])
+    return built.alter(Reading, {"reading": "page:3", "stage": "end"}, complete=False, code=code, error=error, count=-1)
+
+
 ROWS = [
+    Row("events.paged", "newest-first-is-refused", VIOLATED, lambda: broken_off(400, "400 cursor", 0), "refused"),
+    Row(
+        "events.paged", "newest-first-is-refused-behind-a-page", VIOLATED, lambda: broken_off(422, "422", 7), "refused"
+    ),
+    Row("events.paged", "newest-first-is-not-there", INCONCLUSIVE, lambda: broken_off(404, "404", 7)),
+    Row("events.paged", "newest-first-in-circles", INCONCLUSIVE, lambda: broken_off(200, "the cursor came twice", 7)),
+    Row("events.paged", "newest-first-unanswered", HOLDS, lambda: broken_off(0, "no answer", 7)),
     Row("events.complete", "calm", HOLDS, calm),
     Row("events.complete", "kill-tool-running", HOLDS, crashed),
     Row("events.complete", "written-while-stopping", HOLDS, lambda: late_on_disk(calm())),

@@ -41,8 +41,15 @@ def actions(*ids: str, **said: object) -> Callable[[], Built]:
     return lambda: parted(ACTIONS, *ids, **said)
 
 
+def in_circles() -> Built:
+    """One part was read to its end, and the cursor of another came a second time."""
+    said = {"page_size": 1, "code": 200, "complete": False, "error": "page 2: the cursor came a second time"}
+    return actions("a1", "a2", "a3")().read(6.75, "part:5", LOG[:1], part={"source": "user"}, **said)
+
+
 ROWS = [
     Row("events.filtered", "by-name", HOLDS, actions("a1", "a2", "a3")),
+    Row("events.filtered", "another-part-in-circles", INCONCLUSIVE, in_circles),
     Row("events.filtered", "newest-first", HOLDS, actions("a3", "a2", "a1", order="descending")),
     Row("events.filtered", "grows-at-the-end", HOLDS, actions("a1", "a2", "a3", "a99")),
     Row(

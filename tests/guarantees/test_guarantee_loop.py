@@ -81,6 +81,13 @@ def broke(verb: str, code: int) -> Built:
     return built.client_asks(1.4, verb, code, text="no").put(2.0, Phase(name="ended"))
 
 
+def dies_by_itself(after: str = "process.kill") -> Built:
+    """The server was killed, was ready again at 10, and dies by itself 11 s later."""
+    built = crashed().alter(Fault, {}, name=after).without(Life, stage="stopped")
+    built.put(20.85, Life(stage="died", epoch=1, exit_code=139))
+    return built.move(Stream, {"reading": "stream:1", "stage": "closed"}, 20.86)
+
+
 def turned_away() -> Built:
     """Observer and client are refused their subscriptions."""
     built = (
@@ -425,6 +432,9 @@ ROWS = [
     Row("server.works", "calm", HOLDS, calm),
     Row("server.works", "kill-tool-running", HOLDS, crashed),
     Row("server.works", "refuses-to-create", VIOLATED, lambda: broke("create", 422), "create-refused"),
+    Row("server.works", "dies-again-after-a-kill", VIOLATED, dies_by_itself, "died-by-itself"),
+    Row("server.works", "dies-on-a-damaged-disk", HOLDS, lambda: dies_by_itself("disk.damage")),
+    Row("server.works", "a-run-was-under-way", INCONCLUSIVE, lambda: broke("run", 409)),
     Row(
         "server.works", "has-nothing-for-what-was-deleted", INCONCLUSIVE, lambda: broke("send", 404).ask(1.3, "delete")
     ),

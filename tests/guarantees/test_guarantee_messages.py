@@ -13,10 +13,13 @@ from guarantee_histories import (
     calm,
     crashed,
     event,
+    lived,
+    log_of_run,
+    opened,
 )
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import Effect, ModelCall, Run
+from tailproof.history.records import Effect, Life, ModelCall, Phase, Run
 from tailproof.history.server_records import Event, Request, Status
 
 LISTS = ("stream:0", "callback:0", "held:0", "page:0", "page:1", "page:2", "disk:9")
@@ -58,6 +61,33 @@ def killed(again: bool) -> Built:
     return built if again else built.without(Request, verb="run", epoch=1).without(ModelCall, turn=2, stage="asked")
 
 
+def killed_long_after(at: float) -> Built:
+    """A run ends soon before 3 without a message that it was given at 2.45; the server is killed `at`, and nobody runs it again."""
+    built = opened("plain")
+    built.plan(script=[{"tools": [{}]}, {"tools": [{}]}, {"finish": "All done."}])
+    log = log_of_run(2)
+    log.insert(4, event("m9", "message", 0.35, text="and hurry", source="user"))
+    lived(built, log, 2.1, 1.0, "stream:0")
+    built.show(2.3, "running").ask(2.3, "status")
+    built.ask(2.45, "send", text="and hurry")
+    built.put(at, Life(stage="died", epoch=0, exit_code=137, by_us=True))
+    built.put(at + 1, Life(stage="started", epoch=1)).put(at + 2, Life(stage="ready", epoch=1))
+    built.show(at + 3, "finished", epoch=1).ask(at + 3, "status", epoch=1)
+    built.put(at + 3.5, Phase(name="reading")).ask(at + 4, "load", epoch=1)
+    built.read(at + 4, "page:0", log, final=True, page_size=100, epoch=1)
+    return built.put(at + 9, Phase(name="ended"))
+
+
+def stopped_at_once() -> Built:
+    """The run is seen to have ended without the message, and the server is stopped a tenth of a second later."""
+    built = posted().without(Run)
+    built.placed = [
+        (at, one) for at, one in built.placed if not (isinstance(one, Status) and one.via == "rest" and 2.9 < at < 6.5)
+    ]
+    built.without(Status, via="stream", raw="finished")
+    return built.move(Life, {"stage": "stopped"}, 6.9)
+
+
 def resting(**plan: object) -> Built:
     """A message is posted to a conversation that has finished, and nobody runs it again."""
     built = logged(calm().ask(4.5, "send", text="one more thing"), "m2", "one more thing", behind="b1")
@@ -93,6 +123,9 @@ def lagging(after: float) -> Built:
 
 ROWS = [
     Row("loop.answered", "calm", HOLDS, calm),
+    Row("loop.answered", "killed-long-after-its-end", VIOLATED, lambda: killed_long_after(50.0), "never-answered"),
+    Row("loop.answered", "killed-right-at-its-end", HOLDS, lambda: killed_long_after(3.2)),
+    Row("loop.answered", "stopped-right-at-its-end", INCONCLUSIVE, stopped_at_once),
     Row(
         "loop.answered",
         "posted-while-a-tool-ran-and-told-in-the-next-request",

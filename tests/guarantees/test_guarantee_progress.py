@@ -12,9 +12,13 @@ from tailproof.history.server_records import Event, Request, Status, Stream
 SLOW = [{"tools": [{}]}, {"tools": [{}], "delay_s": 8}, {"finish": "All done."}]
 
 
-def stuck(asked: float = 0.0, until: float = 60.0) -> Built:
+def stuck(asked: float = 0.0, until: float = 60.0, stops: float = 0.0) -> Built:
     """The first run ends as stuck at about 3; a second message and run at 4.5, and the model is asked at `asked`, if at all."""
-    built = calm().alter(Status, {"raw": "finished"}, raw="stuck", neutral="stuck")
+    built = (
+        calm()
+        .move(Life, {"stage": "stopped"}, stops or until - 2)
+        .alter(Status, {"raw": "finished"}, raw="stuck", neutral="stuck")
+    )
     built.ask(4.4, "send", text="try again").ask(4.5, "run")
     if asked:
         built.put(asked, ModelCall(stage="asked", turn=3, request=3, conversation="c1", said=["go", "try again"]))
@@ -25,6 +29,23 @@ def stuck(asked: float = 0.0, until: float = 60.0) -> Built:
         built.show(at, "finished" if asked and at > asked else "stuck")
         at += 5
     return built.put(until, Phase(name="ended"))
+
+
+def on_a_slow_path() -> Built:
+    """As `stuck`, while what passes between client and server is delayed."""
+    built = stuck().fault(1.0, "intent").fault(1.05, "injected").fault(2.2, "proven")
+    return built.fault(58.0, "healed")
+
+
+def dead_after_a_kill(tool_ended: bool) -> Built:
+    """A server that was killed while a tool ran is ready again at 10; the next run at 16 never asks the model."""
+    built = crashed().until(15.9)
+    if tool_ended:
+        built.put(3.0, Effect(token="token-a2", stage="end"))
+    built.ask(16.0, "send", text="go on", epoch=1).ask(16.2, "run", epoch=1)
+    for at in range(17, 90, 5):
+        built.show(at, "error", epoch=1)
+    return built.put(90.0, Phase(name="ended"))
 
 
 def stands_still(until: float, begun: bool = False) -> Built:
@@ -104,6 +125,10 @@ ROWS = [
     Row("loop.progress", "calm", HOLDS, calm),
     Row("loop.progress", "a-message-sets-a-stuck-run-going", HOLDS, lambda: stuck(5.0)),
     Row("loop.progress", "stuck-for-ever", VIOLATED, stuck, "never-asked"),
+    Row("loop.progress", "stuck-and-stopped", INCONCLUSIVE, lambda: stuck(stops=8.0)),
+    Row("loop.progress", "stuck-on-a-slow-path", VIOLATED, on_a_slow_path, "never-asked"),
+    Row("loop.progress", "dead-after-a-kill", VIOLATED, lambda: dead_after_a_kill(True), "never-asked"),
+    Row("loop.progress", "dead-after-a-kill-of-a-tool", VIOLATED, lambda: dead_after_a_kill(False), "never-asked"),
     Row("loop.progress", "asked-much-too-late", VIOLATED, lambda: stuck(55.0, 70.0), "never-asked"),
     Row("loop.progress", "stands-still", VIOLATED, lambda: stands_still(60), "stands-still"),
     Row(

@@ -27,7 +27,15 @@ def back(since: str = "cursor", after: str = "u1") -> Built:
     return built
 
 
+def thrown_out() -> Built:
+    """Let in, and closed by the server before anything came."""
+    built = back().forget(BACK, *back().ids(BACK))
+    way: dict[str, Any] = {"conversation": "c1", "path": "resumed", "since": "cursor", "after": "u1"}
+    return built.put(5.0, Stream(stage="closed", code=1011, witness="user", reading=BACK, **way))
+
+
 ROWS = [
+    Row("events.resumable", "thrown-out-with-nothing", INCONCLUSIVE, thrown_out),
     Row("events.resumable", "cursor", HOLDS, back),
     Row("events.resumable", "time", HOLDS, lambda: back("time")),
     Row("events.resumable", "whole-log", HOLDS, lambda: back("all", "")),

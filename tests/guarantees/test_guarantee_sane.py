@@ -78,6 +78,13 @@ ROWS = [
     ),
     Row("server.sane", "to-the-plain-client", VIOLATED, lambda: client_gave_up(**LARGE), "too-large"),
     Row("server.sane", "deep-event", VIOLATED, lambda: streamed(calm(), 3.0), "too-large"),
+    Row(
+        "server.sane",
+        "deep-event-for-who-comes-back",
+        VIOLATED,
+        lambda: streamed(calm(), 3.0, path="resumed"),
+        "too-large",
+    ),
     Row("server.sane", "nothing-answered", INCONCLUSIVE, lambda: calm().until(0.5).put(0.6, Phase(name="ended"))),
     Row("server.sane", "of-before-it-was-told", NOT_APPLICABLE, of_schema_2),
 ]

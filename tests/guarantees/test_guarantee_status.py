@@ -60,6 +60,21 @@ def woken(*words: str) -> Built:
     return built.put(80.0, Phase(name="ended"))
 
 
+def deaf(another_leaves: bool) -> Built:
+    """The stream never tells the end of the run, which REST shows for a quarter of a minute."""
+    built = calm()
+    built.placed = [(at + 12 if at > 4.5 else at, record) for at, record in built.placed]
+    built.without(Status, via="stream", raw="finished").forget("stream:0", "f1", "s1")
+    for at in range(5, 15, 2):
+        built.show(at, "finished").ask(at, "status")
+    if another_leaves:
+        built.header.witnesses["user"] = ["stream"]
+        way = {"reading": "stream:back", "conversation": "c1", "path": "unread", "witness": "user"}
+        for moment, stage in ((2.6, "opened"), (2.6, "subscribed"), (3.0, "closed")):
+            built.put(moment, Stream(stage=stage, **way))
+    return built
+
+
 def posted_at_the_last_reply(at: float) -> Built:
     """Another user posts a message, and the run ends and goes on at once; the model was asked last before 2.9."""
     last = 2.9
@@ -96,6 +111,8 @@ ROWS = [
     Row("status.known", "no-status-seen", INCONCLUSIVE, lambda: calm().without(Status)),
     Row("status.known", "nothing-published", INCONCLUSIVE, lambda: calm().without(Vocabulary)),
     Row("status.agree", "calm", HOLDS, calm),
+    Row("status.agree", "deaf", VIOLATED, lambda: deaf(False), "stream-active-rest-done"),
+    Row("status.agree", "deaf-and-another-leaves", VIOLATED, lambda: deaf(True), "stream-active-rest-done"),
     Row("status.agree", "kill-tool-running", HOLDS, crashed),
     Row("status.agree", "rest-behind-for-a-moment", HOLDS, lambda: calm().show(3.25, "running").show(3.3, "finished")),
     Row(
