@@ -72,3 +72,20 @@ def test_a_target_whose_protocol_nobody_brings_is_one_sentence(tmp_path: Path) -
     assert said.returncode == 64, said.stdout + said.stderr
     assert "targets odd speak 'lom', and no package brings an adapter of that name" in said.stderr + said.stdout
     assert "Traceback" not in said.stderr
+
+
+def test_a_guarantee_of_a_package_is_judged_in_a_scenario_that_is_about_nothing_else(tmp_path: Path) -> None:
+    """No shipped suite names it."""
+    module = (
+        "from tailproof.guarantees.verdict import Guarantee, Level, violated\n"
+        'KEPT = Guarantee(id="mine.kept", level=Level.MUST, promise="It is kept.",\n'
+        '    judge=lambda history: violated("it never is", signature="broken"), rests_on=frozenset({"trial"}))\n'
+        'GUARANTEES = {"mine.kept": KEPT}\n'
+    )
+    installed(tmp_path, "mine", "[tailproof.guarantees]\nit = mine:GUARANTEES\n", module)
+    scenario = tmp_path / "own.yaml"
+    scenario.write_text("name: own\nfamily: calm\nsummary: .\nguarantees: ['mine.*']\nscript: [{finish: Done.}]\n")
+    asked = ["reference", "--client", "plain", "--scenario", str(scenario), "--out", str(tmp_path / "out")]
+    said = listed(tmp_path, "check", *asked)
+    assert said.returncode == 1, said.stdout + said.stderr
+    assert "mine.kept[own] is violated: it never is" in said.stdout + said.stderr

@@ -138,7 +138,7 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
     for name, words in (("target", targets), ("client", asked["clients"]), ("scenario", asked["scenarios"])):
         arguments += [f"--{name}={word}" for word in words]
     arguments += ["--keep"] if asked["keep"] else []
-    arguments += [f"--progress={progress}"]
+    arguments += [f"--progress={progress}", "--whole"]
     # Trials side by side are the supervisor's business; one process is enough to judge them.
     arguments += [f"--parallel={asked['workers']}"]
     if asked["ca"]:
@@ -155,6 +155,8 @@ def check(targets: Sequence[str], **asked: Any) -> NoReturn:
         "-o",
         "console_output_style=classic",
     ]
+    # Words for somebody's own tests: they would leave out some of these, or all.
+    os.environ.pop("PYTEST_ADDOPTS", None)
     suites = resources.folder("suites")
     code = pytest.main([str(suites), f"--rootdir={suites}", "-c", os.devnull, *quiet, *arguments])
     sys.exit(EXIT_USAGE if code == pytest.ExitCode.USAGE_ERROR else int(code))

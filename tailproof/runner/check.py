@@ -119,7 +119,7 @@ class Check:
             if _is_file(word)
             for scenario in load_scenarios(Path(word), check_plan)
         ]
-        scenarios = _asked_for(options, files)
+        scenarios = _each_once(_asked_for(options, files))
         baseline = Baseline.load(
             Path(options.baseline) if options.baseline else resources.folder("suites") / "baseline.yaml",
             guarantees=CATALOGUE.keys(),
@@ -239,6 +239,21 @@ def _asked_for(options: CheckOptions, files: list[Scenario]) -> list[Scenario]:
         if not any(fnmatchcase(name, glob) for name in names):
             raise CheckError(f"no scenario matches {clip(glob, SAID_CHARS)}; there are {', '.join(names)}")
     return catalogue(globs) + files
+
+
+def _each_once(scenarios: Iterable[Scenario]) -> list[Scenario]:
+    """Raises CheckError for what would be looked at by nobody: one of two scenarios that share a name, by which all that is known and
+    reported goes, and a glob that is no guarantee's."""
+    found: dict[str, Scenario] = {}
+    for scenario in scenarios:
+        if found.setdefault(scenario.name, scenario) != scenario:
+            raise CheckError(f"two scenarios are called {scenario.name}: give one of them another name")
+        for glob in scenario.guarantees:
+            if not any(fnmatchcase(guarantee, glob) for guarantee in CATALOGUE):
+                raise CheckError(
+                    f"{scenario.name}: no guarantee matches {clip(glob, SAID_CHARS)}; there are {', '.join(CATALOGUE)}"
+                )
+    return list(found.values())
 
 
 def costs(cells: Iterable[Cell], measured: Mapping[str, float] | None = None) -> dict[str, float]:

@@ -64,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
         help="show trials, not a letter per test (with -s): a line for each, a picture that moves, or run events",
     )
+    group.addoption("--whole", action="store_true", help="every trial must be asked for; set by `tailproof check`")
     group.addoption("--supervisor", default="", help="address of the supervisor; set by the session itself")
     group.addoption("--matrix", default="", help="targets and clients as they were found; set by the session itself")
 

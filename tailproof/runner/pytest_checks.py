@@ -80,7 +80,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config.option.matrix = msgspec.json.encode(check.matrix).decode()
     parallel = config.option.parallel or getattr(config.option, "numprocesses", None) or 1
     try:
-        config.stash[SESSION] = CheckSession.start(check, parallel=parallel, follower=_follower(config.option.progress))
+        config.stash[SESSION] = CheckSession.start(
+            check, parallel=parallel, follower=_follower(config.option.progress), whole=config.option.whole
+        )
     except OutRefused as error:
         raise pytest.UsageError(shown(str(error))) from error
     except NoRoom as error:
@@ -192,10 +194,11 @@ class SuiteFile(pytest.File):
         """One item per cell. Starts no target."""
         try:
             suite = Suite.read(self.path)
+            beside = Suite.beside(self.path) if suite.unclaimed else []
         except BadFile as error:
             self.config.stash[MISUSED] = str(error)
             raise self.CollectError(shown(str(error))) from error
-        for cell in suite.cells(_plan(self.config).cells):
+        for cell in suite.cells(_plan(self.config).cells, beside):
             yield GuaranteeItem.from_parent(self, name=cell.name, cell=cell)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:  # type: ignore[override]

@@ -14,7 +14,7 @@ from tailproof.outgoing.visible import clip
 from tailproof.reports import run_events, terminal
 from tailproof.reports.assemble import check_result, environment_of
 from tailproof.reports.progress import Kept, Together
-from tailproof.reports.result import Result, TrialResult
+from tailproof.reports.result import NotRunResult, Result, TrialResult
 from tailproof.reports.run_events import CheckEnded, Follows, TrialEnded, TrialEntered
 from tailproof.reports.words import gave
 from tailproof.runner import out_dir, room
@@ -35,7 +35,9 @@ _DETAIL_CHARS = 1_000
 class CheckSession:
     """Started once per check; `finish` gives the result, `take_down` is idempotent."""
 
-    def __init__(self, check: Check, lock: OutLock, *, parallel: int, follows: Sequence[Follows]) -> None:
+    def __init__(
+        self, check: Check, lock: OutLock, *, parallel: int, follows: Sequence[Follows], whole: bool = False
+    ) -> None:
         self.check = check
         self.out = Path(check.options.out)
         self.result: Result | None = None
@@ -51,6 +53,7 @@ class CheckSession:
         self._ended: set[str] = set()
         self._judged: set[str] = set()
         self._lock = lock
+        self._whole = whole
         self._supervisor = SupervisorProcess(
             parallel=parallel,
             log=self.out / out_dir.LOG,
@@ -61,8 +64,11 @@ class CheckSession:
         self._follows.tell(began(check, self._costs, parallel=parallel, started=self._started))
 
     @classmethod
-    def start(cls, check: Check, *, parallel: int, follower: Follows | None = None) -> CheckSession:
-        """Make room below `--out` and start the supervisor; `follower` shows what happens. Histories of an earlier check in the same
+    def start(
+        cls, check: Check, *, parallel: int, follower: Follows | None = None, whole: bool = False
+    ) -> CheckSession:
+        """Make room below `--out` and start the supervisor; `follower` shows what happens. In a `whole` check it is an error that no test
+        asks for a trial; else it was not chosen. Histories of an earlier check in the same
         place are removed; those of one that still runs, and what is not ours, are not touched. Raises OutRefused, NoRoom."""
         out = Path(check.options.out)
         room.check(out)
@@ -75,7 +81,8 @@ class CheckSession:
             raise
         # A running server has one address for its model, and that address takes one trial at a time.
         alone = any(kind_of(pair.target)[0].runs_already for pair in check.matrix.pairs)
-        return cls(check, lock, parallel=1 if alone else parallel, follows=[kept, *([follower] if follower else [])])
+        follows = [kept, *([follower] if follower else [])]
+        return cls(check, lock, parallel=1 if alone else parallel, follows=follows, whole=whole)
 
     @property
     def address(self) -> str:
@@ -108,7 +115,7 @@ class CheckSession:
             started=self._started,
             duration_s=time.monotonic() - self._began,
             environment=environment_of(read_header(self.out / trial.history) for trial in trials),
-            not_run=self.check.not_run,
+            not_run=[*self.check.not_run, *self._not_chosen()],
             baseline=self.check.baseline,
             errors=[*self.check.failures, *errors],
             fail_on=options.fail_on,
@@ -199,6 +206,8 @@ class CheckSession:
                 if order.name in self._ordered and not self.cut_off:
                     why = self._supervisor.died or "its tests did not come to their end"
                     errors.append(f"{order.name}: ordered, and no verdict came: {why}")
+                elif self._whole and not self.cut_off:
+                    errors.append(f"{order.name}: planned, and no suite asked for it")
                 continue
             try:
                 trial = judged_once(
@@ -215,6 +224,23 @@ class CheckSession:
             except OSError as error:
                 self.cut(f"the verdicts of {order.name} cannot be kept: {error.strerror or error}")
         return trials, errors
+
+    def _not_chosen(self) -> list[NotRunResult]:
+        """The scenarios of which no test was chosen, where that is up to the user."""
+        if self._whole or self.cut_off:
+            return []
+        left = (cell for cell in self.check.cells if cell.order is not None and cell.order.name not in self._ordered)
+        rows = (
+            NotRunResult(
+                scenario=cell.scenario.name,
+                guarantee=None,
+                reason="no test of it was chosen",
+                target=cell.pair.target,
+                client=cell.pair.client,
+            )
+            for cell in left
+        )
+        return list(dict.fromkeys(rows))
 
     def _follow(self, progress: Progress) -> None:
         """From the thread that reads the supervisor."""

@@ -81,6 +81,27 @@ def test_a_bad_scenario_is_said_with_file_and_line(tmp_path: Path, change: tuple
     assert "Traceback" not in done.stderr
 
 
+def test_two_scenarios_of_one_name_are_refused(tmp_path: Path) -> None:
+    """One of them would be looked at by nobody."""
+    paths = [tmp_path / place / "bad.yaml" for place in ("one", "other")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(SCENARIO.replace("summary: ", f"summary: {path.parent.name} "))
+    done = tailproof("check", "reference", *(f"--scenario={path}" for path in paths), cwd=tmp_path)
+    assert "two scenarios are called bad: give one of them another name" in done.stderr
+    assert done.code == 64
+    same = tailproof("check", "reference", "--dry-run", *(f"--scenario={paths[0]}" for _ in paths), cwd=tmp_path)
+    assert same.code == 0, same.stderr
+
+
+def test_a_glob_that_is_no_guarantees_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(f"{SCENARIO.rstrip()}\nguarantees: ['evnts.*']\n")
+    done = tailproof("check", "reference", "--scenario", str(path), cwd=tmp_path)
+    assert "bad: no guarantee matches evnts.*; there are events.complete, " in done.stderr
+    assert done.code == 64
+
+
 def test_a_temporary_directory_is_said_to_be_too_long(tmp_path: Path) -> None:
     (place := tmp_path / f"\x1b[31m{'x' * 100}").mkdir()
     done = tailproof("check", "src:nowhere", cwd=tmp_path, environment={"TMPDIR": str(place)})

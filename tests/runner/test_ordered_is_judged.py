@@ -203,3 +203,32 @@ def test_a_lock_that_is_released_is_free(tmp_path: Path) -> None:
     second = OutLock(tmp_path, patience_s=0)
     second.close()
     second.close()
+
+
+@pytest.mark.parametrize(
+    ("runner", "words", "not_run"),
+    [(CHECK, [], []), (PYTEST, ["-k", "chosen"], ["left"])],
+    ids=["check", "pytest"],
+)
+def test_what_no_test_asked_for_is_told(
+    tmp_path: Path, runner: tuple[str, ...], words: list[str], not_run: list[str]
+) -> None:
+    """`check` plays all that was asked for, whatever words somebody keeps for tests of his own; with pytest one may choose."""
+    files = [scenario(tmp_path, name, FINISH) for name in ("chosen", "left")]
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", *runner, "--client", "plain", "--out", str(out), *words),
+            *(f"--scenario={path}" for path in files),
+        ],
+        env={**os.environ, **({} if words else {"PYTEST_ADDOPTS": "-k chosen"})},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert done.returncode == 0, done.stdout
+    result = json.read(out / "result.json")
+    assert {trial.scenario for trial in result.trials} == {"chosen", "left"} - set(not_run)
+    assert [(row.scenario, row.reason) for row in result.not_run] == [
+        (name, "no test of it was chosen") for name in not_run
+    ]
