@@ -25,6 +25,7 @@ from tailproof.explore.playing import Player
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.incoming.files import from_here, is_plain_file
 from tailproof.reports.baseline import Baseline
+from tailproof.reports.merge import whole_of
 from tailproof.reports.result import ShardResult
 from tailproof.reports.words import count
 from tailproof.resources import folder
@@ -193,7 +194,8 @@ def _said_of(shard: Shard | None, cells: Sequence[Cell], every: Sequence[Cell]) 
     """Of an exploration, cells are what scenarios are of a check."""
     if shard is None:
         return None
-    return ShardResult(number=shard.number, of=shard.of, scenarios=len(cells), in_all=len(every))
+    whole = whole_of(map(str, every))
+    return ShardResult(number=shard.number, of=shard.of, scenarios=len(cells), in_all=len(every), whole=whole)
 
 
 def _tells(space: Space, cells: list[Cell], began: Began) -> Iterator[str]:

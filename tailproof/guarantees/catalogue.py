@@ -170,7 +170,10 @@ def unaccounted(history: History, *, break_offs: bool = True) -> list[str]:
 
 
 JUDGE_BREAK_OFFS = frozenset(
-    {"loop.terminates", "loop.returns", *(one.id for one in CATALOGUE.values() if one.judges_break_offs)}
+    {
+        *("loop.terminates", "loop.returns"),
+        *("server.ready", "server.returns", "server.works", "client.works", "client.compatible"),
+    }
 )
 """Who says, as a violation, over what a trial broke off: that a run has no end, or that server or client could not be used."""
 BACK = "reconnected"

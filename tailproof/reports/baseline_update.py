@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from packaging.version import Version
 from pydantic import ValidationError
@@ -200,19 +201,20 @@ def _entries(
 ) -> Iterator[tuple[str, Values]]:
     for (target, client, guarantee, scenario, signature), hits in found.items():
         releases = _ranges(hits)
-        bare = Entry.model_construct(target=target, client=client, guarantee=guarantee, scenario=scenario)
+        ranges: dict[str, Any] = {key: f">={seen[0]}" for key, seen in releases.items()}
+        bare = Entry.model_construct(target=target, client=client, guarantee=guarantee, scenario=scenario, **ranges)
         decided = [
             verdict
             for trial in trials
             for verdict in trial.verdicts
-            if bare.names(trial, verdict.guarantee) and verdict.outcome in (Outcome.HOLDS, Outcome.VIOLATED)
+            if bare.concerns(trial, verdict.guarantee) and verdict.outcome in (Outcome.HOLDS, Outcome.VIOLATED)
         ]
         values: dict[str, str | float] = {"target": target}
-        if "release" in releases:
-            values["release"] = f">={releases['release'][0]}"
+        if "release" in ranges:
+            values["release"] = ranges["release"]
         values["client"] = client
-        if "client_release" in releases:
-            values["client_release"] = f">={releases['client_release'][0]}"
+        if "client_release" in ranges:
+            values["client_release"] = ranges["client_release"]
         values |= {"guarantee": guarantee, "scenario": scenario, "signature": signature}
         if len(hits) < len(decided):
             values["rate"] = max(0.01, round(len(hits) / len(decided), 2))

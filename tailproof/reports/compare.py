@@ -51,10 +51,10 @@ def compare(
 ) -> Comparison:
     """Compare what both sides played of the scenarios that match a glob. What makes a violation close is `candidate.gate.fail_on`.
 
-    Where both are checks of the same several pairs, each pair is compared with itself.
+    Where both are checks of several pairs, each pair is compared with itself, and one that is on one side alone is told.
     """
     before, after = (chosen(result, scenarios) for result in (base, candidate))
-    if {trial.pair for trial in before.trials} == {trial.pair for trial in after.trials}:
+    if {trial.pair for trial in before.trials} & {trial.pair for trial in after.trials}:
         before, after = _by_pairs(before), _by_pairs(after)
     both = [name for name in scenarios_of(after) if name in scenarios_of(before)]
     findings = tuple(_findings(before, after, both))

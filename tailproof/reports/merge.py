@@ -3,8 +3,10 @@ together is refused."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from msgspec.structs import replace
 
@@ -58,7 +60,9 @@ def merged(parts: Sequence[Part], standard: Standard | None = None) -> Result:
     results = [part.result for part in parts]
     first = results[0]
     trials = [trial for result in results for trial in result.trials]
-    stale = [entry for result in results for entry in result.gate.stale]
+    # An entry for many scenarios may occur in one shard and not in the next.
+    occurs = {verdict.known.entry for trial in trials for verdict in trial.verdicts if verdict.known is not None}
+    stale = [entry for result in results for entry in result.gate.stale if entry.entry not in occurs]
     expired = [entry for result in results for entry in result.gate.expired]
     if standard.baseline is not None:
         trials = [standard.baseline.marked(trial) for trial in trials]
@@ -113,6 +117,8 @@ def _check_same(parts: Sequence[Part], standard: Standard) -> None:
     facts: dict[str, Callable[[Result], object]] = {
         "number of shards": lambda result: result.shard.of if result.shard else 0,
         "number of scenarios": lambda result: result.shard.in_all if result.shard else 0,
+        "scenarios, by a digest of their names": lambda result: result.shard.whole if result.shard else "",
+        "repetitions": lambda result: result.shard.repetitions if result.shard else 0,
         "seed": lambda result: result.seed,
         "version of tailproof": lambda result: result.tailproof,
         "targets": lambda result: sorted({pair.target for pair in result.pairs}),
@@ -157,10 +163,25 @@ def _missing(results: Sequence[Result]) -> list[str]:
     of = shards[0].of
     missing = sorted(set(range(1, of + 1)) - {shard.number for shard in shards})
     said = [f"shard {number} of {of} is missing" for number in missing]
+    names = Counter(name for shard in shards for name in shard.names)
+    said += [
+        f"{clip(name, _SAID)} is in {times} shards: they dealt it differently"
+        for name, times in names.items()
+        if times > 1
+    ]
+    if not missing and names and whole_of(names) != shards[0].whole:
+        said.append(
+            "the shards have not all scenarios between them: machines that can play others deal them differently"
+        )
     played = sum(shard.scenarios for shard in shards)
     if not missing and played != shards[0].in_all:
         said.append(f"the shards have {played} of {shards[0].in_all} scenarios: they were dealt from different checks")
     return said
+
+
+def whole_of(names: Iterable[str]) -> str:
+    """By which shards know that they are of one check: a digest of the names of all its scenarios."""
+    return sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
 
 
 def _pairs(results: Iterable[Result]) -> list[PairResult]:

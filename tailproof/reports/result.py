@@ -298,13 +298,18 @@ class Environment(Facts, frozen=True, kw_only=True):
 
 
 class ShardResult(Facts, frozen=True, kw_only=True):
-    """Which part of a check this is (`--shard`), with how many of its scenarios. `idle` is one that has no trial, while others have."""
+    """Which part of a check this is (`--shard`), with how many of its scenarios and with which; `whole` is a digest of the names of all.
+    `idle` is one that has no trial, while others have."""
 
     number: int
     of: int
     scenarios: int
     in_all: int
     idle: bool = False
+    names: tuple[str, ...] = ()
+    """Empty in a part of an exploration, whose cells nobody can leave out."""
+    whole: str = ""
+    repetitions: int = 1
 
 
 class TimesResult(Facts, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from tailproof.incoming.files import place_of
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.reports.baseline import Baseline
+from tailproof.reports.merge import whole_of
 from tailproof.reports.result import FailOn, NotRunResult, PairResult, ShardResult
 from tailproof.runner.pairs import Matrix, Pair, model_url_of
 from tailproof.runner.playable import cannot, is_about
@@ -142,13 +143,17 @@ class Check:
 
     def part(self, shard: Shard, names: frozenset[str]) -> Check:
         """One shard of this check, with these of its scenarios. All cells of a scenario stay together."""
+        every = {cell.scenario.name for cell in self.cells}
         play = {cell.scenario.name for cell in self.cells if cell.order is not None}
         told = ShardResult(
             number=shard.number,
             of=shard.of,
             scenarios=len(names),
-            in_all=len({cell.scenario.name for cell in self.cells}),
+            in_all=len(every),
             idle=bool(play) and not play & names,
+            names=tuple(sorted(names)),
+            whole=whole_of(every),
+            repetitions=self.options.repetitions,
         )
         return replace(self, cells=[cell for cell in self.cells if cell.scenario.name in names], shard=told)
 

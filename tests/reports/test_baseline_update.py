@@ -142,6 +142,10 @@ SAID: dict[str, tuple[list[TrialResult], dict[str, Any]]] = {
         {"target": "pypi:1.58.0", "release": None, "client": "plain", "client_release": None, "last_seen": None},
     ),
     "what occurs sometimes has a rate": ([played(NEW), played(HELD), played(HELD)], {"rate": 0.33}),
+    "an older release that holds is no trial of it": (
+        [played(NEW), played(HELD, target="pypi:1.55.0", release="1.55.0")],
+        {"release": ">=1.58.0", "rate": None},
+    ),
     "what was not decided is no trial of it": (
         [played(NEW), played(verdict(Outcome.INCONCLUSIVE, guarantee="events.unique"))],
         {"rate": None},

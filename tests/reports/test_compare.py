@@ -158,6 +158,15 @@ def test_each_of_several_pairs_is_compared_with_itself() -> None:
     assert [(one.scenario, one.change) for one in other.findings] == [("calm", "flaky")]
 
 
+def test_a_pair_that_one_side_lacks_hides_nothing() -> None:
+    old, new = trial(HIT, pair="old"), trial(HELD, pair="new")
+    lacks = compared(result(old, new), result(old))
+    assert lacks.exit_code == 2
+    more = compared(result(old, new), result(old, trial(HIT, pair="new"), trial(HELD, pair="third")))
+    assert ("calm_new", "new") in [(one.scenario, one.change) for one in more.findings]
+    assert more.exit_code == 1
+
+
 FAULT = FaultResult(fault="lag", name="wire.delay", says="", scope="", injected_at_s=1.0, healed_at_s=2.0, proven=True)
 DIED = LifeResult(epoch=0, end="died", ended_at_s=2.0, downtime_s=1.0)
 

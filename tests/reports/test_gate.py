@@ -26,6 +26,7 @@ HOLDS = verdict()
 VIOLATED = verdict(Outcome.VIOLATED, guarantee="events.middle", signature="s")
 KNOWN = verdict(Outcome.VIOLATED, signature="s", known=KnownResult(reason="r", link="l", entry="b.yaml:3"))
 KNOWN_HANG = verdict(Outcome.VIOLATED, guarantee="loop.terminates", signature="s", known=KNOWN.known)
+KNOWN_HOLE = verdict(Outcome.VIOLATED, guarantee="access.key", signature="s", known=KNOWN.known)
 UNSURE = verdict(Outcome.INCONCLUSIVE, guarantee="loop.once")
 UNSOUND = verdict(Outcome.INCONCLUSIVE, guarantee="loop.once", unsound=True)
 NOT_APPLICABLE = verdict(Outcome.NOT_APPLICABLE)
@@ -55,6 +56,11 @@ ROWS: dict[str, tuple[list[TrialResult], dict[str, Any], GateState]] = {
     ),
     "broke off beside a known violation that says nothing of it": (
         [trial(HOLDS, UNSURE, KNOWN, broke_off="run 1")],
+        {},
+        "unknown",
+    ),
+    "broke off beside a known hole, which is none of its reasons": (
+        [trial(HOLDS, UNSURE, KNOWN_HOLE, broke_off="run 1")],
         {},
         "unknown",
     ),

@@ -13,8 +13,16 @@ from small_check import BASELINE, check, several, trial, verdict
 from tailproof.guarantees.verdict import Outcome
 from tailproof.reports.baseline import Baseline, Entry
 from tailproof.reports.gate import decide
-from tailproof.reports.merge import Apart, Part, Standard, merged
-from tailproof.reports.result import Environment, PairResult, Result, ShardResult, UnreachableResult
+from tailproof.reports.merge import Apart, Part, Standard, merged, whole_of
+from tailproof.reports.result import (
+    Environment,
+    KnownResult,
+    PairResult,
+    Result,
+    ShardResult,
+    StaleResult,
+    UnreachableResult,
+)
 
 WHOLE = check()
 
@@ -90,6 +98,11 @@ APART: dict[str, tuple[Part, str]] = {
     ),
     "other parts": (other(SHARDS[1], shard=redealt(of=4)), "their number of shards: 3 and 4"),
     "other scenarios": (other(SHARDS[1], shard=redealt(in_all=9)), "their number of scenarios: 3 and 9"),
+    "others of as many scenarios": (
+        other(SHARDS[1], shard=redealt(whole="b")),
+        "their scenarios, by a digest of their names: ",
+    ),
+    "more trials of each": (other(SHARDS[1], shard=redealt(repetitions=3)), "their repetitions: 1 and 3"),
     "another standard": (other(SHARDS[1], gate=decided_by(fail_on="should")), "their --fail-on: must and should"),
     "another allowance": (
         other(SHARDS[1], gate=decided_by(allow_inconclusive=2)),
@@ -110,6 +123,37 @@ def test_shards_that_were_dealt_from_different_checks_are_told() -> None:
     odd = other(SHARDS[2], shard=msgspec.structs.replace(SHARDS[2].result.shard, scenarios=7))  # type: ignore[type-var]
     gate = merged([*SHARDS[:2], odd]).gate
     assert "the shards have 9 of 3 scenarios: they were dealt from different checks" in gate.doubts
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["a", "b", "c"], []),
+        (
+            ["a", "b", "b"],
+            [
+                "b is in 2 shards: they dealt it differently",
+                "the shards have not all scenarios between them: machines that can play others deal them differently",
+            ],
+        ),
+    ],
+)
+def test_machines_that_dealt_differently_leave_the_gate_unknown(names: list[str], told: list[str]) -> None:
+    """As many as there are, and yet one of them is nowhere: it was neither played nor told."""
+    parts = [
+        other(part, shard=redealt(number=number, names=(name,), whole=whole_of("abc")))
+        for number, (part, name) in enumerate(zip(SHARDS, names, strict=True), 1)
+    ]
+    assert [doubt for doubt in merged(parts).gate.doubts if "deal" in doubt] == told
+
+
+def test_an_entry_that_occurs_in_another_shard_is_not_stale() -> None:
+    known = KnownResult(reason="r", link="l", entry="b.yaml:3")
+    hit = trial(verdict(Outcome.VIOLATED, signature="s", known=known), scenario=WHOLE.trials[1].scenario)
+    stale = StaleResult(entry="b.yaml:3", guarantee="events.tail", scenario="*", signature="s")
+    first = other(SHARDS[0], gate=decided_by(stale=(stale,)))
+    assert merged([first, SHARDS[1], SHARDS[2]]).gate.counts.stale == 1
+    assert merged([first, other(SHARDS[1], trials=(hit,)), SHARDS[2]]).gate.counts.stale == 0
 
 
 def test_what_went_wrong_in_a_shard_names_it() -> None:
