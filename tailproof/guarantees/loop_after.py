@@ -211,7 +211,7 @@ def explained(history: History, conversation: str) -> Verdict:
     Unfinished are the actions on the disk of the dead server (or, where it was not read, those that were seen before the death)
     that nothing had closed. Each must have an error event with its call id in the final log (a server that promises to run
     again may have any end of it there), and the first scripted request to the model after the restart must carry a result for
-    it.
+    it. An action that waits for a confirmation, and waits for it again afterwards, was not begun.
     """
     return all_of(
         (_one_death(history, conversation, death) for death in deaths(history) if death.restarted),
@@ -232,6 +232,12 @@ def _one_death(history: History, conversation: str, death: Death) -> Verdict:
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
+    waits = waits_again(history, conversation, death)
+    if waits is not None:
+        return excused(
+            "the action waits for a confirmation again, and nobody had begun it",
+            evidence=[at(death.died, "the server died"), at(waits, f"{waits.raw} via {waits.via}")],
+        )
     actions, on_disk = _unfinished(history, conversation, death)
     ends: dict[str, list[Event]] = {call: [] for call in actions}
     for event in log.events:
@@ -293,6 +299,23 @@ def _one_death(history: History, conversation: str, death: Death) -> Verdict:
         f"each of {len(actions)} unfinished actions has an error event, and the next model call saw it",
         compared={"unfinished actions": len(actions)},
     )
+
+
+def waits_again(history: History, conversation: str, death: Death) -> Status | None:
+    """Where the crash interrupted nothing: an action waited for a confirmation, the model was asked nothing and no tool began since, and
+    the first that is seen of the next life is that it waits. A confirmation that was accepted just before is asked for once more."""
+    if death.ready is None:
+        return None
+    statuses = clean_statuses(history, conversation)
+    waited = next((one for one in reversed(statuses) if one.t_ns < death.died.t_ns and one.neutral == "waiting"), None)
+    shown = next((one for one in statuses if one.t_ns > death.ready.t_ns), None)
+    if waited is None or shown is None or shown.neutral != "waiting":
+        return None
+    went_on = (
+        *(call.t_ns for call in history.model_calls if call.stage == "asked" and call.turn >= 0),
+        *(effect.t_ns for effect in history.effects if effect.stage == "begin"),
+    )
+    return None if any(waited.t_ns < moment_ns < death.ready.t_ns for moment_ns in went_on) else shown
 
 
 def _all_had_ended(history: History, death: Death, on_disk: bool) -> Verdict:

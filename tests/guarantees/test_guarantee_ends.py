@@ -82,6 +82,15 @@ def stopped(code: int = 0, disk: bool = True, shows: str = "running") -> Built:
     return built
 
 
+def confirmed_and_killed(begun: bool) -> Built:
+    """A confirmation is accepted at 3.5, the server is killed at 4, and the next life waits for it again; the tool had `begun` or not."""
+    built = crashed().everywhere_forget("e2").without(Effect, token="token-a2")
+    for at, raw in ((3.0, "waiting"), (3.5, "running"), *((at, "waiting") for at in (11.0, 12.0, 13.0, 14.5, 15.1))):
+        built.placed = [one for one in built.placed if not (isinstance(one[1], Status) and abs(one[0] - at) < 0.01)]
+        built.show(at, raw, epoch=int(at > 5))
+    return built.put(3.7, Effect(token="token-a2", stage="begin")) if begun else built
+
+
 def killed_again(ready: bool) -> Built:
     """`crashed`, but the life that began at 4.5 was killed at once, before or as soon as it was ready."""
     built = crashed()
@@ -236,6 +245,10 @@ ROWS = [
     Row("status.crash", "killed-again-while-starting", HOLDS, lambda: killed_again(False)),
     Row("status.crash", "killed-again-when-ready", HOLDS, lambda: killed_again(True)),
     Row("server.returns", "killed-again-while-starting", HOLDS, lambda: killed_again(False)),
+    Row("loop.explained", "waits-for-its-confirmation-again", NOT_APPLICABLE, lambda: confirmed_and_killed(False)),
+    Row("loop.explained", "waits-though-it-was-begun", VIOLATED, lambda: confirmed_and_killed(True), "unexplained"),
+    Row("status.crash", "waits-for-its-confirmation-again", NOT_APPLICABLE, lambda: confirmed_and_killed(False)),
+    Row("status.crash", "waits-though-it-was-begun", VIOLATED, lambda: confirmed_and_killed(True), "unmarked"),
     Row("loop.explained", "killed-again-when-ready", HOLDS, lambda: killed_again(True)),
     Row("loop.explained", "killed-before-anybody-read-its-disk", HOLDS, lambda: killed_twice("open")),
     Row("loop.explained", "marked-by-the-life-that-was-killed", HOLDS, lambda: killed_twice("marked")),
