@@ -28,6 +28,7 @@ from tailproof.history.timeline import (
     NOT_THERE,
     SECOND,
     accepted,
+    clean_statuses,
     deletions,
     last_ns,
     last_record,
@@ -113,7 +114,7 @@ def works(history: History) -> Verdict:
         refused = [
             request
             for request in _asked(history, one.doing)
-            if not accepted(request) and not _was_gone(history, request) and request.code != ALREADY_RUNNING
+            if not accepted(request) and not _was_gone(history, request) and not _was_running(history, request)
         ]
         failed = [request for request in failed_requests(history) if request.verb == one.doing]
         if one.by != "harness" and (failed or (refused and history.header.client == "plain")):
@@ -162,6 +163,14 @@ def _was_gone(history: History, request: Request) -> bool:
     return request.code in NOT_THERE and any(
         (gone.began_ns or gone.t_ns) < request.t_ns for gone in deletions(history, same(request.conversation))
     )
+
+
+def _was_running(history: History, request: Request) -> bool:
+    """A run was refused because one is on, and the last that was seen of the conversation says so, too."""
+    if request.code != ALREADY_RUNNING:
+        return False
+    before = [one for one in clean_statuses(history, same(request.conversation)) if one.t_ns < request.t_ns]
+    return bool(before) and before[-1].neutral in ("active", "queued")
 
 
 def _died_by_itself(history: History, life: Life) -> bool:

@@ -434,7 +434,10 @@ ROWS = [
     Row("server.works", "refuses-to-create", VIOLATED, lambda: broke("create", 422), "create-refused"),
     Row("server.works", "dies-again-after-a-kill", VIOLATED, dies_by_itself, "died-by-itself"),
     Row("server.works", "dies-on-a-damaged-disk", HOLDS, lambda: dies_by_itself("disk.damage")),
-    Row("server.works", "a-run-was-under-way", INCONCLUSIVE, lambda: broke("run", 409)),
+    Row("server.works", "a-run-was-under-way", INCONCLUSIVE, lambda: broke("run", 409).show(0.9, "running")),
+    Row(
+        "server.works", "no-run-was-under-way", VIOLATED, lambda: broke("run", 409).show(0.9, "finished"), "run-refused"
+    ),
     Row(
         "server.works", "has-nothing-for-what-was-deleted", INCONCLUSIVE, lambda: broke("send", 404).ask(1.3, "delete")
     ),
