@@ -17,7 +17,10 @@ began() { # began PID: in ticks since the machine started; nothing for a process
 living() { [ -n "$(began "$1")" ]; }
 
 runs() { # runs DAEMON: the very process that was started here, not another one with its number
-    [ -s "$RUN/$1.pid" ] && read -r pid since <"$RUN/$1.pid" && [ -n "$since" ] && [ "$(began "$pid")" = "$since" ]
+    [ -s "$RUN/$1.pid" ] && read -r pid since <"$RUN/$1.pid" || return 1
+    # A cluster of an older version of this script wrote down the number alone.
+    [ -n "$since" ] || { living "$pid" && grep -qF "$RUN" "/proc/$pid/cmdline" 2>/dev/null; return; }
+    [ "$(began "$pid")" = "$since" ]
 }
 
 wait_for() { # wait_for WHAT SECONDS COMMAND...

@@ -23,8 +23,8 @@ from tailproof.guarantees.witnesses import DISK, ENGINE, LOG, STATUS, STREAM
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, SETTLED, TERMINAL
 from tailproof.history.server_records import Event, Status
-from tailproof.history.timeline import clean_statuses, down_after, settled_at
-from tailproof.history.views import Log, lists_of, log_of, neutral_of
+from tailproof.history.timeline import STARTERS, clean_statuses, down_after, runs_of, settled_at
+from tailproof.history.views import Log, belongs, lists_of, log_of, neutral_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,7 +115,8 @@ def _runs(history: History, log: Log) -> list[LoggedRun]:
 
 
 def _not_logged(history: History, conversation: str, run: LoggedRun, following: LoggedRun) -> Status | None:
-    """How a run came to rest, as a healthy reader saw it, unless the server went down meanwhile."""
+    """How a run came to rest, as a healthy reader saw it, unless the server went down meanwhile. Behind what sets the next one going that
+    may be the rest of the next one, whose events may come later than its status."""
     began_ns, until_ns = (
         min(event.t_ns for one in lists_of(history, conversation) for event in one.events if event.id == which.id)
         for which in (run.began, following.began)
@@ -124,7 +125,15 @@ def _not_logged(history: History, conversation: str, run: LoggedRun, following: 
     if down is not None and down < until_ns:
         return None
     end = settled_at(history, conversation, began_ns, until_ns - 1)
-    return end if end is not None and end.neutral in TERMINAL else None
+    if end is None or end.neutral not in TERMINAL:
+        return None
+    begun = [one.began_ns for one in runs_of(history, conversation)]
+    begun += [
+        one.t_ns
+        for one in history.requests
+        if one.verb in STARTERS and belongs(history, conversation, one.conversation)
+    ]
+    return None if any(began_ns < moment_ns < end.t_ns for moment_ns in begun) else end
 
 
 def _of_the_agent(event: Event) -> bool:

@@ -67,12 +67,15 @@ def _one_run(history: History, run: BegunRun) -> Verdict:
             return excuse
     until_ns = end.t_ns if end else (down.t_ns if down else run.until_ns)
     moments: list[Record] = [run.record, *(step for step in steps if step.t_ns < until_ns), *([end] if end else [])]
-    times = [run.began_ns, *(moment.t_ns for moment in moments[1:])]
+    # A fault of the path may keep the server from knowing of the run, until it has answered.
+    answered = isinstance(run.record, Request)
+    times = [run.record.t_ns if answered else run.began_ns, *(moment.t_ns for moment in moments[1:])]
     if end is None:
         times.append(until_ns)
     for number, (since_ns, then_ns) in enumerate(pairwise(times)):
         waited_ns = then_ns - since_ns
-        if waited_ns > limit_s * SECOND and not _is_ours(history, since_ns, then_ns):
+        known = answered or number > 0
+        if waited_ns > limit_s * SECOND and not _is_ours(history, since_ns, then_ns, known=known):
             return _stands_still(history, run, moments[: number + 1], waited_ns, limit_s)
     if end is None:
         return inconclusive(
@@ -121,15 +124,16 @@ def _steps(history: History, run: BegunRun) -> list[Record]:
     )
 
 
-def _is_ours(history: History, since_ns: int, until_ns: int) -> bool:
-    """The trial held the loop, a fault was on, or a tool of the script ran, at the end of this span."""
+def _is_ours(history: History, since_ns: int, until_ns: int, *, known: bool) -> bool:
+    """The trial held the loop, a fault was on, or a tool of the script ran, at the end of this span. A fault of the path is no obstacle for
+    a run that the server is `known` to have."""
     held = [one for one in history.rendezvous if one.point.partition(":")[0] in HOLDING and one.t_ns < until_ns]
     if held and held[-1].stage == "reached":
         return True
     on = [
         one.fault
         for one in history.faults
-        if one.stage == "injected" and one.t_ns < until_ns and not is_of_the_path(one.name)
+        if one.stage == "injected" and one.t_ns < until_ns and not (known and is_of_the_path(one.name))
     ]
     if set(on) - {one.fault for one in history.faults if one.stage == "healed" and one.t_ns <= since_ns}:
         return True

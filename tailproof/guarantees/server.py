@@ -18,7 +18,7 @@ from tailproof.guarantees.verdict import (
 )
 from tailproof.guarantees.witnesses import ENGINE, STATUS, WIRE
 from tailproof.history.parameters import parameter
-from tailproof.history.plan import DAMAGE, damages_state
+from tailproof.history.plan import DAMAGE, RESTARTS, damages_state
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import BreakOff, Life
@@ -182,8 +182,12 @@ def _died_by_itself(history: History, life: Life) -> bool:
     if not mine or any(fault.name == DAMAGE and fault.t_ns < life.t_ns for fault in history.faults):
         return False
     born_ns = min((one.t_ns for one in history.lives if one.epoch == life.epoch and one.stage == "started"), default=0)
+    before = {
+        one.t_ns for one in history.faults if one.stage == "intent" and one.name in RESTARTS and one.t_ns < born_ns
+    }
     return not any(
-        began <= life.t_ns and (began >= born_ns or ended >= life.t_ns) for began, ended in spoiled_spans(history)
+        began <= life.t_ns and ended >= (life.t_ns if began in before else min(mine))
+        for began, ended in spoiled_spans(history)
     )
 
 

@@ -93,8 +93,8 @@ def crash(history: History, conversation: str) -> Verdict:
     `running-after-load`: also after a load of the conversation; `unmarked`: neither a failed status nor a new error event that
     somebody saw before the push says that the run was interrupted (`interrupted` is as good after a stop, for a server that
     promises it, and for a run that was shown so before, because a user had paused it; one that promises `run-again` needs no mark);
-    `not-usable`: the first request to run after all that is refused. Nothing was interrupted where an action waits for a confirmation again
-    that nobody had begun. What the model was asked by itself is a worker. A life that the
+    `not-usable`: the first request to run after all that is refused. An action that nobody had begun, and that waits for a confirmation
+    again, needs no mark. What the model was asked by itself is a worker. A life that the
     scenario ended at once is not judged: the next one is.
     The signature joins all that failed.
     """
@@ -113,12 +113,6 @@ def _one_death(history: History, conversation: str, death: Death, limit_s: float
         return excused(
             f"the conversation was not running when the server died ({running.raw})",
             evidence=[at(running, f"{running.raw} via {running.via}"), at(death.died, "the server died")],
-        )
-    waits = waits_again(history, conversation, death)
-    if waits is not None:
-        return excused(
-            "the action waits for a confirmation again, and nobody had begun it",
-            evidence=[at(running, f"{running.raw} before the death"), at(waits, f"{waits.raw} via {waits.via}")],
         )
     cut_short = _cut_short(history, death)
     if cut_short is not None:
@@ -305,6 +299,8 @@ def _after_load(after: Aftermath) -> Finding:
 
 
 def _marked(after: Aftermath) -> Finding:
+    if waits_again(after.history, after.conversation, after.death) is not None:
+        return Finding(says="the action waits for a confirmation again, and nobody had begun it: no mark is required")
     policy = str(after.history.header.facts.get("crash_policy", ""))
     if policy not in ("error", "interrupted"):
         return Finding(says=f"crash policy {policy or 'unknown'}: no mark is required")

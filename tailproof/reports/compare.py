@@ -54,7 +54,7 @@ def compare(
     Where both are checks of several pairs, each pair is compared with itself, and one that is on one side alone is told.
     """
     before, after = (chosen(result, scenarios) for result in (base, candidate))
-    if {trial.pair for trial in before.trials} & {trial.pair for trial in after.trials}:
+    if _pairs_of(before) & _pairs_of(after):
         before, after = _by_pairs(before), _by_pairs(after)
     both = [name for name in scenarios_of(after) if name in scenarios_of(before)]
     findings = tuple(_findings(before, after, both))
@@ -95,6 +95,11 @@ def chosen(result: Result, globs: Sequence[str]) -> Result:
         cut_off=result.cut_off,
     )
     return msgspec.structs.replace(result, trials=trials, not_run=not_run, gate=gate)
+
+
+def _pairs_of(result: Result) -> set[str]:
+    """The names of its pairs. Checks of different releases may share those of the plain client, which come with their targets."""
+    return {trial.pair for trial in result.trials if trial.client != "plain"} or {trial.pair for trial in result.trials}
 
 
 def _by_pairs(result: Result) -> Result:

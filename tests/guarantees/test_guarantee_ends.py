@@ -21,7 +21,7 @@ from guarantee_histories import (
 
 from tailproof.guarantees.catalogue import judge
 from tailproof.history.records import Effect, Life
-from tailproof.history.server_records import Request, Status
+from tailproof.history.server_records import Event, Request, Status
 
 LOGS = ("stream:0", "page:0", "page:1", "page:2", "page:3", "disk:9")
 
@@ -39,18 +39,22 @@ def with_statuses(*words: str) -> Built:
     return closed(built, log)
 
 
-def two_runs(first_is_logged: bool) -> Built:
-    """GET and, where it is logged, the log say that the first run finished, before the second begins."""
+def two_runs(first_is_logged: bool, lag: float = 0.0) -> Built:
+    """GET and, where it is logged, the log say that the first run finished, before the second begins. With a `lag` the first was paused, and
+    the events of the second are seen so much later."""
     one, other = log_of_run(2), log_of_run(2, 3, 2.0)
     if not first_is_logged:
         one = [event for event in one if event.status != "finished"]
     built = opened("plain")
     built.plan(script=[*({"tools": [{}]} for _ in range(4)), {"finish": "All done."}], messages=["go", "go on"])
     lived(built, one, 2.1, 1.0, "stream:0")
-    for at, raw in ((2.5, "running"), (3.3, "finished"), (3.8, "finished")):
+    first = "paused" if lag else "finished"
+    for at, raw in ((2.5, "running"), (3.3, first), (3.8, first)):
         built.show(at, raw).ask(at, "status")
     built.client_asks(4.0, "send", text="go on").client_asks(4.2, "run")
     lived(built, other, 4.3, 1.0, "stream:0", turn=2)
+    later = [one for one in built.placed if isinstance(one[1], Event) and one[0] > 4.2]
+    built.placed = [one for one in built.placed if one not in later] + [(at + lag, one) for at, one in later]
     for at, raw in ((4.6, "running"), (5.4, "finished"), (5.6, "finished")):
         built.show(at, raw).ask(at, "status")
     return closed(built, [*one, *other])
@@ -82,12 +86,14 @@ def stopped(code: int = 0, disk: bool = True, shows: str = "running") -> Built:
     return built
 
 
-def confirmed_and_killed(begun: bool) -> Built:
+def confirmed_and_killed(begun: bool, refused: bool = False) -> Built:
     """A confirmation is accepted at 3.5, the server is killed at 4, and the next life waits for it again; the tool had `begun` or not."""
     built = crashed().everywhere_forget("e2").without(Effect, token="token-a2")
+    if refused:
+        built.alter(Request, {"verb": "run", "epoch": 1}, code=409)
     for at, raw in ((3.0, "waiting"), (3.5, "running"), *((at, "waiting") for at in (11.0, 12.0, 13.0, 14.5, 15.1))):
         built.placed = [one for one in built.placed if not (isinstance(one[1], Status) and abs(one[0] - at) < 0.01)]
-        built.show(at, raw, epoch=int(at > 5))
+        built.show(at, raw, epoch=int(at > 5), after_load=at == 14.5)
     return built.put(3.7, Effect(token="token-a2", stage="begin")) if begun else built
 
 
@@ -134,6 +140,7 @@ ROWS = [
     Row("events.terminal", "calm", HOLDS, calm),
     Row("events.terminal", "kill-tool-running", HOLDS, crashed),
     Row("events.terminal", "two-runs", HOLDS, lambda: two_runs(True)),
+    Row("events.terminal", "a-stream-behind-the-second-run", HOLDS, lambda: two_runs(False, 1.5)),
     Row("events.terminal", "the-first-end-is-not-logged", VIOLATED, lambda: two_runs(False), "done-not-logged"),
     Row("events.terminal", "error-event-behind-the-end", HOLDS, lambda: behind_the_end("error")),
     Row("events.terminal", "words-of-the-user-behind-the-end", HOLDS, lambda: behind_the_end("message", source="user")),
@@ -247,7 +254,8 @@ ROWS = [
     Row("server.returns", "killed-again-while-starting", HOLDS, lambda: killed_again(False)),
     Row("loop.explained", "waits-for-its-confirmation-again", NOT_APPLICABLE, lambda: confirmed_and_killed(False)),
     Row("loop.explained", "waits-though-it-was-begun", VIOLATED, lambda: confirmed_and_killed(True), "unexplained"),
-    Row("status.crash", "waits-for-its-confirmation-again", NOT_APPLICABLE, lambda: confirmed_and_killed(False)),
+    Row("status.crash", "waits-for-its-confirmation-again", HOLDS, lambda: confirmed_and_killed(False)),
+    Row("status.crash", "waits-and-takes-none", VIOLATED, lambda: confirmed_and_killed(False, True), "not-usable"),
     Row("status.crash", "waits-though-it-was-begun", VIOLATED, lambda: confirmed_and_killed(True), "unmarked"),
     Row("loop.explained", "killed-again-when-ready", HOLDS, lambda: killed_again(True)),
     Row("loop.explained", "killed-before-anybody-read-its-disk", HOLDS, lambda: killed_twice("open")),

@@ -433,6 +433,7 @@ ROWS = [
     Row("server.works", "kill-tool-running", HOLDS, crashed),
     Row("server.works", "refuses-to-create", VIOLATED, lambda: broke("create", 422), "create-refused"),
     Row("server.works", "dies-again-after-a-kill", VIOLATED, dies_by_itself, "died-by-itself"),
+    Row("server.works", "dies-behind-a-full-disk", HOLDS, lambda: dies_by_itself("disk.full")),
     Row("server.works", "dies-on-a-damaged-disk", HOLDS, lambda: dies_by_itself("disk.damage")),
     Row("server.works", "a-run-was-under-way", INCONCLUSIVE, lambda: broke("run", 409).show(0.9, "running")),
     Row(

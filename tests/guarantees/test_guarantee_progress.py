@@ -37,6 +37,18 @@ def on_a_slow_path() -> Built:
     return built.fault(58.0, "healed")
 
 
+def asked_on_a_slow_path() -> Built:
+    """The client's run is on its way for 41 s, and the server begins at once when it has it."""
+    built = (
+        calm().alter(Status, {"raw": "finished"}, raw="stuck", neutral="stuck").move(Life, {"stage": "stopped"}, 58.0)
+    )
+    built.ask(4.4, "send", text="try again").ask(46.0, "run", took=41.0)
+    built.fault(4.5, "intent").fault(4.6, "injected").fault(46.1, "proven").fault(46.2, "healed")
+    built.put(46.01, ModelCall(stage="asked", turn=3, request=3, conversation="c1", said=["go", "try again"]))
+    built.put(46.02, ModelCall(stage="answered", turn=3, request=3, conversation="c1"))
+    return built.show(46.1, "running", "stream").show(46.2, "finished", "stream").put(60.0, Phase(name="ended"))
+
+
 def dead_after_a_kill(tool_ended: bool) -> Built:
     """A server that was killed while a tool ran is ready again at 10; the next run at 16 never asks the model."""
     built = crashed().until(15.9)
@@ -126,6 +138,7 @@ ROWS = [
     Row("loop.progress", "a-message-sets-a-stuck-run-going", HOLDS, lambda: stuck(5.0)),
     Row("loop.progress", "stuck-for-ever", VIOLATED, stuck, "never-asked"),
     Row("loop.progress", "stuck-and-stopped", INCONCLUSIVE, lambda: stuck(stops=8.0)),
+    Row("loop.progress", "asked-on-a-slow-path", HOLDS, asked_on_a_slow_path),
     Row("loop.progress", "stuck-on-a-slow-path", VIOLATED, on_a_slow_path, "never-asked"),
     Row("loop.progress", "dead-after-a-kill", VIOLATED, lambda: dead_after_a_kill(True), "never-asked"),
     Row("loop.progress", "dead-after-a-kill-of-a-tool", VIOLATED, lambda: dead_after_a_kill(False), "never-asked"),

@@ -158,6 +158,12 @@ def test_each_of_several_pairs_is_compared_with_itself() -> None:
     assert [(one.scenario, one.change) for one in other.findings] == [("calm", "flaky")]
 
 
+def test_releases_that_share_the_plain_client_are_compared() -> None:
+    old, new = trial(HELD, pair="sdk-1"), trial(HIT, pair="sdk-2")
+    plain = msgspec.structs.replace(trial(HELD, scenario="listed", pair="plain"), client="plain")
+    assert compared(result(old, plain), result(new, plain)).exit_code == 1
+
+
 def test_a_pair_that_one_side_lacks_hides_nothing() -> None:
     old, new = trial(HIT, pair="old"), trial(HELD, pair="new")
     lacks = compared(result(old, new), result(old))
