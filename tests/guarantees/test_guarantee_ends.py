@@ -40,7 +40,7 @@ def with_statuses(*words: str) -> Built:
 
 
 def two_runs(first_is_logged: bool, lag: float = 0.0) -> Built:
-    """GET and, where it is logged, the log say that the first run finished, before the second begins. With a `lag` the first was paused, and
+    """GET and, where it is logged, the log say that the first run finished, before the second begins. With a `lag` the first was paused and
     the events of the second are seen so much later."""
     one, other = log_of_run(2), log_of_run(2, 3, 2.0)
     if not first_is_logged:
