@@ -8,15 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from bench.explore_table import HERE
+from bench.explore_table import HERE, violated_in
 from bench.kept import Kept
 from bench.trials import played
 from tailproof.explore.acts import NOTHING
 from tailproof.explore.cells import Cell, Space
 from tailproof.explore.compose import composed
 from tailproof.explore.deck import Deck
-from tailproof.guarantees.verdict import Outcome
-from tailproof.reports.result import TrialResult
 from tailproof.runner.pairs import Matrix, Pair, meet
 from tailproof.runner.playable import cannot
 from tailproof.trial.order import Order
@@ -62,7 +60,7 @@ def _control(pairs: Matrix, calm: bool, most: int, out: Path, parallel: int) -> 
     for order, done, judged in played(
         [order for order, _ in wanted.values()], parallel=parallel, log=out / "first.log"
     ):
-        violated = _violated(judged)
+        violated = violated_in(judged)
         KEPT.write(
             Asked(
                 target=order.target,
@@ -102,10 +100,5 @@ def _came_back(order: Order, violated: tuple[str, ...], parallel: int) -> tuple[
         return ()
     again = [msgspec.structs.replace(order, repetition=number) for number in range(1, AGAIN + 1)]
     log = Path(order.out) / "again.log"
-    seen = [_violated(judged) for _, _, judged in played(again, parallel=parallel, log=log)]
+    seen = [violated_in(judged) for _, _, judged in played(again, parallel=parallel, log=log)]
     return tuple(sum(one in some for some in seen) for one in violated)
-
-
-def _violated(judged: TrialResult | None) -> tuple[str, ...]:
-    verdicts = judged.verdicts if judged else ()
-    return tuple(f"{one.guarantee}:{one.signature}" for one in verdicts if one.outcome is Outcome.VIOLATED)

@@ -128,16 +128,20 @@ def recorded(wanted: Sequence[tuple[str, tuple[Cell, ...]]], out: Path, *, paral
         yield msgspec.structs.replace(line, features=tuple(sorted(seen)))
 
 
+def violated_in(judged: TrialResult | None) -> tuple[str, ...]:
+    """Guarantees, each with its signature behind a colon; none of a trial that failed."""
+    verdicts = judged.verdicts if judged else ()
+    return tuple(f"{one.guarantee}:{one.signature}" for one in verdicts if one.outcome is Outcome.VIOLATED)
+
+
 def line_of(variant: str, cells: Sequence[Cell], done: Done, judged: TrialResult | None) -> Line:
     """What a trial says, but for how it went."""
-    verdicts = judged.verdicts if judged else ()
-    violated = [verdict for verdict in verdicts if verdict.outcome is Outcome.VIOLATED]
     faults = judged.faults if judged else ()
     return Line(
         variant=variant,
         cells=tuple(map(str, cells)),
         proven=bool(faults) and all(fault.proven for fault in faults),
-        violated=tuple(f"{verdict.guarantee}:{verdict.signature}" for verdict in violated),
+        violated=violated_in(judged),
         seconds=round(done.seconds, 1),
         error=done.error,
     )

@@ -171,8 +171,13 @@ def unaccounted(history: History, *, break_offs: bool = True) -> list[str]:
 
 JUDGE_BREAK_OFFS = frozenset(
     {
-        *("loop.terminates", "loop.returns"),
-        *("server.ready", "server.returns", "server.works", "client.works", "client.compatible"),
+        "loop.terminates",
+        "loop.returns",
+        "server.ready",
+        "server.returns",
+        "server.works",
+        "client.works",
+        "client.compatible",
     }
 )
 """Who says, as a violation, over what a trial broke off: that a run has no end, or that server or client could not be used."""
