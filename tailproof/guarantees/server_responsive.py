@@ -1,4 +1,4 @@
-"""A step of the loop keeps nobody waiting who only wants to look."""
+"""A step of the loop keeps nobody waiting who wants to look, or to say something."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, i
 from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STATUS, STREAM, TOOL, WIRE
 from tailproof.history.header import Header
 from tailproof.history.parameters import parameter
-from tailproof.history.plan import lingers_s, looks, number_of, turns
+from tailproof.history.plan import lingers_s, looks_or_writes, number_of, turns
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.server_records import Request, Stream
 from tailproof.history.timeline import SECOND, seconds
 from tailproof.history.traffic import Span, requests_of_the_ready
 
-READS = frozenset({"status", "load"})
-"""Requests that only look: at the status, at the events, at their number."""
+ASKED = ("load", "status", "send")
+"""Requests that look, at the events, at their number, at the status, or write a message. Where several wait the first of them gives the
+violation its name: messages that wait may be what keeps the others waiting, and of those not every trial meets the same ones."""
 
 
 def responsive(history: History) -> Verdict:
-    """Whoever asks for the status or the events while a step is under way, or subscribes, is answered within T, whoever holds the step.
+    """Whoever asks for the status or the events during a step, posts a message or subscribes, is answered within T, whoever holds it.
 
     A step is under way from each question to the model to its answer, and from the begin of each tool, or of a guard that tells of it,
     to its end. Judged on what `server.ready` is judged on; one request that hangs is enough, whatever it is answered at last. What was
@@ -26,10 +27,10 @@ def responsive(history: History) -> Verdict:
     """
     limit_s = parameter(history.header, "server.responsive")
     steps = _steps(history)
-    reads = [
+    asked = [
         request
         for request in requests_of_the_ready(history)
-        if request.verb in READS and any(_during(request, step) for step in steps)
+        if request.verb in ASKED and any(_during(request, step) for step in steps)
     ]
     served = _newcomers(history, steps)
     kept = [(one, first) for one, first in served if first.t_ns - one.t_ns > limit_s * SECOND]
@@ -46,11 +47,11 @@ def responsive(history: History) -> Verdict:
             limit_s=limit_s,
             took_s=took_s,
         )
-    late = [request for request in reads if _waited(request) > limit_s * SECOND]
+    late = [request for request in asked if _waited(request) > limit_s * SECOND]
     if late:
-        worst = max(late, key=_waited)
+        worst = min(late, key=lambda request: (ASKED.index(request.verb), -_waited(request)))
         return violated(
-            f"{len(late)} of {len(reads)} requests that were made during a step waited for longer than {limit_s:g} s: "
+            f"{len(late)} of {len(asked)} requests that were made during a step waited for longer than {limit_s:g} s: "
             f"{worst.method} {worst.path} for {seconds(_waited(worst))} s",
             signature=f"{worst.verb}-waits",
             expected=[f"an answer within {limit_s:g} s"],
@@ -60,12 +61,12 @@ def responsive(history: History) -> Verdict:
             limit_s=limit_s,
             took_s=seconds(_waited(worst)),
         )
-    if not reads and not served:
+    if not asked and not served:
         return inconclusive("nobody asked for anything while a step was under way")
-    slowest = max((*map(_waited, reads), *(first.t_ns - one.t_ns for one, first in served)))
+    slowest = max((*map(_waited, asked), *(first.t_ns - one.t_ns for one, first in served)))
     return holds(
-        f"{len(reads)} requests and {len(served)} subscriptions during a step, each answered within {limit_s:g} s",
-        compared={"requests during a step": len(reads), "subscriptions during a step": len(served)},
+        f"{len(asked)} requests and {len(served)} subscriptions during a step, each answered within {limit_s:g} s",
+        compared={"requests during a step": len(asked), "subscriptions during a step": len(served)},
         limit_s=limit_s,
         took_s=seconds(slowest),
     )
@@ -121,7 +122,7 @@ def _takes_long(header: Header) -> str:
     )
     return (
         ""
-        if slow or looks(header) or lingers_s(header) > limit_s
+        if slow or looks_or_writes(header) or lingers_s(header) > limit_s
         else "no step of the script takes long, and nobody asks during one"
     )
 
@@ -130,8 +131,8 @@ GUARANTEES = (
     Guarantee(
         id="server.responsive",
         level=Level.MUST,
-        promise="Whoever asks for the status or the events while a step is under way is answered within T, whoever holds the step.",
-        hurts="everybody who looks at a conversation that is working",
+        promise="Whoever asks for the status or the events during a step, or posts a message, is answered within T, whoever holds it.",
+        hurts="everybody who looks at a conversation that is working, or has something to say to it",
         judge=responsive,
         applies=_takes_long,
         rests_on=frozenset({LOG, STREAM, STATUS, MODEL, TOOL, ENGINE, CLIENT, WIRE}),

@@ -103,20 +103,28 @@ def resumes(header: Header) -> bool:
     )
 
 
-LOOKS = frozenset({"status", "count", "page", "page-newest"})
-"""What `user.request` may ask for to look at a conversation."""
+LOOKS_OR_WRITES = frozenset({"status", "count", "page", "page-newest", "send"})
+"""What `user.request` may ask for to look at a conversation, or to write into it."""
 
 
-def looks(header: Header) -> bool:
-    """Another user looks at the conversation, or subscribes to it, while the loop stands still."""
+def looks_or_writes(header: Header) -> bool:
+    """Another user looks at the conversation, subscribes to it or writes into it while the loop stands still."""
     return any(
-        str(act.get("at", "")).partition(":")[0] in HOLDING
-        and (
-            act.get("act") == "user.subscribe"
-            or (act.get("act") == "user.request" and (act.get("with") or {}).get("verb") in LOOKS)
-        )
+        str(act.get("at", "")).partition(":")[0] in HOLDING and _looks_or_writes(act.get("act"), act.get("with") or {})
         for act in header.plan.get("acts") or ()
     )
+
+
+def _looks_or_writes(name: object, options: Mapping[str, Any]) -> bool:
+    match name:
+        case "user.subscribe":
+            return True
+        case "user.message":
+            return "while_held" not in options  # the loop goes on meanwhile
+        case "user.request":
+            return options.get("verb") in LOOKS_OR_WRITES
+        case _:
+            return False
 
 
 def steps_s(header: Header, fault: str) -> float:

@@ -204,12 +204,18 @@ ROWS = [
     Row("server.responsive", "a-list-waits-for-the-step", VIOLATED, lambda: slow(9.9), "load-waits"),
     Row("server.responsive", "a-status-waits-for-the-step", VIOLATED, lambda: slow(9.9, "status"), "status-waits"),
     Row("server.responsive", "no-answer-at-last", VIOLATED, lambda: slow(9.0, code=0), "load-waits"),
+    Row("server.responsive", "a-message-at-once", HOLDS, lambda: posted(0.1)),
+    Row("server.responsive", "a-message-waits-for-the-step", VIOLATED, lambda: posted(9.0), "send-waits"),
     Row(
         "server.responsive",
-        "a-message-may-wait",
-        INCONCLUSIVE,
-        lambda: _unasked().ask(12.0, "send", 200, 9.0, text="go"),
+        "a-status-waits-behind-a-message",
+        VIOLATED,
+        lambda: posted(9.0).ask(12.1, "status", 200, 8.0, method="GET", path="/status"),
+        "status-waits",
     ),
+    Row("server.responsive", "a-message-is-posted-at-no-step", INCONCLUSIVE, lambda: posted(0.1, at=14.0)),
+    Row("server.responsive", "a-message-in-front-of-a-held-request", NOT_APPLICABLE, lambda: _posts("load")),
+    Row("server.responsive", "a-message-while-a-tool-is-held", HOLDS, lambda: _posts(None)),
     Row("server.responsive", "a-newcomer-at-once", HOLDS, lambda: newcomer(1.0)),
     Row("server.responsive", "a-newcomer-waits-for-the-step", VIOLATED, lambda: newcomer(7.5), "subscribe-waits"),
     Row("server.responsive", "nobody-asks", INCONCLUSIVE, lambda: _unasked()),
@@ -222,6 +228,19 @@ ROWS = [
 def _stuck_although_done() -> Built:
     built = said_so("error")
     return built.alter(Status, {"raw": "error"}, raw="stuck", neutral="stuck")
+
+
+def posted(waited: float, at: float = 3.0) -> Built:
+    """A slow step, and a message of another user that is answered after so many seconds."""
+    return _unasked().ask(at + waited, "send", 200, waited, witness="observer", text="go")
+
+
+def _posts(held: str | None) -> Built:
+    """A message is planned where the loop stands still, or in front of a request of the client that is held."""
+    options = {"text": "go", **({"while_held": {"request": held}} if held else {})}
+    built = posted(0.1).plan(script=[{"tools": [{"token": "t1"}]}, {"finish": "done"}])
+    built.plan(acts=[{"id": "m", "act": "user.message", "at": "tool-running:1", "with": options}])
+    return built.act(2.9, "injected", act="m").act(3.2, "proven", act="m")
 
 
 def _unasked() -> Built:
