@@ -127,13 +127,18 @@ def _not_logged(history: History, conversation: str, run: LoggedRun, following: 
     end = settled_at(history, conversation, began_ns, until_ns - 1)
     if end is None or end.neutral not in TERMINAL:
         return None
-    begun = [one.began_ns for one in runs_of(history, conversation)]
-    begun += [
-        one.t_ns
+    if any(began_ns < one.began_ns < end.t_ns for one in runs_of(history, conversation)):
+        return None
+    asked = [
+        one
         for one in history.requests
-        if one.verb in STARTERS and belongs(history, conversation, one.conversation)
+        if one.verb in STARTERS
+        and belongs(history, conversation, one.conversation)
+        and (one.began_ns or one.t_ns) < end.t_ns
+        and one.t_ns > began_ns
     ]
-    return None if any(began_ns < moment_ns < end.t_ns for moment_ns in begun) else end
+    # One that was under way when the run began has begun it: its answer may come later than what it sets going.
+    return end if all((one.began_ns or one.t_ns) < began_ns for one in asked) and len(asked) < 2 else None
 
 
 def _of_the_agent(event: Event) -> bool:

@@ -142,6 +142,19 @@ ROWS = [
     Row("events.terminal", "two-runs", HOLDS, lambda: two_runs(True)),
     Row("events.terminal", "a-stream-behind-the-second-run", HOLDS, lambda: two_runs(False, 1.5)),
     Row("events.terminal", "the-first-end-is-not-logged", VIOLATED, lambda: two_runs(False), "done-not-logged"),
+    Row(
+        "events.terminal",
+        "the-first-end-is-not-logged-and-its-run-is-answered-late",
+        VIOLATED,
+        lambda: two_runs(False).move(Request, {"verb": "run", "began_ns": 1_980_000_000}, 2.3),
+        "done-not-logged",
+    ),
+    Row(
+        "events.terminal",
+        "two-runs-are-asked-for-before-the-first-one-ends",
+        HOLDS,
+        lambda: two_runs(False).ask(2.6, "run", witness="observer"),
+    ),
     Row("events.terminal", "error-event-behind-the-end", HOLDS, lambda: behind_the_end("error")),
     Row("events.terminal", "words-of-the-user-behind-the-end", HOLDS, lambda: behind_the_end("message", source="user")),
     Row(
