@@ -84,8 +84,8 @@ def reproduce(
         what = what / out_dir.RESULT
     if necessity and not what.is_dir():
         check_file(what, "the result that is to tell what a violation needs")
-    violated = {what: ""} if what.is_dir() else _violated(what)
-    found = {directory: set(_violations(directory, pair)) for directory, pair in violated.items()}
+    told: dict[Path, TrialResult | None] = {what: None} if what.is_dir() else dict(_violated(what))
+    found = {directory: set(_violations(directory, trial)) for directory, trial in told.items()}
     # A trial is run again although it shows nothing today: its history may be older than this judge, or it may have been asked for alone.
     wanted = {directory: chosen for directory, some in found.items() if (chosen := _chosen(some, cards)) or not cards}
     sought = set().union(*wanted.values())
@@ -96,7 +96,7 @@ def reproduce(
     cases = [
         case
         for directory in wanted
-        for case in _cases(directory, violated[directory], out=out, trials=trials, necessity=necessity)
+        for case in _cases(directory, _pair(told[directory]), out=out, trials=trials, necessity=necessity)
     ]
     # Two trials of one scenario and pair are the same trial again.
     cases = list({(case.called, case.variant.name): case for case in cases}.values())
@@ -113,8 +113,8 @@ def reproduce(
     known = set().union(*found.values())
     for violation in sorted(sought | (set(new) - known)):
         name, guarantee, signature = violation
-        told = "" if violation in sought else "  (was not in the original)"
-        echo(f"{new[violation]}/{trials}  {cell(guarantee, name)}  {signature}{told}")
+        late = "" if violation in sought else "  (was not in the original)"
+        echo(f"{new[violation]}/{trials}  {cell(guarantee, name)}  {signature}{late}")
         for row in rows if necessity else ():
             if (row.scenario, row.guarantee, row.signature) == violation:
                 echo(f"      {necessity_row(row)}")
@@ -267,24 +267,30 @@ def _known(plan: dict[str, Any], directory: Path) -> dict[str, Any]:
 # -- what was violated ---------------------------------------------------------------------------------------------------
 
 
-def _violated(result: Path) -> dict[Path, str]:
-    """The histories with a violation, each with the name of its pair. Raises BadResult: a history lies below its result."""
+def _violated(result: Path) -> dict[Path, TrialResult]:
+    """The histories with a violation, each with its trial. Raises BadResult: a history lies below its result."""
     found = json.read(result).trials
     for trial in found:
         if not lies_below(result.parent, trial.history):
             raise json.BadResult(f"{result} names a history that does not lie below it: {trial.history[:60]!r}")
     return {
-        result.parent / trial.history: trial.pair
+        result.parent / trial.history: trial
         for trial in found
         if any(verdict.outcome is Outcome.VIOLATED for verdict in trial.verdicts)
     }
 
 
-def _violations(directory: Path, pair: str) -> Iterator[Violation]:
-    trial = judge_directory(directory, baseline=Baseline(), history_path=str(directory), pair=pair)
-    for verdict in trial.verdicts:
-        if verdict.outcome is Outcome.VIOLATED:
-            yield trial.called, verdict.guarantee, verdict.signature
+def _violations(directory: Path, told: TrialResult | None) -> Iterator[Violation]:
+    """What is found in the history today, and what its result tells: that may be of another judge."""
+    today = judge_directory(directory, baseline=Baseline(), history_path=str(directory), pair=_pair(told))
+    for trial in (today, told):
+        for verdict in trial.verdicts if trial else ():
+            if verdict.outcome is Outcome.VIOLATED:
+                yield today.called, verdict.guarantee, verdict.signature
+
+
+def _pair(told: TrialResult | None) -> str:
+    return told.pair if told else ""
 
 
 def _chosen(violations: Collection[Violation], cards: Sequence[str]) -> set[Violation]:

@@ -104,6 +104,15 @@ def test_what_no_trial_decided_did_not_go_away(tmp_path: Path) -> None:
     assert done.code == 2
 
 
+def test_what_the_result_tells_is_sought_although_its_history_shows_it_no_more(elsewhere: Path) -> None:
+    """A judge of another version may not find in a history what that of its day had found."""
+    (elsewhere / "trials/stream-lag/observer.jsonl").write_bytes(b"")
+    done = tailproof("repro", "result.json", PROMISE, "--trials", "1", "--out", "again", cwd=elsewhere)
+    assert f"1/1  {PROMISE}" in done.stdout
+    assert "was not in the original" not in done.stdout
+    assert done.code == 1, done.stderr
+
+
 def test_a_card_that_is_none_is_told_with_those_that_are(elsewhere: Path) -> None:
     done = tailproof("repro", str(elsewhere / "result.json"), "loop.once", "--out", str(elsewhere.parent / "again"))
     assert done.code == 64
