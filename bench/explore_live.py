@@ -59,7 +59,8 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag="mas
 
 class Explored(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag="live"):
     """How many trials it took until a conviction that came back in the next trial of the same cells; `most` when there was none. What
-    could not be proven was played once more, alone, as an exploration does it: those trials count, too."""
+    could not be proven is played once more, alone, when an exploration would do it, and by the random order behind everything else: those
+    trials count, too."""
 
     variant: str
     order: Order
@@ -77,6 +78,9 @@ KEPT: Kept[Pack | Explored] = Kept(HERE / "explore_live.jsonl", msgspec.json.Dec
 class Dealer(Protocol):
     """An order of cells."""
 
+    @property
+    def brings_values(self) -> bool: ...
+
     def draw(self) -> tuple[Cell, ...]: ...
 
     def tell(self, cell: Cell, *, proven: bool, why: str = "") -> None: ...
@@ -88,6 +92,10 @@ class Shuffled:
     def __init__(self, cells: Iterable[Cell], seed: int) -> None:
         self._left = list(cells)
         random.Random(seed).shuffle(self._left)
+
+    @property
+    def brings_values(self) -> bool:
+        return bool(self._left)
 
     def draw(self) -> tuple[Cell, ...]:
         return (self._left.pop(),) if self._left else ()
@@ -165,7 +173,7 @@ def _explored(variant: str, order: Order, seed: int, most: int, play: Callable[.
     alone: deque[Cell] = deque()
     trials = 0
     while trials < most:
-        again = bool(alone)
+        again = bool(alone) and not dealer.brings_values
         some = (alone.popleft(),) if again else dealer.draw()
         if not some:
             break

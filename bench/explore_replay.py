@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from bench.explore_table import HONEST, TUNING, Line, meets
 from tailproof.explore.cells import Cell
@@ -123,16 +124,12 @@ BASE = "random, without"
 
 
 def trials_until(table: Recorded, policy: Policy, variant: str, seed: int) -> int:
-    """Trials up to the first conviction; what could not be proven is played once more. As many as there are cells, twice, when none
-    convicts."""
-    most, spent = 2 * len(table.cells_of(variant)), 0
-    for cells in policy(table, variant, seed):
-        spent += 1
+    """Trials up to the first conviction; what could not be proven is played once more, behind all others. As many as there are cells when
+    none convicts."""
+    most = len(table.cells_of(variant))
+    for spent, cells in enumerate(islice(policy(table, variant, seed), most), 1):
         if any((variant, cell) in table.convicts for cell in cells):
             return spent
-        spent += sum(not table.proven.get((variant, cell), True) for cell in cells)
-        if spent >= most:
-            break
     return most
 
 

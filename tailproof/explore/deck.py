@@ -30,6 +30,8 @@ class Deck:
     one_client: bool = False
     """All of them are played with the plain client."""
     draws: int = 0
+    brings_values: bool = True
+    """What was drawn last had a value that was not drawn before: there may be more of them."""
     values: Counter[Value] = field(default_factory=Counter)
     """How often each value was drawn and not found unreachable."""
     pairs: Counter[Pair] = field(default_factory=Counter)
@@ -59,6 +61,7 @@ class Deck:
         if first is None:
             return ()
         some = self._shared(first, chance) if self.packed else (first,)
+        self.brings_values = any(self.news(cell)[0] for cell in some)
         self.take(some)
         return some
 

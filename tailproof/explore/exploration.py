@@ -52,8 +52,11 @@ class Exploration:
     """Cells, and whether they were alone, of which there is another attempt."""
     _open: deque[Drawn] = field(default_factory=deque)
     """Drawn, and not ended."""
+    _alone: deque[Cell] = field(default_factory=deque)
+    """Cells that could not be proven, and are to be drawn once more, alone. They wait until what is drawn brings no new value: most of
+    them cannot be proven at all, and a trial of other cells proves more."""
     _again: set[str] = field(default_factory=set)
-    """Cells that were drawn once more, alone."""
+    """Those, and those of them that were drawn."""
     _numbers: int = 0
     """How many lines were drawn."""
     _asked: set[int] = field(default_factory=set)
@@ -164,7 +167,11 @@ class Exploration:
         return needed
 
     def _draw(self) -> Drawn | None:
-        cells = () if self.player.allowance.over else self.deck.draw()
+        if self.player.allowance.over:
+            return None
+        cells = () if self._alone and not self.deck.brings_values else self.deck.draw()
+        if not cells and self._alone:
+            return self._drawn((self._alone.popleft(),), again=True)
         return self._drawn(cells) if cells else None
 
     def _drawn(self, cells: Iterable[Cell], *, again: bool = False, attempt: int = 1) -> Drawn:
@@ -271,7 +278,7 @@ class Exploration:
                 self.deck.tell(cell, proven=False, why=ended.why, sound=ended.sound)
             elif text not in self._again:
                 self._again.add(text)
-                self._open.append(self._drawn((cell,), again=True))
+                self._alone.append(cell)
 
     def _tell(self, drawn: Drawn, ended: Ended) -> None:
         seen = ", ".join(
