@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STATUS, STREAM, TOOL, WIRE
 from tailproof.history.header import Header
@@ -11,26 +15,54 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.server_records import Request, Stream
 from tailproof.history.timeline import SECOND, seconds
-from tailproof.history.traffic import Span, requests_of_the_ready
+from tailproof.history.traffic import requests_of_the_ready
 
 ASKED = ("load", "status", "send")
-"""Requests that look, at the events, at their number, at the status, or write a message. Where several wait the first of them gives the
-violation its name: messages that wait may be what keeps the others waiting, and of those not every trial meets the same ones."""
+"""Requests that look, at the events, at their number, at the status, or write a message. Where requests of several kinds wait, the kind
+that stands first here names the violation: waiting messages may be why the others wait, and which of the others a trial catches differs."""
+Of = Literal["tool", "model"]
+"""What a step waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A time in which the loop waits for a tool, or for the model."""
+
+    of: Of
+    began_ns: int
+    ended_ns: int
+
+    def part_of(self, request: Request) -> tuple[int, int]:
+        """From when to when it was under way while the request waited; the other way round when it never was."""
+        return max(request.began_ns or request.t_ns, self.began_ns), min(request.t_ns, self.ended_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that was under way during a step."""
+
+    request: Request
+    waited_ns: int
+    """While steps were under way."""
+    of: Of
+    """What the one waits for during which it waited longest."""
 
 
 def responsive(history: History) -> Verdict:
-    """Whoever asks for the status or the events during a step, posts a message or subscribes, is answered within T, whoever holds it.
+    """While a step is under way, whoever asks for the status or the events, posts a message or subscribes is answered within T, whoever
+    holds the step.
 
     A step is under way from each question to the model to its answer, and from the begin of each tool, or of a guard that tells of it,
-    to its end. Judged on what `server.ready` is judged on; one request that hangs is enough, whatever it is answered at last. What was
-    asked at no step decides nothing.
+    to its end; a tool that tells of no end, to the next question to the model or to the end of the server. Only the time
+    of steps counts. Judged on what `server.ready` is judged on; one request that hangs is enough, whatever it is answered at last. What was
+    asked at no step decides nothing, and neither does a message that was said on a stream: nothing tells when that is accepted.
     """
     limit_s = parameter(history.header, "server.responsive")
     steps = _steps(history)
     asked = [
-        request
+        one
         for request in requests_of_the_ready(history)
-        if request.verb in ASKED and any(_during(request, step) for step in steps)
+        if request.verb in ASKED and request.method != "SAY" and (one := _asked(request, steps)) is not None
     ]
     served = _newcomers(history, steps)
     kept = [(one, first) for one, first in served if first.t_ns - one.t_ns > limit_s * SECOND]
@@ -47,23 +79,26 @@ def responsive(history: History) -> Verdict:
             limit_s=limit_s,
             took_s=took_s,
         )
-    late = [request for request in asked if _waited(request) > limit_s * SECOND]
+    late = [one for one in asked if one.waited_ns > limit_s * SECOND]
     if late:
-        worst = min(late, key=lambda request: (ASKED.index(request.verb), -_waited(request)))
+        worst = min(late, key=lambda one: (ASKED.index(one.request.verb), -one.waited_ns))
+        verb = worst.request.verb
         return violated(
             f"{len(late)} of {len(asked)} requests that were made during a step waited for longer than {limit_s:g} s: "
-            f"{worst.method} {worst.path} for {seconds(_waited(worst))} s",
-            signature=f"{worst.verb}-waits",
+            f"{worst.request.method} {worst.request.path} for {seconds(worst.waited_ns)} s",
+            signature=f"{verb}-waits-for-{worst.of}" if verb == "send" else f"{verb}-waits",
             expected=[f"an answer within {limit_s:g} s"],
-            seen=[f"{request.verb} {seconds(_waited(request))} s" for request in late],
-            evidence=[at(request, f"{request.method} {request.path} answered {request.code}") for request in late],
+            seen=[f"{one.request.verb} {seconds(one.waited_ns)} s" for one in late],
+            evidence=[
+                at(one.request, f"{one.request.method} {one.request.path} answered {one.request.code}") for one in late
+            ],
             timed=True,
             limit_s=limit_s,
-            took_s=seconds(_waited(worst)),
+            took_s=seconds(worst.waited_ns),
         )
     if not asked and not served:
-        return inconclusive("nobody asked for anything while a step was under way")
-    slowest = max((*map(_waited, asked), *(first.t_ns - one.t_ns for one, first in served)))
+        return inconclusive("nobody asked for anything or posted a message while a step was under way")
+    slowest = max((*(one.waited_ns for one in asked), *(first.t_ns - one.t_ns for one, first in served)))
     return holds(
         f"{len(asked)} requests and {len(served)} subscriptions during a step, each answered within {limit_s:g} s",
         compared={"requests during a step": len(asked), "subscriptions during a step": len(served)},
@@ -72,7 +107,7 @@ def responsive(history: History) -> Verdict:
     )
 
 
-def _newcomers(history: History, steps: list[Span]) -> list[tuple[Stream, Stream]]:
+def _newcomers(history: History, steps: Sequence[Step]) -> list[tuple[Stream, Stream]]:
     """Who subscribed past the wire during a step, with the first event or the end of it, whichever came first."""
     later: dict[tuple[str, str], Stream] = {}
     for one in history.streams:
@@ -84,15 +119,16 @@ def _newcomers(history: History, steps: list[Span]) -> list[tuple[Stream, Stream
         if one.stage == "opened"
         and one.path in ("direct", "resumed")
         and (one.witness, one.reading) in later
-        and any(began <= one.t_ns <= ended for began, ended in steps)
+        and any(step.began_ns <= one.t_ns <= step.ended_ns for step in steps)
     ]
 
 
-def _steps(history: History) -> list[Span]:
+def _steps(history: History) -> list[Step]:
     """When the model was asked and had not answered, and when a tool ran."""
     asked = {call.request: call.t_ns for call in history.model_calls if call.stage == "asked" and call.turn >= 0}
-    spans = [
-        (asked.pop(call.request), call.t_ns)
+    questions = sorted(asked.values())
+    steps = [
+        Step("model", asked.pop(call.request), call.t_ns)
         for call in history.model_calls
         if call.stage in ("answered", "broken") and call.request in asked
     ]
@@ -101,17 +137,31 @@ def _steps(history: History) -> list[Span]:
         key = (effect.token, effect.pid)
         if effect.stage == "begin":
             begun[key] = effect.t_ns
-        elif key in begun:
-            spans.append((begun.pop(key), effect.t_ns))
-    return spans
+        elif effect.stage == "end" and key in begun:
+            steps.append(Step("tool", begun.pop(key), effect.t_ns))
+    over = [
+        *questions,
+        *(life.t_ns for life in history.lives if life.stage in ("died", "stopped", "removed")),
+        *(phase.t_ns for phase in history.phases if phase.name == "stopping"),
+    ]
+    for began_ns in begun.values():
+        behind = [moment for moment in over if moment > began_ns]
+        if behind:
+            steps.append(Step("tool", began_ns, min(behind)))
+    return steps
 
 
-def _during(request: Request, step: Span) -> bool:
-    return (request.began_ns or request.t_ns) <= step[1] and request.t_ns >= step[0]
-
-
-def _waited(request: Request) -> int:
-    return request.t_ns - (request.began_ns or request.t_ns)
+def _asked(request: Request, steps: Sequence[Step]) -> Asked | None:
+    """None when no step was under way."""
+    parts = sorted((*step.part_of(request), step.of) for step in steps)
+    during = [(since, until, of) for since, until, of in parts if since <= until]
+    if not during:
+        return None
+    waited_ns = reached = 0
+    for since, until, _ in during:
+        waited_ns += max(0, until - max(since, reached))
+        reached = max(reached, until)
+    return Asked(request, waited_ns, max(during, key=lambda part: part[1] - part[0])[2])
 
 
 def _takes_long(header: Header) -> str:
@@ -123,7 +173,7 @@ def _takes_long(header: Header) -> str:
     return (
         ""
         if slow or looks_or_writes(header) or lingers_s(header) > limit_s
-        else "no step of the script takes long, and nobody asks during one"
+        else "no step of the script takes long, and nobody asks or posts anything during one"
     )
 
 
@@ -131,7 +181,8 @@ GUARANTEES = (
     Guarantee(
         id="server.responsive",
         level=Level.MUST,
-        promise="Whoever asks for the status or the events during a step, or posts a message, is answered within T, whoever holds it.",
+        promise="While a step is under way, whoever asks for the status or the events or posts a message is answered within T, "
+        "whoever holds the step.",
         hurts="everybody who looks at a conversation that is working, or has something to say to it",
         judge=responsive,
         applies=_takes_long,

@@ -120,7 +120,7 @@ def _looks_or_writes(name: object, options: Mapping[str, Any]) -> bool:
         case "user.subscribe":
             return True
         case "user.message":
-            return "while_held" not in options  # the loop goes on meanwhile
+            return options.get("while_held") is None  # it waits for a request of the client, while the loop may go on
         case "user.request":
             return options.get("verb") in LOOKS_OR_WRITES
         case _:

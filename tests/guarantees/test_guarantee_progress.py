@@ -205,13 +205,34 @@ ROWS = [
     Row("server.responsive", "a-status-waits-for-the-step", VIOLATED, lambda: slow(9.9, "status"), "status-waits"),
     Row("server.responsive", "no-answer-at-last", VIOLATED, lambda: slow(9.0, code=0), "load-waits"),
     Row("server.responsive", "a-message-at-once", HOLDS, lambda: posted(0.1)),
-    Row("server.responsive", "a-message-waits-for-the-step", VIOLATED, lambda: posted(9.0), "send-waits"),
+    Row("server.responsive", "a-message-waits-for-the-model", VIOLATED, lambda: posted(9.0), "send-waits-for-model"),
     Row(
         "server.responsive",
         "a-status-waits-behind-a-message",
         VIOLATED,
         lambda: posted(9.0).ask(12.1, "status", 200, 8.0, method="GET", path="/status"),
         "status-waits",
+    ),
+    Row("server.responsive", "a-message-waits-for-a-tool", VIOLATED, lambda: _at_a_tool(9.0), "send-waits-for-tool"),
+    Row(
+        "server.responsive",
+        "a-message-waits-for-a-tool-that-never-ends",
+        VIOLATED,
+        lambda: _at_a_tool(9.0).without(Effect, stage="end", pid=77),
+        "send-waits-for-tool",
+    ),
+    Row(
+        "server.responsive",
+        "a-message-interrupts-a-tool",
+        HOLDS,
+        lambda: _at_a_tool(0.1).without(Effect, stage="end", pid=77),
+    ),
+    Row("server.responsive", "a-message-that-waits-behind-a-step", HOLDS, lambda: posted(6.5, at=12.65)),
+    Row(
+        "server.responsive",
+        "a-message-on-a-stream-that-is-published-late",
+        INCONCLUSIVE,
+        lambda: posted(9.0).alter(Request, {"verb": "send", "witness": "observer"}, method="SAY"),
     ),
     Row("server.responsive", "a-message-is-posted-at-no-step", INCONCLUSIVE, lambda: posted(0.1, at=14.0)),
     Row("server.responsive", "a-message-in-front-of-a-held-request", NOT_APPLICABLE, lambda: _posts("load")),
@@ -233,6 +254,11 @@ def _stuck_although_done() -> Built:
 def posted(waited: float, at: float = 3.0) -> Built:
     """A slow step, and a message of another user that is answered after so many seconds."""
     return _unasked().ask(at + waited, "send", 200, waited, witness="observer", text="go")
+
+
+def _at_a_tool(waited: float) -> Built:
+    """A tool runs from 2.7 to 12.7, and another user posts a message at 3 and waits."""
+    return guarded(0.1).without(Request, verb="status").ask(3.0 + waited, "send", 200, waited, witness="observer", text="go")
 
 
 def _posts(held: str | None) -> Built:

@@ -45,7 +45,7 @@ SOURCES: Mapping[str, str] = {
     "server.lists": "OpenHands agent-server: conversations/search, conversations/count and conversations?ids= (status, sort_order, limit)",
     "server.leaves-nothing": "OpenHands agent-server: DELETE /api/conversations/{id} closes the conversation and its tools",
     "server.ready": "OpenHands agent-server: GET /ready; OpenHands/software-agent-sdk#3184",
-    "server.responsive": "OpenHands/software-agent-sdk#2296 (listing events takes no lock of a step), #352, #4674 (messages during a step)",
+    "server.responsive": "OpenHands/software-agent-sdk#2296 (listing events takes no lock of a step), #352 (messages during a step)",
     "server.returns": "OpenHands/software-agent-sdk#1554, #3184 (restart on the same disk)",
     "server.sane": "RFC 9112 and RFC 6455 (framing); the server's own /openapi.json (shapes); tailproof's limits for what is taken",
     "server.stops": "OpenHands agent-server: SIGTERM closes every conversation (uvicorn's lifespan); OpenHands/software-agent-sdk#4570",
