@@ -258,7 +258,11 @@ def posted(waited: float, at: float = 3.0) -> Built:
 
 def _at_a_tool(waited: float) -> Built:
     """A tool runs from 2.7 to 12.7, and another user posts a message at 3 and waits."""
-    return guarded(0.1).without(Request, verb="status").ask(3.0 + waited, "send", 200, waited, witness="observer", text="go")
+    return (
+        guarded(0.1)
+        .without(Request, verb="status")
+        .ask(3.0 + waited, "send", 200, waited, witness="observer", text="go")
+    )
 
 
 def _posts(held: str | None) -> Built:
