@@ -125,9 +125,9 @@ def _live() -> Iterator[str]:
         yield ""
         return
     yield "Variants that are not in the table, each explored until a conviction that came back at once, or until"
-    yield f"{most} trials. What could not be proven was played once more, alone, by either order: as drawn when every value had been"
-    yield "drawn, at random behind everything else, which is never within so many trials. Many share their guarantee with a variant of"
-    yield "the table."
+    yield f"{most} trials. What could not be proven was played once more, alone, by either order: as drawn when the cells drawn"
+    yield "brought no new value any more, at random behind everything else, which is never within so many trials. Many share their"
+    yield "guarantee with a variant of the table."
     yield ""
     yield "| variant | its guarantee | cells | seeds | random, trials | never | drawn, trials | never | drawn against random | A12 |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
@@ -173,11 +173,9 @@ def _shrunk() -> Iterator[str]:
         return
     small = [one for one in found if one.landings <= 2 and one.turns <= 3]
     left = sum(one.open_ for one in explored)
-    ends = (
-        f"{len(found)} findings were confirmed and shrunk as far as 25 trials go ({left} were not when the budget was"
-    )
-    yield f"{len(explored)} whole explorations of the same variants, by `tailproof explore`: {ends}"
-    yield f"spent). {len(small)} of {len(found)} have at most two faults and acts, and at most three turns. Medians:"
+    yield f"{len(explored)} whole explorations of the same variants, by `tailproof explore`; what shrinks a finding counts against"
+    yield f"the budget, too. {len(found)} findings were confirmed and shrunk as far as 25 trials go ({left} were not when the"
+    yield f"budget was spent). {len(small)} of {len(found)} have at most two faults and acts, and at most three turns. Medians:"
     yield ""
     yield "| | faults and acts | turns |"
     yield "|---|---|---|"
@@ -185,7 +183,8 @@ def _shrunk() -> Iterator[str]:
     yield f"| shrunk | {median(one.landings for one in found):g} | {median(one.turns for one in found):g} |"
     yield ""
     trials = [one.trials for one in found]
-    yield f"A shrink took {median(trials):g} trials (median), and at most {max(trials)}. What is larger:"
+    larger = "Nothing is larger." if len(small) == len(found) else "What is larger:"
+    yield f"A shrink took {median(trials):g} trials (median), and at most {max(trials)}. {larger}"
     yield ""
     for spent in explored:
         for one in spent.findings:
