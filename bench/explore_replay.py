@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -107,10 +107,22 @@ def feedback(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
 
 
 def _dealt(table: Recorded, variant: str, deck: Deck) -> Iterator[Draw]:
-    while cells := deck.draw():
+    """What could not be proven is played once more when an exploration would do that, and told then."""
+    waiting: deque[Cell] = deque()
+    while True:
+        cells = () if waiting and not deck.brings_values else deck.draw()
+        again = not cells and bool(waiting)
+        if again:
+            cells = (waiting.popleft(),)
+        if not cells:
+            return
         yield cells
         for cell in cells:
-            deck.tell(cell, proven=table.proven.get((variant, cell), True), why="recorded")
+            proven = table.proven.get((variant, cell), True)
+            if proven or again:
+                deck.tell(cell, proven=proven, why="recorded")
+            else:
+                waiting.append(cell)
 
 
 POLICIES: Mapping[str, Policy] = {
@@ -124,8 +136,7 @@ BASE = "random, without"
 
 
 def trials_until(table: Recorded, policy: Policy, variant: str, seed: int) -> int:
-    """Trials up to the first conviction; what could not be proven is played once more, behind all others. As many as there are cells when
-    none convicts."""
+    """Trials up to the first conviction. As many as there are cells when none convicts."""
     most = len(table.cells_of(variant))
     for spent, cells in enumerate(islice(policy(table, variant, seed), most), 1):
         if any((variant, cell) in table.convicts for cell in cells):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,7 +31,7 @@ class Deck:
     """All of them are played with the plain client."""
     draws: int = 0
     brings_values: bool = True
-    """What was drawn last had a value that was not drawn before: there may be more of them."""
+    """What was drawn last had a value that was not drawn before, or one has been lost since: the next draw may bring one."""
     values: Counter[Value] = field(default_factory=Counter)
     """How often each value was drawn and not found unreachable."""
     pairs: Counter[Pair] = field(default_factory=Counter)
@@ -61,12 +61,12 @@ class Deck:
         if first is None:
             return ()
         some = self._shared(first, chance) if self.packed else (first,)
-        self.brings_values = any(self.news(cell)[0] for cell in some)
         self.take(some)
         return some
 
-    def take(self, cells: Iterable[Cell]) -> None:
+    def take(self, cells: Collection[Cell]) -> None:
         """These are drawn, by whomever."""
+        self.brings_values = any(self.news(cell)[0] for cell in cells)
         for cell in cells:
             self.drawn.add(cell)
             self.values.update(cell.values)
@@ -89,6 +89,7 @@ class Deck:
         self._vain.update(kinds)
         self.values.subtract(cell.values)
         self.pairs.subtract(cell.pairs)
+        self.brings_values = self.brings_values or self.news(cell)[0] > 0
 
     def hopeless(self, cell: Cell) -> bool:
         """Something in it was never proven, often enough."""

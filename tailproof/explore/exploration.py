@@ -82,7 +82,7 @@ class Exploration:
         self._tried_twice = {(drawn.cells, drawn.again) for drawn in before if drawn.attempt > 1}
         for drawn in before:
             if not drawn.again and drawn.attempt == 1:
-                self.deck.take(map(Cell.read, drawn.cells))
+                self.deck.take([*map(Cell.read, drawn.cells)])
             if drawn.number in ended:
                 self._account(drawn, ended[drawn.number])
             else:
@@ -171,8 +171,14 @@ class Exploration:
             return None
         cells = () if self._alone and not self.deck.brings_values else self.deck.draw()
         if not cells and self._alone:
-            return self._drawn((self._alone.popleft(),), again=True)
+            return self._drawn((self._next_alone(),), again=True)
         return self._drawn(cells) if cells else None
+
+    def _next_alone(self) -> Cell:
+        """The next one of which there is some hope; one without any when there is no other."""
+        cell = next((one for one in self._alone if not self.deck.hopeless(one)), self._alone[0])
+        self._alone.remove(cell)
+        return cell
 
     def _drawn(self, cells: Iterable[Cell], *, again: bool = False, attempt: int = 1) -> Drawn:
         some = tuple(cells)
@@ -305,8 +311,9 @@ class Exploration:
 
     @property
     def rest(self) -> str:
-        """What the rest of the budget goes to: `1,312 pairs left to draw`."""
-        return f"{count(*self.deck.rest)} left to draw"
+        """What the rest of the budget goes to: `1,312 pairs left to draw, 5 cells to be tried once more`."""
+        more = f", {count(len(self._alone), 'cell')} to be tried once more" if self._alone else ""
+        return f"{count(*self.deck.rest)} left to draw{more}"
 
     @property
     def told(self) -> list[str]:

@@ -45,7 +45,7 @@ class Asked:
     waited_ns: int
     """While steps were under way."""
     of: Of
-    """What the one waits for during which it waited longest."""
+    """What most of this time was waited for."""
 
 
 def responsive(history: History) -> Verdict:
@@ -53,16 +53,19 @@ def responsive(history: History) -> Verdict:
     holds the step.
 
     A step is under way from each question to the model to its answer, and from the begin of each tool, or of a guard that tells of it,
-    to its end; a tool that tells of no end, to the next question to the model or to the end of the server. Only the time
-    of steps counts. Judged on what `server.ready` is judged on; one request that hangs is enough, whatever it is answered at last. What was
-    asked at no step decides nothing, and neither does a message that was said on a stream: nothing tells when that is accepted.
+    to its end; a tool that tells of no end, to the next question to the model or to the end of the server, unless several conversations
+    ask the model. Of what a request waits only the time of steps counts; one that waits longer than T in all, and not during steps, decides
+    nothing. Judged on what `server.ready` is judged on; one request that hangs is enough, whatever it is answered at last. What was asked
+    at no step decides nothing, and neither does a message that was said on a stream: nothing tells when that is accepted.
     """
     limit_s = parameter(history.header, "server.responsive")
     steps = _steps(history)
     asked = [
         one
         for request in requests_of_the_ready(history)
-        if request.verb in ASKED and request.method != "SAY" and (one := _asked(request, steps)) is not None
+        if request.verb in ASKED
+        and request.method != "SAY"
+        and (one := _asked(request, steps, limit_s * SECOND)) is not None
     ]
     served = _newcomers(history, steps)
     kept = [(one, first) for one, first in served if first.t_ns - one.t_ns > limit_s * SECOND]
@@ -144,24 +147,29 @@ def _steps(history: History) -> list[Step]:
         *(life.t_ns for life in history.lives if life.stage in ("died", "stopped", "removed")),
         *(phase.t_ns for phase in history.phases if phase.name == "stopping"),
     ]
-    for began_ns in begun.values():
+    several = len({call.conversation for call in history.model_calls if call.conversation}) > 1
+    for began_ns in () if several else begun.values():
         behind = [moment for moment in over if moment > began_ns]
         if behind:
             steps.append(Step("tool", began_ns, min(behind)))
     return steps
 
 
-def _asked(request: Request, steps: Sequence[Step]) -> Asked | None:
-    """None when no step was under way."""
+def _asked(request: Request, steps: Sequence[Step], limit_ns: float) -> Asked | None:
+    """None when no step was under way, or it waited for something else."""
     parts = sorted((*step.part_of(request), step.of) for step in steps)
     during = [(since, until, of) for since, until, of in parts if since <= until]
     if not during:
         return None
     waited_ns = reached = 0
-    for since, until, _ in during:
+    by: dict[Of, int] = {"tool": 0, "model": 0}
+    for since, until, of in during:
         waited_ns += max(0, until - max(since, reached))
         reached = max(reached, until)
-    return Asked(request, waited_ns, max(during, key=lambda part: part[1] - part[0])[2])
+        by[of] += until - since
+    if waited_ns <= limit_ns < request.t_ns - (request.began_ns or request.t_ns):
+        return None
+    return Asked(request, waited_ns, max(by, key=lambda of: by[of]))
 
 
 def _takes_long(header: Header) -> str:

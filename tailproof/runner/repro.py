@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from tailproof.history.directory import CLIENT, called
 from tailproof.history.lines import HistoryError
 from tailproof.history.reader import read_header
 from tailproof.incoming import BadInput
-from tailproof.incoming.files import from_here, is_file, lies_below
-from tailproof.incoming.limits import SAID_CHARS
+from tailproof.incoming.files import BadFile, from_here, is_file, lies_below, read_bytes
+from tailproof.incoming.json import NotJson, decode
+from tailproof.incoming.limits import RESULT_BYTES, RESULT_VALUES, SAID_CHARS, Exceeded
 from tailproof.outgoing.visible import clip
 from tailproof.reports import json
 from tailproof.reports.baseline import Baseline
@@ -28,7 +29,7 @@ from tailproof.reports.result import NecessityResult, TrialResult
 from tailproof.reports.words import count, necessity_row
 from tailproof.runner import out_dir
 from tailproof.runner.check import check_plan
-from tailproof.runner.judging import judge_directory, judged_once
+from tailproof.runner.judging import VERDICTS, judge_directory, judged_once
 from tailproof.runner.orders import ended
 from tailproof.runner.out_lock import OutLock
 from tailproof.runner.outputs import check_directory, check_file, check_scratch
@@ -84,8 +85,15 @@ def reproduce(
         what = what / out_dir.RESULT
     if necessity and not what.is_dir():
         check_file(what, "the result that is to tell what a violation needs")
-    told: dict[Path, TrialResult | None] = {what: None} if what.is_dir() else dict(_violated(what))
-    found = {directory: set(_violations(directory, trial)) for directory, trial in told.items()}
+    told = {what: _kept(what)} if what.is_dir() else dict(_violated(what))
+    pairs = {directory: trial.pair if trial and not what.is_dir() else "" for directory, trial in told.items()}
+    judged_today = {directory: _judged(directory, pair) for directory, pair in pairs.items()}
+    today = {directory: set(_violations(trial)) for directory, trial in judged_today.items()}
+    # Today's judge may not find what that of the day had found: it is sought, and counts if it comes back.
+    found = {
+        directory: today[directory] | (set(_earlier(trial, judged_today[directory])) if trial else set())
+        for directory, trial in told.items()
+    }
     # A trial is run again although it shows nothing today: its history may be older than this judge, or it may have been asked for alone.
     wanted = {directory: chosen for directory, some in found.items() if (chosen := _chosen(some, cards)) or not cards}
     sought = set().union(*wanted.values())
@@ -96,12 +104,11 @@ def reproduce(
     cases = [
         case
         for directory in wanted
-        for case in _cases(directory, _pair(told[directory]), out=out, trials=trials, necessity=necessity)
+        for case in _cases(directory, pairs[directory], out=out, trials=trials, necessity=necessity)
     ]
     # Two trials of one scenario and pair are the same trial again.
     cases = list({(case.called, case.variant.name): case for case in cases}.values())
     judged, failures = _play(cases, parallel=parallel, out=out, echo=echo)
-    rows = list(_counted(cases, judged, sought, trials))
     new = Counter(
         (case.called, verdict.guarantee, verdict.signature)
         for case in cases
@@ -111,6 +118,8 @@ def reproduce(
         if verdict.outcome is Outcome.VIOLATED
     )
     known = set().union(*found.values())
+    sought = {one for one in sought if new[one] or any(one in some for some in today.values())}
+    rows = list(_counted(cases, judged, sought, trials))
     for violation in sorted(sought | (set(new) - known)):
         name, guarantee, signature = violation
         late = "" if violation in sought else "  (was not in the original)"
@@ -280,17 +289,30 @@ def _violated(result: Path) -> dict[Path, TrialResult]:
     }
 
 
-def _violations(directory: Path, told: TrialResult | None) -> Iterator[Violation]:
-    """What is found in the history today, and what its result tells: that may be of another judge."""
-    today = judge_directory(directory, baseline=Baseline(), history_path=str(directory), pair=_pair(told))
-    for trial in (today, told):
-        for verdict in trial.verdicts if trial else ():
-            if verdict.outcome is Outcome.VIOLATED:
-                yield today.called, verdict.guarantee, verdict.signature
+def _kept(directory: Path) -> TrialResult | None:
+    """What its check found in this history; None where none is kept, or none that this version can read."""
+    with suppress(BadFile, NotJson, Exceeded):
+        raw = read_bytes(directory / VERDICTS, RESULT_BYTES)
+        return decode(raw, TrialResult, values=RESULT_VALUES)
+    return None
 
 
-def _pair(told: TrialResult | None) -> str:
-    return told.pair if told else ""
+def _judged(directory: Path, pair: str) -> TrialResult:
+    return judge_directory(directory, baseline=Baseline(), history_path=str(directory), pair=pair)
+
+
+def _violations(trial: TrialResult) -> Iterator[Violation]:
+    for verdict in trial.verdicts:
+        if verdict.outcome is Outcome.VIOLATED:
+            yield trial.called, verdict.guarantee, verdict.signature
+
+
+def _earlier(before: TrialResult, today: TrialResult) -> Iterator[Violation]:
+    """What an earlier judge found, but for guarantees of which today's finds a violation, too: that may be the same one by another name."""
+    found = {guarantee for _, guarantee, _ in _violations(today)}
+    for _, guarantee, signature in _violations(before):
+        if guarantee not in found:
+            yield today.called, guarantee, signature
 
 
 def _chosen(violations: Collection[Violation], cards: Sequence[str]) -> set[Violation]:

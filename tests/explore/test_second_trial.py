@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tailproof.explore.cells import Cell
-from tailproof.explore.journal import Drawn, Journal
+from tailproof.explore.journal import Drawn, Ended, Journal
 from tests.explore.pretended import SOME, Plan, exploration, pretending
 
 VALUES = {value for cell in SOME for value in cell.values}
@@ -48,6 +48,18 @@ def test_each_has_it_once_also_where_a_session_ended_before(tmp_path: Path) -> N
     assert set(alone.values()) == {1}
     assert set(alone) == of_the_wire
     assert drawn <= set(map(str, SOME))
+
+
+def test_what_waits_is_told(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path)) as journal:
+        player = pretending(tmp_path, lambda plan, number: [], trials=10)
+        player.misses = misses
+        going = exploration(player, journal)
+        going.run(1)
+        ended = {line.number for line in journal.of(Ended)}
+        played = [line for line in journal.of(Drawn) if line.number in ended]
+        waiting = {cell for line in played for cell in line.cells if any(map(_of_the_wire, line.cells))}
+    assert going.rest.endswith(f"left to draw, {len(waiting)} cells to be tried once more")
 
 
 def _of_the_wire(cell: str) -> bool:

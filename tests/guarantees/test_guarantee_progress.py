@@ -227,7 +227,17 @@ ROWS = [
         HOLDS,
         lambda: _at_a_tool(0.1).without(Effect, stage="end", pid=77),
     ),
-    Row("server.responsive", "a-message-that-waits-behind-a-step", HOLDS, lambda: posted(6.5, at=12.65)),
+    Row(
+        "server.responsive",
+        "a-tool-that-never-ends-beside-another-conversation",
+        INCONCLUSIVE,
+        lambda: (
+            _at_a_tool(9.0)
+            .without(Effect, stage="end", pid=77)
+            .put(3.5, ModelCall(stage="asked", turn=0, request=70, conversation="c2", said=["go"]))
+        ),
+    ),
+    Row("server.responsive", "a-message-that-waits-behind-a-step", INCONCLUSIVE, lambda: posted(6.5, at=12.65)),
     Row(
         "server.responsive",
         "a-message-on-a-stream-that-is-published-late",

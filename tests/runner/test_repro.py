@@ -104,13 +104,28 @@ def test_what_no_trial_decided_did_not_go_away(tmp_path: Path) -> None:
     assert done.code == 2
 
 
-def test_what_the_result_tells_is_sought_although_its_history_shows_it_no_more(elsewhere: Path) -> None:
+@pytest.mark.parametrize("what", ["result.json", "trials/stream-lag"])
+def test_what_was_found_before_is_sought_although_its_history_shows_it_no_more(what: str, elsewhere: Path) -> None:
     """A judge of another version may not find in a history what that of its day had found."""
     (elsewhere / "trials/stream-lag/observer.jsonl").write_bytes(b"")
-    done = tailproof("repro", "result.json", PROMISE, "--trials", "1", "--out", "again", cwd=elsewhere)
+    done = tailproof("repro", what, PROMISE, "--trials", "1", "--out", "again", cwd=elsewhere)
     assert f"1/1  {PROMISE}" in done.stdout
     assert "was not in the original" not in done.stdout
     assert done.code == 1, done.stderr
+
+
+def test_what_today_s_judge_does_not_find_need_not_be_decided(tmp_path: Path) -> None:
+    """It may be an alarm that was false: when it does not come back, nothing is missing."""
+    asked = ("--client", "plain", "--scenario", "calm", "--out", "first")
+    assert tailproof("check", "reference:forgets-the-first", *asked, cwd=tmp_path).code == 0
+    verdicts = tmp_path / "first/trials/calm/verdicts.json"
+    before = verdicts.read_text()
+    told = before.replace('"outcome":"not-applicable"', '"outcome":"violated"', 1)
+    assert told != before
+    verdicts.write_text(told)
+    done = tailproof("repro", "first/trials/calm", "--trials", "1", cwd=tmp_path)
+    assert "could not tell" not in done.stdout
+    assert done.code == 0, done.stdout
 
 
 def test_a_card_that_is_none_is_told_with_those_that_are(elsewhere: Path) -> None:
