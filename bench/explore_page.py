@@ -127,7 +127,7 @@ def _live() -> Iterator[str]:
         return
     yield "Variants that are not in the table, each explored until a conviction that came back at once, or until"
     yield f"{most} trials. What could not be proven was played once more, alone, by either order: as drawn when the cells drawn"
-    yield "brought no new value any more, at random behind everything else. Both is hardly ever within so many trials. Until a first"
+    yield "brought no new value any more, at random behind everything else. Neither comes often within so many trials. Until a first"
     yield "measurement of these variants had shown 0.80, over seven seeds, it was played once more at once. Many share their guarantee"
     yield "with a variant of the table; nothing else was decided with them."
     yield ""
