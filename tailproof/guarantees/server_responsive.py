@@ -129,7 +129,7 @@ def _newcomers(history: History, steps: Sequence[Step]) -> list[tuple[Stream, St
 def _steps(history: History) -> list[Step]:
     """When the model was asked and had not answered, and when a tool ran."""
     asked = {call.request: call.t_ns for call in history.model_calls if call.stage == "asked" and call.turn >= 0}
-    questions = sorted(asked.values())
+    questions = list(asked.values())
     steps = [
         Step("model", asked.pop(call.request), call.t_ns)
         for call in history.model_calls

@@ -85,26 +85,20 @@ def reproduce(
         what = what / out_dir.RESULT
     if necessity and not what.is_dir():
         check_file(what, "the result that is to tell what a violation needs")
-    told = {what: _kept(what)} if what.is_dir() else dict(_violated(what))
-    pairs = {directory: trial.pair if trial and not what.is_dir() else "" for directory, trial in told.items()}
-    judged_today = {directory: _judged(directory, pair) for directory, pair in pairs.items()}
-    today = {directory: set(_violations(trial)) for directory, trial in judged_today.items()}
-    # Today's judge may not find what that of the day had found: it is sought, and counts if it comes back.
-    found = {
-        directory: today[directory] | (set(_earlier(trial, judged_today[directory])) if trial else set())
-        for directory, trial in told.items()
-    }
+    originals = {what: _original(what, _kept(what), "")} if what.is_dir() else _originals(what)
     # A trial is run again although it shows nothing today: its history may be older than this judge, or it may have been asked for alone.
-    wanted = {directory: chosen for directory, some in found.items() if (chosen := _chosen(some, cards)) or not cards}
-    sought = set().union(*wanted.values())
+    wanted = {
+        directory: chosen for directory, one in originals.items() if (chosen := _chosen(one.found, cards)) or not cards
+    }
+    known: set[Violation] = set().union(*(one.found for one in originals.values()))
     if not wanted:
-        _check_cards(cards, set().union(*found.values()))
+        _check_cards(cards, known)
         echo(f"{what} holds no violation: nothing to reproduce")
         return 0
     cases = [
         case
         for directory in wanted
-        for case in _cases(directory, pairs[directory], out=out, trials=trials, necessity=necessity)
+        for case in _cases(directory, originals[directory].pair, out=out, trials=trials, necessity=necessity)
     ]
     # Two trials of one scenario and pair are the same trial again.
     cases = list({(case.called, case.variant.name): case for case in cases}.values())
@@ -117,8 +111,9 @@ def reproduce(
         for verdict in trial.verdicts
         if verdict.outcome is Outcome.VIOLATED
     )
-    known = set().union(*found.values())
-    sought = {one for one in sought if new[one] or any(one in some for some in today.values())}
+    # What today's judge does not find may have been a false alarm: it counts if it comes back, and is not missed if it does not.
+    today: set[Violation] = set().union(*(one.today for one in originals.values()))
+    sought = {one for chosen in wanted.values() for one in chosen if new[one] or one in today}
     rows = list(_counted(cases, judged, sought, trials))
     for violation in sorted(sought | (set(new) - known)):
         name, guarantee, signature = violation
@@ -276,17 +271,47 @@ def _known(plan: dict[str, Any], directory: Path) -> dict[str, Any]:
 # -- what was violated ---------------------------------------------------------------------------------------------------
 
 
-def _violated(result: Path) -> dict[Path, TrialResult]:
-    """The histories with a violation, each with its trial. Raises BadResult: a history lies below its result."""
+@dataclass(frozen=True, slots=True)
+class _Original:
+    """A history that is reproduced."""
+
+    pair: str
+    """As its check called it."""
+    today: frozenset[Violation]
+    """What today's judge finds in it."""
+    earlier: frozenset[Violation]
+    """What its check had found and today's judge does not find. Where today's judge finds another violation of the same guarantee, that may
+    be the same one by another name."""
+
+    @property
+    def found(self) -> frozenset[Violation]:
+        """By either."""
+        return self.today | self.earlier
+
+
+def _originals(result: Path) -> dict[Path, _Original]:
+    """The histories with a violation. Raises BadResult: a history lies below its result."""
     found = json.read(result).trials
     for trial in found:
         if not lies_below(result.parent, trial.history):
             raise json.BadResult(f"{result} names a history that does not lie below it: {trial.history[:60]!r}")
     return {
-        result.parent / trial.history: trial
+        result.parent / trial.history: _original(result.parent / trial.history, trial, trial.pair)
         for trial in found
-        if any(verdict.outcome is Outcome.VIOLATED for verdict in trial.verdicts)
+        if any(_violations(trial))
     }
+
+
+def _original(directory: Path, before: TrialResult | None, pair: str) -> _Original:
+    trial = judge_directory(directory, baseline=Baseline(), history_path=str(directory), pair=pair)
+    today = frozenset(_violations(trial))
+    guarantees = {guarantee for _, guarantee, _ in today}
+    earlier = (
+        (trial.called, guarantee, signature)
+        for _, guarantee, signature in (_violations(before) if before else ())
+        if guarantee not in guarantees
+    )
+    return _Original(pair, today, frozenset(earlier))
 
 
 def _kept(directory: Path) -> TrialResult | None:
@@ -297,22 +322,10 @@ def _kept(directory: Path) -> TrialResult | None:
     return None
 
 
-def _judged(directory: Path, pair: str) -> TrialResult:
-    return judge_directory(directory, baseline=Baseline(), history_path=str(directory), pair=pair)
-
-
 def _violations(trial: TrialResult) -> Iterator[Violation]:
     for verdict in trial.verdicts:
         if verdict.outcome is Outcome.VIOLATED:
             yield trial.called, verdict.guarantee, verdict.signature
-
-
-def _earlier(before: TrialResult, today: TrialResult) -> Iterator[Violation]:
-    """What an earlier judge found, but for guarantees of which today's finds a violation, too: that may be the same one by another name."""
-    found = {guarantee for _, guarantee, _ in _violations(today)}
-    for _, guarantee, signature in _violations(before):
-        if guarantee not in found:
-            yield today.called, guarantee, signature
 
 
 def _chosen(violations: Collection[Violation], cards: Sequence[str]) -> set[Violation]:

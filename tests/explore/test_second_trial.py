@@ -41,13 +41,14 @@ def test_it_waits_until_no_new_value_is_drawn(tmp_path: Path) -> None:
 def test_each_has_it_once_also_where_a_session_ended_before(tmp_path: Path) -> None:
     lines = explored(tmp_path, 10, 30, 2000)
     alone = Counter(cell for line in lines if line.again for cell in line.cells)
-    drawn = {cell for line in lines if not line.again for cell in line.cells}
+    drawn = Counter(cell for line in lines if not line.again for cell in line.cells)
     of_the_wire = {
         cell for line in lines if not line.again and any(map(_of_the_wire, line.cells)) for cell in line.cells
     }
     assert set(alone.values()) == {1}
     assert set(alone) == of_the_wire
-    assert drawn <= set(map(str, SOME))
+    assert set(drawn.values()) == {1}
+    assert set(drawn) <= set(map(str, SOME))
 
 
 def test_what_waits_is_told(tmp_path: Path) -> None:
