@@ -115,8 +115,8 @@ def _runs(history: History, log: Log) -> list[LoggedRun]:
 
 
 def _not_logged(history: History, conversation: str, run: LoggedRun, following: LoggedRun) -> Status | None:
-    """How a run came to rest, as a healthy reader saw it, unless the server went down meanwhile. Behind what sets the next one going that
-    may be the rest of the next one, whose events may come later than its status."""
+    """How a run came to rest, as GET said: a stream may say late how the run before had ended. None when the server went down meanwhile.
+    Behind what sets the next one going that may be the rest of the next one, whose events may come later than its status."""
     began_ns, until_ns = (
         min(event.t_ns for one in lists_of(history, conversation) for event in one.events if event.id == which.id)
         for which in (run.began, following.began)
@@ -127,18 +127,26 @@ def _not_logged(history: History, conversation: str, run: LoggedRun, following: 
     end = settled_at(history, conversation, began_ns, until_ns - 1)
     if end is None or end.neutral not in TERMINAL:
         return None
+    asked_for_it = [
+        one
+        for one in clean_statuses(history, conversation)
+        if one.via == "rest" and one.neutral == end.neutral and end.t_ns <= one.t_ns < until_ns
+    ]
+    if not asked_for_it:
+        return None
     if any(began_ns < one.began_ns < end.t_ns for one in runs_of(history, conversation)):
         return None
     asked = [
         one
         for one in history.requests
         if one.verb in STARTERS
+        and not 400 <= one.code < 500
         and belongs(history, conversation, one.conversation)
         and (one.began_ns or one.t_ns) < end.t_ns
         and one.t_ns > began_ns
     ]
     # One that was under way when the run began has begun it: its answer may come later than what it sets going.
-    return end if all((one.began_ns or one.t_ns) < began_ns for one in asked) and len(asked) < 2 else None
+    return asked_for_it[0] if all((one.began_ns or one.t_ns) < began_ns for one in asked) and len(asked) < 2 else None
 
 
 def _of_the_agent(event: Event) -> bool:

@@ -15,7 +15,7 @@ from tailproof.history.plan import plans
 from tailproof.history.reader import History
 from tailproof.history.server_records import Listing
 from tailproof.history.timeline import NOT_THERE
-from tailproof.history.traffic import left_alone
+from tailproof.history.traffic import left_alone, span_of
 from tailproof.history.views import belongs, same
 from tailproof.incoming.limits import LIST_PAGES
 
@@ -58,7 +58,7 @@ def lists(history: History) -> Verdict:
     among those of a status or not.
     """
     for reading in history.listings:
-        if not left_alone(history, reading):
+        if not left_alone(history, *span_of(reading)):
             continue
         cursor_gone = not reading.complete and reading.pages and reading.code in NOT_THERE
         if wrong := (None if cursor_gone else _refused(reading)) or _endless(reading) or _too_large(reading):
@@ -91,7 +91,7 @@ def lists(history: History) -> Verdict:
 def _visits(history: History) -> Iterator[Visit]:
     found: dict[tuple[str, int], list[Listing]] = {}
     for one in history.listings:
-        if left_alone(history, one):
+        if left_alone(history, *span_of(one)):
             found.setdefault((one.reading, one.epoch), []).append(one)
     for readings in found.values():
         ends = [at for at, one in enumerate(readings) if one.complete and not one.status and not one.asked]

@@ -13,9 +13,9 @@ from tailproof.history.parameters import parameter
 from tailproof.history.plan import lingers_s, looks_or_writes, number_of, turns
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
-from tailproof.history.server_records import Request, Stream
+from tailproof.history.server_records import Stream
 from tailproof.history.timeline import SECOND, seconds
-from tailproof.history.traffic import requests_of_the_ready
+from tailproof.history.traffic import Span, left_alone, requests_of_the_ready, span_of
 
 ASKED = ("load", "status", "send")
 """Requests that look, at the events, at their number, at the status, or write a message. Where requests of several kinds wait, the kind
@@ -32,16 +32,15 @@ class Step:
     began_ns: int
     ended_ns: int
 
-    def part_of(self, request: Request) -> tuple[int, int]:
-        """From when to when it was under way while the request waited; the other way round when it never was."""
-        return max(request.began_ns or request.t_ns, self.began_ns), min(request.t_ns, self.ended_ns)
+    def part_of(self, span: Span) -> Span:
+        """From when to when it was under way within this span; the other way round when it never was."""
+        return max(span[0], self.began_ns), min(span[1], self.ended_ns)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that was under way during a step."""
+class Wait:
+    """For an answer, or for the first event of a subscription, during steps."""
 
-    request: Request
     waited_ns: int
     """While steps were under way."""
     of: Of
@@ -52,56 +51,58 @@ def responsive(history: History) -> Verdict:
     """While a step is under way, whoever asks for the status or the events, posts a message or subscribes is answered within T, whoever
     holds the step.
 
-    A step is under way from each question to the model to its answer, and from the begin of each tool, or of a guard that tells of it,
-    to its end; a tool that tells of no end, to the next question to the model or to the end of the server, unless several conversations
-    ask the model. Of what a request waits only the time of steps counts; one that waits longer than T in all, and not during steps, decides
-    nothing. Judged on what `server.ready` is judged on; one request that hangs is enough, whatever it is answered at last. What was asked
-    at no step decides nothing, and neither does a message that was said on a stream: nothing tells when that is accepted.
+    A step is under way from each question to the model to its answer, and from the begin of each tool, or of a guard that tells of it, to
+    its end; a tool that tells of no end, to the next question to the model or to the end of the server, unless several conversations ask
+    the model. Of what a request or a subscription waits only the time of steps counts; one that waits longer than T in all, and not during
+    steps, decides nothing. Judged on what `server.ready` is judged on; one request that hangs is enough, whatever it is answered at last.
+    What was asked at no step decides nothing, and neither does a message that was said on a stream: nothing tells when that is accepted.
     """
     limit_s = parameter(history.header, "server.responsive")
+    limit_ns = limit_s * SECOND
     steps = _steps(history)
     asked = [
-        one
+        (wait, request)
         for request in requests_of_the_ready(history)
         if request.verb in ASKED
         and request.method != "SAY"
-        and (one := _asked(request, steps, limit_s * SECOND)) is not None
+        and (wait := _wait(span_of(request), steps, limit_ns)) is not None
     ]
-    served = _newcomers(history, steps)
-    kept = [(one, first) for one, first in served if first.t_ns - one.t_ns > limit_s * SECOND]
+    served = [
+        (wait, one, first)
+        for one, first in _newcomers(history)
+        if (wait := _wait((one.t_ns, first.t_ns), steps, limit_ns)) is not None
+    ]
+    kept = [(wait, one, first) for wait, one, first in served if wait.waited_ns > limit_ns]
     if kept:
-        worst_one, first = max(kept, key=lambda pair: pair[1].t_ns - pair[0].t_ns)
-        took_s = seconds(first.t_ns - worst_one.t_ns)
+        longest, worst_one, first = max(kept, key=lambda found: found[0].waited_ns)
+        took_s = seconds(longest.waited_ns)
         return violated(
             f"{worst_one.witness} {worst_one.reading} subscribed during a step and was sent nothing for {took_s} s",
             signature="subscribe-waits",
             expected=[f"a first event within {limit_s:g} s"],
-            seen=[f"{other.reading} {other.stage} after {seconds(other.t_ns - one.t_ns)} s" for one, other in kept],
+            seen=[f"{other.reading} {other.stage} after {seconds(wait.waited_ns)} s" for wait, one, other in kept],
             evidence=[at(worst_one, "subscribed"), at(first, first.stage)],
             timed=True,
             limit_s=limit_s,
             took_s=took_s,
         )
-    late = [one for one in asked if one.waited_ns > limit_s * SECOND]
+    late = [(wait, request) for wait, request in asked if wait.waited_ns > limit_ns]
     if late:
-        worst = min(late, key=lambda one: (ASKED.index(one.request.verb), -one.waited_ns))
-        verb = worst.request.verb
+        longest, worst = min(late, key=lambda found: (ASKED.index(found[1].verb), -found[0].waited_ns))
         return violated(
             f"{len(late)} of {len(asked)} requests that were made during a step waited for longer than {limit_s:g} s: "
-            f"{worst.request.method} {worst.request.path} for {seconds(worst.waited_ns)} s",
-            signature=f"{verb}-waits-for-{worst.of}" if verb == "send" else f"{verb}-waits",
+            f"{worst.method} {worst.path} for {seconds(longest.waited_ns)} s",
+            signature=f"send-waits-for-{longest.of}" if worst.verb == "send" else f"{worst.verb}-waits",
             expected=[f"an answer within {limit_s:g} s"],
-            seen=[f"{one.request.verb} {seconds(one.waited_ns)} s" for one in late],
-            evidence=[
-                at(one.request, f"{one.request.method} {one.request.path} answered {one.request.code}") for one in late
-            ],
+            seen=[f"{request.verb} {seconds(wait.waited_ns)} s" for wait, request in late],
+            evidence=[at(one, f"{one.method} {one.path} answered {one.code}") for _, one in late],
             timed=True,
             limit_s=limit_s,
-            took_s=seconds(worst.waited_ns),
+            took_s=seconds(longest.waited_ns),
         )
     if not asked and not served:
         return inconclusive("nobody asked for anything or posted a message while a step was under way")
-    slowest = max((*(one.waited_ns for one in asked), *(first.t_ns - one.t_ns for one, first in served)))
+    slowest = max(wait.waited_ns for wait in (*(found[0] for found in asked), *(found[0] for found in served)))
     return holds(
         f"{len(asked)} requests and {len(served)} subscriptions during a step, each answered within {limit_s:g} s",
         compared={"requests during a step": len(asked), "subscriptions during a step": len(served)},
@@ -110,19 +111,19 @@ def responsive(history: History) -> Verdict:
     )
 
 
-def _newcomers(history: History, steps: Sequence[Step]) -> list[tuple[Stream, Stream]]:
-    """Who subscribed past the wire during a step, with the first event or the end of it, whichever came first."""
+def _newcomers(history: History) -> list[tuple[Stream, Stream]]:
+    """Who subscribed past the wire to a server that was left alone, with the first event or the end of it, whichever came first."""
     later: dict[tuple[str, str], Stream] = {}
     for one in history.streams:
         if one.stage in ("subscribed", "closed"):
             later.setdefault((one.witness, one.reading), one)
     return [
-        (one, later[one.witness, one.reading])
+        (one, first)
         for one in history.streams
         if one.stage == "opened"
         and one.path in ("direct", "resumed")
-        and (one.witness, one.reading) in later
-        and any(step.began_ns <= one.t_ns <= step.ended_ns for step in steps)
+        and (first := later.get((one.witness, one.reading))) is not None
+        and left_alone(history, one.t_ns, first.t_ns)
     ]
 
 
@@ -155,9 +156,9 @@ def _steps(history: History) -> list[Step]:
     return steps
 
 
-def _asked(request: Request, steps: Sequence[Step], limit_ns: float) -> Asked | None:
-    """None when no step was under way, or it waited for something else."""
-    parts = sorted((*step.part_of(request), step.of) for step in steps)
+def _wait(span: Span, steps: Sequence[Step], limit_ns: float) -> Wait | None:
+    """None when no step was under way, or something else was waited for."""
+    parts = sorted((*step.part_of(span), step.of) for step in steps)
     during = [(since, until, of) for since, until, of in parts if since <= until]
     if not during:
         return None
@@ -167,9 +168,9 @@ def _asked(request: Request, steps: Sequence[Step], limit_ns: float) -> Asked | 
         waited_ns += max(0, until - max(since, reached))
         reached = max(reached, until)
         by[of] += until - since
-    if waited_ns <= limit_ns < request.t_ns - (request.began_ns or request.t_ns):
+    if waited_ns <= limit_ns < span[1] - span[0]:
         return None
-    return Asked(request, waited_ns, max(by, key=lambda of: by[of]))
+    return Wait(waited_ns, max(by, key=lambda of: by[of]))
 
 
 def _takes_long(header: Header) -> str:

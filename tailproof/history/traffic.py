@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tailproof.history.plan import is_of_the_path
@@ -140,8 +139,6 @@ Span = tuple[int, int]
 def requests_of_the_ready(history: History) -> tuple[Request, ...]:
     """What was asked of a server that said it was ready and to which nothing was done, by the harness past the wire and by the
     client where no rule touched the exchange; without what the harness itself ended, unless it had no end long before."""
-    readies = [life for life in history.lives if life.stage == "ready"]
-    spoiled = spoiled_spans(history)
     over = min((phase.t_ns for phase in history.phases if phase.name == "stopping"), default=None)
     return tuple(
         request
@@ -157,31 +154,28 @@ def requests_of_the_ready(history: History) -> tuple[Request, ...]:
             or request.t_ns <= over
             or (request.flaw == "endless" and request.began_ns + ENDS_WITHIN_S * SECOND <= over)
         )
-        and _in_a_life(history, readies, request)
-        and not any(_touches(request, span) for span in spoiled)
+        and left_alone(history, *span_of(request))
     )
 
 
-def left_alone(history: History, reading: Listing) -> bool:
-    """The server was ready from its beginning to its end, and nothing was done to it."""
-    readies = [life for life in history.lives if life.stage == "ready"]
-    return _in_a_life(history, readies, reading) and not any(_touches(reading, span) for span in spoiled_spans(history))
+def left_alone(history: History, began_ns: int, ended_ns: int) -> bool:
+    """The server was ready from one moment to the other, and nothing was done to it."""
+    return _in_a_life(history, began_ns, ended_ns) and not any(
+        ended_ns >= since and began_ns <= until for since, until in spoiled_spans(history)
+    )
 
 
 @derived
 def flawed_exchanges(history: History) -> tuple[Exchange, ...]:
     """Those at the wire whose answers are not what they should be, of a server that was ready and to which nothing was done, where no
     rule touched them and no fault was on the path."""
-    readies = [life for life in history.lives if life.stage == "ready"]
-    spoiled = spoiled_spans(history)
     return tuple(
         exchange
         for exchange in history.exchanges
         if exchange.flaw
         and not exchange.rule
         and not _during_network_fault(history, exchange)
-        and _in_a_life(history, readies, exchange)
-        and not any(_touches(exchange, span) for span in spoiled)
+        and left_alone(history, *span_of(exchange))
     )
 
 
@@ -238,13 +232,13 @@ def exchanges_met_by_rules(history: History) -> tuple[Exchange, ...]:
     return tuple(exchange for exchange in history.exchanges if exchange.rule)
 
 
-def _in_a_life(history: History, readies: Sequence[Life], request: Request | Exchange | Listing) -> bool:
-    """Asked and answered between one readiness and the end of that life."""
-    for life in readies:
+def _in_a_life(history: History, began_ns: int, ended_ns: int) -> bool:
+    """Both between one readiness and the end of that life."""
+    for life in (one for one in history.lives if one.stage == "ready"):
         ends = [
             end.t_ns for end in history.lives if end.epoch == life.epoch and end.stage in ("died", "stopped", "removed")
         ]
-        if life.t_ns <= (request.began_ns or request.t_ns) and request.t_ns <= min(ends, default=request.t_ns):
+        if life.t_ns <= began_ns and ended_ns <= min(ends, default=ended_ns):
             return True
     return False
 
@@ -268,5 +262,6 @@ def spoiled_spans(history: History) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _touches(request: Request | Exchange | Listing, span: Span) -> bool:
-    return request.t_ns >= span[0] and (request.began_ns or request.t_ns) <= span[1]
+def span_of(one: Request | Exchange | Listing) -> Span:
+    """From its beginning to its end."""
+    return one.began_ns or one.t_ns, one.t_ns

@@ -39,9 +39,9 @@ def with_statuses(*words: str) -> Built:
     return closed(built, log)
 
 
-def two_runs(first_is_logged: bool, lag: float = 0.0) -> Built:
-    """GET and, where it is logged, the log say that the first run finished, before the second begins. With a `lag` the first was paused and
-    the events of the second are seen so much later."""
+def two_runs(first_is_logged: bool, lag: float = 0.0, via: str = "rest") -> Built:
+    """GET (or the stream alone) and, where it is logged, the log say that the first run finished, before the second begins. With a
+    `lag` the first was paused and the events of the second are seen so much later."""
     one, other = log_of_run(2), log_of_run(2, 3, 2.0)
     if not first_is_logged:
         one = [event for event in one if event.status != "finished"]
@@ -50,7 +50,7 @@ def two_runs(first_is_logged: bool, lag: float = 0.0) -> Built:
     lived(built, one, 2.1, 1.0, "stream:0")
     first = "paused" if lag else "finished"
     for at, raw in ((2.5, "running"), (3.3, first), (3.8, first)):
-        built.show(at, raw).ask(at, "status")
+        built.show(at, raw, via).ask(at, "status")
     built.client_asks(4.0, "send", text="go on").client_asks(4.2, "run")
     lived(built, other, 4.3, 1.0, "stream:0", turn=2)
     later = [one for one in built.placed if isinstance(one[1], Event) and one[0] > 4.2]
@@ -155,6 +155,14 @@ ROWS = [
         HOLDS,
         lambda: two_runs(False).ask(2.6, "run", witness="observer"),
     ),
+    Row(
+        "events.terminal",
+        "the-first-end-is-not-logged-and-a-run-was-refused",
+        VIOLATED,
+        lambda: two_runs(False).ask(2.6, "run", 409, witness="observer"),
+        "done-not-logged",
+    ),
+    Row("events.terminal", "an-end-that-only-a-stream-tells-of", HOLDS, lambda: two_runs(False, via="stream")),
     Row("events.terminal", "error-event-behind-the-end", HOLDS, lambda: behind_the_end("error")),
     Row("events.terminal", "words-of-the-user-behind-the-end", HOLDS, lambda: behind_the_end("message", source="user")),
     Row(

@@ -122,15 +122,12 @@ def guarded(waited: float) -> Built:
     return built.put(12.7, Effect(token="before-tool-t1", stage="end", pid=77))
 
 
-def newcomer(after: float) -> Built:
-    """Somebody subscribes while the model thinks for eight seconds, and is sent the first event so many seconds later."""
-    built = slow(0.02)
-    asked = min(at for at, one in built.placed if isinstance(one, ModelCall) and one.stage == "asked" and one.turn == 1)
+def newcomer(after: float, begin: float = 2.9) -> Built:
+    """The model thinks from 2.7 to 12.7; somebody subscribes at `begin` and is sent the first event so many seconds later."""
+    built = _unasked()
     way = {"reading": "stream:newcomer", "conversation": "c1", "path": "direct", "witness": "user"}
     built.header.witnesses["user"] = ["stream"]
-    return built.put(asked + 0.2, Stream(stage="opened", **way)).put(
-        asked + 0.2 + after, Stream(stage="subscribed", **way)
-    )
+    return built.put(begin, Stream(stage="opened", **way)).put(begin + after, Stream(stage="subscribed", **way))
 
 
 ROWS = [
@@ -249,6 +246,8 @@ ROWS = [
     Row("server.responsive", "a-message-while-a-tool-is-held", HOLDS, lambda: _posts(None)),
     Row("server.responsive", "a-newcomer-at-once", HOLDS, lambda: newcomer(1.0)),
     Row("server.responsive", "a-newcomer-waits-for-the-step", VIOLATED, lambda: newcomer(7.5), "subscribe-waits"),
+    Row("server.responsive", "a-newcomer-waits-behind-the-step", INCONCLUSIVE, lambda: newcomer(7.5, begin=11.0)),
+    Row("server.responsive", "a-newcomer-while-the-server-stands-still", INCONCLUSIVE, lambda: _stands_still_for(7.0)),
     Row("server.responsive", "nobody-asks", INCONCLUSIVE, lambda: _unasked()),
     Row("server.responsive", "a-status-waits-for-a-guard", VIOLATED, lambda: guarded(6.0), "status-waits"),
     Row("server.responsive", "a-guard-keeps-nobody-waiting", HOLDS, lambda: guarded(0.1)),
@@ -264,6 +263,12 @@ def _stuck_although_done() -> Built:
 def posted(waited: float, at: float = 3.0) -> Built:
     """A slow step, and a message of another user that is answered after so many seconds."""
     return _unasked().ask(at + waited, "send", 200, waited, witness="observer", text="go")
+
+
+def _stands_still_for(long: float) -> Built:
+    """The server is paused as soon as somebody has subscribed."""
+    built = newcomer(long + 0.2)
+    return built.put(3.0, Life(epoch=1, stage="paused")).put(3.0 + long, Life(epoch=1, stage="resumed"))
 
 
 def _at_a_tool(waited: float) -> Built:
