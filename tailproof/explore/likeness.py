@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,12 @@ _SAID = frozenset(
 """What a scenario says that is no setting of the server, the agent or the client."""
 _ROOM = frozenset({"model.retries", "server.memory"})
 """Settings that only make room for what a scenario is about."""
+_POSTS: Mapping[str, str] = {"send": "user.message"}
+"""Verb -> the act that asks for it, where that has another name."""
 _OF_ANY_TURN = frozenset({"say", "finish", "tools", "thought", "delay_s", "hold", "repeat"})
 _OF_ANY_CALL = frozenset({"token", "gate", "journal", "run"})
+Landed = tuple[str, Mapping[str, Any]]
+"""The kind of a fault or an act that landed, and its parameters."""
 
 
 def landed_in(trial: TrialResult) -> tuple[str, ...]:
@@ -46,7 +50,7 @@ def kinds_of(plan: Mapping[str, Any]) -> frozenset[str]:
 class Done:
     """What makes a scenario the situation that it is: what lands, with the parameters that are no sizes, and what is set."""
 
-    landed: tuple[tuple[str, Mapping[str, Any]], ...]
+    landed: tuple[Landed, ...]
     set: frozenset[str]
     runs: frozenset[str]
     """The commands of its tools: what a scenario is about in which nothing lands."""
@@ -69,10 +73,18 @@ class Done:
         return here <= other.set | other.runs and all(
             any(
                 kind == theirs and _holds(_what(kind, said), _effective(theirs, options))
-                for theirs, options in other.landed
+                for theirs, options in (*other.landed, *_also(other.landed))
             )
             for kind, said in self.landed
         )
+
+
+def _also(landed: Iterable[Landed]) -> Iterator[Landed]:
+    """The acts that requests of a verb come to as well: whoever asks for `send` posts a message."""
+    for kind, options in landed:
+        act = _POSTS.get(verb := options.get("verb", ""), f"user.{verb}")
+        if kind == "user.request" and act in ACTS:
+            yield act, {}
 
 
 def _what(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
