@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import re
 import socket
@@ -15,7 +16,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn, Self
 
 from tailproof.history.recorder import Witness
-from tailproof.history.records import Note
+from tailproof.history.records import BreakOff, Note
 from tailproof.incoming import json
 from tailproof.incoming.limits import BODY_BYTES, REQUEST_S, Endless, Exceeded, Misshapen, Unsound, size
 from tailproof.model.conversation import Answered, ChildScript, PlayedScript
@@ -31,6 +32,7 @@ TOLD = 20
 PULSE_S = 0.5
 COMMENT = b": still here\n\n"
 """What keeps the connection of a stream alive that has stalled, as proxies and vendors do: no event, and no silence on the socket."""
+UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH)
 _ROUTE = re.compile(r"^/c/(?P<key>[^/]+)/v1(?P<rest>/[^?]+)(\?.*)?$")
 _DIALECTS = {
     "/chat/completions": chat.DIALECT,
@@ -127,8 +129,8 @@ class ScriptedModel:
         return next(self._requests)
 
     def failed(self, error: BaseException) -> None:
-        """The model itself broke: that belongs into the history."""
-        self._witness.write(Note(text=f"the scripted model failed: {type(error).__name__}: {error}"))
+        """The model itself broke: what the server did about that is no finding."""
+        self._witness.write(BreakOff(by="harness", doing="model", says=f"{type(error).__name__}: {error}"))
 
     def refused(self, unsound: Unsound) -> None:
         """Somebody asked for something that is not to be taken."""
@@ -165,9 +167,10 @@ class _Server(ThreadingHTTPServer):
             thread.join(JOIN_S)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # Called in an `except` block of socketserver. A server that is killed resets its connections: no failure of ours.
+        # Called in an `except` block of socketserver. A server that is killed resets its connections, and one that is cut off from the
+        # network is not to be reached: no failure of ours.
         error = _current_error()
-        if not isinstance(error, ConnectionError):
+        if not isinstance(error, ConnectionError | TimeoutError) and getattr(error, "errno", None) not in UNREACHABLE:
             self.model.failed(error)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tailproof.clients.client import ClientError, ClientRaised
+from tailproof.faults.fault import Planned
 from tailproof.history.records import BreakOff
 from tailproof.outgoing.masking import Masker
 from tailproof.protocol.subscription import SubscriptionRefused
@@ -43,3 +44,8 @@ def break_off(error: Exception, at_work: AtWork, masker: Masker) -> BreakOff:
         case _:
             by = "harness"
     return BreakOff(by=by, doing=doing, says=masker.cut(str(error), SAYS_CHARS))
+
+
+def not_healed(fault: Planned, error: Exception, masker: Masker) -> BreakOff:
+    """Whatever is seen of a server from here on may be what is still done to it. One that does not come back is a finding."""
+    return break_off(error, ("server", "ready") if fault.ends_a_life else ("harness", fault.name), masker)

@@ -12,7 +12,7 @@ from tailproof.history import records
 from tailproof.history.recorder import Recorder
 from tailproof.scenario.points import Point
 from tailproof.scenario.schema import ActPlan, FaultPlan, Scenario
-from tailproof.trial.break_off import CAUSES
+from tailproof.trial.break_off import CAUSES, not_healed
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 HELD_S = 60.0
@@ -124,7 +124,7 @@ class ExecutionLanding:
             try:
                 self._heal(stage, fault)
             except CAUSES as error:
-                self._log.write(records.Note(f"healing {fault.id}: {error}"))
+                self._log.write(not_healed(fault, error, self._log.masker))
 
     def account(self) -> None:
         """Every fault of the plan has a place in the record."""

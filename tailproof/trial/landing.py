@@ -14,7 +14,7 @@ from tailproof.history import records
 from tailproof.history.recorder import Recorder
 from tailproof.scenario.schedule import Moment, last_turns, of_run, schedule
 from tailproof.scenario.schema import ActPlan, Scenario
-from tailproof.trial.break_off import CAUSES
+from tailproof.trial.break_off import CAUSES, not_healed
 from tailproof.trial.participants import Participants
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
@@ -194,7 +194,7 @@ class Landing:
         try:
             self._heal(participants, fault)
         except CAUSES as error:
-            self._note(fault, error)
+            self._log.write(not_healed(fault, error, self._log.masker))
 
     def heal_all(self, participants: Participants, budget: Budget) -> None:
         """Whatever is still on. Each is tried; the first error that nobody expects is raised behind the last one."""
@@ -208,7 +208,7 @@ class Landing:
             try:
                 self._heal(participants, fault)
             except CAUSES as error:
-                self._note(fault, error)
+                self._log.write(not_healed(fault, error, self._log.masker))
             except Exception as error:  # noqa: BLE001 - the others must be healed, too
                 unexpected.append(error)
         if unexpected:
@@ -250,6 +250,3 @@ class Landing:
     def _miss(self, missed: DeadlineMissed) -> None:
         self.missed = True
         self._log.write(records.Missed(missed.waited_for, missed.seconds, missed.saw))
-
-    def _note(self, fault: Fault, error: Exception) -> None:
-        self._log.write(records.Note(f"healing {fault.id}: {error}"))

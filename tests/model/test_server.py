@@ -61,6 +61,22 @@ def test_the_same_request_twice_gets_the_same_calls_under_a_new_reply_id(model: 
     assert one.json()["id"] != two.json()["id"]
 
 
+def test_a_failure_of_the_model_is_one_of_the_harness(
+    model: ScriptedModel, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise KeyError("a defect")
+
+    played = play(model, {"say": "hello"})
+    monkeypatch.setattr(PlayedScript, "ask", fails)
+    with pytest.raises(httpx.RemoteProtocolError):
+        ask(played)
+    model.close()
+    recorder.close()
+    (off,) = History.load(recorder.directory).break_offs
+    assert (off.by, off.doing, off.says) == ("harness", "model", "KeyError: 'a defect'")
+
+
 def test_a_request_without_tools_does_not_advance(model: ScriptedModel, recorder: Recorder) -> None:
     played = play(model, {"say": "hello"})
     assert message(ask(played, tools=None))["content"] == SIDE_REPLY

@@ -18,6 +18,8 @@ from small_trial import FINISH, GATED, KILL, order, play, trial
 from tailproof.clients.plain import PlainClient
 from tailproof.clients.program import ProgramClient
 from tailproof.faults.wire import WireFault
+from tailproof.guarantees.catalogue import judge
+from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History
 from tailproof.protocol.subscription import SubscriptionRefused
 from tailproof.targets.process_server import ProcessServer, Release
@@ -253,6 +255,17 @@ def test_one_fault_that_cannot_be_healed_leaves_no_other_on(tmp_path: Path, monk
     with pytest.raises(KeyError, match="a defect"):
         trial(wanted).run()
     assert [record.fault for record in History.load(wanted.directory).faults if record.stage == "healed"] == ["first"]
+
+
+def test_a_fault_that_cannot_be_healed_is_a_failure_of_the_harness(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WireFault, "heal", raises(TargetError("gone")))
+    history = play(tmp_path, faults=[{**LAG, "lasts": 600}])
+    assert why(history) == [("harness", "wire.delay")]
+    assert {verdict.outcome for verdict in judge(history, ["events.complete", "loop.terminates"]).values()} == {
+        Outcome.INCONCLUSIVE
+    }
 
 
 def test_a_step_of_the_end_that_goes_wrong_skips_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
