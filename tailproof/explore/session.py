@@ -25,7 +25,7 @@ from tailproof.explore.playing import Player
 from tailproof.guarantees.catalogue import CATALOGUE
 from tailproof.incoming.files import from_here, is_plain_file
 from tailproof.reports.baseline import Baseline
-from tailproof.reports.merge import whole_of
+from tailproof.reports.merge import known_by, whole_of
 from tailproof.reports.result import ShardResult
 from tailproof.reports.words import count
 from tailproof.resources import folder
@@ -113,7 +113,7 @@ def explore(asked: Asked, *, echo: Callable[[str], object]) -> int:
         with INTERRUPTS.held():
             cut_off = cut_off or (INTERRUPTS.says if INTERRUPTS.by else "") or supervisor.gave_up
             result = write_account(
-                exploration, space, began, pair=pair, shard=_said_of(shard, cells, every), cut_off=cut_off,
+                exploration, space, began, pair=pair, shard=_said_of(shard, cells, every, baseline), cut_off=cut_off,
                 errors=[one for one in (exploration.broken, supervisor.died, supervisor.removed) if one],
             )  # fmt: skip
     for line in (result.gate.says, exploration.progress, exploration.rest, *exploration.told):
@@ -190,12 +190,16 @@ def _part(cell: Cell, shard: Shard) -> bool:
     return int(sha256(str(cell).encode()).hexdigest(), 16) % shard.of == shard.number - 1
 
 
-def _said_of(shard: Shard | None, cells: Sequence[Cell], every: Sequence[Cell]) -> ShardResult | None:
+def _said_of(
+    shard: Shard | None, cells: Sequence[Cell], every: Sequence[Cell], baseline: Baseline
+) -> ShardResult | None:
     """Of an exploration, cells are what scenarios are of a check."""
     if shard is None:
         return None
     whole = whole_of(map(str, every))
-    return ShardResult(number=shard.number, of=shard.of, scenarios=len(cells), in_all=len(every), whole=whole)
+    return ShardResult(
+        number=shard.number, of=shard.of, scenarios=len(cells), in_all=len(every), whole=whole, baseline=known_by(baseline)
+    )  # fmt: skip
 
 
 def _tells(space: Space, cells: list[Cell], began: Began) -> Iterator[str]:

@@ -128,6 +128,8 @@ def _check_same(parts: Sequence[Part], standard: Standard) -> None:
         facts["--fail-on"] = lambda result: result.gate.fail_on
     if standard.allow_inconclusive is None:
         facts["--allow-inconclusive"] = lambda result: result.gate.allow_inconclusive
+    if standard.baseline is None:
+        facts["baseline, by a digest of its entries"] = lambda result: result.shard.baseline if result.shard else ""
     first = parts[0]
     for noun, fact in facts.items():
         for other in parts[1:]:
@@ -182,6 +184,11 @@ def _missing(results: Sequence[Result]) -> list[str]:
 def whole_of(names: Iterable[str]) -> str:
     """By which shards know that they are of one check: a digest of the names of all its scenarios."""
     return sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
+
+
+def known_by(baseline: Baseline) -> str:
+    """By which shards know that they were judged by the same baseline: a digest of its entries, wherever it lies."""
+    return whole_of(entry.model_dump_json() for _, entry in baseline.entries)
 
 
 def _pairs(results: Iterable[Result]) -> list[PairResult]:

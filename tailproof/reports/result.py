@@ -298,8 +298,8 @@ class Environment(Facts, frozen=True, kw_only=True):
 
 
 class ShardResult(Facts, frozen=True, kw_only=True):
-    """Which part of a check this is (`--shard`), with how many of its scenarios and with which; `whole` is a digest of the names of all.
-    `idle` is one that has no trial, while others have."""
+    """Which part of a check this is (`--shard`), with how many of its scenarios and with which; `whole` is a digest of the names of all,
+    `baseline` of the entries of the baseline. `idle` is one that has no trial, while others have."""
 
     number: int
     of: int
@@ -309,6 +309,7 @@ class ShardResult(Facts, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     """Empty in a part of an exploration, whose cells nobody can leave out."""
     whole: str = ""
+    baseline: str = ""
     repetitions: int = 1
 
 

@@ -19,7 +19,7 @@ from tailproof.incoming.files import place_of
 from tailproof.incoming.limits import SAID_CHARS
 from tailproof.outgoing.visible import clip
 from tailproof.reports.baseline import Baseline
-from tailproof.reports.merge import whole_of
+from tailproof.reports.merge import known_by, whole_of
 from tailproof.reports.result import FailOn, NotRunResult, PairResult, ShardResult
 from tailproof.runner.pairs import Matrix, Pair, model_url_of
 from tailproof.runner.playable import cannot, is_about
@@ -153,6 +153,7 @@ class Check:
             idle=bool(play) and not play & names,
             names=tuple(sorted(names)),
             whole=whole_of(every),
+            baseline=known_by(self.baseline),
             repetitions=self.options.repetitions,
         )
         return replace(self, cells=[cell for cell in self.cells if cell.scenario.name in names], shard=told)

@@ -13,7 +13,7 @@ from small_check import BASELINE, check, several, trial, verdict
 from tailproof.guarantees.verdict import Outcome
 from tailproof.reports.baseline import Baseline, Entry
 from tailproof.reports.gate import decide
-from tailproof.reports.merge import Apart, Part, Standard, merged, whole_of
+from tailproof.reports.merge import Apart, Part, Standard, known_by, merged, whole_of
 from tailproof.reports.result import (
     Environment,
     KnownResult,
@@ -102,6 +102,10 @@ APART: dict[str, tuple[Part, str]] = {
         other(SHARDS[1], shard=redealt(whole="b")),
         "their scenarios, by a digest of their names: ",
     ),
+    "judged by another baseline": (
+        other(SHARDS[1], shard=redealt(baseline="b")),
+        "their baseline, by a digest of its entries: ",
+    ),
     "more trials of each": (other(SHARDS[1], shard=redealt(repetitions=3)), "their repetitions: 1 and 3"),
     "another standard": (other(SHARDS[1], gate=decided_by(fail_on="should")), "their --fail-on: must and should"),
     "another allowance": (
@@ -145,6 +149,18 @@ def test_machines_that_dealt_differently_leave_the_gate_unknown(names: list[str]
         for number, (part, name) in enumerate(zip(SHARDS, names, strict=True), 1)
     ]
     assert [doubt for doubt in merged(parts).gate.doubts if "deal" in doubt] == told
+
+
+def test_shards_with_other_baselines_belong_together_where_one_is_given() -> None:
+    parts = [SHARDS[0], other(SHARDS[1], shard=redealt(baseline="b")), SHARDS[2]]
+    assert len(merged(parts, Standard(baseline=Baseline())).trials) == 3
+
+
+def test_the_baseline_of_a_shard_is_known_by_what_it_says_and_not_by_where_it_lies() -> None:
+    ((_, entry), *_) = BASELINE.entries
+    one, other_place = (Baseline(((where, entry),)) for where in ("a.yaml:1", "b.yaml:7"))
+    another = Baseline((("a.yaml:1", entry.model_copy(update={"scenario": "another"})),))
+    assert known_by(one) == known_by(other_place) != known_by(another)
 
 
 def test_an_entry_that_occurs_in_another_shard_is_not_stale() -> None:
