@@ -21,8 +21,9 @@ from tailproof.history.parameters import parameter
 from tailproof.history.plan import DAMAGE, RESTARTS, damages_state
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
-from tailproof.history.records import BreakOff, Life
+from tailproof.history.records import BreakOff, Life, ModelCall
 from tailproof.history.server_records import Request, Stream
+from tailproof.history.spoken import ENDING, ended_over
 from tailproof.history.timeline import (
     ALREADY_RUNNING,
     NOT_THERE,
@@ -35,12 +36,21 @@ from tailproof.history.timeline import (
     passing,
     seconds,
 )
-from tailproof.history.traffic import attempts, client_streams, failed_requests, requests_of_the_ready, spoiled_spans
-from tailproof.history.views import same
+from tailproof.history.traffic import (
+    attempts,
+    client_streams,
+    failed_requests,
+    left_alone,
+    requests_of_the_ready,
+    spoiled_spans,
+)
+from tailproof.history.views import belongs, same
 
 WORK = ("create", "send", "run")
 """What a conversation needs of its server."""
 READS = ("status", "load")
+_WITHOUT_A_WORD = (0, 1006)
+"""Codes of a connection that ended without a close frame."""
 
 
 def ready(history: History) -> Verdict:
@@ -101,7 +111,9 @@ def works(history: History) -> Verdict:
     `NAME-refused` is an answer of 4xx to the plain protocol client, which asks for nothing but what the protocol offers, when the trial
     broke off for it; what other clients are refused is theirs (`client.works`), unless the server fails (5xx, no answer: `NAME-fails`); who
     asks for a conversation that somebody deleted is refused rightly. `subscription-refused` needs two who were refused, the observer past
-    the wire and the client: one alone may have itself to blame. `died-by-itself` is a death in a life to which no fault was done.
+    the wire and the client: one alone may have itself to blame. `subscription-ended`: while nothing was done to the server it closed the
+    subscription of the observer with a word of its own, and the loop went on behind that. `died-by-itself` is a death in a life to which no
+    fault was done.
     """
     by_itself = next((life for life in history.lives if _died_by_itself(history, life)), None)
     if by_itself is not None:
@@ -135,6 +147,17 @@ def works(history: History) -> Verdict:
                 at(turned_away, f"closed with {turned_away.code}"),
                 *(at(one, f"{one.path}: {one.done} {one.code}") for one in attempts(history)),
             ],
+        )
+    thrown_out = _thrown_out(history)
+    if thrown_out is not None:
+        closed, asked = thrown_out
+        return violated(
+            f"the server closed the observer's subscription ({closed.code} {closed.reason}".rstrip()
+            + "), and the loop went on",
+            signature="subscription-ended",
+            expected=["open as long as the loop goes on"],
+            seen=[f"{closed.code} {closed.reason}".rstrip()],
+            evidence=[at(closed, f"closed with {closed.code}"), at(asked, "the loop asked the model behind that")],
         )
     if any(one.by == "server" and one.doing == "subscribe" for one in history.break_offs):
         return inconclusive("only the observer was refused, so the cause may be the observer")
@@ -201,6 +224,40 @@ def _turned_away(history: History) -> Stream | None:
     ):
         return None
     return next((one for one in direct if one.stage == "closed"), None) if attempts(history) else None
+
+
+def _thrown_out(history: History) -> tuple[Stream, ModelCall] | None:
+    """The end of a subscription of the observer, who reads all that comes, and the question of its loop to the model behind it. A
+    connection that breaks without a word may be anybody's doing."""
+    began = {
+        one.reading: one.t_ns for one in history.streams if one.witness == "observer" and one.stage == "subscribed"
+    }
+    going = min((phase.t_ns for phase in history.phases if phase.name in ENDING), default=last_ns(history))
+    for one in history.streams:
+        if (
+            one.witness == "observer"
+            and one.stage == "closed"
+            and one.path == "direct"
+            and not one.run
+            and one.code not in _WITHOUT_A_WORD
+            and one.reading in began
+            and one.t_ns < going
+            and not history.stalls
+            and not deletions(history, same(one.conversation))
+            and ended_over(history, one) is None
+            and left_alone(history, began[one.reading], one.t_ns)
+        ):
+            behind = (
+                call
+                for call in history.model_calls
+                if call.stage == "asked"
+                and call.turn >= 0
+                and call.t_ns > one.t_ns
+                and belongs(history, same(one.conversation), call.conversation)
+            )
+            if (asked := next(behind, None)) is not None:
+                return one, asked
+    return None
 
 
 def returns(history: History) -> Verdict:
@@ -311,7 +368,8 @@ GUARANTEES = (
     Guarantee(
         id="server.works",
         level=Level.MUST,
-        promise="A server that is ready lets a client create a conversation, subscribe to it and run it, and does not die by itself.",
+        promise="A server that is ready lets a client create a conversation, subscribe to it for as long as it likes and run it, and "
+        "does not die by itself.",
         hurts="everybody who uses this server",
         judge=works,
         rests_on=frozenset({STATUS, ENGINE, CLIENT, WIRE}),

@@ -116,6 +116,12 @@ def rejected() -> Built:
     return built.without(Status, via="rest", raw="waiting").show(6.9, "idle")
 
 
+def ended_at(at: float = 2.3, code: int = 1011) -> Built:
+    """The observer's subscription is closed; the loop asks the model from 2.1 to 3.1."""
+    end = {"reading": "stream:0", "stage": "closed"}
+    return calm().alter(Stream, end, code=code).move(Stream, end, at)
+
+
 ROWS = [
     Row("loop.terminates", "two-ask-in-the-same-moment-for-what-is-done", HOLDS, asked_again),
     Row(
@@ -466,6 +472,23 @@ ROWS = [
     ),
     Row("server.works", "turns-everybody-away", VIOLATED, turned_away, "subscription-refused"),
     Row("server.works", "turns-the-observer-away-alone", INCONCLUSIVE, lambda: subscribed(turned_away(), 1, 1.15)),
+    Row("server.works", "ends-a-subscription-while-the-loop-goes-on", VIOLATED, ended_at, "subscription-ended"),
+    Row(
+        "server.works",
+        "says-goodbye-while-the-loop-goes-on",
+        VIOLATED,
+        lambda: ended_at(code=1000),
+        "subscription-ended",
+    ),
+    Row("server.works", "a-connection-breaks-without-a-word", HOLDS, lambda: ended_at(code=1006)),
+    Row("server.works", "ends-a-subscription-behind-the-last-step", HOLDS, lambda: ended_at(3.5)),
+    Row("server.works", "ends-the-subscription-to-what-is-deleted", HOLDS, lambda: ended_at().ask(2.29, "delete")),
+    Row(
+        "server.works",
+        "a-subscription-ends-while-the-server-is-paused",
+        HOLDS,
+        lambda: ended_at().put(2.2, Life(stage="paused", epoch=0)).put(2.31, Life(stage="resumed", epoch=0)),
+    ),
     Row("server.returns", "kill-tool-running", HOLDS, crashed),
     Row(
         "server.returns",
