@@ -18,7 +18,7 @@ from bench.explore_table import HERE, Line, line_of, lines, meets, order_of, rec
 from bench.kept import Kept
 from bench.trials import played_by
 from tailproof.explore.cells import Cell
-from tailproof.explore.deck import Deck
+from tailproof.explore.deck import Deal, Deck
 from tailproof.explore.packing import MOST, arranged, may_share
 from tailproof.explore.playing import proven_of
 from tailproof.history.directory import remove_history
@@ -78,30 +78,31 @@ KEPT: Kept[Pack | Explored] = Kept(HERE / "explore_live.jsonl", msgspec.json.Dec
 class Dealer(Protocol):
     """An order of cells."""
 
-    @property
-    def brings_values(self) -> bool: ...
-
-    def draw(self) -> tuple[Cell, ...]: ...
+    def deal(self) -> Deal: ...
 
     def tell(self, cell: Cell, *, proven: bool, why: str = "") -> None: ...
 
+    def miss(self, cell: Cell) -> None: ...
+
 
 class Shuffled:
-    """All cells at random, one after the other."""
+    """All cells at random, one after the other, and behind all of them once more what could not be proven."""
 
     def __init__(self, cells: Iterable[Cell], seed: int) -> None:
         self._left = list(cells)
         random.Random(seed).shuffle(self._left)
+        self._missed: deque[Cell] = deque()
 
-    @property
-    def brings_values(self) -> bool:
-        return bool(self._left)
-
-    def draw(self) -> tuple[Cell, ...]:
-        return (self._left.pop(),) if self._left else ()
+    def deal(self) -> Deal:
+        if self._left:
+            return Deal((self._left.pop(),))
+        return Deal((self._missed.popleft(),), again=True) if self._missed else Deal(())
 
     def tell(self, cell: Cell, *, proven: bool, why: str = "") -> None:
         """It makes no difference."""
+
+    def miss(self, cell: Cell) -> None:
+        self._missed.append(cell)
 
 
 def masking(packs: int, out: Path, parallel: int) -> None:
@@ -170,13 +171,9 @@ def _explored(variant: str, order: Order, seed: int, most: int, play: Callable[.
     # Of its own for each variant: two of them are two explorations.
     chance = random.Random(f"{seed}:{variant}").randrange(1 << 32)
     dealer: Dealer = Shuffled(cells, chance) if order == "random" else Deck(cells, chance)
-    alone: deque[Cell] = deque()
     trials = 0
-    while trials < most:
-        again = bool(alone) and not dealer.brings_values
-        some = (alone.popleft(),) if again else dealer.draw()
-        if not some:
-            break
+    while trials < most and (deal := dealer.deal()).cells:
+        some = deal.cells
         trials += 1
         place = f"{variant}-{order}-{seed}/{trials}"
         seen = play(place, variant, some)
@@ -185,10 +182,10 @@ def _explored(variant: str, order: Order, seed: int, most: int, play: Callable[.
                 variant=variant, order=order, seed=seed, trials=trials, most=most, convicted=True, cells=len(cells)
             )
         for cell in some:
-            if cell in seen.proven or again:
+            if cell in seen.proven or deal.again:
                 dealer.tell(cell, proven=cell in seen.proven, why="measured")
             else:
-                alone.append(cell)
+                dealer.miss(cell)
     return Explored(variant=variant, order=order, seed=seed, trials=most, most=most, convicted=False, cells=len(cells))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -107,22 +107,14 @@ def feedback(table: Recorded, variant: str, seed: int) -> Iterator[Draw]:
 
 
 def _dealt(table: Recorded, variant: str, deck: Deck) -> Iterator[Draw]:
-    """What could not be proven is played once more when an exploration would do that, and told then."""
-    waiting: deque[Cell] = deque()
-    while True:
-        cells = () if waiting and not deck.brings_values else deck.draw()
-        again = not cells and bool(waiting)
-        if again:
-            cells = (waiting.popleft(),)
-        if not cells:
-            return
-        yield cells
-        for cell in cells:
+    while (deal := deck.deal()).cells:
+        yield deal.cells
+        for cell in deal.cells:
             proven = table.proven.get((variant, cell), True)
-            if proven or again:
+            if proven or deal.again:
                 deck.tell(cell, proven=proven, why="recorded")
             else:
-                waiting.append(cell)
+                deck.miss(cell)
 
 
 POLICIES: Mapping[str, Policy] = {

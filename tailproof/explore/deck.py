@@ -19,6 +19,14 @@ UNREACHABLE = 3
 Pair = tuple[Value, Value]
 
 
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """The cells of a trial; `again`: it is one that could not be proven, once more."""
+
+    cells: tuple[Cell, ...]
+    again: bool = False
+
+
 @dataclass(slots=True)
 class Deck:
     """The cells of a space that are left. What is drawn follows from the seed and from what became of the cells drawn before."""
@@ -39,6 +47,10 @@ class Deck:
     proven: set[Cell] = field(default_factory=set)
     unreachable: dict[Cell, str] = field(default_factory=dict)
     """Cell -> why its fault could not be proven, twice."""
+    waiting: list[Cell] = field(default_factory=list)
+    """Cells that could not be proven, and are to be tried once more, alone. They wait until what is drawn brings no new value: most of
+    them cannot be proven at all, and a trial of other cells proves more."""
+    tried_again: set[Cell] = field(default_factory=set)
     _there_are: frozenset[Pair] = frozenset()
     _values: frozenset[Value] = frozenset()
     _left: list[Cell] = field(default_factory=list)
@@ -53,8 +65,19 @@ class Deck:
         self._there_are = frozenset(pair for cell in self.cells for pair in cell.pairs)
         self._values = frozenset(value for cell in self.cells for value in cell.values)
 
+    def deal(self) -> Deal:
+        """What the next trial is of. No cell when all were drawn, and none is to be tried once more."""
+        cells = () if self.waiting and not self.brings_values else self.draw()
+        if cells or not self.waiting:
+            return Deal(cells)
+        # One of which there is some hope; one without any when there is no other.
+        cell = next((one for one in self.waiting if not self.hopeless(one)), self.waiting[0])
+        self.waiting.remove(cell)
+        self.tried_again.add(cell)
+        return Deal((cell,), again=True)
+
     def draw(self) -> tuple[Cell, ...]:
-        """The cells of the next trial; none when all were drawn."""
+        """The cells of the next trial, of those that were never drawn; none when all were."""
         chance = random.Random(f"{self.seed}:{self.draws}")
         self.draws += 1
         first = self._next(chance)
@@ -90,6 +113,11 @@ class Deck:
         self.values.subtract(cell.values)
         self.pairs.subtract(cell.pairs)
         self.brings_values = self.brings_values or self.news(cell)[0] > 0
+
+    def miss(self, cell: Cell) -> None:
+        """It could not be proven. That is no news of it before it was tried once more."""
+        if cell not in self.tried_again and cell not in self.waiting:
+            self.waiting.append(cell)
 
     def hopeless(self, cell: Cell) -> bool:
         """Something in it was never proven, often enough."""

@@ -52,11 +52,6 @@ class Exploration:
     """Cells, and whether they were alone, of which there is another attempt."""
     _open: deque[Drawn] = field(default_factory=deque)
     """Drawn, and not ended."""
-    _alone: deque[Cell] = field(default_factory=deque)
-    """Cells that could not be proven, and are to be drawn once more, alone. They wait until what is drawn brings no new value: most of
-    them cannot be proven at all, and a trial of other cells proves more."""
-    _again: set[str] = field(default_factory=set)
-    """Those, and those of them that were drawn."""
     _numbers: int = 0
     """How many lines were drawn."""
     _asked: set[int] = field(default_factory=set)
@@ -78,7 +73,7 @@ class Exploration:
         ended = {line.number: line for line in self.journal.of(Ended)}
         before = self.journal.of(Drawn)
         self.deck.draws = self._numbers = len(before)
-        self._again = {cell for drawn in before if drawn.again for cell in drawn.cells}
+        self.deck.tried_again.update(Cell.read(cell) for drawn in before if drawn.again for cell in drawn.cells)
         self._tried_twice = {(drawn.cells, drawn.again) for drawn in before if drawn.attempt > 1}
         for drawn in before:
             if not drawn.again and drawn.attempt == 1:
@@ -169,16 +164,8 @@ class Exploration:
     def _draw(self) -> Drawn | None:
         if self.player.allowance.over:
             return None
-        cells = () if self._alone and not self.deck.brings_values else self.deck.draw()
-        if not cells and self._alone:
-            return self._drawn((self._next_alone(),), again=True)
-        return self._drawn(cells) if cells else None
-
-    def _next_alone(self) -> Cell:
-        """The next one of which there is some hope; one without any when there is no other."""
-        cell = next((one for one in self._alone if not self.deck.hopeless(one)), self._alone[0])
-        self._alone.remove(cell)
-        return cell
+        deal = self.deck.deal()
+        return self._drawn(deal.cells, again=deal.again) if deal.cells else None
 
     def _drawn(self, cells: Iterable[Cell], *, again: bool = False, attempt: int = 1) -> Drawn:
         some = tuple(cells)
@@ -282,9 +269,8 @@ class Exploration:
                 self.deck.tell(cell, proven=True)
             elif drawn.again:
                 self.deck.tell(cell, proven=False, why=ended.why, sound=ended.sound)
-            elif text not in self._again:
-                self._again.add(text)
-                self._alone.append(cell)
+            else:
+                self.deck.miss(cell)
 
     def _tell(self, drawn: Drawn, ended: Ended) -> None:
         seen = ", ".join(
@@ -312,7 +298,7 @@ class Exploration:
     @property
     def rest(self) -> str:
         """What the rest of the budget goes to: `1,312 pairs left to draw, 5 cells to be tried once more`."""
-        more = f", {count(len(self._alone), 'cell')} to be tried once more" if self._alone else ""
+        more = f", {count(len(self.deck.waiting), 'cell')} to be tried once more" if self.deck.waiting else ""
         return f"{count(*self.deck.rest)} left to draw{more}"
 
     @property
