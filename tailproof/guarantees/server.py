@@ -23,7 +23,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import BreakOff, Life, ModelCall
 from tailproof.history.server_records import Request, Stream
-from tailproof.history.spoken import ENDING, ended_over
+from tailproof.history.spoken import ENDING, ORDINARY, WITHOUT_A_WORD, ended_over
 from tailproof.history.timeline import (
     ALREADY_RUNNING,
     NOT_THERE,
@@ -49,8 +49,6 @@ from tailproof.history.views import belongs, same
 WORK = ("create", "send", "run")
 """What a conversation needs of its server."""
 READS = ("status", "load")
-_WITHOUT_A_WORD = (0, 1006)
-"""Codes of a connection that ended without a close frame."""
 
 
 def ready(history: History) -> Verdict:
@@ -111,8 +109,8 @@ def works(history: History) -> Verdict:
     `NAME-refused` is an answer of 4xx to the plain protocol client, which asks for nothing but what the protocol offers, when the trial
     broke off for it; what other clients are refused is theirs (`client.works`), unless the server fails (5xx, no answer: `NAME-fails`); who
     asks for a conversation that somebody deleted is refused rightly. `subscription-refused` needs two who were refused, the observer past
-    the wire and the client: one alone may have itself to blame. `subscription-ended`: while nothing was done to the server it closed the
-    subscription of the observer with a word of its own, and the loop went on behind that. `died-by-itself` is a death in a life to which no
+    the wire and the client: one alone may have itself to blame. `subscription-ended`: while nothing was done to the server it closed a
+    subscription past the wire with a word of its own, and the loop went on behind that. `died-by-itself` is a death in a life to which no
     fault was done.
     """
     by_itself = next((life for life in history.lives if _died_by_itself(history, life)), None)
@@ -227,37 +225,46 @@ def _turned_away(history: History) -> Stream | None:
 
 
 def _thrown_out(history: History) -> tuple[Stream, ModelCall] | None:
-    """The end of a subscription of the observer, who reads all that comes, and the question of its loop to the model behind it. A
+    """The end of a subscription past the wire that the server closed while it was left alone, and the question to the model with which the
+    loop went on behind that. Other users close theirs themselves, too; the observer listens to the end, and reads all that comes. A
     connection that breaks without a word may be anybody's doing."""
+    if history.stalls:
+        return None
     began = {
-        one.reading: one.t_ns for one in history.streams if one.witness == "observer" and one.stage == "subscribed"
+        (one.witness, one.reading): one.t_ns
+        for one in history.streams
+        if one.stage == "subscribed" and one.path in ("direct", "resumed") and not one.run
     }
-    going = min((phase.t_ns for phase in history.phases if phase.name in ENDING), default=last_ns(history))
+    ending = min((phase.t_ns for phase in history.phases if phase.name in ENDING), default=last_ns(history))
     for one in history.streams:
+        since_ns = began.get((one.witness, one.reading))
         if (
-            one.witness == "observer"
+            since_ns is not None
             and one.stage == "closed"
-            and one.path == "direct"
-            and not one.run
-            and one.code not in _WITHOUT_A_WORD
-            and one.reading in began
-            and one.t_ns < going
-            and not history.stalls
+            and one.code not in (WITHOUT_A_WORD if one.witness == "observer" else ORDINARY)
+            and one.t_ns < ending
             and not deletions(history, same(one.conversation))
             and ended_over(history, one) is None
-            and left_alone(history, began[one.reading], one.t_ns)
+            and left_alone(history, since_ns, one.t_ns)
+            and (asked := _asks_again(history, one)) is not None
         ):
-            behind = (
-                call
-                for call in history.model_calls
-                if call.stage == "asked"
-                and call.turn >= 0
-                and call.t_ns > one.t_ns
-                and belongs(history, same(one.conversation), call.conversation)
-            )
-            if (asked := next(behind, None)) is not None:
-                return one, asked
+            return one, asked
     return None
+
+
+def _asks_again(history: History, closed: Stream) -> ModelCall | None:
+    """The first question to the model for a step of this conversation behind the end of a subscription to it."""
+    return next(
+        (
+            call
+            for call in history.model_calls
+            if call.stage == "asked"
+            and call.turn >= 0
+            and call.t_ns > closed.t_ns
+            and belongs(history, same(closed.conversation), call.conversation)
+        ),
+        None,
+    )
 
 
 def returns(history: History) -> Verdict:

@@ -12,6 +12,10 @@ GO_AWAY = (DELETION, "user.subscribe")
 """Acts with which other subscriptions may end by themselves."""
 OVER_IT_NS = SECOND
 """A stream that ends so long after what came of somebody else's frame may have ended over that."""
+WITHOUT_A_WORD = frozenset({0, 1006})
+"""Codes of a stream that ended without a close frame."""
+ORDINARY = WITHOUT_A_WORD | {1000, 1001, 1005, 1012}
+"""Those, a normal end, an end of the server's, no code in the frame, a restart."""
 ENDING = frozenset({"healing", "recovering", "reading", "delivering", "stopping"})
 """From here on whoever listens may go away by themselves."""
 

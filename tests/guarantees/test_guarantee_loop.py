@@ -122,6 +122,14 @@ def ended_at(at: float = 2.3, code: int = 1011) -> Built:
     return calm().alter(Stream, end, code=code).move(Stream, end, at)
 
 
+def another_leaves(code: int) -> Built:
+    """A second subscriber past the wire, who came back, is gone while the loop goes on."""
+    way = {"reading": "stream:another", "conversation": "c1", "path": "resumed", "witness": "user", "since": "all"}
+    built = calm().put(2.12, Stream(stage="opened", **way)).put(2.13, Stream(stage="subscribed", **way))
+    built.header.witnesses["user"] = ["stream"]
+    return built.put(2.3, Stream(stage="closed", code=code, **way))
+
+
 ROWS = [
     Row("loop.terminates", "two-ask-in-the-same-moment-for-what-is-done", HOLDS, asked_again),
     Row(
@@ -481,6 +489,8 @@ ROWS = [
         "subscription-ended",
     ),
     Row("server.works", "a-connection-breaks-without-a-word", HOLDS, lambda: ended_at(code=1006)),
+    Row("server.works", "throws-another-user-out", VIOLATED, lambda: another_leaves(1011), "subscription-ended"),
+    Row("server.works", "another-user-leaves", HOLDS, lambda: another_leaves(1000)),
     Row("server.works", "ends-a-subscription-behind-the-last-step", HOLDS, lambda: ended_at(3.5)),
     Row("server.works", "ends-the-subscription-to-what-is-deleted", HOLDS, lambda: ended_at().ask(2.29, "delete")),
     Row(
