@@ -28,8 +28,11 @@ _SAID = frozenset(
 """What a scenario says that is no setting of the server, the agent or the client."""
 _ROOM = frozenset({"model.retries", "server.memory"})
 """Settings that only make room for what a scenario is about."""
-_POSTS: Mapping[str, str] = {"send": "user.message"}
-"""Verb -> the act that asks for it, where that has another name."""
+_ACTS_OF_VERBS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "send": ("user.message", {"run": False}),
+    **{verb: (f"user.{verb}", {}) for verb in ("run", "pause", "interrupt", "confirm", "reject", "fork", "delete")},
+}
+"""Verb -> the act that asks for the same, with what it does not say."""
 _OF_ANY_TURN = frozenset({"say", "finish", "tools", "thought", "delay_s", "hold", "repeat"})
 _OF_ANY_CALL = frozenset({"token", "gate", "journal", "run"})
 Landed = tuple[str, Mapping[str, Any]]
@@ -82,9 +85,8 @@ class Done:
 def _also(landed: Iterable[Landed]) -> Iterator[Landed]:
     """The acts that requests of a verb come to as well: whoever asks for `send` posts a message."""
     for kind, options in landed:
-        act = _POSTS.get(verb := options.get("verb", ""), f"user.{verb}")
-        if kind == "user.request" and act in ACTS:
-            yield act, {}
+        if kind == "user.request" and options.get("verb") in _ACTS_OF_VERBS:
+            yield _ACTS_OF_VERBS[options["verb"]]
 
 
 def _what(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:

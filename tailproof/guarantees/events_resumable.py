@@ -11,9 +11,11 @@ from tailproof.history.header import Header
 from tailproof.history.plan import resumes
 from tailproof.history.reader import History
 from tailproof.history.server_records import Event
-from tailproof.history.spoken import ORDINARY
 from tailproof.history.timeline import down_after
 from tailproof.history.views import EventList, Log, lists_of, log_of, torn
+
+_ORDINARY = frozenset({0, 1000, 1001, 1005, 1006, 1012})
+"""No code, a normal end, an end of the server's, no code in the frame, a connection that broke, a restart."""
 
 
 def resumable(history: History, conversation: str) -> Verdict:
@@ -72,7 +74,7 @@ def _received(history: History, log: Log, one: EventList) -> Verdict:
 
 def _thrown_out(one: EventList) -> bool:
     """The server closed it with a reason of its own: what it was owed nobody knows."""
-    return one.closed is not None and one.closed.code not in ORDINARY
+    return one.closed is not None and one.closed.code not in _ORDINARY
 
 
 def _is_due(event: Event, log: Log, highest: int) -> bool:

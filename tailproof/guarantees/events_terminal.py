@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.executions import events as executions
@@ -115,8 +115,9 @@ def _runs(history: History, log: Log) -> list[LoggedRun]:
 
 
 def _not_logged(history: History, conversation: str, run: LoggedRun, following: LoggedRun) -> Status | None:
-    """How a run came to rest, as GET said: a stream may say late how the run before had ended. None when the server went down meanwhile.
-    Behind what sets the next one going that may be the rest of the next one, whose events may come later than its status."""
+    """How a run came to rest, as GET said, or a stream behind the begin of this run: else a stream may say late how the run before had
+    ended. None when the server went down meanwhile. Once something has asked for the next run, a status at rest may be that of the
+    next one, whose events may come later than its status."""
     began_ns, until_ns = (
         min(event.t_ns for one in lists_of(history, conversation) for event in one.events if event.id == which.id)
         for which in (run.began, following.began)
@@ -127,14 +128,16 @@ def _not_logged(history: History, conversation: str, run: LoggedRun, following: 
     end = settled_at(history, conversation, began_ns, until_ns - 1)
     if end is None or end.neutral not in TERMINAL:
         return None
-    asked_for_it = [
-        one
-        for one in clean_statuses(history, conversation)
-        if one.via == "rest" and one.neutral == end.neutral and end.t_ns <= one.t_ns < until_ns
-    ]
-    if not asked_for_it:
-        return None
-    if any(began_ns < one.began_ns < end.t_ns for one in runs_of(history, conversation)):
+    if not _told_in_order(history, conversation, run, following, end):
+        end = next(
+            (
+                one
+                for one in clean_statuses(history, conversation)
+                if one.via == "rest" and one.neutral == end.neutral and end.t_ns <= one.t_ns < until_ns
+            ),
+            None,
+        )
+    if end is None or any(began_ns < one.began_ns < end.t_ns for one in runs_of(history, conversation)):
         return None
     asked = [
         one
@@ -146,7 +149,19 @@ def _not_logged(history: History, conversation: str, run: LoggedRun, following: 
         and one.t_ns > began_ns
     ]
     # One that was under way when the run began has begun it: its answer may come later than what it sets going.
-    return asked_for_it[0] if all((one.began_ns or one.t_ns) < began_ns for one in asked) and len(asked) < 2 else None
+    return end if all((one.began_ns or one.t_ns) < began_ns for one in asked) and len(asked) < 2 else None
+
+
+def _told_in_order(history: History, conversation: str, run: LoggedRun, following: LoggedRun, end: Status) -> bool:
+    """A stream brought the begin of this run, then this end, and not yet the begin of the next run."""
+    for one in lists_of(history, conversation, "stream"):
+        row = [event.id for event in one.events]
+        if run.began.id in row:
+            behind = one.events[row.index(run.began.id) + 1 :]
+            mine = takewhile(lambda event: event.id != following.began.id, behind)
+            if any(event.role == "status" and event.status == end.raw for event in mine):
+                return True
+    return False
 
 
 def _of_the_agent(event: Event) -> bool:

@@ -23,7 +23,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import BreakOff, Life, ModelCall
 from tailproof.history.server_records import Request, Stream
-from tailproof.history.spoken import ENDING, ORDINARY, WITHOUT_A_WORD, ended_over
+from tailproof.history.spoken import asked_to_delete, ended_over, ending_ns
 from tailproof.history.timeline import (
     ALREADY_RUNNING,
     NOT_THERE,
@@ -35,6 +35,7 @@ from tailproof.history.timeline import (
     last_record,
     passing,
     seconds,
+    wire_faults,
 )
 from tailproof.history.traffic import (
     attempts,
@@ -49,6 +50,10 @@ from tailproof.history.views import belongs, same
 WORK = ("create", "send", "run")
 """What a conversation needs of its server."""
 READS = ("status", "load")
+_OF_A_GATEWAY = frozenset({1001, 1012, 1013})
+"""Codes of a server that goes away, is restarted, or has too much to do: of one that somebody else runs nobody sees why."""
+_KEEPALIVE_NS = 60 * SECOND
+"""What was done to a server so long ago is no reason any more to give a subscriber up."""
 
 
 def ready(history: History) -> Verdict:
@@ -107,11 +112,11 @@ def works(history: History) -> Verdict:
     itself.
 
     `NAME-refused` is an answer of 4xx to the plain protocol client, which asks for nothing but what the protocol offers, when the trial
-    broke off for it; what other clients are refused is theirs (`client.works`), unless the server fails (5xx, no answer: `NAME-fails`); who
-    asks for a conversation that somebody deleted is refused rightly. `subscription-refused` needs two who were refused, the observer past
-    the wire and the client: one alone may have itself to blame. `subscription-ended`: while nothing was done to the server it closed a
-    subscription past the wire with a word of its own, and the loop went on behind that. `died-by-itself` is a death in a life to which no
-    fault was done.
+    broke off for it; what other clients are refused is theirs (`client.works`), unless the server fails (5xx, no answer: `NAME-
+    fails`); who asks for a conversation that somebody deleted is refused rightly. `subscription-refused` needs two who were refused,
+    the observer past the wire and the client: one alone may have itself to blame. `subscription-ended`: while nothing was done to
+    the server it said goodbye to somebody who was subscribed and wanted more, and the loop went on behind that, at once or with a
+    later run. `died-by-itself` is a death in a life to which no fault was done.
     """
     by_itself = next((life for life in history.lives if _died_by_itself(history, life)), None)
     if by_itself is not None:
@@ -225,27 +230,26 @@ def _turned_away(history: History) -> Stream | None:
 
 
 def _thrown_out(history: History) -> tuple[Stream, ModelCall] | None:
-    """The end of a subscription past the wire that the server closed while it was left alone, and the question to the model with which the
-    loop went on behind that. Other users close theirs themselves, too; the observer listens to the end, and reads all that comes. A
-    connection that breaks without a word may be anybody's doing."""
-    if history.stalls:
-        return None
+    """The end of a subscription that the server closed while it was left alone, and the question to the model with which the loop went on
+    behind that. The client's counts where nothing was planned for its path."""
+    paths = ("direct", "resumed") if wire_faults(history) else ("direct", "resumed", "wire")
     began = {
         (one.witness, one.reading): one.t_ns
         for one in history.streams
-        if one.stage == "subscribed" and one.path in ("direct", "resumed") and not one.run
+        if one.path in paths and not one.run and one.stage == ("opened" if one.path == "wire" else "subscribed")
     }
-    ending = min((phase.t_ns for phase in history.phases if phase.name in ENDING), default=last_ns(history))
+    undecided = _OF_A_GATEWAY if history.header.target.startswith("url:") else frozenset[int]()
     for one in history.streams:
         since_ns = began.get((one.witness, one.reading))
         if (
             since_ns is not None
-            and one.stage == "closed"
-            and one.code not in (WITHOUT_A_WORD if one.witness == "observer" else ORDINARY)
-            and one.t_ns < ending
-            and not deletions(history, same(one.conversation))
+            and one.by_server
+            and one.code not in undecided
+            and one.t_ns < ending_ns(history)
+            and not any(stall.t_ns <= one.t_ns for stall in history.stalls)
+            and not asked_to_delete(history, one.t_ns)
             and ended_over(history, one) is None
-            and left_alone(history, since_ns, one.t_ns)
+            and left_alone(history, max(since_ns, one.t_ns - _KEEPALIVE_NS), one.t_ns)
             and (asked := _asks_again(history, one)) is not None
         ):
             return one, asked
@@ -261,7 +265,7 @@ def _asks_again(history: History, closed: Stream) -> ModelCall | None:
             if call.stage == "asked"
             and call.turn >= 0
             and call.t_ns > closed.t_ns
-            and belongs(history, same(closed.conversation), call.conversation)
+            and (not closed.conversation or belongs(history, same(closed.conversation), call.conversation))
         ),
         None,
     )

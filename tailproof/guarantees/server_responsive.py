@@ -15,7 +15,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.server_records import Stream
 from tailproof.history.timeline import SECOND, seconds
-from tailproof.history.traffic import Span, left_alone, requests_of_the_ready, span_of
+from tailproof.history.traffic import Span, left_alone_until, requests_of_the_ready, span_of
 
 ASKED = ("load", "status", "send")
 """Requests that look, at the events, at their number, at the status, or write a message. Where requests of several kinds wait, the kind
@@ -69,8 +69,9 @@ def responsive(history: History) -> Verdict:
     ]
     served = [
         (wait, one, first)
-        for one, first in _newcomers(history)
-        if (wait := _wait((one.t_ns, first.t_ns), steps, limit_ns)) is not None
+        for one, first, until_ns in _newcomers(history)
+        if (wait := _wait((one.t_ns, until_ns), steps, limit_ns)) is not None
+        and (wait.waited_ns > limit_ns or (first.stage == "subscribed" and first.t_ns == until_ns))
     ]
     kept = [(wait, one, first) for wait, one, first in served if wait.waited_ns > limit_ns]
     if kept:
@@ -81,7 +82,7 @@ def responsive(history: History) -> Verdict:
             signature="subscribe-waits",
             expected=[f"a first event within {limit_s:g} s"],
             seen=[f"{other.reading} {other.stage} after {seconds(wait.waited_ns)} s" for wait, one, other in kept],
-            evidence=[at(worst_one, "subscribed"), at(first, first.stage)],
+            evidence=[at(worst_one, "asked to subscribe"), at(first, first.stage)],
             timed=True,
             limit_s=limit_s,
             took_s=took_s,
@@ -101,7 +102,7 @@ def responsive(history: History) -> Verdict:
             took_s=seconds(longest.waited_ns),
         )
     if not asked and not served:
-        return inconclusive("nobody asked for anything or posted a message while a step was under way")
+        return inconclusive("nobody who asked, posted or subscribed had only a step to wait for")
     slowest = max(wait.waited_ns for wait in (*(found[0] for found in asked), *(found[0] for found in served)))
     return holds(
         f"{len(asked)} requests and {len(served)} subscriptions during a step, each answered within {limit_s:g} s",
@@ -111,19 +112,20 @@ def responsive(history: History) -> Verdict:
     )
 
 
-def _newcomers(history: History) -> list[tuple[Stream, Stream]]:
-    """Who subscribed past the wire to a server that was left alone, with the first event or the end of it, whichever came first."""
+def _newcomers(history: History) -> list[tuple[Stream, Stream, int]]:
+    """Who subscribed past the wire, with the first event or the end of it, whichever came first, and how long the server was left alone
+    until then."""
     later: dict[tuple[str, str], Stream] = {}
     for one in history.streams:
         if one.stage in ("subscribed", "closed"):
             later.setdefault((one.witness, one.reading), one)
     return [
-        (one, first)
+        (one, first, until_ns)
         for one in history.streams
         if one.stage == "opened"
         and one.path in ("direct", "resumed")
         and (first := later.get((one.witness, one.reading))) is not None
-        and left_alone(history, one.t_ns, first.t_ns)
+        and (until_ns := left_alone_until(history, one.t_ns, first.t_ns)) > one.t_ns
     ]
 
 
@@ -190,7 +192,7 @@ GUARANTEES = (
     Guarantee(
         id="server.responsive",
         level=Level.MUST,
-        promise="While a step is under way, whoever asks for the status or the events or posts a message is answered within T, "
+        promise="While a step is under way, whoever asks for the status or the events, posts a message or subscribes is answered within T, "
         "whoever holds the step.",
         hurts="everybody who looks at a conversation that is working, or has something to say to it",
         judge=responsive,

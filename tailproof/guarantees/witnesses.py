@@ -14,7 +14,7 @@ from tailproof.history.plan import KILLS, RESTARTS, client_tells, damages_state,
 from tailproof.history.reader import History, Tally, derived
 from tailproof.history.record import CLIENT, Record
 from tailproof.history.records import Effect, End, ModelCall
-from tailproof.history.spoken import ended_over
+from tailproof.history.spoken import asked_to_delete, ended_over
 from tailproof.history.timeline import SECOND, accepted, down_after
 from tailproof.history.views import EventList, lists
 
@@ -299,7 +299,7 @@ def _observers(history: History, known: Known) -> Iterator[Blind]:
             and closed is not None
             and until is not None
             and closed < until - _AT_ONCE_NS
-            and not deleted(history)
+            and not asked_to_delete(history, closed)
             and not _is_being_ended(history, closed)
             and (one.closed is None or ended_over(history, one.closed) is None)
         ):

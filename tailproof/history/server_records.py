@@ -104,6 +104,8 @@ class Stream(Record, tag="stream"):
     """How it ended; of `flawed`, what came, in half a sentence."""
     flaw: Flaw = ""
     """Of `flawed`: what kind of wrong that is."""
+    by_server: bool = False
+    """Of `closed`: the server said goodbye first, to a reader who wanted more."""
     epoch: Count = 0
 
 

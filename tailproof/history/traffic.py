@@ -9,7 +9,7 @@ from tailproof.history.reader import History, derived
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Exchange, Life, Run
 from tailproof.history.server_records import Listing, Request, Stream
-from tailproof.history.timeline import SECOND, accepted
+from tailproof.history.timeline import SECOND, accepted, last_ns
 
 SPOILED = frozenset({"refused", "reset-before", "reset-after", "truncated", "black-hole", "broken"})
 """What became of an exchange whose client did not get the server's answer, or not all of it."""
@@ -158,6 +158,15 @@ def requests_of_the_ready(history: History) -> tuple[Request, ...]:
     )
 
 
+def left_alone_until(history: History, began_ns: int, ended_ns: int) -> int:
+    """How long the server was ready and left alone from one moment on, the other at most; the first one itself when it was not even
+    then."""
+    ends = [end.t_ns for end in history.lives if end.stage in ("died", "stopped", "removed") and end.t_ns > began_ns]
+    spoiled = [since for since, until in spoiled_spans(history) if until >= began_ns]
+    until_ns = min((ended_ns, *(moment - 1 for moment in (*ends, *spoiled))))
+    return until_ns if until_ns > began_ns and left_alone(history, began_ns, until_ns) else began_ns
+
+
 def left_alone(history: History, began_ns: int, ended_ns: int) -> bool:
     """The server was ready from one moment to the other, and nothing was done to it."""
     return _in_a_life(history, began_ns, ended_ns) and not any(
@@ -246,7 +255,7 @@ def _in_a_life(history: History, began_ns: int, ended_ns: int) -> bool:
 @derived
 def spoiled_spans(history: History) -> tuple[Span, ...]:
     """Spans in which a failure is ours: faults of the server from intent to healing, pauses, the time before `init`."""
-    last = max((request.t_ns for request in history.requests), default=0)
+    last = last_ns(history)
     spans: list[Span] = []
     for fault in history.faults:
         if fault.stage == "intent" and not is_of_the_path(fault.name):

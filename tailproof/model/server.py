@@ -54,6 +54,8 @@ class ScriptedModel:
         self._conversations: dict[str, PlayedScript] = {}
         self._requests = itertools.count()
         self._refused = 0
+        self.failure = ""
+        """Why it is no witness any more; empty while it works."""
         self._server = _Server((host, port), _Handler, self)
         self.port: int = self._server.server_address[1]
         self.url = public_url.rstrip("/") or f"http://{host}:{self.port}"
@@ -130,7 +132,8 @@ class ScriptedModel:
 
     def failed(self, error: BaseException) -> None:
         """The model itself broke: what the server did about that is no finding."""
-        self._witness.write(BreakOff(by="harness", doing="model", says=f"{type(error).__name__}: {error}"))
+        self.failure = f"the scripted model failed: {type(error).__name__}: {error}"
+        self._witness.write(BreakOff(by="harness", doing="model", says=self.failure))
 
     def refused(self, unsound: Unsound) -> None:
         """Somebody asked for something that is not to be taken."""

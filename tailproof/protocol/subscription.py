@@ -20,7 +20,7 @@ from tailproof.incoming.limits import (
     Unsound,
     size,
 )
-from tailproof.incoming.stream import Refused
+from tailproof.incoming.stream import BROKEN, Refused
 from tailproof.incoming.websocket import CLOSE_S
 from tailproof.protocol.adapter import Adapter, Api, NotAnEvent
 from tailproof.protocol.recording import record_event, status_of
@@ -32,6 +32,9 @@ FRAME_CHARS = 200
 TOLD = 20
 """A stream that brings nothing but what is not to be taken fills no history."""
 GONE_S = 1.0
+
+_BLAMES_THE_OTHER = (1002, 1007, 1009)
+"""What a side says that cannot take what came: here it may be either."""
 
 
 class SubscriptionRefused(Exception):
@@ -78,6 +81,7 @@ class Subscription:
         self._closing = threading.Event()
         self._end = ""
         self._agreed = False
+        self._by_server = False
         self._oddities = 0
         self._thread = threading.Thread(target=self._run, name=f"subscription-{reading}", daemon=True)
 
@@ -137,7 +141,7 @@ class Subscription:
             reason = f"{type(broken).__name__}: {broken}"
         finally:
             self._end = f"{code} {reason}".strip()
-            self._write("closed", code=code, reason=reason)
+            self._write("closed", code=code, reason=reason, by_server=self._by_server)
             self._ended.set()
 
     def _follow(self) -> tuple[int, str]:
@@ -151,11 +155,13 @@ class Subscription:
         told = ""
         try:
             self._read()
+            self._by_server = not self._closing.is_set()
         except Unsound as unsound:
             self._write_flaw(unsound)
             told = str(unsound)
         # Whoever floods is not listened to for a goodbye.
         code, reason = self._stream.close(goodbye_s=0.0 if told else None)
+        self._by_server = self._by_server and code not in (BROKEN, *_BLAMES_THE_OTHER)
         return code, told or reason
 
     def _read(self) -> None:
@@ -220,7 +226,9 @@ class Subscription:
         if self._on_event is not None:
             self._on_event(event)
 
-    def _write(self, stage: str, *, code: int = 0, reason: str = "", flaw: Flaw = "", t_ns: int = 0) -> None:
+    def _write(
+        self, stage: str, *, code: int = 0, reason: str = "", flaw: Flaw = "", by_server: bool = False, t_ns: int = 0
+    ) -> None:
         record = Stream(
             reading=self.reading,
             stage=stage,  # type: ignore[arg-type]
@@ -231,6 +239,7 @@ class Subscription:
             code=code,
             reason=reason,
             flaw=flaw,
+            by_server=by_server,
             epoch=self._epoch,
         )
         record.t_ns = t_ns

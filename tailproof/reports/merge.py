@@ -187,8 +187,9 @@ def whole_of(names: Iterable[str]) -> str:
 
 
 def known_by(baseline: Baseline) -> str:
-    """By which shards know that they were judged by the same baseline: a digest of its entries, wherever it lies."""
-    return whole_of(entry.model_dump_json() for _, entry in baseline.entries)
+    """By which shards know that they were judged by the same baseline: a digest of what its entries excuse that day, wherever it lies."""
+    counts = (entry for _, entry in baseline.entries if not entry.expired(baseline.day))
+    return whole_of(entry.model_dump_json(exclude={"reason", "link"}) for entry in counts)
 
 
 def _pairs(results: Iterable[Result]) -> list[PairResult]:

@@ -47,5 +47,6 @@ def break_off(error: Exception, at_work: AtWork, masker: Masker) -> BreakOff:
 
 
 def not_healed(fault: Planned, error: Exception, masker: Masker) -> BreakOff:
-    """Whatever is seen of a server from here on may be what is still done to it. One that does not come back is a finding."""
+    """With whom: a server that does not come back is a finding. Everything else is ours, and what is still done to the server may be the
+    cause of whatever is seen of it."""
     return break_off(error, ("server", "ready") if fault.ends_a_life else ("harness", fault.name), masker)

@@ -32,6 +32,8 @@ class ExecutionLanding:
         self._unhealed: list[SandboxFault] = []
         self._stages: dict[str, set[str]] = {}
         self.missed = False
+        self.failed = ""
+        """Why a fault could not be healed, where that is ours."""
 
     @property
     def lines(self) -> list[int]:
@@ -123,8 +125,12 @@ class ExecutionLanding:
                 continue
             try:
                 self._heal(stage, fault)
+            except DeadlineMissed as missed:
+                self._miss(missed)
             except CAUSES as error:
-                self._log.write(not_healed(fault, error, self._log.masker))
+                off = not_healed(fault, error, self._log.masker)
+                self._log.write(off)
+                self.failed = self.failed or (off.says if off.by == "harness" else "")
 
     def account(self) -> None:
         """Every fault of the plan has a place in the record."""

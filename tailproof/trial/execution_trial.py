@@ -291,6 +291,8 @@ class ExecutionTrial(RecordedTrial):
         if stage.sandboxes.lost:
             self._witness(records.BreakOff(by="harness", doing="cluster", says=stage.sandboxes.lost))
             raise TrialFailed(stage.sandboxes.lost)
+        if landing.failed:
+            raise TrialFailed(landing.failed)
 
     def _read(self, stage: SandboxStage, client: ExecutionClient) -> None:
         if client.session and stage.server.alive():

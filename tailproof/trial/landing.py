@@ -36,6 +36,8 @@ class Landing:
     ) -> None:
         self.broke_a_run = False
         """A run was under way when the server died: nobody waits for the client's run to return."""
+        self.failed = ""
+        """Why a fault could not be healed, where that is ours: what is seen behind that decides nothing."""
         self.missed = False
         """A proof or a point was waited for in vain."""
         self.last_turns = last_turns(scenario)
@@ -194,7 +196,7 @@ class Landing:
         try:
             self._heal(participants, fault)
         except CAUSES as error:
-            self._log.write(not_healed(fault, error, self._log.masker))
+            self._not_healed(fault, error)
 
     def heal_all(self, participants: Participants, budget: Budget) -> None:
         """Whatever is still on. Each is tried; the first error that nobody expects is raised behind the last one."""
@@ -208,11 +210,19 @@ class Landing:
             try:
                 self._heal(participants, fault)
             except CAUSES as error:
-                self._log.write(not_healed(fault, error, self._log.masker))
+                self._not_healed(fault, error)
             except Exception as error:  # noqa: BLE001 - the others must be healed, too
                 unexpected.append(error)
         if unexpected:
             raise unexpected[0]
+
+    def _not_healed(self, fault: Fault, error: Exception) -> None:
+        if isinstance(error, DeadlineMissed):
+            self._miss(error)  # a server may keep for itself what was taken from it
+            return
+        off = not_healed(fault, error, self._log.masker)
+        self._log.write(off)
+        self.failed = self.failed or (off.says if off.by == "harness" else "")
 
     # -- the record ---------------------------------------------------------------------------------------------------
 

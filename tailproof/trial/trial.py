@@ -124,8 +124,8 @@ class Trial(RecordedTrial):
                     self._break_off(error, participants.at_work, participants)
                 finally:
                     self._finish(participants, landing)
-                if participants.wire.failed:
-                    raise TrialFailed(participants.wire.failed)
+                if why := participants.wire.failed or participants.model.failure or landing.failed:
+                    raise TrialFailed(why)
             self._enter("ended")
 
     def _file_of_client(self) -> tuple[Path, bytes, int] | None:

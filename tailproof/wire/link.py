@@ -185,7 +185,7 @@ class Link(LinkStream):
         if self._events is not None:
             return  # it is told that nothing else will be answered here
         if self.lanes:
-            self.lanes["up"].receive(chunk)
+            self._hear("up", chunk)
         elif self._tunnel:
             self.send_up(chunk)
         else:
@@ -195,7 +195,7 @@ class Link(LinkStream):
         if self._events is not None:
             self._take_events(chunk, self._events)
         elif self.lanes:
-            self.lanes["down"].receive(chunk)
+            self._hear("down", chunk)
         elif self._tunnel:
             self.send_down(chunk)
         else:

@@ -40,6 +40,8 @@ class LinkStream:
         self._loop = context.loop
         self._opened = context.stream_opened
         self._stream_ended = False
+        self._ended_by = ""
+        """The direction in which the first goodbye went."""
 
     @property
     def streaming(self) -> bool:
@@ -72,13 +74,29 @@ class LinkStream:
         self.journal.write(Stream(reading=f"wire:{self.number}", stage="opened", path="wire"))
         self._opened(self)
 
+    def _hear(self, direction: str, chunk: bytes) -> None:
+        lane = self.lanes[direction]
+        lane.receive(chunk)
+        if not self._ended_by and lane.scanner.close_code:
+            self._ended_by = direction
+
     def _goodbye(self) -> tuple[int, str]:
-        """Code and reason of the end, as one of the sides has said them."""
-        said = next((lane.scanner for lane in self.lanes.values() if lane.scanner.close_code), None)
-        return (said.close_code, said.close_reason) if said else (BROKEN, "")
+        """Code and reason of the end, as the side has said them that was the first."""
+        if not self._ended_by:
+            return BROKEN, ""
+        said = self.lanes[self._ended_by].scanner
+        return said.close_code, said.close_reason
 
     def _end_stream(self, code: int, reason: str) -> None:
         if not self._stream_ended:
             self._stream_ended = True
-            closed = Stream(reading=f"wire:{self.number}", stage="closed", path="wire", code=code, reason=reason)
+            by_server = self._ended_by == "down"
+            closed = Stream(
+                reading=f"wire:{self.number}",
+                stage="closed",
+                path="wire",
+                code=code,
+                reason=reason,
+                by_server=by_server,
+            )
             self.journal.write(closed, urgent=True)

@@ -80,6 +80,7 @@ def test_without_what_the_entry_does_it_is_new() -> None:
         ("message-while-it-runs", "wire.delay/2s at tool-running, steps, user.request/send", True),
         ("message-while-it-runs", "wire.delay/2s at tool-running, steps, user.request/run", False),
         ("message-during-tool", "wire.delay/2s at tool-running, steps, user.request/send", False),
+        ("conversations-listed", "wire.delay/2s at tool-running, steps, user.request/list", False),
         ("kill-task-at-work", "process.kill/in-place at created, steps, nothing", False),
         ("stop-ignored", "process.restart/in-place at created, steps, nothing", False),
         ("exits-its-shell", "process.kill/in-place at created, steps, nothing", False),

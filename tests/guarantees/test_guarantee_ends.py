@@ -39,7 +39,7 @@ def with_statuses(*words: str) -> Built:
     return closed(built, log)
 
 
-def two_runs(first_is_logged: bool, lag: float = 0.0, via: str = "rest") -> Built:
+def two_runs(first_is_logged: bool, lag: float = 0.0, via: str = "rest", *, on_its_stream: bool = False) -> Built:
     """GET (or the stream alone) and, where it is logged, the log say that the first run finished, before the second begins. With a
     `lag` the first was paused and the events of the second are seen so much later."""
     one, other = log_of_run(2), log_of_run(2, 3, 2.0)
@@ -57,6 +57,10 @@ def two_runs(first_is_logged: bool, lag: float = 0.0, via: str = "rest") -> Buil
     built.placed = [one for one in built.placed if one not in later] + [(at + lag, one) for at, one in later]
     for at, raw in ((4.6, "running"), (5.4, "finished"), (5.6, "finished")):
         built.show(at, raw).ask(at, "status")
+    if on_its_stream:
+        told = event("x1", "status", 0.9, status="finished")
+        told.reading = "stream:0"
+        built.put(3.2, told)
     return closed(built, [*one, *other])
 
 
@@ -160,6 +164,13 @@ ROWS = [
         "the-first-end-is-not-logged-and-a-run-was-refused",
         VIOLATED,
         lambda: two_runs(False).ask(2.6, "run", 409, witness="observer"),
+        "done-not-logged",
+    ),
+    Row(
+        "events.terminal",
+        "an-end-that-a-stream-tells-in-its-order",
+        VIOLATED,
+        lambda: two_runs(False, via="stream", on_its_stream=True),
         "done-not-logged",
     ),
     Row("events.terminal", "an-end-that-only-a-stream-tells-of", HOLDS, lambda: two_runs(False, via="stream")),

@@ -6,7 +6,19 @@ import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed, subscribed
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.records import BreakOff, Effect, Exchange, Fault, Frame, Life, ModelCall, Phase, Rendezvous, Run
+from tailproof.history.records import (
+    BreakOff,
+    Effect,
+    Exchange,
+    Fault,
+    Frame,
+    Life,
+    ModelCall,
+    Phase,
+    Rendezvous,
+    Run,
+    Stall,
+)
 from tailproof.history.server_records import Event, Request, Status, Stream
 
 
@@ -116,18 +128,44 @@ def rejected() -> Built:
     return built.without(Status, via="rest", raw="waiting").show(6.9, "idle")
 
 
-def ended_at(at: float = 2.3, code: int = 1011) -> Built:
+def ended_at(at: float = 2.3, code: int = 1011, *, by_server: bool = True) -> Built:
     """The observer's subscription is closed; the loop asks the model from 2.1 to 3.1."""
     end = {"reading": "stream:0", "stage": "closed"}
-    return calm().alter(Stream, end, code=code).move(Stream, end, at)
+    return calm().alter(Stream, end, code=code, by_server=by_server).move(Stream, end, at)
 
 
-def another_leaves(code: int) -> Built:
-    """A second subscriber past the wire, who came back, is gone while the loop goes on."""
-    way = {"reading": "stream:another", "conversation": "c1", "path": "resumed", "witness": "user", "since": "all"}
+def another_leaves(*, by_server: bool, path: str = "resumed") -> Built:
+    """A second subscriber is gone while the loop goes on."""
+    since = "all" if path == "resumed" else "now"
+    way = {"reading": "stream:another", "conversation": "c1", "path": path, "witness": "user", "since": since}
     built = calm().put(2.12, Stream(stage="opened", **way)).put(2.13, Stream(stage="subscribed", **way))
     built.header.witnesses["user"] = ["stream"]
-    return built.put(2.3, Stream(stage="closed", code=code, **way))
+    return built.put(2.3, Stream(stage="closed", code=1000, by_server=by_server, **way))
+
+
+def client_thrown_out() -> Built:
+    """The server says goodbye to the client, through the wire."""
+    end = Stream(reading="wire:1", stage="closed", path="wire", witness="wire", code=1000, by_server=True)
+    return calm().put(2.3, end)
+
+
+def ended_in_its_second_life() -> Built:
+    """`crashed`, with the phases of a real trial; the observer's second subscription is closed before the loop goes on."""
+    built = crashed().put(4.2, Phase(name="recovering")).put(16.2, Phase(name="driving"))
+    end = {"reading": "stream:1", "stage": "closed"}
+    return built.alter(Stream, end, code=1011, by_server=True).move(Stream, end, 16.6)
+
+
+def of_somebody_else(built: Built) -> Built:
+    """The server is run by others."""
+    built.header.target = "url:https://example.org"
+    return built
+
+
+def between_two_runs() -> Built:
+    """The server says goodbye at rest, and a second run begins behind that."""
+    built = ended_at(3.5)
+    return built.put(5.0, ModelCall(stage="asked", turn=5, request=99, conversation="c1", said=["go"]))
 
 
 ROWS = [
@@ -488,16 +526,60 @@ ROWS = [
         lambda: ended_at(code=1000),
         "subscription-ended",
     ),
-    Row("server.works", "a-connection-breaks-without-a-word", HOLDS, lambda: ended_at(code=1006)),
-    Row("server.works", "throws-another-user-out", VIOLATED, lambda: another_leaves(1011), "subscription-ended"),
-    Row("server.works", "another-user-leaves", HOLDS, lambda: another_leaves(1000)),
+    Row("server.works", "says-goodbye-between-two-runs", VIOLATED, between_two_runs, "subscription-ended"),
+    Row("server.works", "says-goodbye-in-its-second-life", VIOLATED, ended_in_its_second_life, "subscription-ended"),
+    Row(
+        "server.works",
+        "says-goodbye-before-somebody-deletes-it",
+        VIOLATED,
+        lambda: ended_at().ask(5.5, "delete"),
+        "subscription-ended",
+    ),
+    Row("server.works", "the-harness-hangs-up", HOLDS, lambda: ended_at(by_server=False)),
+    Row(
+        "server.works",
+        "throws-another-user-out",
+        VIOLATED,
+        lambda: another_leaves(by_server=True),
+        "subscription-ended",
+    ),
+    Row(
+        "server.works",
+        "one-subscriber-at-a-time",
+        VIOLATED,
+        lambda: another_leaves(by_server=True, path="direct"),
+        "subscription-ended",
+    ),
+    Row("server.works", "another-user-leaves", HOLDS, lambda: another_leaves(by_server=False)),
+    Row("server.works", "throws-the-client-out", VIOLATED, client_thrown_out, "subscription-ended"),
+    Row(
+        "server.works",
+        "a-client-goes-on-a-bad-path",
+        HOLDS,
+        lambda: (
+            client_thrown_out().fault(2.2, "intent").fault(2.21, "injected").fault(2.5, "proven").fault(2.6, "healed")
+        ),
+    ),
     Row("server.works", "ends-a-subscription-behind-the-last-step", HOLDS, lambda: ended_at(3.5)),
     Row("server.works", "ends-the-subscription-to-what-is-deleted", HOLDS, lambda: ended_at().ask(2.29, "delete")),
+    Row(
+        "server.works",
+        "ends-the-subscription-to-what-is-being-deleted",
+        HOLDS,
+        lambda: ended_at().ask(2.4, "delete", 0, 0.2, cut=True),
+    ),
+    Row("server.works", "a-gateway-goes-away", HOLDS, lambda: of_somebody_else(ended_at(code=1001))),
     Row(
         "server.works",
         "a-subscription-ends-while-the-server-is-paused",
         HOLDS,
         lambda: ended_at().put(2.2, Life(stage="paused", epoch=0)).put(2.31, Life(stage="resumed", epoch=0)),
+    ),
+    Row(
+        "server.works",
+        "a-subscription-ends-while-the-harness-stands-still",
+        HOLDS,
+        lambda: ended_at().put(2.2, Stall(late_ns=9)),
     ),
     Row("server.returns", "kill-tool-running", HOLDS, crashed),
     Row(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
 
@@ -122,12 +124,12 @@ def guarded(waited: float) -> Built:
     return built.put(12.7, Effect(token="before-tool-t1", stage="end", pid=77))
 
 
-def newcomer(after: float, begin: float = 2.9) -> Built:
+def newcomer(after: float, begin: float = 2.9, stage: Literal["subscribed", "closed"] = "subscribed") -> Built:
     """The model thinks from 2.7 to 12.7; somebody subscribes at `begin` and is sent the first event so many seconds later."""
     built = _unasked()
     way = {"reading": "stream:newcomer", "conversation": "c1", "path": "direct", "witness": "user"}
     built.header.witnesses["user"] = ["stream"]
-    return built.put(begin, Stream(stage="opened", **way)).put(begin + after, Stream(stage="subscribed", **way))
+    return built.put(begin, Stream(stage="opened", **way)).put(begin + after, Stream(stage=stage, **way))
 
 
 ROWS = [
@@ -248,6 +250,15 @@ ROWS = [
     Row("server.responsive", "a-newcomer-waits-for-the-step", VIOLATED, lambda: newcomer(7.5), "subscribe-waits"),
     Row("server.responsive", "a-newcomer-waits-behind-the-step", INCONCLUSIVE, lambda: newcomer(7.5, begin=11.0)),
     Row("server.responsive", "a-newcomer-while-the-server-stands-still", INCONCLUSIVE, lambda: _stands_still_for(7.0)),
+    Row(
+        "server.responsive",
+        "a-newcomer-waits-and-then-the-server-is-killed",
+        VIOLATED,
+        lambda: _killed_at(11.0),
+        "subscribe-waits",
+    ),
+    Row("server.responsive", "a-newcomer-and-then-the-server-is-killed", INCONCLUSIVE, lambda: _killed_at(5.0)),
+    Row("server.responsive", "a-newcomer-is-turned-away", INCONCLUSIVE, lambda: newcomer(0.2, stage="closed")),
     Row("server.responsive", "nobody-asks", INCONCLUSIVE, lambda: _unasked()),
     Row("server.responsive", "a-status-waits-for-a-guard", VIOLATED, lambda: guarded(6.0), "status-waits"),
     Row("server.responsive", "a-guard-keeps-nobody-waiting", HOLDS, lambda: guarded(0.1)),
@@ -269,6 +280,15 @@ def _stands_still_for(long: float) -> Built:
     """The server is paused as soon as somebody has subscribed."""
     built = newcomer(long + 0.2)
     return built.put(3.0, Life(epoch=1, stage="paused")).put(3.0 + long, Life(epoch=1, stage="resumed"))
+
+
+def _killed_at(at: float) -> Built:
+    """The server is killed while somebody waits for the first event."""
+    return (
+        newcomer(at - 2.8, stage="closed")
+        .fault(at, "intent", "process.kill")
+        .fault(at + 0.1, "injected", "process.kill")
+    )
 
 
 def _at_a_tool(waited: float) -> Built:

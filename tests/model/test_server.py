@@ -74,7 +74,11 @@ def test_a_failure_of_the_model_is_one_of_the_harness(
     model.close()
     recorder.close()
     (off,) = History.load(recorder.directory).break_offs
-    assert (off.by, off.doing, off.says) == ("harness", "model", "KeyError: 'a defect'")
+    assert (off.by, off.doing, off.says) == (
+        "harness",
+        "model",
+        "the scripted model failed: KeyError: 'a defect'",
+    )
 
 
 def test_a_request_without_tools_does_not_advance(model: ScriptedModel, recorder: Recorder) -> None:

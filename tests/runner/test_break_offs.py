@@ -21,6 +21,7 @@ from tailproof.faults.wire import WireFault
 from tailproof.guarantees.catalogue import judge
 from tailproof.guarantees.verdict import Outcome
 from tailproof.history.reader import History
+from tailproof.model.conversation import PlayedScript
 from tailproof.protocol.subscription import SubscriptionRefused
 from tailproof.targets.process_server import ProcessServer, Release
 from tailproof.targets.target import TargetError
@@ -261,11 +262,26 @@ def test_a_fault_that_cannot_be_healed_is_a_failure_of_the_harness(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WireFault, "heal", raises(TargetError("gone")))
-    history = play(tmp_path, faults=[{**LAG, "lasts": 600}])
+    history = failed(tmp_path, "gone", faults=[{**LAG, "lasts": 600}])
     assert why(history) == [("harness", "wire.delay")]
     assert {verdict.outcome for verdict in judge(history, ["events.complete", "loop.terminates"]).values()} == {
         Outcome.INCONCLUSIVE
     }
+
+
+def test_a_server_that_keeps_what_was_taken_from_it_excuses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WireFault, "heal", raises(DeadlineMissed("the memory to be given back", 1.0, "")))
+    history = play(tmp_path, faults=[{**LAG, "lasts": 600}])
+    assert why(history) == []
+    assert [missed.waited_for for missed in history.missed] == ["the memory to be given back"]
+
+
+def test_a_model_that_fails_is_a_failure_of_the_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PlayedScript, "ask", raises(KeyError("a defect")))
+    history = failed(tmp_path, "the scripted model failed: KeyError: 'a defect'")
+    assert ("harness", "model") in why(history)
 
 
 def test_a_step_of_the_end_that_goes_wrong_skips_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
