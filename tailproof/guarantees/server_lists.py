@@ -187,6 +187,19 @@ def _wrongs(history: History, visit: Visit, one: Listing) -> Iterator[tuple[list
 def _of_those(visit: Visit, one: Listing) -> Verdict | None:
     wanted = [name if name in visit.first else "" for name in one.asked]
     if one.conversations == wanted:
+        lies = [
+            name
+            for name, status in zip(one.conversations, one.statuses, strict=True)
+            if name and visit.first[name] == visit.last[name] != status
+        ]
+        if lies and visit.quiet:
+            return _wrong(
+                one,
+                f"{_said(one)}: {len(lies)} are shown with another status than the list shows before and behind",
+                "status-differs",
+                expected=[visit.first[name] for name in lies],
+                seen=one.statuses,
+            )
         return None
     lacking = [name for name, given in zip(wanted, one.conversations, strict=False) if name and not given]
     return _wrong(

@@ -60,6 +60,13 @@ ROWS = [
     Row("server.lists", "as-asked", HOLDS, lambda: looked(listing("123", order="ascending", page_size=1), done("32"))),
     Row("server.lists", "those-of-others", HOLDS, lambda: looked(listing("321", owed=["c3"]), done("32", owed=["c1"]))),
     Row("server.lists", "nobody-has-the-status", HOLDS, lambda: looked(listing("", status="paused"))),
+    Row(
+        "server.lists",
+        "by-id-with-another-status",
+        VIOLATED,
+        lambda: looked(listing("12", asked=["c1", "c2"], count=-1, statuses={**STATUSES, "c2": "idle"})),
+        "status-differs",
+    ),
     Row("server.lists", "several-by-id", HOLDS, lambda: looked(listing("120", asked=["c1", "c2", "c9"], count=-1))),
     Row("server.lists", "a-status-changes", HOLDS, lambda: looked(done("2"), last=listing("321", statuses=CHANGED))),
     Row("server.lists", "does-not-count", HOLDS, lambda: looked(listing("321", count=-1))),

@@ -104,6 +104,13 @@ def waiting(confirmed: bool = True, began: float = 5.0) -> Built:
     return built.move(Effect, {"stage": "begin"}, began).move(Effect, {"stage": "end"}, began + 0.1)
 
 
+def told_not_to(then: str) -> Built:
+    """A message is posted to what waits, which shows this status then, and somebody asks for a run; the tool begins behind it."""
+    raw = {"idle": "idle", "waiting": "waiting_for_confirmation"}[then]
+    built = waiting().ask(3.0, "send", text="do not", witness="observer").without(Status, via="rest")
+    return built.put(3.1, Status(raw=raw, neutral=then, via="rest", conversation="c1", witness="observer"))
+
+
 def risky(risk: str, began: float = 5.0) -> Built:
     """The same of an agent that waits for risky actions alone, and a model that calls the action so."""
     script = [{"tools": [{"token": "token-a1", "risk": risk}]}, {"finish": "done"}]
@@ -239,6 +246,8 @@ ROWS = [
         lambda: waiting(confirmed=False).ask(4.0, "run", 0, witness="observer"),
     ),
     Row("loop.consent", "waits-to-the-end", HOLDS, lambda: waiting(confirmed=False).without(Effect)),
+    Row("loop.consent", "told-not-to-and-run-again", VIOLATED, lambda: told_not_to("idle"), "ran-unconfirmed"),
+    Row("loop.consent", "waits-for-its-confirmation-still", HOLDS, lambda: told_not_to("waiting")),
     Row("loop.consent", "ran-at-once", VIOLATED, lambda: waiting(began=2.45), "ran-unconfirmed"),
     Row(
         "loop.consent",
