@@ -175,6 +175,30 @@ def leaves_tokens(header: Header) -> bool:
     return any(call.get("journal", True) for turn in turns(header) for call in turn.get("tools") or ())
 
 
+def tokens_by_call(header: Header) -> dict[str, str]:
+    """Id of a tool call -> the token that its tool writes into the tool journal, and says to the model when it is done. Without ids
+    that the script gives to several calls.
+
+    The ids count the replies of the script from 0 (`model.position.call_id`), repetitions each and errors none, and the calls of
+    each reply.
+    """
+    found: dict[str, str] = {}
+    position = 0
+    for number, turn in enumerate(turns(header), 1):
+        if turn.get("status") is not None or turn.get("fails") is not None:
+            continue
+        calls = turn.get("tools") or ()
+        copies = int(number_of(turn, "repeat", 1))
+        for copy in range(1, copies + 1):
+            for index, call in enumerate(calls):
+                shares = any(other.get("same_id") for other in calls[index : index + 2])
+                if call.get("journal", True) and not shares:
+                    token = call.get("token") or (f"t{number}" if len(calls) == 1 else f"t{number}-{index + 1}")
+                    found[f"call-{position}-{index}"] = f"{token}.{copy}" if copies > 1 else str(token)
+            position += 1
+    return found
+
+
 def left_behind(header: Header, how: Literal["job", "detached"]) -> frozenset[str]:
     """The tokens of the tools that leave such a process behind."""
     calls = (call for turn in turns(header) for call in turn.get("tools") or ())

@@ -49,6 +49,14 @@ def told(built: Built, *said: str, turn: int = 2) -> Built:
     return built.alter(ModelCall, {"stage": "asked", "turn": turn}, said=list(said))
 
 
+def named(**results: str) -> Built:
+    """A run whose script names its tools, and whose last request to the model tells these results of its first two calls."""
+    built = calm().plan(script=[{"tools": [{"token": f"token-a{turn}"}]} for turn in range(4)])
+    told = {"call-1-0": "done token-a1", "call-2-0": "done token-a2"}
+    told |= {name.replace("_", "-"): text for name, text in results.items()}
+    return built.alter(ModelCall, {"stage": "asked", "turn": 2}, results=told)
+
+
 def unanswered(**end: str) -> Built:
     """The only message never gets to the model; the run ends otherwise than it should."""
     built = calm().alter(ModelCall, {"stage": "asked"}, said=[])
@@ -228,6 +236,41 @@ ROWS = [
             ModelCall, {"stage": "asked", "turn": 2}, unpaired=["the result of call-1-0 stands there twice"]
         ),
         "unpaired",
+    ),
+    Row("model.sound", "each-call-has-its-own-result", HOLDS, named),
+    Row("model.sound", "the-result-of-the-call-before", VIOLATED, lambda: named(call_2_0="done token-a1"), "swapped"),
+    Row(
+        "model.sound",
+        "two-results-changed-places",
+        VIOLATED,
+        lambda: named(call_1_0="done token-a2", call_2_0="done token-a1"),
+        "swapped",
+    ),
+    Row(
+        "model.sound",
+        "its-own-result-behind-what-came-late",
+        HOLDS,
+        lambda: named(call_2_0="done token-a1\ndone token-a2"),
+    ),
+    Row("model.sound", "a-result-that-names-no-tool", HOLDS, lambda: named(call_2_0="the server was restarted")),
+    Row("model.sound", "a-result-that-names-a-tool-of-nobody", HOLDS, lambda: named(call_2_0="done my-token")),
+    Row(
+        "model.sound",
+        "a-result-that-was-cut-may-name-its-own-tool-later",
+        HOLDS,
+        lambda: named(call_2_0=f"done token-a1\n{'x' * 200}"[:200]),
+    ),
+    Row(
+        "model.sound",
+        "what-came-late-of-a-tool-while-the-next-did-not-run-through",
+        HOLDS,
+        lambda: named(call_2_0="done token-a1").without(Effect, token="token-a2", stage="end"),
+    ),
+    Row(
+        "model.sound",
+        "a-script-that-does-not-name-its-tools-so",
+        HOLDS,
+        lambda: named(call_2_0="done token-a1").plan(script=[{"tools": [{}]}]),
     ),
     Row("model.sound", "no-request-holds-a-call", HOLDS, lambda: calm(1)),
     Row("model.sound", "the-model-was-never-asked", INCONCLUSIVE, lambda: calm(0)),
