@@ -14,6 +14,8 @@ FULL_AT_START = "disk.full-at-start"
 """The fault that kills the server and starts it again without room on its disk."""
 DOWNGRADE = "process.downgrade"
 """The fault that puts the release before the server's in its place for a while."""
+_REPLIES = 100_000
+"""A script gives no more (`model.script.REPLIES`)."""
 PASSING = frozenset({FULL_AT_START, DOWNGRADE})
 """Faults with a life in them that need not serve."""
 KILLS = frozenset({"process.kill", "memory.server", FULL_AT_START})
@@ -188,7 +190,7 @@ def tokens_by_call(header: Header) -> dict[str, str]:
         if turn.get("status") is not None or turn.get("fails") is not None:
             continue
         calls = turn.get("tools") or ()
-        copies = int(number_of(turn, "repeat", 1))
+        copies = min(int(min(number_of(turn, "repeat", 1), _REPLIES)), _REPLIES - position)
         for copy in range(1, copies + 1):
             for index, call in enumerate(calls):
                 shares = any(other.get("same_id") for other in calls[index : index + 2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from tailproof.history.extent import Extent
 from tailproof.history.record import Count, Moment, Neutral, Record, Role
 from tailproof.incoming.limits import Flaw
 
@@ -35,6 +36,8 @@ class Request(Record, tag="request"):
     epoch: Count = 0
     text: str = ""
     """The first 200 characters of a message that was sent, or of an unexpected answer."""
+    extent: Extent | None = None
+    """Of a long message that was sent."""
     rule: str = ""
     """The rule of the wire that touched it, for a request that was read from the wire: its answer is no word of the server's."""
 
@@ -67,6 +70,8 @@ class Event(Record, kw_only=True, tag="event"):
     source: str = ""
     text: str = ""
     """The first 200 characters of what a person would read."""
+    extent: Extent | None = None
+    """Of a long message, the extent of what a person would read."""
     digest: str = ""
     """Hash of the canonical JSON body; equal digests mean equal events."""
     size: Count = 0

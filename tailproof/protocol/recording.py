@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
+from tailproof.history.extent import extent_of
 from tailproof.history.recorder import Recorder, Witness
 from tailproof.history.server_records import Request, Status, WholeEvent
 from tailproof.protocol.adapter import Adapter, Answer
@@ -44,6 +45,7 @@ def request_of(answer: Answer, *, conversation: str = "", epoch: int = 0, text: 
         conversation=conversation,
         epoch=epoch,
         text=(text or answer.text)[:TEXT_CHARS],
+        extent=extent_of(text),
     )
     request.t_ns = answer.ended_ns
     return request

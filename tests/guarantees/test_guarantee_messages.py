@@ -19,6 +19,7 @@ from guarantee_histories import (
 )
 
 from tailproof.guarantees.catalogue import judge
+from tailproof.history.extent import extent_of
 from tailproof.history.records import Effect, Life, ModelCall, Phase, Run
 from tailproof.history.server_records import Event, Request, Status
 
@@ -47,6 +48,21 @@ def posted(at: float = 2.58, text: str = "and hurry", **fields: object) -> Built
 def told(built: Built, *said: str, turn: int = 2) -> Built:
     """What the last request to the model holds."""
     return built.alter(ModelCall, {"stage": "asked", "turn": turn}, said=list(said))
+
+
+LONG = f"{'and on ' * 60}and to the end, {'where it says so in many words, ' * 4}once and for all"
+
+
+def kept_as(text: str, sent: str = LONG) -> Built:
+    """A long message that was sent, and what of it is in the log."""
+    built = posted(text=sent[:200], extent=extent_of(sent))
+    return built.alter(Event, {"id": "m2"}, text=text[:200].strip(), extent=extent_of(text))
+
+
+def two_kept(first: str, second: str) -> Built:
+    """Two long messages that begin alike were sent, and are in the log in the other order."""
+    built = kept_as(second, first).ask(2.6, "send", text=second[:200], extent=extent_of(second))
+    return logged(built, "m3", "", "m2").alter(Event, {"id": "m3"}, text=first[:200].strip(), extent=extent_of(first))
 
 
 def named(**results: str) -> Built:
@@ -213,6 +229,30 @@ ROWS = [
         lambda: told(posted(), "x" * 200),
     ),
     Row("loop.answered", "nobody-said-anything", INCONCLUSIVE, lambda: calm().without(Request, verb="send")),
+    Row("events.complete", "a-long-message", HOLDS, lambda: kept_as(LONG)),
+    Row("events.complete", "a-long-message-without-its-end", VIOLATED, lambda: kept_as(LONG[:300]), "cut-message"),
+    Row("events.complete", "a-long-message-with-something-behind-it", HOLDS, lambda: kept_as(f"{LONG} (by mail)")),
+    Row(
+        "events.complete", "a-long-message-with-other-blanks", HOLDS, lambda: kept_as(LONG.replace("end, ", "end,\r\n"))
+    ),
+    Row(
+        "events.complete",
+        "a-long-message-without-its-middle",
+        INCONCLUSIVE,
+        lambda: kept_as(LONG.replace("and to the end, ", "")),
+    ),
+    Row(
+        "events.complete",
+        "a-long-message-of-before-their-lengths-were-kept",
+        HOLDS,
+        lambda: kept_as(LONG[:300]).alter(Request, {"verb": "send"}, extent=None),
+    ),
+    Row(
+        "events.complete",
+        "long-messages-that-begin-alike",
+        HOLDS,
+        lambda: two_kept(LONG, LONG[:300]),
+    ),
     Row("model.sound", "calm", HOLDS, calm),
     Row("model.sound", "told-of-a-crash", HOLDS, crashed),
     Row(
