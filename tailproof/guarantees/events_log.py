@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import pairwise
 
+from tailproof.guarantees.neighbours import kept_events
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -154,6 +155,12 @@ def _shortened(cut: list[tuple[Request, Event]]) -> Verdict:
         sent=sent,
         kept=kept,
     )
+
+
+def complete_everywhere(history: History) -> Verdict:
+    """The conversations of the trial, and those of others to which somebody came back."""
+    own = (complete(history, conversation) for conversation in conversations(history))
+    return all_of((*own, *kept_events(history)), nothing=NO_EVENTS)
 
 
 def _not_on_disk(history: History, conversation: str, log: Log) -> list[Event]:
@@ -390,7 +397,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="Every event that any witness saw acknowledged or persisted is in the server's final log.",
         hurts="every reader of the conversation: what happened is not on record",
-        judge=per_conversation(complete),
+        judge=complete_everywhere,
         rests_on=frozenset({LOG, STREAM, DISK, MODEL, TOOL, WIRE, CLIENT}),
     ),
     Guarantee(

@@ -214,6 +214,25 @@ class Listing(Record, tag="listing"):
     epoch: Count = 0
 
 
+class Neighbour(Record, tag="neighbour"):
+    """A conversation of another user, as the server shows it to them: its status, and then its events, for which it may load it. `t_ns`
+    is the end of both."""
+
+    conversation: str
+    when: Literal["left", "found"]
+    """`left`: it has come to its end, or never began, and nobody speaks in it any more. `found`: somebody comes back to it."""
+    began_ns: Moment = 0
+    code: Count = 0
+    """What the server answered to the question for its status; 0 when it said nothing."""
+    raw: str = ""
+    neutral: Neutral = "none"
+    events: list[str] = []
+    """The ids of its durable events."""
+    complete: bool = True
+    """False when they could not be read to their end."""
+    epoch: Count = 0
+
+
 class Child(Record, tag="child"):
     """A conversation that the agent of another one started, and the status that a reader was shown of it, without loading it."""
 
