@@ -40,6 +40,8 @@ BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.ti
 """Faults that end a stream which is open."""
 DELETION = "user.delete"
 """The act of another user that deletes the conversation."""
+IN_A_COPY = "this is said in the copy alone"
+"""What another user posts into a copy of the conversation, and nobody into the conversation itself."""
 PATH = ("wire.", "network.")
 """How the names of the faults begin that are put between client and server."""
 HOLDING = frozenset({"condensing", "model-called", "tool-running", "final-reply"})
