@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from tailproof.acts.counting import Counts
+from tailproof.acts.neighbours import look_at
+from tailproof.acts.probes import as_probe
 from tailproof.acts.user import Options
 from tailproof.faults.fault import Proof, Stage
-from tailproof.history.server_records import Request
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import ToolCall, Turn
 from tailproof.protocol.adapter import Answer
 from tailproof.protocol.conversation import ConversationPlan
-from tailproof.protocol.recording import request_of
 from tailproof.waiting import Cancelled, DeadlineMissed
 
 RUN_S = 60.0
@@ -179,15 +179,10 @@ class UserConversation:
             if not answer.ok:
                 self._failed = self._failed or f"{answer.verb} got {answer.code or answer.error}"
                 return
+        if self.options.stay:
+            look_at(stage, one.plan.conversation, "left")
 
     def _asked(self, stage: Stage, one: Beside) -> Iterator[Answer]:
         yield from one.run(stage)
         if not self.options.stay:
             yield from one.leave(stage)
-
-
-def as_probe(answer: Answer) -> Request:
-    """Requests of other conversations are judged for their answers alone: they are no part of the trial's own."""
-    said = request_of(answer)
-    said.verb = "probe"
-    return said

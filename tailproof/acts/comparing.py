@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tailproof.acts.beside import Beside, as_probe
+from tailproof.acts.beside import Beside
+from tailproof.acts.probes import as_probe
 from tailproof.acts.user import Options
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.records import Counter

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any, Literal
 
-from tailproof.acts.beside import as_probe
+from tailproof.acts.neighbours import look_at
+from tailproof.acts.probes import as_probe
 from tailproof.acts.user import NoOptions
 from tailproof.faults.fault import Proof, Stage
 from tailproof.history.server_records import Listing
@@ -31,7 +32,8 @@ MOST = 2_000
 
 class UserList:
     """Another user reads the list of conversations: whole, in pages of several sizes, in both directions, those of each status, and those
-    with certain ids, one of which nobody has; and whole once more. Proven by an answer to each."""
+    with certain ids, one of which nobody has; and whole once more. Then they ask for those of others one by one. Proven by an answer to
+    each reading."""
 
     name = "user.list"
     scope = "server"
@@ -75,6 +77,8 @@ class UserList:
             for listing in self._ways(stage):
                 stage.company.tell(listing)
                 self._read.append(listing)
+            for conversation in sorted(stage.company.others)[:ONE_BY_ONE]:
+                look_at(stage, conversation, "found")
         except (Cancelled, DeadlineMissed):
             pass  # whoever waits for the proof says so
         self._over.set()

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from tailproof.acts.user import Options, wait_active
 from tailproof.faults.fault import Proof, Stage
+from tailproof.history.extent import extent_of
 from tailproof.history.record import RESTING
 from tailproof.history.server_records import Request, Said, Stream
 from tailproof.incoming.limits import Unsound
@@ -172,6 +173,7 @@ def _came_of(said: Said) -> str:
 def _published(said: Said) -> Request:
     """As a message that was posted: what was promised for those holds for it, too."""
     request = Request(verb="send", method="SAY", path=said.reading, code=PUBLISHED, text=said.text)
+    request.extent = extent_of(said.text)
     request.began_ns, request.conversation, request.epoch = said.began_ns, said.conversation, said.epoch
     return request
 

@@ -23,6 +23,7 @@ PROOF_S = 30.0
 ASKED_S = 10.0
 """How long the client has to send the request that a message is posted in front of."""
 SEEN_S = 5.0
+LAST_WORDS = " And that was all."
 GONE = 404
 
 
@@ -60,6 +61,8 @@ class UserAct(ABC):
     says: str
     text = ""
     """What is sent along."""
+    whole = ""
+    """All of it, where `text` is only its beginning."""
     scope = "conversation"
     ends_a_life = False
     proves: Literal["at-once", "before-healing"] = "before-healing"
@@ -106,7 +109,7 @@ class UserAct(ABC):
         """What a witness saw of it; `seen` says whether that proves it."""
 
     def _act(self, stage: Stage) -> None:
-        answer = stage.observer.ask(self.ask, stage.conversation, text=self.text)
+        answer = stage.observer.ask(self.ask, stage.conversation, text=self.text, whole=self.whole)
         self.done(stage, answer)
         self._answer = answer
         self._answered.set()
@@ -169,10 +172,13 @@ class UserMessage(UserAct):
         super().__init__(identity)
         self.options = MessageOptions.model_validate(options)
         self.text = self.options.text
-        self._filled = self.text.ljust(self.options.bytes, ".")
+        self.whole = self.text
+        if self.options.bytes > len(self.text) + len(LAST_WORDS):
+            # It ends with words of its own: one that was cut ends otherwise.
+            self.whole = self.text.ljust(self.options.bytes - len(LAST_WORDS), ".") + LAST_WORDS
         self.says = f"another user posts {self.text!r}"
         if self.options.bytes:
-            self.says += f" and so on, {len(self._filled):,} bytes"
+            self.says += f" and so on, {len(self.whole):,} bytes"
         self._asked = 0
         if self.options.while_held is not None:
             held = self.options.while_held
@@ -195,7 +201,7 @@ class UserMessage(UserAct):
             stage.wire.remove(self.id)
 
     def ask(self, api: Api, conversation: str) -> Answer:
-        return api.send(conversation, self._filled, run=self.options.run)
+        return api.send(conversation, self.whole, run=self.options.run)
 
     def seen(self, stage: Stage) -> dict[str, Any]:
         reached = self._wait_seen(stage)
@@ -208,7 +214,7 @@ class UserMessage(UserAct):
     def _act_while_held(self, stage: Stage) -> None:
         try:
             self._asked = self._wait_asked(stage)
-            self._answer = stage.observer.ask(self.ask, stage.conversation, text=self.text)
+            self._answer = stage.observer.ask(self.ask, stage.conversation, text=self.text, whole=self.whole)
             self._wait_seen(stage)
             stage.wire.remove(self.id)
         except (Cancelled, WireError):

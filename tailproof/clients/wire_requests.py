@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
+from tailproof.history.extent import extent_of
 from tailproof.history.records import AnyRecord, Exchange
 from tailproof.history.server_records import Request, Vocabulary
 from tailproof.incoming.json import decoder
@@ -38,7 +39,8 @@ def requests_of(journal: Path, adapter: Adapter, said: Said = ()) -> Iterator[Re
                 rule=exchange.rule,
             )
             if asked.verb == "send":
-                request.text = _text(said, exchange.began_ns)[:TEXT_CHARS]
+                text = _text(said, exchange.began_ns)
+                request.text, request.extent = text[:TEXT_CHARS], extent_of(text)
             request.t_ns = exchange.t_ns
             yield request
 

@@ -30,8 +30,9 @@ NODE = "node"
 class OtherUser(Protocol):
     """Another user of the same server, who does not go through the wire."""
 
-    def ask(self, verb: Callable[[Api, str], Answer], conversation: str, *, text: str = "") -> Answer:
-        """Ask the server for anything; `text` is what is sent along. Safe from any thread."""
+    def ask(self, verb: Callable[[Api, str], Answer], conversation: str, *, text: str = "", whole: str = "") -> Answer:
+        """Ask the server for anything; `text` is what is sent along, or, beside the `whole` of it, what it is known by. Safe from any
+        thread."""
 
     def statuses(self, since_ns: int = 0) -> list[Status]:
         """All statuses that were seen from `since_ns` on, in the order in which they were seen."""

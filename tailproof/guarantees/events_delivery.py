@@ -21,20 +21,22 @@ from tailproof.guarantees.witnesses import ENGINE, LOG, MODEL, STREAM, WIRE
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.server_records import Event
-from tailproof.history.timeline import down_after, wire_faults
+from tailproof.history.timeline import SECOND, down_after, wire_faults
 from tailproof.history.views import EventList, Log, lists_of, log_of, torn
 
+BEHIND_NS = 2 * SECOND
+"""What nobody had seen so long behind the begin of a subscription was published to it, too: a stream may lag."""
 UNTOUCHED = frozenset({"passed", "control"})
 
 
 def delivered(history: History, conversation: str) -> Verdict:
     """A subscriber with a healthy connection receives every event after subscribing, in log order.
 
-    Judged on every subscription past the wire, and on those through the wire when no fault touched it. Each must have
-    received one contiguous part of the final log: from its first event on, or from the first user message that the server
-    accepted after the subscription if that is earlier. To the end of the log when it was open at the final reading; to the
-    last event received when the server died or the subscription was closed before. Bookkeeping at the very end of the log may
-    be on its way still, and its place in the row is free.
+    Judged on every subscription past the wire, and on those through the wire when no fault touched it. Each must have received one
+    contiguous part of the final log: from its first event on, or, if that is earlier, from the first user message that the server
+    accepted after the subscription, or the first event that somebody else was sent well behind its begin and nobody had seen before.
+    To the end of the log when it was open at the final reading; to the last event received when the server died or the subscription
+    was closed before. Bookkeeping at the very end of the log may be on its way still, and its place in the row is free.
     """
     log = log_of(history, conversation)
     if log is None:
@@ -124,7 +126,33 @@ def _start(history: History, conversation: str, one: EventList, received: list[E
         for send, place in sent_messages(history, conversation)
         if place is not None and (send.began_ns or send.t_ns) > one.began_ns and all(send.t_ns < end for end in ends)
     ]
-    return min((*(log.position[event.id] for event in received), *messages), default=None)
+    later = [log.position[identity] for identity in _published_later(history, conversation, log, one)]
+    return min((*(log.position[event.id] for event in received), *messages, *later), default=None)
+
+
+def _published_later(history: History, conversation: str, log: Log, one: EventList) -> list[str]:
+    """Events of the loop that somebody who was subscribed before got while this subscription was open, and that nobody had seen until well
+    behind its begin."""
+    if one.subscribed is None or history.stalls:
+        return []
+    since_ns = one.subscribed.t_ns + BEHIND_NS
+    ends = _ends(history, one)
+    first: dict[str, int] = {}
+    got: set[str] = set()
+    for other in lists_of(history, conversation):
+        live = other.source == "stream" and other.path == "direct"
+        for event in other.events:
+            first[event.id] = min(event.t_ns, first.get(event.id, event.t_ns))
+            if live and other is not one and other.began_ns < one.began_ns:
+                got.add(event.id)
+    return [
+        event.id
+        for event in log.events
+        if event.role != "bookkeeping"
+        and event.id in got
+        and first[event.id] > since_ns
+        and all(first[event.id] < end for end in ends)
+    ]
 
 
 def _silent(history: History, log: Log, one: EventList) -> Verdict | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import pairwise
 
+from tailproof.guarantees.neighbours import kept_events
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -53,10 +54,10 @@ def complete(history: History, conversation: str) -> Verdict:
     """Every event that any witness saw acknowledged or persisted is in the server's final log.
 
     *Seen* is a durable event on any subscription, page, disk (of any life of the server), callback or client list, before the
-    final reading began; a user message that the server accepted (2xx); and a tool call whose result the loop told the model:
-    it and its end are in the log. What the log shows at last is on the disk when the server has ended (`not-persisted`): without that
-    the next start takes it back. Not due is what a fault destroyed on the disk. What only the last reading of the disk holds,
-    behind all that the log holds, came after the reading and is counted apart. Snapshots and deltas are not durable.
+    final reading began; a user message that the server accepted (2xx), to its end; and a tool call whose result the loop told
+    the model: it and its end are in the log. What the log shows at last is on the disk when the server has ended (`not-persisted`):
+    without that the next start takes it back. Not due is what a fault destroyed on the disk. What only the last reading of the disk
+    holds, behind all that the log holds, came after the reading and is counted apart. Snapshots and deltas are not durable.
     """
     log = log_of(history, conversation)
     if log is None:
@@ -71,7 +72,8 @@ def complete(history: History, conversation: str) -> Verdict:
             persisted = persisted or (bool(missing) and one.source in ("page", "disk"))
             for event in missing:
                 lost.setdefault(event.id, event)
-    unsaid = [send for send, place in sent_messages(history, conversation) if place is None]
+    messages = sent_messages(history, conversation)
+    unsaid = [send for send, place in messages if place is None]
     if lost:
         return violated(
             f"{len(lost)} events that were seen are not in the final log of {len(log.events)} events",
@@ -89,6 +91,10 @@ def complete(history: History, conversation: str) -> Verdict:
             evidence=[at(send, f"accepted with {send.code}: {send.text[:60]!r}") for send in unsaid],
             lost=len(unsaid),
         )
+    pairs = [(send, log.events[place]) for send, place in messages if place is not None]
+    cut = [(send, event) for send, event in pairs if _cut_short(send, event)]
+    if cut:
+        return _shortened(cut)
     told = _told_to_the_model(history, conversation, log)
     unlogged = _unlogged(told, log)
     if unlogged:
@@ -112,14 +118,49 @@ def complete(history: History, conversation: str) -> Verdict:
             lost=len(unkept),
             in_log=len(log.events),
         )
+    other = next((event for send, event in pairs if _is_another(send, event)), None)
+    if other is not None:
+        return inconclusive(
+            f"the message {other.id} in the log begins like one that was sent, is no longer, and has another text"
+        )
     seen = {event.id for one in others for event in one.events if event.durable and event.id in log.position}
     return holds(
         f"all {len(seen)} events that were seen are among the {len(log.events)} of the final log",
-        compared={"events": len(seen), "messages": len(sent_messages(history, conversation)), "tool calls": len(told)},
+        compared={"events": len(seen), "messages": len(messages), "tool calls": len(told)},
         in_log=len(log.events),
         lists=len(others),
         later=later,
     )
+
+
+def _shortened(cut: list[tuple[Request, Event]]) -> Verdict:
+    lengths = [(send.extent.chars, event.extent.chars) for send, event in cut if send.extent and event.extent]
+    sent, kept = lengths[0]
+    return violated(
+        f"{len(cut)} user messages were accepted and are in the final log without their ends: {kept} of {sent} characters",
+        signature="cut-message",
+        expected=[
+            f"{send.text[:60]!r} and so on, {sent} characters"
+            for (send, _), (sent, _) in zip(cut, lengths, strict=True)
+        ],
+        seen=[
+            f"{event.text[:60]!r} and so on, {kept} characters"
+            for (_, event), (_, kept) in zip(cut, lengths, strict=True)
+        ],
+        evidence=[
+            pointer
+            for send, event in cut
+            for pointer in (at(send, f"accepted with {send.code}"), at(event, f"{event.name} {event.id} in the log"))
+        ],
+        sent=sent,
+        kept=kept,
+    )
+
+
+def complete_everywhere(history: History) -> Verdict:
+    """The conversations of the trial, and those of others to which somebody came back."""
+    own = (complete(history, conversation) for conversation in conversations(history))
+    return all_of((*own, *kept_events(history)), nothing=NO_EVENTS)
 
 
 def _not_on_disk(history: History, conversation: str, log: Log) -> list[Event]:
@@ -184,17 +225,40 @@ def sent_messages(history: History, conversation: str) -> list[tuple[Request, in
         )
         if gone:
             sends.remove(gone)
-    free = [(place, event.text.strip()) for place, event in enumerate(log.events) if event.role == "message"]
-    placed: list[tuple[Request, int | None]] = []
-    for send in sends:
-        said = send.text.strip()
-        found = next((one for one in free if one[1] == said), None) or next(
-            (one for one in free if said in one[1]), None
-        )
-        if found:
-            free.remove(found)
-        placed.append((send, found[0] if found else None))
-    return placed
+    free = {place: event for place, event in enumerate(log.events) if event.role == "message"}
+    placed: dict[int, int] = {}
+    for fits in (_is_the_same, _begins_the_same, _holds):
+        for number, send in enumerate(sends):
+            if number not in placed:
+                found = next((place for place, event in free.items() if fits(send, event)), None)
+                if found is not None:
+                    placed[number] = found
+                    del free[found]
+    return [(send, placed.get(number)) for number, send in enumerate(sends)]
+
+
+def _is_the_same(send: Request, event: Event) -> bool:
+    return _begins_the_same(send, event) and send.extent == event.extent
+
+
+def _begins_the_same(send: Request, event: Event) -> bool:
+    return send.text.strip() == event.text.strip()
+
+
+def _holds(send: Request, event: Event) -> bool:
+    return send.text.strip() in event.text
+
+
+def _cut_short(send: Request, event: Event) -> bool:
+    """The message in the log begins like the one that was sent, is shorter and has another end. One that is longer has got more, and
+    nobody says what; of an older record nothing is known."""
+    sent, kept = send.extent, event.extent
+    return sent is not None and kept is not None and kept.chars < sent.chars and kept.end != sent.end
+
+
+def _is_another(send: Request, event: Event) -> bool:
+    sent, kept = send.extent, event.extent
+    return sent is not None and kept is not None and kept.chars <= sent.chars and kept.digest != sent.digest
 
 
 def unique(history: History, conversation: str) -> Verdict:
@@ -333,7 +397,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="Every event that any witness saw acknowledged or persisted is in the server's final log.",
         hurts="every reader of the conversation: what happened is not on record",
-        judge=per_conversation(complete),
+        judge=complete_everywhere,
         rests_on=frozenset({LOG, STREAM, DISK, MODEL, TOOL, WIRE, CLIENT}),
     ),
     Guarantee(

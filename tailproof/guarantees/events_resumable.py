@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tailproof.guarantees.events_log import per_conversation, without_log
+from tailproof.guarantees.events_log import first_swap, per_conversation, without_log
 from tailproof.guarantees.executions import events as executions
 from tailproof.guarantees.executions.view import either, of_servers
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, all_of, at, holds, inconclusive, violated
@@ -25,6 +25,7 @@ def resumable(history: History, conversation: str) -> Verdict:
     Judged on each subscription past the wire that asked for the past: every event of the log behind the one that it named, to the end of
     the log when it was open at the final reading, else to the last event that it received. A time names every event of
     that moment, so that more may come than was asked for; and where live events come between those that are repeated, twice is no gap.
+    What had been seen before it subscribed comes in the order of the log.
     Bookkeeping at the very end of the log may be on its way still.
     """
     log = log_of(history, conversation)
@@ -51,6 +52,16 @@ def _received(history: History, log: Log, one: EventList) -> Verdict:
     open_still = all(moment >= log.taken_ns for moment in _ends(history, one))
     due = log.events[start:] if open_still else log.events[start : highest + 1]
     missing = [event for event in due if event.id not in known and _is_due(event, log, highest)]
+    if not missing and (swap := _disordered(history, log, one)) is not None:
+        before, behind = swap
+        return violated(
+            f"{one.witness} {one.reading} was repeated {behind.name} {behind.id} behind {before.name} {before.id}; the log has them the "
+            "other way round",
+            signature="repeated-out-of-order",
+            expected=[behind.id, before.id],
+            seen=[before.id, behind.id],
+            evidence=[at(before, "comes first"), at(behind, "comes after it")],
+        )
     if not missing:
         return holds(
             f"{one.reading} went on behind event {start} of the log and received {len(due)} events",
@@ -70,6 +81,21 @@ def _received(history: History, log: Log, one: EventList) -> Verdict:
         missing=len(missing),
         due=len(due),
     )
+
+
+def _disordered(history: History, log: Log, one: EventList) -> tuple[Event, Event] | None:
+    """Two events that were in the log before it subscribed, and came the other way round."""
+    first: dict[str, int] = {}
+    for other in lists_of(history, one.conversation):
+        if other is not one:
+            for event in other.events:
+                first[event.id] = min(event.t_ns, first.get(event.id, event.t_ns))
+    past = [
+        event
+        for event in one.events
+        if event.durable and event.role != "bookkeeping" and first.get(event.id, one.began_ns) < one.began_ns
+    ]
+    return first_swap(past, log.position)
 
 
 def _thrown_out(one: EventList) -> bool:

@@ -79,6 +79,8 @@ def _changed_since_delivered(history: History, conversation: str) -> tuple[Event
             page = pages.get(event.id)
             if page is None or event.role not in LOOP or not event.digest or not page.digest:
                 continue
+            if event.text != page.text or event.call != page.call:
+                return event, page
             if event.digest == page.digest:
                 alike.add(event.name)
             else:

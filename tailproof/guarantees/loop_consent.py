@@ -9,7 +9,7 @@ from tailproof.history.plan import asks_for_confirmation, harmless, leaves_token
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Effect, ModelCall
-from tailproof.history.timeline import accepted, runs_of
+from tailproof.history.timeline import accepted, clean_statuses, runs_of
 from tailproof.history.views import conversations
 
 CONFIRMS = frozenset({"run", "resume"})
@@ -64,12 +64,31 @@ def _called_by(called: list[ModelCall], effect: Effect) -> ModelCall | None:
 
 def _confirmations(history: History) -> list[int]:
     """When somebody asked for a run. A request whose answer got lost may have arrived."""
-    runs = [run.began_ns for conversation in conversations(history) for run in runs_of(history, conversation)]
+    runs = [
+        run.began_ns
+        for conversation in conversations(history)
+        for run in runs_of(history, conversation)
+        if not _spoken_in_since(history, conversation, run.began_ns)
+    ]
     return runs + [
         request.began_ns or request.t_ns
         for request in history.requests
-        if request.verb in CONFIRMS and (accepted(request) or not request.code)
+        if request.verb in CONFIRMS
+        and (accepted(request) or not request.code)
+        and not any(
+            _spoken_in_since(history, conversation, request.began_ns or request.t_ns)
+            for conversation in conversations(history)
+        )
     ]
+
+
+def _spoken_in_since(history: History, conversation: str, moment_ns: int) -> bool:
+    """Somebody said something in a conversation that waited, and the last that was seen of it before the run is that it does not wait."""
+    before = [one for one in clean_statuses(history, conversation) if one.t_ns < moment_ns]
+    waited = next((one.t_ns for one in reversed(before) if one.neutral == "waiting"), None)
+    if waited is None or before[-1].neutral != "idle":
+        return False
+    return any(one.verb == "send" and accepted(one) and waited < one.t_ns < moment_ns for one in history.requests)
 
 
 def _confirms(header: Header) -> str:

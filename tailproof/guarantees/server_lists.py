@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tailproof.guarantees.events_filtered import moment
+from tailproof.guarantees.neighbours import found_again
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import ENGINE, STATUS, STREAM
 from tailproof.history.header import Header
@@ -52,7 +53,8 @@ def lists(history: History) -> Verdict:
     is not found: somebody may have deleted the conversation with which it begins. All else is judged on the visits of a user who reads
     the whole list first and last and saw the same conversations in both, while nothing was done to the server. What others created before
     and did not delete has to be in it, and what they deleted before must not be; so has the conversation of the trial, if the server
-    answered for it in this life, and with the status that it showed before and behind. Where somebody asked for more than reads during
+    answered for it in this life, and with the status that it showed before and behind; those of others are shown with the status with
+    which they were left, if they are found with it. Where somebody asked for more than reads during
     the visit, conversations and statuses may have come and gone, and what is in the list beside those of its beginning, the order of its
     pages, and the list of a status accuse nobody. A conversation whose status was not the same at the beginning and at the end may be
     among those of a status or not.
@@ -187,6 +189,19 @@ def _wrongs(history: History, visit: Visit, one: Listing) -> Iterator[tuple[list
 def _of_those(visit: Visit, one: Listing) -> Verdict | None:
     wanted = [name if name in visit.first else "" for name in one.asked]
     if one.conversations == wanted:
+        lies = [
+            name
+            for name, status in zip(one.conversations, one.statuses, strict=True)
+            if name and visit.first[name] == visit.last[name] != status
+        ]
+        if lies and visit.quiet:
+            return _wrong(
+                one,
+                f"{_said(one)}: {len(lies)} are shown with another status than the list shows before and behind",
+                "status-differs",
+                expected=[visit.first[name] for name in lies],
+                seen=one.statuses,
+            )
         return None
     lacking = [name for name, given in zip(wanted, one.conversations, strict=False) if name and not given]
     return _wrong(
@@ -229,6 +244,8 @@ def _other_status(history: History, one: Listing) -> Verdict | None:
     """The conversation of the trial is shown with another status than GET showed before and behind, while nobody asked for more than
     reads between the two and no witness saw another one."""
     for name, listed in zip(one.conversations, one.statuses, strict=True):
+        if wrong := _other_than_found(history, one, name, listed):
+            return wrong
         seen = [status for status in history.statuses if same(status.conversation) == same(name)]
         shown = [status for status in seen if status.via == "rest" and status.epoch == one.epoch]
         before = next((status for status in reversed(shown) if status.t_ns < one.began_ns), None)
@@ -243,6 +260,23 @@ def _other_status(history: History, one: Listing) -> Verdict | None:
                 f"the list of {_said(one)} shows a conversation as {listed}, and GET as {before.raw} before and behind",
                 "status-differs",
                 expected=[before.raw],
+                seen=[listed],
+            )
+    return None
+
+
+def _other_than_found(history: History, one: Listing, name: str, listed: str) -> Verdict | None:
+    """The conversation of another user is shown with another status than it had when it was left and when they came back to it, next
+    after the list."""
+    again = [pair for pair in found_again(history) if same(pair[0].conversation) == same(name)]
+    for left, found in again:
+        of_this_visit = left.t_ns < one.began_ns and one.t_ns < found.began_ns and found.epoch == one.epoch
+        if of_this_visit and left.raw == found.raw != listed and left.raw and _quiet(history, one.began_ns, found.t_ns):
+            return _wrong(
+                one,
+                f"the list of {_said(one)} shows a conversation as {listed} that was left as {left.raw} and is found so",
+                "status-differs",
+                expected=[left.raw],
                 seen=[listed],
             )
     return None

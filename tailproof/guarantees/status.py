@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tailproof.guarantees import status_agree, status_children, status_crash
-from tailproof.guarantees.events_log import per_conversation
+from tailproof.guarantees.events_log import NO_EVENTS
+from tailproof.guarantees.neighbours import kept_statuses
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
     Pointer,
     Verdict,
+    all_of,
     at,
     excused,
     holds,
@@ -24,7 +26,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, SETTLED, TERMINAL
 from tailproof.history.server_records import Request, Status
 from tailproof.history.timeline import SECOND, accepted, changers, clean_statuses, seconds, statuses_of
-from tailproof.history.views import belongs
+from tailproof.history.views import belongs, conversations
 
 SLACK_NS = SECOND // 4
 """How much earlier than seen a status may have been true: a poll or a frame is on its way for a moment."""
@@ -115,6 +117,12 @@ def final(history: History, conversation: str) -> Verdict:
         "every terminal status stayed",
         compared={"terminal statuses": ended, "looks at one": looked},
     )
+
+
+def final_everywhere(history: History) -> Verdict:
+    """The conversations of the trial, and those of others to which somebody came back."""
+    own = (final(history, conversation) for conversation in conversations(history))
+    return all_of((*own, *kept_statuses(history)), nothing=NO_EVENTS)
 
 
 def _is_rejected(row: Sequence[Status]) -> bool:
@@ -245,7 +253,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="A terminal status does not change without a new message or run.",
         hurts="whoever acts when a run is over",
-        judge=per_conversation(final),
+        judge=final_everywhere,
         rests_on=frozenset({STATUS, STREAM, DISK, MODEL, CLIENT, WIRE}),
     ),
     Guarantee(

@@ -35,7 +35,8 @@ Known = Collection[str]
 """The witnesses that are known to be blind: what they lack accuses nobody."""
 
 _OF_ONE_FILE: Mapping[str, tuple[str, ...]] = {"observer": (LOG, STREAM, STATUS), "user": (STREAM,)}
-_DONE = re.compile(r"^done (\S+)$", re.MULTILINE)
+DONE = re.compile(r"^done (\S+)$", re.MULTILINE)
+"""What a tool says at its end, with its token."""
 _UNWRITTEN = re.compile(r"/tokens: ([^\n]+)")
 _GIVEN = re.compile(r"call-\d+-\d+")
 
@@ -139,7 +140,7 @@ def _tools(history: History, known: Known) -> Iterator[Blind]:
             unwritten = _UNWRITTEN.search(result)
             if unwritten:
                 yield TOOL, f"a tool could not write into its journal: {unwritten[1]}"
-            for token in _DONE.findall(result):
+            for token in DONE.findall(result):
                 if token not in begun or token not in ended:
                     yield (
                         TOOL,

@@ -14,6 +14,8 @@ FULL_AT_START = "disk.full-at-start"
 """The fault that kills the server and starts it again without room on its disk."""
 DOWNGRADE = "process.downgrade"
 """The fault that puts the release before the server's in its place for a while."""
+_REPLIES = 100_000
+"""A script gives no more (`model.script.REPLIES`)."""
 PASSING = frozenset({FULL_AT_START, DOWNGRADE})
 """Faults with a life in them that need not serve."""
 KILLS = frozenset({"process.kill", "memory.server", FULL_AT_START})
@@ -177,6 +179,30 @@ def calls_tools(header: Header) -> bool:
 def leaves_tokens(header: Header) -> bool:
     """The script runs a tool that writes into the tool journal."""
     return any(call.get("journal", True) for turn in turns(header) for call in turn.get("tools") or ())
+
+
+def tokens_by_call(header: Header) -> dict[str, str]:
+    """Id of a tool call -> the token that its tool writes into the tool journal, and says to the model when it is done. Without ids
+    that the script gives to several calls.
+
+    The ids count the replies of the script from 0 (`model.position.call_id`), repetitions each and errors none, and the calls of
+    each reply.
+    """
+    found: dict[str, str] = {}
+    position = 0
+    for number, turn in enumerate(turns(header), 1):
+        if turn.get("status") is not None or turn.get("fails") is not None:
+            continue
+        calls = turn.get("tools") or ()
+        copies = min(int(min(number_of(turn, "repeat", 1), _REPLIES)), _REPLIES - position)
+        for copy in range(1, copies + 1):
+            for index, call in enumerate(calls):
+                shares = any(other.get("same_id") for other in calls[index : index + 2])
+                if call.get("journal", True) and not shares:
+                    token = call.get("token") or (f"t{number}" if len(calls) == 1 else f"t{number}-{index + 1}")
+                    found[f"call-{position}-{index}"] = f"{token}.{copy}" if copies > 1 else str(token)
+            position += 1
+    return found
 
 
 def left_behind(header: Header, how: Literal["job", "detached"]) -> frozenset[str]:

@@ -47,6 +47,7 @@ from tailproof.history.server_records import (
     Child,
     Event,
     Listing,
+    Neighbour,
     Reading,
     Request,
     Said,
@@ -127,6 +128,7 @@ class History:
         self.streams: list[Stream] = []
         self.said: list[Said] = []
         self.listings: list[Listing] = []
+        self.neighbours: list[Neighbour] = []
         self.readings: list[Reading] = []
         self.statuses: list[Status] = []
         self.children: list[Child] = []
@@ -165,6 +167,7 @@ class History:
             Stream: self.streams,
             Said: self.said,
             Listing: self.listings,
+            Neighbour: self.neighbours,
             Reading: self.readings,
             Status: self.statuses,
             Child: self.children,

@@ -16,6 +16,7 @@ from tailproof.history.record import Count, Moment, Neutral, Parameter, Record
 from tailproof.history.server_records import (
     Child,
     Listing,
+    Neighbour,
     Reading,
     Request,
     Said,
@@ -313,6 +314,7 @@ AnyRecord = (
     | Stream
     | Said
     | Listing
+    | Neighbour
     | Reading
     | Status
     | Child

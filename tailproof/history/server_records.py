@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from tailproof.history.extent import Extent
 from tailproof.history.record import Count, Moment, Neutral, Record, Role
 from tailproof.incoming.limits import Flaw
 
@@ -35,6 +36,8 @@ class Request(Record, tag="request"):
     epoch: Count = 0
     text: str = ""
     """The first 200 characters of a message that was sent, or of an unexpected answer."""
+    extent: Extent | None = None
+    """Of a long message that was sent."""
     rule: str = ""
     """The rule of the wire that touched it, for a request that was read from the wire: its answer is no word of the server's."""
 
@@ -67,6 +70,8 @@ class Event(Record, kw_only=True, tag="event"):
     source: str = ""
     text: str = ""
     """The first 200 characters of what a person would read."""
+    extent: Extent | None = None
+    """Of a long message, the extent of what a person would read."""
     digest: str = ""
     """Hash of the canonical JSON body; equal digests mean equal events."""
     size: Count = 0
@@ -206,6 +211,25 @@ class Listing(Record, tag="listing"):
     error: str = ""
     code: Count = 0
     """What the server answered to the page with which the reading ended; 0 when it said nothing."""
+    epoch: Count = 0
+
+
+class Neighbour(Record, tag="neighbour"):
+    """A conversation of another user, as the server shows it to them: its status, and then its events, for which it may load it. `t_ns`
+    is the end of both."""
+
+    conversation: str
+    when: Literal["left", "found"]
+    """`left`: it has come to its end, or never began, and nobody speaks in it any more. `found`: somebody comes back to it."""
+    began_ns: Moment = 0
+    code: Count = 0
+    """What the server answered to the question for its status; 0 when it said nothing."""
+    raw: str = ""
+    neutral: Neutral = "none"
+    events: list[str] = []
+    """The ids of its durable events."""
+    complete: bool = True
+    """False when they could not be read to their end."""
     epoch: Count = 0
 
 

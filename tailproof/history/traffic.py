@@ -8,7 +8,7 @@ from tailproof.history.plan import is_of_the_path
 from tailproof.history.reader import History, derived
 from tailproof.history.record import CLIENT
 from tailproof.history.records import Exchange, Life, Run
-from tailproof.history.server_records import Listing, Request, Stream
+from tailproof.history.server_records import Listing, Neighbour, Request, Stream
 from tailproof.history.timeline import SECOND, accepted, last_ns
 
 SPOILED = frozenset({"refused", "reset-before", "reset-after", "truncated", "black-hole", "broken"})
@@ -271,6 +271,6 @@ def spoiled_spans(history: History) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def span_of(one: Request | Exchange | Listing) -> Span:
+def span_of(one: Request | Exchange | Listing | Neighbour) -> Span:
     """From its beginning to its end."""
     return one.began_ns or one.t_ns, one.t_ns

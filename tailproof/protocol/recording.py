@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
+from tailproof.history.extent import extent_of
 from tailproof.history.recorder import Recorder, Witness
 from tailproof.history.server_records import Request, Status, WholeEvent
 from tailproof.protocol.adapter import Adapter, Answer
@@ -30,8 +31,9 @@ def record_event(
     event.body = None
 
 
-def request_of(answer: Answer, *, conversation: str = "", epoch: int = 0, text: str = "") -> Request:
-    """A request and its answer. `text` is what was sent; without it the text of an unexpected answer stands there."""
+def request_of(answer: Answer, *, conversation: str = "", epoch: int = 0, text: str = "", whole: str = "") -> Request:
+    """A request and its answer. `text` is what was sent, or what the `whole` of it is known by; without it the text of an unexpected
+    answer stands there."""
     request = Request(
         verb=cast(Any, answer.verb),
         method=answer.method,
@@ -44,6 +46,7 @@ def request_of(answer: Answer, *, conversation: str = "", epoch: int = 0, text: 
         conversation=conversation,
         epoch=epoch,
         text=(text or answer.text)[:TEXT_CHARS],
+        extent=extent_of(whole or text),
     )
     request.t_ns = answer.ended_ns
     return request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from tailproof.acts.beside import as_probe
+from tailproof.acts.probes import as_probe
 from tailproof.history.record import SETTLED, Neutral
 from tailproof.history.recorder import Witness
 from tailproof.history.records import ChildCall, ModelCall

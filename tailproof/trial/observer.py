@@ -101,10 +101,11 @@ class Observer:
 
     # -- another user -----------------------------------------------------------------------------------------------
 
-    def ask(self, verb: Callable[[Api, str], Answer], conversation: str, *, text: str = "") -> Answer:
-        """Ask the server for anything, as another user of it would. `text` is what is sent along. Safe from any thread."""
+    def ask(self, verb: Callable[[Api, str], Answer], conversation: str, *, text: str = "", whole: str = "") -> Answer:
+        """Ask the server for anything, as another user of it would. `text` is what is sent along, or, beside the `whole` of it, what it is
+        known by. Safe from any thread."""
         answer = verb(self.api, conversation)
-        self._witness.write(request_of(answer, conversation=conversation, epoch=self.epoch, text=text))
+        self._witness.write(request_of(answer, conversation=conversation, epoch=self.epoch, text=text, whole=whole))
         return answer
 
     def version(self) -> str:

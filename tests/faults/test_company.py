@@ -175,6 +175,23 @@ def test_the_list_of_conversations_is_read_in_every_way(tmp_path: Path) -> None:
     assert judged(history, "server.lists")["server.lists"].outcome is Outcome.HOLDS
 
 
+def test_what_another_user_has_left_is_found_again(tmp_path: Path) -> None:
+    stays = {"act": "user.conversation", "at": "created", "until": "end", "with": {"count": 2, "stay": True}}
+    listed = {"id": "list", "act": "user.list", "at": "tool-running:2"}
+    history = play(tmp_path, {"id": "others", **stays}, listed, script=LONGER)
+    left, found = (
+        {one.conversation: one for one in history.neighbours if one.when == when} for when in ("left", "found")
+    )
+    assert len(left) == 2
+    assert left.keys() == found.keys()
+    for name, one in left.items():
+        assert (one.raw, one.neutral, one.complete) == ("finished", "done", True)
+        assert one.events
+        assert set(one.events) <= set(found[name].events)
+    found_so = judged(history, "server.lists", "status.final", "events.complete")
+    assert {verdict.outcome for verdict in found_so.values()} == {Outcome.HOLDS}
+
+
 def test_the_server_is_counted_behind_each_round(tmp_path: Path) -> None:
     others = {"count": 1, "rounds": 5}
     history = play(tmp_path, {"act": "user.conversation", "at": "tool-running:2", "with": others}, script=LONGER)

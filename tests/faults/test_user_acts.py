@@ -50,6 +50,17 @@ def test_a_message_is_posted_while_the_clients_request_is_held(tmp_path: Path) -
     assert posted.text == "And mind the gap."
 
 
+def test_of_a_long_message_the_whole_length_is_told(tmp_path: Path) -> None:
+    long = {"act": "user.message", "at": "tool-running:1", "with": {"text": "the first of many", "bytes": 5000}}
+    history = play(tmp_path, long, script=GATED)
+    (sent,) = [request for request in history.requests if request.text == "the first of many"]
+    kept = [event for event in history.events if event.role == "message" and event.text.startswith(sent.text)]
+    assert sent.extent is not None
+    assert sent.extent.chars == 5000
+    assert kept
+    assert {event.extent for event in kept} == {sent.extent}
+
+
 def test_a_client_that_does_not_ask_gets_the_message_but_nothing_is_proven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from guarantee_histories import (
     calm,
     crashed,
     event,
+    log_of_run,
 )
 
 from tailproof.guarantees.catalogue import judge
@@ -38,6 +39,22 @@ def second_run(built: Built) -> Built:
 def late_on_disk(built: Built) -> Built:
     """Statistics that the server wrote when it was stopped."""
     return built.put(8.29, event("b99", "bookkeeping", 9.0, **{})).alter(Event, {"id": "b99"}, reading="disk:9")
+
+
+def newcomer(at: float, *lacks: str) -> Built:
+    """Another user subscribes while the last step takes until 5: everybody is sent its end then, and what follows."""
+    built = calm()
+    for reading in ("callback:0", "held:0"):
+        built.forget(reading, *({"f1", "b1"} & set(built.ids(reading))))
+    for index, identity in enumerate(("f1", "b1")):
+        built.move(Event, {"reading": "stream:0", "id": identity}, 5.0 + index / 10)
+    way = {"reading": "stream:newcomer", "conversation": "c1", "path": "direct", "witness": "user"}
+    built.header.witnesses["user"] = ["stream"]
+    built.put(at, Stream(stage="opened", **way), Stream(stage="subscribed", **way))
+    for index, one in enumerate([one for one in log_of_run(3) if one.id in ("f1", "b1") and one.id not in lacks]):
+        one.reading, one.witness = "stream:newcomer", "user"
+        built.put(5.0 + index / 10, one)
+    return built
 
 
 LOG = calm().ids("page:0")
@@ -158,6 +175,9 @@ ROWS = [
         lambda: calm().forget("stream:0", "m1", "u1").move(Stream, {"stage": "subscribed"}, 2.28),
     ),
     Row("events.delivered", "server-died-before-the-rest", HOLDS, lambda: crashed().forget("stream:0", "a2")),
+    Row("events.delivered", "who-comes-later-gets-the-next-event", HOLDS, lambda: newcomer(2.9)),
+    Row("events.delivered", "who-comes-later-lacks-the-next-event", VIOLATED, lambda: newcomer(2.9, "f1"), "gap"),
+    Row("events.delivered", "who-comes-while-it-is-on-its-way", HOLDS, lambda: newcomer(4.9, "f1")),
     Row("events.delivered", "gap", VIOLATED, lambda: calm().forget("stream:0", "o1"), "gap"),
     Row("events.delivered", "first-message-missing", VIOLATED, lambda: calm().forget("stream:0", "m1"), "gap"),
     Row(

@@ -8,7 +8,7 @@ import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm
 
 from tailproof.guarantees.catalogue import judge
-from tailproof.history.server_records import Listing
+from tailproof.history.server_records import Listing, Neighbour
 
 CREATED = {"c1": "2026-01-01T00:00:01", "c2": "2026-01-01T00:00:02", "c3": "2026-01-01T00:00:03"}
 STATUSES = {"c1": "running", "c2": "finished", "c3": "finished"}
@@ -33,6 +33,29 @@ def looked(*readings: Listing, first: Listing | None = None, last: Listing | Non
     built = calm().act(2.25, "intent", "user.list").act(2.65, "proven", "user.list")
     built.header.witnesses["user"] = ["stream"]
     return built.put(2.3, first or listing("321"), *readings, last or listing("321"))
+
+
+def neighbour(when: str, raw: str = "finished", events: str = "abc", at: float = 0.0, **fields: Any) -> Neighbour:
+    """What `c2` of another user shows."""
+    neutral = "done" if raw == "finished" else "idle"
+    began_ns = round((at - 0.001) * 1e9)
+    return Neighbour(
+        conversation="c2",
+        when=when,  # type: ignore[arg-type]
+        began_ns=began_ns,
+        raw=raw,
+        neutral=neutral,  # type: ignore[arg-type]
+        events=list(events),
+        **{"code": 200, "witness": "user", **fields},
+    )
+
+
+def found(shown: str = "finished", left: str = "finished", **fields: Any) -> Built:
+    """Another user leaves `c2`, is shown it in the list as `shown`, and comes back to it."""
+    seen = listing("321", statuses={**STATUSES, "c2": shown})
+    built = looked(first=seen, last=listing("321", statuses={**STATUSES, "c2": shown}))
+    built.put(1.5, neighbour("left", raw=left, at=1.5))
+    return built.put(2.4, neighbour("found", at=2.4, **fields))
 
 
 def done(given: str, **fields: Any) -> Listing:
@@ -60,6 +83,13 @@ ROWS = [
     Row("server.lists", "as-asked", HOLDS, lambda: looked(listing("123", order="ascending", page_size=1), done("32"))),
     Row("server.lists", "those-of-others", HOLDS, lambda: looked(listing("321", owed=["c3"]), done("32", owed=["c1"]))),
     Row("server.lists", "nobody-has-the-status", HOLDS, lambda: looked(listing("", status="paused"))),
+    Row(
+        "server.lists",
+        "by-id-with-another-status",
+        VIOLATED,
+        lambda: looked(listing("12", asked=["c1", "c2"], count=-1, statuses={**STATUSES, "c2": "idle"})),
+        "status-differs",
+    ),
     Row("server.lists", "several-by-id", HOLDS, lambda: looked(listing("120", asked=["c1", "c2", "c9"], count=-1))),
     Row("server.lists", "a-status-changes", HOLDS, lambda: looked(done("2"), last=listing("321", statuses=CHANGED))),
     Row("server.lists", "does-not-count", HOLDS, lambda: looked(listing("321", count=-1))),
@@ -185,6 +215,35 @@ ROWS = [
         VIOLATED,
         paused,
         "status-differs",
+    ),
+    Row("server.lists", "that-of-another-user-is-found-as-listed", HOLDS, found),
+    Row("server.lists", "that-of-another-user-is-listed-as-idle", VIOLATED, lambda: found("idle"), "status-differs"),
+    Row("server.lists", "listed-as-it-is-found", HOLDS, lambda: found("idle", raw="idle")),
+    Row("server.lists", "left-otherwise-than-found", HOLDS, lambda: found("idle", left="running")),
+    Row(
+        "server.lists",
+        "somebody-asked-for-more-than-reads-before-it-was-found",
+        HOLDS,
+        lambda: found("idle").ask(2.38, "run", method="POST", witness="observer"),
+    ),
+    Row("status.final", "that-of-another-user-stays", HOLDS, found),
+    Row(
+        "status.final",
+        "that-of-another-user-is-idle-again",
+        VIOLATED,
+        lambda: found("idle", raw="idle"),
+        "done-became-idle-beside",
+    ),
+    Row("status.final", "that-of-another-user-had-not-ended", HOLDS, lambda: found(left="idle")),
+    Row("status.final", "nothing-was-shown-of-it", HOLDS, lambda: found(raw="", code=500)),
+    Row("events.complete", "those-of-another-user-are-found-again", HOLDS, lambda: found(events="abcd")),
+    Row("events.complete", "one-of-another-user-is-gone", VIOLATED, lambda: found(events="ac"), "lost-beside"),
+    Row("events.complete", "not-read-to-the-end", HOLDS, lambda: found(events="a", complete=False)),
+    Row(
+        "events.complete",
+        "found-while-the-disk-was-full",
+        HOLDS,
+        lambda: _faulted(found(events="a"), listing("1", at=4.0)),
     ),
     Row("server.lists", "others-come-and-go", INCONCLUSIVE, lambda: looked(done("3"), last=listing("21"))),
     Row("server.lists", "nobody-looks", NOT_APPLICABLE, calm),

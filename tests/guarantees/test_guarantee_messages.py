@@ -19,6 +19,7 @@ from guarantee_histories import (
 )
 
 from tailproof.guarantees.catalogue import judge
+from tailproof.history.extent import extent_of
 from tailproof.history.plan import IN_A_COPY
 from tailproof.history.records import Effect, Life, ModelCall, Phase, Run
 from tailproof.history.server_records import Event, Request, Status
@@ -48,6 +49,29 @@ def posted(at: float = 2.58, text: str = "and hurry", **fields: object) -> Built
 def told(built: Built, *said: str, turn: int = 2) -> Built:
     """What the last request to the model holds."""
     return built.alter(ModelCall, {"stage": "asked", "turn": turn}, said=list(said))
+
+
+LONG = f"{'and on ' * 60}and to the end, {'where it says so in many words, ' * 4}once and for all"
+
+
+def kept_as(text: str, sent: str = LONG) -> Built:
+    """A long message that was sent, and what of it is in the log."""
+    built = posted(text=sent[:200], extent=extent_of(sent))
+    return built.alter(Event, {"id": "m2"}, text=text[:200].strip(), extent=extent_of(text))
+
+
+def two_kept(first: str, second: str) -> Built:
+    """Two long messages that begin alike were sent, and are in the log in the other order."""
+    built = kept_as(second, first).ask(2.6, "send", text=second[:200], extent=extent_of(second))
+    return logged(built, "m3", "", "m2").alter(Event, {"id": "m3"}, text=first[:200].strip(), extent=extent_of(first))
+
+
+def named(**results: str) -> Built:
+    """A run whose script names its tools, and whose last request to the model tells these results of its first two calls."""
+    built = calm().plan(script=[{"tools": [{"token": f"token-a{turn}"}]} for turn in range(4)])
+    told = {"call-1-0": "done token-a1", "call-2-0": "done token-a2"}
+    told |= {name.replace("_", "-"): text for name, text in results.items()}
+    return built.alter(ModelCall, {"stage": "asked", "turn": 2}, results=told)
 
 
 def unanswered(**end: str) -> Built:
@@ -103,6 +127,13 @@ def waiting(confirmed: bool = True, began: float = 5.0) -> Built:
     if confirmed:
         built.ask(4.0, "run", witness="observer")
     return built.move(Effect, {"stage": "begin"}, began).move(Effect, {"stage": "end"}, began + 0.1)
+
+
+def told_not_to(then: str) -> Built:
+    """A message is posted to what waits, which shows this status then, and somebody asks for a run; the tool begins behind it."""
+    raw = {"idle": "idle", "waiting": "waiting_for_confirmation"}[then]
+    built = waiting().ask(3.0, "send", text="do not", witness="observer").without(Status, via="rest")
+    return built.put(3.1, Status(raw=raw, neutral=then, via="rest", conversation="c1", witness="observer"))
 
 
 def risky(risk: str, began: float = 5.0) -> Built:
@@ -206,6 +237,30 @@ ROWS = [
         lambda: told(posted(), "x" * 200),
     ),
     Row("loop.answered", "nobody-said-anything", INCONCLUSIVE, lambda: calm().without(Request, verb="send")),
+    Row("events.complete", "a-long-message", HOLDS, lambda: kept_as(LONG)),
+    Row("events.complete", "a-long-message-without-its-end", VIOLATED, lambda: kept_as(LONG[:300]), "cut-message"),
+    Row("events.complete", "a-long-message-with-something-behind-it", HOLDS, lambda: kept_as(f"{LONG} (by mail)")),
+    Row(
+        "events.complete", "a-long-message-with-other-blanks", HOLDS, lambda: kept_as(LONG.replace("end, ", "end,\r\n"))
+    ),
+    Row(
+        "events.complete",
+        "a-long-message-without-its-middle",
+        INCONCLUSIVE,
+        lambda: kept_as(LONG.replace("and to the end, ", "")),
+    ),
+    Row(
+        "events.complete",
+        "a-long-message-of-before-their-lengths-were-kept",
+        HOLDS,
+        lambda: kept_as(LONG[:300]).alter(Request, {"verb": "send"}, extent=None),
+    ),
+    Row(
+        "events.complete",
+        "long-messages-that-begin-alike",
+        HOLDS,
+        lambda: two_kept(LONG, LONG[:300]),
+    ),
     Row("model.sound", "calm", HOLDS, calm),
     Row("model.sound", "told-of-a-crash", HOLDS, crashed),
     Row(
@@ -230,6 +285,41 @@ ROWS = [
         ),
         "unpaired",
     ),
+    Row("model.sound", "each-call-has-its-own-result", HOLDS, named),
+    Row("model.sound", "the-result-of-the-call-before", VIOLATED, lambda: named(call_2_0="done token-a1"), "swapped"),
+    Row(
+        "model.sound",
+        "two-results-changed-places",
+        VIOLATED,
+        lambda: named(call_1_0="done token-a2", call_2_0="done token-a1"),
+        "swapped",
+    ),
+    Row(
+        "model.sound",
+        "its-own-result-behind-what-came-late",
+        HOLDS,
+        lambda: named(call_2_0="done token-a1\ndone token-a2"),
+    ),
+    Row("model.sound", "a-result-that-names-no-tool", HOLDS, lambda: named(call_2_0="the server was restarted")),
+    Row("model.sound", "a-result-that-names-a-tool-of-nobody", HOLDS, lambda: named(call_2_0="done my-token")),
+    Row(
+        "model.sound",
+        "a-result-that-was-cut-may-name-its-own-tool-later",
+        HOLDS,
+        lambda: named(call_2_0=f"done token-a1\n{'x' * 200}"[:200]),
+    ),
+    Row(
+        "model.sound",
+        "what-came-late-of-a-tool-while-the-next-did-not-run-through",
+        HOLDS,
+        lambda: named(call_2_0="done token-a1").without(Effect, token="token-a2", stage="end"),
+    ),
+    Row(
+        "model.sound",
+        "a-script-that-does-not-name-its-tools-so",
+        HOLDS,
+        lambda: named(call_2_0="done token-a1").plan(script=[{"tools": [{}]}]),
+    ),
     Row("model.sound", "no-request-holds-a-call", HOLDS, lambda: calm(1)),
     Row("model.sound", "the-model-was-never-asked", INCONCLUSIVE, lambda: calm(0)),
     Row("model.sound", "no-tools-in-the-script", NOT_APPLICABLE, lambda: calm().plan(script=[{"say": "Hello."}])),
@@ -247,6 +337,8 @@ ROWS = [
         lambda: waiting(confirmed=False).ask(4.0, "run", 0, witness="observer"),
     ),
     Row("loop.consent", "waits-to-the-end", HOLDS, lambda: waiting(confirmed=False).without(Effect)),
+    Row("loop.consent", "told-not-to-and-run-again", VIOLATED, lambda: told_not_to("idle"), "ran-unconfirmed"),
+    Row("loop.consent", "waits-for-its-confirmation-still", HOLDS, lambda: told_not_to("waiting")),
     Row("loop.consent", "ran-at-once", VIOLATED, lambda: waiting(began=2.45), "ran-unconfirmed"),
     Row(
         "loop.consent",

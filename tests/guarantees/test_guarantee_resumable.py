@@ -41,6 +41,7 @@ ROWS = [
     Row("events.resumable", "whole-log", HOLDS, lambda: back("all", "")),
     Row("events.resumable", "repeated-and-live", HOLDS, lambda: back().twice(BACK, "o2")),
     Row("events.resumable", "statistics-on-their-way", HOLDS, lambda: back().forget(BACK, "b1")),
+    Row("events.resumable", "newest-first", VIOLATED, lambda: back().swap(BACK, "a1", "o1"), "repeated-out-of-order"),
     Row("events.resumable", "gap", VIOLATED, lambda: back().forget(BACK, "o1", "a2"), "gap"),
     Row("events.resumable", "first-of-the-log", VIOLATED, lambda: back("all", "").forget(BACK, "m1"), "gap"),
     Row("events.resumable", "no-tail", VIOLATED, lambda: back().forget(BACK, "o3", "f1", "b1"), "tail-not-delivered"),

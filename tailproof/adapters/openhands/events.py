@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tailproof.history.extent import extent_of
 from tailproof.history.record import TERMINAL, Neutral, Role
 from tailproof.history.server_records import WholeEvent
 from tailproof.incoming import json as incoming
@@ -79,6 +80,7 @@ def decode(raw: bytes | bytearray) -> WholeEvent:
     status = ""
     if name == STATE_UPDATE:
         role, durable, status = _state_update(body)
+    readable = _READABLE.get(name, _no_text)(body)
     return WholeEvent(
         id=identity,
         name=name,
@@ -88,7 +90,8 @@ def decode(raw: bytes | bytearray) -> WholeEvent:
         status=word(status, "the status in an event"),
         ts=word(_text(body.get("timestamp")), "the time stamp of an event"),
         source=word(_text(body.get("source")), "the source of an event"),
-        text=_READABLE.get(name, _no_text)(body)[:TEXT_CHARS],
+        text=readable[:TEXT_CHARS],
+        extent=extent_of(readable) if role == "message" else None,
         body=_canonical(body),
         size=len(raw),
     )

@@ -1,0 +1,82 @@
+"""Other conversations of the server, to which somebody came back after a while: what was there when they were left still is.
+
+They are no part of the trial, and nobody but their own user speaks in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tailproof.guarantees.verdict import Pointer, Verdict, at, holds, violated
+from tailproof.history.plan import DAMAGE, DOWNGRADE, ON_OWN_DISK, plans
+from tailproof.history.reader import History, derived
+from tailproof.history.record import TERMINAL
+from tailproof.history.server_records import Neighbour
+from tailproof.history.traffic import left_alone, span_of
+
+Pair = tuple[Neighbour, Neighbour]
+
+
+@derived
+def found_again(history: History) -> tuple[Pair, ...]:
+    """Each as it was left, and as somebody found it while nothing was done to the server. None in a trial in which the disk suffers,
+    or another release has it for a while."""
+    if plans(history.header, DAMAGE, DOWNGRADE, *ON_OWN_DISK):
+        return ()
+    left: dict[str, Neighbour] = {}
+    pairs: list[Pair] = []
+    for one in history.neighbours:
+        if one.when == "left":
+            left[one.conversation] = one
+        elif one.conversation in left and left_alone(history, *span_of(one)):
+            pairs.append((left[one.conversation], one))
+    return tuple(pairs)
+
+
+def kept_events(history: History) -> Iterator[Verdict]:
+    """What each had in its log is there when somebody comes back."""
+    for left, found in found_again(history):
+        if not left.complete or not found.complete:
+            continue
+        lost = [identity for identity in left.events if identity not in set(found.events)]
+        if lost:
+            yield violated(
+                f"{len(lost)} of {len(left.events)} events of another conversation are not in its log any more",
+                signature="lost-beside",
+                expected=lost,
+                seen=found.events,
+                evidence=_both(left, found),
+                lost=len(lost),
+            )
+        else:
+            yield holds(
+                f"all {len(left.events)} events of another conversation were found again",
+                compared={"events": len(left.events)},
+            )
+
+
+def kept_statuses(history: History) -> Iterator[Verdict]:
+    """The end to which each had come is shown when somebody comes back."""
+    for left, found in found_again(history):
+        if left.neutral not in TERMINAL or not found.raw:
+            continue
+        if found.neutral != left.neutral:
+            yield violated(
+                f"the terminal status {left.raw} of another conversation became {found.raw} without a new message or run",
+                signature=f"{left.neutral}-became-{found.neutral}-beside",
+                expected=[left.raw],
+                seen=[found.raw],
+                evidence=_both(left, found),
+            )
+        else:
+            yield holds(
+                "the terminal status of another conversation was found again",
+                compared={"terminal statuses": 1, "looks at one": 1},
+            )
+
+
+def _both(left: Neighbour, found: Neighbour) -> list[Pointer]:
+    return [
+        at(left, f"left as {left.raw} with {len(left.events)} events"),
+        at(found, f"found as {found.raw} with {len(found.events)} events"),
+    ]
