@@ -12,6 +12,7 @@ from pydantic import Field
 
 from tailproof.acts.user import SEEN_S, NoOptions, Options, UserAct
 from tailproof.faults.fault import Proof, Stage
+from tailproof.history.plan import IN_A_COPY
 from tailproof.history.record import Neutral
 from tailproof.history.server_records import Event, Status
 from tailproof.protocol.adapter import Answer, Api
@@ -193,10 +194,11 @@ class UserReject(_Confirming):
 
 
 class UserFork(UserAct):
-    """Another user makes a copy of the conversation, which is removed at the end. Proven by the events that the copy holds."""
+    """Another user makes a copy of the conversation and posts a message into the copy, which is removed at the end. Proven by the events
+    that the copy holds."""
 
     name = "user.fork"
-    says = "another user forks the conversation"
+    says = "another user forks the conversation and posts into the copy"
 
     def __init__(self, identity: str, options: dict[str, Any]) -> None:
         super().__init__(identity)
@@ -211,8 +213,15 @@ class UserFork(UserAct):
 
     def seen(self, stage: Stage) -> dict[str, Any]:
         """The copy holds events of its own."""
-        page = stage.company.api().page(self._copy, budget=stage.budget)
-        return {"seen": page.answer.ok and len(page.events) > 0, "events of the copy": len(page.events)}
+        api = stage.company.api()
+        page = api.page(self._copy, budget=stage.budget)
+        # No matter of the proof: what comes of it is looked for in the log of the original.
+        posted = api.send(self._copy, IN_A_COPY, run=False)
+        return {
+            "seen": page.answer.ok and len(page.events) > 0,
+            "events of the copy": len(page.events),
+            "the message into the copy": posted.code or posted.error,
+        }
 
     def heal(self, stage: Stage) -> None:
         stage.company.api().delete(self._copy)

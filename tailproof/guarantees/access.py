@@ -28,8 +28,8 @@ KEPT = frozenset({LOG_PLACE, "disk"})
 
 
 def key(history: History) -> Verdict:
-    """No route and no stream that the server publishes serves whoever shows no key or a wrong one, neither before the server is
-    initialised nor after.
+    """No route and no stream that the server has serves whoever shows no key or a wrong one, neither before the server is initialised
+    nor after, under whatever spelling of its path, also not behind a request with the right key on the same connection.
 
     A door is served when it answers with 2xx, or when a stream is let in and not closed for the key. What answers with anything else
     (404, 405, 422, a redirection) before it has looked at the key serves nothing, and is counted apart. Doors of which the protocol
@@ -52,7 +52,7 @@ def key(history: History) -> Verdict:
             asked=len(judged),
         )
     if not any(knock.door == "route" for knock in judged):
-        return inconclusive("the server published no route that could be tried")
+        return inconclusive("the server has no route that could be tried")
     refused = [knock for knock in judged if _refused(knock)]
     doors = {(knock.method, knock.path, knock.dormant) for knock in refused}
     return holds(
@@ -170,6 +170,8 @@ def _door(knock: Knock) -> str:
 
 
 def _who(knock: Knock) -> str:
+    if knock.key == "shown-before":
+        return f"without a key behind a request with the right one in the {knock.place}, over one connection"
     return "without a key" if knock.key == "none" else f"with the key {knock.key} in the {knock.place}"
 
 

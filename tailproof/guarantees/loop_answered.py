@@ -31,7 +31,7 @@ from tailproof.guarantees.witnesses import (
     asked_turns,
 )
 from tailproof.history.header import Header
-from tailproof.history.plan import client_tells, is_seeded
+from tailproof.history.plan import IN_A_COPY, client_tells, is_seeded
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.records import ModelCall
@@ -56,15 +56,24 @@ def answered(history: History, conversation: str) -> Verdict:
     """A user message that was accepted is in the log exactly once, and in a later request to the model.
 
     Judged for each message with a text that the server accepted (2xx), whoever posted it. A text that was accepted twice is due
-    twice; a message that the log lacks is `events.complete`'s. What a script posted nobody told it to: its texts are those of the log,
-    the last to the last. Excused is what the model was not to get (no run was on, asked for with it
-    or after it), and what a run that was paused, failed, stuck, broken off or deleted did not come to.
+    twice; a message that the log lacks is `events.complete`'s. What was posted into a copy of the conversation is not to be in its
+    log. What a script posted nobody told it to: its texts are those of the log, the last to the last. Excused is what the model was
+    not to get (no run was on, asked for with it or after it), and what a run that was paused, failed, stuck, broken off or deleted
+    did not come to.
     """
     if history.header.schema < COUNTED_SINCE:
         return inconclusive("a history of this schema does not say what the model was told")
     log = log_of(history, conversation)
     if log is None:
         return without_log(history, conversation)
+    strays = [event for event in log.events if event.role == "message" and IN_A_COPY in event.text]
+    if strays:
+        return violated(
+            "a message that was posted into a copy of the conversation is in the log of the conversation",
+            signature="message-of-a-copy",
+            seen=[event.id for event in strays],
+            evidence=[at(event, f"{event.name} {event.id} in the log: {event.text[:60]!r}") for event in strays],
+        )
     said = _said(history, conversation, log)
     kept = {text: _kept(log, text) for text in {_head(one.text) for one in said}}
     for text, events in kept.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from tailproof.history.plan import KILLS, RESTARTS, client_tells, damages_state, is_seeded
+from tailproof.history.plan import IN_A_COPY, KILLS, RESTARTS, client_tells, damages_state, is_seeded
 from tailproof.history.reader import History, Tally, derived
 from tailproof.history.record import CLIENT, Record
 from tailproof.history.records import Effect, End, ModelCall
@@ -190,6 +190,9 @@ def _wires(history: History, known: Known) -> Iterator[Blind]:
     if CLIENT in known or "exit" in client_tells(history.header) or is_seeded(history.header):
         return  # a client that drives itself says what it likes, and a seeded history holds what was said before
     posted = {request.text.strip() for request in history.requests if request.verb in ("send", "create")}
+    posted.add(
+        IN_A_COPY
+    )  # into another conversation: that it is in this one accuses the server (`loop.answered`), not the wire
     for one in lists(history):
         for event in one.events:
             if event.role == "message" and event.source == "user" and not _among(event.text, posted):

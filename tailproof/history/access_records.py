@@ -6,9 +6,22 @@ from typing import Literal
 
 from tailproof.history.record import Count, Moment, Record
 
-Key = Literal["right", "none", "wrong", "empty", "prefix", "longer", "long", "other-case", "odd-bytes", "other-scheme"]
+Key = Literal[
+    "right",
+    "none",
+    "wrong",
+    "empty",
+    "prefix",
+    "longer",
+    "long",
+    "other-case",
+    "odd-bytes",
+    "other-scheme",
+    "shown-before",
+]
 """Which key was shown. `prefix` is the first half of the right one, `longer` the right one and more, `odd-bytes` holds bytes that no
-key has, and `other-scheme` puts the name of a scheme before the right one."""
+key has, `other-scheme` puts the name of a scheme before the right one, and `shown-before` is none at all, over a connection on which
+the request before showed the right one."""
 
 
 class Knock(Record, tag="knock"):
@@ -18,10 +31,10 @@ class Knock(Record, tag="knock"):
     door: Literal["route", "stream"]
     method: str
     path: str
-    """As the server publishes it; of a stream as the adapter has it."""
+    """As the server publishes it, or another spelling of that; of a stream, and of what it does not publish, as the adapter has it."""
     key: Key
     place: str = ""
-    """Where the key was shown (`header`, `query`, `cookie`, `bearer`, `first-message`); empty when none was."""
+    """Where the key was shown (`header`, `query`, `cookie`, `bearer`, `first-message`), now or before; empty when none was."""
     code: Count = 0
     """The HTTP status, or the code with which a stream was closed; 101 for a stream that was let in; 0 when there was none."""
     size: Count = 0

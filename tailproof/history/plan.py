@@ -40,8 +40,12 @@ RESTARTS = KILLS | {STOP, DAMAGE, DOWNGRADE}
 """Faults that end a life of the server; it is started again."""
 BREAKERS = frozenset({"wire.cut", "wire.down", "network.reset_peer", "network.timeout", "network.limit_data"})
 """Faults that end a stream which is open."""
+PROBE = "user.probe-access"
+"""The act of somebody who tries what the server publishes with all kinds of keys."""
 DELETION = "user.delete"
 """The act of another user that deletes the conversation."""
+IN_A_COPY = "this is said in the copy alone"
+"""What another user posts into a copy of the conversation, and nobody into the conversation itself."""
 PATH = ("wire.", "network.")
 """How the names of the faults begin that are put between client and server."""
 HOLDING = frozenset({"condensing", "model-called", "tool-running", "final-reply"})
@@ -236,7 +240,7 @@ def harmless(header: Header) -> frozenset[str]:
 
 def probes_access(header: Header) -> bool:
     """Somebody tries what the server publishes with all kinds of keys."""
-    return any(act.get("act") == "user.probe-access" for act in header.plan.get("acts") or ())
+    return any(act.get("act") == PROBE for act in header.plan.get("acts") or ())
 
 
 def planned_secrets(header: Header) -> tuple[str, ...]:

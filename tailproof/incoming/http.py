@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -58,8 +58,9 @@ class Reply:
 
 
 class Http:
-    """One server. Safe to use from several threads; every request has its own connection: a kept one dies with the server it led to,
-    and the first request after a restart would fail for a reason that is the harness's own."""
+    """One server. Safe to use from several threads; every request has its own connection, unless the connection itself is the
+    matter: a kept one dies with the server it led to, and the first request after a restart would fail for a reason that is the
+    harness's own."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self._address = Address.of(url)
@@ -84,15 +85,51 @@ class Http:
         seconds: float = REQUEST_S,
     ) -> Reply:
         """Never raises for anything that a server does. It ends within `seconds`, with the budget, or when it is cancelled."""
+        with self._connection() as connection:
+            return self._exchange(
+                connection, _Asked(method), target, headers or {}, body, budget=budget, seconds=seconds
+            )
+
+    def ask_in_turn(
+        self,
+        method: str,
+        target: str,
+        *,
+        heads: Sequence[Mapping[str, str]],
+        budget: Budget,
+        seconds: float = REQUEST_S,
+    ) -> Sequence[Reply]:
+        """The same request with one head after the other, over one connection; as `ask`. No more are sent when one was not answered."""
+        replies: list[Reply] = []
+        with self._connection() as connection:
+            for head in heads:
+                asked = _Asked(method, connected=bool(replies))
+                kept = {**head, "Connection": "keep-alive"}
+                replies.append(self._exchange(connection, asked, target, kept, None, budget=budget, seconds=seconds))
+                if replies[-1].error:
+                    break
+        return replies
+
+    def _exchange(
+        self,
+        connection: Connection,
+        asked: _Asked,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        budget: Budget,
+        seconds: float,
+    ) -> Reply:
+        """Over a connection that is opened here unless something was asked over it before."""
         patience = Budget(min(seconds, budget.left), cancel=budget.cancel)
-        asked = _Asked(method)
         try:
             if not budget.left:
                 raise DeadlineMissed("a request", 0.0, "")
-            with self._connection() as connection:
+            if not asked.connected:
                 connection.open(patience)
                 asked.connected = True
-                asked.ask(connection, patience, self._request(method, target, headers or {}, body), body)
+            asked.ask(connection, patience, self._request(asked.method, target, headers, body), body)
         except Unsound as unsound:
             return Reply(code=asked.code, error=str(unsound), flaw=unsound.flaw)
         except Cancelled:

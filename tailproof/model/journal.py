@@ -1,4 +1,5 @@
-"""The shell command of one tool call: what it writes into the tool journal, and how it waits at its gate.
+"""The shell command of one tool call: what it writes into the tool journal, how it waits at its gate, and that it ends as the
+scenario's own command did.
 
 One line of POSIX shell without line breaks, so that every terminal tool takes it as one command. The journal is a directory
 that harness and tools share: `tokens` collects one line per begin and end (`<wall ns> <token> <stage> <pid> <host>`), and one
@@ -20,6 +21,8 @@ LOOK_EVERY_S = 0.05
 LIVES_EVERY_S = 0.5
 _LIVES = 600
 """How often what was left behind says that it lives: five minutes, and it ends by itself where nobody can end it."""
+_CODE = "tailproof_code"
+"""The variable of the tool's shell that keeps how the scenario's command ended, until the end is written."""
 _REQUESTS = "INT TERM HUP"
 """Signals that ask a process to end."""
 _LINE = re.compile(r"([0-9]{1,19}) (\S+) (begin|end|lives) ([0-9]{1,9}) (\S+)")
@@ -43,13 +46,17 @@ def command_of(command: Command, directory: str) -> str:
         parts += [f"until [ -e {gate} ]; do sleep {LOOK_EVERY_S}; done", f"sh {gate}"]
     if command.run:
         # A subshell: an `exit` of the scenario's command must not take the tool's own shell with it.
-        parts.append(f"( {command.run} )")
+        parts += [f"( {command.run} )", f"{_CODE}=$?"]
     if command.leaves:
         parts.append(_left_behind(command, directory))
     parts.append(line_of(command.token, "end", directory))
     if command.stubborn:
         parts = [f"trap '' {_REQUESTS}", *parts, f"trap - {_REQUESTS}"]
-    return "; ".join((*parts, f"echo done {shlex.quote(command.token)}"))
+    parts.append(f"echo done {shlex.quote(command.token)}")
+    if command.run:
+        # A tool that fails shall fail for the server, too; that it has ended is said and written all the same.
+        parts.append(f"( exit ${_CODE} )")
+    return "; ".join(parts)
 
 
 def line_of(token: str, stage: Stage, directory: str) -> str:

@@ -19,12 +19,12 @@ SpoiledWord = Literal["model-key", "secret"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One route or stream that a server publishes."""
+    """One route or stream that a server has."""
 
     kind: Literal["route", "stream"]
     method: str
     path: str
-    """As it is published."""
+    """As it is published, or as the adapter asks for it."""
     target: str
     """As it is asked for: the path with everything filled in."""
     places: Sequence[KeyPlace] = ("header",)
@@ -59,11 +59,14 @@ class Access(Protocol):
     def doors(
         self, conversation: str, *, workspace: str, dormant: bool, budget: Budget
     ) -> tuple[Heard, Sequence[Door]]:
-        """Every route that the server itself publishes and every stream that it has, filled in with a conversation that may be
-        changed and lost. Those that end it come last."""
+        """Every route that the server itself publishes or that the adapter asks it for, and every stream that it has, filled in with a
+        conversation that may be changed and lost. Those that end it come last."""
 
     def knock(self, door: Door, key: str | None, place: KeyPlace, budget: Budget) -> Heard:
         """Ask for it. None shows no key at all. A stream is given up after its first message, or when it says nothing for long."""
+
+    def knock_again(self, door: Door, place: KeyPlace, budget: Budget) -> Heard:
+        """Ask for a route without a key, over a connection on which it was served with the right one just now."""
 
     def spoiled(self, conversation: str, what: SpoiledWord, secret: str, budget: Budget) -> Sequence[tuple[str, Heard]]:
         """Requests that the server must reject, each with the secret where one belongs: what they are called, and what came."""

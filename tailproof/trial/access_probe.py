@@ -1,4 +1,4 @@
-"""Tries every route and stream that a server publishes without a key, with wrong ones and with the right one.
+"""Tries every route and stream that a server has without a key, with wrong ones and with the right one.
 
 Nothing of the trial's own conversation is touched: what may change a conversation is asked for one that is made for it. How many
 keys are tried is bounded, and so are the time and how many requests are under way at once.
@@ -13,6 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from tailproof.acts.access import answered
 from tailproof.history.access_records import Key, Knock
@@ -87,7 +88,10 @@ class AccessProbe:
 
     def _try(self, access: Access, door: Door, key: Key, place: KeyPlace, budget: Budget, *, dormant: bool) -> None:
         began = time.monotonic_ns()
-        heard = access.knock(door, shaped(key, access.key), place, budget)
+        if key == "shown-before":
+            heard = access.knock_again(door, place, budget)
+        else:
+            heard = access.knock(door, shaped(key, access.key), place, budget)
         self._write(door, key, place, heard, began, dormant)
         self._sighted(heard.body, f"{door.method} {door.path}")
 
@@ -116,7 +120,8 @@ class AccessProbe:
 def tries(doors: Sequence[Door], *, exhaustive: bool, dormant: bool) -> Iterator[Try]:
     """Every door without a key and with a wrong one in each place; malformed keys at every stream and at what is only read, and one
     of them in turn at each other route, or all of them (`exhaustive`). The right key is shown where nothing is changed by it: at what is
-    read, and at all that opens (`exhaustive`; a stream may have nothing to say, and is listened to for long)."""
+    read, and at all that opens (`exhaustive`; a stream may have nothing to say, and is listened to for long). What is read is asked for
+    without a key in other spellings, too, and one of it once more behind the right key."""
     for number, door in enumerate(doors):
         yield door, "none", door.places[0]
         if door.open:
@@ -129,12 +134,30 @@ def tries(doors: Sequence[Door], *, exhaustive: bool, dormant: bool) -> Iterator
                     yield door, form, place
             if not dormant and (door.reads or (exhaustive and door.opens)):
                 yield door, "right", place
+    if not dormant:
+        read = [door for door in doors if door.kind == "route" and door.reads and not door.open]
+        yield from ((other, "none", other.places[0]) for door in read for other in spellings(door))
+        # Who remembers the key of a connection does so whatever is asked for: one is enough.
+        yield from ((door, "shown-before", "header") for door in read[:1] if "header" in door.places)
+
+
+def spellings(door: Door) -> Iterator[Door]:
+    """The same path as servers and what stands before them may take it for the same: what checks keys by the path must do so, too."""
+    for change in (lambda path: f"/{path}", _doubled, lambda path: f"{path}/"):
+        target, mark, query = door.target.partition("?")
+        yield replace(door, path=change(door.path), target=f"{change(target)}{mark}{query}")
+
+
+def _doubled(path: str) -> str:
+    """With two slashes behind its first part."""
+    first, slash, rest = path[1:].partition("/")
+    return f"/{first}/{slash}{rest}"
 
 
 def shaped(form: Key, right: str) -> str | None:
     """A key of this form; None for none at all."""
     match form:
-        case "none":
+        case "none" | "shown-before":
             return None
         case "right":
             return right

@@ -1,4 +1,5 @@
-"""The parts of a log that are read once more at the end of a trial: one for each filter that the protocol has, and one for several."""
+"""The parts of a log that are read once more at the end of a trial: one for each filter that the protocol has, and two
+for several."""
 
 from __future__ import annotations
 
@@ -27,6 +28,10 @@ def parts_of(events: Sequence[Event], filters: Collection[str]) -> Iterator[Part
     wanted = [Part(name=name), Part(source=source), Part(text=_word(events))]
     if timed:
         wanted += [Part(since=late), Part(before=early), Part(source=source, since=early, before=late)]
+    if timed and name:
+        # The half of those that have the name: each of the two filters alone gives more.
+        named = [event.ts for event in events if event.name == name]
+        wanted.append(Part(name=name, since=named[len(named) // 2]))
     yield from (part for part in wanted if part.said and part.said.keys() <= set(filters))
 
 
@@ -42,7 +47,10 @@ def _commonest(words: Sequence[str]) -> str:
 
 
 def _word(events: Sequence[Event]) -> str:
-    """The first word of the first message, in the other case."""
-    said = (event.text.split() for event in events if event.role == "message")
-    words = (word for text in said for word in text[:1] if word.isalnum() and word.isascii())
-    return next(words, "").swapcase()
+    """A word from the middle of the first message that has one, in the other case; of a message of one word its second half."""
+    for event in events:
+        words = event.text.split() if event.role == "message" else []
+        word = words[len(words) // 2] if words else ""
+        if word.isalnum() and word.isascii():
+            return (word if len(words) > 1 else word[len(word) // 2 :]).swapcase()
+    return ""

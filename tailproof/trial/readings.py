@@ -26,18 +26,21 @@ READ_S = 0.02
 
 
 def read_at_last(observer: Observer, conversation: str, budget: Budget) -> Log:
-    """Status, the whole log, the log in other pages and directions and in parts, all while `budget` lasts, and the status again; the
-    log."""
+    """Status, the whole log, the log in other pages and directions and in parts in both, all while `budget` lasts, and the status again;
+    the log."""
     observer.stop_polling()
     observer.read_status(conversation, budget=budget.part(budget.left / 2))
     log = observer.read_log(conversation, final=True, budget=budget)
     for size, ascending in _pagings(len(log.events), observer.facts):
         if budget.left > COUNT_S:
             observer.read_log(conversation, page_size=size, ascending=ascending, budget=budget)
-    for number, part in enumerate(parts_of(log.events, str(observer.facts.get("filters", "")).split())):
-        if budget.left > COUNT_S:
-            size = page_size(log.events)
-            observer.read_log(conversation, part=part, page_size=size, ascending=number % 2 == 0, budget=budget)
+    parts = list(parts_of(log.events, str(observer.facts.get("filters", "")).split()))
+    # Each part in one direction, and only then each in the other: whoever runs out of time has asked with every filter.
+    for turn in (0, 1):
+        for number, part in enumerate(parts):
+            if budget.left > COUNT_S:
+                size, ascending = page_size(log.events), (number + turn) % 2 == 0
+                observer.read_log(conversation, part=part, page_size=size, ascending=ascending, budget=budget)
     observer.read_status(conversation, after_load=True, budget=budget)
     return log
 

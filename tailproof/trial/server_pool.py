@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tailproof.history.plan import Filesystem, is_of_the_path
+from tailproof.history.plan import PROBE, Filesystem, is_of_the_path
 from tailproof.history.record import Record
 from tailproof.history.recorder import Witness
 from tailproof.history.records import Life
@@ -36,6 +36,8 @@ def may_share(scenario: Scenario) -> bool:
         scenario.server == ServerPlan()
         and scenario.seeded is None
         and all(is_of_the_path(plan.fault) for plan in scenario.faults)
+        # Whoever tries keys leaves them in the log of a server that logs addresses, and it is the next trial that would be accused of it.
+        and not any(act.kind == PROBE for act in scenario.acts)
         and not any(call.leaves for turn in scenario.script for call in turn.tools or ())
     )
 

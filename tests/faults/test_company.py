@@ -11,6 +11,7 @@ from fault_stage import GATED, play, steps
 from tailproof.acts.catalogue import act_for
 from tailproof.guarantees.catalogue import judge
 from tailproof.guarantees.verdict import Outcome, Verdict
+from tailproof.history.plan import IN_A_COPY
 from tailproof.history.reader import History
 
 LONGER: list[dict[str, Any]] = [
@@ -143,6 +144,8 @@ def test_an_interrupted_run_is_shown_as_such(tmp_path: Path) -> None:
 def test_a_fork_holds_events_and_is_removed(tmp_path: Path) -> None:
     history = play(tmp_path, {"act": "user.fork", "at": "returned", "until": "end"}, script=GATED[1:])
     assert proof(history)["events of the copy"] > 0
+    assert proof(history)["the message into the copy"] == 200
+    assert not [event for event in history.events if IN_A_COPY in event.text]
     assert not [verdict for verdict in judge(history).values() if verdict.outcome is Outcome.VIOLATED]
 
 

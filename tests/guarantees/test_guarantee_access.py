@@ -83,6 +83,25 @@ ROWS = [
         "route-served-with-prefix-key",
     ),
     Row(
+        "access.key",
+        "asked-again-on-the-same-connection",
+        HOLDS,
+        lambda: tried(knock(200, "right"), knock(401, "shown-before")),
+    ),
+    Row(
+        "access.key",
+        "another-spelling-is-sent-on-or-unknown",
+        HOLDS,
+        lambda: tried(knock(401), knock(307), knock(404)),
+    ),
+    Row(
+        "access.key",
+        "served-once-the-connection-has-shown-it",
+        VIOLATED,
+        lambda: tried(knock(401), knock(200, "right"), knock(200, "shown-before")),
+        "route-served-with-shown-before-key",
+    ),
+    Row(
         "access.key", "stream-let-in", VIOLATED, lambda: tried(knock(101, door="stream")), "stream-served-with-none-key"
     ),
     Row(

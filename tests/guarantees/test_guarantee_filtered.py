@@ -16,6 +16,7 @@ LOG = log_of_run(3)
 STAMPS = {one.id: one.ts for one in LOG}
 ACTIONS = {"name": "ActionEvent"}
 SAID = {"text": "GO"}
+LATE_ACTIONS = {**ACTIONS, "since": STAMPS["a2"]}
 MIDDLE = {"since": STAMPS["a1"], "before": STAMPS["o3"]}
 
 
@@ -66,6 +67,28 @@ ROWS = [
         lambda: parted({"text": "unheard"}, "m1"),
     ),
     Row("events.filtered", "between-two-times", HOLDS, lambda: parted(MIDDLE, "a1", "o1", "a2", "o2", "a3")),
+    Row(
+        "events.filtered",
+        "by-name-since-a-time",
+        HOLDS,
+        lambda: parted(LATE_ACTIONS, "a3", "a2", order="descending", count=2),
+    ),
+    Row(
+        "events.filtered",
+        "counts-by-one-of-two-filters",
+        VIOLATED,
+        lambda: parted(LATE_ACTIONS, "a2", "a3", count=3),
+        "count-differs",
+    ),
+    Row(
+        "events.filtered",
+        "skips-newest-first",
+        VIOLATED,
+        lambda: actions("a1", "a2", "a3")().read(
+            6.75, "part:5", [LOG[3], LOG[1]], part=ACTIONS, order="descending", page_size=2, code=200
+        ),
+        "lacks-its-own",
+    ),
     Row("events.filtered", "leaves-one-out", VIOLATED, actions("a1", "a3"), "lacks-its-own"),
     Row(
         "events.filtered",

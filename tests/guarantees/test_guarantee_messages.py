@@ -20,6 +20,7 @@ from guarantee_histories import (
 
 from tailproof.guarantees.catalogue import judge
 from tailproof.history.extent import extent_of
+from tailproof.history.plan import IN_A_COPY
 from tailproof.history.records import Effect, Life, ModelCall, Phase, Run
 from tailproof.history.server_records import Event, Request, Status
 
@@ -187,6 +188,13 @@ ROWS = [
         VIOLATED,
         lambda: resting(text="one more thing", run=True),
         "never-answered",
+    ),
+    Row(
+        "loop.answered",
+        "what-was-said-in-a-copy",
+        VIOLATED,
+        lambda: logged(calm(), "m2", IN_A_COPY, behind="o3"),
+        "message-of-a-copy",
     ),
     Row(
         "loop.answered",

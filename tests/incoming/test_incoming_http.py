@@ -6,6 +6,7 @@ import gzip
 import socket
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -207,3 +208,36 @@ def test_a_key_that_no_header_may_hold_is_not_told() -> None:
         reply = http.ask("GET", "/", budget=Budget(5))
     assert reply.code == 0
     assert "cret" not in reply.error
+
+
+def test_several_requests_go_over_one_connection_each_with_its_own_head() -> None:
+    heard: list[tuple[object, str]] = []
+
+    class Kept(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            heard.append((self.client_address, self.headers.get("X-Key", "")))
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *args: object) -> None:
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Kept) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        http = Http(f"http://127.0.0.1:{listener.server_port}", {})
+        replies = http.ask_in_turn("GET", "/x", heads=({"X-Key": "k"}, {}), budget=Budget(20))
+        listener.shutdown()
+    assert [(reply.code, bytes(reply.body)) for reply in replies] == [(200, b"{}"), (200, b"{}")]
+    (one, first), (other, second) = heard
+    assert (one == other, first, second) == (True, "k", "")
+
+
+def test_a_connection_that_was_not_kept_gives_no_second_answer() -> None:
+    with server(once(OK + b"Content-Length: 2\r\n\r\n{}")) as port:
+        replies = Http(f"http://127.0.0.1:{port}", {}).ask_in_turn("GET", "/x", heads=({}, {}, {}), budget=Budget(20))
+    assert [reply.code for reply in replies] == [200, 0]
+    assert replies[1].error

@@ -72,9 +72,22 @@ def test_a_gated_command_waits_and_then_runs_what_the_gate_says(
     assert journal.seen("t1", "end") == 1
 
 
-def test_an_exit_of_the_scenarios_command_does_not_end_the_tools_shell(directory: Path, journal: ToolJournal) -> None:
-    subprocess.run(["sh", "-c", command_of(command("t1", "exit 3"), str(directory))], check=True, capture_output=True)
-    assert journal.seen("t1", "end") == 1
+@pytest.mark.parametrize(("run", "code"), [("exit 3", 3), ("false", 1), ("sh -c 'kill -9 $$'", 137), ("true", 0)])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_tool_ends_as_the_scenarios_command_did_and_its_shell_goes_on(
+    shell: str, run: str, code: int, directory: Path, journal: ToolJournal
+) -> None:
+    line = command_of(command("t1", run), str(directory))
+    ended = subprocess.run([shell, "-c", f"{line}; echo $?"], capture_output=True, text=True, check=False)
+    assert ended.stdout.splitlines() == ["done t1", str(code)]
+    assert subprocess.run([shell, "-c", line], capture_output=True, check=False).returncode == code
+    assert journal.seen("t1", "end") == 2
+
+
+def test_a_stubborn_command_fails_as_others_do(directory: Path, journal: ToolJournal) -> None:
+    stubborn = Command(token="t1", run="exit 3", gate=False, journal=True, stubborn=True)
+    ended = subprocess.run(["sh", "-c", command_of(stubborn, str(directory))], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (3, b"done t1\n")
 
 
 def test_many_tools_at_once_never_mix_their_lines(directory: Path, journal: ToolJournal) -> None:

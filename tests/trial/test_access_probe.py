@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
 
 from tailproof.adapters.openhands import access
+from tailproof.adapters.openhands.requests import CONVERSATIONS
 from tailproof.history.access_records import Key
 from tailproof.incoming.http import Reply
 from tailproof.protocol.access import Door
 from tailproof.trial.access_probe import MALFORMED, shaped, tries
 
 RIGHT = "a1b2c3d4e5f60718"
+AGAIN = "shown-before"
 READ = Door(kind="route", method="GET", path="/things", target="/things", reads=True)
 CHANGE = Door(kind="route", method="POST", path="/things", target="/things", places=("header", "bearer"))
 PUBLIC = Door(kind="route", method="GET", path="/alive", target="/alive", open="documented")
@@ -24,7 +27,7 @@ PUBLIC = Door(kind="route", method="GET", path="/alive", target="/alive", open="
 @pytest.mark.parametrize("form", get_args(Key))
 def test_no_key_but_the_right_one_is_the_right_one(form: Key) -> None:
     assert (shaped(form, RIGHT) == RIGHT) is (form == "right")
-    assert (shaped(form, RIGHT) is None) is (form == "none")
+    assert (shaped(form, RIGHT) is None) is (form in ("none", "shown-before"))
 
 
 def test_the_right_key_is_shown_only_where_it_changes_nothing() -> None:
@@ -60,6 +63,36 @@ def test_every_door_is_tried_without_a_key_and_with_a_wrong_one_in_each_place() 
 
 def test_a_public_door_is_asked_once() -> None:
     assert [key for _, key, _ in tries([PUBLIC], exhaustive=True, dormant=False)] == ["none"]
+
+
+def test_what_is_read_is_asked_for_in_other_spellings_without_a_key() -> None:
+    door = replace(READ, path="/things/{id}/parts", target="/things/7/parts?deep=1")
+    asked = [(one.target, key) for one, key, _ in tries([door, CHANGE], exhaustive=False, dormant=False)]
+    others = ["//things/7/parts?deep=1", "/things//7/parts?deep=1", "/things/7/parts/?deep=1"]
+    assert [(target, "none") for target in others] == [one for one in asked if one[0] in others]
+    assert not [one for one, *_ in tries([door], exhaustive=True, dormant=True) if one.target in others]
+    assert not [one for one, *_ in tries([CHANGE, PUBLIC], exhaustive=True, dormant=False) if "//" in one.target]
+
+
+def test_a_connection_that_has_shown_the_key_is_asked_again_at_one_door() -> None:
+    other = replace(READ, path="/others", target="/others")
+    again = [one.path for one, key, _ in tries([CHANGE, READ, other], exhaustive=False, dormant=False) if key == AGAIN]
+    assert again == ["/things"]
+    assert AGAIN not in [key for _, key, _ in tries([READ], exhaustive=True, dormant=True)]
+    assert AGAIN not in [key for _, key, _ in tries([CHANGE], exhaustive=True, dormant=False)]
+
+
+def test_what_the_adapter_uses_is_a_door_even_if_it_is_not_published() -> None:
+    filled = {"conversation": "c1", "workspace": "/w"}
+    told: dict[str, Any] = {"get": {}}
+    shown = [access._route("get", f"{CONVERSATIONS}{rest}", told, filled) for rest in ("/search", "/{id}")]
+    hidden = list(access._unpublished(shown))
+    assert ("GET", CONVERSATIONS) in hidden
+    assert ("DELETE", f"{CONVERSATIONS}/{{conversation_id}}") in hidden
+    assert ("GET", f"{CONVERSATIONS}/search") not in hidden
+    assert ("GET", f"{CONVERSATIONS}/{{conversation_id}}") not in hidden
+    door = access._route("post", f"{CONVERSATIONS}/{{conversation_id}}/run", {}, filled)
+    assert (door.target, list(door.places), door.open) == (f"{CONVERSATIONS}/c1/run", ["header"], "")
 
 
 def test_routes_are_filled_in_and_know_where_they_take_a_key() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tailproof.guarantees.events_filtered import MOST_EVENTS
 from tailproof.history.server_records import Event
 from tailproof.protocol.part import Part
@@ -29,11 +31,36 @@ def test_each_filter_is_asked_for_and_its_bounds_are_events() -> None:
     assert list(parts_of(log(), EVERY)) == [
         Part(name="action"),
         Part(source="agent"),
-        Part(text="GO"),
+        Part(text="ON"),
         Part(since="2026-01-01T12:00:05"),
         Part(before="2026-01-01T12:00:02"),
         Part(source="agent", since="2026-01-01T12:00:02", before="2026-01-01T12:00:05"),
+        Part(name="action", since="2026-01-01T12:00:05"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "sought"),
+    [
+        (["please go on"], "GO"),
+        (["go"], "O"),
+        (["x"], "X"),
+        (["well - yes"], ""),
+        (["", "well - yes", "do it now"], "IT"),
+    ],
+)
+def test_a_text_is_sought_that_no_message_begins_with(said: list[str], sought: str) -> None:
+    messages = [Event(id=f"e{place}", name="message", role="message", text=text) for place, text in enumerate(said)]
+    others = [Event(id="a", name="action", role="action", text="not in this")]
+    assert [part.text for part in parts_of([*messages, *others], ("text",))] == ([sought] if sought else [])
+
+
+def test_two_filters_at_once_give_less_than_each_of_them() -> None:
+    events = log(20)
+    one = list(parts_of(events, EVERY))[-1]
+    named = [event for event in events if event.name == one.name]
+    since = [event for event in events if event.ts >= one.since]
+    assert 0 < len([event for event in since if event in named]) < min(len(named), len(since))
 
 
 def test_what_the_protocol_lacks_is_not_asked_for() -> None:
@@ -49,7 +76,7 @@ def test_a_filter_that_all_events_meet_shows_nothing() -> None:
 def test_without_times_nothing_is_asked_by_time() -> None:
     untimed = log()
     untimed[3].ts = "later"
-    assert list(parts_of(untimed, EVERY)) == [Part(name="action"), Part(source="agent"), Part(text="GO")]
+    assert list(parts_of(untimed, EVERY)) == [Part(name="action"), Part(source="agent"), Part(text="ON")]
 
 
 def test_a_long_log_is_not_read_in_parts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 import uuid
 import zipfile
@@ -13,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from tailproof.adapters.openhands import requests
 from tailproof.adapters.openhands.releases import release
 from tailproof.adapters.openhands.requests import CONVERSATIONS, INIT, SOCKETS
 from tailproof.incoming import json
@@ -63,7 +65,21 @@ _READS = frozenset(
     )
 )
 _METHODS = ("get", "post", "put", "patch", "delete")
+USED: Sequence[tuple[str, str]] = tuple(
+    (method, path.replace("*", "{conversation_id}"))
+    for method, path in (
+        *requests.ROUTES.values(),
+        *(("GET", path) for paths in requests.READS.values() for path in paths),
+        ("GET", CONVERSATIONS),
+        ("GET", f"{CONVERSATIONS}/search"),
+        ("GET", f"{CONVERSATIONS}/count"),
+        ("POST", f"{CONVERSATIONS}/*/secrets"),
+        ("GET", "/api/bash/bash_events/search"),
+    )
+)
+"""What this adapter asks for: a server has it, whether it publishes it or not. A release that does not answers with 404 or 405."""
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
+_NAMED = re.compile(r"\{[^}]*\}")
 ROUTES = 1_000
 SILENT_S = 12.0
 """A socket that a key does not open may take ten seconds to say so (`_FIRST_MESSAGE_AUTH_TIMEOUT_SECONDS`)."""
@@ -86,18 +102,19 @@ class OpenHandsAccess(Access):
     def doors(
         self, conversation: str, *, workspace: str, dormant: bool, budget: Budget
     ) -> tuple[Heard, Sequence[Door]]:
-        """The operations of `/openapi.json`, and the sockets, which stand in no schema."""
+        """The operations of `/openapi.json`, what the adapter uses besides, and the sockets, which stand in no schema."""
         # The server makes its schema when it is first asked for it.
         reply = self._http.ask("GET", f"{self._http.path}{OPENAPI}", budget=budget, seconds=REQUEST_S)
         heard = _heard(reply)
         try:
             paths = _paths(reply.body) if reply.code == 200 else {}
         except Unsound as unsound:
-            return Heard(code=heard.code, error=str(unsound)), ()
+            heard, paths = Heard(code=heard.code, error=str(unsound)), {}
         filled = {"workspace": workspace, "conversation": conversation}
         routes = [
             _route(method, path, told, filled) for path, told in paths.items() for method in _METHODS if method in told
         ]
+        routes += [_route(method.lower(), path, {}, filled) for method, path in _unpublished(routes)]
         routes = [door for door in routes if door.path != INIT or door.method == "GET" or dormant]
         routes.sort(key=lambda door: (door.method == "DELETE", door.target == f"{CONVERSATIONS}/{conversation}"))
         return heard, [*self._sockets(conversation), *routes[:ROUTES]]
@@ -116,6 +133,15 @@ class OpenHandsAccess(Access):
             auth["session_api_key"] = key
         first = (msgspec.json.encode(auth).decode(),) if auth else ()
         return self._listen(target, headers, first, budget)
+
+    def knock_again(self, door: Door, place: KeyPlace, budget: Budget) -> Heard:
+        """The key in a header or a cookie: the target is the same both times."""
+        target, headers = _shown(door, self.key, place)
+        path = f"{self._http.path}{target}"
+        replies = self._http.ask_in_turn(door.method, path, heads=(headers, {}), budget=budget, seconds=ASK_S)
+        if len(replies) < 2 or not 200 <= replies[0].code < 300:
+            return Heard(error="the right key opened nothing", cut=replies[0].cut)
+        return _heard(replies[1])
 
     def spoiled(self, conversation: str, what: SpoiledWord, secret: str, budget: Budget) -> Sequence[tuple[str, Heard]]:
         """Bodies that cannot be taken, with a key of the model or a secret of the conversation in them."""
@@ -224,8 +250,14 @@ def _paths(raw: bytes | bytearray) -> dict[str, dict[str, Any]]:
     return {str(path): told for path, told in paths.items() if isinstance(told, dict) and len(path) <= WORD_CHARS}
 
 
+def _unpublished(routes: Sequence[Door]) -> Iterator[tuple[str, str]]:
+    """What the adapter uses and the schema does not show, whatever that calls the parts that are filled in."""
+    published = {(door.method, _NAMED.sub("{}", door.path)) for door in routes}
+    yield from (one for one in USED if (one[0], _NAMED.sub("{}", one[1])) not in published)
+
+
 def _route(method: str, path: str, told: Mapping[str, Any], filled: Mapping[str, str]) -> Door:
-    operation = told[method] if isinstance(told[method], dict) else {}
+    operation = told[method] if isinstance(told.get(method), dict) else {}
     schemes = [name for one in _listed(operation.get("security")) if isinstance(one, dict) for name in one]
     places: list[KeyPlace] = list(dict.fromkeys(_PLACES[name] for name in schemes if name in _PLACES))
     method = method.upper()
