@@ -190,9 +190,8 @@ def _wires(history: History, known: Known) -> Iterator[Blind]:
     if CLIENT in known or "exit" in client_tells(history.header) or is_seeded(history.header):
         return  # a client that drives itself says what it likes, and a seeded history holds what was said before
     posted = {request.text.strip() for request in history.requests if request.verb in ("send", "create")}
-    posted.add(
-        IN_A_COPY
-    )  # into another conversation: that it is in this one accuses the server (`loop.answered`), not the wire
+    # Into another conversation: that it is in this one accuses the server (`loop.answered`), and not the wire.
+    posted.add(IN_A_COPY)
     for one in lists(history):
         for event in one.events:
             if event.role == "message" and event.source == "user" and not _among(event.text, posted):
