@@ -112,8 +112,8 @@ def works(history: History) -> Verdict:
     itself.
 
     `NAME-refused` is an answer of 4xx to the plain protocol client, which asks for nothing but what the protocol offers, when the trial
-    broke off for it; what other clients are refused is theirs (`client.works`), unless the server fails (5xx, no answer: `NAME-
-    fails`); who asks for a conversation that somebody deleted is refused rightly. `subscription-refused` needs two who were refused,
+    broke off for it; what other clients are refused is theirs (`client.works`), unless the server fails (5xx, no answer:
+    `NAME-fails`); who asks for a conversation that somebody deleted is refused rightly. `subscription-refused` needs two who were refused,
     the observer past the wire and the client: one alone may have itself to blame. `subscription-ended`: while nothing was done to
     the server it said goodbye to somebody who was subscribed and wanted more, and the loop went on behind that, at once or with a
     later run. `died-by-itself` is a death in a life to which no fault was done.
