@@ -22,7 +22,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT
 from tailproof.history.server_records import Event
 from tailproof.history.timeline import SECOND, down_after, wire_faults
-from tailproof.history.views import EventList, Log, lists_of, log_of, torn
+from tailproof.history.views import EventList, Log, first_seen, lists_of, log_of, torn
 
 BEHIND_NS = 2 * SECOND
 """What nobody had seen so long behind the begin of a subscription was published to it, too: a stream may lag."""
@@ -137,14 +137,13 @@ def _published_later(history: History, conversation: str, log: Log, one: EventLi
         return []
     since_ns = one.subscribed.t_ns + BEHIND_NS
     ends = _ends(history, one)
-    first: dict[str, int] = {}
-    got: set[str] = set()
-    for other in lists_of(history, conversation):
-        live = other.source == "stream" and other.path == "direct"
-        for event in other.events:
-            first[event.id] = min(event.t_ns, first.get(event.id, event.t_ns))
-            if live and other is not one and other.began_ns < one.began_ns:
-                got.add(event.id)
+    first = first_seen(history, conversation)
+    got = {
+        identity
+        for other in lists_of(history, conversation, "stream")
+        if other.path == "direct" and other.began_ns < one.began_ns
+        for identity in other.ids
+    }
     return [
         event.id
         for event in log.events

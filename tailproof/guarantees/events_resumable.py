@@ -12,7 +12,7 @@ from tailproof.history.plan import resumes
 from tailproof.history.reader import History
 from tailproof.history.server_records import Event
 from tailproof.history.timeline import down_after
-from tailproof.history.views import EventList, Log, lists_of, log_of, torn
+from tailproof.history.views import EventList, Log, first_seen, lists_of, log_of, torn
 
 _ORDINARY = frozenset({0, 1000, 1001, 1005, 1006, 1012})
 """No code, a normal end, an end of the server's, no code in the frame, a connection that broke, a restart."""
@@ -85,15 +85,11 @@ def _received(history: History, log: Log, one: EventList) -> Verdict:
 
 def _disordered(history: History, log: Log, one: EventList) -> tuple[Event, Event] | None:
     """Two events that were in the log before it subscribed, and came the other way round."""
-    first: dict[str, int] = {}
-    for other in lists_of(history, one.conversation):
-        if other is not one:
-            for event in other.events:
-                first[event.id] = min(event.t_ns, first.get(event.id, event.t_ns))
+    first = first_seen(history, one.conversation)
     past = [
         event
         for event in one.events
-        if event.durable and event.role != "bookkeeping" and first.get(event.id, one.began_ns) < one.began_ns
+        if event.durable and event.role != "bookkeeping" and first[event.id] < one.began_ns
     ]
     return first_swap(past, log.position)
 

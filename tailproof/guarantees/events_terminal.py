@@ -24,7 +24,7 @@ from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, SETTLED, TERMINAL
 from tailproof.history.server_records import Event, Status
 from tailproof.history.timeline import STARTERS, clean_statuses, down_after, runs_of, settled_at
-from tailproof.history.views import Log, belongs, lists_of, log_of, neutral_of
+from tailproof.history.views import Log, belongs, first_seen, lists_of, log_of, neutral_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,10 +118,8 @@ def _not_logged(history: History, conversation: str, run: LoggedRun, following: 
     """How a run came to rest, as GET said, or a stream behind the begin of this run: else a stream may say late how the run before had
     ended. None when the server went down meanwhile. Once something has asked for the next run, a status at rest may be that of the
     next one, whose events may come later than its status."""
-    began_ns, until_ns = (
-        min(event.t_ns for one in lists_of(history, conversation) for event in one.events if event.id == which.id)
-        for which in (run.began, following.began)
-    )
+    first = first_seen(history, conversation)
+    began_ns, until_ns = first[run.began.id], first[following.began.id]
     down = down_after(history, began_ns)
     if down is not None and down < until_ns:
         return None

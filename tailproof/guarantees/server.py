@@ -154,8 +154,9 @@ def works(history: History) -> Verdict:
     thrown_out = _thrown_out(history)
     if thrown_out is not None:
         closed, asked = thrown_out
+        whose = "client" if closed.path == "wire" else closed.witness
         return violated(
-            f"the server closed the observer's subscription ({closed.code} {closed.reason}".rstrip()
+            f"the server closed the {whose}'s subscription ({closed.code} {closed.reason}".rstrip()
             + "), and the loop went on",
             signature="subscription-ended",
             expected=["open as long as the loop goes on"],

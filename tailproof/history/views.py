@@ -230,6 +230,16 @@ def lists_of(history: History, conversation: str, *sources: Source) -> list[Even
 
 
 @derived
+def first_seen(history: History, conversation: str) -> dict[str, int]:
+    """When each event was first seen by anybody, by its id."""
+    first: dict[str, int] = {}
+    for one in lists_of(history, conversation):
+        for event in one.events:
+            first[event.id] = min(event.t_ns, first.get(event.id, event.t_ns))
+    return first
+
+
+@derived
 def log_of(history: History, conversation: str) -> Log | None:
     """The final log: the last reading of the pages, oldest first; the last reading of the disk when that one is missing or
     was cut short; None without either (`no_log` says why)."""
