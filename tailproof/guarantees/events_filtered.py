@@ -12,7 +12,7 @@ from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, excused,
 from tailproof.guarantees.witnesses import DISK, LOG, STREAM
 from tailproof.history.header import Header
 from tailproof.history.reader import History
-from tailproof.history.server_records import Event
+from tailproof.history.server_records import Event, moment
 from tailproof.history.timeline import at_work
 from tailproof.history.views import EventList, Log, lists_of, log_of
 
@@ -70,14 +70,6 @@ def filtered(history: History, conversation: str) -> Verdict:
         compared={"parts": judged, "events": sum(len(one.ids) for one in parts)},
         in_log=len(log.events),
     )
-
-
-def moment(stamp: str) -> datetime | None:
-    """A time stamp of the server's; None for what is no time."""
-    try:
-        return datetime.fromisoformat(stamp)
-    except ValueError:
-        return None
 
 
 def _part(one: EventList) -> Mapping[str, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from itertools import pairwise
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta
 
 from tailproof.guarantees.neighbours import kept_events
 from tailproof.guarantees.verdict import (
@@ -23,9 +22,19 @@ from tailproof.history.plan import CLOCK, steps_s
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, CLOSERS
 from tailproof.history.records import ModelCall
-from tailproof.history.server_records import Event, Request
+from tailproof.history.server_records import Event, Request, moment
 from tailproof.history.timeline import accepted, deletions
-from tailproof.history.views import EventList, Log, belongs, conversations, destroyed_events, lists_of, log_of, no_log
+from tailproof.history.views import (
+    EventList,
+    Log,
+    belongs,
+    conversations,
+    destroyed_events,
+    first_seen,
+    lists_of,
+    log_of,
+    no_log,
+)
 
 NO_EVENTS = "no event was seen in this trial"
 TIME_CHARS = 60
@@ -305,7 +314,8 @@ def ordered(history: History, conversation: str) -> Verdict:
 
     The time stamps of the final log never decrease, and the disk and every client list show the events that they share with
     the log in the log's order (for subscriptions see `events.delivered`, for pages `events.paged`). Where a fault sets the
-    server's own clock, the stamps may go back once with it, by no more than that; the order is that of the log all the same.
+    server's own clock, each stamp from then on is of that clock or of the right one (with threads, libfaketime reads the true time
+    now and then); the order is that of the log all the same.
     Bookkeeping events (statistics, titles) come from other threads than the loop and are counted apart.
     """
     log = log_of(history, conversation)
@@ -313,21 +323,16 @@ def ordered(history: History, conversation: str) -> Verdict:
         return without_log(history, conversation)
     loop = [event for event in log.events if event.role != "bookkeeping"]
     stamped = [event for event in loop if event.ts]
-    set_s = _clock_set_s(history)
-    for earlier, event in pairwise(stamped):
-        back_s = _back_s(earlier.ts, event.ts) if event.ts < earlier.ts else 0.0
-        if back_s > 0:
-            due = min((one for one in set_s if one >= back_s), default=None)
-            if due is not None:
-                set_s.remove(due)
-                continue
-            return violated(
-                f"the log goes back in time: {event.name} of {event.ts} comes after {earlier.name} of {earlier.ts}",
-                signature="time-goes-back",
-                expected=[event.id, earlier.id],
-                seen=[earlier.id, event.id],
-                evidence=[at(earlier, earlier.ts), at(event, event.ts)],
-            )
+    back = _first_back(stamped, _clocks(history, conversation))
+    if back:
+        earlier, event = back
+        return violated(
+            f"the log goes back in time: {event.name} of {event.ts} comes after {earlier.name} of {earlier.ts}",
+            signature="time-goes-back",
+            expected=[event.id, earlier.id],
+            seen=[earlier.id, event.id],
+            evidence=[at(earlier, earlier.ts), at(event, event.ts)],
+        )
     place = {event.id: index for index, event in enumerate(loop)}
     readers = [one for one in lists_of(history, conversation, "disk", "held") if one.ids]
     for one in readers:
@@ -342,7 +347,7 @@ def ordered(history: History, conversation: str) -> Verdict:
                 seen=[before.id, behind.id],
                 evidence=[at(before, "comes first"), at(behind, "comes after it")],
             )
-    odd = next((event for event in stamped if not _is_time(event.ts)), None)
+    odd = next((event for event in stamped if moment(event.ts) is None), None)
     if odd:
         return inconclusive(f"the time stamp of {odd.name} {odd.id} is not a time: {odd.ts[:TIME_CHARS]}")
     shared = sum(max(0, sum(event.id in place for event in one.events) - 1) for one in readers)
@@ -368,27 +373,41 @@ def first_swap(events: Iterable[Event], place: dict[str, int]) -> tuple[Event, E
     return None
 
 
-def _back_s(earlier: str, later: str) -> float:
-    """By how many seconds `later` is before `earlier`. They are compared as times, for they compare badly as text (zones, missing
-    fractions). What cannot be compared did not go back."""
-    try:
-        return (datetime.fromisoformat(earlier) - datetime.fromisoformat(later)).total_seconds()
-    except (ValueError, TypeError):
-        return 0.0
+def _first_back(
+    events: Iterable[Event], clocks: Callable[[Event], Collection[timedelta]]
+) -> tuple[Event, Event] | None:
+    """The first event whose stamp is before that of its predecessor, by whichever of its `clocks` each was stamped, with that
+    predecessor. What cannot be compared (no time, a zone here and none there) did not go back."""
+    earlier: tuple[Event, datetime] | None = None
+    for event in events:
+        stamp = moment(event.ts)
+        if stamp is None:
+            continue
+        told = sorted(stamp - off for off in clocks(event))
+        if earlier is not None and (earlier[1].tzinfo is None) == (stamp.tzinfo is None):
+            told = [one for one in told if one >= earlier[1]]
+            if not told:
+                return earlier[0], event
+        earlier = event, told[0]
+    return None
 
 
-def _clock_set_s(history: History) -> list[float]:
-    """By how many seconds a fault set the server's clock, for each that is proven: it goes back once, at the fault or at its healing."""
-    proven = {fault.fault for fault in history.faults if fault.stage == "proven" and fault.name == CLOCK}
-    return [abs(steps_s(history.header, fault)) for fault in sorted(proven)]
-
-
-def _is_time(stamp: str) -> bool:
-    try:
-        datetime.fromisoformat(stamp)
-    except ValueError:
-        return False
-    return True
+def _clocks(history: History, conversation: str) -> Callable[[Event], Collection[timedelta]]:
+    """How far off the clocks are that may have stamped an event: the right one, and those to which faults that are proven set the
+    server's before the event was first seen."""
+    steps = {
+        fault.fault: timedelta(seconds=steps_s(history.header, fault.fault))
+        for fault in history.faults
+        if fault.stage == "proven" and fault.name == CLOCK
+    }
+    began = [
+        (fault.t_ns, steps[fault.fault]) for fault in history.faults if fault.stage == "intent" and fault.fault in steps
+    ]
+    right = timedelta()
+    if not began:
+        return lambda event: (right,)
+    first = first_seen(history, conversation)
+    return lambda event: (right, *(off for t_ns, off in began if t_ns <= first[event.id]))
 
 
 GUARANTEES = (

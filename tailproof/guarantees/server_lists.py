@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tailproof.guarantees.events_filtered import moment
 from tailproof.guarantees.neighbours import found_again
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import ENGINE, STATUS, STREAM
 from tailproof.history.header import Header
 from tailproof.history.plan import plans
 from tailproof.history.reader import History
-from tailproof.history.server_records import Listing
+from tailproof.history.server_records import Listing, moment
 from tailproof.history.timeline import NOT_THERE
 from tailproof.history.traffic import left_alone, span_of
 from tailproof.history.views import belongs, same

@@ -133,11 +133,11 @@ def _looks_or_writes(name: object, options: Mapping[str, Any]) -> bool:
             return False
 
 
-def steps_s(header: Header, fault: str) -> float:
-    """By how many seconds the fault with this id sets the server's clock; 0 for one that does not."""
+def steps_s(header: Header, fault: str) -> int:
+    """By how many seconds, whole ones, the fault with this id sets the server's clock; 0 for one that does not."""
     plan: Mapping[str, Any] = next((one for one in header.plan.get("faults") or () if one.get("id") == fault), {})
     hours = (plan.get("with") or {}).get("hours", 0) if plan.get("fault") == CLOCK else 0
-    return float(hours) * 3600
+    return round(float(hours) * 3600)
 
 
 def damages_state(header: Header) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from tailproof.history.extent import Extent
@@ -78,6 +79,14 @@ class Event(Record, kw_only=True, tag="event"):
     """Bytes of the event as it was received."""
     epoch: Count = 0
     """The life of the server in which it was seen."""
+
+
+def moment(stamp: str) -> datetime | None:
+    """A time stamp of the server's; None for what is no time."""
+    try:
+        return datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
 
 
 class WholeEvent(Event, kw_only=True, tag="event"):

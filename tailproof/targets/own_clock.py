@@ -27,7 +27,10 @@ def capability() -> frozenset[str]:
 
 class OwnClock:
     """The server and its tools read the time through libfaketime, which reads from a file how much to add. One that is not `wanted`
-    adds nothing to a server."""
+    adds nothing to a server.
+
+    Threads share the name of that file without a lock (libfaketime up to 0.9.12, except in its library for threads): one that
+    reads the time while another writes the name down finds no such file, and gets the true time."""
 
     def __init__(self, directory: Path, *, wanted: bool) -> None:
         """Raises TargetError when the library is wanted and not there."""

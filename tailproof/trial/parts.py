@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from math import ceil
 
-from tailproof.guarantees.events_filtered import MOST_EVENTS, moment
-from tailproof.history.server_records import Event
+from tailproof.guarantees.events_filtered import MOST_EVENTS
+from tailproof.history.server_records import Event, moment
 from tailproof.protocol.part import Part
 
 PAGES = 4

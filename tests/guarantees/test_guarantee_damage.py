@@ -55,13 +55,19 @@ def shifted(back_s: float, *, at: str, built: Callable[[], Built] = calm) -> Bui
     return history
 
 
-def stepped(hours: float) -> Callable[[], Built]:
+def true_once(stamp: str = "") -> Built:
+    """The clock is set back while the tools run, and one event is stamped by the true one all the same, or with that `stamp`."""
+    true = next(one.ts for _, one in calm().placed if isinstance(one, Event) and one.id == "a3")
+    return shifted(3 * 3600, at="o1", built=stepped(-3)).alter(Event, {"id": "a3"}, ts=stamp or true)
+
+
+def stepped(hours: float, at: float = 2.1) -> Callable[[], Built]:
     """A run in which a fault sets the server's clock."""
 
     def run() -> Built:
         built = calm()
-        for at, stage in ((2.1, "intent"), (2.2, "injected"), (2.3, "proven"), (5.0, "healed")):
-            built.fault(at, stage, "clock.step")
+        for moment, stage in ((at, "intent"), (at + 0.1, "injected"), (at + 0.2, "proven"), (5.0, "healed")):
+            built.fault(moment, stage, "clock.step")
         built.header.plan["faults"][0]["with"] = {"hours": hours}
         return built
 
@@ -125,7 +131,22 @@ ROWS = [
         lambda: damaged("o1").until(6.0).put(6.0, Life(stage="died", epoch=1, exit_code=5)),
         "dies-again",
     ),
-    Row("events.ordered", "clock-set-back", HOLDS, lambda: shifted(3 * 3600, at="o2", built=stepped(-4))),
+    Row("events.ordered", "clock-set-back", HOLDS, lambda: shifted(3 * 3600, at="o2", built=stepped(-3))),
+    Row("events.ordered", "clock-set-back-and-the-true-time-read-once", HOLDS, true_once),
+    Row(
+        "events.ordered",
+        "clock-set-back-and-another-time-read-once",
+        VIOLATED,
+        lambda: true_once("2026-01-01T11:00:00"),
+        "time-goes-back",
+    ),
+    Row(
+        "events.ordered",
+        "clock-set-back-later",
+        VIOLATED,
+        lambda: shifted(3 * 3600, at="o2", built=stepped(-3, at=4.5)),
+        "time-goes-back",
+    ),
     Row(
         "events.ordered",
         "clock-set-back-by-less",
