@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import uuid
 from collections import Counter
@@ -39,8 +40,6 @@ VERBS: Mapping[Verb, Callable[[Api, str], Answer]] = {
     "vocabulary": lambda api, _: api.vocabulary()[0],
     "status": lambda api, conversation: api.status(conversation)[0],
     "count": lambda api, conversation: api.count(conversation)[0],
-    "page": lambda api, conversation: api.page(conversation).answer,
-    "page-newest": lambda api, conversation: api.page(conversation, ascending=False).answer,
     "list": lambda api, _: api.conversations()[0],
     "children": lambda api, conversation: api.children(conversation)[0],
     "run": lambda api, conversation: api.run(conversation),
@@ -51,7 +50,9 @@ VERBS: Mapping[Verb, Callable[[Api, str], Answer]] = {
     "reject": lambda api, conversation: api.confirm(conversation, yes=False),
     "delete": lambda api, conversation: api.delete(conversation),
 }
-"""Those that need to know nothing but the conversation."""
+"""Those that need to know nothing but the conversation, and of which the answer is all that is kept."""
+PAGES: Mapping[Verb, bool] = {"page": True, "page-newest": False}
+"""Those that show events, and whether the oldest come first."""
 NEEDS: Mapping[Verb, tuple[str, str]] = {
     "interrupt": ("can-interrupt", NO_INTERRUPT),
     "confirm": ("can-confirm", NO_CONFIRMATION),
@@ -248,6 +249,7 @@ class UserRequest(UserAct):
         self._plan: ConversationPlan | None = None
         self._copies: list[str] = []
         self._answers: list[Answer] = []
+        self._readings = itertools.count()
         self._threads: list[threading.Thread] = []
         times = "" if self.options.times == 1 else f" {self.options.times} times"
         self.says = f"another user asks for {self.options.verb}{times}{' at once' if self.options.at_once else ''}"
@@ -317,8 +319,11 @@ class UserRequest(UserAct):
         self._ask(stage)
 
     def _ask(self, stage: Stage) -> None:
-        text = "one more word" if self.options.verb == "send" else ""
-        answer = stage.observer.ask(self.ask, stage.conversation, text=text)
+        if (ascending := PAGES.get(self.options.verb)) is not None:
+            answer = stage.company.look(f"page:{self.id}-{next(self._readings)}", ascending=ascending)
+        else:
+            text = "one more word" if self.options.verb == "send" else ""
+            answer = stage.observer.ask(self.ask, stage.conversation, text=text)
         if self.options.verb == "delete":
             stage.deleted = stage.deleted or answer.ok
         self._answers.append(answer)

@@ -78,6 +78,9 @@ class Company(Protocol):
         """A subscription to the conversation that nobody has opened, of which nothing is recorded but what `tell` is told.
         Whoever asks for it closes it."""
 
+    def look(self, reading: str, *, ascending: bool) -> Answer:
+        """Ask for one page of the conversation's events. What it shows is written down as this reading: witness `user`."""
+
     def tell(self, record: Record) -> None:
         """Write down what they did: witness `user`."""
 

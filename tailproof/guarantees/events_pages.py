@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tailproof.guarantees.events_filtered import TRANSIENT
 from tailproof.guarantees.events_log import per_conversation, without_log
-from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
+from tailproof.guarantees.verdict import MOST, Guarantee, Level, Verdict, at, excused, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import LOG, MODEL, STATUS, STREAM, doubled_by_the_model
 from tailproof.history.header import Header
 from tailproof.history.plan import calls_tools
 from tailproof.history.reader import History
 from tailproof.history.record import CLOSERS, SETTLED
 from tailproof.history.server_records import Event
-from tailproof.history.timeline import at_work, clean_statuses
-from tailproof.history.views import EventList, destroyed_events, lists_of, log_of
+from tailproof.history.timeline import SECOND, at_work, clean_statuses
+from tailproof.history.views import EventList, Log, destroyed_events, first_seen, lists_of, log_of
+
+SLACK_NS = SECOND // 4
+"""A server may publish an event a moment before it is in its log."""
 
 
 def paged(history: History, conversation: str) -> Verdict:
     """At any page size, pages concatenate to exactly the log; count, ascending and descending agree; the cursor's
-    inclusiveness is the same everywhere.
+    inclusiveness is the same everywhere. Pages that are read earlier hold what was published before they were asked for.
 
-    The readings that follow the final one in time are compared with it: each holds the events of the log, each as often as
-    the log does, in its order (or exactly reversed). Events that were appended after the final reading may follow at the
-    newest end. Each size and direction is given, not refused (4xx); a reading that breaks off otherwise (a cursor that comes a second time)
-    leaves the question open. The server's counter lies between the length of its own reading and that of the longest; it may be beyond
-    that where the run had not ended when the log was read. A reading that was cut short holds no more events than the server counted
-    behind it: logs only grow. Pages of no event, or of more than the server gives at
-    once, are refused (4xx); a server that gives the log all the same does no harm.
+    The readings that follow the final one in time are compared with it: each holds the events of the log, each as often as the log
+    does, in its order (or exactly reversed). Events that were appended after the final reading may follow at the newest end. Each
+    size and direction is given, not refused (4xx); a reading that breaks off otherwise (a cursor that comes a second time) leaves
+    the question open. The server's counter lies between the length of its own reading and that of the longest; it may be beyond
+    that where the run had not ended when the log was read. A reading that was cut short holds no more events than the server
+    counted behind it: logs only grow. One that was read whole, at any time, holds every event of the log that anybody had seen a
+    quarter of a second before it was asked for: who subscribes first and then reads the pages misses nothing. Pages of no event, or
+    of more than the server gives at once, are refused (4xx); a server that gives the log all the same does no harm.
     """
     for one in lists_of(history, conversation, "page"):
         if one.reader == "rest" and not one.complete and one.end and 0 <= one.end.count < len(one.ids):
@@ -43,6 +49,16 @@ def paged(history: History, conversation: str) -> Verdict:
         return without_log(history, conversation)
     if log.read_as.source != "page":
         return inconclusive("the final log could be read from the disk only, not in pages")
+    earlier = [
+        one
+        for one in lists_of(history, conversation, "page")
+        if one.reader == "rest" and one.complete and one.began_ns < log.taken_ns
+    ]
+    due = {one.reading: _published(history, conversation, log, one.began_ns - SLACK_NS) for one in earlier}
+    for one in earlier:
+        verdict = _stale(one, due[one.reading])
+        if verdict:
+            return verdict
     most = int(history.header.facts.get("page_size", 0))
     readings, outside, broken = list[EventList](), list[EventList](), list[EventList]()
     for one in lists_of(history, conversation, "page"):
@@ -95,8 +111,38 @@ def paged(history: History, conversation: str) -> Verdict:
     return holds(
         f"{len(readings)} readings with page sizes {', '.join(map(str, sizes))} show one log of {len(log.events)} events"
         + (f"; {refused} do no harm" if refused else ""),
-        compared={"readings": len(readings), "events": sum(len(one.ids) for one in readings)},
+        compared={
+            "readings": len(readings),
+            "events": sum(len(one.ids) for one in readings),
+            "events of earlier readings": sum(map(len, due.values())),
+        },
         in_log=len(log.events),
+    )
+
+
+def _published(history: History, conversation: str, log: Log, moment_ns: int) -> list[Event]:
+    """The events of the log that anybody had seen by this moment."""
+    first = first_seen(history, conversation)
+    return [event for event in log.events if event.durable and first[event.id] <= moment_ns]
+
+
+def _stale(one: EventList, due: Sequence[Event]) -> Verdict | None:
+    """None when the reading holds what is due."""
+    shown = set(one.ids)
+    lacking = [event for event in due if event.id not in shown]
+    if not lacking:
+        return None
+    return violated(
+        f"pages lacked {len(lacking)} of {len(due)} events that had been published before they were asked for",
+        signature="stale-pages",
+        expected=[event.id for event in lacking],
+        seen=one.ids,
+        evidence=[
+            *(at(record, f"{one.witness} {one.reading}") for record in (one.begin,) if record),
+            *(at(event, f"{event.name} {event.id} is in the log") for event in lacking[:MOST]),
+        ],
+        lacking=len(lacking),
+        read=len(one.ids),
     )
 
 
@@ -224,7 +270,7 @@ GUARANTEES = (
     Guarantee(
         id="events.paged",
         level=Level.MUST,
-        promise="At any page size, pages concatenate to exactly the log; count, ascending and descending agree.",
+        promise="At any page size, pages concatenate to exactly the log; count, ascending and descending agree; pages are never stale.",
         hurts="readers of long conversations: pages skip or repeat events",
         judge=per_conversation(paged),
         rests_on=frozenset({LOG}),

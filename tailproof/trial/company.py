@@ -9,12 +9,14 @@ from pathlib import Path
 
 from tailproof.history.record import Record
 from tailproof.history.recorder import Recorder, Witness
+from tailproof.history.server_records import Reading
 from tailproof.incoming.stream import MessageStream
 from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
-from tailproof.protocol.adapter import Adapter, Api
+from tailproof.protocol.adapter import Adapter, Answer, Api, Page
 from tailproof.protocol.conversation import ConversationPlan, Equipment
+from tailproof.protocol.recording import record_event
 from tailproof.protocol.since import NOW, Since
 from tailproof.protocol.subscription import Subscription
 from tailproof.trial.observer import Observer
@@ -73,6 +75,38 @@ class Company:
     def unread(self) -> MessageStream:
         """See `faults.fault.Company`."""
         return self._observer.api.stream(self._conversation())
+
+    def look(self, reading: str, *, ascending: bool) -> Answer:
+        """See `faults.fault.Company`."""
+        shown = list[Page]()
+
+        def ask(api: Api, conversation: str) -> Answer:
+            shown.append(api.page(conversation, ascending=ascending))
+            return shown[0].answer
+
+        conversation, epoch, witness = self._conversation(), self._observer.epoch, self._recorder.witness(USER)
+        answer = self._observer.ask(ask, conversation)
+        page = shown[0]
+        begin = Reading(reading, "begin", "rest", conversation=conversation, epoch=epoch)
+        begin.order = "ascending" if ascending else "descending"
+        begin.t_ns = answer.began_ns
+        witness.write(begin)
+        for event in page.events:
+            record_event(
+                event,
+                self._recorder,
+                witness,
+                reading=reading,
+                conversation=conversation,
+                epoch=epoch,
+                t_ns=answer.ended_ns,
+            )
+        end = Reading(reading, "end", "rest", conversation=conversation, epoch=epoch)
+        end.order, end.pages, end.code, end.t_ns = begin.order, 1, answer.code, answer.ended_ns
+        end.error = answer.error or ("one page of several" if page.cursor else "")
+        end.complete = answer.ok and not page.cursor
+        witness.write(end)
+        return answer
 
     def tell(self, record: Record) -> None:
         """See `faults.fault.Company`."""

@@ -71,6 +71,18 @@ def outside(size: int, *ids: str, code: int = 200, built: Built | None = None) -
     )
 
 
+def read_meanwhile(at: float, *lacking: str) -> Built:
+    """Another user asks for the events during the run, and is shown all that there are at this moment, but for these."""
+    built = calm()
+    seen = {
+        one.id: moment for moment, one in reversed(built.placed) if isinstance(one, Event) and one.reading == "stream:0"
+    }
+    shown = [one for one in log_of_run(3) if seen[one.id] < at and one.id not in lacking]
+    for one in shown:
+        one.witness = "user"
+    return built.read(at, "page:look-0", shown, witness="user", count=-1)
+
+
 def broken_off(code: int, error: str, keep: int) -> Built:
     """The reading with newest first holds so many events and no more."""
     built = calm()
@@ -79,6 +91,9 @@ def broken_off(code: int, error: str, keep: int) -> Built:
 
 
 ROWS = [
+    Row("events.paged", "read-meanwhile", HOLDS, lambda: read_meanwhile(2.9)),
+    Row("events.paged", "read-meanwhile-stale", VIOLATED, lambda: read_meanwhile(2.9, "a2", "o2"), "stale-pages"),
+    Row("events.paged", "read-meanwhile-without-the-newest", HOLDS, lambda: read_meanwhile(2.5, "o1")),
     Row("events.paged", "newest-first-is-refused", VIOLATED, lambda: broken_off(400, "400 cursor", 0), "refused"),
     Row(
         "events.paged", "newest-first-is-refused-behind-a-page", VIOLATED, lambda: broken_off(422, "422", 7), "refused"
