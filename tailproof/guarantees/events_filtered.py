@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 
@@ -18,7 +18,8 @@ from tailproof.history.views import EventList, Log, lists_of, log_of
 
 MOST_EVENTS = 300
 """Longer logs are not read in parts: a filter may look at each event, and that takes its time."""
-TRANSIENT = frozenset({404, 408, 429, 503})
+NOT_FOUND = 404
+TRANSIENT = frozenset({NOT_FOUND, 408, 429, 503})
 """Answers that say nothing of what was asked for."""
 
 
@@ -27,7 +28,8 @@ def filtered(history: History, conversation: str) -> Verdict:
     filter is that of the part.
 
     Judged on the readings of a part that follow the final one of the whole log, whose events say what belongs to a part: names and
-    sources are equal, a part since a time includes what was stamped then, and one before a time does not. What a message says is
+    sources are equal, a part since a time includes what was stamped then, and one before a time does not, and
+    whoever asks for an event by its id is given that one. What a message says is
     kept to its first 200 characters, so that a message which does not seem to hold a text may be given; one that does hold it must be.
     Events that came into the log behind its final reading may follow at the newest end, and may be counted.
     """
@@ -50,7 +52,7 @@ def filtered(history: History, conversation: str) -> Verdict:
         if one.complete and _timed(log, _part(one)):
             verdict = _against(history, log, one)
             judged += 1
-        elif one.end.code >= 400 and one.end.code not in TRANSIENT:
+        elif one.end.code >= 400 and (one.end.code not in TRANSIENT or _is_unknown(one, parts)):
             verdict = violated(
                 f"the log is given, and its part with {_said(_part(one))} is not: {one.end.code}",
                 signature="refused",
@@ -70,6 +72,12 @@ def filtered(history: History, conversation: str) -> Verdict:
         compared={"parts": judged, "events": sum(len(one.ids) for one in parts)},
         in_log=len(log.events),
     )
+
+
+def _is_unknown(one: EventList, parts: Sequence[EventList]) -> bool:
+    """The server does not find the event with an id, though parts of the log are given behind it."""
+    unknown = one.end is not None and one.end.code == NOT_FOUND and "id" in _part(one)
+    return unknown and any(other.complete and other.began_ns > one.began_ns for other in parts)
 
 
 def _part(one: EventList) -> Mapping[str, str]:
@@ -92,6 +100,7 @@ def _meets(event: Event, part: Mapping[str, str]) -> bool:
     return (
         part.get("name", event.name) == event.name
         and part.get("source", event.source) == event.source
+        and part.get("id", event.id) == event.id
         and ("text" not in part or (event.role == "message" and part["text"].lower() in event.text.lower()))
         and ("since" not in part or stamp >= datetime.fromisoformat(part["since"]))
         and ("before" not in part or stamp < datetime.fromisoformat(part["before"]))

@@ -19,6 +19,8 @@ class Part:
     """What was stamped then or later, as the server writes its times."""
     before: str = ""
     """What was stamped earlier than that."""
+    id: str = ""
+    """The one event that has it; nobody counts how many there are."""
 
     @property
     def said(self) -> Mapping[str, str]:
@@ -29,6 +31,7 @@ class Part:
             ("text", self.text),
             ("since", self.since),
             ("before", self.before),
+            ("id", self.id),
         )
         return {word: value for word, value in every if value}
 

@@ -271,8 +271,10 @@ class Observer:
         self._witness.write(begin)
         paging = budget.part(max(0.0, budget.left - COUNT_S)) if budget is not None else None
         events, pages, code, error = self._read_pages(begin, part, paging)
-        answer, count = self._count(conversation, part, budget)
-        self._record(answer, conversation)
+        count = -1
+        if not part.id:
+            answer, count = self._count(conversation, part, budget)
+            self._record(answer, conversation)
         end = Reading(name, "end", "rest", conversation=conversation, final=final, epoch=self.epoch)
         end.order, end.part, end.page_size = begin.order, begin.part, page_size
         end.count, end.pages, end.complete, end.error, end.code = count, pages, not error, error, code

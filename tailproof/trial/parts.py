@@ -32,6 +32,8 @@ def parts_of(events: Sequence[Event], filters: Collection[str]) -> Iterator[Part
         # The half of those that have the name: each of the two filters alone gives more.
         named = [event.ts for event in events if event.name == name]
         wanted.append(Part(name=name, since=named[len(named) // 2]))
+    # The oldest may be of an earlier life of the server.
+    wanted += [Part(id=events[place].id) for place in sorted({0, len(events) - 1})]
     yield from (part for part in wanted if part.said and part.said.keys() <= set(filters))
 
 

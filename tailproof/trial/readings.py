@@ -38,7 +38,7 @@ def read_at_last(observer: Observer, conversation: str, budget: Budget) -> Log:
     # Each part in one direction, and only then each in the other: whoever runs out of time has asked with every filter.
     for turn in (0, 1):
         for number, part in enumerate(parts):
-            if budget.left > COUNT_S:
+            if budget.left > COUNT_S and not (part.id and turn):
                 size, ascending = page_size(log.events), (number + turn) % 2 == 0
                 observer.read_log(conversation, part=part, page_size=size, ascending=ascending, budget=budget)
     observer.read_status(conversation, after_load=True, budget=budget)

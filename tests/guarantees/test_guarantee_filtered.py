@@ -22,10 +22,16 @@ MIDDLE = {"since": STAMPS["a1"], "before": STAMPS["o3"]}
 
 def parted(part: dict[str, str], *ids: str, tools: int = 3, **said: object) -> Built:
     """`calm`, and a part of its log was read with these events."""
-    built = calm(tools).fact(filters="name source text since before")
+    built = calm(tools).fact(filters="name source text since before id")
     log = {one.id: one for one in log_of_run(tools)}
     given = [log.get(identity) or late(identity) for identity in ids]
-    return built.read(6.7, "part:4", given, part=part, page_size=2, code=200, **said)
+    return built.read(
+        6.7,
+        "part:4",
+        given,
+        part=part,
+        **{"page_size": 2, "code": 200, "count": -1 if "id" in part else len(given), **said},
+    )
 
 
 def late(identity: str) -> Event:
@@ -42,6 +48,18 @@ def actions(*ids: str, **said: object) -> Callable[[], Built]:
     return lambda: parted(ACTIONS, *ids, **said)
 
 
+def by_id(*ids: str, code: int = 200) -> Callable[[], Built]:
+    """Somebody asked for one event by its id, and was given these, or nothing but a code; the actions are read behind it."""
+    whole = {} if code == 200 else {"complete": False, "error": f"page 1: {code}"}
+
+    def built() -> Built:
+        return parted({"id": "o1"}, *ids, code=code, **whole).read(
+            6.85, "part:5", [one for one in LOG if one.role == "action"], part=ACTIONS
+        )
+
+    return built
+
+
 def in_circles() -> Built:
     """One part was read to its end, and the cursor of another came a second time."""
     said = {"page_size": 1, "code": 200, "complete": False, "error": "page 2: the cursor came a second time"}
@@ -50,6 +68,15 @@ def in_circles() -> Built:
 
 ROWS = [
     Row("events.filtered", "by-name", HOLDS, actions("a1", "a2", "a3")),
+    Row("events.filtered", "by-id", HOLDS, by_id("o1")),
+    Row("events.filtered", "another-than-that-with-the-id", VIOLATED, by_id("o2"), "lacks-its-own"),
+    Row("events.filtered", "not-found-by-id", VIOLATED, by_id(code=404), "refused"),
+    Row(
+        "events.filtered",
+        "not-found-by-id-and-nothing-read-behind-it",
+        INCONCLUSIVE,
+        lambda: by_id(code=404)().until(6.74),
+    ),
     Row("events.filtered", "another-part-in-circles", INCONCLUSIVE, in_circles),
     Row("events.filtered", "newest-first", HOLDS, actions("a3", "a2", "a1", order="descending")),
     Row("events.filtered", "grows-at-the-end", HOLDS, actions("a1", "a2", "a3", "a99")),

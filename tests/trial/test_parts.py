@@ -9,7 +9,7 @@ from tailproof.history.server_records import Event
 from tailproof.protocol.part import Part
 from tailproof.trial.parts import page_size, parts_of
 
-EVERY = ("name", "source", "text", "since", "before")
+EVERY = ("name", "source", "text", "since", "before", "id")
 
 
 def log(events: int = 8) -> list[Event]:
@@ -36,6 +36,8 @@ def test_each_filter_is_asked_for_and_its_bounds_are_events() -> None:
         Part(before="2026-01-01T12:00:02"),
         Part(source="agent", since="2026-01-01T12:00:02", before="2026-01-01T12:00:05"),
         Part(name="action", since="2026-01-01T12:00:05"),
+        Part(id="e0"),
+        Part(id="e7"),
     ]
 
 
@@ -57,7 +59,7 @@ def test_a_text_is_sought_that_no_message_begins_with(said: list[str], sought: s
 
 def test_two_filters_at_once_give_less_than_each_of_them() -> None:
     events = log(20)
-    one = list(parts_of(events, EVERY))[-1]
+    one = next(part for part in parts_of(events, EVERY) if part.name and part.since)
     named = [event for event in events if event.name == one.name]
     since = [event for event in events if event.ts >= one.since]
     assert 0 < len([event for event in since if event in named]) < min(len(named), len(since))
@@ -70,13 +72,19 @@ def test_what_the_protocol_lacks_is_not_asked_for() -> None:
 
 def test_a_filter_that_all_events_meet_shows_nothing() -> None:
     alike = [event for event in log(40) if event.role == "action"]
-    assert {word for part in parts_of(alike, EVERY) for word in part.said} == {"since", "before"}
+    assert {word for part in parts_of(alike, EVERY) for word in part.said} == {"since", "before", "id"}
 
 
 def test_without_times_nothing_is_asked_by_time() -> None:
     untimed = log()
     untimed[3].ts = "later"
-    assert list(parts_of(untimed, EVERY)) == [Part(name="action"), Part(source="agent"), Part(text="ON")]
+    assert list(parts_of(untimed, EVERY)) == [
+        Part(name="action"),
+        Part(source="agent"),
+        Part(text="ON"),
+        Part(id="e0"),
+        Part(id="e7"),
+    ]
 
 
 def test_a_long_log_is_not_read_in_parts() -> None:

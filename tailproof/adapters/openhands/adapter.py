@@ -86,7 +86,7 @@ class OpenHands(Adapter):
                 "seeded_histories": True,
                 "stored_files": True,
                 "page_size": 100,
-                "filters": " ".join(FILTERS),
+                "filters": " ".join((*FILTERS, "id")),
                 "can": " ".join(
                     ["confirm", "list", "speak", "take-secrets", *(word for word, has in _rarer(known).items() if has)]
                 ),

@@ -167,7 +167,9 @@ class OpenHandsApi(HttpApi, Api):
         ascending: bool = True,
         budget: Budget | None = None,
     ) -> Page:
-        """As `page`: the filters stand beside limit and order."""
+        """As `page`: the filters stand beside limit and order. One event has an address of its own."""
+        if part.id:
+            return self._event(conversation, part.id, budget)
         asked = {"limit": str(size), "sort_order": "TIMESTAMP" if ascending else "TIMESTAMP_DESC", **_filters(part)}
         if cursor:
             asked["page_id"] = cursor
@@ -181,6 +183,13 @@ class OpenHandsApi(HttpApi, Api):
         target = f"{_one(conversation)}/events/search?{urlencode(asked)}"
         answer, following = self.read("load", target, take, "", budget)
         return Page(answer=answer, events=events, cursor=following)
+
+    def _event(self, conversation: str, identity: str, budget: Budget | None) -> Page:
+        target = f"{_one(conversation)}/events/{quote(identity, safe='')}"
+        nothing: Sequence[WholeEvent] = ()
+        # No `load`: 404 says that there is no such event, or no such conversation.
+        answer, events = self.read("probe", target, lambda raw: (decode(bytes(raw)),), nothing, budget)
+        return Page(answer=answer, events=events)
 
     def count(self, conversation: str, budget: Budget | None = None) -> tuple[Answer, int]:
         """The server's own count of events; loads the conversation."""
@@ -289,7 +298,7 @@ class OpenHandsApi(HttpApi, Api):
 
 
 def _filters(part: Part) -> dict[str, str]:
-    return {FILTERS[word]: value for word, value in part.said.items()}
+    return {FILTERS[word]: value for word, value in part.said.items() if word in FILTERS}
 
 
 def _one(conversation: str) -> str:
