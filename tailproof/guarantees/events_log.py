@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from tailproof.guarantees.neighbours import kept_events
 from tailproof.guarantees.verdict import (
@@ -38,6 +38,8 @@ from tailproof.history.views import (
 
 NO_EVENTS = "no event was seen in this trial"
 TIME_CHARS = 60
+YEAR_ONE = datetime.min
+"""A stamp of a hostile server may be as early as this: what is told since then can be shifted, and that could not."""
 
 
 def per_conversation(judge: Callable[[History, str], Verdict]) -> Callable[[History], Verdict]:
@@ -378,17 +380,19 @@ def _first_back(
 ) -> tuple[Event, Event] | None:
     """The first event whose stamp is before that of its predecessor, by whichever of its `clocks` each was stamped, with that
     predecessor. What cannot be compared (no time, a zone here and none there) did not go back."""
-    earlier: tuple[Event, datetime] | None = None
+    earlier: tuple[Event, bool, timedelta] | None = None
     for event in events:
         stamp = moment(event.ts)
         if stamp is None:
             continue
-        told = sorted(stamp - off for off in clocks(event))
-        if earlier is not None and (earlier[1].tzinfo is None) == (stamp.tzinfo is None):
-            told = [one for one in told if one >= earlier[1]]
+        zoned = stamp.tzinfo is not None
+        since = stamp - (YEAR_ONE.replace(tzinfo=UTC) if zoned else YEAR_ONE)
+        told = sorted(since - off for off in clocks(event))
+        if earlier is not None and earlier[1] is zoned:
+            told = [one for one in told if one >= earlier[2]]
             if not told:
                 return earlier[0], event
-        earlier = event, told[0]
+        earlier = event, zoned, told[0]
     return None
 
 

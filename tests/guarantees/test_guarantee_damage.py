@@ -142,6 +142,13 @@ ROWS = [
     ),
     Row(
         "events.ordered",
+        "clock-set-back-and-the-earliest-time",
+        VIOLATED,
+        lambda: true_once("0001-01-01T00:00:00"),
+        "time-goes-back",
+    ),
+    Row(
+        "events.ordered",
         "clock-set-back-later",
         VIOLATED,
         lambda: shifted(3 * 3600, at="o2", built=stepped(-3, at=4.5)),
