@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from tailproof.acts.counting import Counts
+from tailproof.acts.hearing import Hearing
 from tailproof.acts.neighbours import look_at
 from tailproof.acts.probes import as_probe
 from tailproof.acts.user import Options
@@ -36,7 +37,7 @@ class ConversationOptions(Options):
     turns: Annotated[int, Field(ge=0, le=20)] = 1
     """Tool calls of each. 0: nothing is said in it, and nothing runs."""
     stay: bool = False
-    """None is deleted before the end of the trial."""
+    """None is deleted before the end of the trial, and whoever has spoken in theirs listens to it that long."""
 
 
 @dataclass(slots=True)
@@ -49,6 +50,8 @@ class Beside:
     """Tool calls in it."""
     done: bool = False
     gone: bool = False
+    hearing: Hearing | None = None
+    """Of its user, from its creation on."""
 
     @classmethod
     def made(cls, stage: Stage, name: str, turns: int) -> Beside:
@@ -63,14 +66,17 @@ class Beside:
         plan = replace(self.plan, conversation=str(uuid.uuid4()), workspace=workspace)
         return Beside(plan, self.played, self.turns)
 
-    def run(self, stage: Stage) -> Iterator[Answer]:
-        """Create it and run it to its end. Raises DeadlineMissed."""
+    def run(self, stage: Stage, *, listens: bool = False) -> Iterator[Answer]:
+        """Create it and run it to its end; its user `listens` if they speak at all. Raises DeadlineMissed."""
         api, conversation = stage.company.api(), self.plan.conversation
         created = api.create(self.plan)
         if created.ok:
             stage.company.others.add(conversation)
         yield created
         if self.turns:
+            if listens:
+                self.hearing = Hearing(stage, conversation)
+                self.hearing.wait_begun(stage.budget)
             yield api.send(conversation, "go", run=True)
 
             def rested() -> bool:
@@ -91,8 +97,9 @@ class Beside:
 
 
 class UserConversation:
-    """Another user has conversations of their own: each is created, run to its end and, unless it is to stay, deleted. Proven by the
-    model, which was asked for the last turn of each, and by 404 for the status of those that were deleted."""
+    """Another user has conversations of their own: each is created, run to its end and, unless it is to stay, deleted. What stays and was
+    spoken in is listened to. Proven by the model, which was asked for the last turn of each, and by 404 for the status of those that
+    were deleted."""
 
     name = "user.conversation"
     scope = "server"
@@ -139,8 +146,14 @@ class UserConversation:
         return Proof(ended == wanted and gone == (0 if self.options.stay else wanted), counters)
 
     def heal(self, stage: Stage) -> None:
-        """Whatever is left of them is deleted."""
+        """Whatever is left of them is deleted, and nobody listens any more."""
+        hearings = [one.hearing for one in self._all if one.hearing is not None]
+        for hearing in hearings:
+            hearing.leave()
+        for hearing in hearings:
+            stage.company.tell(hearing.heard())
         for one in self._all:
+            one.hearing = None
             if not one.gone:
                 stage.company.others.discard(one.plan.conversation)
                 stage.company.api().delete(one.plan.conversation)
@@ -183,6 +196,6 @@ class UserConversation:
             look_at(stage, one.plan.conversation, "left")
 
     def _asked(self, stage: Stage, one: Beside) -> Iterator[Answer]:
-        yield from one.run(stage)
+        yield from one.run(stage, listens=self.options.stay)
         if not self.options.stay:
             yield from one.leave(stage)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
-from tailproof.guarantees.neighbours import kept_events
+from tailproof.guarantees.neighbours import kept_events, told_their_own
 from tailproof.guarantees.verdict import (
     Guarantee,
     Level,
@@ -69,6 +69,7 @@ def complete(history: History, conversation: str) -> Verdict:
     the model: it and its end are in the log. What the log shows at last is on the disk when the server has ended (`not-persisted`):
     without that the next start takes it back. Not due is what a fault destroyed on the disk. What only the last reading of the disk
     holds, behind all that the log holds, came after the reading and is counted apart. Snapshots and deltas are not durable.
+    What a subscriber to a conversation of another user gets is not in the log of another conversation instead (`told-beside`).
     """
     log = log_of(history, conversation)
     if log is None:
@@ -169,9 +170,9 @@ def _shortened(cut: list[tuple[Request, Event]]) -> Verdict:
 
 
 def complete_everywhere(history: History) -> Verdict:
-    """The conversations of the trial, and those of others to which somebody came back."""
+    """The conversations of the trial, and those of others to which somebody came back or listened."""
     own = (complete(history, conversation) for conversation in conversations(history))
-    return all_of((*own, *kept_events(history)), nothing=NO_EVENTS)
+    return all_of((*own, *kept_events(history), *told_their_own(history)), nothing=NO_EVENTS)
 
 
 def _not_on_disk(history: History, conversation: str, log: Log) -> list[Event]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tailproof.guarantees.events_log import per_conversation, without_log
-from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
+from tailproof.guarantees.events_log import NO_EVENTS, without_log
+from tailproof.guarantees.neighbours import strangers
+from tailproof.guarantees.verdict import Guarantee, Level, Verdict, all_of, at, holds, inconclusive, violated
 from tailproof.guarantees.witnesses import ENGINE, HOOKS, LOG, STREAM
 from tailproof.history.header import Header
 from tailproof.history.plan import has_hooks, hooks_limit
@@ -15,7 +16,7 @@ from tailproof.history.reader import History
 from tailproof.history.records import Life, Post
 from tailproof.history.server_records import Event
 from tailproof.history.timeline import SECOND, last_ns, seconds
-from tailproof.history.views import Log, lists_of, log_of, same
+from tailproof.history.views import Log, conversations, lists_of, log_of, same
 
 KILLED = frozenset({-9, 137})
 """The exit codes of a server that did not end in the time that it was given."""
@@ -44,6 +45,7 @@ def delivered(history: History, conversation: str) -> Verdict:
     Taken is what was answered with 2xx: what was not may come again. An event is due so long after it was stored, or after the
     receiver was well again, as the server was told to wait before it posts (`hooks_limit`). A server that is asked to end before
     posts what it holds; one that is killed owes nothing that was not due yet. Bookkeeping may take another place in the row.
+    No event that is in the log of one conversation is posted as one of another.
     """
     log = log_of(history, conversation)
     if log is None:
@@ -65,6 +67,27 @@ def delivered(history: History, conversation: str) -> Verdict:
             not_taken=len(posts) - len(taken),
         )
     )
+
+
+def delivered_everywhere(history: History) -> Verdict:
+    """The events of the trial, and what was posted for any conversation of the server."""
+    own = (delivered(history, conversation) for conversation in conversations(history))
+    return all_of((*_mixed(history), *own), nothing=NO_EVENTS)
+
+
+def _mixed(history: History) -> Iterator[Verdict]:
+    found = [
+        (post, strange) for post in history.posts if (strange := strangers(history, post.conversation, post.batch))
+    ]
+    if found:
+        ids = [identity for _, strange in found for identity in strange]
+        yield violated(
+            f"{len(ids)} events were posted as those of a conversation that does not have them; another one does",
+            signature="posted-for-another",
+            seen=ids,
+            evidence=[at(post, f"posted as of {post.conversation}") for post, _ in found],
+            strange=len(ids),
+        )
 
 
 def _due(history: History, conversation: str, log: Log, taken: Sequence[Post]) -> Iterator[Due]:
@@ -225,7 +248,7 @@ GUARANTEES = (
         level=Level.MUST,
         promise="A receiver of webhooks takes every event once, in log order, after an outage too.",
         hurts="whoever builds on webhooks",
-        judge=per_conversation(delivered),
+        judge=delivered_everywhere,
         applies=_with_hooks,
         rests_on=frozenset({LOG, STREAM, ENGINE, HOOKS}),
         rests_on_time=True,

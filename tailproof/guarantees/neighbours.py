@@ -1,11 +1,12 @@
-"""Other conversations of the server, to which somebody came back after a while: what was there when they were left still is.
+"""Other conversations of the server: what was there when they were left still is when somebody comes back after a while, and what
+happens elsewhere is not told to them.
 
 They are no part of the trial, and nobody but their own user speaks in them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from tailproof.guarantees.verdict import Pointer, Verdict, at, holds, violated
 from tailproof.history.plan import DAMAGE, DOWNGRADE, ON_OWN_DISK, plans
@@ -13,6 +14,7 @@ from tailproof.history.reader import History, derived
 from tailproof.history.record import TERMINAL
 from tailproof.history.server_records import Neighbour
 from tailproof.history.traffic import left_alone, span_of
+from tailproof.history.views import conversations, log_of, same
 
 Pair = tuple[Neighbour, Neighbour]
 
@@ -28,7 +30,7 @@ def found_again(history: History) -> tuple[Pair, ...]:
     for one in history.neighbours:
         if one.when == "left":
             left[one.conversation] = one
-        elif one.conversation in left and left_alone(history, *span_of(one)):
+        elif one.when == "found" and one.conversation in left and left_alone(history, *span_of(one)):
             pairs.append((left[one.conversation], one))
     return tuple(pairs)
 
@@ -52,6 +54,53 @@ def kept_events(history: History) -> Iterator[Verdict]:
             yield holds(
                 f"all {len(left.events)} events of another conversation were found again",
                 compared={"events": len(left.events)},
+            )
+
+
+@derived
+def logs_of_all(history: History) -> Mapping[str, frozenset[str]]:
+    """The ids in the log of each conversation that was read, those of the trial and those of others. None where two of them share an id:
+    then an id does not tell of which conversation it is."""
+    found: dict[str, set[str]] = {}
+    for conversation in conversations(history):
+        log = log_of(history, conversation)
+        if log is not None:
+            found[conversation] = {event.id for event in log.events if event.durable and event.id}
+    for one in history.neighbours:
+        if one.when != "heard" and one.complete:
+            found.setdefault(same(one.conversation), set()).update(one.events)
+    if sum(map(len, found.values())) > len(set().union(*found.values())):
+        return {}
+    return {conversation: frozenset(ids) for conversation, ids in found.items()}
+
+
+def strangers(history: History, conversation: str, ids: Iterable[str]) -> list[str]:
+    """Those that are in the log of another conversation; nothing can be said of one whose own log nobody has read."""
+    logs = logs_of_all(history)
+    if same(conversation) not in logs:
+        return []
+    elsewhere = frozenset[str]().union(*(log for other, log in logs.items() if other != same(conversation)))
+    return [identity for identity in ids if identity in elsewhere]
+
+
+def told_their_own(history: History) -> Iterator[Verdict]:
+    """What was told to whoever listens to each is not in the log of another one."""
+    for one in history.neighbours:
+        if one.when != "heard" or same(one.conversation) not in logs_of_all(history):
+            continue
+        strange = strangers(history, one.conversation, one.events)
+        if strange:
+            yield violated(
+                f"{len(strange)} of the {len(one.events)} events that a subscriber of another conversation got are in the log of this one",
+                signature="told-beside",
+                seen=strange,
+                evidence=[at(one, f"{len(one.events)} events came to a subscriber of another conversation")],
+                strange=len(strange),
+            )
+        elif one.events:
+            yield holds(
+                f"none of the {len(one.events)} events that a subscriber of another conversation got is of this one",
+                compared={"events": len(one.events)},
             )
 
 

@@ -169,6 +169,11 @@ def _listing(one: Listing) -> str:
     return _joined(f"{one.reading}: {len(one.conversations)} conversations,", which, one.order, told, whole)
 
 
+def _neighbour(one: Neighbour) -> str:
+    shown = "" if one.when == "heard" else f"as {one.raw or one.code}"
+    return _joined(one.when, shown, f"with {len(one.events)} events")
+
+
 def _knock(one: Knock) -> str:
     return _joined(f"{one.method} {one.path} with key {one.key} → {one.code or 'no answer'}", one.error)
 
@@ -197,7 +202,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Stream: lambda one: _joined(f"{one.reading} {one.stage}", str(one.code or ""), one.flaw, one.reason),
     Said: _said,
     Listing: _listing,
-    Neighbour: lambda one: f"{one.when} as {one.raw or one.code} with {len(one.events)} events",
+    Neighbour: _neighbour,
     Reading: _reading,
     Status: _status,
     Child: lambda one: f"child {one.child}: {one.raw or one.code}",

@@ -179,17 +179,26 @@ def test_what_another_user_has_left_is_found_again(tmp_path: Path) -> None:
     stays = {"act": "user.conversation", "at": "created", "until": "end", "with": {"count": 2, "stay": True}}
     listed = {"id": "list", "act": "user.list", "at": "tool-running:2"}
     history = play(tmp_path, {"id": "others", **stays}, listed, script=LONGER)
-    left, found = (
-        {one.conversation: one for one in history.neighbours if one.when == when} for when in ("left", "found")
+    left, found, heard = (
+        {one.conversation: one for one in history.neighbours if one.when == when} for when in ("left", "found", "heard")
     )
     assert len(left) == 2
-    assert left.keys() == found.keys()
+    assert left.keys() == found.keys() == heard.keys()
     for name, one in left.items():
         assert (one.raw, one.neutral, one.complete) == ("finished", "done", True)
         assert one.events
         assert set(one.events) <= set(found[name].events)
+        assert set(heard[name].events) & set(one.events)
+        assert set(heard[name].events) <= set(found[name].events)
     found_so = judged(history, "server.lists", "status.final", "events.complete")
     assert {verdict.outcome for verdict in found_so.values()} == {Outcome.HOLDS}
+
+
+def test_a_conversation_that_is_not_to_stay_is_not_listened_to(tmp_path: Path) -> None:
+    goes = {"id": "goes", "act": "user.conversation", "at": "tool-running:2", "until": "tool-running:2"}
+    silent = {"id": "silent", "act": "user.conversation", "at": "created", "until": "end"}
+    history = play(tmp_path, goes, {**silent, "with": {"turns": 0, "stay": True}}, script=LONGER)
+    assert [one.when for one in history.neighbours] == ["left"]
 
 
 def test_the_server_is_counted_behind_each_round(tmp_path: Path) -> None:

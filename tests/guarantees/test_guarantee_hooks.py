@@ -9,6 +9,7 @@ from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, B
 
 from tailproof.guarantees.catalogue import judge
 from tailproof.history.records import Life, Post
+from tailproof.history.server_records import Neighbour
 
 LOG = ("m1", "u1", "a1", "o1", "a2", "o2", "a3", "o3", "f1", "b1")
 """Stored between 2.1 and 3.0; the server is asked to end at 7.4 and has ended at 8."""
@@ -24,6 +25,17 @@ def posted(*batches: tuple[float, Sequence[str], int], built: Built | None = Non
         post = Post(number=number, path="/events/c1", conversation="c1", batch=list(batch), witness="hooks")
         post.code, post.done, post.began_ns = code, "answered" if code else "reset", int(at * 1e9)
         built.put(at, post)
+    return built
+
+
+def beside(built: Built, *batches: Sequence[str], log: str = "xyz", complete: bool = True) -> Built:
+    """Another user has the conversation `c2`, and these are posted as of it."""
+    built.header.witnesses["user"] = ["stream"]
+    built.put(4.9, Neighbour(conversation="c2", when="left", events=list(log), complete=complete, witness="user"))
+    for number, batch in enumerate(batches):
+        post = Post(number=10 + number, path="/events/c2", conversation="c2", batch=list(batch), witness="hooks")
+        post.code, post.began_ns = 200, int(3.6e9)
+        built.put(3.6, post)
     return built
 
 
@@ -124,6 +136,53 @@ ROWS: list[Row] = [
         "doubled",
     ),
     Row("hooks.delivered", "reversed", VIOLATED, lambda: posted((2.6, LAST, 200), (3.5, FIRST, 200)), "out-of-order"),
+    Row(
+        "hooks.delivered",
+        "each conversation its own",
+        HOLDS,
+        lambda: beside(posted((2.6, FIRST, 200), (3.5, LAST, 200)), "xy", "z"),
+    ),
+    Row(
+        "hooks.delivered",
+        "what nobody has seen in any log",
+        HOLDS,
+        lambda: beside(posted((2.6, [*FIRST, "late"], 200), (3.5, LAST, 200)), "xyz", ["later"]),
+    ),
+    Row(
+        "hooks.delivered",
+        "with those of another conversation",
+        VIOLATED,
+        lambda: beside(posted((2.6, [*FIRST, "x"], 200), (3.5, LAST, 200)), "yz"),
+        "posted-for-another",
+    ),
+    Row(
+        "hooks.delivered",
+        "with those of another conversation and not taken",
+        VIOLATED,
+        lambda: beside(posted((2.5, ["x"], 0), (2.6, FIRST, 200), (3.5, LAST, 200)), "xyz"),
+        "posted-for-another",
+    ),
+    Row(
+        "hooks.delivered",
+        "once more as of another conversation",
+        VIOLATED,
+        lambda: beside(posted((2.6, FIRST, 200), (3.5, LAST, 200)), ["x", "a1"]),
+        "posted-for-another",
+    ),
+    Row(
+        "hooks.delivered",
+        "as of one whose log nobody read",
+        HOLDS,
+        lambda: beside(posted((2.6, FIRST, 200), (3.5, LAST, 200)), ["a1"], complete=False),
+    ),
+    Row(
+        "hooks.delivered",
+        "as of one that nobody knows",
+        HOLDS,
+        lambda: posted((2.6, FIRST, 200), (3.5, LAST, 200)).put(
+            3.6, Post(number=9, conversation="c3", batch=["a1"], code=200, witness="hooks")
+        ),
+    ),
     Row("hooks.delivered", "no webhooks", NOT_APPLICABLE, calm),
     Row(
         "hooks.delivered",

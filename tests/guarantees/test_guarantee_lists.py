@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -35,7 +36,9 @@ def looked(*readings: Listing, first: Listing | None = None, last: Listing | Non
     return built.put(2.3, first or listing("321"), *readings, last or listing("321"))
 
 
-def neighbour(when: str, raw: str = "finished", events: str = "abc", at: float = 0.0, **fields: Any) -> Neighbour:
+def neighbour(
+    when: str, raw: str = "finished", events: Sequence[str] = "abc", at: float = 0.0, **fields: Any
+) -> Neighbour:
     """What `c2` of another user shows."""
     neutral = "done" if raw == "finished" else "idle"
     began_ns = round((at - 0.001) * 1e9)
@@ -56,6 +59,13 @@ def found(shown: str = "finished", left: str = "finished", **fields: Any) -> Bui
     built = looked(first=seen, last=listing("321", statuses={**STATUSES, "c2": shown}))
     built.put(1.5, neighbour("left", raw=left, at=1.5))
     return built.put(2.4, neighbour("found", at=2.4, **fields))
+
+
+def heard(*events: str, **fields: Any) -> Built:
+    """Another user leaves `c2`, whose log is a, b and c, and has heard these events in it."""
+    built = calm().put(1.5, neighbour("left", at=1.5, **fields))
+    built.header.witnesses["user"] = ["stream"]
+    return built.put(5.0, Neighbour(conversation="c2", when="heard", events=list(events), witness="user"))
 
 
 def done(given: str, **fields: Any) -> Listing:
@@ -244,6 +254,23 @@ ROWS = [
         "found-while-the-disk-was-full",
         HOLDS,
         lambda: _faulted(found(events="a"), listing("1", at=4.0)),
+    ),
+    Row("events.complete", "another-user-hears-their-own", HOLDS, lambda: heard("b", "c")),
+    Row("events.complete", "another-user-hears-what-came-when-they-had-left", HOLDS, lambda: heard("b", "c", "d")),
+    Row("events.complete", "another-user-hears-nothing", HOLDS, heard),
+    Row("events.complete", "another-user-hears-what-is-of-this-one", VIOLATED, lambda: heard("a", "a1"), "told-beside"),
+    Row("events.complete", "another-user-hears-only-that", VIOLATED, lambda: heard("m1", "f1"), "told-beside"),
+    Row(
+        "events.complete",
+        "another-user-hears-where-nobody-read-the-log",
+        HOLDS,
+        lambda: heard("a", "a1", complete=False),
+    ),
+    Row(
+        "events.complete",
+        "another-user-hears-where-ids-are-those-of-all-conversations",
+        HOLDS,
+        lambda: heard("m1", "u1", "a1", events=["m1", "u1"]),
     ),
     Row("server.lists", "others-come-and-go", INCONCLUSIVE, lambda: looked(done("3"), last=listing("21"))),
     Row("server.lists", "nobody-looks", NOT_APPLICABLE, calm),

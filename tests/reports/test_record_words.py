@@ -67,6 +67,7 @@ ONE_OF_EACH: list[Any] = [
     Said(reading=X, frame=X, text=X, back=X, code=1009),
     Listing(reading=X, status=X, asked=[X], count=3, complete=False, error=X),
     Neighbour(conversation=X, when="left", raw=X, events=[X]),
+    Neighbour(conversation=X, when="heard", events=[X]),
     Reading(reading=X, stage="end", reader="rest", part={X: X}, count=3, complete=False, error=X),
     Status(conversation=X, via="disk", raw=X, neutral="unknown"),
     Child(conversation=X, child=X, raw=X),
