@@ -81,13 +81,21 @@ def _around(history: History, conversation: str, opened: Stream, came_ns: int) -
         return ()
     if any(one.epoch != opened.epoch or one.neutral == "unknown" for one in shown):
         return ()
-    if not any(one.via == "stream" and one.t_ns <= opened.t_ns for one in shown):
+    heard = _heard(rows, opened.t_ns)
+    if heard is None or heard.neutral != shown[0].neutral:
         return ()
     moved = any(
         began < after.t_ns and (began > shown[0].t_ns or ended > opened.t_ns)
         for began, ended in changers(history, conversation)
     )
     return () if moved else shown
+
+
+def _heard(rows: Sequence[Row], moment_ns: int) -> Status | None:
+    """The last word of the stream, which may have come ahead of a read that was on its way; None when it has ended since."""
+    told = (one for row in reversed(rows) for one in reversed(row) if isinstance(one, Stream) or one.via == "stream")
+    last = next((one for one in told if one.t_ns <= moment_ns), None)
+    return last if isinstance(last, Status) else None
 
 
 def _read_behind(history: History, rows: Sequence[Row], moment_ns: int) -> Status | None:

@@ -55,6 +55,7 @@ LIES: dict[str, Any] = {
     "shortly-before-the-end": lambda: joined(running(ends=2.7), "idle"),
     "who-comes-back": lambda: joined(running(), "idle", path="resumed", since="all"),
     "behind-what-is-repeated": lambda: joined(running(), "idle", path="resumed", since="all").put(2.45, event_before()),
+    "behind-a-read-that-was-late": lambda: joined(running().show(2.25, "idle"), "idle"),
     "asked-for-again-since": lambda: joined(running(), "idle").ask(3.2, "run", 409),
 }
 UNTOLD: dict[str, Any] = {
@@ -111,7 +112,8 @@ def test_what_was_compared_is_counted(name: str, compared: int) -> None:
     assert judge(UNTOLD[name]().build())["status.agree"].compared["greetings"] == compared
 
 
-def test_a_stream_that_has_ended_tells_of_no_change() -> None:
+@pytest.mark.parametrize("moment", [2.25, 3.1], ids=["before", "meanwhile"])
+def test_a_stream_that_has_ended_tells_of_no_change(moment: float) -> None:
     """A verdict would be taken back, since a witness was cut off; nothing is compared before that."""
-    left = joined(running().move(Stream, {"reading": "stream:0", "stage": "closed"}, 3.1), "idle", came=2.45)
+    left = joined(running().move(Stream, {"reading": "stream:0", "stage": "closed"}, moment), "idle", came=2.45)
     assert greetings(left.build(), "c1") == (None, 0)
