@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tailproof.guarantees.events_log import per_conversation
+from tailproof.guarantees.status_greeted import greetings
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, at, holds, inconclusive, violated
-from tailproof.guarantees.witnesses import DISK, ENGINE, STATUS, STREAM
+from tailproof.guarantees.witnesses import DISK, ENGINE, STATUS, STREAM, WIRE
 from tailproof.history.parameters import parameter
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, SETTLED
@@ -25,6 +26,9 @@ def agree(history: History, conversation: str) -> Verdict:
     compared at the end with the last status of the API. Where that is at rest, an orderly stop leaves no excuse; after a death,
     and on a server that lives on, it must have rested for T before. Where it is not, a difference may be the stop's own doing and
     decides nothing.
+
+    Whoever subscribes is told a status of that moment first, without any T (`greeted-STATUS-is-STATUS`; `status_greeted` says when that
+    can be told).
     """
     limit_s = parameter(history.header, "status.agree")
     clean = clean_statuses(history, conversation)
@@ -58,7 +62,8 @@ def agree(history: History, conversation: str) -> Verdict:
             limit_s=limit_s,
             took_s=seconds(took_ns),
         )
-    verdict = _disk(history, clean, disk, limit_s) if disk and clean else None
+    untrue, greeted = greetings(history, conversation)
+    verdict = untrue or (_disk(history, clean, disk, limit_s) if disk and clean else None)
     if verdict:
         return verdict
     if worst and worst[2] is clean[-1]:
@@ -70,7 +75,11 @@ def agree(history: History, conversation: str) -> Verdict:
         )
     return holds(
         f"{' and '.join(sorted(kinds))} agreed; the longest difference was {seconds(took_ns)} s",
-        compared={"reads beside the stream": compared, "reads of the disk": int(bool(disk and clean))},
+        compared={
+            "reads beside the stream": compared,
+            "reads of the disk": int(bool(disk and clean)),
+            "greetings": greeted,
+        },
         limit_s=limit_s,
         took_s=seconds(took_ns),
     )
@@ -157,7 +166,7 @@ GUARANTEES = (
         promise="REST, stream and disk agree on the status within T.",
         hurts="whoever decides by the status: readers are told different things",
         judge=per_conversation(agree),
-        rests_on=frozenset({STATUS, STREAM, DISK, ENGINE}),
+        rests_on=frozenset({STATUS, STREAM, DISK, ENGINE, CLIENT, WIRE}),
         rests_on_time=True,
     ),
 )

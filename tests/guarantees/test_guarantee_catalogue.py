@@ -18,6 +18,7 @@ from test_guarantee_ends import ROWS as END_ROWS
 from test_guarantee_events import ROWS as EVENT_ROWS
 from test_guarantee_executors import ROWS as EXECUTOR_ROWS
 from test_guarantee_filtered import ROWS as FILTERED_ROWS
+from test_guarantee_greeted import ROWS as GREETED_ROWS
 from test_guarantee_hooks import ROWS as HOOKS_ROWS
 from test_guarantee_jobs import ROWS as JOB_ROWS
 from test_guarantee_lists import ROWS as LISTS_ROWS
@@ -40,6 +41,7 @@ from tailproof.history.records import Fault, Phase, Stall
 ROWS: list[Row] = [
     *EVENT_ROWS,
     *STATUS_ROWS,
+    *GREETED_ROWS,
     *LOOP_ROWS,
     *JOB_ROWS,
     *MESSAGE_ROWS,
