@@ -91,7 +91,7 @@ class UserList:
         if number <= ONE_BY_ONE:
             yield self._list(stage, size=1, ascending=False)
         shown = sorted({status for status in whole.statuses if status})
-        nobody = next((word for word in stage.company.api().vocabulary()[1] if word not in shown), "")
+        nobody = next((word for word in stage.vocabulary if word not in shown), "")
         for turn, status in enumerate([*shown, *([nobody] if nobody else [])]):
             yield self._list(stage, size=_part(number, 2), ascending=turn % 2 == 1, status=status)
         yield self._those(stage, [*reversed(whole.conversations[:ONE_BY_ONE]), str(uuid.uuid4())])

@@ -110,6 +110,8 @@ class Stage:
     plant_secret: Callable[[str], str]
     """The value of a secret that the conversation is given now, by its name: it is looked for from here on."""
     company: Company
+    vocabulary: Sequence[str] = ()
+    """The status words that the server publishes: making its schema anew may take it longer than the loop is held."""
     conversation: str = ""
     """Empty until it was created."""
     plan: ConversationPlan | None = None
