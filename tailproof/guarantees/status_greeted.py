@@ -10,9 +10,11 @@ from tailproof.guarantees.verdict import Verdict, at, violated
 from tailproof.history.reader import History, derived
 from tailproof.history.record import Neutral
 from tailproof.history.server_records import Event, Status, Stream
-from tailproof.history.timeline import SECOND, changers, clean_statuses
+from tailproof.history.timeline import SECOND, changers, clean_statuses, seconds
 from tailproof.history.views import belongs, first_seen, lists_of, neutral_of
 
+FRESH_NS = SECOND // 10
+"""A server may tell of a change a moment before it greets with it: so long after it nothing is decided."""
 LATE_NS = SECOND
 """How much later than a greeting the stream may still tell of what was true when it came."""
 HEALTHY = ("direct", "resumed")
@@ -69,7 +71,7 @@ def _around(history: History, conversation: str, opened: Stream, came_ns: int) -
     that tells of changes was not heard, it told more than one, or somebody did what changes a status since the first of them was shown.
     """
     rows = _rows(history, conversation)
-    begun = sum(row[0].t_ns <= opened.t_ns for row in rows)
+    begun = sum(row[0].t_ns <= opened.t_ns - FRESH_NS for row in rows)
     near = rows[begun - 1 : begun + 2] if begun else ()
     after = _read_behind(history, near, came_ns)
     if after is None:
@@ -131,6 +133,9 @@ def _untrue(opened: Stream, greeting: Event, told: Neutral, around: Sequence[Sta
             at(greeting, f"{greeting.status} in its first snapshot"),
             at(around[-1], f"{around[-1].raw} via {around[-1].via}"),
         ],
+        timed=True,
+        limit_s=FRESH_NS / SECOND,
+        took_s=seconds(opened.t_ns - around[0].t_ns),
     )
 
 
