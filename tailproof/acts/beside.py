@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tailproof.acts.counting import Counts
-from tailproof.acts.hearing import Hearing
 from tailproof.acts.neighbours import look_at
 from tailproof.acts.probes import as_probe
 from tailproof.acts.user import Options
@@ -20,11 +19,14 @@ from tailproof.model.conversation import PlayedScript
 from tailproof.model.script import ToolCall, Turn
 from tailproof.protocol.adapter import Answer
 from tailproof.protocol.conversation import ConversationPlan
+from tailproof.protocol.hearing import Hearing
 from tailproof.waiting import Cancelled, DeadlineMissed
 
 RUN_S = 60.0
 AT_ONCE_S = 2.0
 GONE = 404
+MOST_STAY = 100
+"""Each is listened to, in a thread."""
 
 
 class ConversationOptions(Options):
@@ -37,7 +39,13 @@ class ConversationOptions(Options):
     turns: Annotated[int, Field(ge=0, le=20)] = 1
     """Tool calls of each. 0: nothing is said in it, and nothing runs."""
     stay: bool = False
-    """None is deleted before the end of the trial, and whoever has spoken in theirs listens to it that long."""
+    """None is deleted before the end of the trial, and whoever has spoken in theirs listens to it until then, or until the server ends."""
+
+    @model_validator(mode="after")
+    def _few_stay(self) -> ConversationOptions:
+        if self.stay and self.count * self.rounds > MOST_STAY:
+            raise ValueError(f"at most {MOST_STAY} conversations stay, and these are {self.count * self.rounds}")
+        return self
 
 
 @dataclass(slots=True)
@@ -51,7 +59,7 @@ class Beside:
     done: bool = False
     gone: bool = False
     hearing: Hearing | None = None
-    """Of its user, from its creation on."""
+    """Of its user, from its creation on, in the life of the server in which that was."""
 
     @classmethod
     def made(cls, stage: Stage, name: str, turns: int) -> Beside:
@@ -75,7 +83,7 @@ class Beside:
         yield created
         if self.turns:
             if listens:
-                self.hearing = Hearing(stage, conversation)
+                self.hearing = stage.company.hear(conversation)
                 self.hearing.wait_begun(stage.budget)
             yield api.send(conversation, "go", run=True)
 

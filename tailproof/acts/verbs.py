@@ -250,6 +250,7 @@ class UserRequest(UserAct):
         self._copies: list[str] = []
         self._answers: list[Answer] = []
         self._readings = itertools.count()
+        self._healed = threading.Event()
         self._threads: list[threading.Thread] = []
         times = "" if self.options.times == 1 else f" {self.options.times} times"
         self.says = f"another user asks for {self.options.verb}{times}{' at once' if self.options.at_once else ''}"
@@ -294,7 +295,8 @@ class UserRequest(UserAct):
         return {"seen": bool(self._answers)}
 
     def heal(self, stage: Stage) -> None:
-        """Copies are removed."""
+        """Copies are removed, and nobody asks any more."""
+        self._healed.set()
         for copy in self._copies:
             stage.company.api().delete(copy)
 
@@ -311,6 +313,8 @@ class UserRequest(UserAct):
 
     def _act(self, stage: Stage) -> None:
         for _ in range(self.options.times):
+            if self._healed.is_set():
+                break
             self._ask(stage)
         self._answered.set()
 

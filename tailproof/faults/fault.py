@@ -16,6 +16,7 @@ from tailproof.model.tool import ToolJournal
 from tailproof.protocol.access import SpoiledWord
 from tailproof.protocol.adapter import Adapter, Answer, Api
 from tailproof.protocol.conversation import ConversationPlan
+from tailproof.protocol.hearing import Hearing
 from tailproof.protocol.since import Since
 from tailproof.protocol.subscription import Subscription
 from tailproof.targets.target import Server
@@ -79,7 +80,11 @@ class Company(Protocol):
         Whoever asks for it closes it."""
 
     def look(self, reading: str, *, ascending: bool) -> Answer:
-        """Ask for one page of the conversation's events. What it shows is written down as this reading: witness `user`."""
+        """Ask for the first page of the conversation's events. What it shows is written down as this reading: witness `user`."""
+
+    def hear(self, conversation: str) -> Hearing:
+        """Subscribe to another conversation. It is left when the observer goes, at the latest; nothing of it is in the history unless
+        `tell` is told."""
 
     def tell(self, record: Record) -> None:
         """Write down what they did: witness `user`."""

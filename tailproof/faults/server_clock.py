@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tailproof.faults.fault import Proof, Stage
-from tailproof.history.plan import CLOCK
+from tailproof.history.plan import CLOCK, MOST_HOURS
 from tailproof.provision.faketime import HOW_TO_GET_IT
 from tailproof.targets.target import TargetError
 
@@ -24,7 +24,7 @@ class StepOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    hours: float = Field(ge=-10_000, le=10_000)
+    hours: float = Field(ge=-MOST_HOURS, le=MOST_HOURS)
     """Back, when it is negative."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from tailproof.guarantees.events_filtered import TRANSIENT
 from tailproof.guarantees.events_log import per_conversation, without_log
@@ -13,8 +13,9 @@ from tailproof.history.plan import calls_tools
 from tailproof.history.reader import History
 from tailproof.history.record import CLOSERS, SETTLED
 from tailproof.history.server_records import Event
-from tailproof.history.timeline import SECOND, at_work, clean_statuses
-from tailproof.history.views import EventList, Log, destroyed_events, first_seen, lists_of, log_of
+from tailproof.history.timeline import SECOND, at_work, clean_statuses, seconds
+from tailproof.history.traffic import left_alone
+from tailproof.history.views import EventList, Log, destroyed_events, lists_of, log_of
 
 SLACK_NS = SECOND // 4
 """A server may publish an event a moment before it is in its log."""
@@ -29,8 +30,9 @@ def paged(history: History, conversation: str) -> Verdict:
     size and direction is given, not refused (4xx); a reading that breaks off otherwise (a cursor that comes a second time) leaves
     the question open. The server's counter lies between the length of its own reading and that of the longest; it may be beyond
     that where the run had not ended when the log was read. A reading that was cut short holds no more events than the server
-    counted behind it: logs only grow. One that was read whole, at any time, holds every event of the log that anybody had seen a
-    quarter of a second before it was asked for: who subscribes first and then reads the pages misses nothing. Pages of no event, or
+    counted behind it: logs only grow. One that was read whole while nothing was done to the server holds every event of the log
+    that had been published a quarter of a second before it was asked for: who subscribes first and then reads the pages misses
+    nothing. Pages of no event, or
     of more than the server gives at once, are refused (4xx); a server that gives the log all the same does no harm.
     """
     for one in lists_of(history, conversation, "page"):
@@ -52,17 +54,22 @@ def paged(history: History, conversation: str) -> Verdict:
     earlier = [
         one
         for one in lists_of(history, conversation, "page")
-        if one.reader == "rest" and one.complete and one.began_ns < log.taken_ns
+        if one.reader == "rest"
+        and one.complete
+        and one.began_ns < log.taken_ns
+        and left_alone(history, one.began_ns - SECOND, one.ended_ns or one.began_ns)
     ]
-    due = {one.reading: _published(history, conversation, log, one.began_ns - SLACK_NS) for one in earlier}
+    shown = 0
     for one in earlier:
-        verdict = _stale(one, due[one.reading])
+        due = _published(history, conversation, log, one)
+        shown += len(due)
+        verdict = _stale(one, due)
         if verdict:
             return verdict
     most = int(history.header.facts.get("page_size", 0))
     readings, outside, broken = list[EventList](), list[EventList](), list[EventList]()
     for one in lists_of(history, conversation, "page"):
-        if one.reader == "rest" and (one is log.read_as or one.began_ns >= log.taken_ns):
+        if one.witness == log.read_as.witness and (one is log.read_as or one.began_ns >= log.taken_ns):
             if _is_outside(one, most):
                 outside.append(one)
             elif one.complete:
@@ -114,24 +121,29 @@ def paged(history: History, conversation: str) -> Verdict:
         compared={
             "readings": len(readings),
             "events": sum(len(one.ids) for one in readings),
-            "events of earlier readings": sum(map(len, due.values())),
+            "events of earlier readings": shown,
         },
         in_log=len(log.events),
     )
 
 
-def _published(history: History, conversation: str, log: Log, moment_ns: int) -> list[Event]:
-    """The events of the log that anybody had seen by this moment."""
-    first = first_seen(history, conversation)
-    return [event for event in log.events if event.durable and first[event.id] <= moment_ns]
+def _published(history: History, conversation: str, log: Log, one: EventList) -> Mapping[str, Event]:
+    """The events of the log that were seen on a healthy subscription or on pages so early that the reading owes them, each as it was seen
+    first."""
+    first: dict[str, Event] = {}
+    for other in lists_of(history, conversation, "stream", "page"):
+        for event in other.events if other.path != "wire" else ():
+            if event.t_ns <= one.began_ns - SLACK_NS and event.id in log.position and event.durable:
+                first[event.id] = min(event, first.get(event.id, event), key=lambda seen: seen.t_ns)
+    return first
 
 
-def _stale(one: EventList, due: Sequence[Event]) -> Verdict | None:
+def _stale(one: EventList, due: Mapping[str, Event]) -> Verdict | None:
     """None when the reading holds what is due."""
-    shown = set(one.ids)
-    lacking = [event for event in due if event.id not in shown]
+    lacking = [due[identity] for identity in due.keys() - set(one.ids)]
     if not lacking:
         return None
+    newest = max(lacking, key=lambda event: event.t_ns)
     return violated(
         f"pages lacked {len(lacking)} of {len(due)} events that had been published before they were asked for",
         signature="stale-pages",
@@ -139,8 +151,11 @@ def _stale(one: EventList, due: Sequence[Event]) -> Verdict | None:
         seen=one.ids,
         evidence=[
             *(at(record, f"{one.witness} {one.reading}") for record in (one.begin,) if record),
-            *(at(event, f"{event.name} {event.id} is in the log") for event in lacking[:MOST]),
+            *(at(event, f"{event.name} {event.id} came on {event.reading}") for event in lacking[:MOST]),
         ],
+        timed=True,
+        limit_s=SLACK_NS / SECOND,
+        took_s=seconds(one.began_ns - newest.t_ns),
         lacking=len(lacking),
         read=len(one.ids),
     )
@@ -270,10 +285,11 @@ GUARANTEES = (
     Guarantee(
         id="events.paged",
         level=Level.MUST,
-        promise="At any page size, pages concatenate to exactly the log; count, ascending and descending agree; pages are never stale.",
+        promise="At any page size, pages concatenate to exactly the log; count and directions agree; none lacks what was published before.",
         hurts="readers of long conversations: pages skip or repeat events",
         judge=per_conversation(paged),
-        rests_on=frozenset({LOG}),
+        rests_on=frozenset({LOG, STREAM}),
+        rests_on_time=True,
     ),
     Guarantee(
         id="events.paired",

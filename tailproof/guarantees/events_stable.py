@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import Guarantee, Level, Pointer, Verdict, at, holds, inconclusive, violated
@@ -21,8 +20,8 @@ def stable(history: History, conversation: str) -> Verdict:
     Readings of the same kind are compared with each other: page with page, disk with disk, subscription with subscription.
     A page and a file may show different faces of one event; what a subscriber got and what the pages show are compared for the
     events of the loop (messages, actions and what closes them) where other events of that name look the same in both.
-    *Changed*: the same id with another content. *Disappeared*: read once and missing from a later whole reading of the same
-    kind, though the final log has it; what the final log lacks is `events.complete`'s to convict.
+    *Changed*: the same id with another content. *Disappeared*: read once and missing from a whole reading of the same kind that
+    was begun when the other had ended, though the final log has it; what the final log lacks is `events.complete`'s to convict.
     """
     kinds: tuple[Source, ...] = ("page", "disk", "stream")
     for source in kinds:
@@ -42,7 +41,7 @@ def stable(history: History, conversation: str) -> Verdict:
         early = [one for one in whole if log is None or source == "disk" or one.began_ns <= log.taken_ns]
         compared += len(whole)
         events += sum(len(one.ids) for one in whole[1:])
-        for before, after in pairwise(early):
+        for before, after in _in_turn(early):
             gone = set(before.ids) - set(after.ids)
             if log is not None:
                 gone &= log.position.keys()
@@ -57,6 +56,14 @@ def stable(history: History, conversation: str) -> Verdict:
         compared={"events read again": events},
         readings=compared,
     )
+
+
+def _in_turn(readings: Sequence[EventList]) -> Iterator[tuple[EventList, EventList]]:
+    """Each with the newest one that had ended when it began: of two at once, nobody knows which was served first."""
+    for after in readings:
+        ended = [one for one in readings if one.ended_ns is not None and one.ended_ns <= after.began_ns]
+        if ended:
+            yield max(ended, key=lambda one: one.ended_ns or 0), after
 
 
 def _changed(known: Event, event: Event, signature: str) -> Verdict:

@@ -6,6 +6,7 @@ They are no part of the trial, and nobody but their own user speaks in them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from tailproof.guarantees.verdict import Pointer, Verdict, at, holds, violated
@@ -59,8 +60,8 @@ def kept_events(history: History) -> Iterator[Verdict]:
 
 @derived
 def logs_of_all(history: History) -> Mapping[str, frozenset[str]]:
-    """The ids in the log of each conversation that was read, those of the trial and those of others. None where two of them share an id:
-    then an id does not tell of which conversation it is."""
+    """The ids in the log of each conversation that was read, those of the trial and those of others, but for the ids that several logs
+    hold: these do not tell of which conversation they are. None where that are most of a log: servers may number their events."""
     found: dict[str, set[str]] = {}
     for conversation in conversations(history):
         log = log_of(history, conversation)
@@ -69,9 +70,13 @@ def logs_of_all(history: History) -> Mapping[str, frozenset[str]]:
     for one in history.neighbours:
         if one.when != "heard" and one.complete:
             found.setdefault(same(one.conversation), set()).update(one.events)
-    if sum(map(len, found.values())) > len(set().union(*found.values())):
+    times = Counter(identity for ids in found.values() for identity in ids)
+    if any(sum(times[identity] > 1 for identity in ids) * 2 > len(ids) for ids in found.values()):
         return {}
-    return {conversation: frozenset(ids) for conversation, ids in found.items()}
+    return {
+        conversation: frozenset(identity for identity in ids if times[identity] == 1)
+        for conversation, ids in found.items()
+    }
 
 
 def strangers(history: History, conversation: str, ids: Iterable[str]) -> list[str]:

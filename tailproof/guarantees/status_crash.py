@@ -333,7 +333,8 @@ def _marked(after: Aftermath) -> Finding:
     if marks:
         return Finding(says=f"marked by {marks[0].name}")
     if not any(
-        one.source == "page" and one.complete and after.ready.t_ns <= one.began_ns <= after.until_ns for one in readings
+        one.source == "page" and one.witness == "observer" and after.ready.t_ns <= one.began_ns <= after.until_ns
+        for one in readings
     ):
         return Finding(
             says="no status marks the interrupted run, and nobody read its events before it was run again",

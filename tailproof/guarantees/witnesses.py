@@ -34,7 +34,7 @@ Blind = tuple[str, str]
 Known = Collection[str]
 """The witnesses that are known to be blind: what they lack accuses nobody."""
 
-_OF_ONE_FILE: Mapping[str, tuple[str, ...]] = {"observer": (LOG, STREAM, STATUS), "user": (STREAM,)}
+_OF_ONE_FILE: Mapping[str, tuple[str, ...]] = {"observer": (LOG, STREAM, STATUS), "user": (LOG, STREAM)}
 DONE = re.compile(r"^done (\S+)$", re.MULTILINE)
 """What a tool says at its end, with its token."""
 _UNWRITTEN = re.compile(r"/tokens: ([^\n]+)")

@@ -28,6 +28,8 @@ FORK_BOMB = "process.fork-bomb"
 """The fault in which a tool forks until no process is left to be had."""
 CLOCK = "clock.step"
 """The fault that sets the server's clock."""
+MOST_HOURS = 10_000
+"""It is never set by more, in either direction."""
 DAMAGE = "disk.damage"
 """The fault that damages a file of a conversation while the server is stopped."""
 SLOW = "disk.slow"
@@ -137,7 +139,7 @@ def steps_s(header: Header, fault: str) -> int:
     """By how many seconds, whole ones, the fault with this id sets the server's clock; 0 for one that does not."""
     plan: Mapping[str, Any] = next((one for one in header.plan.get("faults") or () if one.get("id") == fault), {})
     hours = (plan.get("with") or {}).get("hours", 0) if plan.get("fault") == CLOCK else 0
-    return round(float(hours) * 3600)
+    return round(float(hours) * 3600) if abs(float(hours)) <= MOST_HOURS else 0
 
 
 def damages_state(header: Header) -> bool:

@@ -230,7 +230,8 @@ class Neighbour(Record, tag="neighbour"):
     conversation: str
     when: Literal["left", "found", "heard"]
     """`left`: it has come to its end, or never began, and nobody speaks in it any more. `found`: somebody comes back to it. `heard`: its
-    user has been subscribed to it since it was created, and goes; these are the events that came, and nobody asked for its status."""
+    user was subscribed to it since it was created, as long as that life of the server lasted, and goes; these are the events that came, and
+    nobody asked for its status."""
     began_ns: Moment = 0
     code: Count = 0
     """What the server answered to the question for its status; 0 when it said nothing."""

@@ -6,27 +6,29 @@ import threading
 import time
 from contextlib import suppress
 
-from tailproof.faults.fault import Stage
 from tailproof.history.server_records import Neighbour
-from tailproof.incoming.limits import REQUEST_S, STREAM_MESSAGES, Unsound
+from tailproof.incoming.limits import REQUEST_S, Unsound
 from tailproof.incoming.stream import Refused
 from tailproof.incoming.websocket import CLOSE_S
-from tailproof.protocol.adapter import NotAnEvent
+from tailproof.protocol.adapter import Adapter, Api, NotAnEvent
+from tailproof.protocol.subscription import GONE_S, messages_of
 from tailproof.waiting import Budget, Cancelled, DeadlineMissed
 
 BEGINS_S = 5.0
 """How long the first event is waited for before the user speaks: one who is let in later hears what follows."""
-GONE_S = 1.0
+MOST_CHARS = 1 << 20
+"""Of all ids together: what is heard is one record of the history."""
 
 
 class Hearing:
     """A subscription of which only the ids of the durable events are kept: the rest of it is no part of the trial."""
 
-    def __init__(self, stage: Stage, conversation: str) -> None:
+    def __init__(self, adapter: Adapter, api: Api, conversation: str, *, epoch: int) -> None:
+        """It begins at once. `epoch` is the life of the server, with which it ends."""
         self._conversation = conversation
-        self._epoch = stage.server.epoch
-        self._decode = stage.adapter.decode
-        self._stream = stage.company.api().stream(conversation)
+        self._epoch = epoch
+        self._decode = adapter.decode
+        self._stream = api.stream(conversation)
         self._heard: dict[str, None] = {}
         self._began_ns = time.monotonic_ns()
         self._begun = threading.Event()
@@ -69,12 +71,13 @@ class Hearing:
         self._begun.set()
 
     def _read(self) -> None:
-        for _ in range(STREAM_MESSAGES):
-            raw = self._stream.receive()
-            if raw is None or self._closing.is_set():
-                return
+        chars = 0
+        for raw in messages_of(self._stream, self._closing):
             with suppress(NotAnEvent, Unsound):
                 event = self._decode(raw)
-                if event.durable and event.id:
-                    self._heard[event.id] = None
                 self._begun.set()
+                if event.durable and event.id and event.id not in self._heard:
+                    chars += len(event.id)
+                    if chars > MOST_CHARS:
+                        return
+                    self._heard[event.id] = None

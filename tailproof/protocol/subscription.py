@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tailproof.history.record import TERMINAL, Neutral
 from tailproof.history.recorder import Recorder, Witness
@@ -20,7 +20,7 @@ from tailproof.incoming.limits import (
     Unsound,
     size,
 )
-from tailproof.incoming.stream import BROKEN, Refused
+from tailproof.incoming.stream import BROKEN, MessageStream, Refused
 from tailproof.incoming.websocket import CLOSE_S
 from tailproof.protocol.adapter import Adapter, Api, NotAnEvent
 from tailproof.protocol.recording import record_event, status_of
@@ -166,13 +166,7 @@ class Subscription:
 
     def _read(self) -> None:
         """Until it ends. Raises Unsound for what ends it."""
-        messages = taken = 0
-        while not self._closing.is_set() and (raw := self._stream.receive()) is not None:
-            messages, taken = messages + 1, taken + len(raw)
-            if messages > STREAM_MESSAGES:
-                raise Exceeded(f"the stream brought more than {STREAM_MESSAGES} messages")
-            if taken > STREAM_BYTES:
-                raise Exceeded(f"the stream brought more than {size(STREAM_BYTES)}")
+        for raw in messages_of(self._stream, self._closing):
             try:
                 self._take(raw, time.monotonic_ns())
             except NotAnEvent:
@@ -244,6 +238,19 @@ class Subscription:
         )
         record.t_ns = t_ns
         self._witness.write(record)
+
+
+def messages_of(stream: MessageStream, closing: threading.Event) -> Iterator[bytes | bytearray]:
+    """What an open stream brings until it ends, or `closing` is set. Raises Exceeded when it brings more than is taken of one; whatever
+    `MessageStream.receive` raises."""
+    messages = taken = 0
+    while not closing.is_set() and (raw := stream.receive()) is not None:
+        messages, taken = messages + 1, taken + len(raw)
+        if messages > STREAM_MESSAGES:
+            raise Exceeded(f"the stream brought more than {STREAM_MESSAGES} messages")
+        if taken > STREAM_BYTES:
+            raise Exceeded(f"the stream brought more than {size(STREAM_BYTES)}")
+        yield raw
 
 
 class FirstStep:

@@ -209,8 +209,9 @@ class Assembly:
             header.versions["earlier"] = said
         self._recorder.write_header()
         words, source = self._vocabulary()
-        vocabulary = list(words or self.adapter.promises(self._version).vocabulary)
-        self._recorder.witness("observer").write(Vocabulary(vocabulary, source or "adapter"))
+        self._recorder.witness("observer").write(
+            Vocabulary(list(words or self.adapter.promises(self._version).vocabulary), source or "adapter")
+        )
         self.wire = Wire.start(
             self._upstream(),
             self._recorder.directory / "wire.jsonl",
@@ -255,7 +256,7 @@ class Assembly:
         self._removal.callback(self.company.close)
         self.stage = Stage(
             company=self.company,
-            vocabulary=vocabulary,
+            vocabulary=words,
             adapter=self.adapter,
             server=self.server,
             wire=self.wire,

@@ -16,6 +16,7 @@ from tailproof.model.script import Turn
 from tailproof.model.server import ScriptedModel
 from tailproof.protocol.adapter import Adapter, Answer, Api, Page
 from tailproof.protocol.conversation import ConversationPlan, Equipment
+from tailproof.protocol.hearing import Hearing
 from tailproof.protocol.recording import record_event
 from tailproof.protocol.since import NOW, Since
 from tailproof.protocol.subscription import Subscription
@@ -54,6 +55,8 @@ class Company:
         self._numbers = itertools.count()
         self._elsewhere: Witness | None = None
         self._subscriptions: list[Subscription] = []
+        self._hearings: list[Hearing] = []
+        self._gone = False
 
     def listen(self, reading: str, since: Since) -> Subscription:
         """See `faults.fault.Company`."""
@@ -108,6 +111,14 @@ class Company:
         witness.write(end)
         return answer
 
+    def hear(self, conversation: str) -> Hearing:
+        """See `faults.fault.Company`."""
+        hearing = Hearing(self._adapter, self._observer.api, conversation, epoch=self._observer.epoch)
+        self._hearings.append(hearing)
+        if self._gone:
+            hearing.leave()
+        return hearing
+
     def tell(self, record: Record) -> None:
         """See `faults.fault.Company`."""
         self._recorder.witness(USER).write(record)
@@ -130,7 +141,10 @@ class Company:
         return self._observer.api_at(url) if url else self._observer.api
 
     def unsubscribe(self) -> None:
-        """Close every subscription. Idempotent."""
+        """Close every subscription, and whatever is opened later. Idempotent."""
+        self._gone = True
+        for hearing in list(self._hearings):
+            hearing.leave()
         for subscription in self._subscriptions:
             subscription.close()
 

@@ -51,7 +51,7 @@ def witnesses_of(
     if "tool-journal" in capabilities:
         able["tool"] = ["effects"]
     if company:
-        able["user"] = ["stream"]
+        able["user"] = ["log", "stream"]
     if {"kill", "restart"} & capabilities:
         able["engine"] = ["lives"]
     if "pod" in capabilities:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from guarantee_histories import (
     HOLDS,
@@ -71,16 +73,38 @@ def outside(size: int, *ids: str, code: int = 200, built: Built | None = None) -
     )
 
 
-def read_meanwhile(at: float, *lacking: str) -> Built:
+def read_meanwhile(
+    at: float, *lacking: str, took: float = 0.1, look: str = "page:look-0", built: Built | None = None, **fields: Any
+) -> Built:
     """Another user asks for the events during the run, and is shown all that there are at this moment, but for these."""
-    built = calm()
+    built = built or calm()
+    built.header.witnesses["user"] = ["log"]
     seen = {
         one.id: moment for moment, one in reversed(built.placed) if isinstance(one, Event) and one.reading == "stream:0"
     }
     shown = [one for one in log_of_run(3) if seen[one.id] < at and one.id not in lacking]
     for one in shown:
         one.witness = "user"
-    return built.read(at, "page:look-0", shown, witness="user", count=-1)
+    built.read(at, look, shown, witness="user", count=-1, **fields)
+    return built.move(Reading, {"reading": look, "stage": "end"}, at + took)
+
+
+def two_at_once(again: float = 2.81) -> Built:
+    """Of two users who ask one behind the other, the first one gets the newer log: it was served later."""
+    first = read_meanwhile(2.8, took=0.2)
+    return read_meanwhile(again, "o2", took=0.05, look="page:look-1", built=first)
+
+
+def read_behind(code: int = 200, *shown: str, error: str = "") -> Built:
+    """Another user asks when the log has been read."""
+    built = read_meanwhile(6.9, *set(LOG) - set(shown), code=code)
+    return built.alter(Reading, {"reading": "page:look-0", "stage": "end"}, complete=False, error=error)
+
+
+def while_frozen(built: Built) -> Built:
+    for at, stage in ((2.4, "intent"), (2.41, "injected"), (2.42, "proven"), (3.2, "healed")):
+        built.fault(at, stage, "process.freeze")
+    return built
 
 
 def broken_off(code: int, error: str, keep: int) -> Built:
@@ -94,6 +118,18 @@ ROWS = [
     Row("events.paged", "read-meanwhile", HOLDS, lambda: read_meanwhile(2.9)),
     Row("events.paged", "read-meanwhile-stale", VIOLATED, lambda: read_meanwhile(2.9, "a2", "o2"), "stale-pages"),
     Row("events.paged", "read-meanwhile-without-the-newest", HOLDS, lambda: read_meanwhile(2.5, "o1")),
+    Row(
+        "events.paged",
+        "read-behind-in-several-pages",
+        HOLDS,
+        lambda: read_behind(200, "m1", "u1", error="one page of several"),
+    ),
+    Row("events.paged", "read-behind-and-refused", HOLDS, lambda: read_behind(503, error="503")),
+    Row(
+        "events.paged", "read-meanwhile-and-something-was-done", HOLDS, lambda: while_frozen(read_meanwhile(2.9, "a2"))
+    ),
+    Row("events.stable", "two-read-at-once", HOLDS, two_at_once),
+    Row("events.stable", "one-read-behind-the-other", VIOLATED, lambda: two_at_once(3.01), "disappeared-from-page"),
     Row("events.paged", "newest-first-is-refused", VIOLATED, lambda: broken_off(400, "400 cursor", 0), "refused"),
     Row(
         "events.paged", "newest-first-is-refused-behind-a-page", VIOLATED, lambda: broken_off(422, "422", 7), "refused"
@@ -558,6 +594,18 @@ def test_a_conversation_is_one_with_and_without_hyphens() -> None:
     assert {one.outcome for one in judge(built.build()).values()} == {
         one.outcome for one in judge(calm().build()).values()
     }
+
+
+@pytest.mark.parametrize(("at", "compared"), [(2.1, 0), (2.5, 2), (2.9, 6)])
+def test_what_was_read_meanwhile_is_counted(at: float, compared: int) -> None:
+    assert judge(read_meanwhile(at).build())["events.paged"].compared["events of earlier readings"] == compared
+
+
+@pytest.mark.parametrize("witness", ["user", "observer"])
+def test_a_page_is_not_stale_for_what_its_own_witness_lost(witness: str) -> None:
+    built = read_meanwhile(2.9, "o1")
+    built.damaged = [f"{witness}.jsonl:3"]
+    assert judge(built.build())["events.paged"].outcome is INCONCLUSIVE
 
 
 def test_conversations_are_judged_apart() -> None:

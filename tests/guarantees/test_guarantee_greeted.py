@@ -87,7 +87,13 @@ UNTOLD: dict[str, Any] = {
     "who-does-not-read": lambda: joined(running(), "idle", path="unread"),
     "who-listens-to-one-run": lambda: joined(running(), "idle", run="r1"),
 }
-TOLD_TRULY = {"the-truth", "the-truth-of-before", "ahead-of-the-stream", "an-old-snapshot-repeated", "a-read-of-before-it-came"}
+TOLD_TRULY = {
+    "the-truth",
+    "the-truth-of-before",
+    "ahead-of-the-stream",
+    "an-old-snapshot-repeated",
+    "a-read-of-before-it-came",
+}
 """Those that are compared; of the others nothing can be decided."""
 ROWS = [
     *(Row("status.agree", f"greeted-{name}", VIOLATED, make, "greeted-idle-is-active") for name, make in LIES.items()),
