@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 
 from tailproof.guarantees.neighbours import kept_events, told_their_own
 from tailproof.guarantees.verdict import (
@@ -18,11 +17,10 @@ from tailproof.guarantees.verdict import (
     violated,
 )
 from tailproof.guarantees.witnesses import DISK, LOG, MODEL, STREAM, TOOL, WIRE
-from tailproof.history.plan import CLOCK, steps_s
 from tailproof.history.reader import History
 from tailproof.history.record import CLIENT, CLOSERS
 from tailproof.history.records import ModelCall
-from tailproof.history.server_records import Event, Request, moment
+from tailproof.history.server_records import Event, Request
 from tailproof.history.timeline import accepted, deletions
 from tailproof.history.views import (
     EventList,
@@ -30,16 +28,12 @@ from tailproof.history.views import (
     belongs,
     conversations,
     destroyed_events,
-    first_seen,
     lists_of,
     log_of,
     no_log,
 )
 
 NO_EVENTS = "no event was seen in this trial"
-TIME_CHARS = 60
-YEAR_ONE = datetime.min
-"""A stamp of a hostile server may be as early as this: what is told since then can be shifted, and that could not."""
 
 
 def per_conversation(judge: Callable[[History, str], Verdict]) -> Callable[[History], Verdict]:
@@ -295,7 +289,7 @@ def unique(history: History, conversation: str) -> Verdict:
         if again:
             return violated(
                 f"{len(again)} events appear twice in {one.witness} {one.reading}",
-                signature=f"twice-in-{_place(one)}",
+                signature=f"twice-in-{place_of(one)}",
                 seen=[event.id for event in again],
                 evidence=[at(event, f"{event.name} {event.id} once more") for event in again],
                 doubled=len(again),
@@ -308,111 +302,9 @@ def unique(history: History, conversation: str) -> Verdict:
     )
 
 
-def _place(one: EventList) -> str:
+def place_of(one: EventList) -> str:
+    """Where a list was seen, in a word of a signature."""
     return {"page": "log", "disk": "disk", "held": "client", "stream": "stream"}[one.source]
-
-
-def ordered(history: History, conversation: str) -> Verdict:
-    """The log's timestamps never go back, and the disk and every list of a client have its events in its order.
-
-    The time stamps of the final log never decrease, and the disk and every client list show the events that they share with
-    the log in the log's order (for subscriptions see `events.delivered`, for pages `events.paged`). Where a fault sets the
-    server's own clock, each stamp from then on is of that clock or of the right one (with threads, libfaketime reads the true time
-    now and then); the order is that of the log all the same.
-    Bookkeeping events (statistics, titles) come from other threads than the loop and are counted apart.
-    """
-    log = log_of(history, conversation)
-    if log is None:
-        return without_log(history, conversation)
-    loop = [event for event in log.events if event.role != "bookkeeping"]
-    stamped = [event for event in loop if event.ts]
-    back = _first_back(stamped, _clocks(history, conversation))
-    if back:
-        earlier, event = back
-        return violated(
-            f"the log goes back in time: {event.name} of {event.ts} comes after {earlier.name} of {earlier.ts}",
-            signature="time-goes-back",
-            expected=[event.id, earlier.id],
-            seen=[earlier.id, event.id],
-            evidence=[at(earlier, earlier.ts), at(event, event.ts)],
-        )
-    place = {event.id: index for index, event in enumerate(loop)}
-    readers = [one for one in lists_of(history, conversation, "disk", "held") if one.ids]
-    for one in readers:
-        swapped = first_swap(one.events, place)
-        if swapped:
-            before, behind = swapped
-            return violated(
-                f"{one.witness} {one.reading} has {behind.name} {behind.id} after {before.name} {before.id}; "
-                "the log has them the other way round",
-                signature=f"other-order-in-{_place(one)}",
-                expected=[behind.id, before.id],
-                seen=[before.id, behind.id],
-                evidence=[at(before, "comes first"), at(behind, "comes after it")],
-            )
-    odd = next((event for event in stamped if moment(event.ts) is None), None)
-    if odd:
-        return inconclusive(f"the time stamp of {odd.name} {odd.id} is not a time: {odd.ts[:TIME_CHARS]}")
-    shared = sum(max(0, sum(event.id in place for event in one.events) - 1) for one in readers)
-    return holds(
-        f"{len(loop)} events in one order for {len(readers) + 1} readers",
-        compared={"time stamps": len(stamped) if len(stamped) > 1 else 0, "events of other readers": shared},
-        readers=len(readers) + 1,
-    )
-
-
-def first_swap(events: Iterable[Event], place: dict[str, int]) -> tuple[Event, Event] | None:
-    """The first two neighbours (among the events that `place` knows) that go back, first sightings only."""
-    known: set[str] = set()
-    highest, last = -1, None
-    for event in events:
-        index = place.get(event.id)
-        if index is None or (index < highest and event.id in known):
-            continue
-        known.add(event.id)
-        if index < highest and last is not None:
-            return last, event
-        highest, last = index, event
-    return None
-
-
-def _first_back(
-    events: Iterable[Event], clocks: Callable[[Event], Collection[timedelta]]
-) -> tuple[Event, Event] | None:
-    """The first event whose stamp is before that of its predecessor, by whichever of its `clocks` each was stamped, with that
-    predecessor. What cannot be compared (no time, a zone here and none there) did not go back."""
-    earlier: tuple[Event, bool, timedelta] | None = None
-    for event in events:
-        stamp = moment(event.ts)
-        if stamp is None:
-            continue
-        zoned = stamp.tzinfo is not None
-        since = stamp - (YEAR_ONE.replace(tzinfo=UTC) if zoned else YEAR_ONE)
-        told = sorted(since - off for off in clocks(event))
-        if earlier is not None and earlier[1] is zoned:
-            told = [one for one in told if one >= earlier[2]]
-            if not told:
-                return earlier[0], event
-        earlier = event, zoned, told[0]
-    return None
-
-
-def _clocks(history: History, conversation: str) -> Callable[[Event], Collection[timedelta]]:
-    """How far off the clocks are that may have stamped an event: the right one, and those to which faults that are proven set the
-    server's before the event was first seen."""
-    steps = {
-        fault.fault: timedelta(seconds=steps_s(history.header, fault.fault))
-        for fault in history.faults
-        if fault.stage == "proven" and fault.name == CLOCK
-    }
-    began = [
-        (fault.t_ns, steps[fault.fault]) for fault in history.faults if fault.stage == "intent" and fault.fault in steps
-    ]
-    right = timedelta()
-    if not began:
-        return lambda event: (right,)
-    first = first_seen(history, conversation)
-    return lambda event: (right, *(off for t_ns, off in began if t_ns <= first[event.id]))
 
 
 GUARANTEES = (
@@ -431,13 +323,5 @@ GUARANTEES = (
         hurts="every reader of the conversation: it shows things twice",
         judge=per_conversation(unique),
         rests_on=frozenset({LOG, STREAM, DISK, CLIENT}),
-    ),
-    Guarantee(
-        id="events.ordered",
-        level=Level.MUST,
-        promise="The log's timestamps never go back, and the disk and the client's list have its events in its order.",
-        hurts="every reader of the conversation: it shows things in the wrong order",
-        judge=per_conversation(ordered),
-        rests_on=frozenset({LOG, DISK, CLIENT}),
     ),
 )

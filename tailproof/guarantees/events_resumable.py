@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tailproof.guarantees.events_log import first_swap, per_conversation, without_log
+from tailproof.guarantees.events_log import per_conversation, without_log
+from tailproof.guarantees.events_ordered import first_swap
 from tailproof.guarantees.executions import events as executions
 from tailproof.guarantees.executions.view import either, of_servers
 from tailproof.guarantees.verdict import Guarantee, Level, Verdict, all_of, at, holds, inconclusive, violated

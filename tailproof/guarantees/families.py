@@ -16,6 +16,7 @@ from tailproof.guarantees import (
     events_delivery,
     events_filtered,
     events_log,
+    events_ordered,
     events_pages,
     events_resumable,
     events_stable,
@@ -44,6 +45,7 @@ from tailproof.guarantees.verdict import Guarantee
 FAMILIES = (
     *(
         events_log,
+        events_ordered,
         events_stable,
         events_damage,
         events_delivery,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from guarantee_histories import HOLDS, INCONCLUSIVE, NOT_APPLICABLE, VIOLATED, Built, Row, calm, crashed
@@ -59,6 +60,14 @@ def true_once(stamp: str = "") -> Built:
     """The clock is set back while the tools run, and one event is stamped by the true one all the same, or with that `stamp`."""
     true = next(one.ts for _, one in calm().placed if isinstance(one, Event) and one.id == "a3")
     return shifted(3 * 3600, at="o1", built=stepped(-3)).alter(Event, {"id": "a3"}, ts=stamp or true)
+
+
+def one_early(hours: int, event: str, back_s: float) -> Built:
+    """The clock is set by so many hours while the tools run; one event is stamped as if it had been earlier, by that clock."""
+    built = shifted(-hours * 3600, at="a2", built=stepped(hours, at=2.35))
+    stamp = next(one.ts for _, one in built.placed if isinstance(one, Event) and one.id == event)
+    early = datetime.fromisoformat(stamp) - timedelta(seconds=back_s)
+    return built.alter(Event, {"id": event}, ts=early.isoformat())
 
 
 def stepped(hours: float, at: float = 2.1) -> Callable[[], Built]:
@@ -138,6 +147,21 @@ ROWS = [
         "clock-set-back-and-another-time-read-once",
         VIOLATED,
         lambda: true_once("2026-01-01T11:00:00"),
+        "time-goes-back",
+    ),
+    Row("events.ordered", "clock-set-forward", HOLDS, lambda: one_early(3, "a3", 0)),
+    Row(
+        "events.ordered",
+        "clock-set-forward-and-one-is-early",
+        VIOLATED,
+        lambda: one_early(3, "a3", 3600),
+        "time-goes-back",
+    ),
+    Row(
+        "events.ordered",
+        "clock-set-back-and-the-last-is-early",
+        VIOLATED,
+        lambda: one_early(-3, "f1", -2 * 3600),
         "time-goes-back",
     ),
     Row(
