@@ -17,7 +17,7 @@ from tailproof.history.timeline import SECOND, at_work, clean_statuses, seconds
 from tailproof.history.traffic import left_alone
 from tailproof.history.views import EventList, Log, destroyed_events, lists_of, log_of
 
-SLACK_NS = SECOND // 4
+SLACK_NS = SECOND
 """A server may publish an event a moment before it is in its log."""
 
 
@@ -31,9 +31,8 @@ def paged(history: History, conversation: str) -> Verdict:
     the question open. The server's counter lies between the length of its own reading and that of the longest; it may be beyond
     that where the run had not ended when the log was read. A reading that was cut short holds no more events than the server
     counted behind it: logs only grow. One that was read whole while nothing was done to the server holds every event of the log
-    that had been published a quarter of a second before it was asked for: who subscribes first and then reads the pages misses
-    nothing. Pages of no event, or
-    of more than the server gives at once, are refused (4xx); a server that gives the log all the same does no harm.
+    that had been published a second before it was asked for: who subscribes first and then reads the pages misses nothing. Pages
+    of no event, or of more than the server gives at once, are refused (4xx); a server that gives the log all the same does no harm.
     """
     for one in lists_of(history, conversation, "page"):
         if one.reader == "rest" and not one.complete and one.end and 0 <= one.end.count < len(one.ids):

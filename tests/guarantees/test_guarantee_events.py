@@ -115,9 +115,9 @@ def broken_off(code: int, error: str, keep: int) -> Built:
 
 
 ROWS = [
-    Row("events.paged", "read-meanwhile", HOLDS, lambda: read_meanwhile(2.9)),
-    Row("events.paged", "read-meanwhile-stale", VIOLATED, lambda: read_meanwhile(2.9, "a2", "o2"), "stale-pages"),
-    Row("events.paged", "read-meanwhile-without-the-newest", HOLDS, lambda: read_meanwhile(2.5, "o1")),
+    Row("events.paged", "read-meanwhile", HOLDS, lambda: read_meanwhile(3.6)),
+    Row("events.paged", "read-meanwhile-stale", VIOLATED, lambda: read_meanwhile(3.6, "a2", "o1"), "stale-pages"),
+    Row("events.paged", "read-meanwhile-without-the-newest", HOLDS, lambda: read_meanwhile(3.3, "o1")),
     Row(
         "events.paged",
         "read-behind-in-several-pages",
@@ -126,7 +126,7 @@ ROWS = [
     ),
     Row("events.paged", "read-behind-and-refused", HOLDS, lambda: read_behind(503, error="503")),
     Row(
-        "events.paged", "read-meanwhile-and-something-was-done", HOLDS, lambda: while_frozen(read_meanwhile(2.9, "a2"))
+        "events.paged", "read-meanwhile-and-something-was-done", HOLDS, lambda: while_frozen(read_meanwhile(3.6, "a2"))
     ),
     Row("events.stable", "two-read-at-once", HOLDS, two_at_once),
     Row("events.stable", "one-read-behind-the-other", VIOLATED, lambda: two_at_once(3.01), "disappeared-from-page"),
@@ -596,14 +596,14 @@ def test_a_conversation_is_one_with_and_without_hyphens() -> None:
     }
 
 
-@pytest.mark.parametrize(("at", "compared"), [(2.1, 0), (2.5, 2), (2.9, 6)])
+@pytest.mark.parametrize(("at", "compared"), [(2.9, 0), (3.25, 2), (3.65, 6)])
 def test_what_was_read_meanwhile_is_counted(at: float, compared: int) -> None:
     assert judge(read_meanwhile(at).build())["events.paged"].compared["events of earlier readings"] == compared
 
 
 @pytest.mark.parametrize("witness", ["user", "observer"])
 def test_a_page_is_not_stale_for_what_its_own_witness_lost(witness: str) -> None:
-    built = read_meanwhile(2.9, "o1")
+    built = read_meanwhile(3.6, "o1")
     built.damaged = [f"{witness}.jsonl:3"]
     assert judge(built.build())["events.paged"].outcome is INCONCLUSIVE
 
