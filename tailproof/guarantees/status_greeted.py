@@ -13,8 +13,8 @@ from tailproof.history.server_records import Event, Status, Stream
 from tailproof.history.timeline import SECOND, changers, clean_statuses, seconds
 from tailproof.history.views import belongs, first_seen, lists_of, neutral_of
 
-FRESH_NS = SECOND // 10
-"""A server may tell of a change a moment before it greets with it: so long after it nothing is decided."""
+FRESH_NS = SECOND
+"""A status may be told a moment before whoever subscribes is greeted with it: a greeting so soon after a change is not judged."""
 LATE_NS = SECOND
 """How much later than a greeting the stream may still tell of what was true when it came."""
 HEALTHY = ("direct", "resumed")

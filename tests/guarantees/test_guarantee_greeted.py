@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ from tailproof.guarantees.catalogue import judge
 from tailproof.guarantees.status_greeted import greetings
 from tailproof.history.records import Phase
 from tailproof.history.server_records import Event, Status, Stream
+from tailproof.history.timeline import SECOND
 
 NEWCOMER = "stream:newcomer"
+BEGUN = 2.35
+"""By then the run has begun, and everybody has been told."""
 
 
 def running(ends: float = 5.0) -> Built:
@@ -20,7 +24,7 @@ def running(ends: float = 5.0) -> Built:
     built = calm()
     built.header.witnesses["user"] = ["stream"]
     late = ends - 2.9
-    built.placed = [(at + late if at > 2.35 else at, record) for at, record in built.placed]
+    built.placed = [(at + late if at > BEGUN else at, record) for at, record in built.placed]
     built.without(Status, via="rest", raw="running")
     for at in (2.3, 3.0, 3.5, 4.0):
         if not ends < at < ends + 0.5:
@@ -47,6 +51,21 @@ def repeated_first() -> Built:
     old = snapshot("s0", "idle")
     old.reading, old.witness = "stream:0", "observer"
     return built.put(1.25, old).put(2.5, snapshot("s0", "idle"))
+
+
+def late(make: Callable[[], Built]) -> Callable[[], Built]:
+    """What is told behind the beginning of the run comes a second later: the run has lasted for more than a moment by then."""
+
+    def built() -> Built:
+        history = make()
+        for _, record in history.placed:
+            began_ns = getattr(record, "began_ns", 0)
+            if began_ns > BEGUN * SECOND:
+                record.began_ns = began_ns + SECOND  # type: ignore[union-attr]
+        history.placed = [(at + (at > BEGUN), record) for at, record in history.placed]
+        return history
+
+    return built
 
 
 LIES: dict[str, Any] = {
@@ -96,8 +115,11 @@ TOLD_TRULY = {
 }
 """Those that are compared; of the others nothing can be decided."""
 ROWS = [
-    *(Row("status.agree", f"greeted-{name}", VIOLATED, make, "greeted-idle-is-active") for name, make in LIES.items()),
-    *(Row("status.agree", f"greeted-{name}", HOLDS, make) for name, make in UNTOLD.items()),
+    *(
+        Row("status.agree", f"greeted-{name}", VIOLATED, late(make), "greeted-idle-is-active")
+        for name, make in LIES.items()
+    ),
+    *(Row("status.agree", f"greeted-{name}", HOLDS, late(make)) for name, make in UNTOLD.items()),
 ]
 
 
@@ -115,7 +137,7 @@ def test_row(row: Row) -> None:
 
 @pytest.mark.parametrize("name", UNTOLD)
 def test_what_was_compared_is_counted(name: str) -> None:
-    compared = judge(UNTOLD[name]().build())["status.agree"].compared["greetings"]
+    compared = judge(late(UNTOLD[name])().build())["status.agree"].compared["greetings"]
     assert compared == (name in TOLD_TRULY)
 
 
@@ -123,4 +145,8 @@ def test_what_was_compared_is_counted(name: str) -> None:
 def test_a_stream_that_has_ended_tells_of_no_change(moment: float) -> None:
     """A verdict would be taken back, since a witness was cut off; nothing is compared before that."""
     left = joined(running().move(Stream, {"reading": "stream:0", "stage": "closed"}, moment), "idle", came=2.45)
-    assert greetings(left.build(), "c1") == (None, 0)
+    assert greetings(late(lambda: left)().build(), "c1") == (None, 0)
+
+
+def test_right_behind_a_change_nothing_is_decided() -> None:
+    assert greetings(joined(running(), "idle").build(), "c1") == (None, 0)
