@@ -83,8 +83,8 @@ class Beside:
         yield created
         if self.turns:
             if listens:
-                self.hearing = stage.company.hear(conversation)
-                self.hearing.wait_begun(stage.budget)
+                self.hearing = hearing = stage.company.hear(conversation)
+                hearing.wait_begun(stage.budget)
             yield api.send(conversation, "go", run=True)
 
             def rested() -> bool:

@@ -295,7 +295,7 @@ class UserRequest(UserAct):
         return {"seen": bool(self._answers)}
 
     def heal(self, stage: Stage) -> None:
-        """Copies are removed, and nobody asks any more."""
+        """Copies are removed, and nobody begins to ask any more."""
         self._healed.set()
         for copy in self._copies:
             stage.company.api().delete(copy)
@@ -320,7 +320,8 @@ class UserRequest(UserAct):
 
     def _one(self, stage: Stage, together: threading.Barrier) -> None:
         together.wait()
-        self._ask(stage)
+        if not self._healed.is_set():
+            self._ask(stage)
 
     def _ask(self, stage: Stage) -> None:
         if (ascending := PAGES.get(self.options.verb)) is not None:

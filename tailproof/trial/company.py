@@ -73,6 +73,8 @@ class Company:
             tells_status=False,
         )
         self._subscriptions.append(subscription)
+        if self._gone:
+            subscription.close()
         return subscription
 
     def unread(self) -> MessageStream:
@@ -145,7 +147,7 @@ class Company:
         self._gone = True
         for hearing in list(self._hearings):
             hearing.leave()
-        for subscription in self._subscriptions:
+        for subscription in list(self._subscriptions):
             subscription.close()
 
     def close(self) -> None:
