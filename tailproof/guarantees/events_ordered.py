@@ -20,6 +20,7 @@ YEAR_ONE = datetime.min
 """A stamp of a hostile server may be as early as this: what is told since then can be shifted, and that could not."""
 SEEN_LATE = timedelta(minutes=1)
 """An event may be seen so long after it was stamped."""
+MICROSECOND = timedelta(microseconds=1)
 Moment = tuple[bool, timedelta]
 """A time stamp: whether it names its zone, and how long after the year 1 it is."""
 
@@ -30,8 +31,8 @@ def ordered(history: History, conversation: str) -> Verdict:
     The time stamps of the final log never decrease, and the disk and every client list show the events that they share with
     the log in the log's order (for subscriptions see `events.delivered`, for pages `events.paged`). Where a fault sets the
     server's own clock, each stamp from then on is of that clock or of the right one (with threads, libfaketime reads the true time
-    now and then); the order is that of the log all the same. Bookkeeping events (statistics, titles) come from other threads than
-    the loop and are counted apart.
+    now and then), unless the event would then be seen before it was stamped; the order is that of the log all the same. Bookkeeping
+    events (statistics, titles) come from other threads than the loop and are counted apart.
     """
     log = log_of(history, conversation)
     if log is None:
@@ -129,7 +130,7 @@ def _readings(history: History, conversation: str, log: Log) -> Callable[[Event,
     if not began:
         return lambda event, stamp: [stamp[1]]
     first = first_seen(history, conversation)
-    anchor = _last_heard(history, conversation, log, min(began)[0])
+    anchor = _freshest(history, conversation, log, min(began)[0])
 
     def read(event: Event, stamp: Moment) -> Sequence[timedelta]:
         told = [stamp[1], *(stamp[1] - off for t_ns, off in began if t_ns <= first[event.id])]
@@ -142,18 +143,22 @@ def _readings(history: History, conversation: str, log: Log) -> Callable[[Event,
     return read
 
 
-def _last_heard(history: History, conversation: str, log: Log, before_ns: int) -> tuple[int, Moment] | None:
-    """When the last event before this moment came on a subscription past the wire, and its stamp: it had been stamped right then."""
+def _freshest(history: History, conversation: str, log: Log, before_ns: int) -> tuple[int, Moment] | None:
+    """Of the events of the loop that came on a subscription past the wire before this moment, the one that had been stamped least long
+    before it came: when it came, and its stamp. None when they are stamped in several ways."""
     heard = [
-        event
+        (event.t_ns, stamp)
         for one in lists_of(history, conversation, "stream")
         if one.path == "direct"
         for event in one.events
-        if event.t_ns < before_ns and event.id in log.position
+        if event.t_ns < before_ns
+        and event.id in log.position
+        and event.role != "bookkeeping"
+        and (stamp := _moment(event))
     ]
-    last = max(heard, key=lambda event: event.t_ns, default=None)
-    stamp = _moment(last) if last is not None else None
-    return (last.t_ns, stamp) if last is not None and stamp is not None else None
+    if len({zoned for _, (zoned, _) in heard}) != 1:
+        return None
+    return max(heard, key=lambda one: one[1][1] / MICROSECOND - one[0] / 1000)
 
 
 GUARANTEES = (

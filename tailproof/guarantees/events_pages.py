@@ -30,8 +30,8 @@ def paged(history: History, conversation: str) -> Verdict:
     size and direction is given, not refused (4xx); a reading that breaks off otherwise (a cursor that comes a second time) leaves
     the question open. The server's counter lies between the length of its own reading and that of the longest; it may be beyond
     that where the run had not ended when the log was read. A reading that was cut short holds no more events than the server
-    counted behind it: logs only grow. One that was read whole while nothing was done to the server holds every event of the log
-    that had been published a second before it was asked for: who subscribes first and then reads the pages misses nothing. Pages
+    counted behind it: logs only grow. One that was read whole holds every event of the log that had been published a second before it was
+    asked for, if nothing was done to the server since: who subscribes first and then reads the pages misses nothing. Pages
     of no event, or of more than the server gives at once, are refused (4xx); a server that gives the log all the same does no harm.
     """
     for one in lists_of(history, conversation, "page"):
@@ -53,10 +53,7 @@ def paged(history: History, conversation: str) -> Verdict:
     earlier = [
         one
         for one in lists_of(history, conversation, "page")
-        if one.reader == "rest"
-        and one.complete
-        and one.began_ns < log.taken_ns
-        and left_alone(history, one.began_ns - SECOND, one.ended_ns or one.began_ns)
+        if one.reader == "rest" and one.complete and one.began_ns < log.taken_ns
     ]
     shown = 0
     for one in earlier:
@@ -128,13 +125,14 @@ def paged(history: History, conversation: str) -> Verdict:
 
 def _published(history: History, conversation: str, log: Log, one: EventList) -> Mapping[str, Event]:
     """The events of the log that were seen on a healthy subscription or on pages so early that the reading owes them, each as it was seen
-    first."""
+    first. What was seen while something was done to the server may be stored when that is over."""
     first: dict[str, Event] = {}
     for other in lists_of(history, conversation, "stream", "page"):
         for event in other.events if other.path != "wire" else ():
             if event.t_ns <= one.began_ns - SLACK_NS and event.id in log.position and event.durable:
                 first[event.id] = min(event, first.get(event.id, event), key=lambda seen: seen.t_ns)
-    return first
+    ended_ns = one.ended_ns or one.began_ns
+    return {identity: event for identity, event in first.items() if left_alone(history, event.t_ns, ended_ns)}
 
 
 def _stale(one: EventList, due: Mapping[str, Event]) -> Verdict | None:
@@ -142,7 +140,7 @@ def _stale(one: EventList, due: Mapping[str, Event]) -> Verdict | None:
     lacking = [due[identity] for identity in due.keys() - set(one.ids)]
     if not lacking:
         return None
-    newest = max(lacking, key=lambda event: event.t_ns)
+    oldest = min(lacking, key=lambda event: event.t_ns)
     return violated(
         f"pages lacked {len(lacking)} of {len(due)} events that had been published before they were asked for",
         signature="stale-pages",
@@ -154,7 +152,7 @@ def _stale(one: EventList, due: Mapping[str, Event]) -> Verdict | None:
         ],
         timed=True,
         limit_s=SLACK_NS / SECOND,
-        took_s=seconds(one.began_ns - newest.t_ns),
+        took_s=seconds(one.began_ns - oldest.t_ns),
         lacking=len(lacking),
         read=len(one.ids),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from tailproof.guarantees.events_log import per_conversation, without_log
 from tailproof.guarantees.verdict import Guarantee, Level, Pointer, Verdict, at, holds, inconclusive, violated
@@ -59,11 +60,10 @@ def stable(history: History, conversation: str) -> Verdict:
 
 
 def _in_turn(readings: Sequence[EventList]) -> Iterator[tuple[EventList, EventList]]:
-    """Each with the newest one that had ended when it began: of two at once, nobody knows which was served first."""
-    for after in readings:
-        ended = [one for one in readings if one.ended_ns is not None and one.ended_ns <= after.began_ns]
-        if ended:
-            yield max(ended, key=lambda one: one.ended_ns or 0), after
+    """Each with all that had ended when it began: of two at once, nobody knows which was served first."""
+    for before, after in combinations(readings, 2):
+        if before.ended_ns is not None and before.ended_ns <= after.began_ns:
+            yield before, after
 
 
 def _changed(known: Event, event: Event, signature: str) -> Verdict:

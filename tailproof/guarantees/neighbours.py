@@ -61,7 +61,8 @@ def kept_events(history: History) -> Iterator[Verdict]:
 @derived
 def logs_of_all(history: History) -> Mapping[str, frozenset[str]]:
     """The ids in the log of each conversation that was read, those of the trial and those of others, but for the ids that several logs
-    hold: these do not tell of which conversation they are. None where that are most of a log: servers may number their events."""
+    hold: these do not tell of which conversation they are. None at all when they are more than half of any log: servers may
+    number their events."""
     found: dict[str, set[str]] = {}
     for conversation in conversations(history):
         log = log_of(history, conversation)

@@ -333,7 +333,10 @@ def _marked(after: Aftermath) -> Finding:
     if marks:
         return Finding(says=f"marked by {marks[0].name}")
     if not any(
-        one.source == "page" and one.witness == "observer" and after.ready.t_ns <= one.began_ns <= after.until_ns
+        one.source == "page"
+        and one.witness == "observer"
+        and one.complete
+        and after.ready.t_ns <= one.began_ns <= after.until_ns
         for one in readings
     ):
         return Finding(

@@ -73,7 +73,13 @@ def _whole(history: History, known: Known) -> Iterator[Blind]:
     for name in dict.fromkeys((TRIAL, *history.header.witnesses)):
         why = _not_whole(history, name, history.tallies.get(name), ends.get(name), told)
         if why:
-            yield from ((witness, why) for witness in _OF_ONE_FILE.get(name, (name,)))
+            yield from ((witness, why) for witness in _of_file(history, name))
+
+
+def _of_file(history: History, name: str) -> tuple[str, ...]:
+    """The witnesses in a file. Other users read the log where an act says so; in most trials they only listen."""
+    reads = name != "user" or any(one.witness == name for one in history.readings)
+    return tuple(one for one in _OF_ONE_FILE.get(name, (name,)) if reads or one != LOG)
 
 
 def _not_whole(history: History, name: str, tally: Tally | None, end: End | None, told: Mapping[str, int]) -> str:
