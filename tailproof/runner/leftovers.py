@@ -95,17 +95,24 @@ def _remove(
 ) -> list[tuple[Leftover, str]]:
     """What was doomed, each with why it could not be removed; empty when it was."""
 
-    def living() -> list[Process]:
-        return [process for process in processes() if process.pid != os.getpid() and doomed(process.owner)]
-
     _await_supervisors(doomed)
+    found = [leftover for leftover in leftovers(engine=engine, of_the_dead=of_the_dead) if doomed(leftover.owner)]
+    # A check may have been killed since supervisors were waited for: its own is left the time, and all that it has to take down.
+    spared = {process.owner.owner for process in _supervisors(doomed)}
+    found = [leftover for leftover in found if leftover.owner.owner not in spared]
+    owners = {leftover.owner.owner for leftover in found}
+
+    def meant(owner: Owner) -> bool:
+        return owner.owner in owners and doomed(owner)
+
+    def living() -> list[Process]:
+        return [process for process in processes() if process.pid != os.getpid() and meant(process.owner)]
+
     removed = []
     for directory, owner in scratch.owned(_homes()):
-        if doomed(owner):
+        if meant(owner):
             scratch.thaw(directory)
-    for leftover in [
-        leftover for leftover in leftovers(engine=engine, of_the_dead=of_the_dead) if doomed(leftover.owner)
-    ]:
+    for leftover in found:
         try:
             if leftover.kind == "process":
                 end_until_none_is_left(Budget(_END_S), "left processes to end", living)
@@ -126,7 +133,7 @@ def _await_supervisors(doomed: Callable[[Owner], bool]) -> None:
     anybody asks what it left: until then it counts as the living owner of that."""
 
     def under_way() -> list[Process]:
-        return [process for process in processes(part=SUPERVISOR) if doomed(process.owner)]
+        return _supervisors(doomed)
 
     def ended() -> bool:
         return not under_way()
@@ -135,6 +142,10 @@ def _await_supervisors(doomed: Callable[[Owner], bool]) -> None:
         Budget(_TAKES_DOWN_S).wait_for("trials to be taken down", ended, every=0.1)
     except DeadlineMissed:
         end_until_none_is_left(Budget(_END_S), "supervisors to end", under_way)
+
+
+def _supervisors(doomed: Callable[[Owner], bool]) -> list[Process]:
+    return [process for process in processes(part=SUPERVISOR) if doomed(process.owner)]
 
 
 def _said(leftover: Leftover, why: str) -> str:

@@ -279,6 +279,18 @@ def test_a_supervisor_that_takes_its_trials_down_is_given_the_time(
         assert process.wait(10) == -9
 
 
+def test_a_supervisor_whose_check_is_killed_during_a_sweep_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, dead_owner: str
+) -> None:
+    """It begins to take its trials down when supervisors are no longer waited for."""
+    worn = marks.variables(Owner(trial="", owner=dead_owner), marks.SUPERVISOR)
+    monkeypatch.setattr(leftovers, "_await_supervisors", lambda doomed: None)
+    with subprocess.Popen(["sleep", "300"], env={**os.environ, **worn}) as process:
+        leftovers.sweep(engine=False)
+        assert process.poll() is None
+        process.kill()
+
+
 # -- what is built ------------------------------------------------------------------------------------------------------
 
 BUILDER = """
