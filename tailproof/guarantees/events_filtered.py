@@ -30,8 +30,8 @@ def filtered(history: History, conversation: str) -> Verdict:
     Judged on the readings of a part that follow the final one of the whole log, whose events say what belongs to a part: names and
     sources are equal, a part since a time includes what was stamped then, and one before a time does not, and whoever
     asks for an event by its id is given that one. What a message says is kept to its first 200 characters, so that a message which
-    does not seem to hold a text may be given; one that does hold it must be. Events that came into
-    the log behind its final reading may follow at the newest end, and may be counted.
+    does not seem to hold a text may be given; one that does hold it must be. Events that came into the log behind its final reading
+    may follow at the newest end, and may be counted.
     """
     log = log_of(history, conversation)
     if log is None:

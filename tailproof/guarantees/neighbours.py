@@ -97,7 +97,7 @@ def told_their_own(history: History) -> Iterator[Verdict]:
         strange = strangers(history, one.conversation, one.events)
         if strange:
             yield violated(
-                f"{len(strange)} of the {len(one.events)} events that a subscriber of another conversation got are in the log of this one",
+                f"{len(strange)} of the {len(one.events)} events that a subscriber of a conversation got are in the log of another one",
                 signature="told-beside",
                 seen=strange,
                 evidence=[at(one, f"{len(one.events)} events came to a subscriber of another conversation")],
@@ -105,7 +105,7 @@ def told_their_own(history: History) -> Iterator[Verdict]:
             )
         elif one.events:
             yield holds(
-                f"none of the {len(one.events)} events that a subscriber of another conversation got is of this one",
+                f"none of the {len(one.events)} events that a subscriber of a conversation got is of another one",
                 compared={"events": len(one.events)},
             )
 
